@@ -2,7 +2,6 @@
 
 python benches/bench_matcher.py [JOBS] [CLASSES]
 python benches/bench_matcher.py shifts [JOBS] [CLASSES]   large changes, beside cold solves
-python benches/bench_matcher.py soak [ROUNDS] [JOBS] [SEED]   10000 rounds, 50000 jobs by default
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -199,82 +197,6 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def resident() -> float:
-    """Memory of this process now, MB."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
-
-
-WARM = 1000  # rounds: lists have filled, and a cold round and the lists made after it have been
-
-
-def check(m: Any, table: Any, jobs: dict[str, Any], room: Any) -> None:
-    """Certificate, and the cost of a cold solve."""
-    assert m.verify().valid
-    cold = transport(Terms([(table, jobs["k"], jobs["w"])]), room, unplaced=40.0)
-    assert abs(m.objective - cold.objective) <= 1e-9 * abs(cold.objective)
-
-
-def soak(rounds: int, n: int, seed: int) -> None:
-    """Mixed changes round after round: a cold solve and a certificate every 100th, and the memory.
-
-    Jobs come, go and change, classes gain and lose slots, a tariff changes now and then. Memory is
-    read after each, cold solves and certificates included: after the warm-up it is to be flat
-    within 5 %, in medians of 500 rounds. At the end, the processor time of five idle seconds.
-    """
-    r = np.random.default_rng(seed)
-    classes = 100
-    table = r.random((64, classes)) * 10
-    room = np.full(classes, n // classes)
-    world = Matcher(room, cost=[(table, "k", "w")], unplaced=40.0)
-    jobs = {"k": r.integers(0, 64, n), "w": r.random(n) * 5}
-    row = {int(i): k for k, i in enumerate(world.add(jobs))}  # id -> row of jobs
-    taken, idle, curve = np.zeros(rounds), 0, []
-    for turn in range(rounds):
-        count = int(r.integers(1, n // 500 + 2))
-        picked = r.choice(np.fromiter(row, np.int64), 2 * count, replace=False)
-        rows = np.array([row[int(i)] for i in picked])
-        new = {"k": r.integers(0, 64, 2 * count), "w": r.random(2 * count) * 5}
-        for name, column in jobs.items():
-            column[rows] = new[name]
-        world.remove(picked[:count])
-        for i in picked[:count]:
-            del row[int(i)]
-        added = world.add({name: c[:count] for name, c in new.items()})
-        row |= dict(zip(added.tolist(), rows[:count].tolist(), strict=True))
-        world.update(picked[count:], {name: c[count:] for name, c in new.items()})
-        s = int(r.integers(0, classes))
-        room[s] = n // classes + int(r.integers(-10, 11))
-        world.set_capacity([s], [room[s]])
-        if turn % 1000 == 500:
-            table = table + r.random(table.shape) * 0.1
-            world.set_table(0, table)
-        start = time.perf_counter()
-        m = world.match()
-        taken[turn] = time.perf_counter() - start
-        if turn % 100 == 0:
-            check(m, table, jobs, room)
-            idle += len(world.match().changes["id"])
-        curve.append(resident())
-    assert idle == 0
-    start = time.process_time()
-    time.sleep(5)
-    rest = time.process_time() - start
-    low, mid, high = np.quantile(taken, [0.05, 0.5, 0.95]) * 1e3
-    print(f"{rounds} rounds on {n} jobs x {classes}: equal to cold, certified, nothing moved idly")
-    print(f"a round {low:.2f} / {mid:.2f} / {high:.2f} ms (5, 50, 95 %)")
-    level = [float(np.median(curve[k : k + 500])) for k in range(0, rounds, 500)]
-    warm, later = float(np.median(curve[WARM - 500 : WARM])), curve[WARM:]
-    print(f"memory, MB, medians of 500 rounds: {' '.join(f'{mb:.1f}' for mb in level)}")
-    print(f"{warm:.1f} MB at the end of the warm-up of {WARM} rounds; ", end="")
-    print(f"later {min(later):.1f} to {max(later):.1f} in single rounds")
-    print(f"processor time in 5 idle seconds: {rest * 1e3:.1f} ms")
-    assert max(level[WARM // 500 :]) <= 1.05 * warm, "memory grows"
-    assert rest < 0.005, "an idle matcher works"
-
-
 if __name__ == "__main__":
     kind, given = (sys.argv[1:2] or [""])[0], [int(x) for x in sys.argv[1:] if x.isdigit()]
-    if kind == "soak":
-        soak(*[*given, *[10_000, 50_000, 2][len(given) :]])
-    else:
-        (shifts if kind == "shifts" else main)(*[*given, *[1_000_000, 100][len(given) :]])
+    (shifts if kind == "shifts" else main)(*[*given, *[1_000_000, 100][len(given) :]])

@@ -3,6 +3,7 @@
 #include "gridcompute/live/job_numbers.hpp"
 #include "gridcompute/live/matcher.hpp"
 #include "stats.hpp"
+#include "tuning.hpp"
 
 namespace gridcompute::bindings {
 
@@ -15,7 +16,7 @@ using Jobs = Array<std::int32_t>;
 using Reals = Array<double>;
 
 struct LiveMatcher {
-  explicit LiveMatcher(Slot n_slots) : core(n_slots) {}
+  explicit LiveMatcher(Slot n_slots) : core(n_slots, tunings().live, tunings().gangs) {}
   Matcher core;
   py::object keep, keep_gangs;  // the arrays that the matcher reads in place
 };

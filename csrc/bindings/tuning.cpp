@@ -17,11 +17,13 @@ template <class Use>
 auto with_solver(const std::string& solver, Use&& use) {
   if (solver == "assignment") return use(in_force.assignment, assignment::kDefaultTuning, assignment::kTuningTable);
   if (solver == "flow") return use(in_force.flow, flow::kFlowTuning, flow::kFlowTuningTable);
+  if (solver == "gangs") return use(in_force.gangs, live::kDefaultGangTuning, live::kGangTuningTable);
+  if (solver == "live") return use(in_force.live, live::kDefaultTuning, live::kTuningTable);
   if (solver == "transport") return use(in_force.transport, transport::kDefaultTuning, transport::kTuningTable);
   if (solver == "whole_jobs")
     return use(in_force.whole_jobs, transport::kDefaultWholeJobTuning, transport::kWholeJobTuningTable);
   throw Error(ErrorKind::invalid_problem, "solver", -1,
-              "solver: found '" + solver + "', needed assignment, flow, transport or whole_jobs");
+              "solver: found '" + solver + "', needed assignment, flow, gangs, live, transport or whole_jobs");
 }
 
 // Sets the defaults with `values` in their place; on an error nothing changes.

@@ -4,6 +4,8 @@
 #include "common.hpp"
 #include "gridcompute/assignment/tuning.hpp"
 #include "gridcompute/flow/tuning.hpp"
+#include "gridcompute/live/gangs/gang_tuning.hpp"
+#include "gridcompute/live/tuning.hpp"
 #include "gridcompute/transport/generalized_assignment/tuning.hpp"
 #include "gridcompute/transport/tuning.hpp"
 
@@ -12,6 +14,8 @@ namespace gridcompute::bindings {
 struct Tunings {
   assignment::Tuning assignment;
   flow::FlowTuning flow;
+  live::Tuning live;
+  live::GangTuning gangs;
   transport::Tuning transport;
   transport::WholeJobTuning whole_jobs;
 };

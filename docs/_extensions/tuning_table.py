@@ -20,7 +20,7 @@ def shown(value: float) -> str:
 
 
 def tuning_table(solver: str) -> str:
-    """The table of a solver: "transport", "whole_jobs", "assignment" or "flow"."""
+    """The table of a solver, by its name in `_core.tuning_table`."""
     rows = [
         [
             f"`{e['name']}`",

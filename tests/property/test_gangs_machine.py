@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import itertools
 import pickle
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
 from gridcompute import Matcher, fair
+from live_machine import PICK, LiveWorld, machine
 
 KINDS = 2  # rows of the table
 COSTS = st.one_of(st.integers(0, 6).map(float), st.floats(0, 6, width=16), st.just(np.inf))
@@ -28,12 +26,11 @@ JOBS = st.fixed_dictionaries(
         "e": st.booleans(),
     }
 )
-PICK = st.integers(0, 2**16)
 MOST_BY_HAND = 6  # jobs up to which all placements are tried
 
 
-class GangWorld(RuleBasedStateMachine):
-    """The test's own memory of jobs and classes, beside the matcher's.
+class GangWorld(LiveWorld):
+    """Gangs in a tree of queues.
 
     If it fails, some order of calls breaks a limit, ends a job that was promised to run, lets a job
     run in the place of a more important one, moves jobs for nothing, or claims a bound that some
@@ -48,11 +45,7 @@ class GangWorld(RuleBasedStateMachine):
     @initialize(data=st.data(), n_slots=st.integers(1, 3))
     def begin(self, data: st.DataObject, n_slots: int) -> None:
         self.table = self.drawn(data, n_slots)
-        self.capacity = np.array([data.draw(st.integers(0, 5)) for _ in range(n_slots)])
-        self.closed = np.zeros(n_slots, bool)
-        self.live: dict[int, dict[str, Any]] = {}
-        self.home: dict[int, int] = {}
-        self.pinned: set[int] = set()
+        self.remember(np.array([data.draw(st.integers(0, 5)) for _ in range(n_slots)]))
         self.kept: list[Any] = []
         self.world = Matcher(
             self.capacity,
@@ -72,24 +65,11 @@ class GangWorld(RuleBasedStateMachine):
         values = data.draw(st.lists(COSTS, min_size=KINDS * n, max_size=KINDS * n))
         return np.array(values).reshape(KINDS, n)
 
-    def one(self, pick: int, among: Any) -> int:
-        return sorted(among)[pick % len(among)]
-
     # ------------------------------------------------------------ calls
 
     @rule(jobs=st.lists(JOBS, max_size=4))
     def add(self, jobs: list[dict[str, Any]]) -> None:
-        ids = [int(i) for i in self.world.add(jobs)]
-        self.live |= dict(zip(ids, jobs, strict=True))
-
-    @precondition(lambda self: self.live)
-    @rule(pick=PICK)
-    def remove(self, pick: int) -> None:
-        gone = self.one(pick, self.live)
-        self.world.remove([gone])
-        del self.live[gone]
-        self.home.pop(gone, None)
-        self.pinned.discard(gone)
+        self.come(self.world.add(jobs), jobs)
 
     @precondition(lambda self: self.live)
     @rule(pick=PICK, job=JOBS)
@@ -97,27 +77,6 @@ class GangWorld(RuleBasedStateMachine):
         changed = self.one(pick, self.live)
         self.world.update([changed], {name: [v] for name, v in job.items()})
         self.live[changed] = job
-
-    @precondition(lambda self: self.home)
-    @rule(pick=PICK)
-    def pin(self, pick: int) -> None:
-        fixed = self.one(pick, self.home)
-        self.world.pin([fixed])
-        self.pinned.add(fixed)
-
-    @precondition(lambda self: self.pinned)
-    @rule(pick=PICK)
-    def unpin(self, pick: int) -> None:
-        free = self.one(pick, self.pinned)
-        self.world.unpin([free])
-        self.pinned.remove(free)
-
-    @precondition(lambda self: not self.closed.all())
-    @rule(pick=PICK, room=st.integers(0, 6))
-    def set_capacity(self, pick: int, room: int) -> None:
-        s = self.one(pick, np.flatnonzero(~self.closed))
-        self.capacity[s] = room
-        self.world.set_capacity([s], [room])
 
     @rule(data=st.data())
     def set_table(self, data: st.DataObject) -> None:
@@ -128,25 +87,8 @@ class GangWorld(RuleBasedStateMachine):
     @rule(data=st.data(), room=st.integers(0, 4))
     def add_slots(self, data: st.DataObject, room: int) -> None:
         more = self.drawn(data, 1)
-        assert self.world.add_slots([room], [more]).tolist() == [len(self.capacity)]
+        self.more_classes(self.world.add_slots([room], [more]), room)
         self.table = np.hstack([self.table, more])
-        self.capacity = np.append(self.capacity, room)
-        self.closed = np.append(self.closed, False)
-
-    @precondition(lambda self: not self.closed.all())
-    @rule(pick=PICK)
-    def remove_slots(self, pick: int) -> None:
-        s = self.one(pick, np.flatnonzero(~self.closed))
-        self.world.remove_slots([s])
-        self.closed[s], self.capacity[s] = True, 0
-        self.pinned -= {i for i in self.pinned if self.home[i] == s}
-
-    @rule()
-    def restart(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "world"
-            self.world.snapshot(path)
-            self.world = Matcher.restore(path)
 
     # ------------------------------------------------------------ rounds
 
@@ -192,8 +134,7 @@ class GangWorld(RuleBasedStateMachine):
         assert sorted(ids) == sorted(self.live)
         check = m.verify()
         assert check.valid, check.reasons
-        here = dict(zip(ids, m.assignment.tolist(), strict=True))
-        self.follow(m, here)
+        here = self.follow(m)
         self.check_rules(here, fixed, room)
         paid = sum(rows[i][here[i]] for i in ids)
         assert abs(m.objective - paid) <= 1e-9 * max(1, abs(paid))
@@ -209,17 +150,6 @@ class GangWorld(RuleBasedStateMachine):
         again = self.world.match()
         assert len(again.changes["id"]) == 0, "an unchanged world moves nothing"
         assert again.verify().valid
-
-    def follow(self, m: Any, here: dict[int, int]) -> None:
-        """What is reported leads from where jobs were to where they are."""
-        before = {i: self.home.get(i, -1) for i in here}
-        told = zip(*(m.changes[c].tolist() for c in ("id", "from_slot", "to_slot")), strict=True)
-        for i, old, new in told:
-            assert before[i] == old != new
-            before[i] = new
-        assert before == here
-        self.evicted = [i for i, s in here.items() if s < 0 and i in self.home]
-        self.home = {i: s for i, s in here.items() if s >= 0}
 
     def usage(self, here: dict[int, int]) -> Any:
         out = np.zeros(3, int)
@@ -310,9 +240,6 @@ class RankedGangs(GangWorld):
     def more(self) -> dict[str, Any]:
         return {"demand": "w", "priority": "p", "preemptible": "e"}
 
-    def follow(self, m: Any, here: dict[int, int]) -> None:
-        super().follow(m, here)
-
     @rule(jobs=st.lists(JOBS, max_size=4))
     def add(self, jobs: list[dict[str, Any]]) -> None:
         super().add([job | {"q": 0} for job in jobs])
@@ -323,18 +250,6 @@ class RankedGangs(GangWorld):
         super().update(pick, job | {"q": 0})
 
 
-def machine(world: type[GangWorld], examples: int) -> Any:
-    """Its test case."""
-    case: Any = world.TestCase
-    case.settings = settings(
-        max_examples=examples,
-        stateful_step_count=20,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    return case
-
-
-TestGangWorld = machine(GangWorld, 60)
-TestPlainGangs = machine(PlainGangs, 30)
-TestRankedGangs = machine(RankedGangs, 30)
+TestGangWorld = machine(GangWorld, 60, 20)
+TestPlainGangs = machine(PlainGangs, 30, 20)
+TestRankedGangs = machine(RankedGangs, 30, 20)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
 from gridcompute import Matcher, kernel, transport
+from live_machine import PICK, LiveWorld, machine
 
 KINDS = 3  # rows of the keyed table
 COSTS = st.one_of(st.integers(0, 6).map(float), st.floats(0, 6, width=16), st.just(np.inf))
@@ -21,11 +19,10 @@ OUTS = st.one_of(st.integers(0, 12).map(float), st.just(np.inf))
 JOBS = st.fixed_dictionaries(
     {"k": st.integers(0, KINDS - 1), "c": FINITE, "u": OUTS, "m": st.sampled_from([0.0, 0.0, 1.0])}
 )
-PICK = st.integers(0, 2**16)
 
 
-class World(RuleBasedStateMachine):
-    """The test's own memory of the world, in plain dicts, beside the matcher's.
+class World(LiveWorld):
+    """Single slots, as sums of table rows.
 
     If it fails, some order of calls leads a service away from the optimum, moves jobs for nothing,
     or reports an account or a certificate that is not true.
@@ -35,11 +32,7 @@ class World(RuleBasedStateMachine):
     def begin(self, data: st.DataObject, n_slots: int) -> None:
         self.first = self.columns_of(data, KINDS, n_slots)
         self.second = self.columns_of(data, 1, n_slots, FINITE)
-        self.capacity = np.array([data.draw(st.integers(0, 3)) for _ in range(n_slots)])
-        self.closed = np.zeros(n_slots, bool)
-        self.live: dict[int, dict[str, Any]] = {}
-        self.home: dict[int, int] = {}
-        self.pinned: set[int] = set()
+        self.remember(np.array([data.draw(st.integers(0, 3)) for _ in range(n_slots)]))
         self.world = Matcher(self.capacity, cost=self.cost(), unplaced="u", move_cost="m")
 
     # ------------------------------------------------------------ where costs come from
@@ -67,24 +60,11 @@ class World(RuleBasedStateMachine):
             rows, n
         )
 
-    def one(self, pick: int, among: Any) -> int:
-        return sorted(among)[pick % len(among)]
-
     # ------------------------------------------------------------ jobs
 
     @rule(jobs=st.lists(JOBS, max_size=5))
     def add(self, jobs: list[dict[str, Any]]) -> None:
-        ids = [int(i) for i in self.world.add([self.brings(job) for job in jobs])]
-        self.live |= dict(zip(ids, jobs, strict=True))
-
-    @precondition(lambda self: self.live)
-    @rule(pick=PICK)
-    def remove(self, pick: int) -> None:
-        gone = self.one(pick, self.live)
-        self.world.remove([gone])
-        del self.live[gone]
-        self.home.pop(gone, None)
-        self.pinned.discard(gone)
+        self.come(self.world.add([self.brings(job) for job in jobs]), jobs)
 
     @precondition(lambda self: self.live)
     @rule(pick=PICK, job=JOBS)
@@ -92,29 +72,6 @@ class World(RuleBasedStateMachine):
         changed = self.one(pick, self.live)
         self.world.update([changed], {name: [v] for name, v in self.brings(job).items()})
         self.live[changed] = job
-
-    @precondition(lambda self: self.home)
-    @rule(pick=PICK)
-    def pin(self, pick: int) -> None:
-        fixed = self.one(pick, self.home)
-        self.world.pin([fixed])
-        self.pinned.add(fixed)
-
-    @precondition(lambda self: self.pinned)
-    @rule(pick=PICK)
-    def unpin(self, pick: int) -> None:
-        free = self.one(pick, self.pinned)
-        self.world.unpin([free])
-        self.pinned.remove(free)
-
-    # ------------------------------------------------------------ classes
-
-    @precondition(lambda self: not self.closed.all())
-    @rule(pick=PICK, room=st.integers(0, 4))
-    def set_capacity(self, pick: int, room: int) -> None:
-        s = self.one(pick, np.flatnonzero(~self.closed))
-        self.capacity[s] = room
-        self.world.set_capacity([s], [room])
 
     @rule(data=st.data())
     def set_table(self, data: st.DataObject) -> None:
@@ -129,37 +86,8 @@ class World(RuleBasedStateMachine):
     @rule(data=st.data(), room=st.integers(0, 3), n=st.integers(1, 2))
     def add_slots(self, data: st.DataObject, room: int, n: int) -> None:
         first, second = self.columns_of(data, KINDS, n), self.columns_of(data, 1, n, FINITE)
-        where = self.new_slots(room, first, second)
-        assert where.min() >= len(self.capacity), "a number that was given before"
-        more = max(0, int(where.max()) + 1 - len(self.capacity))
-        self.capacity, self.closed = (
-            np.pad(self.capacity, (0, more)),
-            np.pad(self.closed, (0, more)),
-        )
-        self.first, self.second = (
-            np.pad(t, ((0, 0), (0, more))) for t in (self.first, self.second)
-        )
-        self.capacity[where], self.closed[where] = room, False
-        self.first[:, where], self.second[:, where] = first, second
-
-    @precondition(lambda self: not self.closed.all())
-    @rule(pick=PICK)
-    def remove_slots(self, pick: int) -> None:
-        s = self.one(pick, np.flatnonzero(~self.closed))
-        self.world.remove_slots([s])
-        self.closed[s], self.capacity[s] = True, 0
-        self.pinned -= {i for i in self.pinned if self.home[i] == s}
-
-    # ------------------------------------------------------------ snapshots
-
-    FORMULA: Any = None
-
-    @rule()
-    def restart(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "world"
-            self.world.snapshot(path)
-            self.world = Matcher.restore(path, kernel=self.FORMULA)
+        self.more_classes(self.new_slots(room, first, second), room)
+        self.first, self.second = np.hstack([self.first, first]), np.hstack([self.second, second])
 
     # ------------------------------------------------------------ rounds
 
@@ -196,17 +124,6 @@ class World(RuleBasedStateMachine):
                 out[j] += away
         return matrix, out
 
-    def follow(self, m: Any, ids: list[int]) -> None:
-        """What was told leads from where jobs were to where they are."""
-        before = {i: self.home.get(i, -1) for i in ids}
-        told = zip(*(m.changes[c].tolist() for c in ("id", "from_slot", "to_slot")), strict=True)
-        for i, old, new in told:
-            assert before[i] == old != new
-            before[i] = new
-        assert before == dict(zip(ids, m.assignment.tolist(), strict=True))
-        self.home = {i: s for i, s in before.items() if s >= 0}
-        assert self.pinned <= set(self.home)
-
     @rule()
     def stop(self) -> None:
         """A round without any time: its account and its bound are true all the same."""
@@ -220,7 +137,7 @@ class World(RuleBasedStateMachine):
             assert m.bound <= plain.objective + 1e-9 * abs(plain.objective) + 1e-9
         if np.isfinite(m.objective):
             assert m.verify().valid
-        self.follow(m, ids)
+        self.follow(m)
 
     @rule()
     def match(self) -> None:
@@ -240,7 +157,7 @@ class World(RuleBasedStateMachine):
             where = m.assignment
             paid = [out[j] if s < 0 else matrix[j, s] for j, s in enumerate(where)]
             assert m.objective == pytest.approx(sum(paid), rel=1e-9, abs=1e-9)
-            self.follow(m, ids)
+            self.follow(m)
         again = self.world.match()
         assert len(again.changes["id"]) == 0, "an unchanged world moves nothing"
         self.same_status(again, plain)
@@ -304,18 +221,6 @@ class RowWorld(World):
         return self.world.add_slots([room] * n, [np.array(block, float).reshape(len(jobs), n)])
 
 
-def machine(world: type[World], examples: int) -> Any:
-    """Its test case."""
-    case: Any = world.TestCase
-    case.settings = settings(
-        max_examples=examples,
-        stateful_step_count=25,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    return case
-
-
-TestWorld = machine(World, 120)
-TestKernelWorld = machine(KernelWorld, 40)
-TestRowWorld = machine(RowWorld, 40)
+TestWorld = machine(World, 120, 25)
+TestKernelWorld = machine(KernelWorld, 40, 25)
+TestRowWorld = machine(RowWorld, 40, 25)

@@ -14,7 +14,7 @@ from gridcompute.bench import INSTANCES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SOLVERS = ("assignment", "flow", "transport", "whole_jobs")
+SOLVERS = ("assignment", "flow", "gangs", "live", "transport", "whole_jobs")
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_a_simplex_that_is_not_done_in_time_gets_another_start() -> None:
 
 def test_what_is_no_number_of_a_solver_is_refused_and_changes_nothing() -> None:
     """If this fails, a bench that misspells a number measures the defaults twice."""
-    with pytest.raises(gc.InvalidProblemError, match="needed assignment, flow, transport"):
+    with pytest.raises(gc.InvalidProblemError, match="needed assignment, flow, gangs, live, tra"):
         _core.tuning_table("grid")
     with pytest.raises(gc.InvalidProblemError, match="'filter_klasses', no number of transport"):
         _core.set_tuning("transport", {"filter_klasses": 1})
@@ -85,6 +85,64 @@ def test_transport_has_one_optimum_whatever_is_switched_off(off: dict[str, float
     assert other.exact
 
 
+def drawn(r: np.random.Generator, solver: str) -> dict[str, float]:
+    """Draw each number of a solver, from a quarter of its default to four times it."""
+    draw = {}
+    for line in _core.tuning_table(solver):
+        low, high, at = line["low"], line["high"], line["default"]
+        whole = float(at).is_integer() and float(low).is_integer()
+        value = float(np.clip(at * 2.0 ** r.integers(-2, 3), low, high))
+        draw[line["name"]] = float(np.rint(value)) if whole else value
+    return draw
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rounds_of_gangs_keep_rules_and_proofs_at_numbers_drawn_at_random(seed: int) -> None:
+    """If this fails, a number of the gangs decides more than how much work a round does."""
+    r = np.random.default_rng(seed)
+    draw = drawn(r, "gangs") | ({"small_world": 0} if seed % 2 else {})
+    n, table, room = 400, r.uniform(1, 5, (6, 9)), r.integers(20, 90, 9)
+    queues = gc.fair.Queues(name=["a", "b"], guarantee=[60, 60], limit=[300, 260])
+    rules: dict[str, Any] = {"demand": "d"}
+    if seed % 3:
+        rules |= {"queues": queues, "queue": "q", "priority": "p", "preemptible": "e"}
+    _core.set_tuning("gangs", draw)
+    world = gc.Matcher(room, cost=[(table, "k", "w")], unplaced="u", **rules)
+    for turn in range(6):
+        m = n if turn == 0 else 20
+        jobs = {
+            "k": r.integers(0, 6, m), "w": r.random(m), "u": r.lognormal(1, 1, m),
+            "d": r.choice([1, 2, 4, 8], m), "q": r.integers(0, 2, m), "p": r.integers(0, 3, m),
+            "e": r.random(m) < 0.7,
+        }  # fmt: skip
+        ids = world.add(jobs)
+        answer = world.match()
+        proof = answer.verify()
+        assert proof.valid, (seed, turn, proof.reasons, draw)
+        assert answer.bound <= answer.objective, (seed, turn, draw)
+        assert world._native.holds(), (seed, turn, draw)
+        world.remove(ids[:10])
+
+
+def test_a_matcher_keeps_the_numbers_it_was_made_with() -> None:
+    """If this fails, a bench changes the matchers of others in its process."""
+    r = np.random.default_rng(1)
+    _core.set_tuning("live", {"all_pairs_classes": 0, "index_rows": 1, "build_block": 7})
+    made = gc.Matcher([40] * 5, cost=[(r.random((3, 5)), "k", "w")], unplaced=2.0)
+    _core.set_tuning("live", {})
+    usual = gc.Matcher([40] * 5, cost=[(made._costs.tables[0], "k", "w")], unplaced=2.0)
+    jobs = {"k": r.integers(0, 3, 300), "w": r.random(300)}
+    for turn in range(4):
+        objectives = []
+        for world in (made, usual):
+            ids = world.add({name: c[: 300 if turn == 0 else 5] for name, c in jobs.items()})
+            m = world.match()
+            assert world._native.holds(), turn
+            objectives.append(m.objective)
+            world.remove(ids[:3])
+        assert objectives[0] == pytest.approx(objectives[1], rel=1e-12), turn
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_assignment_and_flow_have_one_optimum_at_numbers_drawn_at_random(seed: int) -> None:
     """If this fails, a range reaches further than what was proved for its number."""
@@ -98,13 +156,7 @@ def test_assignment_and_flow_have_one_optimum_at_numbers_drawn_at_random(seed: i
     supply[:2] = 9, -9
     least = gc.min_cost_flow(*flow, supply)
     for solver in ("assignment", "flow"):
-        draw = {}
-        for line in _core.tuning_table(solver):
-            low, high, at = line["low"], line["high"], line["default"]
-            factor = 2.0 ** r.integers(-2, 3)
-            whole = float(at).is_integer() and float(low).is_integer()
-            value = float(np.clip(at * factor, low, high))
-            draw[line["name"]] = float(np.rint(value)) if whole else value
+        draw = drawn(r, solver)
         _core.set_tuning(solver, draw)
         assert cost[gc.linear_sum_assignment(cost)].sum() == best, (seed, solver, draw)
         again = gc.min_cost_flow(*flow, supply)

@@ -22,8 +22,8 @@ std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 }  // namespace
 
-Matcher::Matcher(Slot n_slots, const Tuning& tuning)
-    : tuning_(tuning), pair_(n_slots, tuning_), log_(pair_), solver_(pair_, log_) {}
+Matcher::Matcher(Slot n_slots, const Tuning& tuning, const GangTuning& of_gangs)
+    : tuning_(tuning), gang_tuning_(of_gangs), pair_(n_slots, tuning_), log_(pair_), solver_(pair_, log_) {}
 
 // ---------------------------------------------------------------- changes
 
@@ -55,7 +55,7 @@ void Matcher::add_classes(Slot n_slots) {
 }
 
 void Matcher::set_queues(Queues queues) {
-  if (!gangs_) gangs_ = std::make_unique<GangSolver>(pair_, log_);
+  if (!gangs_) gangs_ = std::make_unique<GangSolver>(pair_, log_, gang_tuning_);
   gangs_->set_queues(std::move(queues));
 }
 

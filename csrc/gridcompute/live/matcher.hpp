@@ -23,7 +23,7 @@ namespace gridcompute::live {
 
 class Matcher {
  public:
-  explicit Matcher(Slot n_slots, const Tuning& tuning = {});
+  explicit Matcher(Slot n_slots, const Tuning& tuning = {}, const GangTuning& of_gangs = {});
   Matcher(const Matcher&) = delete;
   Matcher& operator=(const Matcher&) = delete;
 
@@ -82,6 +82,7 @@ class Matcher {
   void add_classes(Slot n_slots);
 
   const Tuning tuning_;
+  const GangTuning gang_tuning_;
   PrimalDual pair_;
   ChangeLog log_;
   RoundSolver solver_;

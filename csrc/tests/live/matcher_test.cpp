@@ -206,11 +206,12 @@ TEST(matcher_is_exact_with_any_tuning) {
     std::mt19937_64 random(seed);
     const auto draw = [&](Index low, Index high) { return std::uniform_int_distribution<Index>(low, high)(random); };
     live::Tuning tuning;
-    for (const live::TuningEntry& entry : live::kTuning) {
-      CHECK(entry.low <= tuning.*entry.value && tuning.*entry.value <= entry.high);
+    for (const TuningEntry& entry : live::kTuningTable) {
+      CHECK(entry.low <= entry.value && entry.value <= entry.high);
       const Index kind = draw(0, 3);  // the default, an end of the range, or any value
-      if (kind == 1) tuning.*entry.value = draw(0, 1) == 0 ? entry.low : entry.high;
-      if (kind == 2) tuning.*entry.value = draw(entry.low, entry.high);
+      const auto low = static_cast<Index>(entry.low), high = static_cast<Index>(entry.high);
+      if (kind == 1) CHECK(set_tuning(tuning, entry.name, draw(0, 1) == 0 ? entry.low : entry.high));
+      if (kind == 2) CHECK(set_tuning(tuning, entry.name, static_cast<double>(draw(low, high))));
     }
     // Half of the cases are small enough in the work model for warm rounds only, half consider a cold solve.
     if (draw(0, 1) == 0) tuning.cold_work_fixed = 0;

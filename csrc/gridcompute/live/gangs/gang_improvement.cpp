@@ -5,12 +5,11 @@
 
 #include "gridcompute/cost/dense.hpp"
 #include "gridcompute/live/gangs/gang_solver.hpp"
-#include "gridcompute/live/gangs/gang_tuning.hpp"
 
 namespace gridcompute::live {
 
 void GangSolver::improve(RoundContext& round) {
-  for (Index sweep = 0; sweep < kGangTuning.sweeps && !round.stop.poll(); ++sweep) {
+  for (Index sweep = 0; sweep < tuning_.sweeps && !round.stop.poll(); ++sweep) {
     bool any = move_to_open_classes();
     if (small_world()) any = exchange(round) || any;
     any = eject(round) || any;
@@ -63,7 +62,7 @@ bool GangSolver::exchange(RoundContext& round) {
   bool any = false;
   for (auto& [demand, jobs] : by_demand) {
     const auto n = static_cast<Index>(jobs.size());
-    if (n < 2 || n * placement_.out() > kGangTuning.exchange_pairs || round.stop.poll()) continue;
+    if (n < 2 || n * placement_.out() > tuning_.exchange_pairs || round.stop.poll()) continue;
     std::sort(jobs.begin(), jobs.end());
     any = exchange_of(demand, jobs, round) || any;
   }
@@ -157,7 +156,7 @@ bool GangSolver::eject(RoundContext& round) {
   if (!small) return false;
   std::sort(tries.begin(), tries.end(),
             [](const Try& a, const Try& b) { return a.regret != b.regret ? a.regret > b.regret : a.job < b.job; });
-  if (static_cast<Index>(tries.size()) > kGangTuning.ejections) tries.resize(at(kGangTuning.ejections));
+  if (static_cast<Index>(tries.size()) > tuning_.ejections) tries.resize(at(tuning_.ejections));
   bool any = false;
   for (const Try& t : tries) {
     if (round.stop.poll()) break;

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "gridcompute/live/gangs/gang_tuning.hpp"
-
 namespace gridcompute::live {
 
 namespace {
@@ -13,7 +11,8 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
-GangMoves::GangMoves(GangPlacement& placement, const GangPrices& prices) : placement_(placement), prices_(prices) {}
+GangMoves::GangMoves(GangPlacement& placement, const GangPrices& prices)
+    : placement_(placement), prices_(prices), tuning_(placement.tuning()) {}
 
 void GangMoves::begin_round(std::span<const Cost> shares) {
   shares_.assign(shares.begin(), shares.end());
@@ -23,7 +22,7 @@ void GangMoves::begin_round(std::span<const Cost> shares) {
   refused_ = false;
   job_row_.resize(at(placement_.out()));
   for (auto& scratch : scratch_) scratch.resize(at(placement_.out()));
-  keep_rows_ = placement_.n_positions() * placement_.out() <= 2 * kGangTuning.small_world;
+  keep_rows_ = placement_.n_positions() * placement_.out() <= 2 * tuning_.small_world;
   if (keep_rows_) rows_.resize(at(placement_.n_positions() * placement_.out()));
   clear_rows();
 }
@@ -113,7 +112,7 @@ Slot GangMoves::cheapest_with_room(Job job, Slot except, Slot vacated, Cost vaca
 // Lists what members of class s could do to make room for the job.
 void GangMoves::collect(Slot s, Job job, Claim claim, Cost need, bool relocate, std::vector<Item>& items) {
   const std::span<const Job> members = placement_.members(s);
-  const std::size_t most = at(kGangTuning.scan), n = std::min(members.size(), most);
+  const std::size_t most = at(tuning_.scan), n = std::min(members.size(), most);
   const std::size_t start = members.size() > most ? at(job) * 7919 % members.size() : 0;
   const Slot old = placement_.slot(job);
   const Cost vacated = old == placement_.out() ? 0 : placement_.demand(job);
@@ -175,7 +174,7 @@ void GangMoves::prune(std::vector<Item>& items, Cost need, Job job, Claim claim)
 GangMoves::Plan GangMoves::cover(std::vector<Item>& items, Cost need) const {
   Plan plan;
   const Slot out = placement_.out();
-  if (need > kGangTuning.most_cover) {
+  if (need > tuning_.most_cover) {
     std::sort(items.begin(), items.end(), [&](const Item& a, const Item& b) {
       if ((a.to == out) != (b.to == out)) return b.to == out;
       const double x = a.cost * static_cast<double>(b.demand), y = b.cost * static_cast<double>(a.demand);

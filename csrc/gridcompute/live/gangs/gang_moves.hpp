@@ -103,6 +103,7 @@ class GangMoves {
 
   GangPlacement& placement_;
   const GangPrices& prices_;
+  const GangTuning& tuning_;
   std::vector<Cost> shares_;
   std::vector<std::pair<Job, Slot>> trail_;
   Index n_moved_ = 0, most_moved_ = -1;

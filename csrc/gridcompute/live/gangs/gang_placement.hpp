@@ -15,13 +15,15 @@
 #include <span>
 
 #include "gridcompute/live/gangs/gang_columns.hpp"
+#include "gridcompute/live/gangs/gang_tuning.hpp"
 #include "gridcompute/live/primal_dual.hpp"
 
 namespace gridcompute::live {
 
 class GangPlacement {
  public:
-  explicit GangPlacement(const PrimalDual& pair) : pair_(pair), members_(1), load_(1, 0), capacity_(1, 0) {}
+  GangPlacement(const PrimalDual& pair, const GangTuning& tuning)
+      : pair_(pair), tuning_(tuning), members_(1), load_(1, 0), capacity_(1, 0) {}
 
   // Replaces the columns, and makes room for the positions of the job store and for new classes.
   void set_columns(const GangColumns& columns);
@@ -73,6 +75,7 @@ class GangPlacement {
   [[nodiscard]] bool is_live(Job job) const noexcept { return pair_.state.is_live(job); }
   [[nodiscard]] Index n_live() const noexcept { return pair_.state.n_live(); }
   [[nodiscard]] const PrimalDual& pair() const noexcept { return pair_; }
+  [[nodiscard]] const GangTuning& tuning() const noexcept { return tuning_; }
   [[nodiscard]] bool holds() const;
 
   static std::size_t at(Index k) noexcept { return static_cast<std::size_t>(k); }
@@ -84,6 +87,7 @@ class GangPlacement {
   [[nodiscard]] bool admits(Job job, Slot slot) const;
 
   const PrimalDual& pair_;
+  const GangTuning& tuning_;
   GangColumns columns_;
   Queues queues_;
   std::vector<Slot> slot_;

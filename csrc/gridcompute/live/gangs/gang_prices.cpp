@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "gridcompute/live/gangs/gang_tuning.hpp"
-
 namespace gridcompute::live {
 
 namespace {
@@ -107,7 +105,7 @@ void GangPrices::refresh_all(Pool& pool) {
   recharge();
   const std::vector<Job> jobs = live();
   std::vector<Term> terms(jobs.size());
-  pool.for_chunks(static_cast<Index>(jobs.size()), kGangTuning.rows_chunk, [&](Index, Index begin, Index end) {
+  pool.for_chunks(static_cast<Index>(jobs.size()), tuning_.rows_chunk, [&](Index, Index begin, Index end) {
     std::vector<double> row(row_.size());
     for (Index k = begin; k < end; ++k) terms[at(k)] = term(jobs[at(k)], row.data());
   });
@@ -180,8 +178,8 @@ struct GangPrices::Pass {
 void GangPrices::run(Pass& pass, double temperature, const std::vector<Job>& jobs, Pool& pool) const {
   const auto n_jobs = static_cast<Index>(jobs.size());
   const Slot n_slots = placement_.out();
-  std::vector<Pass> parts(at(Pool::chunks(n_jobs, kGangTuning.newton_chunk)), pass);
-  pool.for_chunks(n_jobs, kGangTuning.newton_chunk, [&](Index chunk, Index begin, Index end) {
+  std::vector<Pass> parts(at(Pool::chunks(n_jobs, tuning_.newton_chunk)), pass);
+  pool.for_chunks(n_jobs, tuning_.newton_chunk, [&](Index chunk, Index begin, Index end) {
     Pass& part = parts[at(chunk)];
     part.clear();
     std::vector<double> row(row_.size()), chance;
@@ -202,7 +200,7 @@ void GangPrices::run(Pass& pass, double temperature, const std::vector<Job>& job
       if (!std::isfinite(least)) continue;
       part.dual += w * least;
       near.clear(), chance.clear();
-      const double far = least + kGangTuning.negligible * temperature;
+      const double far = least + tuning_.negligible * temperature;
       double total = std::exp((least - leave) / temperature);
       for (Slot s = 0; s < n_slots; ++s) {
         if (row[at(s)] > far) continue;
@@ -253,7 +251,7 @@ void GangPrices::run(Pass& pass, double temperature, const std::vector<Job>& job
 
 // Returns the mean distance of a slot's cost from the cheapest one, over jobs: the unit of temperatures.
 double GangPrices::scale(const std::vector<Job>& jobs) const {
-  const std::size_t step = std::max<std::size_t>(jobs.size() / at(kGangTuning.scale_sample), 1);
+  const std::size_t step = std::max<std::size_t>(jobs.size() / at(tuning_.scale_sample), 1);
   std::vector<double> row(row_.size());
   double sum = 0;
   Index n = 0;
@@ -289,13 +287,13 @@ void GangPrices::improve(double objective, double target, double warmth, int pas
     for (std::int32_t q = placement_.queue(job); q >= 0; q = placement_.queues().parent[at(q)])
       wanted[at(q)] += placement_.demand(job);
   for (std::size_t q = 0; q < q_.size(); ++q)
-    if (wanted[q] > placement_.queues().limit[q] && pass.n < at(kGangTuning.most_rows))
+    if (wanted[q] > placement_.queues().limit[q] && pass.n < at(tuning_.most_rows))
       pass.row_of[q] = static_cast<std::int32_t>(pass.n++);
-  if (pass.n > at(kGangTuning.most_rows)) return refresh_all(pool);
+  if (pass.n > at(tuning_.most_rows)) return refresh_all(pool);
 
   std::vector<double> best_p = p_, best_q = q_;
-  const double coldest = unit * warmth * kGangTuning.last_temperature;
-  double best = -kInfinity, temperature = unit * warmth, radius = temperature * kGangTuning.first_step;
+  const double coldest = unit * warmth * tuning_.last_temperature;
+  double best = -kInfinity, temperature = unit * warmth, radius = temperature * tuning_.first_step;
   double smooth = -kInfinity;
   std::vector<double> from_p = p_, from_q = q_, step(pass.n, 0.0);
   const auto moved_to = [&](double factor) {
@@ -344,11 +342,11 @@ void GangPrices::improve(double objective, double target, double warmth, int pas
     const double factor = longest > radius ? radius / longest : 1.0;
     for (double& d : step) d *= factor;
     moved_to(1.0);
-    radius = std::min(radius * 2, temperature * kGangTuning.widest_step);
-    if (longest < temperature * kGangTuning.settled && temperature > coldest) {
-      temperature = std::max(temperature * kGangTuning.cooling, coldest);
+    radius = std::min(radius * 2, temperature * tuning_.widest_step);
+    if (longest < temperature * tuning_.settled && temperature > coldest) {
+      temperature = std::max(temperature * tuning_.cooling, coldest);
       smooth = -kInfinity;
-      radius = temperature * kGangTuning.first_step;
+      radius = temperature * tuning_.first_step;
     } else if (longest < temperature * 1e-3) {
       break;
     }

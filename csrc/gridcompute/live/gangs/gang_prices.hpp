@@ -32,7 +32,7 @@ namespace gridcompute::live {
 
 class GangPrices {
  public:
-  explicit GangPrices(const GangPlacement& placement) : placement_(placement) {}
+  explicit GangPrices(const GangPlacement& placement) : placement_(placement), tuning_(placement.tuning()) {}
 
   void resize();                   // after GangPlacement::set_columns
   void set_queues(std::size_t n);  // after GangPlacement::set_queues
@@ -76,6 +76,7 @@ class GangPrices {
   [[nodiscard]] std::vector<Job> live() const;
 
   const GangPlacement& placement_;
+  const GangTuning& tuning_;
   std::vector<double> p_, q_, charge_;
   std::vector<double> value_, least_;
   std::vector<Slot> cheapest_;

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "gridcompute/live/gangs/gang_tuning.hpp"
-
 namespace gridcompute::live {
 
 namespace {
@@ -14,8 +12,13 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
-GangSolver::GangSolver(PrimalDual& pair, ChangeLog& log)
-    : pair_(pair), log_(log), placement_(pair), prices_(placement_), moves_(placement_, prices_) {}
+GangSolver::GangSolver(PrimalDual& pair, ChangeLog& log, const GangTuning& tuning)
+    : pair_(pair),
+      log_(log),
+      tuning_(tuning),
+      placement_(pair, tuning),
+      prices_(placement_),
+      moves_(placement_, prices_) {}
 
 // ---------------------------------------------------------------- changes
 
@@ -96,7 +99,7 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
   bool found = true;
   if (changed_ || costs_changed) {
     take_out_misplaced(costs_changed || updated_);
-    if (!priced_ || static_cast<double>(n_new_) > kGangTuning.cold_share * static_cast<double>(placement_.n_live()))
+    if (!priced_ || static_cast<double>(n_new_) > tuning_.cold_share * static_cast<double>(placement_.n_live()))
       found = start_cold(round);
     if (found) search(round);
   }
@@ -120,7 +123,7 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
   const bool small = small_world();
   // A large world whose prices are far off, as after a new table, is solved by transport at once.
   if (!small && !placement_.ranked() && !round.answer.cold && (changed_ || costs_changed) && !stop.requested() &&
-      gap() > kGangTuning.cold_gap) {
+      gap() > tuning_.cold_gap) {
     if (start_cold(round)) {
       search(round);
       total = objective();
@@ -128,26 +131,26 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
   }
   // In a large world prices pay their passes only now and then.
   ++rounds_since_prices_;
-  const bool rough = !small && gap() > kGangTuning.rough_late_gap;
-  const bool due = small ? gap() > kGangTuning.warm_target
-                         : gap() > kGangTuning.late_target &&
-                               (rounds_since_prices_ >= kGangTuning.late_interval || (rough && last_gap_ < gap() / 2));
+  const bool rough = !small && gap() > tuning_.rough_late_gap;
+  const bool due = small ? gap() > tuning_.warm_target
+                         : gap() > tuning_.late_target &&
+                               (rounds_since_prices_ >= tuning_.late_interval || (rough && last_gap_ < gap() / 2));
   if (due && !stop.requested()) {
     rounds_since_prices_ = 0;
-    prices_.improve(total, kGangTuning.warm_target / 4,
-                    small || rough ? kGangTuning.warm_temperature : kGangTuning.late_temperature,
-                    small   ? kGangTuning.warm_passes
-                    : rough ? kGangTuning.cold_passes
-                            : kGangTuning.late_passes,
+    prices_.improve(total, tuning_.warm_target / 4,
+                    small || rough ? tuning_.warm_temperature : tuning_.late_temperature,
+                    small   ? tuning_.warm_passes
+                    : rough ? tuning_.cold_passes
+                            : tuning_.late_passes,
                     round.pool, stop);
     round.end_stage("prices");
-    if ((changed_ || costs_changed) && gap() > kGangTuning.warm_target && !stop.requested()) {
+    if ((changed_ || costs_changed) && gap() > tuning_.warm_target && !stop.requested()) {
       search(round);
       if (placement_.ranked()) hold_running();
       total = objective();
-      if (small && gap() > kGangTuning.warm_target)
-        prices_.improve(total, kGangTuning.warm_target / 4, kGangTuning.warm_temperature, kGangTuning.warm_passes,
-                        round.pool, stop);
+      if (small && gap() > tuning_.warm_target)
+        prices_.improve(total, tuning_.warm_target / 4, tuning_.warm_temperature, tuning_.warm_passes, round.pool,
+                        stop);
     }
   }
   round.end_stage("search");
@@ -217,7 +220,7 @@ void GangSolver::undo_all() {
   changed_ = true;
 }
 
-bool GangSolver::small_world() const { return placement_.n_live() * placement_.out() <= kGangTuning.small_world; }
+bool GangSolver::small_world() const { return placement_.n_live() * placement_.out() <= tuning_.small_world; }
 
 // Reads the terms of jobs that changed, or of all.
 void GangSolver::refresh(RoundContext& round, bool costs_changed) {
@@ -245,7 +248,7 @@ void GangSolver::refresh(RoundContext& round, bool costs_changed) {
 // Computes prices by transport, and without ranks the placement too. False: it proved that there is none.
 bool GangSolver::start_cold(RoundContext& round) {
   round.answer.cold = true;
-  const bool many = static_cast<double>(n_new_) > kGangTuning.cold_share * static_cast<double>(placement_.n_live());
+  const bool many = static_cast<double>(n_new_) > tuning_.cold_share * static_cast<double>(placement_.n_live());
   round.answer.reason = !priced_ ? "first round" : many ? "many jobs changed" : "the gap has grown";
   const std::vector<Job> live = pair_.state.live_jobs();
   std::vector<Placement> placements;
@@ -260,7 +263,7 @@ bool GangSolver::start_cold(RoundContext& round) {
   transport::Options options;
   options.seed = round.options.seed;
   options.threads = round.options.threads;
-  options.gap = placement_.ranked() ? kGangTuning.rough_gap : round.options.gap;
+  options.gap = placement_.ranked() ? tuning_.rough_gap : round.options.gap;
   if (live.empty() || placement_.out() == 0) return true;
   transport::Result result = transport::solve(problem, options, round.stop);
   round.answer.stats = result.stats;
@@ -361,7 +364,7 @@ void GangSolver::search(RoundContext& round) {
   if (placement_.ranked() || round.options.max_moves >= 0) {
     admit(round);
   } else {
-    place_by_prices(round, last_gap_ > kGangTuning.replace_gap);
+    place_by_prices(round, last_gap_ > tuning_.replace_gap);
   }
   round.end_stage("admit");
   settle(round);
@@ -435,7 +438,7 @@ void GangSolver::admit_by(Claim claim, RoundContext& round) {
         possible = q != queue && placement_.usage(q) >
                                      (claim == Claim::share ? shares_[at(q)] : placement_.queues().guarantee[at(q)]);
     }
-    if (claim == Claim::cost && (density(job) <= 0 || ++tries > kGangTuning.ejections)) continue;
+    if (claim == Claim::cost && (density(job) <= 0 || ++tries > tuning_.ejections)) continue;
     if (!possible) continue;
     const std::size_t before = moves_.trail().size();
     if (!moves_.insert_by(job, claim, gain)) continue;
@@ -446,7 +449,7 @@ void GangSolver::admit_by(Claim claim, RoundContext& round) {
 
 // Lets in what fits and serves priorities, until both hold.
 void GangSolver::settle(RoundContext& round) {
-  for (int k = 0; k < kGangTuning.settle_rounds; ++k) {
+  for (int k = 0; k < tuning_.settle_rounds; ++k) {
     const bool filled = fill();
     const bool served = placement_.ranked() && serve_priorities();
     if (!filled && !served) return;
@@ -569,7 +572,7 @@ void GangSolver::balance(RoundContext& round) {
       if (placement_.left(s) >= 0 || round.stop.interrupted()) continue;
       const std::span<const Job> members = placement_.members(s);
       const std::size_t n = members.size();
-      const std::size_t take = sweep > 0 ? n : std::min(n, at(kGangTuning.balance_scan));
+      const std::size_t take = sweep > 0 ? n : std::min(n, at(tuning_.balance_scan));
       const std::size_t start = n > take ? (at(s) * 7919 + at(placement_.n_live()) * 31) % n : 0;
       std::vector<Slot> open;
       for (Slot t = 0; t < out; ++t)
@@ -588,7 +591,7 @@ void GangSolver::balance(RoundContext& round) {
         return to;
       };
       ways.assign(take, Way{kInfinity, kNone});
-      round.pool.for_chunks(static_cast<Index>(take), kGangTuning.balance_chunk, [&](Index, Index begin, Index end) {
+      round.pool.for_chunks(static_cast<Index>(take), tuning_.balance_chunk, [&](Index, Index begin, Index end) {
         std::vector<double> row(at(out));
         for (Index k = begin; k < end; ++k) {
           const Job job = members[(start + at(k)) % n];

@@ -40,7 +40,7 @@ namespace gridcompute::live {
 
 class GangSolver {
  public:
-  GangSolver(PrimalDual& pair, ChangeLog& log);
+  GangSolver(PrimalDual& pair, ChangeLog& log, const GangTuning& tuning);
 
   void set_columns(const GangColumns& columns);
   void set_queues(Queues queues);
@@ -89,6 +89,7 @@ class GangSolver {
 
   PrimalDual& pair_;
   ChangeLog& log_;
+  const GangTuning& tuning_;
   GangPlacement placement_;
   GangPrices prices_;
   GangMoves moves_;
