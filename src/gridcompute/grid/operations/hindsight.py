@@ -1,9 +1,9 @@
 """What an operator's hours cost, with what is open settled, and the problem of one who knew all.
 
 Both end at the same moment T and settle alike what is open then, so that what the operator did is a
-plan of the problem of hindsight, with the same cost: jobs that still run are paid to their ends,
-jobs that wait what they would cost at the last prices, stored energy what it is worth, and what is
-owed to the mandate what green power is worth, while there are hours left to make it good.
+plan of the problem of hindsight, with the same cost: jobs that still run are paid to their ends and
+jobs that wait what they would cost, both at the last prices, stored energy what it is worth, and
+what is owed to the mandate what green power is worth, while there are hours left to make it good.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from .world import deferred_yuan, priced, run_out
 if TYPE_CHECKING:
     from ..plan.plan import Plan
     from ..tables.column import Floats, Int64s
+    from ..tables.energy import Energy
     from ..tables.problem import Problem
     from .state import State
 
@@ -96,6 +97,7 @@ def hindsight_problem(world: Problem, state: State, settled: Account, horizon_h:
     columns["placed_start"] = np.where(far, -1, columns["placed_start"])
     running = None if world.running is None else world.running.of_rows(rows)
     energy = sliced(world.energy.replace(**known(state.actual, world.energy, end)), 0, hours)
+    energy = _at_last_prices(world, state, energy, end)
     may_shed = np.maximum(energy.shed_kwh, energy.base_load_kwh)
     may_shed[:, :end] = np.array(state.actual["may_shed_kwh"]).T
     energy = energy.replace(terminal="value", terminal_yuan_per_kwh=state.worth, shed_kwh=may_shed)
@@ -182,6 +184,7 @@ def _open_energy(world: Problem, state: State, tail: int) -> dict[str, float]:
         return {"mandate": missing, "direct_rule": rule, "tail": 0.0, "stored": -worth}
     window = run_out(world, state, tail)
     problem = window.problem.replace(
+        energy=_at_last_prices(world, state, window.problem.energy, 0),
         direct_rule=DirectRule(used=0.0, of_load=0.0),
         mandate=_settled_at(window.problem, price),
     )
@@ -226,6 +229,37 @@ def _owed_yuan_per_kwh(world: Problem, state: State) -> float:
     if state.prices is None or state.clock >= world.hours:
         return price
     return min(price, float(state.prices.mandate_bound.max(initial=0.0)))
+
+
+def _at_last_prices(world: Problem, state: State, energy: Energy, first: int) -> Energy:
+    """Return energy whose hours from `first` on, those after the last one, have the last prices.
+
+    What runs on after the last hour would have all power to itself otherwise, and one who knew all
+    would start long gangs just before the account ends. It pays for each kWh what load costs in the
+    last plan, with the mean rent of the site's accelerators; the mandate's part of that price is
+    left to the mandate. Where draw has a demand charge these hours stay as they are.
+    """
+    hours = energy.tariff_yuan_per_kwh.shape[1] - first
+    if state.prices is None or not hours or (energy.demand_yuan_per_kw > 0).any():
+        return energy
+    prices, at = state.prices.shift(1, length=hours), slice(state.clock, state.clock + hours)
+    capacity, site = world.classes.capacity[:, at], world.classes.site
+    rent, power = np.zeros(prices.energy.shape), np.zeros(prices.energy.shape)
+    np.add.at(rent, site, prices.capacity * capacity)
+    np.add.at(power, site, world.kwh_per_accelerator_h[:, at] * capacity)
+    np.divide(rent, power, out=rent, where=power > 0)
+    rows = world.mandate_rows
+    carbon = energy.carbon_yuan_per_t * world.carbon_g_per_kwh[:, at] / 1e6
+    mandate = (rows.share * prices.mandate_bound) @ rows.member
+    columns = {
+        name: getattr(energy, name).copy()
+        for name in ("tariff_yuan_per_kwh", "direct_kwh", "bundled_kwh", "base_load_kwh")
+    }
+    for values in columns.values():
+        values[..., first:] = 0.0
+    price = prices.energy + rent - mandate[:, None] - carbon
+    columns["tariff_yuan_per_kwh"][:, first:] = np.maximum(price, 0.0)
+    return energy.replace(**columns)
 
 
 def _settled_at(problem: Problem, yuan_per_kwh: float) -> Mandate:

@@ -456,8 +456,8 @@ class Rolling:
         The parts of `history`; ``mandate``, what is owed to it, at what green power is worth in the
         last plan's bound where it is dearest, and after the last hour at the price of a shortfall;
         ``direct_rule``, what is missing to it;
-        ``tail``, the energy of what still runs; ``waiting``, what the jobs that wait would cost at
-        the last plan's prices; ``stored``, the worth of what is stored (not above 0).
+        ``tail`` and ``waiting``, what still runs and what the jobs that wait would cost, at the
+        last plan's prices; ``stored``, the worth of what is stored (not above 0).
         """
         if "account" not in self._cached:
             self._cached["account"] = account(self.world, self._state, self.horizon_h)
