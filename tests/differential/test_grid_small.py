@@ -144,7 +144,8 @@ def optimum(problem: grid.Problem) -> float | None:
             p.row(base, [(here, 1.0), *drawn.get((s, h), [])], base)
             supply, charge = [], {"green": [], "grey": []}
             for i in range(len(energy.direct_kwh)):
-                price = float(energy.direct_yuan_per_kwh[i, s])
+                asked = energy.direct_yuan_per_kwh[i, s]
+                price = float(asked if asked.ndim == 0 else asked[h])
                 use, keep = p.variable(price), p.variable(price + wear)
                 pays = float(energy.export_yuan_per_kwh[s, h])
                 sell = p.variable(-pays, np.inf if pays > 0 else 0.0)
@@ -220,6 +221,7 @@ def day(seed: int) -> grid.Problem:
     n_classes, n_jobs = int(r.integers(n_sites, n_sites + 3)), int(r.integers(4, 40))
     site = np.concatenate([np.arange(n_sites), r.integers(0, n_sites, n_classes - n_sites)])
     by_hour = (n_sites, hours)
+    ppa = np.broadcast_to(np.linspace(0.1, 0.4, hours), (1, *by_hour))  # a price by hour
     release = r.integers(0, hours - 1, n_jobs)
     deadline = np.minimum(hours, release + r.integers(1, hours + 1, n_jobs))
     gang = r.choice([1, 2, 3, 4, 8], n_jobs, p=[0.3, 0.25, 0.15, 0.2, 0.1])
@@ -265,7 +267,7 @@ def day(seed: int) -> grid.Problem:
         hours=hours,
         energy=grid.Energy(
             direct_kwh=peak * r.random((1, *by_hour)) * (r.random((1, *by_hour)) < 0.7),
-            direct_yuan_per_kwh=0.2,
+            direct_yuan_per_kwh=0.2 if seed % 2 == 0 else ppa,
             bundled_kwh=0.3 * peak * r.random(by_hour),
             bundled_yuan_per_kwh=0.5,
             tariff_yuan_per_kwh=r.uniform(0.1, 1.0, by_hour),

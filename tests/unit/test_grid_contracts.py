@@ -33,6 +33,9 @@ def contracted(seed: int, **columns: object) -> grid.Problem:
         "demand_yuan_per_kw": rng.choice([0.0, 1.5], 12),
         "demand_paid_kw": rng.uniform(0, 0.02, 12) * load,
     }
+    if seed % 2:  # a PPA with a price by hour
+        by_hour = rng.uniform(0.5, 1.5, own.shape)
+        given["direct_yuan_per_kwh"] = energy.direct_yuan_per_kwh[:, :, None] * by_hour
     return problem.replace(energy=energy.replace(**{**given, **columns}))
 
 
@@ -70,8 +73,10 @@ def test_a_plan_under_contracts_is_valid_and_its_parts_are_shown(seed: int) -> N
     drawn = d.grid_kwh + d.grid_charge_kwh
     above = np.maximum(drawn.max(axis=1) - energy.demand_paid_kw, 0)
     assert plan.costs["demand"] == pytest.approx((energy.demand_yuan_per_kw * above).sum())
-    lost = energy.direct_yuan_per_kwh * energy.take_or_pay + energy.curtailment_yuan_per_kwh
-    assert plan.costs["curtailment"] == pytest.approx((lost * d.curtailed_kwh.sum(axis=2)).sum())
+    lost, price = d.curtailed_kwh, energy.direct_hourly_yuan_per_kwh
+    paid = price * lost * energy.take_or_pay[:, :, None]
+    more = energy.curtailment_yuan_per_kwh[:, :, None] * lost
+    assert plan.costs["curtailment"] == pytest.approx((paid + more).sum())
 
 
 def served(problem: grid.Problem) -> grid.Dispatch:

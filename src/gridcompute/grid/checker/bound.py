@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .energy_lp import ROUNDING, EnergyProgram
-from .rules import kwh_by_class, most_load_kwh, quota_tree
+from .rules import direct_yuan_per_kwh, kwh_by_class, most_load_kwh, quota_tree
 from .running import fixed, plain
 
 if TYPE_CHECKING:
@@ -92,13 +92,11 @@ def _most_earned(problem: Problem) -> float:
     """
     energy, earned = problem.energy, 0.0
     most_kwh, draw_kwh = most_load_kwh(problem), problem.sites.connection_kw
+    direct = direct_yuan_per_kwh(problem)
     for s in range(len(problem.sites)):
-        for price, kwh in zip(
-            energy.direct_yuan_per_kwh[:, s], energy.direct_kwh[:, s], strict=True
-        ):
-            earned += float(
-                (np.maximum(energy.export_yuan_per_kwh[s], max(-price, 0.0)) * kwh).sum()
-            )
+        for price, kwh in zip(direct[:, s], energy.direct_kwh[:, s], strict=True):
+            most = np.maximum(energy.export_yuan_per_kwh[s], np.maximum(-price, 0.0))
+            earned += float((most * kwh).sum())
         bundled = np.maximum(-energy.bundled_yuan_per_kwh[s], 0.0) * energy.bundled_kwh[s]
         drawn = np.minimum(most_kwh[s] + energy.battery_kw[s], draw_kwh[s])
         drawn = drawn * np.maximum(-energy.tariff_yuan_per_kwh[s], 0.0)

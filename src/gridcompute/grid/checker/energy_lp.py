@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._extras import extra
-from .rules import by_hour, lost_yuan_per_kwh, ruled, scopes
+from .rules import by_hour, direct_yuan_per_kwh, lost_yuan_per_kwh, ruled, scopes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -214,14 +214,14 @@ class EnergyProgram:
         grams = by_hour(sites.carbon_g_per_kwh, self.problem.hours)
         carbon = energy.carbon_yuan_per_t * grams / 1e6
         wear, kw = energy.wear_yuan_per_kwh[:, None], energy.battery_kw[:, None] / unit
-        direct, price = energy.direct_kwh / unit, energy.direct_yuan_per_kwh[:, :, None]
+        direct, price = energy.direct_kwh / unit, direct_yuan_per_kwh(self.problem)
         index["direct"] = new(0, np.minimum(direct, self._most / unit), price)
         index["direct_in"] = new(0, np.minimum(direct, kw), price + wear)
         sellable = energy.export_yuan_per_kwh > 0
         index["sold"] = new(0, direct * sellable, -energy.export_yuan_per_kwh)
         uses = [(index[k], 1) for k in ("direct", "direct_in", "sold")]
         least: Any = -np.inf
-        lost = lost_yuan_per_kwh(self.problem)[:, :, None]
+        lost = lost_yuan_per_kwh(self.problem)
         if lost.any():
             costs = np.broadcast_to(lost != 0, direct.shape)
             index["lost"] = new(0, direct * costs, lost)

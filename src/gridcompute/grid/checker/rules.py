@@ -24,6 +24,7 @@ __all__ = [
     "Scopes",
     "by_hour",
     "by_step",
+    "direct_yuan_per_kwh",
     "kwh_by_class",
     "largest_price",
     "lost_yuan_per_kwh",
@@ -177,11 +178,17 @@ def kwh_by_class(problem: Problem) -> Floats:
     return np.asarray((classes.power_kw + classes.overhead_kw)[:, None] * pue[classes.site])
 
 
+def direct_yuan_per_kwh(problem: Problem) -> Floats:
+    """Return what a kWh of each direct source costs, by source, site and hour."""
+    price, hours = problem.energy.direct_yuan_per_kwh, problem.hours
+    return price if price.ndim == 3 else np.repeat(price[:, :, None], hours, axis=2)
+
+
 def lost_yuan_per_kwh(problem: Problem) -> Floats:
-    """Return what a kWh of a direct source costs that is thrown away, (n_sources, n_sites)."""
+    """Return what a kWh of a direct source costs that is thrown away, by source, site and hour."""
     energy = problem.energy
-    price = energy.direct_yuan_per_kwh * energy.take_or_pay
-    return np.asarray(price + energy.curtailment_yuan_per_kwh)
+    price = direct_yuan_per_kwh(problem) * energy.take_or_pay[:, :, None]
+    return np.asarray(price + energy.curtailment_yuan_per_kwh[:, :, None])
 
 
 def largest_price(problem: Problem) -> float:

@@ -19,6 +19,7 @@ from .bound import proof
 from .marginal import mandate_prices, storage_limits
 from .rules import (
     by_hour,
+    direct_yuan_per_kwh,
     kwh_by_class,
     largest_price,
     lost_yuan_per_kwh,
@@ -505,7 +506,7 @@ def _cost(plan: PlanData) -> dict[str, float]:
     tree = quota_tree(problem)
     used = tree.used(jobs.tenant[job], klass, jobs.gang[job] * hours)
     below = np.maximum(tree.least_h - used, 0)
-    direct = (d.direct_kwh + d.direct_charge_kwh).sum(axis=2)
+    direct = d.direct_kwh + d.direct_charge_kwh
     bundled, grid = d.bundled_kwh + d.bundled_charge_kwh, d.grid_kwh + d.grid_charge_kwh
     worn = d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh + d.grid_charge_kwh
     worn = worn + d.green_discharge_kwh + d.grey_discharge_kwh
@@ -516,12 +517,12 @@ def _cost(plan: PlanData) -> dict[str, float]:
     parts = {
         "grid": energy.tariff_yuan_per_kwh * grid,
         "bundled": energy.bundled_yuan_per_kwh * bundled,
-        "direct": energy.direct_yuan_per_kwh * direct,
+        "direct": direct_yuan_per_kwh(problem) * direct,
         "carbon": energy.carbon_yuan_per_t * grams / 1e6 * grid,
         "storage_wear": energy.wear_yuan_per_kwh * worn.sum(axis=1),
         "stored": -worth * left,
         "exports": -energy.export_yuan_per_kwh * d.exported_kwh.sum(axis=0),
-        "curtailment": lost_yuan_per_kwh(problem)[:, :, None] * d.curtailed_kwh,
+        "curtailment": lost_yuan_per_kwh(problem) * d.curtailed_kwh,
         "demand": energy.demand_yuan_per_kw
         * np.maximum(grid.max(axis=1) - energy.demand_paid_kw, 0.0),
         "certificates": energy.certificate_yuan_per_kwh * d.certificate_kwh,

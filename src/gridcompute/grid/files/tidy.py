@@ -101,7 +101,11 @@ def widened(
         if missing:
             message = f"{path.name}: {title}.{column}: found no column {column}[{min(missing)}]"
             raise InvalidProblemError(f"{message}, needed all", f"{title}.{column}")
-        out[column] = nested(np.stack([parts[i] for i in range(len(parts))], axis=1))
+        pieces = [parts[i] for i in range(len(parts))]
+        most = max(v.ndim for v in pieces)
+        # Of a column that may do without hours, some parts may need them.
+        wide = np.broadcast_arrays(*(v if v.ndim == most else v[..., None] for v in pieces))
+        out[column] = nested(np.stack(wide, axis=1))
     return pa.table(out)
 
 

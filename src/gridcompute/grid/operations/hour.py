@@ -156,11 +156,13 @@ def energy_yuan(
     charged = d.direct_charge_kwh[:, :, t].sum(axis=0)
     charged = charged + d.bundled_charge_kwh[:, t] + d.grid_charge_kwh[:, t]
     worn = charged + d.green_discharge_kwh[:, t] + d.grey_discharge_kwh[:, t]
-    power_yuan = (energy.direct_yuan_per_kwh * direct).sum()
+    hourly = energy.direct_hourly_yuan_per_kwh
+    power_yuan = (hourly[:, :, min(t, hourly.shape[2] - 1)] * direct).sum()
     power_yuan += (energy.bundled_yuan_per_kwh[:, t] * bundled).sum()
     power_yuan += ((energy.tariff_yuan_per_kwh[:, t] + carbon) * drawn).sum()
     power_yuan -= (energy.export_yuan_per_kwh[:, t] * d.exported_kwh[:, :, t].sum(axis=0)).sum()
-    power_yuan += (wasted_yuan_per_kwh(energy) * d.curtailed_kwh[:, :, t]).sum()
+    wasted = wasted_yuan_per_kwh(energy)
+    power_yuan += (wasted[:, :, min(t, wasted.shape[2] - 1)] * d.curtailed_kwh[:, :, t]).sum()
     power_yuan += (energy.demand_yuan_per_kw * np.maximum(drawn - paid, 0.0)).sum()
     return {
         "energy": float(power_yuan),

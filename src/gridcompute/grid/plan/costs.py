@@ -72,17 +72,17 @@ def cost_parts(plan: Planned) -> dict[str, float]:
     grams = problem.carbon_g_per_kwh * drawn
     worth = energy.terminal_yuan_per_kwh if energy.terminal == "value" else 0.0
     short = d.direct_use_short_kwh + d.direct_load_short_kwh
-    direct = (d.direct_kwh + d.direct_charge_kwh).sum(axis=2)
+    direct = d.direct_kwh + d.direct_charge_kwh
     bundled = d.bundled_kwh + d.bundled_charge_kwh
     parts = {
         "grid": energy.tariff_yuan_per_kwh * drawn,
         "bundled": energy.bundled_yuan_per_kwh * bundled,
-        "direct": energy.direct_yuan_per_kwh * direct,
+        "direct": energy.direct_hourly_yuan_per_kwh * direct,
         "carbon": energy.carbon_yuan_per_t * grams / 1e6,
         "storage_wear": energy.wear_yuan_per_kwh * worn.sum(axis=1),
         "stored": -worth * left[:, -1],
         "exports": -energy.export_yuan_per_kwh * d.exported_kwh.sum(axis=0),
-        "curtailment": _wasted(energy)[:, :, None] * d.curtailed_kwh,
+        "curtailment": _wasted(energy) * d.curtailed_kwh,
         "demand": _demand(energy, drawn),
         "certificates": energy.certificate_yuan_per_kwh * d.certificate_kwh,
         "mandate_shortfall": problem.mandate_rows.missing_yuan_per_kwh * d.missing_kwh,
@@ -107,9 +107,9 @@ def _used_h(plan: Planned) -> Floats:
 
 
 def _wasted(energy: Energy) -> Floats:
-    """What a curtailed kWh costs, yuan, (n_sources, n_sites)."""
-    paid = np.where(energy.take_or_pay, energy.direct_yuan_per_kwh, 0.0)
-    return np.asarray(paid + energy.curtailment_yuan_per_kwh)
+    """What a curtailed kWh costs, yuan, by source, site and hour (1 where all are alike)."""
+    paid = np.where(energy.take_or_pay[:, :, None], energy.direct_hourly_yuan_per_kwh, 0.0)
+    return np.asarray(paid + energy.curtailment_yuan_per_kwh[:, :, None])
 
 
 def _demand(energy: Energy, drawn_kwh: Floats) -> Floats:
@@ -183,7 +183,7 @@ def _hourly_rate(plan: Planned) -> Floats:
     load = d.load_kwh
     on_grid = energy.tariff_yuan_per_kwh
     on_grid = on_grid + energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
-    direct = energy.direct_yuan_per_kwh[:, :, None]
+    direct = energy.direct_hourly_yuan_per_kwh
     used = (direct * d.direct_kwh).sum(axis=0) + energy.bundled_yuan_per_kwh * d.bundled_kwh
     used = used + on_grid * d.grid_kwh + energy.shed_yuan_per_kwh * d.shed_kwh
     given = d.green_discharge_kwh + d.grey_discharge_kwh
@@ -199,7 +199,7 @@ def _hourly_rate(plan: Planned) -> Floats:
     used = used + given * (battery / np.where(delivered > 0, delivered, 1.0))[:, None]
     site = np.where(delivered > 0, 0.0, battery)
     site -= (energy.export_yuan_per_kwh * d.exported_kwh.sum(axis=0)).sum(axis=1)
-    site += (_wasted(energy)[:, :, None] * d.curtailed_kwh).sum(axis=(0, 2))
+    site += (_wasted(energy) * d.curtailed_kwh).sum(axis=(0, 2))
     site += _demand(energy, d.grid_kwh + d.grid_charge_kwh)
     short = d.direct_use_short_kwh + d.direct_load_short_kwh
     site += problem.direct_rows.short_yuan_per_kwh * short

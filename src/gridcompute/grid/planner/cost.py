@@ -71,16 +71,16 @@ def dispatch_cost(problem: Problem, d: Dispatch) -> float:
     """Energy, wear, carbon, certificates and what is missing to the rules, less sales, yuan."""
     energy, rows = problem.energy, problem.mandate_rows
     carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
-    direct = (d.direct_kwh + d.direct_charge_kwh).sum(axis=2)
+    direct = d.direct_kwh + d.direct_charge_kwh
     charged = d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh + d.grid_charge_kwh
     worn: Floats = (charged + d.green_discharge_kwh + d.grey_discharge_kwh).sum(axis=1)
-    total = (energy.direct_yuan_per_kwh * direct).sum()
+    total = (energy.direct_hourly_yuan_per_kwh * direct).sum()
     total += (energy.bundled_yuan_per_kwh * (d.bundled_kwh + d.bundled_charge_kwh)).sum()
     total += ((energy.tariff_yuan_per_kwh + carbon) * (d.grid_kwh + d.grid_charge_kwh)).sum()
     total += (energy.wear_yuan_per_kwh * worn).sum()
     total -= (energy.export_yuan_per_kwh * d.exported_kwh.sum(axis=0)).sum()
     total += energy.certificate_yuan_per_kwh * d.certificate_kwh.sum()
-    total += (wasted_yuan_per_kwh(energy)[:, :, None] * d.curtailed_kwh).sum()
+    total += (wasted_yuan_per_kwh(energy) * d.curtailed_kwh).sum()
     peak = (d.grid_kwh + d.grid_charge_kwh).max(axis=1)
     above = np.maximum(peak - energy.demand_paid_kw, 0.0)
     total += (energy.demand_yuan_per_kw * above).sum()
@@ -102,7 +102,7 @@ def least_energy_cost(problem: Problem) -> float:
     nothing pays, while a bound by prices of the rows is lessened by what rounding may have added.
     """
     energy = problem.energy
-    sold = np.minimum(energy.direct_yuan_per_kwh[:, :, None], -energy.export_yuan_per_kwh)
+    sold = np.minimum(energy.direct_hourly_yuan_per_kwh, -energy.export_yuan_per_kwh)
     most_drawn = problem.most_load_kwh + energy.battery_kw[:, None]
     terms = [
         energy.direct_kwh * np.minimum(sold, 0.0),

@@ -61,9 +61,10 @@ class Supplied(NamedTuple):
 
 
 def wasted_yuan_per_kwh(energy: Energy) -> Floats:
-    """Return what a curtailed kWh costs by source and site: what is paid for it all the same."""
-    paid = np.where(energy.take_or_pay, energy.direct_yuan_per_kwh, 0.0)
-    return np.asarray(paid + energy.curtailment_yuan_per_kwh)
+    """Return what a curtailed kWh costs by source, site and hour (1 where all hours are alike)."""
+    taken = energy.take_or_pay[:, :, None]
+    paid = np.where(taken, energy.direct_hourly_yuan_per_kwh, 0.0)
+    return np.asarray(paid + energy.curtailment_yuan_per_kwh[:, :, None])
 
 
 class EnergyBlock:
@@ -140,7 +141,7 @@ class EnergyBlock:
     def _supply(self) -> None:
         problem, energy, unit = self.problem, self.problem.energy, self.site_unit
         wear, kw = energy.wear_yuan_per_kwh[:, None], energy.battery_kw[:, None] / unit
-        direct, price = energy.direct_kwh / unit, energy.direct_yuan_per_kwh[:, :, None]
+        direct, price = energy.direct_kwh / unit, energy.direct_hourly_yuan_per_kwh
         # More than all loads and stores can take is no limit, and numbers that large blur others.
         reach = SLACK * (self.most_kwh / unit + kw)
         part = self._part
@@ -149,7 +150,7 @@ class EnergyBlock:
         sold = direct * (energy.export_yuan_per_kwh > 0)
         self._add_columns("sold", sold, -energy.export_yuan_per_kwh * part)
         uses = [(self.column[k], 1.0) for k in ("direct", "direct_in", "sold")]
-        low, wasted = np.full(direct.shape, -np.inf), wasted_yuan_per_kwh(energy)[:, :, None]
+        low, wasted = np.full(direct.shape, -np.inf), wasted_yuan_per_kwh(energy)
         if wasted.any():  # what is not used has a price, so that it is a column of its own
             priced = np.broadcast_to(wasted != 0, direct.shape)
             self._add_columns("wasted", direct * priced, wasted * part)
@@ -486,11 +487,11 @@ class EnergyBlock:
             0.0,
         )
         segments = []
-        prices = zip(energy.direct_yuan_per_kwh, wasted_yuan_per_kwh(energy), strict=True)
+        prices = zip(energy.direct_hourly_yuan_per_kwh, wasted_yuan_per_kwh(energy), strict=True)
         for available, (price, wasted) in zip(energy.direct_kwh, prices, strict=True):
-            cost = np.broadcast_to(price[:, None], base.shape) - own
+            cost = np.broadcast_to(price, base.shape) - own
             instead = np.minimum(spared(cost, "green"), sold)
-            instead = np.where(instead < 0, instead, wasted[:, None])
+            instead = np.where(instead < 0, instead, wasted)
             segments.append((available, cost - by_site - of_load - instead))
         cost = energy.bundled_yuan_per_kwh - (self._dual("volume") / part[:, 0])[:, None]
         segments.append((energy.bundled_kwh, cost - by_site - spared(cost, "green")))

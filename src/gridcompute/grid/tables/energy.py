@@ -31,8 +31,8 @@ class Energy(Table):
     direct_kwh : float64 (n_sources, n_sites, n_hours)
         Available from each source connected directly (solar, wind, hydro); what is not used is
         stored, exported or curtailed.
-    direct_yuan_per_kwh : float64 (n_sources, n_sites)
-        Price of what is used or stored of it.
+    direct_yuan_per_kwh : float64 (n_sources, n_sites) or (n_sources, n_sites, n_hours)
+        Price of what is used or stored of it; by hour where a PPA says so.
     take_or_pay : bool (n_sources, n_sites)
         Is what is curtailed paid like what is used? A plant of one's own costs nothing more to run:
         its price is 0, or its whole cost by this.
@@ -88,7 +88,9 @@ class Energy(Table):
     rows: ClassVar[str] = "site"
 
     direct_kwh: Floats = column("source site hour", np.float64, "kWh", low=0)
-    direct_yuan_per_kwh: Floats = column("source site", np.float64, "yuan/kWh", default=0.0)
+    direct_yuan_per_kwh: Floats = column(
+        "source site hour", np.float64, "yuan/kWh", default=0.0, may_drop_last=True
+    )
     take_or_pay: Bools = column("source site", np.bool_, default=False)
     curtailment_yuan_per_kwh: Floats = column(
         "source site", np.float64, "yuan/kWh", default=0.0, low=0
@@ -124,6 +126,12 @@ class Energy(Table):
     shed_yuan_per_kwh: float = 50.0
     terminal: str = "cyclic"
     exported_certificates: str = "sold"
+
+    @property
+    def direct_hourly_yuan_per_kwh(self) -> Floats:
+        """`direct_yuan_per_kwh` on three axes; one hour where it is the same in all."""
+        price = self.direct_yuan_per_kwh
+        return price if price.ndim == 3 else price[:, :, None]
 
     def check(self) -> None:
         """The store starts within its size; the scalar prices and the terminal rule make sense."""
