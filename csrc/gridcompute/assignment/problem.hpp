@@ -30,13 +30,16 @@ struct DenseMatrix {
 };
 
 // Compressed sparse rows: the arcs of row i are start[i]..start[i+1]; absent pairs are forbidden.
-template <class T, class I>
+template <class T, class I, class Start = I>
 struct CsrMatrix {
-  std::span<const I> start;
+  std::span<const Start> start;
   std::span<const I> col;
   std::span<const T> cost;
   Index rows = 0, cols = 0;
 };
+// The same once columns are known to be within the matrix, whatever the caller's types of index.
+template <class T>
+using CheckedCsr = CsrMatrix<T, std::int32_t, std::int64_t>;
 
 // Counts of work. They reach users as `stats`: docs/reference/stats.md has the table.
 struct Stats {

@@ -26,16 +26,23 @@ std::size_t at(Index k) { return static_cast<std::size_t>(k); }
   throw Error(ErrorKind::invalid_problem, "cost_matrix", where, what);
 }
 
+// Where the arcs of a matrix are: what does not depend on the type of its costs.
+template <class I>
+struct Pattern {
+  std::span<const I> start, col;
+  Index rows, cols;
+};
+
 // Checks that rows are within the arrays, columns within the matrix, and each pair is stored once.
-template <class T, class I>
-void check(const CsrMatrix<T, I>& cost) {
+template <class I>
+void check(const Pattern<I>& cost, std::size_t values) {
   const auto arcs = static_cast<Index>(cost.col.size());
   if (cost.rows < 0 || cost.cols < cost.rows || cost.cols > kMaxLines)
     throw_invalid(-1, "cost_matrix: found " + std::to_string(cost.rows) + " x " + std::to_string(cost.cols) +
                           ", needed at most " + std::to_string(kMaxLines) + " columns, and no more rows");
-  if (static_cast<Index>(cost.start.size()) != cost.rows + 1 || static_cast<Index>(cost.cost.size()) != arcs)
+  if (static_cast<Index>(cost.start.size()) != cost.rows + 1 || static_cast<Index>(values) != arcs)
     throw_invalid(-1, "cost_matrix: found indptr, indices and data of lengths " + std::to_string(cost.start.size()) +
-                          ", " + std::to_string(arcs) + " and " + std::to_string(cost.cost.size()) +
+                          ", " + std::to_string(arcs) + " and " + std::to_string(values) +
                           ", needed rows + 1 and two alike");
   bool rising = true;
   for (Index i = 0; i < cost.rows; ++i) {
@@ -68,7 +75,7 @@ void check(const CsrMatrix<T, I>& cost) {
 // Returns by how many bits costs are scaled up: where they span few units, an epsilon of one unit would resolve too
 // little. Not where ties are common enough that Hopcroft-Karp phases match along them.
 template <class V>
-int scale_up_bits(const std::vector<V>& values, const Tuning& tuning) {
+int scale_up_bits(std::span<const V> values, const Tuning& tuning) {
   V spread = 1;
   for (const V c : values) spread = c < IntRange<V>::kForbidden ? std::max(spread, c) : spread;
   int bits = 0;
@@ -91,17 +98,11 @@ void keep_cheapest(Matching<V>& state, const CandidateLists<V>& lists, std::span
   }
 }
 
-template <class T, class I, class V>
-std::optional<Result> attempt(const CsrMatrix<T, I>& cost, bool maximize, int exponent, bool rounding, Stop& stop,
-                              RowFit& fit, std::span<const std::int32_t> near, const Tuning& tuning) {
-  // All values are read as one row of the dense reader: one shift for all.
-  DenseRowReader<T, V> all(DenseMatrix<T>{cost.cost.data(), 1, static_cast<Index>(cost.cost.size())}, maximize,
-                           exponent, rounding);
-  fit = cost.cost.empty() ? RowFit::exact : all.measure(0);
-  if (fit > RowFit::exact) return std::nullopt;
-  std::vector<V> values(cost.cost.size());
-  if (!values.empty()) all.load(0, values.data());
-  const int scaled_bits = scale_up_bits(values, tuning);
+// Solves costs that were read as integers, each less `shift`.
+template <class V>
+std::optional<Result> solve_values(const CheckedCsr<V>& cost, std::int64_t shift, int exponent, Stop& stop, RowFit& fit,
+                                   std::span<const std::int32_t> near, const Tuning& tuning) {
+  const int scaled_bits = scale_up_bits(cost.cost, tuning);
   CandidateLists<V> lists(cost.rows, cost.cols, tuning);
   std::vector<std::int32_t> cols;
   std::vector<V> costs;
@@ -109,10 +110,10 @@ std::optional<Result> attempt(const CsrMatrix<T, I>& cost, bool maximize, int ex
   for (Index i = 0; i < cost.rows; ++i) {
     cols.clear();
     costs.clear();
-    for (Index k = static_cast<Index>(cost.start[at(i)]); k < static_cast<Index>(cost.start[at(i + 1)]); ++k) {
-      if (values[at(k)] >= IntRange<V>::kForbidden) continue;
-      cols.push_back(static_cast<std::int32_t>(cost.col[at(k)]));
-      costs.push_back(static_cast<V>(values[at(k)] << scaled_bits));
+    for (Index k = cost.start[at(i)]; k < cost.start[at(i + 1)]; ++k) {
+      if (cost.cost[at(k)] >= IntRange<V>::kForbidden) continue;
+      cols.push_back(cost.col[at(k)]);
+      costs.push_back(static_cast<V>(cost.cost[at(k)] << scaled_bits));
       spread = std::max(spread, costs.back());
     }
     lists.append(i, cols, costs);
@@ -145,70 +146,79 @@ std::optional<Result> attempt(const CsrMatrix<T, I>& cost, bool maximize, int ex
   for (Index j = 0; j < cost.cols; ++j) result.col_dual.push_back(state.v[at(j)] >> scaled_bits);
   for (std::int32_t i = 0; i < cost.rows; ++i)
     result.row_dual.push_back((state.mate_cost[at(i)] >> scaled_bits) - result.col_dual[at(result.col_of[at(i)])] +
-                              all.shift[0]);
+                              shift);
   return result;
 }
 
+template <class T, class V>
+std::optional<Result> attempt(const CheckedCsr<T>& cost, bool maximize, int exponent, bool rounding, Stop& stop,
+                              RowFit& fit, std::span<const std::int32_t> near, const Tuning& tuning) {
+  // All values are read as one row of the dense reader: one shift for all.
+  DenseRowReader<T, V> all(DenseMatrix<T>{cost.cost.data(), 1, static_cast<Index>(cost.cost.size())}, maximize,
+                           exponent, rounding);
+  fit = cost.cost.empty() ? RowFit::exact : all.measure(0);
+  if (fit > RowFit::exact) return std::nullopt;
+  std::vector<V> values(cost.cost.size());
+  if (!values.empty()) all.load(0, values.data());
+  return solve_values<V>({cost.start, cost.col, values, cost.rows, cost.cols}, all.shift[0], exponent, stop, fit, near,
+                         tuning);
+}
+
 // Solves integers whose prices exceed 64 bits.
-template <class T, class I>
-Result solve_in_128_bits(const CsrMatrix<T, I>& cost, bool maximize, Stop& stop, const Tuning& tuning) {
-  const std::vector<std::int64_t> start(cost.start.begin(), cost.start.end()), col(cost.col.begin(), cost.col.end()),
-      costs(cost.cost.begin(), cost.cost.end());
-  const CsrMatrix<std::int64_t, std::int64_t> wide{start, col, costs, cost.rows, cost.cols};
-  return solve_int128_sparse(wide, maximize, stop, [&](const CsrMatrix<std::int64_t, std::int64_t>& coarse) {
+Result solve_in_128_bits(const CheckedCsr<std::int64_t>& cost, bool maximize, Stop& stop, const Tuning& tuning) {
+  return solve_int128_sparse(cost, maximize, stop, [&](const CheckedCsr<std::int64_t>& coarse) {
     RowFit fit = RowFit::exact;
-    return attempt<std::int64_t, std::int64_t, std::int64_t>(coarse, false, 0, true, stop, fit, {}, tuning);
+    return attempt<std::int64_t, std::int64_t>(coarse, false, 0, true, stop, fit, {}, tuning);
   });
 }
 
-template <class T, class I>
-Result solve_once(const CsrMatrix<T, I>& cost, bool maximize, Stop& stop, const Tuning& tuning,
+template <class T>
+Result solve_once(const CheckedCsr<T>& cost, bool maximize, Stop& stop, const Tuning& tuning,
                   std::span<const std::int32_t> near = {}) {
   RowFit fit = RowFit::exact;
-  if (auto result = attempt<T, I, std::int32_t>(cost, maximize, 0, false, stop, fit, near, tuning))
+  if (auto result = attempt<T, std::int32_t>(cost, maximize, 0, false, stop, fit, near, tuning))
     return *std::move(result);
   if constexpr (!std::is_floating_point_v<T>) {
-    if (auto result = attempt<T, I, std::int64_t>(cost, maximize, 0, true, stop, fit, near, tuning))
+    if (auto result = attempt<T, std::int64_t>(cost, maximize, 0, true, stop, fit, near, tuning))
       return *std::move(result);
-    return solve_in_128_bits(cost, maximize, stop, tuning);
+    const std::vector<std::int64_t> costs(cost.cost.begin(), cost.cost.end());
+    return solve_in_128_bits({cost.start, cost.col, costs, cost.rows, cost.cols}, maximize, stop, tuning);
   } else {
     const double most = extent_of(cost.cost.data(), static_cast<Index>(cost.cost.size()), maximize).magnitude();
     // Prices may move by many costs where pairs are missing: four bits are left for that.
     int exponent = exponent_for(most) - 4;
     for (int k = 0; k < kTries && fit != RowFit::invalid; ++k, exponent -= kRetryBits)
-      if (auto result = attempt<T, I, std::int64_t>(cost, maximize, exponent, true, stop, fit, near, tuning))
+      if (auto result = attempt<T, std::int64_t>(cost, maximize, exponent, true, stop, fit, near, tuning))
         return *std::move(result);
     if (fit == RowFit::invalid) throw_invalid(-1, "matrix contains invalid numeric entries");
     throw Error(ErrorKind::internal, "cost_matrix", -1, "no unit of cost_matrix keeps prices within 64 bits");
   }
 }
 
-template <class T, class I>
-Result solve_checked(const CsrMatrix<T, I>& cost, bool maximize, Stop& stop, std::span<const std::int32_t> near,
+template <class T>
+Result solve_checked(const CheckedCsr<T>& cost, bool maximize, Stop& stop, std::span<const std::int32_t> near,
                      const Tuning& tuning) {
   if constexpr (!std::is_floating_point_v<T>) {
     return solve_once(cost, maximize, stop, tuning, near);
   } else {
     const auto arcs_of = [&](Index i, const auto& look) {
-      for (auto k = static_cast<Index>(cost.start[at(i)]); k < static_cast<Index>(cost.start[at(i + 1)]); ++k) look(k);
+      for (Index k = cost.start[at(i)]; k < cost.start[at(i + 1)]; ++k) look(k);
     };
     const auto each = [&](const auto& lower) {
-      for (Index i = 0; i < cost.rows && !stop.poll(); ++i)
-        arcs_of(i, [&](Index k) { lower(i, static_cast<Index>(cost.col[at(k)]), k); });
+      for (Index i = 0; i < cost.rows && !stop.poll(); ++i) arcs_of(i, [&](Index k) { lower(i, cost.col[at(k)], k); });
     };
     const auto paid = [&](const Result& r, Index i) {
       T best = maximize ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::infinity();
       arcs_of(i, [&](Index k) {
         const T c = cost.cost[at(k)];
-        if (static_cast<std::int32_t>(cost.col[at(k)]) == r.col_of[at(i)])
-          best = maximize ? std::max(best, c) : std::min(best, c);
+        if (cost.col[at(k)] == r.col_of[at(i)]) best = maximize ? std::max(best, c) : std::min(best, c);
       });
       return best;
     };
     return solve_refined(
         cost.cost.data(), static_cast<Index>(cost.cost.size()), maximize, true, stop,
         [&](const T* costs, const Result*) {
-          CsrMatrix<T, I> lowered = cost;
+          CheckedCsr<T> lowered = cost;
           lowered.cost = {costs, cost.cost.size()};
           return solve_once(lowered, maximize, stop, tuning);
         },
@@ -221,13 +231,25 @@ Result solve_checked(const CsrMatrix<T, I>& cost, bool maximize, Stop& stop, std
 template <class T, class I>
 Result solve(const CsrMatrix<T, I>& cost, bool maximize, Stop& stop, std::span<const std::int32_t> near,
              const Tuning& tuning) {
-  check(cost);
+  check(Pattern<I>{cost.start, cost.col, cost.rows, cost.cols}, cost.cost.size());
   if (cost.rows == 0) {
     Result none;
     none.col_dual.assign(at(cost.cols), 0);
     return none;
   }
-  Result result = solve_checked(cost, maximize, stop, near, tuning);
+  // Everything from here on is compiled for one type of index. Wide columns are rare: scipy narrows what it can.
+  std::vector<std::int64_t> start;
+  std::vector<std::int32_t> col;
+  CheckedCsr<T> checked{{}, {}, cost.cost, cost.rows, cost.cols};
+  if constexpr (std::is_same_v<I, std::int32_t>) {
+    start.assign(cost.start.begin(), cost.start.end());
+    checked.start = start, checked.col = cost.col;
+  } else {
+    col.reserve(cost.col.size());
+    for (const I j : cost.col) col.push_back(static_cast<std::int32_t>(j));
+    checked.start = cost.start, checked.col = col;
+  }
+  Result result = solve_checked(checked, maximize, stop, near, tuning);
   if (result.status != Status::optimal) result.col_of.assign(at(cost.rows), kUnmatched);
   return result;
 }

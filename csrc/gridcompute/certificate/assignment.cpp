@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -77,6 +78,16 @@ template <class T, class D>
 inline constexpr bool kMayWrap = std::is_same_v<T, std::int64_t> && sizeof(D) == 8;
 constexpr std::int64_t kNearDual = std::int64_t{1} << 61;
 
+// The costs once their form was checked, whatever the caller's type of index: what reads them is compiled once.
+template <class T>
+struct CheckedCosts {
+  std::span<const T> cost;
+  Index rows, cols;
+  std::vector<Index> start;  // empty: dense
+  std::span<const std::int32_t> col;
+  bool maximize;
+};
+
 // Tells whether costs, starts and columns have the lengths that the shape needs, and rows are within the arrays.
 template <class T, class I>
 bool well_formed(const AssignmentCosts<T, I>& a) {
@@ -89,22 +100,38 @@ bool well_formed(const AssignmentCosts<T, I>& a) {
   return std::is_sorted(a.start.begin(), a.start.end());
 }
 
+// Returns the costs of well_formed() ones; nothing at a column outside the matrix. `room` holds columns that had to be
+// narrowed.
+template <class T, class I>
+std::optional<CheckedCosts<T>> checked(const AssignmentCosts<T, I>& a, std::vector<std::int32_t>& room) {
+  if (!well_formed(a)) return std::nullopt;
+  const auto outside = [&](I j) { return j < 0 || static_cast<Index>(j) >= a.cols; };
+  if (std::any_of(a.col.begin(), a.col.end(), outside)) return std::nullopt;
+  CheckedCosts<T> out{a.cost, a.rows, a.cols, {a.start.begin(), a.start.end()}, {}, a.maximize};
+  if constexpr (std::is_same_v<I, std::int32_t>) {
+    out.col = a.col;
+  } else {
+    room.reserve(a.col.size());
+    for (const I j : a.col) room.push_back(static_cast<std::int32_t>(j));
+    out.col = room;
+  }
+  return out;
+}
+
 // Calls visit(row, costs, count, column) for each row, where column(k) is the column of its k-th cost. Returns false if
-// stopped, or at a column outside the matrix.
-template <class T, class I, class Visit>
-bool each_row(const AssignmentCosts<T, I>& a, Stop& stop, const Visit& visit) {
+// stopped.
+template <class T, class Visit>
+bool each_row(const CheckedCosts<T>& a, Stop& stop, const Visit& visit) {
   Index seen = 0;
   for (Index i = 0; i < a.rows; ++i) {
     Index count = a.cols;
     if (a.start.empty()) {
       visit(i, a.cost.data() + i * a.cols, count, [](Index k) { return k; });
     } else {
-      const auto begin = static_cast<Index>(a.start[at(i)]);
-      count = static_cast<Index>(a.start[at(i + 1)]) - begin;
-      const I* col = a.col.data() + begin;
-      for (Index k = 0; k < count; ++k)
-        if (static_cast<Index>(col[k]) < 0 || static_cast<Index>(col[k]) >= a.cols) return false;
-      visit(i, a.cost.data() + begin, count, [col](Index k) { return static_cast<Index>(col[k]); });
+      const Index begin = a.start[at(i)];
+      count = a.start[at(i + 1)] - begin;
+      const std::int32_t* col = a.col.data() + begin;
+      visit(i, a.cost.data() + begin, count, [col](Index k) { return Index{col[k]}; });
     }
     if ((seen += count) < kPollEntries) continue;
     if (stop.poll()) return false;
@@ -114,10 +141,9 @@ bool each_row(const AssignmentCosts<T, I>& a, Stop& stop, const Visit& visit) {
 }
 
 // Checks with reduced costs of type D. `overflow`: they do not fit D, and the result is undefined.
-template <class T, class I, class D>
-AssignmentCheck check_in(const AssignmentCosts<T, I>& a, std::span<const std::int32_t> col_of,
-                         std::span<const D> row_dual, std::span<const D> col_dual, int exponent, Stop& stop,
-                         bool& overflow) {
+template <class T, class D>
+AssignmentCheck check_in(const CheckedCosts<T>& a, std::span<const std::int32_t> col_of, std::span<const D> row_dual,
+                         std::span<const D> col_dual, int exponent, Stop& stop, bool& overflow) {
   constexpr D kNever =
       sizeof(D) == 8 ? static_cast<D>(std::numeric_limits<std::int64_t>::max()) : static_cast<D>(Wide{1} << 120);
   AssignmentCheck check;
@@ -207,14 +233,10 @@ AssignmentCheck check_in(const AssignmentCosts<T, I>& a, std::span<const std::in
   return check;
 }
 
-}  // namespace
-
-template <class T, class I, class D>
-AssignmentCheck check_assignment(const AssignmentCosts<T, I>& a, std::span<const std::int32_t> col_of,
-                                 std::span<const D> row_dual, std::span<const D> col_dual, int exponent, Stop& stop) {
-  if (!well_formed(a) || static_cast<Index>(col_of.size()) != a.rows || static_cast<Index>(row_dual.size()) != a.rows ||
-      static_cast<Index>(col_dual.size()) != a.cols || exponent < -1100 || exponent > 1200)
-    return {};
+// Checks in 64 bits, and again in 128 where that overflows.
+template <class T, class D>
+AssignmentCheck check_duals(const CheckedCosts<T>& a, std::span<const std::int32_t> col_of, std::span<const D> row_dual,
+                            std::span<const D> col_dual, int exponent, Stop& stop) {
   const auto far = [](D dual) { return sizeof(D) > 8 && (dual < -kMostDual || dual > kMostDual); };
   if (std::any_of(row_dual.begin(), row_dual.end(), far) || std::any_of(col_dual.begin(), col_dual.end(), far))
     return {};
@@ -227,12 +249,12 @@ AssignmentCheck check_assignment(const AssignmentCosts<T, I>& a, std::span<const
     if (!overflow) return check;
   }
   const std::vector<Wide> rows(row_dual.begin(), row_dual.end()), cols(col_dual.begin(), col_dual.end());
-  return check_in<T, I, Wide>(a, col_of, rows, cols, exponent, stop, overflow);
+  return check_in<T, Wide>(a, col_of, rows, cols, exponent, stop, overflow);
 }
 
-template <class T, class I>
-HallCheck check_witness(const AssignmentCosts<T, I>& a, std::span<const std::int32_t> lines, Stop& stop) {
-  if (!well_formed(a)) return {};
+// Counts the partners of a witness's lines.
+template <class T>
+HallCheck check_lines(const CheckedCosts<T>& a, std::span<const std::int32_t> lines, Stop& stop) {
   const bool tall = a.rows > a.cols;
   const Scale<std::int64_t> scale(0, a.maximize);
   const Index own = tall ? a.cols : a.rows;
@@ -251,6 +273,26 @@ HallCheck check_witness(const AssignmentCosts<T, I>& a, std::span<const std::int
   check.partners = std::count(partner.begin(), partner.end(), true);
   check.violated = check.partners < check.lines;
   return check;
+}
+
+}  // namespace
+
+template <class T, class I, class D>
+AssignmentCheck check_assignment(const AssignmentCosts<T, I>& costs, std::span<const std::int32_t> col_of,
+                                 std::span<const D> row_dual, std::span<const D> col_dual, int exponent, Stop& stop) {
+  std::vector<std::int32_t> room;
+  const std::optional<CheckedCosts<T>> known = checked(costs, room);
+  if (!known || static_cast<Index>(col_of.size()) != costs.rows || static_cast<Index>(row_dual.size()) != costs.rows ||
+      static_cast<Index>(col_dual.size()) != costs.cols || exponent < -1100 || exponent > 1200)
+    return {};
+  return check_duals(*known, col_of, row_dual, col_dual, exponent, stop);
+}
+
+template <class T, class I>
+HallCheck check_witness(const AssignmentCosts<T, I>& costs, std::span<const std::int32_t> lines, Stop& stop) {
+  std::vector<std::int32_t> room;
+  const std::optional<CheckedCosts<T>> known = checked(costs, room);
+  return known ? check_lines(*known, lines, stop) : HallCheck{};
 }
 
 #define GRIDCOMPUTE_CHECK(T, I)                                                                                        \

@@ -40,14 +40,13 @@ struct DenseArcs {
 };
 
 struct SparseArcs {
-  const CsrMatrix<std::int64_t, std::int64_t>& cost;
+  const CheckedCsr<std::int64_t>& cost;
   bool maximize;
 
   template <class Visit>
   Index each(std::int32_t i, const Visit& visit) const {
     const std::int64_t begin = cost.start[at(i)], end = cost.start[at(Index{i} + 1)];
-    for (std::int64_t k = begin; k < end; ++k)
-      visit(static_cast<std::int32_t>(cost.col[at(k)]), minimised(cost.cost[at(k)], maximize));
+    for (std::int64_t k = begin; k < end; ++k) visit(cost.col[at(k)], minimised(cost.cost[at(k)], maximize));
     return end - begin;
   }
 };
@@ -281,9 +280,8 @@ Result solve_int128_dense(const DenseMatrix<std::int64_t>& cost, bool maximize, 
   return finish(paths, coarse_answer);
 }
 
-Result solve_int128_sparse(
-    const CsrMatrix<std::int64_t, std::int64_t>& cost, bool maximize, Stop& stop,
-    const std::function<std::optional<Result>(const CsrMatrix<std::int64_t, std::int64_t>&)>& solve) {
+Result solve_int128_sparse(const CheckedCsr<std::int64_t>& cost, bool maximize, Stop& stop,
+                           const std::function<std::optional<Result>(const CheckedCsr<std::int64_t>&)>& solve) {
   const Index n = cost.rows;
   std::optional<Result> coarse_answer;
   int down = 0;

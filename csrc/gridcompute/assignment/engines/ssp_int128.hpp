@@ -36,7 +36,7 @@ namespace gridcompute::assignment {
 
 // The same of compressed rows whose positions are valid.
 [[nodiscard]] Result solve_int128_sparse(
-    const CsrMatrix<std::int64_t, std::int64_t>& cost, bool maximize, Stop& stop,
-    const std::function<std::optional<Result>(const CsrMatrix<std::int64_t, std::int64_t>&)>& solve);
+    const CheckedCsr<std::int64_t>& cost, bool maximize, Stop& stop,
+    const std::function<std::optional<Result>(const CheckedCsr<std::int64_t>&)>& solve);
 
 }  // namespace gridcompute::assignment

@@ -25,9 +25,15 @@ GRIDCOMPUTE_INLINE bool better(T a, T b, bool maximize) {
   return maximize ? a > b : a < b;
 }
 
-// Returns the dearest cost of a row, ignoring NaN.
+// Returns the dearest cost of a row, ignoring NaN. Minima of integers the compiler turns into vectors by itself; those
+// of floating-point numbers depend on their order, which independent chains fix.
 template <class T>
 GRIDCOMPUTE_INLINE T largest_in(const T* GRIDCOMPUTE_RESTRICT row, Index m, bool maximize) {
+  if constexpr (!std::is_floating_point_v<T>) {
+    T most = row[0];
+    for (Index j = 1; j < m; ++j) most = better(most, row[j], maximize) ? row[j] : most;
+    return most;
+  }
   T chain[kBlock];
   for (T& a : chain) a = row[0];
   Index j = 0;
