@@ -1,6 +1,6 @@
 """What each method of a solver is worth: its time without the method over its time with it.
 
-    python benches/ablation.py transport | assignment | flow [--repeat N] [--only FAMILY]
+    python benches/ablation.py transport | assignment | flow [--repeat N] [--only FAMILY] [--large]
 
 A method is switched off through the solver's table of tuned numbers (csrc/gridcompute/*/tuning.hpp)
 or by `method=`. Times are processor seconds of one thread, with and without in turn, the least of
@@ -39,9 +39,7 @@ OFF: dict[str, dict[str, tuple[str, dict[str, float], dict[str, Any]]]] = {
         "small_problem (in memory)": ("transport", {}, {"method": "exact"}),
         "merged_classes": ("transport", {"merge_jobs": 1 << 30}, {}),
         "float32 filter": ("transport", {"filter_classes": 1 << 20}, {}),
-        "classes compared one by one": ("transport", {"compared_classes": 0}, {}),
         "dense Laplacian": ("transport", {"dense_laplacian": 0}, {}),
-        "measured price drops": ("transport", {"measured_drops": 0}, {}),
         "samples (all but one)": ("transport", {"sample_growth": 1 << 10}, {}),
         "Newton (one step)": ("transport", {"evaluations": 1}, {}),
         "columns read as a whole": ("transport", {"build_all_share": 0}, {}),
@@ -155,6 +153,17 @@ def transport_families() -> dict[str, Callable[[], Any]]:
         cost = gc.Terms(parts)
         return lambda **k: gc.transport(cost, room, threads=1, **k).objective
 
+    def low_rank(n: int, s: int) -> Any:
+        r = np.random.default_rng(1)
+        cost = (1000 * (r.random((n, 3)) @ r.random((3, s)))).astype(np.int32)
+        room = r.multinomial(int(1.05 * n) + s, r.dirichlet(np.full(s, 3.0))).astype(np.int64)
+        return lambda **k: gc.transport(cost, room, threads=1, **k).objective
+
+    def large(name: str, n: int, s: int, scale: float = 1) -> Any:
+        cost, room = jobs.FAMILIES[name](n, s, 1)
+        cost = cost * scale if scale != 1 else cost
+        return lambda **k: gc.transport(cost, room, threads=1, **k).objective
+
     def gangs(n: int, s: int) -> Any:
         cost, room, demand = jobs.gangs(n, s, 1)
         return lambda **k: gc.transport(cost, room, demand=demand, gap=1e-3, threads=1, **k).status
@@ -168,6 +177,16 @@ def transport_families() -> dict[str, Callable[[], Any]]:
         "copies-100kx200": lambda: copies(100_000, 200),
         "terms-200kx300": lambda: terms(200_000, 300),
         "gangs-20kx100": lambda: gangs(20_000, 100),
+        "large structured-1mx100": lambda: large("structured", 1_000_000, 100),
+        "large uniform-1mx100": lambda: large("uniform", 1_000_000, 100),
+        "large skewed-1mx100": lambda: large("skewed", 1_000_000, 100),
+        "large reals-300kx100": lambda: large("structured", 300_000, 100, np.pi),
+        "large structured-100kx1000": lambda: large("structured", 100_000, 1000),
+        "large uniform-60kx1000": lambda: large("uniform", 60_000, 1000),
+        "large points-100kx500": lambda: points(100_000, 500),
+        "large low rank-200kx200": lambda: low_rank(200_000, 200),
+        "large terms-300kx1000": lambda: terms(300_000, 1000),
+        "large terms-1mx256": lambda: terms(1_000_000, 256),
     }  # fmt: skip
 
 
@@ -359,7 +378,7 @@ def ratio(
     return least[1] / least[0]
 
 
-def main(solver: str, repeat: int, out: Path | None, only: str) -> None:
+def main(solver: str, repeat: int, out: Path | None, only: str, large: bool) -> None:
     """Measure and print the table, families as rows."""
     table: dict[str, dict[str, float]] = {}
     methods = OFF[solver]
@@ -371,7 +390,7 @@ def main(solver: str, repeat: int, out: Path | None, only: str) -> None:
         flush=True,
     )
     for family, make in MADE[solver]().items():
-        if only not in family:
+        if only not in family or family.startswith("large ") != large:
             continue
         run = make()
         run()
@@ -404,6 +423,7 @@ if __name__ == "__main__":
     p.add_argument("solver", choices=sorted(OFF))
     p.add_argument("--repeat", type=int, default=3)
     p.add_argument("--only", default="", help="families whose names contain this")
+    p.add_argument("--large", action="store_true", help="the largest families instead: 2 GB")
     p.add_argument("--json", type=Path, default=None)
     a = p.parse_args()
-    main(a.solver, a.repeat, a.json, a.only)
+    main(a.solver, a.repeat, a.json, a.only, a.large)

@@ -47,7 +47,6 @@ constexpr Count kCounts[] = {
     {"passes_exhausted", &Stats::passes_exhausted},
     {"box_widenings", &Stats::box_widenings},
     {"escape_searches", &Stats::escape_searches},
-    {"classes_compared", &Stats::classes_compared},
     {"newton_stalls", &Stats::newton_stalls},
     {"unbalanced_samples", &Stats::unbalanced_samples},
     {"auction_cutoffs", &Stats::auction_cutoffs},

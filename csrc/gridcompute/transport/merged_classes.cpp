@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "gridcompute/base/error.hpp"
+#include "gridcompute/base/step_time.hpp"
 #include "gridcompute/transport/small/small_problem.hpp"
 
 namespace gridcompute::transport {
@@ -27,10 +28,12 @@ MergedClasses::MergedClasses(const Problem& problem, const Options& options, Poo
   const CostSource& cost = *problem.cost;
   const Index n = cost.n_jobs(), n_slots = cost.n_slots();
   // The small-problem solver merges columns and rows of matrices itself, but not of lists.
-  const bool in_memory = options.direct && key_matrix_fits(n, static_cast<Slot>(n_slots) + 1) && cost.listed(0) < 0;
+  const bool in_memory =
+      options.direct && key_matrix_fits(n, static_cast<Slot>(n_slots) + 1, tuning) && cost.listed(0) < 0;
   if (problem.demand != nullptr || n < tuning.merge_jobs || n_slots < 2 || in_memory) return;
-  stop.set_closing_time(tuning.closing_seconds * static_cast<double>(n));
-  if (stop.poll() || stop.left() < tuning.merge_seconds * static_cast<double>(entries_of(cost))) return;
+  stop.set_closing_time(seconds_of_steps(tuning.closing_steps * static_cast<double>(n), stop));
+  if (stop.poll() || stop.left() < seconds_of_steps(tuning.merge_steps * static_cast<double>(entries_of(cost)), stop))
+    return;
   const double from = stop.seconds();
   EqualClasses equal;
   try {

@@ -84,9 +84,8 @@ struct Stats {
   Index levels = 0, warm_levels = 0;  // samples solved; samples that the start prices fitted
   Index rounds = 0, augmentations = 0, searches = 0, candidates = 0, groups = 0, rows_extended = 0;
   // Fallbacks: passes over all costs in a wider box; those that would have been one too many; repairs continued in a
-  // wider box; searches for escape columns of classes without a path; classes compared cost by cost, for they would
-  // have weakened the bound common to all jobs.
-  Index repeated_passes = 0, passes_exhausted = 0, box_widenings = 0, escape_searches = 0, classes_compared = 0;
+  // wider box; searches for escape columns of classes without a path.
+  Index repeated_passes = 0, passes_exhausted = 0, box_widenings = 0, escape_searches = 0;
   // Newton's method stalled; samples whose prices were taken unbalanced after too many rounds; auctions that ran out of
   // bids.
   Index newton_stalls = 0, unbalanced_samples = 0, auction_cutoffs = 0;

@@ -1,5 +1,8 @@
 // The general method with one unit for all costs: which engine, for how long, and what follows where it fails.
 //
+// Engines, six: near_assignment and in_memory_ssp (small/), the auction of the first prices (auction/),
+// column_generation (restricted/), whole_job_solver (generalized_assignment/), cycle_canceling (exact/).
+//
 // Decision table. Rows are tried from the top; "->" names what follows a failure. Budgets are fields of tuning.hpp.
 //
 //   condition                          engine                                     budget                     on failure
@@ -33,6 +36,7 @@
 #include <optional>
 
 #include "gridcompute/base/error.hpp"
+#include "gridcompute/base/step_time.hpp"
 #include "gridcompute/transport/auction/auction.hpp"
 #include "gridcompute/transport/exact/cycle_canceling_on_lists.hpp"
 #include "gridcompute/transport/exact/resolution_refinement.hpp"
@@ -82,7 +86,7 @@ class TransportSolver {
         n_(problem.cost->n_jobs()),
         columns_(keys_.columns()),
         duplicate_of_(static_cast<std::size_t>(columns_)),
-        budget_(full_, options.seed, tuning_.closing_seconds_pass * static_cast<double>(n_)),
+        budget_(full_, options.seed, seconds_of_steps(tuning_.closing_steps_pass * static_cast<double>(n_), stop)),
         trust_region_(tuning_),
         gap_(options.gap > 0   ? options.gap
              : options.auction ? options.tuning->auction_gap
@@ -103,10 +107,10 @@ class TransportSolver {
   // perturbation().
   End run(Result& result) {
     prices_.assign(static_cast<std::size_t>(columns_), 0);
-    stop_.set_closing_time((problem_.demand != nullptr ? tuning_.closing_seconds_demand : tuning_.closing_seconds) *
-                           static_cast<double>(n_));
+    set_closing_steps((problem_.demand != nullptr ? tuning_.closing_steps_demand : tuning_.closing_steps) *
+                      static_cast<double>(n_));
     if (options_.direct && problem_.demand == nullptr && !keys_.perturbation().active() &&
-        small_problem_fits(n_, columns_)) {
+        small_problem_fits(n_, columns_, tuning_)) {
       if (solved_directly(result)) return End::done;
       if (!keys_.possible(seen_)) return End::out_of_range;
       prices_.assign(static_cast<std::size_t>(columns_), 0);
@@ -137,7 +141,7 @@ class TransportSolver {
     std::vector<Cost> given;
     if (options_.prices != nullptr) given = warm_start_prices(options_.prices, keys_, keys_.per_cost());
     SmallProblemResult small =
-        solve_small_problem(keys_, full_, given, options_.seed, pool_, stop_, seen_, result.stats);
+        solve_small_problem(keys_, full_, given, options_.seed, pool_, stop_, seen_, result.stats, tuning_);
     result.stats.add("direct", stop_.seconds() - from);
     if (!small.solved && !small.stopped) return false;
     prices_ = std::move(small.prices);
@@ -153,7 +157,7 @@ class TransportSolver {
   bool try_current_prices(Stats& stats) {
     const SolverContext context{keys_, pool_, stop_, false, duplicate_of_, tuning_};
     const double from = stop_.seconds();
-    stop_.set_closing_time(tuning_.closing_seconds_pass * static_cast<double>(n_));
+    set_closing_steps(tuning_.closing_steps_pass * static_cast<double>(n_));
     RestrictedProblem r;
     CostRangeStats seen;
     if (!budget_.allows_passes(context, box_around(1), 1)) return false;
@@ -174,7 +178,7 @@ class TransportSolver {
       if (const LevelOutcome end = samples(stats); end.kind != Kind::optimal) return end;
     }
     const SolverContext context{keys_, pool_, stop_, share_, duplicate_of_, tuning_};
-    stop_.set_closing_time(tuning_.closing_seconds_pass * static_cast<double>(n_));
+    set_closing_steps(tuning_.closing_steps_pass * static_cast<double>(n_));
     const bool no_time = !budget_.allows_passes(context, box_, tuning_.pass_and_tune);
     if (no_time) box_ = box_around(1);
     if (no_time && !budget_.allows_passes(context, box_, 1)) stop_.force_deadline();
@@ -271,7 +275,8 @@ class TransportSolver {
   // candidates.
   LevelOutcome sample(const SolverContext& context, const Level& level, RestrictedProblem& r, Stats& stats) {
     const double from = stop_.seconds();
-    if (!sample_fits(level.n, columns_) || !improve_prices(keys_, level, prices_, stop_, seen_, stats))
+    if (!sample_fits(level.n, columns_, tuning_) ||
+        !improve_prices(keys_, level, prices_, stop_, seen_, stats, tuning_))
       return solve_level(context, level, box_, true, prices_, r, seen_, stats);
     box_.center = prices_;
     if (!pricing_pass(context, level, box_, r, seen_)) return {Kind::stopped, {}};
@@ -280,6 +285,8 @@ class TransportSolver {
     stats.add("samples", stop_.seconds() - from);
     return {};
   }
+
+  void set_closing_steps(double steps) { stop_.set_closing_time(seconds_of_steps(steps, stop_)); }
 
   [[nodiscard]] PriceBox box_around(Cost radius) const {
     const std::vector<Cost> all(prices_.size(), std::clamp<Cost>(radius, 1, kCostLimit / 8));
@@ -318,7 +325,7 @@ class TransportSolver {
         if (trial.good) given_ = true, prices_ = given, box_ = box_around(trial.radius);
       }
       if (!given_) {
-        const auction::AuctionStart start = auction::start_prices(*keys, weights, level.capacity, stop_);
+        const auction::AuctionStart start = auction::start_prices(*keys, weights, level.capacity, stop_, tuning_);
         prices_ = start.prices;
         scale_ = start.epsilon;
         if (start.cut_short) ++stats.auction_cutoffs;
@@ -368,8 +375,8 @@ class TransportSolver {
 
   // Reserves time for delivery alone: the search is over.
   void reserve_for_delivery(const RestrictedProblem& r) {
-    stop_.set_closing_time(tuning_.closing_seconds * static_cast<double>(n_) +
-                           tuning_.closing_seconds_candidate * static_cast<double>(r.slot.size()));
+    set_closing_steps(tuning_.closing_steps * static_cast<double>(n_) +
+                      tuning_.closing_steps_candidate * static_cast<double>(r.slot.size()));
   }
 
   void finish(const LevelOutcome& end, Result& result) {

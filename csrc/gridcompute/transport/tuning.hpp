@@ -6,7 +6,7 @@
 // sizes of arrays and vectors) are no tuning and stay beside their proofs; so do the sizes of the chunks of parallel
 // loops, which fix the order of sums, and the tolerances that a status promises (result.cpp).
 //
-// Seconds decide only what part of a time limit is reserved; the machine they were measured on is not on record.
+// Reserves of a time limit are in steps, whose seconds are measured when they are asked for (base/step_time.hpp).
 //
 // Measured on, abbreviated:
 //   kBench  the families of benches/transport_time.py at the sizes where the value decides; flatness not on record.
@@ -37,13 +37,13 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
     "300,000 x 200 with 50, 66, 90, 120 distinct columns, not merged and merged: uniform 0.31 and 0.10 s, 0.28 and "   \
     "0.11, 0.22 and 0.14, 0.21 and 0.16; products of small integers 0.09 s in all eight; 1,000,000 x 100 with 43 "     \
     "distinct columns of such products 0.09 and 0.13 s")                                                               \
-  X(double, merge_seconds, 4e-9, 0, 1e-6, "s an entry", "time left below which columns are not compared", kBench)      \
+  X(double, merge_steps, 1, 0, 1e4, "steps an entry", "time left below which columns are not compared", kBench)        \
   /* The strategy (strategy.cpp). */                                                                                   \
   X(double, auction_gap, 1e-3, 1e-9, 1, "relative gap", "gap of the any-time method where none is asked for", kBench)  \
-  X(double, closing_seconds, 5e-8, 0, 1e-5, "s a job", "reserve to deliver any matching by one thread", kBench)        \
-  X(double, closing_seconds_demand, 7e-8, 0, 1e-5, "s a job", "the same, jobs with demand > 1", kBench)                \
-  X(double, closing_seconds_pass, 1.5e-7, 0, 1e-5, "s a job", "reserve to deliver a matching by prices", kBench)       \
-  X(double, closing_seconds_candidate, 5e-9, 0, 1e-5, "s a candidate", "reserve to read and free the lists", kBench)   \
+  X(double, closing_steps, 12, 0, 1e4, "steps a job", "reserve to deliver any matching by one thread", kBench)         \
+  X(double, closing_steps_demand, 16, 0, 1e4, "steps a job", "the same, jobs with demand > 1", kBench)                 \
+  X(double, closing_steps_pass, 36, 0, 1e4, "steps a job", "reserve to deliver a matching by prices", kBench)          \
+  X(double, closing_steps_candidate, 1.2, 0, 1e4, "steps a candidate", "reserve to read and free the lists", kBench)   \
   X(double, pass_and_tune, 1.3, 1, 10, "passes",                                                                       \
     "time left below which a pass keeps no candidates, but only proves a bound", kBench)                               \
   X(Index, grouped_jobs, 64, 1, 1 << 20, "jobs a group",                                                               \
@@ -75,6 +75,8 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(Index, sample_keys, 1 << 26, 1, 1 << 30, "keys", "smallest sample's keys in memory at once", kBench)               \
   X(double, sample_growth, 8, 1.5, 1 << 10, "ratio", "of the sizes of successive samples, at most", kBench)            \
   X(double, sample_last, 10, 1.5, 1 << 10, "1 / share of jobs", "largest sample", kBench)                              \
+  X(double, sample_most, 1 << 24, 1, 1 << 30, "jobs", "largest sample: some 50 bytes a job where jobs are in shards",  \
+    kBench)                                                                                                            \
   X(double, radius_outlier, 16, 1, 1 << 20, "ratio", "of a class's price error to the median's, at most", kBench)      \
   X(double, radius_first, 4, 0.1, 100, "price errors", "radius before any level was measured", kBench)                 \
   X(double, radius_warm, 2, 0.1, 100, "price errors", "radius after a level that the warm start fitted", kBench)       \
@@ -85,6 +87,68 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(double, radius_tail_decade, 0.5, 0, 100, "ratio", "more of it for ten times as many classes", kBench)              \
   X(Index, duplicate_probe_rows, 64, 1, 1 << 20, "rows", "sample that compares columns", kBench)                       \
   X(Index, duplicate_copies, 2, 1, 1 << 10, "copies of a column", "mean from which most columns are copies", kBench)   \
+  /* Problems in memory (small/small_problem.cpp, in_memory_ssp.cpp). Ranges of keys are proved up to the highs. */    \
+  X(Index, memory_keys, 1 << 23, 0, 1 << 23, "keys", "largest key matrix that is solved in memory", kBench)            \
+  X(Index, memory_jobs, 20'000, 0, 20'000, "jobs", "the same, in jobs; candidate lists pay beyond", kBench)            \
+  X(Index, memory_sample_keys, 1 << 23, 0, 1 << 23, "keys", "largest sample that is solved in memory", kBench)         \
+  X(Index, memory_sample_jobs, 12'000, 0, 20'000, "jobs",                                                              \
+    "the same, in jobs; the general method's threads pay beyond", kBench)                                              \
+  X(Index, memory_sample_keys_wide, 1 << 21, 0, 1 << 23, "keys", "the same where 32 bits do not suffice", kBench)      \
+  X(Index, memory_sample_ratio, 8, 2, 1 << 10, "1 / share of jobs", "sample of a problem in memory", kBench)           \
+  X(Index, memory_unsampled_jobs, 150, 0, 20'000, "jobs", "largest problem that bids from price 0 are tried on first", \
+    kBench)                                                                                                            \
+  X(Index, memory_excess_share, 3, 1, 1 << 20, "1 / share of units", "excess up to which such bids suffice", kBench)   \
+  X(Index, memory_misplaced_share, 8, 1, 1 << 20, "1 / share of jobs", "misplaced at the caller's prices, at most",    \
+    kBench)                                                                                                            \
+  X(Index, listed_from_zero_jobs, 1 << 13, 0, 20'000, "jobs",                                                          \
+    "largest problem of CSR rows that is tried from price 0 first", kBench)                                            \
+  X(Index, listed_from_zero_reads, 5, 1, 1 << 10, "reads a row", "of these bids", kBench)                              \
+  X(Index, listed_lanes, 6, 1, 1 << 10, "keys", "scanned in vectors in the time of one list entry", kBench)            \
+  X(Index, listed_copies_share, 8, 1, 64, "1 / share of rows", "duplicates in a sample from which aggregation pays",   \
+    kBench)                                                                                                            \
+  X(Index, listed_pairs, 1 << 24, 0, 1 << 24, "pairs", "most that are held in memory", kBench)                         \
+  X(Index, bid_reads, 2, 1, 1 << 10, "reads a row", "of bids on dense rows, after which paths take over", kBench)      \
+  X(Index, bid_reads_listed, 1, 1, 1 << 10, "reads a row", "the same on CSR rows", kBench)                             \
+  X(double, bids_remaining, 0.6, 0, 1, "share of the excess", "left by one read a row at which bids are given up",     \
+    kBench)                                                                                                            \
+  X(Cost, search_share, 3, 1, 1 << 20, "1 / share of the excess", "that the deficits found by a search could take",    \
+    kBench)                                                                                                            \
+  X(Index, little_excess, 16, 1, 1 << 20, "1 / share of units", "excess that paths place quickly", kBench)             \
+  X(std::size_t, bids_rows_per_class, 64, 1, 1 << 20, "rows a class", "from which the last bids cost more than paths", \
+    kBench)                                                                                                            \
+  /* Few jobs a class (small/near_assignment.cpp). */                                                                  \
+  X(Index, near_classes, 512, 1, 1 << 20, "classes", "least number, for rows long enough for lists", kBench)           \
+  X(Index, near_jobs_memory, 2, 0, 1 << 10, "jobs a class", "at most, where the key matrix fits in memory", kBench)    \
+  X(Index, near_jobs, 6, 0, 1 << 10, "jobs a class", "at most, elsewhere", kBench)                                     \
+  X(Index, near_classes_many, 1 << 12, 1, 1 << 20, "classes", "from here on near_jobs_many counts", kBench)            \
+  X(Index, near_jobs_many, 16, 0, 1 << 10, "jobs a class", "at most, with many classes", kBench)                       \
+  X(Index, near_bids, 12, 1, 1 << 10, "bids a job", "of the auction, over its phases", kBench)                         \
+  X(Index, near_lists, 5, 1, 1 << 10, "lists a job", "read by bids at epsilon 0, after which paths take over", kBench) \
+  X(Index, near_work, 32, 1, 1 << 10, "jobs * classes", "limit of the work of paths, in entries of lists and rows",    \
+    kBench)                                                                                                            \
+  X(Index, near_misplaced_share, 4, 1, 1 << 20, "1 / share of jobs", "misplaced at the caller's prices, at most",      \
+    kBench)                                                                                                            \
+  X(Index, near_sample_step, 16, 1, 1 << 20, "jobs", "one in this many is sampled to test the caller's prices",        \
+    kBench)                                                                                                            \
+  /* Auction (auction/auction.cpp, small/near_assignment.cpp). */                                                      \
+  X(int, auction_phases, 3, 1, 16, "phases", "of falling epsilon", kBench)                                             \
+  X(Cost, auction_factor, 4, 2, 1 << 10, "ratio", "of epsilon from phase to phase", kBench)                            \
+  X(Index, auction_bids, 12, 1, 1 << 10, "bids a job", "over all phases on a sample", kBench)                          \
+  /* Cycles after rounding (exact/cycle_canceling_on_lists.cpp, cycle_canceling.cpp). */                               \
+  X(Index, lists_least_costs, 1 << 16, 0, 1 << 30, "costs", "up to here reading all of them is faster than lists",     \
+    kBench)                                                                                                            \
+  X(Index, exact_objective_costs, 1 << 22, 0, 1 << 30, "costs", "beyond these the objective is not summed exactly",    \
+    kBench)                                                                                                            \
+  X(Index, cancel_list_steps, 1 << 24, 1, 1 << 28, "steps", "of cycle canceling on lists", kBench)                     \
+  X(Index, doubtful_share, 32, 1, 1 << 20, "1 / share of jobs", "in doubt, or with two near classes, at most", kBench) \
+  X(Index, doubtful_jobs, 1 << 10, 0, 1 << 20, "jobs", "or this number of them", kBench)                               \
+  /* Rounding (rounding/integral.cpp, evict.cpp). */                                                                   \
+  X(Index, after_stop_costs, 500'000, 0, 1 << 30, "costs", "read after a stop, by one thread", kBench)                 \
+  X(Index, after_stop_costs_demand, 400'000, 0, 1 << 30, "costs", "the same, jobs with demand > 1", kBench)            \
+  X(int, placement_tries, 8, 0, 1 << 10, "classes", "tried for a job whose costs are not read", kBench)                \
+  X(Index, evict_sample_step, 16, 1, 1 << 20, "jobs", "one in this many is sampled for the thresholds of loss",        \
+    kBench)                                                                                                            \
+  X(Index, evict_moves, 1 << 15, 1, 1 << 24, "moves", "most that are sorted: those of least loss a unit", kBench)      \
   /* Warm start (multilevel/warm_start.cpp). */                                                                        \
   X(double, misfit_more, 0.3, 0, 10, "ratio", "imbalance above chance that start prices may leave", kBench)            \
   X(double, misfit_few, 1.5, 0, 10, "ratio", "the same, times the root of the number of classes", kBench)              \
@@ -94,7 +158,7 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(Index, timed_run, 1 << 7, 1, 1 << 12, "jobs", "of them side by side, as a pass reads them", kBench)                \
   X(Index, timed_share, 32, 1, 1 << 10, "1 / share of jobs", "the sample, at most", kBench)                            \
   X(double, timed_longer, 1.15, 1, 10, "ratio", "of a whole pass to the timed sample, for memory that is new", kBench) \
-  X(double, timed_candidate, 1.5e-8, 0, 1e-5, "s a candidate", "first steps with a candidate, and its release",        \
+  X(double, timed_candidate, 3.6, 0, 1e4, "steps a candidate", "first steps with a candidate, and its release",        \
     kBench)                                                                                                            \
   /* Column generation (restricted/column_generation.cpp, add_columns.cpp, violations.cpp). */                         \
   X(Index, violations_many, 4, 1, 1 << 10, "1 / share of jobs",                                                        \
@@ -111,16 +175,12 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(double, newton_stalled, 1.0 / 200, 0, 1, "share of units", "left out of balance by a stalled Newton method",       \
     kBench)                                                                                                            \
   X(int, repair_widenings, 16, 0, 1 << 10, "times", "that a repair continues in a wider box", kBench)                  \
-  X(int, measured_drops, 8, 0, 1 << 10, "classes a round", "whose price drop is measured instead of assumed", kBench)  \
-  X(Index, measured_jobs, 1 << 16, 1, 1 << 30, "jobs", "sample that measures a price drop", kBench)                    \
   X(Wide, escape_units, 1 << 20, 1, 1 << 30, "ratio", "columns added for each unit without a path, at most", kBench)   \
   X(Cost, added_box, 8, 1, 1 << 10, "1 / share of the box", "box for columns added after a repair", kBench)            \
   X(Index, suspects_share, 32, 2, 1 << 10, "1 / share of jobs", "suspects that are kept between two tests", kBench)    \
   X(Index, suspects_sample, 1 << 12, 1, 1 << 20, "jobs", "sample that sets the limit of suspicion", kBench)            \
   X(Index, suspects_per_group, 4, 1, 1 << 10, "suspects a group",                                                      \
     "from which each group's bound is computed once for all of them", kBench)                                          \
-  X(Index, compared_classes, 8, 0, 64, "classes", "compared cost by cost instead of by the common bound", kBench)      \
-  X(Index, comparison_cost, 8, 1, 1 << 10, "1 / share of a test", "work of one such comparison", kBench)               \
   /* Newton's method (restricted/newton.cpp, price_tuning.cpp). */                                                     \
   X(Index, width_sample, 1 << 14, 1, 1 << 20, "gaps", "sample that sets the smoothing width", kBench)                  \
   X(int, cg_iterations, 60, 1, 1 << 10, "iterations", "of conjugate gradients", kBench)                                \

@@ -75,8 +75,8 @@ TEST(repair_goes_on_in_a_wider_box_and_with_longer_lists) {
       while (end == SspRepair::End::left_box) {
         std::vector<Cost> at = repair.target_prices();
         for (Cost& price : at) price = std::max<Cost>(0, price);
-        const Violations violations = finder.find(context, level, r, at);
-        CHECK(violations.jobs == ViolationFinder{}.find(context, level, r, at).jobs);
+        const Violations violations = finder.find(context, r, at);
+        CHECK(violations.jobs == ViolationFinder{}.find(context, r, at).jobs);
         if (!violations.jobs.empty()) {
           CHECK(add_improving_columns(context, level, violations, at, r, seen) != AddedColumns::stopped);
           CHECK(r.holds());
@@ -94,8 +94,8 @@ TEST(repair_goes_on_in_a_wider_box_and_with_longer_lists) {
       all_arcs = end == SspRepair::End::unreachable;
       if (end != SspRepair::End::balanced) continue;
       CHECK(repair.holds());
-      const Violations violations = finder.find(context, level, r, prices);
-      CHECK(violations.jobs == ViolationFinder{}.find(context, level, r, prices).jobs);
+      const Violations violations = finder.find(context, r, prices);
+      CHECK(violations.jobs == ViolationFinder{}.find(context, r, prices).jobs);
       done = violations.jobs.empty() ||
              add_improving_columns(context, level, violations, prices, r, seen) == AddedColumns::none;
     }

@@ -66,8 +66,6 @@ class TransportStats(TypedDict):
     box_widenings: int
     #: Searches for classes outside a set that is too full and has no way out on the lists.
     escape_searches: int
-    #: Classes compared cost by cost instead of by the bound common to all jobs.
-    classes_compared: int
     #: Newton's method left more than a two-hundredth of the units to repair.
     newton_stalls: int
     #: Samples left as they were after too many rounds.

@@ -9,10 +9,6 @@ namespace gridcompute::auction {
 
 namespace {
 
-constexpr int kPhases = 3;
-constexpr Cost kFactor = 4;      // ratio of epsilon from phase to phase
-constexpr Index kBidsAJob = 12;  // over all phases
-
 // Returns the least and second least of row + prices and the class of the least; ties to the lowest class.
 template <Index kBytes>
 GRIDCOMPUTE_INLINE TwoBest two_best_of(const Cost* GRIDCOMPUTE_RESTRICT row, const Cost* GRIDCOMPUTE_RESTRICT prices,
@@ -68,7 +64,7 @@ struct TableOracle {
 }  // namespace
 
 AuctionStart start_prices(const KeyTable& keys, std::span<const Cost> weights, std::span<const Cost> capacity,
-                          Stop& stop) {
+                          Stop& stop, const transport::Tuning& tuning) {
   TableOracle table{keys};
   AuctionState house(table, weights, capacity);
   AuctionStart out;
@@ -77,12 +73,12 @@ AuctionStart start_prices(const KeyTable& keys, std::span<const Cost> weights, s
     return out;
   }
   Cost epsilon = house.price_scale();
-  for (int k = 1; k < kPhases; ++k) epsilon = std::min(epsilon * kFactor, kCostLimit / 8);
-  Index bids = kBidsAJob * static_cast<Index>(weights.size());
-  for (int k = 0; k < kPhases; ++k) {
+  for (int k = 1; k < tuning.auction_phases; ++k) epsilon = std::min(epsilon * tuning.auction_factor, kCostLimit / 8);
+  Index bids = tuning.auction_bids * static_cast<Index>(weights.size());
+  for (int k = 0; k < tuning.auction_phases; ++k) {
     if (k > 0) {
       house.lower_prices(epsilon);
-      epsilon = std::max<Cost>(1, epsilon / kFactor);
+      epsilon = std::max<Cost>(1, epsilon / tuning.auction_factor);
     }
     if (house.run_phase(epsilon, bids, stop)) continue;
     out.cut_short = !stop.requested();

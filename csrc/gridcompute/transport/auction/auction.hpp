@@ -19,6 +19,7 @@
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/base/types.hpp"
 #include "gridcompute/transport/auction/key_table.hpp"
+#include "gridcompute/transport/tuning.hpp"
 
 namespace gridcompute::auction {
 
@@ -30,6 +31,7 @@ struct AuctionStart {
 
 // Runs the auction; keys has one row per weight.
 [[nodiscard]] AuctionStart start_prices(const KeyTable& keys, std::span<const Cost> weights,
-                                        std::span<const Cost> capacity, Stop& stop);
+                                        std::span<const Cost> capacity, Stop& stop,
+                                        const transport::Tuning& tuning = transport::kDefaultTuning);
 
 }  // namespace gridcompute::auction

@@ -13,11 +13,6 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kChunk = 1 << 14;            // jobs or groups
-constexpr Index kFewCosts = 1 << 16;         // costs up to which reading all of them is faster than lists
-constexpr Index kManyCosts = 1 << 22;        // costs beyond which the objective is not summed exactly
-constexpr Index kWork = 1 << 24;             // largest number of steps of cycle canceling
-constexpr Index kPart = 32;                  // 1 / share of jobs that may be in doubt, or have two near classes
-constexpr Index kFew = 1 << 10;              // or this number of jobs
 constexpr double kMostMargin = 0x1p40;       // largest margin in keys; beyond, rounding has left little of the costs
 constexpr double kKeys = 2, kRoundings = 8;  // margin in keys: this multiple of that in costs, and roundings added
 
@@ -42,8 +37,8 @@ std::optional<NearClasses> find_near_classes_on_lists(const SolverContext& conte
   const std::optional<Cost> allowed = margin_in_keys(of.margin, context.keys);
   if (!allowed) return std::nullopt;
   const Cost margin = *allowed;
-  const Index most = std::max(kFew, all.jobs() / kPart);
-  std::vector<Index> doubtful = ViolationFinder(margin).find(context, all, r, prices).jobs;
+  const Index most = std::max(context.tuning.doubtful_jobs, all.jobs() / context.tuning.doubtful_share);
+  std::vector<Index> doubtful = ViolationFinder(margin).find(context, r, prices).jobs;
   if (static_cast<Index>(doubtful.size()) > most) return std::nullopt;
   // Groups with two or more near candidates.
   std::vector<char> choice(r.size.size(), 0);
@@ -91,7 +86,9 @@ std::optional<NearClasses> find_near_classes_on_lists(const SolverContext& conte
 
 void list_jobs_of_cycles(const SolverContext& context, const Level& all, std::span<const Cost> prices, double rounding,
                          RestrictedProblem& r) {
-  if (all.shards == nullptr || !(rounding > 0) || all.jobs() * context.keys.columns() <= kFewCosts) return;
+  if (all.shards == nullptr || !(rounding > 0) ||
+      all.jobs() * context.keys.columns() <= context.tuning.lists_least_costs)
+    return;
   const std::vector<double> of_classes = prices_as_doubles(prices, context.keys.per_cost());
   if (const auto margin = margin_in_keys(default_margin(rounding, of_classes), context.keys))
     list_doubtful_jobs(all, prices, *margin, r);
@@ -101,14 +98,16 @@ void cancel_cycles_on_lists(const SolverContext& context, const Level& all, cons
                             std::span<const Cost> prices, bool fixed, Result& result) {
   const Problem& problem = context.keys.problem();
   const Index costs = all.jobs() * context.keys.columns();
-  if (costs <= kFewCosts || result.status != Status::optimal) return;
+  if (costs <= context.tuning.lists_least_costs || result.status != Status::optimal) return;
   result.listed = true;
   const PricedMatching of{problem, result.assignment, result.prices, default_margin(result.rounding, result.prices)};
   // What all jobs pay is not at hand where some are in shards.
-  const bool own = costs <= kManyCosts && problem.shards == nullptr && problem.cost->singles();
+  const bool own =
+      costs <= context.tuning.exact_objective_costs && problem.shards == nullptr && problem.cost->singles();
   const std::optional<NearClasses> near = find_near_classes_on_lists(context, all, r, prices, of, own);
   if (!near) return;
-  const CancelOutcome end = cancel_cycles(problem, *near, fixed, kWork, context.pool, context.stop, result);
+  const CancelOutcome end =
+      cancel_cycles(problem, *near, fixed, context.tuning.cancel_list_steps, context.pool, context.stop, result);
   if (end == CancelOutcome::improvable) result.status = Status::feasible;
   if (end == CancelOutcome::optimal || end == CancelOutcome::improvable) result.rounding = -1;
 }

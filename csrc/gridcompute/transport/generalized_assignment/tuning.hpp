@@ -33,7 +33,7 @@ inline constexpr const char* kGaps = "gap in fixed steps, 20..2000 jobs in 4..40
   X(double, memory_costs, 1 << 22, 64, 1 << 26, "costs", "costs of a round in memory: more jobs take turns", kGaps)    \
   X(double, auction_gap, 1e-3, 1e-9, 1.0, "relative gap", "gap at which the anytime method ends if none is asked for", \
     kGaps)                                                                                                             \
-  X(double, closing_time, 1e-8, 0.0, 1e-6, "seconds per job", "time reserved to sum the costs of the result", kGaps)   \
+  X(double, closing_steps, 2.2, 0.0, 1e4, "steps per job", "time reserved to sum the costs of the result", kGaps)      \
   X(int, root_evaluations, 500, 1, 5000, "evaluations", "subgradient steps at the root of the whole problem", kGaps)   \
   /* Windows (window_search.cpp). Windows of window_jobs_reduced jobs must stay within window_steps. */                \
   X(double, window_steps, 1 << 19, 1 << 19, 1 << 24, "steps", "largest dynamic program of a window", kGaps)            \

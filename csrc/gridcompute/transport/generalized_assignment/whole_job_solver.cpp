@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "gridcompute/base/step_time.hpp"
 #include "gridcompute/transport/generalized_assignment/branch_and_bound.hpp"
 #include "gridcompute/transport/generalized_assignment/exact_knapsack_bound.hpp"
 #include "gridcompute/transport/generalized_assignment/fitting_pairs.hpp"
@@ -47,7 +48,7 @@ class WholeJobSolver {
 
   void run() {
     const double from = stop_.seconds();
-    stop_.set_closing_time(tuning_.closing_time * static_cast<double>(n_));
+    stop_.set_closing_time(seconds_of_steps(tuning_.closing_steps * static_cast<double>(n_), stop_));
     const bool target_gap = target_gap_ > 0 && gap_closed();  // the gap asked for is met
     if (!result_.exact && !target_gap && !stop_.requested()) {
       stop_.stage("gangs", 0.9);

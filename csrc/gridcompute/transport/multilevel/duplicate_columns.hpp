@@ -5,26 +5,13 @@
 // a sample may decide. Candidates, repair and pricing keep them apart, and do not rely on it.
 #pragma once
 
-#include <span>
 #include <vector>
 
 #include "gridcompute/transport/auction/key_table.hpp"
 #include "gridcompute/transport/model/quantised_cost.hpp"
+#include "gridcompute/transport/tuning.hpp"
 
 namespace gridcompute::transport {
-
-// Hashes each class's column, row by row: n_classes numbers, however many rows there are.
-class ColumnHashes {
- public:
-  explicit ColumnHashes(std::size_t n_classes) : hash_(n_classes, 0x9E3779B97F4A7C15ULL) {}
-
-  void add(std::span<const Cost> row);
-  // Returns for every class the lowest with the same hash.
-  [[nodiscard]] std::vector<Slot> lowest_equal() const;
-
- private:
-  std::vector<std::uint64_t> hash_;
-};
 
 // Returns for every class the lowest with an equal column. O(rows * columns).
 [[nodiscard]] std::vector<Slot> find_duplicate_columns(const auction::KeyTable& keys);

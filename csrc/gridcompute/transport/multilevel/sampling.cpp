@@ -8,16 +8,14 @@ namespace gridcompute::transport {
 
 namespace {
 constexpr Index kPollEvery = 64;  // rows
-// Jobs of the largest sample, a limit of memory: some 50 bytes a job of terms where jobs are in shards.
-constexpr double kMostSampled = 1 << 24;
 }  // namespace
 
 std::vector<Index> sample_sizes(Index n_jobs, Index n_slots, const Tuning& tuning) {
   const Index first = std::max<Index>(tuning.sample_jobs, std::min(tuning.sample_jobs_per_class * n_slots,
                                                                    tuning.sample_keys / std::max<Index>(1, n_slots)));
   if (n_jobs < 2 * first) return {};
-  const double last =
-      std::max(static_cast<double>(first), std::min(static_cast<double>(n_jobs) / tuning.sample_last, kMostSampled));
+  const double last = std::max(static_cast<double>(first),
+                               std::min(static_cast<double>(n_jobs) / tuning.sample_last, tuning.sample_most));
   const double steps =
       std::max(0.0, std::ceil(std::log(last / static_cast<double>(first)) / std::log(tuning.sample_growth) - 0.01));
   std::vector<Index> sizes{first};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "gridcompute/base/step_time.hpp"
 #include "gridcompute/transport/multilevel/sampling.hpp"
 
 namespace gridcompute::transport {
@@ -29,7 +30,7 @@ double TimeBudget::measure_pass(const SolverContext& context, const PriceBox& bo
   const double from = context.stop.seconds();
   if (!pricing_pass(context, level, box, r, seen)) return kNoLimit;
   const double seconds = tuning.timed_longer * (context.stop.seconds() - from) +
-                         tuning.timed_candidate * static_cast<double>(r.slot.size());
+                         seconds_of_steps(tuning.timed_candidate * static_cast<double>(r.slot.size()), context.stop);
   return seconds * static_cast<double>(all_.n) / static_cast<double>(some);
 }
 

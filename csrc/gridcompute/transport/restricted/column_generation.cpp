@@ -38,28 +38,13 @@ void widen(std::span<const Cost> wanted, Cost factor, PriceBox& narrow) {
   }
 }
 
-// Limits price drops. A class with a deficit that few jobs have on their list gets a target price as if it were free,
-// where a small drop may suffice: enough to attract twice the units it lacks. Prices are moves from `from` less their
-// median.
-void limit_price_drops(const SolverContext& context, const Level& level, RestrictedProblem& r, const SspRepair& repair,
-                       std::span<const Cost> from, std::vector<Cost>& wanted) {
-  const PriceBox& narrow = repair.box();
+// Centres target prices: moves less their median, none below 0.
+void centre_targets(std::span<const Cost> from, std::vector<Cost>& wanted) {
   std::vector<Cost> moves(wanted.size());
   for (std::size_t s = 0; s < moves.size(); ++s) moves[s] = wanted[s] - from[s];
-  std::vector<Cost> sorted(moves);
-  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
-  std::nth_element(sorted.begin(), middle, sorted.end());
-  int drawn = 0;
-  for (Slot s = 0; s < r.columns; ++s) {
-    const Cost move = wanted[s] - from[s] - *middle;
-    if (repair.excess(s) >= 0 || move >= -narrow.down[s] || drawn == context.tuning.measured_drops ||
-        !context.keys.problem().cost->singles())
-      continue;
-    ++drawn;
-    wanted[s] = from[s] + *middle -
-                std::max(narrow.down[s], price_drop_needed(context, level, r, from, s, -2 * repair.excess(s), -move));
-  }
-  for (std::size_t s = 0; s < moves.size(); ++s) wanted[s] = std::max<Cost>(0, wanted[s] - *middle);
+  const auto middle = moves.begin() + static_cast<std::ptrdiff_t>(moves.size() / 2);
+  std::nth_element(moves.begin(), middle, moves.end());
+  for (Cost& p : wanted) p = std::max<Cost>(0, p - *middle);
 }
 
 using Kind = LevelOutcome::Kind;
@@ -109,13 +94,12 @@ class ColumnGeneration {
   // Finds violations at at_, of jobs in shards too.
   Violations find_violations() {
     list_doubtful_jobs(level_, at_, 0, r_);
-    return finder_.find(context_, level_, r_, at_);
+    return finder_.find(context_, r_, at_);
   }
 
   AddedColumns add_columns(const Violations& violations, std::span<const Cost> at) {
     stats_.rows_extended += static_cast<Index>(violations.jobs.size());
     stats_.evaluations += static_cast<Index>(violations.jobs.size()) * r_.columns;
-    stats_.classes_compared += static_cast<Index>(violations.compared.size());
     return add_improving_columns(context_, level_, violations, at, r_, seen_);
   }
 
@@ -179,7 +163,7 @@ class ColumnGeneration {
     for (int wider = 0; end == SspRepair::End::left_box; ++wider) {
       repair.write_prices();
       at_ = repair.target_prices();
-      limit_price_drops(context_, level_, r_, repair, prices_, at_);
+      centre_targets(prices_, at_);
       if (wider == context_.tuning.repair_widenings || balanced_enough(repair)) break;
       lap("repair");
       const Violations violations = find_violations();

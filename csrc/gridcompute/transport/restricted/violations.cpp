@@ -65,26 +65,6 @@ void each(const SolverContext& context, Index n, const Visit& visit) {
   });
 }
 
-// Returns how many of the classes with the lowest shifts to compare one by one: each comparison costs about an eighth
-// of a test of all jobs.
-Index count_compared(const SolverContext& context, const NeededShifts& needs, std::span<const Index> jobs, Index n,
-                     const std::vector<Cost>& shifts) {
-  const auto asked = static_cast<Index>(jobs.size());
-  std::vector<std::vector<Index>> counts(static_cast<std::size_t>(Pool::chunks(asked, kChunk)),
-                                         std::vector<Index>(shifts.size()));
-  each(context, asked, [&](std::size_t chunk, Index j) {
-    const double need = needs(jobs[static_cast<std::size_t>(j)]);
-    for (std::size_t k = 0; k < shifts.size() && static_cast<double>(shifts[k]) < need; ++k) ++counts[chunk][k];
-  });
-  Index best = 0, least = std::numeric_limits<Index>::max();
-  for (Index k = 0; k < static_cast<Index>(shifts.size()); ++k) {
-    Index total = k * n / context.tuning.comparison_cost;
-    for (const auto& c : counts) total += c[static_cast<std::size_t>(k)];
-    if (total < least) least = total, best = k;
-  }
-  return best;
-}
-
 }  // namespace
 
 Cost least_listed_cost(const SolverContext& context, const Level& level, const RestrictedProblem& r,
@@ -133,38 +113,19 @@ double lowest_shift(const RestrictedProblem& r, std::span<const Cost> prices) {
   return surely_below(r.box.shift(prices));
 }
 
-Violations ViolationFinder::find(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+Violations ViolationFinder::find(const SolverContext& context, const RestrictedProblem& r,
                                  std::span<const Cost> prices) {
   Violations out;
   out.shift = r.box.shift(prices);
   if (margin_ == 0 && r.box.holds(prices)) return out;
-  // Orders classes by how far their price fell; the j-th shift leaves out the j lowest.
-  std::vector<std::pair<Cost, Slot>> low;
-  for (Slot s = 0; s < r.columns; ++s) low.emplace_back(prices[s] - r.box.center[s] + r.box.down[s], s);
-  const Index most =
-      context.keys.problem().cost->singles() ? std::min<Index>(context.tuning.compared_classes, r.columns / 8) : 0;
-  std::partial_sort(low.begin(), low.begin() + most + 1, low.end());
-  std::vector<Cost> shifts;
-  for (Index j = 0; j <= most; ++j) shifts.push_back(low[static_cast<std::size_t>(j)].first);
-  const double lowest = surely_below(shifts[0]);
+  const double lowest = surely_below(out.shift);
   if (!none_possible(r, prices, lowest)) collect_suspects(context, r, prices, lowest);
   const auto asked = static_cast<Index>(jobs_.size());
   const NeededShifts needs(context, r, prices, margin_, asked);
-  const Index odd = count_compared(context, needs, jobs_, level.jobs(), shifts);
-  out.shift = shifts[static_cast<std::size_t>(odd)];
-  for (Index j = 0; j < odd; ++j) out.compared.push_back(low[static_cast<std::size_t>(j)].second);
-  const double shift = surely_below(out.shift);
   std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(asked, kChunk)));
   each(context, asked, [&](std::size_t chunk, Index j) {
     const Index k = jobs_[static_cast<std::size_t>(j)];
-    const double need = needs(k);
-    bool bad = shift < need;
-    if (!bad && lowest < need) {
-      const Index job = level.row(k);
-      const Cost now = least_listed_cost(context, level, r, prices, k) + margin_;
-      for (const Slot s : out.compared) bad = bad || context.keys.at(job, s) + prices[s] < now;
-    }
-    if (bad) parts[chunk].push_back(k);
+    if (lowest < needs(k)) parts[chunk].push_back(k);
   });
   out.jobs = flatten(parts);
   return out;

@@ -2,7 +2,7 @@
 // not hold.
 //
 // The box test (O(S)) usually proves that there are none. Else each job's margin is compared with what its class's
-// price has moved (8 bytes a job), except for a few classes whose price fell far, which are compared cost by cost.
+// price has moved (8 bytes a job).
 //
 // Repair calls this again and again, after prices have moved a little. No job's needed shift grows by more than the
 // price that rose most, and longer lists only lower it: jobs that were far from a violation at the last full test are
@@ -13,12 +13,11 @@
 
 namespace gridcompute::transport {
 
-// The violating jobs, and the bound on all others: classes outside the candidates cost next + shift or more, except the
-// `compared` ones, which were compared one by one as they would have weakened the bound for all jobs.
+// The jobs that may have a violation, and the bound on all others: classes outside the candidates cost next + shift or
+// more.
 struct Violations {
   std::vector<Index> jobs;  // positions, ascending
   Cost shift = 0;
-  std::vector<Slot> compared;
 };
 
 // Returns key + price of the job at this position at the cheapest of its candidates.
@@ -39,8 +38,7 @@ class ViolationFinder {
   ViolationFinder() = default;
   explicit ViolationFinder(Cost margin) : margin_(margin) {}
 
-  [[nodiscard]] Violations find(const SolverContext& context, const Level& level, const RestrictedProblem& r,
-                                std::span<const Cost> prices);
+  [[nodiscard]] Violations find(const SolverContext& context, const RestrictedProblem& r, std::span<const Cost> prices);
 
  private:
   [[nodiscard]] bool none_possible(const RestrictedProblem& r, std::span<const Cost> prices, double lowest) const;

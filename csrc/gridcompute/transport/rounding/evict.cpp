@@ -10,9 +10,7 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kChunk = 1 << 16;
-constexpr Index kSampleStep = 16;  // sampling step of jobs for the thresholds of loss
 constexpr Cost kAny = std::numeric_limits<Cost>::max();
-constexpr Index kMoves = 1 << 15;  // largest number of moves sorted: those of least loss per unit
 
 // A possible move of a job from its class to another, or to none.
 struct Move {
@@ -62,9 +60,9 @@ class Eviction {
         if (residual_[to] >= weight) out.push_back({r_.key[c] + prices_[to] - here, weight, k, from, to});
       }
     });
-    if (static_cast<Index>(moves.size()) > kMoves) {
-      std::nth_element(moves.begin(), moves.begin() + kMoves, moves.end(), less_loss_per_unit);
-      moves.resize(kMoves);
+    if (const Index most = context_.tuning.evict_moves; static_cast<Index>(moves.size()) > most) {
+      std::nth_element(moves.begin(), moves.begin() + most, moves.end(), less_loss_per_unit);
+      moves.resize(static_cast<std::size_t>(most));
     }
     std::sort(moves.begin(), moves.end(), less_loss_per_unit);
     for (const Move& m : moves) {
@@ -95,14 +93,15 @@ class Eviction {
   // Unassigns the excess of each class, cheapest losses first. A sample of losses bounds which jobs must be sorted.
   void unassign_cheapest_units() {
     const auto n = static_cast<Index>(r_.place_of.size());
+    const Index sampled = context_.tuning.evict_sample_step;
     std::vector<std::vector<Cost>> some(residual_.size());
-    for (Index k = 0; k < n; k += kSampleStep) {
+    for (Index k = 0; k < n; k += sampled) {
       const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
       if (s >= 0 && residual_[s] < 0) some[s].push_back(loss(k));
     }
     std::vector<Cost> most(residual_.size(), kAny);
     for (std::size_t s = 0; s < most.size(); ++s) {
-      const Cost enough = 2 * (-residual_[s] / kSampleStep) + kSampleStep;  // twice the expected number, and a margin
+      const Cost enough = 2 * (-residual_[s] / sampled) + sampled;  // twice the expected number, and a margin
       if (residual_[s] >= 0 || enough >= static_cast<Cost>(some[s].size())) continue;
       std::nth_element(some[s].begin(), some[s].begin() + enough, some[s].end());
       most[s] = some[s][static_cast<std::size_t>(enough)];

@@ -11,10 +11,7 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kChunk = 1 << 16;
-constexpr Index kCostsAfterStop = 500'000;          // costs read after a stop: one or two milliseconds
-constexpr Index kCostsAfterStopWeighted = 400'000;  // the same with demands, where rows are read in order of demand
-constexpr int kTries = 8;                           // classes tried for a job whose costs are not read
-constexpr Index kAhead = 16;                        // jobs by which prefetching is ahead
+constexpr Index kAhead = 16;  // jobs by which prefetching is ahead
 
 // Stable radix sort by descending weight, one byte at a time.
 template <class Weight>
@@ -123,7 +120,8 @@ class GreedyCompletion {
 
  private:
   [[nodiscard]] RowReadBudget row_read_budget(Stop& stop) const {
-    const Index costs = context_.keys.problem().demand != nullptr ? kCostsAfterStopWeighted : kCostsAfterStop;
+    const Index costs = context_.keys.problem().demand != nullptr ? context_.tuning.after_stop_costs_demand
+                                                                  : context_.tuning.after_stop_costs;
     return {stop, costs / static_cast<Index>(row_.size() + 1)};
   }
 
@@ -141,7 +139,7 @@ class GreedyCompletion {
     if (cost.listed(level_.row(k)) >= 0) return assign_listed(k, cost);
     if (cost.forbids() && !cost.singles()) return false;
     if (cost.forbids() && n_ > 0 && k + kAhead < level_.n) cost.prefetch(level_.row(k + kAhead), next_class_);
-    for (int tries = 0; tries < kTries && n_ > 0; ++tries) {
+    for (int tries = 0; tries < context_.tuning.placement_tries && n_ > 0; ++tries) {
       for (Slot step = 0; step < n_ && out_.load[next_class_] >= level_.capacity[next_class_]; ++step)
         next_class_ = (next_class_ + 1) % n_;
       const bool allowed = !cost.forbids() || context_.keys.at(level_.row(k), next_class_) < kForbidden;

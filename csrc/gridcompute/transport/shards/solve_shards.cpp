@@ -65,7 +65,7 @@ Result solve_shards(const TermsModel& model, std::span<const Index> rows, std::s
   const Tuning& tuning = *options.tuning;
   std::vector<Index> sizes = sample_sizes(n, model.columns(), tuning);
   const bool gathered =
-      sizes.empty() || n * model.n_slots <= tuning.rounding_costs || small_problem_fits(n, model.columns());
+      sizes.empty() || n * model.n_slots <= tuning.rounding_costs || small_problem_fits(n, model.columns(), tuning);
   std::vector<Index> positions;
   if (gathered) {
     positions.resize(static_cast<std::size_t>(n));

@@ -6,11 +6,8 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kLanes = 6;       // keys scanned in vectors in the time of one list entry
-constexpr Index kBlock = 256;     // jobs read per block
-constexpr Index kProbe = 64;      // rows sampled for duplicates
-constexpr Index kCopies = 8;      // 1 / share of sampled rows with a duplicate from which aggregation pays
-constexpr Index kMost = 1 << 24;  // largest number of pairs held in memory
+constexpr Index kBlock = 256;  // jobs read per block
+constexpr Index kProbe = 64;   // rows sampled for duplicates
 
 Index pairs_of(const QuantisedCost& keys) {
   const CostSource& cost = *keys.problem().cost;
@@ -21,10 +18,10 @@ Index pairs_of(const QuantisedCost& keys) {
 
 }  // namespace
 
-bool csr_keys_pay(const QuantisedCost& keys, Index stride) {
+bool csr_keys_pay(const QuantisedCost& keys, Index stride, const Tuning& tuning) {
   if (keys.n_jobs() == 0 || keys.problem().cost->listed(0) < 0 || !keys.perturbation().none()) return false;
   const Index pairs = pairs_of(keys);
-  return pairs <= kMost && pairs * kLanes <= keys.n_jobs() * stride;
+  return pairs <= tuning.listed_pairs && pairs * tuning.listed_lanes <= keys.n_jobs() * stride;
 }
 
 template <class T>
@@ -67,7 +64,7 @@ bool CsrKeys<T>::read(const QuantisedCost& keys, Stop& stop, CostRangeStats& see
 }
 
 template <class T>
-bool CsrKeys<T>::mostly_copies() const {
+bool CsrKeys<T>::mostly_copies(const Tuning& tuning) const {
   const CsrKeyRows<T> all = rows(0);
   const Index n = static_cast<Index>(begin_.size()) - 1, probe = std::min(n, kProbe);
   std::vector<std::int32_t> order;
@@ -80,7 +77,7 @@ bool CsrKeys<T>::mostly_copies() const {
   std::sort(order.begin(), order.end(), less);
   Index copies = 0;
   for (std::size_t k = 1; k < order.size(); ++k) copies += less(order[k - 1], order[k]) ? 0 : 1;
-  return copies * kCopies >= probe;
+  return copies * tuning.listed_copies_share >= probe;
 }
 
 template class CsrKeys<std::int32_t>;

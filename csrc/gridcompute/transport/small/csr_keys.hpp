@@ -11,7 +11,7 @@
 namespace gridcompute::transport {
 
 // Returns whether the source lists its pairs and rows are short enough; `stride`: classes, padded.
-[[nodiscard]] bool csr_keys_pay(const QuantisedCost& keys, Index stride);
+[[nodiscard]] bool csr_keys_pay(const QuantisedCost& keys, Index stride, const Tuning& tuning = kDefaultTuning);
 
 template <class T>
 class CsrKeys {
@@ -20,7 +20,7 @@ class CsrKeys {
   [[nodiscard]] bool read(const QuantisedCost& keys, Stop& stop, CostRangeStats& seen);
 
   // Returns whether a sample holds enough duplicate rows that aggregating a dense matrix pays.
-  [[nodiscard]] bool mostly_copies() const;
+  [[nodiscard]] bool mostly_copies(const Tuning& tuning) const;
 
   [[nodiscard]] int shift() const noexcept { return unit_.shift(); }
   [[nodiscard]] CsrKeyRows<T> rows(Index stride) const noexcept { return {arcs_.data(), begin_.data(), stride}; }

@@ -9,29 +9,21 @@
 namespace gridcompute::transport {
 
 namespace {
-// Rows that bids read per row, after which paths take over: dense rows, CSR rows.
-constexpr Index kRowReads = 2, kCsrRowReads = 1;
-// try_bids() gives up if one read per row leaves more than this share of the excess.
-constexpr double kRemainingShare = 0.6;
-// With dense rows a search ends once the deficits found take one unit of excess in this many.
-constexpr Cost kSearchShare = 3;
-// Excess of one unit in this many is placed quickly by paths.
-constexpr Index kLittleExcess = 16;
-// Rows per class from which the last bids, which read all rows of a class, cost more than paths.
-constexpr std::size_t kManyRowsPerClass = 64;
 // Searches, and rows read by bids, between two polls of the stop.
 constexpr Index kPollEvery = 64, kRowsPerPoll = 1 << 12;
 }  // namespace
 
 template <class T, class Rows>
 ClassGraphSsp<T, Rows>::ClassGraphSsp(const Rows& rows, std::span<const WeightedRow> lots,
-                                      std::span<const Cost> capacity, AlignedVector<T> prices, Stop& stop, Stats& stats)
+                                      std::span<const Cost> capacity, AlignedVector<T> prices, Stop& stop, Stats& stats,
+                                      const Tuning& tuning)
     : rows_(rows),
       rows_with_units_(lots),
       columns_(static_cast<Slot>(capacity.size())),
       capacity_(capacity),
       stop_(stop),
       stats_(stats),
+      tuning_(tuning),
       price_(std::move(prices)),
       members_(capacity.size()),
       spare_(capacity.size(), 0),
@@ -47,7 +39,8 @@ ClassGraphSsp<T, Rows>::ClassGraphSsp(const Rows& rows, std::span<const Weighted
 
 template <class T, class Rows>
 bool ClassGraphSsp<T, Rows>::run() {
-  if ((!bids_done_ && !run_bids(kListed ? kCsrRowReads : kRowReads)) || !place_spare_units() || !run_paths())
+  if ((!bids_done_ && !run_bids(kListed ? tuning_.bid_reads_listed : tuning_.bid_reads)) || !place_spare_units() ||
+      !run_paths())
     return false;
   assert(holds());
   return true;
@@ -55,10 +48,11 @@ bool ClassGraphSsp<T, Rows>::run() {
 
 template <class T, class Rows>
 bool ClassGraphSsp<T, Rows>::try_bids(Index rows_read_per_row) {
-  const double most = kRemainingShare * static_cast<double>(total_excess());
-  const auto little_left = [&] { return kLittleExcess * total_excess() <= units_; };
+  const double most = tuning_.bids_remaining * static_cast<double>(total_excess());
+  const auto little_left = [&] { return tuning_.little_excess * total_excess() <= units_; };
   const bool bids_expensive =
-      rows_with_units_.size() > kManyRowsPerClass * members_.size();  // the last of them cost more than their paths
+      rows_with_units_.size() >
+      tuning_.bids_rows_per_class * members_.size();  // the last of them cost more than their paths
   for (Index k = 0; k < rows_read_per_row && !(bids_expensive && little_left()); ++k)
     if (!run_bids(1) || (k == 0 && static_cast<double>(total_excess()) > most)) return false;
   return little_left();
@@ -66,7 +60,7 @@ bool ClassGraphSsp<T, Rows>::try_bids(Index rows_read_per_row) {
 
 template <class T, class Rows>
 bool ClassGraphSsp<T, Rows>::bids_leave_few(Index share) {
-  bids_done_ = run_bids(kRowReads);
+  bids_done_ = run_bids(tuning_.bid_reads);
   return bids_done_ && share * total_excess() <= units_;
 }
 
@@ -272,7 +266,7 @@ bool ClassGraphSsp<T, Rows>::search(Cost left) {
   ++stats_.searches;
   grow_tree({columns_, rows_.stride, load_.data(), capacity_.data(), price_.data(), exchange_rows_.data(),
              row_of_class_.data()},
-            kListed ? left : (left + kSearchShare - 1) / kSearchShare, tree_);
+            kListed ? left : (left + tuning_.search_share - 1) / tuning_.search_share, tree_);
   if (tree_.beyond) beyond_range();
   return !tree_.targets.empty() && raise_prices();
 }

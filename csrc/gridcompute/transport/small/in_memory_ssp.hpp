@@ -26,7 +26,7 @@ class ClassGraphSsp {
  public:
   // prices: any start prices, padded like rows.
   ClassGraphSsp(const Rows& rows, std::span<const WeightedRow> lots, std::span<const Cost> capacity,
-                AlignedVector<T> prices, Stop& stop, Stats& stats);
+                AlignedVector<T> prices, Stop& stop, Stats& stats, const Tuning& tuning = kDefaultTuning);
 
   // Assigns every unit to its cheapest class. Returns the number of units that violate complementary slackness: excess
   // over a capacity, and slack of classes with a price above the least. nullopt where a row has no allowed class.
@@ -94,6 +94,7 @@ class ClassGraphSsp {
   std::span<const Cost> capacity_;
   Stop& stop_;
   Stats& stats_;
+  const Tuning& tuning_;
   Cost units_ = 0;
   bool single_ = true;  // every row has one unit
   AlignedVector<T> price_;

@@ -11,30 +11,8 @@ namespace gridcompute::transport {
 
 namespace {
 
-// Least number of classes: rows are then long enough for lists to pay.
-constexpr Index kMinClasses = 512;
-// Largest number of jobs per class where the key matrix fits in memory (small_problem.hpp is faster beyond).
-constexpr Index kMaxJobsPerClassInMemory = 2;
-// Largest number of jobs per class otherwise (samples predict prices well beyond).
-constexpr Index kMaxJobsPerClass = 6;
-// Number of classes from which the candidate lists of sampling grow too long, and the limit of jobs per class there.
-constexpr Index kManyClasses = 1 << 12;
-constexpr Index kMaxJobsPerManyClasses = 16;
-// Phases of the auction and the ratio of epsilon from one to the next.
-constexpr int kPhases = 3;
-constexpr Cost kEpsilonRatio = 4;
 // Epsilons by which prices fall between phases, at most: AuctionState::lower_prices().
 constexpr Cost kLoweredEpsilons = 4;
-// Bids of the auction per job, over all phases.
-constexpr Index kBidsPerJob = 12;
-// Lists read per job by bids at epsilon 0, after which paths take over.
-constexpr Index kListsPerJob = 5;
-// Work limit of paths in entries of lists and rows, as a multiple of jobs * classes.
-constexpr Index kMaxWork = 32;
-// Given prices are used if at most one job in this many is misplaced; an auction leaves more.
-constexpr Index kMisplacedShare = 4;
-// One job in this many is sampled to test given prices.
-constexpr Index kSampleStep = 16;
 // Jobs or rows between two polls of the stop.
 constexpr Index kPollEvery = 256;
 constexpr std::int32_t kNoJob = -1, kHubArc = -2;
@@ -42,7 +20,7 @@ constexpr std::int32_t kNoJob = -1, kHubArc = -2;
 class NearAssignment {
  public:
   NearAssignment(const QuantisedCost& keys, const Level& level, Pool& pool, Stop& stop, CostRangeStats& seen,
-                 Stats& stats);
+                 Stats& stats, const Tuning& tuning);
 
   bool run(std::span<const Cost> given, SmallProblemResult& out);
 
@@ -96,6 +74,7 @@ class NearAssignment {
   std::span<const Cost> capacity_;
   Stop& stop_;
   Stats& stats_;
+  const Tuning& tuning_;
   const QuantisedCost& keys_;
   LazyCandidateLists lists_;
   Cost spare_;
@@ -116,13 +95,14 @@ class NearAssignment {
 };
 
 NearAssignment::NearAssignment(const QuantisedCost& keys, const Level& level, Pool& pool, Stop& stop,
-                               CostRangeStats& seen, Stats& stats)
+                               CostRangeStats& seen, Stats& stats, const Tuning& tuning)
     : n_(level.n),
       columns_(keys.columns()),
       hub_(columns_),
       capacity_(level.capacity),
       stop_(stop),
       stats_(stats),
+      tuning_(tuning),
       keys_(keys),
       lists_(keys, level.n, pool, stop, seen, stats),
       spare_(-n_),
@@ -161,7 +141,7 @@ bool NearAssignment::begin(std::span<const Cost> given) {
     Cost misplaced = 0;
     for (Slot s = 0; s < columns_; ++s)
       misplaced += std::max(load_[s] - capacity_[s], price_[s] > 0 ? capacity_[s] - load_[s] : 0);
-    assigned_ = assigned_ && kMisplacedShare * misplaced <= n_;
+    assigned_ = assigned_ && tuning_.near_misplaced_share * misplaced <= n_;
     if (assigned_) return ++stats_.warm_levels > 0;
     for (auto& members : members_) members.clear();
     std::fill(load_.begin(), load_.end(), 0);
@@ -176,7 +156,7 @@ bool NearAssignment::prices_plausible() const {
   CostRangeStats ignored;
   const KeyRowReader rows(keys_, ignored);
   Index n_full = 0, n_sampled = 0;
-  for (Index i = 0; i < n_; i += kSampleStep, ++n_sampled) {
+  for (Index i = 0; i < n_; i += tuning_.near_sample_step, ++n_sampled) {
     rows.load(i, row.data());
     const auto full = [&](Slot s) { return load[s] >= capacity_[s]; };
     Slot best = 0;
@@ -187,7 +167,7 @@ bool NearAssignment::prices_plausible() const {
     n_full += full(best) ? 1 : 0;
     ++load[best];
   }
-  return kMisplacedShare * n_full <= n_sampled;
+  return tuning_.near_misplaced_share * n_full <= n_sampled;
 }
 
 bool NearAssignment::run_auction() {
@@ -196,13 +176,13 @@ bool NearAssignment::run_auction() {
   capacity.push_back(0);  // the padding of lists
   auction::AuctionState state(lists_, weights, capacity);
   Cost epsilon = state.price_scale();
-  for (int k = 1; k < kPhases; ++k) epsilon = std::min(epsilon * kEpsilonRatio, kCostLimit / 8);
-  Index bids_left = kBidsPerJob * n_;
-  for (int k = 0; k < kPhases; ++k) {
+  for (int k = 1; k < tuning_.auction_phases; ++k) epsilon = std::min(epsilon * tuning_.auction_factor, kCostLimit / 8);
+  Index bids_left = tuning_.near_bids * n_;
+  for (int k = 0; k < tuning_.auction_phases; ++k) {
     if (k > 0) {
       state.lower_prices(epsilon);
       lists_.lower_bounds(kLoweredEpsilons * epsilon);
-      epsilon = std::max<Cost>(1, epsilon / kEpsilonRatio);
+      epsilon = std::max<Cost>(1, epsilon / tuning_.auction_factor);
     }
     if (state.run_phase(epsilon, bids_left, stop_)) continue;
     if (!stop_.requested()) ++stats_.auction_cutoffs;
@@ -252,7 +232,7 @@ bool NearAssignment::run_bids() {
   std::vector<Slot> queue, next;
   for (Slot s = 0; s < columns_; ++s)
     if (load_[s] > capacity_[s]) queue.push_back(s);
-  for (Index looks = kListsPerJob * n_; !queue.empty() && looks > 0;) {
+  for (Index looks = tuning_.near_lists * n_; !queue.empty() && looks > 0;) {
     next.clear();
     for (const Slot s : queue) {
       if (looks <= 0 || load_[s] <= capacity_[s]) continue;
@@ -311,7 +291,7 @@ bool NearAssignment::run_paths() {
   settled_flag_.assign(node_.size(), 0);
   Cost left = 0;
   for (Slot s = 0; s <= hub_; ++s) left += std::max<Cost>(0, excess(s));
-  const Index most = lists_.keys_reread() + kMaxWork * n_ * columns_;
+  const Index most = lists_.keys_reread() + tuning_.near_work * n_ * columns_;
   while (left > 0) {
     if (stop_.poll() || work_ + lists_.keys_reread() > most || !search(left)) return false;
     for (const Slot t : deficits_) left -= augment(t);
@@ -476,17 +456,18 @@ bool NearAssignment::holds() const {
 
 }  // namespace
 
-bool near_assignment_fits(Index n_jobs, Slot columns) noexcept {
-  const Index most = key_matrix_fits(n_jobs, columns) ? kMaxJobsPerClassInMemory
-                     : columns < kManyClasses         ? kMaxJobsPerClass
-                                                      : kMaxJobsPerManyClasses;
-  return columns >= kMinClasses && n_jobs > 0 && n_jobs <= most * columns;
+bool near_assignment_fits(Index n_jobs, Slot columns, const Tuning& tuning) noexcept {
+  const Index most = key_matrix_fits(n_jobs, columns, tuning) ? tuning.near_jobs_memory
+                     : columns < tuning.near_classes_many     ? tuning.near_jobs
+                                                              : tuning.near_jobs_many;
+  return columns >= tuning.near_classes && n_jobs > 0 && n_jobs <= most * columns;
 }
 
 SmallProblemResult solve_near_assignment(const QuantisedCost& keys, const Level& level, std::span<const Cost> given,
-                                         Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats) {
+                                         Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats,
+                                         const Tuning& tuning) {
   SmallProblemResult out;
-  if (!mostly_copies(keys)) (void)NearAssignment(keys, level, pool, stop, seen, stats).run(given, out);
+  if (!mostly_copies(keys, tuning)) (void)NearAssignment(keys, level, pool, stop, seen, stats, tuning).run(given, out);
   return out;
 }
 

@@ -34,13 +34,14 @@
 namespace gridcompute::transport {
 
 // Returns whether this solver is the fastest: few jobs per class, with a higher limit where there are many classes.
-[[nodiscard]] bool near_assignment_fits(Index n_jobs, Slot columns) noexcept;
+[[nodiscard]] bool near_assignment_fits(Index n_jobs, Slot columns, const Tuning& tuning = kDefaultTuning) noexcept;
 
 // Solves a level over lists. given: start prices in keys, or none. Not solved where keys leave the range, capacities do
 // not suffice, a job has no path, most classes are duplicates, the work limit is reached, or after a stop; then
 // `stopped` if the lists of all jobs had been read.
 [[nodiscard]] SmallProblemResult solve_near_assignment(const QuantisedCost& keys, const Level& level,
                                                        std::span<const Cost> given, Pool& pool, Stop& stop,
-                                                       CostRangeStats& seen, Stats& stats);
+                                                       CostRangeStats& seen, Stats& stats,
+                                                       const Tuning& tuning = kDefaultTuning);
 
 }  // namespace gridcompute::transport

@@ -15,21 +15,6 @@ namespace gridcompute::transport {
 
 namespace {
 
-// Largest key matrix, in keys and jobs, that is solved in memory; candidate lists pay beyond.
-constexpr Index kMaxKeys = 1 << 23, kMaxJobs = 20'000;
-// The same for samples, and in keys where 32 bits do not suffice; the general method's threads pay beyond.
-constexpr Index kMaxSampleKeys = 1 << 23, kMaxSampleJobs = 12'000, kMaxWideSampleKeys = 1 << 21;
-// A sample has this part of the jobs, and one job per class at least.
-constexpr Index kSampleRatio = 8;
-// Jobs up to which no sample is solved unless rows are duplicates, or bids from price 0 leave much excess:
-constexpr Index kUnsampledJobs = 150;
-// more than one unit in this many.
-constexpr Index kExcessShare = 3;
-// Given prices are used if at most one job in this many is misplaced.
-constexpr Index kMisplacedShare = 8;
-// CSR rows: largest number of jobs for which bids from price 0 are tried first, and the rows they read per row.
-constexpr Index kMaxJobsFromZero = 1 << 13, kRowsFromZero = 5;
-
 Index padded(Slot columns) { return (columns + kPad - 1) / kPad * kPad; }
 
 enum class Outcome { solved, unreadable, too_narrow, given_up };  // unreadable, too_narrow: for the range of T
@@ -39,13 +24,14 @@ class SmallProblem {
  public:
   // shift: keys and prices here are the caller's >> shift.
   SmallProblem(AggregatedMatrix<T> merged, const Rows& rows, int shift, const Level& level,
-               std::span<const std::int32_t> weights, Stop& stop, Stats& stats)
+               std::span<const std::int32_t> weights, Stop& stop, Stats& stats, const Tuning& tuning)
       : n_(level.n),
         columns_(static_cast<Slot>(level.capacity.size())),
         class_capacity_(level.capacity),
         shift_(shift),
         stop_(stop),
         stats_(stats),
+        tuning_(tuning),
         weights_(weights),
         merged_(std::move(merged)),
         matrix_(rows),
@@ -57,22 +43,22 @@ class SmallProblem {
     AlignedVector<T> prices = padded_prices();
     const std::vector<WeightedRow> all = weighted_rows({});
     if (!given.empty()) {
-      ClassGraphSsp<T, Rows> warm(matrix_, all, capacity_, merged_prices(given), stop_, stats_);
+      ClassGraphSsp<T, Rows> warm(matrix_, all, capacity_, merged_prices(given), stop_, stats_, tuning_);
       if (const auto misplaced = warm.assign_all(); misplaced && prices_suffice(*misplaced)) {
         ++stats_.warm_levels;
         return finish(warm, out);
       }
     }
-    if (std::is_same_v<Rows, CsrKeyRows<T>> && n_ <= kMaxJobsFromZero) {
-      ClassGraphSsp<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_);
-      if (cold.assign_all() && cold.try_bids(kRowsFromZero)) return finish(cold, out);
+    if (std::is_same_v<Rows, CsrKeyRows<T>> && n_ <= tuning_.listed_from_zero_jobs) {
+      ClassGraphSsp<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_, tuning_);
+      if (cold.assign_all() && cold.try_bids(tuning_.listed_from_zero_reads)) return finish(cold, out);
     }
     if (too_few_to_sample(n_)) {
-      ClassGraphSsp<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_);
+      ClassGraphSsp<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_, tuning_);
       if (!cold.assign_all()) return Outcome::given_up;
-      if (cold.bids_leave_few(kExcessShare)) return finish(cold, out);
+      if (cold.bids_leave_few(tuning_.memory_excess_share)) return finish(cold, out);
     }
-    ClassGraphSsp<T, Rows> ssp(matrix_, all, capacity_, prices_of_sample(merged_.rows, seed), stop_, stats_);
+    ClassGraphSsp<T, Rows> ssp(matrix_, all, capacity_, prices_of_sample(merged_.rows, seed), stop_, stats_, tuning_);
     return ssp.assign_all() ? finish(ssp, out) : Outcome::given_up;
   }
 
@@ -80,7 +66,7 @@ class SmallProblem {
   Outcome improve(std::vector<Cost>& prices) {
     if (*std::max_element(prices.begin(), prices.end()) >> shift_ > KeyLimits<T>::kPrice) return Outcome::too_narrow;
     const std::vector<WeightedRow> all = weighted_rows({});
-    ClassGraphSsp<T, Rows> ssp(matrix_, all, capacity_, merged_prices(prices), stop_, stats_);
+    ClassGraphSsp<T, Rows> ssp(matrix_, all, capacity_, merged_prices(prices), stop_, stats_, tuning_);
     if (!ssp.assign_all() || !ssp.run()) return ssp.too_narrow() ? Outcome::too_narrow : Outcome::given_up;
     const AlignedVector<T> best = ssp.prices();
     for (Slot s = 0; s < columns_; ++s) prices[s] = Cost{best[merged_.column_of[s]]} << shift_;
@@ -98,7 +84,7 @@ class SmallProblem {
   [[nodiscard]] bool prices_suffice(Cost misplaced) const {
     double chance = 0;
     for (const Cost u : capacity_) chance += std::sqrt(static_cast<double>(u));
-    return kMisplacedShare * misplaced <= n_ && static_cast<double>(misplaced) <= chance;
+    return tuning_.memory_misplaced_share * misplaced <= n_ && static_cast<double>(misplaced) <= chance;
   }
 
   // Returns a price per aggregated column: the least of its columns.
@@ -121,19 +107,22 @@ class SmallProblem {
   // Returns optimal prices of a sample for m jobs, found recursively; 0 where m jobs are no more than a sample.
   AlignedVector<T> prices_of_sample(Index m, std::uint64_t seed) {
     if (m < 2 * merged_.columns) return padded_prices();
-    m = std::max<Index>(m / kSampleRatio, merged_.columns);
+    m = std::max<Index>(m / tuning_.memory_sample_ratio, merged_.columns);
     const std::vector<WeightedRow> some = weighted_rows(stratified_sample(n_, m, seed));
     const std::vector<Cost> part = scale_capacities(capacity_, m, n_);
     if (too_few_to_sample(m)) {
-      ClassGraphSsp<T, Rows> cold(matrix_, some, part, padded_prices(), stop_, stats_);
-      if (cold.assign_all() && cold.bids_leave_few(kExcessShare)) return cold.run() ? cold.prices() : padded_prices();
+      ClassGraphSsp<T, Rows> cold(matrix_, some, part, padded_prices(), stop_, stats_, tuning_);
+      if (cold.assign_all() && cold.bids_leave_few(tuning_.memory_excess_share))
+        return cold.run() ? cold.prices() : padded_prices();
     }
     AlignedVector<T> prices = prices_of_sample(m, seed);
-    ClassGraphSsp<T, Rows> sample(matrix_, some, part, prices, stop_, stats_);
+    ClassGraphSsp<T, Rows> sample(matrix_, some, part, prices, stop_, stats_, tuning_);
     return sample.assign_all() && sample.run() ? sample.prices() : prices;
   }
 
-  [[nodiscard]] bool too_few_to_sample(Index m) const { return m <= kUnsampledJobs && merged_.row_of.empty(); }
+  [[nodiscard]] bool too_few_to_sample(Index m) const {
+    return m <= tuning_.memory_unsampled_jobs && merged_.row_of.empty();
+  }
 
   [[nodiscard]] std::int32_t weight(Index job) const { return weights_.empty() ? 1 : weights_[job]; }
 
@@ -206,6 +195,7 @@ class SmallProblem {
   int shift_;
   Stop& stop_;
   Stats& stats_;
+  const Tuning& tuning_;
   std::span<const std::int32_t> weights_;  // (jobs); empty: 1 each
   AggregatedMatrix<T> merged_;
   Rows matrix_;
@@ -215,7 +205,7 @@ class SmallProblem {
 // Reads the keys of the level, aggregates them where that pays, and runs `work`: in 32 bits if these suffice.
 template <class Work>
 Outcome with_keys_in_memory(const QuantisedCost& keys, const Level& level, bool merging, Stop& stop,
-                            CostRangeStats& seen, Stats& stats, const Work& work) {
+                            CostRangeStats& seen, Stats& stats, const Tuning& tuning, const Work& work) {
   std::vector<std::int32_t> weights;
   for (Index k = 0; keys.problem().demand != nullptr && k < level.n; ++k)
     weights.push_back(keys.problem().demand[level.row(k)]);
@@ -223,11 +213,11 @@ Outcome with_keys_in_memory(const QuantisedCost& keys, const Level& level, bool 
     using T = decltype(type);
     const Slot columns = keys.columns();
     const Index stride = padded(columns);
-    if (CsrKeys<T> pairs; merging && csr_keys_pay(keys, stride)) {
+    if (CsrKeys<T> pairs; merging && csr_keys_pay(keys, stride, tuning)) {
       if (!pairs.read(keys, stop, seen)) return stop.requested() ? Outcome::given_up : Outcome::unreadable;
-      if (!pairs.mostly_copies()) {
+      if (!pairs.mostly_copies(tuning)) {
         SmallProblem<T, CsrKeyRows<T>> small(not_aggregated(DefaultInitVector<T>{}, level.n, columns, stride),
-                                             pairs.rows(stride), pairs.shift(), level, weights, stop, stats);
+                                             pairs.rows(stride), pairs.shift(), level, weights, stop, stats, tuning);
         return work(small);
       }
     }
@@ -238,7 +228,8 @@ Outcome with_keys_in_memory(const QuantisedCost& keys, const Level& level, bool 
         merging ? aggregate(std::move(keys_read.keys), level.n, columns, stride, kPad, KeyLimits<T>::kForbid)
                 : not_aggregated(std::move(keys_read.keys), level.n, columns, stride);
     const DenseKeyRows<T> matrix{merged.keys.data(), merged.stride};
-    SmallProblem<T, DenseKeyRows<T>> small(std::move(merged), matrix, keys_read.shift, level, weights, stop, stats);
+    SmallProblem<T, DenseKeyRows<T>> small(std::move(merged), matrix, keys_read.shift, level, weights, stop, stats,
+                                           tuning);
     return work(small);
   };
   stats.evaluations += level.n * keys.columns();
@@ -247,44 +238,46 @@ Outcome with_keys_in_memory(const QuantisedCost& keys, const Level& level, bool 
       keys.reach(seen) > static_cast<double>(KeyLimits<Cost>::kKey))
     return outcome;
   if (outcome == Outcome::too_narrow) ++stats.int64_fallbacks;
-  if (!merging && level.n > kMaxWideSampleKeys / keys.columns()) return Outcome::given_up;
+  if (!merging && level.n > tuning.memory_sample_keys_wide / keys.columns()) return Outcome::given_up;
   return with(Cost{});
 }
 
 }  // namespace
 
-bool key_matrix_fits(Index n_jobs, Slot columns) noexcept {
-  return n_jobs > 0 && columns > 0 && n_jobs <= std::min(kMaxJobs, kMaxKeys / columns);
+bool key_matrix_fits(Index n_jobs, Slot columns, const Tuning& tuning) noexcept {
+  return n_jobs > 0 && columns > 0 && n_jobs <= std::min(tuning.memory_jobs, tuning.memory_keys / columns);
 }
 
-bool small_problem_fits(Index n_jobs, Slot columns) noexcept {
-  return key_matrix_fits(n_jobs, columns) || near_assignment_fits(n_jobs, columns);
+bool small_problem_fits(Index n_jobs, Slot columns, const Tuning& tuning) noexcept {
+  return key_matrix_fits(n_jobs, columns, tuning) || near_assignment_fits(n_jobs, columns, tuning);
 }
 
 SmallProblemResult solve_small_problem(const QuantisedCost& keys, const Level& level, std::span<const Cost> given,
-                                       std::uint64_t seed, Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats) {
+                                       std::uint64_t seed, Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats,
+                                       const Tuning& tuning) {
   SmallProblemResult out;
   const auto given_up = [&] {
     if (!out.solved && !stop.requested()) ++stats.small_solver_aborts;
   };
-  if (near_assignment_fits(level.n, keys.columns())) {
-    out = solve_near_assignment(keys, level, given, pool, stop, seen, stats);
+  if (near_assignment_fits(level.n, keys.columns(), tuning)) {
+    out = solve_near_assignment(keys, level, given, pool, stop, seen, stats, tuning);
     given_up();
   }
-  if (out.solved || out.stopped || !key_matrix_fits(level.n, keys.columns())) return out;
-  (void)with_keys_in_memory(keys, level, true, stop, seen, stats,
+  if (out.solved || out.stopped || !key_matrix_fits(level.n, keys.columns(), tuning)) return out;
+  (void)with_keys_in_memory(keys, level, true, stop, seen, stats, tuning,
                             [&](auto& small) { return small.run(given, seed, out); });
   given_up();
   return out;
 }
 
-bool sample_fits(Index n_jobs, Slot columns) noexcept {
-  return n_jobs > 0 && columns > 0 && n_jobs <= std::min(kMaxSampleJobs, kMaxSampleKeys / columns);
+bool sample_fits(Index n_jobs, Slot columns, const Tuning& tuning) noexcept {
+  return n_jobs > 0 && columns > 0 &&
+         n_jobs <= std::min(tuning.memory_sample_jobs, tuning.memory_sample_keys / columns);
 }
 
 bool improve_prices(const QuantisedCost& keys, const Level& level, std::vector<Cost>& prices, Stop& stop,
-                    CostRangeStats& seen, Stats& stats) {
-  return with_keys_in_memory(keys, level, false, stop, seen, stats,
+                    CostRangeStats& seen, Stats& stats, const Tuning& tuning) {
+  return with_keys_in_memory(keys, level, false, stop, seen, stats, tuning,
                              [&](auto& small) { return small.improve(prices); }) == Outcome::solved;
 }
 
