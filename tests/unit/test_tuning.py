@@ -69,7 +69,14 @@ def test_what_is_no_number_of_a_solver_is_refused_and_changes_nothing() -> None:
         {"filter_classes": 1 << 20},
         {"evaluations": 1, "shorter_steps": 0},
         {"sample_growth": 1 << 10, "repair_widenings": 0},
-        {"dense_laplacian": 0, "measured_drops": 0, "compared_classes": 0},
+        {"dense_laplacian": 0, "build_all_share": 0},
+        {
+            "memory_keys": 0,
+            "near_jobs": 0,
+            "near_jobs_many": 0,
+            "auction_phases": 1,
+            "auction_bids": 1,
+        },
     ],
 )
 def test_transport_has_one_optimum_whatever_is_switched_off(off: dict[str, float]) -> None:

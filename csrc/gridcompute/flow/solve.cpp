@@ -1,7 +1,7 @@
 // The strategy of min-cost flow. Thresholds: tuning.hpp.
 //
-// Engines, three: the network simplex (network_simplex/), its dual repair of a warm start (dual_repair.hpp), cost scaling
-// (cost_scaling/).
+// Engines, three: the network simplex (network_simplex/), its dual repair of a warm start (dual_repair.hpp), cost
+// scaling (cost_scaling/).
 //
 // Decision table (from top to bottom; the first line whose condition holds):
 //
