@@ -125,6 +125,7 @@ bool ShardCoordinator::open(std::vector<Index> positions) {
   TermsScope scope{n_jobs_, std::vector<double>(model_.tables.size(), 0)};
   for (std::size_t t = 0; t < scope.coef.size(); ++t) scope.coef[t] = model_.tables[t].scaled ? 0 : 1;
   JobColumns sampled(model_);
+  least_costs_.clear();
   std::vector<JobColumns> heads, tails;
   double unplaced = 0;
   for (std::string& answer : answers) {
@@ -132,6 +133,7 @@ bool ShardCoordinator::open(std::vector<Index> positions) {
     const auto coef = in.get_all<double>();
     for (std::size_t t = 0; t < scope.coef.size(); ++t) scope.coef[t] = std::max(scope.coef[t], coef.at(t));
     unplaced = std::max(unplaced, in.get<double>());
+    least_costs_.push_back(in.get<double>());
     sampled.append(JobColumns::read(in));
     heads.push_back(JobColumns::read(in)), tails.push_back(JobColumns::read(in));
     answer = {};
@@ -504,11 +506,17 @@ bool ShardCoordinator::any_cost_below(double most) {
   MessageWriter out;
   out.put(Question::costs_below);
   out.put(n_jobs_), out.put_vector(source_->scope().coef), out.put(most);
-  std::vector<std::string> answers;
-  if (!ask_shards(std::vector<std::string>(rows_.size(), out.bytes()), answers)) return true;
-  for (const std::string& answer : answers)
-    if (MessageReader(answer).get<bool>()) return true;
-  return false;
+  std::vector<std::string> questions(rows_.size()), answers;
+  bool any = false;
+  for (std::size_t k = 0; k < rows_.size(); ++k) {
+    if (least_costs_.at(k) > most) continue;  // what `open` said suffices
+    questions[k] = out.bytes();
+    any = true;
+  }
+  if (!any) return false;
+  if (!ask_shards(std::move(questions), answers)) return true;
+  return std::any_of(answers.begin(), answers.end(),
+                     [](const std::string& answer) { return !answer.empty() && MessageReader(answer).get<bool>(); });
 }
 
 }  // namespace gridcompute::transport

@@ -96,6 +96,7 @@ class ShardCoordinator final : public JobShards {
   Problem problem_;
   Level* level_ = nullptr;                      // of all jobs
   std::vector<Index> samples_;                  // positions
+  std::vector<double> least_costs_;             // of each shard: below every cost but 0
   bool holds_samples_ = false;                  // these are the rows, not the listed jobs
   std::string setting_;                         // of the last pass
   std::vector<double> limits_, least_margins_;  // (columns)

@@ -17,7 +17,7 @@
 namespace gridcompute::transport {
 
 enum class Question : std::int32_t {
-  open,         // rows of samples, of chunks that the shard has in part, and ranges
+  open,         // rows of samples, of chunks that the shard has in part, ranges, and a bound below its costs
   scan,         // a pricing pass
   list_near,    // jobs with a margin up to a new limit
   list_rows,    // jobs by their position

@@ -1,6 +1,7 @@
 #include "gridcompute/transport/shards/shard.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -71,6 +72,35 @@ struct OwnProblem {
   }
 };
 
+namespace {
+
+// Returns a bound below every cost but 0; -inf where the source has none at once. O(jobs x terms).
+double least_cost(const Problem& problem, Pool& pool, Stop& stop) {
+  constexpr Index kRows = 256;
+  const CostSource& source = *problem.cost;
+  std::vector<double> parts(static_cast<std::size_t>(Pool::chunks(source.n_jobs(), kChunk)), kInf);
+  pool.for_chunks(
+      source.n_jobs(), kChunk,
+      [&](Index chunk, Index first, Index last) {
+        double& low = parts[static_cast<std::size_t>(chunk)];
+        double least[kRows];
+        for (Index begin = first; begin < last; begin += kRows) {
+          const Index count = std::min(kRows, last - begin);
+          const bool bounded = source.least(Rows{nullptr, begin, count}, least);
+          for (Index k = 0; k < count; ++k) {
+            low = std::min(low, bounded && least[k] > -kInf ? least[k] : -kInf);  // -inf for NaN too
+            if (problem.unplaced == nullptr) continue;
+            const double out = std::fabs(problem.unplaced[(begin + k) * problem.unplaced_stride]);
+            if (out != 0) low = std::min(low, out);
+          }
+        }
+      },
+      &stop);
+  return parts.empty() ? kInf : *std::min_element(parts.begin(), parts.end());
+}
+
+}  // namespace
+
 Shard::Shard(const TermsModel& model, Index first, Index n, Index n_jobs)
     : model_(model), first_(first), n_(n), n_jobs_(n_jobs), own_(own_chunks(first, n, n_jobs, kPricedRows)) {}
 
@@ -125,6 +155,8 @@ std::string Shard::open(Asked& asked) {
   MessageWriter out;
   out.put_vector(extents.coef);
   out.put(extents.unplaced);
+  const OwnProblem all(model_, *asked.columns, {n_jobs_, extents.coef}, first_);
+  out.put(least_cost(all.problem, asked.pool, asked.stop));
   JobColumns sampled(model_), head(model_), tail(model_);
   sampled.append(*asked.columns, rows);
   head.append(*asked.columns, range(0, own_.begin));
