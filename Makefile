@@ -113,8 +113,8 @@ native-$(1): build/native-$(1)/run
 	$(3) build/native-$(1)/run $(ONLY)
 -include $$(patsubst %.cpp,build/native-$(1)/%.d,$(CORE) $(TESTS))
 endef
-$(eval $(call native_rule,asan,-O1 -g -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer,))
-$(eval $(call native_rule,tsan,-O1 -g -fsanitize=thread,setarch -R))
+$(eval $(call native_rule,asan,-O1 -g1 -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer,))
+$(eval $(call native_rule,tsan,-O1 -g1 -fsanitize=thread,setarch -R))
 native: native-asan native-tsan ## the native tests under ASan, UBSan and TSan (ONLY=name for one)
 
 # The extension built in two other ways, each in a folder of its own, and some of its tests on it: by g++ for a named CPU

@@ -1,4 +1,8 @@
-"""Build the sdist and the wheel from it; look inside; use the wheel where no source is near."""
+"""Build the sdist and the wheel from it; look inside; use the wheel where no source is near.
+
+Objects that `make build` has compiled are taken as they are where the sdist's sources and headers
+are no newer: the same files, flags and compiler. What the sdist lacks is found by name.
+"""
 
 import os
 import subprocess
@@ -29,10 +33,10 @@ print("the wheel works:", gc.__file__)
 """
 
 
-def run(*command: str | Path, cwd: Path) -> None:
+def run(*command: str | Path, cwd: Path, **more: str) -> None:
     """Run a command without what this environment would add to its imports; its failure is ours."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    subprocess.run([str(c) for c in command], cwd=cwd, env=clean, check=True)
+    subprocess.run([str(c) for c in command], cwd=cwd, env={**clean, **more}, check=True)
 
 
 def built(folder: Path, pattern: str) -> Path:
@@ -83,7 +87,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         dist, clean, elsewhere = (Path(scratch, name) for name in ("dist", "venv", "elsewhere"))
         elsewhere.mkdir()
-        run(sys.executable, "-m", "build", "--quiet", "--outdir", dist, ROOT, cwd=ROOT)
+        compiled = Path(scratch, "build.cfg")
+        compiled.write_text(f"[build_ext]\nbuild_temp = {Path(sys.prefix, 'objects')}\n")
+        build = (sys.executable, "-m", "build", "--quiet", "--outdir", dist, ROOT)
+        run(*build, cwd=ROOT, DIST_EXTRA_CONFIG=str(compiled))
         check_sdist(built(dist, "*.tar.gz"))
         check_wheel(built(dist, "*.whl"))
         venv.create(clean, with_pip=True)
