@@ -19,6 +19,7 @@ from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.eligibility import REASONS, REASONS_UNPLACED
 from gridcompute.grid.plan.explain import PARTS
 from gridcompute.grid.plan.whatif import changed
+from gridcompute.grid.tables.sources import by_kind
 from gridcompute.report.charts import number
 from gridcompute.report.page import page
 from gridcompute.report.tables import bottleneck_list, mandate_rows
@@ -417,11 +418,28 @@ def test_page_tells_what_each_part_costs_and_each_tenant_bears(plan: grid.Plan) 
     assert f">{number(float(borne.max()))}</td>" in text
     for rule in grid.policies.POLICIES:
         assert f">{rule}</td>" in text
-    assert "are assumptions" in text
+    said = by_kind(plan.problem.sources)
+    for kind, rows in said.items():
+        assert f"{len(rows)} {kind}" in text, kind
+        assert f"{kind.capitalize()}: {len(rows)}" in text or not rows, kind
     unsaid = dataclasses.replace(plan, problem=plan.problem.replace(sources=()))
     assert "does not say where its figures come from" in page(unsaid)
     lost = plan.dispatch.curtailed_kwh.sum() / plan.problem.energy.direct_kwh.sum()
     assert f"{lost:.0%} curtailed" in text
+
+
+def test_kinds_of_sources() -> None:
+    """If this fails, an assumption is counted as sourced, or a derived figure as assumed."""
+    rows = [
+        ("a", "sourced: a.example"),
+        ("b", "derived: from 36 of about 150 TWh, the latter assumed"),
+        ("c", "assumed"),
+        ("d", "memory: b.example; rest: assumption"),
+        ("e", "a page of 2025"),
+        ("f", ""),
+    ]
+    found = {kind: [name for name, _ in of] for kind, of in by_kind(rows).items()}
+    assert found == {"sourced": ["a", "e"], "derived": ["b"], "assumed": ["c", "d", "f"]}
 
 
 def test_page_of_names_that_look_like_html(plan: grid.Plan) -> None:

@@ -59,6 +59,8 @@ def plain(value: Any) -> Any:
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
     """Return what a plan comes to, for `--json`."""
+    from ..grid.tables.sources import by_kind
+
     green = plan.green
     return {
         "name": plan.problem.name,
@@ -71,6 +73,7 @@ def plan_facts(plan: Plan) -> dict[str, Any]:
         "load_kwh": float(green["load_kwh"].sum()),
         "green": {"site": plan.problem.sites.name, **green},
         "unplaced": dict(_counted(plan.reasons.values())),
+        "figures": {kind: len(rows) for kind, rows in by_kind(plan.problem.sources).items()},
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ from ..errors import InfeasibleError
 from ..grid.evaluate import dispatched
 from ..grid.plan.costs import COSTS
 from ..grid.policies import POLICIES
+from ..grid.tables.sources import by_kind, counted
 from .charts import bar, legend, number, stack, tag
 from .tables import energy_unit, share_text, short_mwh, table
 
@@ -227,16 +227,13 @@ def _row(name: str, plan: Plan, best: float) -> list[str]:
 
 
 def sources(plan: Plan) -> str:
-    """Where the figures of the problem come from, assumptions told apart."""
+    """Where the figures of the problem come from: sourced, derived and assumed told apart."""
     given = plan.problem.sources
     if not given:
         return tag("p", "The problem does not say where its figures come from.")
-    assumed = [row for row in given if "assum" in row[1].lower()]
-    known = [row for row in given if row not in assumed]
-    words = f"{len(known)} figures have a source, {len(assumed)} are assumptions."
-    out = tag("p", words)
-    for name, rows in (("With a source", known), ("Assumptions", assumed)):
+    out = tag("p", f"Of {len(given)} figures: {counted(given)}.")
+    for kind, rows in by_kind(given).items():
         if rows:
             body = table(["figure", "source"], [list(row) for row in rows])
-            out += tag("details", tag("summary", escape(f"{name}: {len(rows)}")) + body)
+            out += tag("details", tag("summary", f"{kind.capitalize()}: {len(rows)}") + body)
     return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..grid.plan.audit import audit
+from ..grid.tables.sources import counted
 from .printable import printable
 from .tables import account_rows, bottleneck_rows, cost_rows, mandate_rows
 
@@ -63,6 +64,9 @@ def _summary(plan: Plan, console: Console) -> None:
     sizes = f"{len(problem.classes)} classes at {len(problem.sites)} sites"
     title = f"{problem.name}: {n:,} jobs, {sizes}, {problem.hours * problem.step_h:g} hours"
     _print(console, title, _table(["", ""], rows, heads=False))
+    if problem.sources:
+        text = f"Figures of the problem: {counted(problem.sources)}; the page tells each source."
+        console.print(_text(text))
 
 
 def _table(head: list[str], rows: list[list[str]], **options: Any) -> Table:

@@ -64,8 +64,8 @@ class Problem(Frozen):
         When hour 0 begins, e.g. ``"2026-03-01T00:00+08:00"`` or with the name of a zone,
         ``"2026-03-01T00:00[Asia/Shanghai]"``. Results, files and pages then say times as well.
     sources : sequence of (str, str)
-        What a figure is and where it comes from, for reports; "assumption" tells those apart that
-        have no source.
+        What a figure is and where it comes from, for reports: a source begins with "sourced:",
+        "derived:" or "assumed", or names a page.
     step_h : float, hours
         Length of a step of the batch, from a minute to an hour; 0.25 = 15 minutes. `hours` then
         counts steps, and hourly columns and columns that count hours (`release`, `deadline`,
