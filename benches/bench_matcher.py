@@ -1,4 +1,4 @@
-"""Rounds of a live world against a cold solve of the same world: ratios within one run.
+"""Rounds of a live world, edits of jobs included, against a cold solve of the same world.
 
 python benches/bench_matcher.py [JOBS] [CLASSES]
 python benches/bench_matcher.py shifts [JOBS] [CLASSES]   large changes, beside cold solves
@@ -50,6 +50,7 @@ class World:
         self.jobs = columns(r, n)
         self.ids = self.live.add(self.jobs)
         self.shut = np.zeros(s, bool)
+        self.edit = 0.0  # seconds that the last change of jobs took
         self.late: list[tuple[Any, dict[str, Any]]] = []  # one_more's, kept apart: no long copies
 
     def cold(self) -> tuple[Any, float]:
@@ -75,16 +76,21 @@ class World:
         """As many other jobs in place of some."""
         self.gather()
         gone = self.r.choice(len(self.ids), max(1, int(len(self.ids) * share)), replace=False)
-        self.live.remove(self.ids[gone])
         new = columns(self.r, len(gone))
+        start = time.perf_counter()
+        self.live.remove(self.ids[gone])
         self.ids[gone] = self.live.add(new)
+        self.edit = time.perf_counter() - start
         for name, column in self.jobs.items():
             column[gone] = new[name]
 
     def one_more(self) -> None:
         """One job more."""
         new = columns(self.r, 1)
-        self.late.append((self.live.add(new), new))
+        start = time.perf_counter()
+        ids = self.live.add(new)
+        self.edit = time.perf_counter() - start
+        self.late.append((ids, new))
 
     def gather(self) -> None:
         """All jobs in one."""
@@ -143,7 +149,7 @@ def main(n: int, s: int) -> None:
         for _ in range(3 if share else 20):
             world.replace(share) if share else world.one_more()
             now, taken = world.round()
-            times.append(taken)
+            times.append(world.edit + taken)
         taken = float(np.median(times))
         what = f"{share:.2%} replaced" if share else "one job added"
         print(f"{what}: {taken * 1e3:.3f} ms, {cold / taken:.0f}x, {done(now)}")

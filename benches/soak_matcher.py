@@ -108,7 +108,7 @@ class Life:
             return float(transport(cost, self.room, unplaced=OUT).objective)
         q = m.question
         rows = np.array([q.cost.row(i) for i in range(q.n_jobs)])
-        found = transport(rows, q.capacity, demand=q.demand, unplaced=q.unplaced, time_limit=10)
+        found = transport(rows, q.capacity, demand=q.demand, unplaced=q.unplaced)
         return float(found.objective)
 
 
@@ -125,8 +125,12 @@ def soak(kind: str, rounds: int, n: int, seed: int) -> None:
             assert m.verify().valid, (turn, m.verify().reasons)
             if not life.pinned:
                 cold.append(m.objective / life.cold(m))
-                near = 1e-9 if kind == "single" else m.gap + 1e-3
-                assert abs(cold[-1] - 1) <= near, (turn, cold[-1])
+                # Of gangs neither is proved least: a round may cost more by its proved gap alone.
+                assert cold[-1] <= 1 + (1e-9 if kind == "single" else m.gap + 1e-6), (
+                    turn,
+                    cold[-1],
+                )
+                assert kind != "single" or cold[-1] >= 1 - 1e-9, (turn, cold[-1])
         if turn in (EARLY, WARM, rounds) or turn % WARM == 0:
             curve[turn] = resident()
     life.world.unpin(life.pinned)

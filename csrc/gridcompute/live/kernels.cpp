@@ -46,20 +46,15 @@ GRIDCOMPUTE_CLONES Index classes_below(const Cost* row, const Cost* threshold, I
   return count;
 }
 
-GRIDCOMPUTE_CLONES Index classes_near(const float* sketch, const float* near, const float* below, Index n, float here,
-                                      float there, Slot* out) {
+GRIDCOMPUTE_CLONES Index classes_near(const float* sketch, const float* limit, Index n, float here, Slot* out) {
   Index count = 0;
-  const auto hit = [&](Index s)
-                       GRIDCOMPUTE_FORCED { return sketch[s] <= here + near[s] || sketch[s] <= there + below[s]; };
   for (Index from = 0; from < n; from += kBlock) {
     const Index to = std::min(n, from + kBlock);
     std::int32_t any = 0;
-    for (Index s = from; s < to; ++s)
-      any |= static_cast<std::int32_t>(sketch[s] <= here + near[s]) |
-             static_cast<std::int32_t>(sketch[s] <= there + below[s]);
+    for (Index s = from; s < to; ++s) any |= static_cast<std::int32_t>(sketch[s] <= here + limit[s]);
     if (any == 0) continue;
     for (Index s = from; s < to; ++s) {
-      if (hit(s)) out[count++] = static_cast<Slot>(s);
+      if (sketch[s] <= here + limit[s]) out[count++] = static_cast<Slot>(s);
     }
   }
   return count;

@@ -12,10 +12,9 @@ Index classes_within(const Cost* row, const Cost* base, Index n, Cost limit, boo
 // Writes the classes with row - here <= threshold likewise.
 Index classes_below(const Cost* row, const Cost* threshold, Index n, Cost here, Slot* out);
 
-// Writes the classes whose sketch is at most the larger of here + near and there + below likewise; these are floats
-// that the caller has rounded up by as much as the sketch, and these sums, may be off.
-Index classes_near(const float* sketch, const float* near, const float* below, Index n, float here, float there,
-                   Slot* out);
+// Writes the classes with sketch <= here + limit likewise; the caller has rounded `here` and the limits up by as much
+// as the sketch, and these sums, may be off.
+Index classes_near(const float* sketch, const float* limit, Index n, float here, Slot* out);
 
 // Returns min(row + price) over all classes.
 Cost least_reduced(const Cost* row, const Cost* price, Index n);

@@ -217,9 +217,9 @@ struct MoveIndex::SourceMoves {
   std::vector<std::vector<Move>> by_target;
   std::vector<Cost> cut, threshold;
   std::vector<Slot> touched, found;
-  std::vector<float> near, below;  // threshold, and the negative price, of each class
+  std::vector<float> near;  // by class: the threshold, or if that is more what a move out of a misplaced job saves
   AlignedVector<float> sketch;
-  KeyBuffer buffer;
+  KeyBuffer buffer, column;
   Cost limit = 0;
   Index rows = 0;
   Index members = 0, seen = 0;  // of the class, and those of them whose rows were read
@@ -262,14 +262,17 @@ void MoveIndex::begin_moves(Slot a, Index members, SourceMoves& lists) const {
   for (Slot b = 0; b < classes_; ++b) lists.threshold[at(b)] = whole ? kForbidden / 2 : lists.limit - reference_[at(b)];
   lists.threshold[at(a)] = -kForbidden;
   lists.found.resize(at(classes_) + 1);
-  lists.near.resize(at(classes_)), lists.below.assign(at(classes_), -std::numeric_limits<float>::infinity());
-  for (Slot b = 0; b < classes_; ++b) {
-    lists.near[at(b)] = rounded_up(static_cast<double>(lists.threshold[at(b)]));
-    if (lists.check && b != a) lists.below[at(b)] = rounded_up(static_cast<double>(-prices_[at(b)]));
-  }
+  lists.near.resize(at(classes_));
+  for (Slot b = 0; b < classes_; ++b) set_near(a, b, lists);
   lists.sketch.resize(at(sketch_width(classes_)));
   lists.members = members, lists.seen = 0;
   lists.sketching = state_.sketches();
+}
+
+// A job in class a is misplaced if a move to b is shorter than the difference of their prices.
+void MoveIndex::set_near(Slot a, Slot b, SourceMoves& lists) const {
+  const Cost saved = lists.check && a != b ? prices_[at(a)] - prices_[at(b)] : -kForbidden;
+  lists.near[at(b)] = rounded_up(static_cast<double>(std::max(lists.threshold[at(b)], saved)));
 }
 
 // Reads the rows of the next members of class a and collects their moves. Where costs are fractions anyway, so that no
@@ -291,8 +294,9 @@ void MoveIndex::collect_moves(Slot a, std::span<const Job> members, SourceMoves&
           std::none_of(lists.buffer.exact.begin(), lists.buffer.exact.end(), [](auto exact) { return exact != 0; });
       continue;
     }
+    state_.read_column(block, a, lists.column);
     for (std::size_t k = 0; k < block.size(); ++k)
-      if (!collect_sketched(a, block[k], lists)) collect_exactly(a, block.subspan(k, 1), lists);
+      if (!collect_sketched(a, block[k], lists.column.keys[k], lists)) collect_exactly(a, block.subspan(k, 1), lists);
   }
 }
 
@@ -310,14 +314,13 @@ void MoveIndex::collect_exactly(Slot a, std::span<const Job> block, SourceMoves&
     }
     if (here >= kForbidden) continue;
     const Index n = kernels::classes_below(row, lists.threshold.data(), classes_, here, lists.found.data());
-    for (Index f = 0; f < n; ++f) collect_move(job, lists.found[at(f)], row[lists.found[at(f)]] - here, lists);
+    for (Index f = 0; f < n; ++f) collect_move(job, a, lists.found[at(f)], row[lists.found[at(f)]] - here, lists);
   }
 }
 
 // The same of one job, most of whose costs are read in float32 alone; false: this cannot be. Its keys count as rounded.
-bool MoveIndex::collect_sketched(Slot a, Job job, SourceMoves& lists) const {
+bool MoveIndex::collect_sketched(Slot a, Job job, Cost here, SourceMoves& lists) const {
   const double away = state_.switching_key(job);
-  const Cost here = state_.read_key(job, a);
   if (here >= kForbidden || !(away < std::numeric_limits<double>::infinity())) return false;
   const Sketched made = state_.sketch(job, lists.sketch.data());
   // A key is off by half a unit more, and sums of floats of at most this size by two roundings.
@@ -325,9 +328,8 @@ bool MoveIndex::collect_sketched(Slot a, Job job, SourceMoves& lists) const {
   if (!(slack < 0x1p61)) return false;
   const Slot out = state_.unplaced_class(), placed = state_.placed_class(job);
   const Cost reduced = here + prices_[at(a)];
-  Index n = kernels::classes_near(lists.sketch.data(), lists.near.data(), lists.below.data(), out,
-                                  rounded_up(static_cast<double>(here) + slack),
-                                  rounded_up(static_cast<double>(reduced) + slack), lists.found.data());
+  Index n = kernels::classes_near(lists.sketch.data(), lists.near.data(), out,
+                                  rounded_up(static_cast<double>(here) + slack), lists.found.data());
   // What is not as the sketch has it: the placed class, which costs no move, and being unplaced.
   if (placed != out && away > 0) {
     const auto end = lists.found.begin() + n;
@@ -341,7 +343,7 @@ bool MoveIndex::collect_sketched(Slot a, Job job, SourceMoves& lists) const {
     const Cost key = state_.read_key(job, b);
     if (key >= kForbidden) continue;
     least &= key + prices_[at(b)] >= reduced;
-    if (key - here <= lists.threshold[at(b)]) collect_move(job, b, key - here, lists);
+    if (key - here <= lists.threshold[at(b)]) collect_move(job, a, b, key - here, lists);
   }
   if (!lists.check) return true;
   if (!least) lists.misplaced.push_back(job);
@@ -349,12 +351,12 @@ bool MoveIndex::collect_sketched(Slot a, Job job, SourceMoves& lists) const {
   return true;
 }
 
-void MoveIndex::collect_move(Job job, Slot b, Cost length, SourceMoves& lists) const {
+void MoveIndex::collect_move(Job job, Slot a, Slot b, Cost length, SourceMoves& lists) const {
   auto& moves = lists.by_target[at(b)];
   if (moves.empty()) lists.touched.push_back(b);
   const Cost before = lists.threshold[at(b)];
   append_bounded(moves, {length, job, stamp_[at(job)]}, lists.most, lists.cut[at(b)], lists.threshold[at(b)]);
-  if (lists.threshold[at(b)] != before) lists.near[at(b)] = rounded_up(static_cast<double>(lists.threshold[at(b)]));
+  if (lists.threshold[at(b)] != before) set_near(a, b, lists);
 }
 
 // Appends a move; at 2 * most, keeps the cheapest `most` and lowers cut and threshold to what was removed.

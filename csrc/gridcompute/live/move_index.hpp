@@ -159,8 +159,9 @@ class MoveIndex {
   void begin_moves(Slot a, Index members, SourceMoves& lists) const;
   void collect_moves(Slot a, std::span<const Job> members, SourceMoves& lists) const;
   void collect_exactly(Slot a, std::span<const Job> block, SourceMoves& lists) const;
-  bool collect_sketched(Slot a, Job job, SourceMoves& lists) const;
-  void collect_move(Job job, Slot b, Cost length, SourceMoves& lists) const;
+  bool collect_sketched(Slot a, Job job, Cost here, SourceMoves& lists) const;
+  void collect_move(Job job, Slot a, Slot b, Cost length, SourceMoves& lists) const;
+  void set_near(Slot a, Slot b, SourceMoves& lists) const;
   void merge(SourceMoves& whole, SourceMoves& part) const;
   void install(Slot a, SourceMoves& lists);
   bool build_together(Pool& pool, Stop& stop, std::vector<std::unique_ptr<SourceMoves>>& lists);
