@@ -45,6 +45,7 @@ __all__ = [
     "SAMPLED_ASCENT_HASTY",
     "SAMPLED_ASCENT_HOUR",
     "SAMPLED_ASCENT_HOUR_BRIEF",
+    "SAMPLED_ASCENT_HOUR_FAR",
     "SAMPLED_ASCENT_NEAR",
     "SAMPLED_ASCENT_SMALL",
     "SAMPLED_ASCENT_WARM",
@@ -102,6 +103,9 @@ SAMPLED_ASCENT_HOUR = SampledAscentOptions(200, (0.1, 0.005), sample=8_000)
 SAMPLED_ASCENT_HOUR_BRIEF = SampledAscentOptions(100, (0.1, 0.01), sample=8_000, energy_every=4)
 #: Where less than this is left, seconds, it is.
 BRIEF_S = 10.0
+#: A walk after it where the prices an hour old were far from the new ones, as after a first hour
+#: that had no time for better ones. From nothing it proves 7,180 of 7,204 yuan in 0.7 s.
+SAMPLED_ASCENT_HOUR_FAR = SampledAscentOptions(300, (5.0, 0.01), sample=600, energy_every=5)
 
 
 class FixingOptions(NamedTuple):
