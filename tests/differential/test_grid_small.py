@@ -19,8 +19,9 @@ import gridcompute as gc
 from gridcompute import grid
 
 SEEDS = range(200)
-#: What continuous integration runs of them.
-SAMPLE = [s for s in SEEDS if s % 10 == 0]
+#: What continuous integration runs of them, one of which (46) HiGHS answers with the plan it was
+#: given to begin with, though it has found a better one.
+SAMPLE = [*(s for s in SEEDS if s % 10 == 0), 46]
 
 
 class Program:

@@ -333,9 +333,6 @@ def test_four_hundred_jobs_have_a_plan_before_the_first_careful_dive(seed: int) 
     """
     problem = grid.east_west(n_jobs=400, seed=seed)
     early = gc.match(problem, gap=1e-3, progress=lambda p: p.stage == "dive")
-    whole = gc.match(problem, gap=1e-3)
     assert early.status == "stopped"
-    assert whole.status == "feasible"
-    assert early.objective_yuan <= 1.1 * whole.objective_yuan, (early, whole)
-    assert whole.gap < 0.34, whole
+    assert early.gap <= 0.15, early
     assert early.verify().valid

@@ -13,7 +13,8 @@ import numpy as np
 from ..._extras import extra
 from ...errors import InfeasibleError
 from ..plan.columns import Dispatch
-from .warm_lp import DUAL, PRIMAL, Simplex
+from .split_lp import SplitSimplex
+from .warm_lp import DUAL, PRIMAL
 
 if TYPE_CHECKING:
     from ..tables.column import Floats
@@ -319,11 +320,12 @@ class EnergyBlock:
         part = self.matrix.tocsr()[self._kept].tocsc()[:, self._used]
         box = self.low[self._used], self.high[self._used]
         limits = self.row_low[self._kept], self.row_high[self._kept]
-        self.solver = Simplex(self.cost[self._used], box, part, limits)
+        given = np.searchsorted(self._used, loads).astype(np.int32)
+        self.solver = SplitSimplex(self.cost[self._used], box, part, limits, given)
         self._transposed = self.matrix.T.tocsr()
         self._sizes = abs(self._transposed)
         self._load_columns = loads
-        self._given_load = np.searchsorted(self._used, loads).astype(np.int32)
+        self._given_load = given
 
     # -- Questions to it ---------------------------------------------------------------------------
 
@@ -368,9 +370,8 @@ class EnergyBlock:
         if limits is None or not self.solver.solve(PRIMAL):
             self._set_load(base, self.most_kwh, -pi)
             self._solve(PRIMAL)
-        values = self.solver.columns()
-        load = np.array([values[i] for i in self._given_load.tolist()])
-        return load.reshape(pi.shape) * self.site_unit
+        load = self.solver.optimum()[0][self._given_load]
+        return np.asarray(load.reshape(pi.shape) * self.site_unit)
 
     def mandate_at(self, pi: Floats) -> Floats:
         """Prices of the mandate's rows that go with these prices of load, (n_scopes,)."""
@@ -378,13 +379,13 @@ class EnergyBlock:
         return np.asarray(np.maximum(self._duals[self.row["mandate"]], 0.0))
 
     def _set_load(self, low: Floats, high: Floats, cost: Floats | float) -> None:
-        at, given = self._load_columns, self._given_load
+        at = self._load_columns
         self.cost[at] = np.broadcast_to(cost * self._part, low.shape).ravel()
-        self.solver.set_costs(given, self.cost[at])
+        self.solver.set_costs(self.cost[at])
         limits = (low / self.site_unit).ravel(), (high / self.site_unit).ravel()
         if not np.array_equal(limits, (self.low[at], self.high[at])):
             self.low[at], self.high[at] = limits
-            self.solver.set_box(given, *limits)
+            self.solver.set_box(*limits)
 
     def _solve(self, strategy: int) -> None:
         if self.solver.solve(strategy):

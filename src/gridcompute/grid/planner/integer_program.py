@@ -242,6 +242,7 @@ class IntegerProgram:
         lp = highspy.HighsLp()
         lp.num_row_, lp.num_col_ = matrix.shape
         lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, low, high
+        self._cost = cost
         lp.row_lower_, lp.row_upper_ = row_low, row_high
         lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         lp.a_matrix_.start_, lp.a_matrix_.index_ = matrix.indptr, matrix.indices
@@ -325,6 +326,9 @@ class IntegerProgram:
         self._highs.setCallback(ask, None)
         self._highs.startCallback(self._interrupts.kCallbackMipInterrupt)
         self._highs.run()
+        if start is not None and self._is_stale():
+            self._highs.clearSolver()
+            self._highs.run()
         self._highs.stopCallback(self._interrupts.kCallbackMipInterrupt)
         info = self._highs.getInfo()
         bound = float(info.mip_dual_bound)
@@ -333,3 +337,17 @@ class IntegerProgram:
             return Searched(None, bound)
         values = np.asarray(self._highs.getSolution().col_value[:n])
         return Searched(values > 0.5, bound)
+
+    def _is_stale(self) -> bool:
+        """Is the solver's point dearer than the objective that it says the point has?
+
+        HiGHS 1.16 sometimes finds a better point than the one it began with, says what that costs,
+        and hands out the one it began with.
+        """
+        info = self._highs.getInfo()
+        if info.primal_solution_status != FEASIBLE:
+            return False
+        point = np.asarray(self._highs.getSolution().col_value)
+        costs = float(self._cost @ point) + self.left_out_yuan * self._unit
+        found = float(info.objective_function_value)
+        return costs > found + TOLERANCE * max(TYPICAL_COST, abs(found))

@@ -41,9 +41,11 @@ from .settings import (
     DIVE_SMALL_AGAIN,
     PRICES_PART_HASTY,
     PRICES_PART_SMALL,
+    ROUNDS_QUICK,
     SAMPLED_ASCENT,
     SAMPLED_ASCENT_HASTY,
     SAMPLED_ASCENT_SMALL,
+    SAMPLED_ASCENT_SMALL_LIMITED,
     TIMES_AS_LONG,
 )
 from .state import PlannerState
@@ -190,12 +192,14 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
             return
     else:
         y = _first_prices(state, y)
-    steps = BOUND_STEPS_FEW if few and not state.small else BOUND_STEPS
-    state.climb(y, steps, BOUND_LENGTHS, 0.3, most=0.45)
-    if state.small and state.clock.limited:
-        improve(state, DIVE_QUICK, 0.35, rounds=2)
-    elif few or state.clock.over(1.0):
-        improve(state, None, 0.35)
+    if state.small and state.clock.limited:  # a climb would take a tenth of the time for nothing
+        state.look(y)
+        improve(state, DIVE_QUICK, 0.35, rounds=ROUNDS_QUICK)
+    else:
+        steps = BOUND_STEPS_FEW if few and not state.small else BOUND_STEPS
+        state.climb(y, steps, BOUND_LENGTHS, 0.3, most=0.45)
+        if few or state.clock.over(1.0):
+            improve(state, None, 0.35)
     paces = (DIVE_FEW, DIVE_AGAIN) if few else (DIVE,)
     paces = (DIVE_SMALL, DIVE_SMALL_AGAIN) if state.small else paces
     if few and not state.small and state.clock.limited:
@@ -226,8 +230,10 @@ def _first_prices(state: PlannerState, y: Floats) -> Floats:
     """Prices from samples, from nothing, as carefully as jobs and time allow."""
     if state.hasty:
         return state.sampled(y, SAMPLED_ASCENT_HASTY, PRICES_PART_HASTY)
+    if state.small and state.clock.limited:
+        return state.sampled(y, SAMPLED_ASCENT_SMALL_LIMITED, PRICES_PART_SMALL)
     if state.small:
-        return state.sampled(y, SAMPLED_ASCENT_SMALL, PRICES_PART_SMALL)
+        return state.sampled(y, SAMPLED_ASCENT_SMALL)
     return state.sampled(y, SAMPLED_ASCENT)
 
 

@@ -173,11 +173,6 @@ class Simplex:
         """The least cost last found."""
         return float(self._highs.getInfo().objective_function_value)
 
-    def columns(self) -> list[float]:
-        """The value of each column at the last optimum."""
-        values: list[float] = self._highs.getSolution().col_value
-        return values
-
     def optimum(self) -> tuple[list[float], list[float]]:
         """The value of each column at the last optimum, and the dual of each row."""
         found = self._highs.getSolution()
