@@ -39,11 +39,14 @@ from .settings import (
     DIVE_QUICK,
     DIVE_SMALL,
     DIVE_SMALL_AGAIN,
+    HURRY,
+    PRICES_PART,
     PRICES_PART_HASTY,
     PRICES_PART_SMALL,
     ROUNDS_QUICK,
     SAMPLED_ASCENT,
     SAMPLED_ASCENT_HASTY,
+    SAMPLED_ASCENT_HOUR_FAR,
     SAMPLED_ASCENT_SMALL,
     SAMPLED_ASCENT_SMALL_LIMITED,
     TIMES_AS_LONG,
@@ -230,6 +233,8 @@ def _first_prices(state: PlannerState, y: Floats) -> Floats:
     """Prices from samples, from nothing, as carefully as jobs and time allow."""
     if state.hasty:
         return state.sampled(y, SAMPLED_ASCENT_HASTY, PRICES_PART_HASTY)
+    if state.small and state.clock.left() < HURRY * len(state.in_order):
+        return state.sampled(y, SAMPLED_ASCENT_HOUR_FAR, PRICES_PART)
     if state.small and state.clock.limited:
         return state.sampled(y, SAMPLED_ASCENT_SMALL_LIMITED, PRICES_PART_SMALL)
     if state.small:

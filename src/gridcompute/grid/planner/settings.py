@@ -34,6 +34,7 @@ __all__ = [
     "FEW_PLACES",
     "FULL",
     "HASTE",
+    "HURRY",
     "LAST_SIZES",
     "MOST_SAMPLES",
     "PRICES_PART",
@@ -112,6 +113,8 @@ BRIEF_S = 10.0
 #: A walk after it where the prices an hour old were far from the new ones, as after a first hour
 #: that had no time for better ones. From nothing it proves 7,180 of 7,204 yuan in 0.7 s.
 SAMPLED_ASCENT_HOUR_FAR = SampledAscentOptions(300, (5.0, 0.01), sample=600, energy_every=5)
+#: Where less than this is left for each of few jobs, seconds, the first prices come from it, too.
+HURRY = 2e-3
 
 
 class FixingOptions(NamedTuple):
