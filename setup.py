@@ -12,6 +12,9 @@ from Cython.Build import cythonize
 from pybind11.setup_helpers import ParallelCompile, Pybind11Extension
 from setuptools import Extension, setup
 
+sys.path.insert(0, str(Path(__file__).parent / "csrc"))
+from build_support import Build, stale
+
 # Asserts and holds() on; give such a build its own --build-temp.
 DEBUG = os.environ.get("GRIDCOMPUTE_DEBUG") == "1"
 # The widest vectors, "avx2" or "sse2", to measure; such a build has its own --build-temp too.
@@ -19,20 +22,11 @@ ISA = os.environ.get("GRIDCOMPUTE_ISA")
 # Python's own flags bring -g, which would ship debug information.
 FLAGS = ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
 FLAGS += [f"-DGRIDCOMPUTE_{ISA.upper()}"] if ISA else []
-# No symbol table in what is shipped.
-STRIP = [] if DEBUG or sys.platform != "linux" else ["-Wl,--strip-all"]
+# In what is shipped no symbol table, no code that nothing calls, and one export.
+STRIP = [] if DEBUG or sys.platform != "linux" else ["-Wl,--strip-all", "-Wl,--gc-sections"]
+EXPORTS = STRIP and ["-Wl,--version-script=csrc/bindings/exports.map"]
 # Added last: "-O1 -fsanitize=address", "-march=native". What the linker needs too goes in LDFLAGS.
 FLAGS += os.environ.get("GRIDCOMPUTE_FLAGS", "").split()
-
-
-def stale(obj: str, src: str) -> bool:
-    """Is the object file older than its source, or than a header it was built from?"""
-    built, depends = Path(obj), Path(obj).with_suffix(".d")
-    if not built.exists() or not depends.exists():
-        return True
-    names = depends.read_text().partition(": ")[2].replace("\\\n", " ").split()
-    age = built.stat().st_mtime
-    return any(not Path(n).exists() or Path(n).stat().st_mtime > age for n in [src, *names])
 
 
 def files(suffix: str) -> list[str]:
@@ -48,7 +42,7 @@ core = Pybind11Extension(
     include_dirs=["csrc"],
     cxx_std=20,
     extra_compile_args=["-MMD", "-ffp-contract=off", *FLAGS],
-    extra_link_args=STRIP,
+    extra_link_args=[*STRIP, *EXPORTS],
 )
 options = {"extra_compile_args": [*FLAGS, "-O2"], "extra_link_args": STRIP}  # O3 only adds size
 records = sorted(Path("src/gridcompute/records").glob("*.pyx"))
@@ -56,4 +50,7 @@ edge = [Extension(f"gridcompute.records.{p.stem}", [str(p)], **options) for p in
 
 jobs = os.cpu_count() or 1
 ParallelCompile("GRIDCOMPUTE_BUILD_JOBS", default=jobs, needs_recompile=stale).install()
-setup(ext_modules=[core, *cythonize(edge, language_level=3)])
+setup(
+    ext_modules=[core, *cythonize(edge, language_level=3)],
+    cmdclass={"build_ext": Build},
+)
