@@ -273,7 +273,11 @@ void bind_ids(py::module_& m) {
       .def("add", &add_ids, py::arg("ids").noconvert())
       .def("release", &release_ids, py::arg("positions").noconvert())
       .def(
-          "repeated", [](live::JobNumbers& self, const Jobs& positions) { return self.repeated(view(positions)); },
+          "repeated",
+          [](live::JobNumbers& self, const Jobs& positions) {
+            (void)ids_at(self, positions);  // all of them are given
+            return self.repeated(view(positions));
+          },
           py::arg("positions").noconvert())
       .def("ids", &ids_at, py::arg("positions").noconvert())
       .def_property_readonly("size", &live::JobNumbers::size)
@@ -288,18 +292,18 @@ std::pair<T, T> extent(const Array<T>& values) {
   constexpr std::size_t kLanes = 8;  // side by side, for the compiler's vectors
   const auto all = view(values);
   if (all.empty()) return {};
-  std::array<T, kLanes> low, high, odd{};
+  std::array<T, kLanes> low, high, not_a_number{};
   low.fill(all[0]), high.fill(all[0]);
   const auto take = [&](std::size_t lane, T value) {
     low[lane] = value < low[lane] ? value : low[lane];
     high[lane] = value > high[lane] ? value : high[lane];
-    if constexpr (std::is_floating_point_v<T>) odd[lane] = value == value ? odd[lane] : T{1};
+    if constexpr (std::is_floating_point_v<T>) not_a_number[lane] = value == value ? not_a_number[lane] : T{1};
   };
   std::size_t k = 0;
   for (; k + kLanes <= all.size(); k += kLanes)
     for (std::size_t lane = 0; lane < kLanes; ++lane) take(lane, all[k + lane]);
   for (; k < all.size(); ++k) take(0, all[k]);
-  const bool valid = std::all_of(odd.begin(), odd.end(), [](T x) { return x == T{0}; });
+  const bool valid = std::all_of(not_a_number.begin(), not_a_number.end(), [](T x) { return x == T{0}; });
   if (!valid) return {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::quiet_NaN()};
   return {*std::min_element(low.begin(), low.end()), *std::max_element(high.begin(), high.end())};
 }

@@ -74,20 +74,20 @@ def _assign(shard: HeldShard, question: bytes, threads: int) -> tuple[bytes, NDA
     return shard.answer(question, threads)
 
 
-def _series(part: _Partition, told: tuple[bytes, NDArray[np.int32]]) -> Any:
+def _series(part: _Partition, assigned: tuple[bytes, NDArray[np.int32]]) -> Any:
     import pandas as pd
 
-    return pd.Series(told[1], index=part.index, name="slot")
+    return pd.Series(assigned[1], index=part.index, name="slot")
 
 
 def _sums(
     shard: HeldShard,
-    told: tuple[bytes, NDArray[np.int32]],
+    assigned: tuple[bytes, NDArray[np.int32]],
     prices: NDArray[np.float64],
     remainders: NDArray[np.float64] | None,
     threads: int,
 ) -> bytes:
-    return shard.sums(told[1], prices, remainders, threads)
+    return shard.sums(assigned[1], prices, remainders, threads)
 
 
 class _DaskShards(ClusterShards):
@@ -108,17 +108,17 @@ class _DaskShards(ClusterShards):
             client.submit(_shard, part, shared, at, first[-1], pure=False)
             for part, at in zip(self._parts, first, strict=False)
         ]
-        # What each shard was told, and its answer: on the workers.
-        self._told: list[Any] = [None] * len(rows)
+        # The answer of each shard with the classes of its jobs: on the workers.
+        self._assigned: list[Any] = [None] * len(rows)
 
     def send(self, shard: int, question: bytes) -> Any:
         """Send a question to a shard."""
         held = self._shards[shard]
         if question[:4] != ASSIGN:
             return self._client.submit(_answer, held, question, self.threads, pure=False)
-        told = self._client.submit(_assign, held, question, self.threads, pure=False)
-        self._told[shard] = told
-        return self._client.submit(operator.itemgetter(0), told, pure=False)
+        assigned = self._client.submit(_assign, held, question, self.threads, pure=False)
+        self._assigned[shard] = assigned
+        return self._client.submit(operator.itemgetter(0), assigned, pure=False)
 
     def wait(self, pending: list[Any]) -> list[Any]:
         """Wait a moment for some answers."""
@@ -146,8 +146,8 @@ class _DaskShards(ClusterShards):
         import pandas as pd
 
         series = [
-            self._client.submit(_series, part, told, pure=False)
-            for part, told in zip(self._parts, self._told, strict=True)
+            self._client.submit(_series, part, assigned, pure=False)
+            for part, assigned in zip(self._parts, self._assigned, strict=True)
         ]
         meta = pd.Series(np.empty(0, np.int32), name="slot", index=self._frame._meta.index)
         divisions = tuple(self._frame.divisions)
@@ -164,8 +164,8 @@ class _DaskShards(ClusterShards):
         workers = max(1, threads)
         return self.receive(
             [
-                self._client.submit(_sums, shard, told, prices, remainders, workers, pure=False)
-                for shard, told in zip(self._shards, self._told, strict=True)
+                self._client.submit(_sums, shard, assigned, prices, remainders, workers, pure=False)
+                for shard, assigned in zip(self._shards, self._assigned, strict=True)
             ]
         )
 

@@ -57,7 +57,7 @@ class _ShardActor:
     def answer(
         self, number: int, block: list[Any], first: int, rows: int, question: bytes
     ) -> tuple[bytes, Any]:
-        """Answer a question: the answer, and the classes of the jobs where they were told."""
+        """Answer a question: the answer, and the classes of the jobs where they were assigned."""
         import pyarrow as pa
         import ray
 
@@ -117,7 +117,7 @@ class _RayShards(ClusterShards):
         # Runs of blocks with about as many rows each.
         share = max(1, -(-self._first[-1] // num_actors))
         self._actor_of = [min(at // share, num_actors - 1) for at in self._first[:-1]]
-        self._told: list[Any] = [None] * len(rows)
+        self._assigned: list[Any] = [None] * len(rows)
 
     def send(self, shard: int, question: bytes) -> Any:
         """Send a question to a shard."""
@@ -127,7 +127,7 @@ class _RayShards(ClusterShards):
             shard, block, self._first[shard], rows, question
         )
         if question[:4] == ASSIGN:
-            self._told[shard] = slots
+            self._assigned[shard] = slots
         return answer
 
     def wait(self, pending: list[Any]) -> list[Any]:
@@ -135,7 +135,7 @@ class _RayShards(ClusterShards):
         import ray
 
         done, left = ray.wait(pending, num_returns=len(pending), timeout=POLL_SECONDS)
-        ray.get(done[:1])  # an error of one is raised at once
+        ray.get(done)  # an error of one is raised at once
         return list(left)
 
     def receive(self, sent: list[Any]) -> list[bytes]:
@@ -162,7 +162,7 @@ class _RayShards(ClusterShards):
         """Return the classes as a Dataset in the order of the jobs."""
         import ray
 
-        return ray.data.from_arrow_refs(self._told)
+        return ray.data.from_arrow_refs(self._assigned)
 
     def sums(
         self,
@@ -176,11 +176,11 @@ class _RayShards(ClusterShards):
 
         workers, n_jobs = max(1, threads), self._first[-1]
         sums = ray.remote(num_cpus=workers)(_sums)
-        parts = zip(self._blocks, self._told, self._first[:-1], strict=True)
+        parts = zip(self._blocks, self._assigned, self._first[:-1], strict=True)
         return self.receive(
             [
-                sums.remote(self.spec, k, block, told, at, n_jobs, prices, remainders, workers)
-                for k, (block, told, at) in enumerate(parts)
+                sums.remote(self.spec, k, block, assigned, at, n_jobs, prices, remainders, workers)
+                for k, (block, assigned, at) in enumerate(parts)
             ]
         )
 

@@ -111,3 +111,11 @@ def test_a_gap_asked_for_is_kept(gap: float) -> None:
     m = world.match(gap=gap)
     assert m.bound <= m.objective
     assert m.gap <= max(gap, 1e-9)
+
+
+@pytest.mark.parametrize("dtype", [">i4", ">i8", "<i8", "i2", "u8"])
+def test_keys_of_any_integer_dtype_and_byte_order(dtype: str) -> None:
+    """If this fails, a column from a file of another machine is refused without its name."""
+    world = Matcher([1, 1], cost=[(np.array([[1.0, 2.0], [2.0, 1.0]]), "k", "c")], unplaced=9.0)
+    world.add({"k": np.array([0, 1], dtype), "c": np.array([1.0, 2.0], ">f8")})
+    assert world.match().objective == 3.0

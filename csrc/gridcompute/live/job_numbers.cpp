@@ -66,8 +66,11 @@ void JobNumbers::reserve(Index more) {
 }
 
 void JobNumbers::add(std::span<const std::int64_t> ids, std::span<std::int32_t> out) {
-  if (size() + static_cast<Index>(ids.size()) > std::numeric_limits<std::int32_t>::max())
-    throw Error(ErrorKind::invalid_problem, "ids", -1, "ids: found more than 2147483647, needed at most that many");
+  const Index most = std::numeric_limits<std::int32_t>::max(), more = static_cast<Index>(ids.size());
+  if (count_ + more > most)
+    throw Error(ErrorKind::invalid_problem, "ids", -1,
+                "ids: found " + std::to_string(more) + " beside " + std::to_string(count_) + ", needed at most " +
+                    std::to_string(most) + " in all");
   reserve(static_cast<Index>(ids.size()));
   for (std::size_t k = 0; k < ids.size(); ++k) {
     if (k + kAhead < ids.size()) prefetch(ids[k + kAhead]);

@@ -10,7 +10,7 @@
 // later entries of its run back, so that no mark of removed entries is ever needed.
 //
 // Complexity. Constant time for each id, expected; ids chosen to collide make it linear, as in any table without a
-// secret. Memory: 12 bytes for each slot, two to four slots for each id, and 12 bytes for each position.
+// secret. Memory: 12 bytes for each slot, two to four slots for each id, and 14 bytes for each position.
 #pragma once
 
 #include <span>

@@ -218,7 +218,7 @@ class TermCosts(LiveCosts):
 
 def _rows(field: str, values: NDArray[Any], n_rows: int) -> NDArray[np.int32]:
     """Return keys, each a row of a table with `n_rows`."""
-    if values.dtype.kind == "i" and values.itemsize >= 4 and values.ndim == 1:
+    if values.dtype in (np.int32, np.int64) and values.dtype.isnative and values.ndim == 1:
         rows = np.ascontiguousarray(values)
         low, high = _core.extent(rows)
         if low >= 0 and high < n_rows:
@@ -234,7 +234,7 @@ def _rows(field: str, values: NDArray[Any], n_rows: int) -> NDArray[np.int32]:
 
 def _finite(field: str, values: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
     """Return coefficients, each finite, and the largest without its sign."""
-    if values.dtype == np.float64 and values.ndim == 1:
+    if values.dtype == np.float64 and values.dtype.isnative and values.ndim == 1:
         coefs = np.ascontiguousarray(values, np.float64)
         low, high = _core.extent(coefs)
         if -np.inf < low and high < np.inf:

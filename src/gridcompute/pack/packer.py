@@ -205,7 +205,7 @@ class Packer:
         self._node_patterns: Patterns = {}
 
     def _shape_ids(self, pods: Any, table: str) -> NDArray[np.int32]:
-        """Return the shape of each pod. The core is told of new ones once all have been checked."""
+        """Return the shape of each pod. New ones go to the core once all have been checked."""
         keys = shape_keys(pods, table)
         known = self._ids
         new: dict[ShapeKey, int] = {}
@@ -266,7 +266,7 @@ class Packer:
     def _typical(self, keys: list[ShapeKey]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Return FGD's typical pods: shapes but for memory, the most frequent, and their counts.
 
-        Shapes are told apart by their lists of models as written: one that names a model twice is
+        Lists of models are compared as written: a shape that names a model twice is
         another, as in the published rule.
         """
         counted: dict[tuple[int, int, int, str, str], int] = {}

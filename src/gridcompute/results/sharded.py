@@ -138,7 +138,7 @@ class ShardedProblem:
     capacity : int64 array
         Of the slot classes.
     threads : int
-        Of one shard, where `verify` is not told.
+        Of one shard, where `verify` gets no number.
     sums : callable
         ``sums(assignment, prices, remainders, threads)`` returns the exact sums of each shard, in
         order.

@@ -63,7 +63,7 @@ class ClusterShards(ABC):
 
     @abstractmethod
     def assignment(self) -> Any:
-        """Return the classes of the jobs, as the jobs came, after all shards were told."""
+        """Return the classes of the jobs, as the jobs came, once all shards have assigned them."""
 
     @abstractmethod
     def sums(

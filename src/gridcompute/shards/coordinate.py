@@ -132,6 +132,6 @@ def coordinate(
 
 
 def is_solved(found: tuple[Any, ...]) -> bool:
-    """Return whether the shards were told a class for each of their jobs."""
+    """Return whether the shards have a class for each of their jobs."""
     objective, status = found[2], found[5]
     return status in ("optimal", "feasible") or (status == "time_limit" and objective < math.inf)

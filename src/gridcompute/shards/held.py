@@ -67,7 +67,7 @@ class HeldShard:
         return self._spec.columns_of(self._columns(), self.n, where)
 
     def answer(self, question: bytes, threads: int) -> tuple[bytes, NDArray[np.int32]]:
-        """Answer a question; the second part is the class of each job, once it was told."""
+        """Answer a question; the second part is the class of each job, once it has one."""
         with self._lock:
             found = self._native.answer(question, None, None, threads)
             if found is None:

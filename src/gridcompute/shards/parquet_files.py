@@ -51,7 +51,7 @@ class _SharedGroups:
         self._groups: dict[int, tuple[Future[Arrays], int]] = {}  # and the shards that lack it
 
     def arrays(self, at: int, users: int, decode: Callable[[int], Arrays]) -> Arrays:
-        """Return the columns of a group that so many shards have a part of."""
+        """Return the columns of a group that `users` shards have a part of."""
         if users == 1:
             return decode(at)
         with self._lock:
@@ -150,7 +150,9 @@ class ParquetJobs(ShardSource):
             arrays = self._shared.arrays(at, users, lambda at: self._arrays(at, threads))
             lo, hi = max(0, first - group.first), min(group.rows, first + n - group.first)
             for name in names:
-                parts[name].append(arrays[name][lo:hi])
+                part = arrays[name][lo:hi]
+                # A view of a part would keep all of the group in memory.
+                parts[name].append(part.copy() if users > 1 else part)
             at += 1
         whole = {name: self._joined(name, found) for name, found in parts.items()}
         return self.spec.columns_of(whole, n, f"jobs {first} to {first + n - 1}")
@@ -267,6 +269,7 @@ def parquet(
     cache_bytes : int
         Columns that a solve keeps from one pass to the next, at most: those of the first shards,
         48 bytes a job with four keys and four coefficients. Others are read again for each pass.
+        Up to eight row groups in which shards end are kept beside them.
 
     Returns
     -------

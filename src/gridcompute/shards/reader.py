@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ShardReader"]
 
-#: So many threads decode as much as a hundred can scan.
+#: Eight threads decode as much as a hundred can scan.
 _MOST_READERS = 8
 
 

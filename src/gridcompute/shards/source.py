@@ -25,9 +25,9 @@ __all__ = ["CACHE_BYTES", "PartColumns", "ShardSource", "TermsSpec", "aligned_ro
 #: Shards that are cut here hold a multiple of these jobs: sums over them are then made in one
 #: place, and no job's row is sent twice (csrc/gridcompute/transport/model/objective.hpp).
 _ALIGNED = 1 << 14
-#: Rows a shard where nobody says: some 50 MB of columns.
+#: Rows of a shard by default: some 50 MB of columns.
 _ROWS = 1 << 20
-#: Columns kept from one pass to the next where nobody says.
+#: Bytes of columns kept from one pass to the next by default.
 CACHE_BYTES = 1 << 29
 
 
@@ -234,7 +234,7 @@ class ShardSource:
         return shard * self.rows[0]
 
     def read(self, shard: int, threads: int = 1) -> PartColumns:
-        """Read the columns of a shard, in up to so many threads. The same whenever it is called."""
+        """Read the columns of a shard, in up to `threads` threads. The same at every call."""
         raise NotImplementedError
 
     def fingerprint(self) -> Sequence[Any]:

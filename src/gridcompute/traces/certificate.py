@@ -192,7 +192,7 @@ def check(answer: Any, makespan_prices: Any, prices: Any) -> TraceCertificate:
     bound = completion_bound(trace, cluster, jobs, prices) / len(times) if times else math.nan
     until = makespan_bound(trace, cluster, jobs, makespan_prices)
     span = float(ends.max() - trace.arrival_s[jobs].min()) if times else 0.0
-    # A clock that stands at 100 s tells a microsecond only to the last bits of 100.
+    # A clock that stands at 100 s resolves a microsecond only to the last bits of 100.
     clock = 4.0 * float(np.spacing(np.abs(ends).max(initial=0.0)))
     if times and not bound <= mean * (1.0 + 1e-9) + clock:
         reasons.append(f"the bound of the mean completion, {bound} s, is above it, {mean} s")

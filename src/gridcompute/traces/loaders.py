@@ -176,7 +176,7 @@ def pai(path: str | Path, *, speed: Iterable[float] = (1.0,)) -> Trace:
 def read(
     path: str | Path, *, names: tuple[str, ...], throughputs: str | Path | None = None
 ) -> Trace:
-    """Read a trace, told by its columns.
+    """Read a trace, whose columns say of which kind it is.
 
     Gavel's, Philly's and PAI's columns are those of `gavel_file`, `philly` and `pai`. A table of
     one's own has ``arrival_s``, ``work``, ``gang`` (1 where missing), ``tenant`` (text, optional)

@@ -78,11 +78,12 @@ namespace {
 double least_cost(const Problem& problem, Pool& pool, Stop& stop) {
   constexpr Index kRows = 256;
   const CostSource& source = *problem.cost;
-  std::vector<double> parts(static_cast<std::size_t>(Pool::chunks(source.n_jobs(), kChunk)), kInf);
+  // A chunk that a stop leaves out bounds nothing.
+  std::vector<double> parts(static_cast<std::size_t>(Pool::chunks(source.n_jobs(), kChunk)), -kInf);
   pool.for_chunks(
       source.n_jobs(), kChunk,
       [&](Index chunk, Index first, Index last) {
-        double& low = parts[static_cast<std::size_t>(chunk)];
+        double& low = parts[static_cast<std::size_t>(chunk)] = kInf;
         double least[kRows];
         for (Index begin = first; begin < last; begin += kRows) {
           const Index count = std::min(kRows, last - begin);
