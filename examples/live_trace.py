@@ -47,7 +47,7 @@ WIDTHS = np.array([1, 2, 4, 8])
 
 # Assumptions, in US dollars:
 PROGRESS_USD = 1.0  # an A10-hour of work, to whom it belongs
-AGE_H = 6.0  # after so many hours of waiting it counts twice
+AGE_H = 6.0  # after this many hours of waiting it counts twice
 STAY_USD = 1e4  # what throwing out a running GPU would cost
 MOVE_H = 0.1  # standstill of a job that moves
 
@@ -61,7 +61,7 @@ class Pieces(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """Slot classes: so many slots of a kind of node and a width."""
+    """Slot classes: the slots of each kind of node and width."""
 
     names: list[str]
     width: np.ndarray

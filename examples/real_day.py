@@ -65,7 +65,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--data", type=Path, default=DATA, help="default: examples/data")
     add("--trace", choices=TRACES, default="philly", help="whose jobs (default philly)")
-    add("--jobs", type=int, help="so many jobs, later arrivals folded in; default: the day's own")
+    add("--jobs", type=int, help="number of jobs, later arrivals folded in; default: the day's own")
     add("--utilisation", type=float, default=0.7, help="of the accelerators (default 0.7)")
     add("--zone", default="DE-LU", help="whose power (default DE-LU)")
     add("--date", type=dt.date.fromisoformat, default=dt.date(2022, 7, 20), help="of the power")

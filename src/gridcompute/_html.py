@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Told", "facts", "paragraphs", "table"]
+__all__ = ["ShownAsText", "facts", "paragraphs", "table"]
 
 
 _LEFT, _RIGHT = "text-align:left", "text-align:right;padding-left:1em"
@@ -53,7 +53,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], notes: str) -> 
     )
 
 
-class Told:
+class ShownAsText:
     """Base of explanations: a notebook shows what `str` says, a paragraph a line."""
 
     def _repr_html_(self) -> str:

@@ -55,7 +55,7 @@ def test_a_round_after_changes_of_classes_claims_no_more_than_is_true(kind: str,
     """If this fails, a live matching is called exact, or bounded from below, by 1e-15 too much.
 
     Costs of one class change while the others keep theirs, so that the lists are mended column by
-    column and not read anew; or classes come and go.
+    column and not read again; or classes come and go.
     """
     r = np.random.default_rng([seed, KINDS.index(kind)])
     n_slots, n_jobs, rows = int(r.integers(1, 4)), int(r.integers(1, 5)), 3

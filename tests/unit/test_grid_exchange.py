@@ -82,7 +82,7 @@ def test_chains_keep_the_books_and_place_what_exchanges_leave_out(
 ) -> None:
     """If this fails, a chain loses a job on its way, or what it moved is not put back.
 
-    The oracle adds up plan cost at curves of no kink: own costs and prices of the load, anew.
+    The oracle adds up plan cost at curves of no kink: own costs and prices of the load, by itself.
     """
     problem = world[0]
     klass, start, room, exchange, _ = exchanged(world, 1)
@@ -281,7 +281,7 @@ def test_curves_about_a_load_know_the_jump_where_the_mandate_is_just_met() -> No
             other = jobs.copy()
             other[s] *= 1 + sign * 1e-4
             change = charged(other) - charged(jobs)
-            # Told to save too little or cost too much, if anything: a step that pays does pay.
+            # ShownAsText to save too little or cost too much, if anything: a step that pays does pay.
             assert change >= block.serve(base + other).yuan - here - 1e-6 * abs(change)
             slopes.append(sign * change)
         jumps += slopes[1] > 1.5 * slopes[0]

@@ -305,7 +305,7 @@ def test_kill_9_amid_a_write_leaves_the_old_folder(plan: grid.Plan, tmp_path: Pa
 
 
 def test_a_page_on_a_full_disk_stays_as_it_was(plan: grid.Plan, tmp_path: Path) -> None:
-    """If this fails, a report that could not be written anew is cut short instead."""
+    """If this fails, a report that could not be written again is cut short instead."""
     path = plan.report(tmp_path / "plan.html")
     before = path.read_bytes()
     code = """

@@ -58,7 +58,7 @@ RUNNER = textwrap.dedent(
 
 
 class Runner:
-    """A process that runs command lines within bounds, started anew when one has ended it."""
+    """A process that runs command lines within bounds, started again when one has ended it."""
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[str] | None = None

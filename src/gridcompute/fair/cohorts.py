@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from .._html import Told
+from .._html import ShownAsText
 from ..errors import InvalidProblemError
 from .quotas import UNLIMITED, Amount, Key, Quotas, amount_of, local_part
 
@@ -32,7 +32,7 @@ __all__ = ["Borrowing", "DominantShare", "DominantShares", "borrowing", "dominan
 
 
 @dataclass(frozen=True)
-class DominantShare(Told):
+class DominantShare(ShownAsText):
     """The share of one node; ``str()`` says it in words.
 
     Attributes

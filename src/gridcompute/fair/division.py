@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks
-from .._html import Told
+from .._html import ShownAsText
 from .._value import Value
 from ..errors import InvalidProblemError
 from ._inputs import LARGEST, column, count_of, exact_integers, read_only, real, shift_of, to_float
@@ -39,7 +39,7 @@ _SAFE = 2**62
 
 
 @dataclass(frozen=True)
-class DivisionExplanation(Told):
+class DivisionExplanation(ShownAsText):
     """What one queue got and why; ``str()`` says it in words.
 
     Attributes

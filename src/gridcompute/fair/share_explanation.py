@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .._html import Told
+from .._html import ShownAsText
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ShareExplanation(Told):
+class ShareExplanation(ShownAsText):
     """What one tenant holds and what bounds it; ``str()`` says it in words.
 
     Attributes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._html import Told
+from .._html import ShownAsText
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +19,7 @@ __all__ = ["JobExplanation", "explain_job"]
 
 
 @dataclass(frozen=True)
-class JobExplanation(Told):
+class JobExplanation(ShownAsText):
     """Where a job is, what it costs there, and why; ``str()`` says it in words.
 
     Attributes

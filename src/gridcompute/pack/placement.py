@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._html import Told
+from .._html import ShownAsText
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,7 +68,7 @@ class Placement:
 
 
 @dataclass(frozen=True)
-class Explanation(Told):
+class Explanation(ShownAsText):
     """Why a pod is where it is, or why it is nowhere.
 
     Parameters

@@ -13,7 +13,7 @@ from .. import _checks, _core
 from .._certificate import Certificate
 from .._extras import extra
 from .._gap import relative_gap
-from .._html import Told, facts
+from .._html import ShownAsText, facts
 from .._table import Tabular
 from .._value import Value
 from ..errors import InvalidProblemError
@@ -99,7 +99,7 @@ class TransportStats(TypedDict):
 
 
 @dataclass(frozen=True, eq=False)
-class Witness(Told, Value):
+class Witness(ShownAsText, Value):
     """Why there is no answer: these jobs fit only in these classes, which are too small for them.
 
     Attributes
