@@ -259,7 +259,7 @@ def test_jobs_without_columns_come_by_their_ids() -> None:
 
 @pytest.mark.parametrize("levels", [2, 8, 1000])
 def test_a_cold_round_leaves_jobs_where_others_would_cost_the_same(levels: int) -> None:
-    """If this fails, a round solved from nothing shuffles running jobs among equal costs, for nothing.
+    """If this fails, a cold round moves running jobs among equal costs, for nothing.
 
     Where costs are whole thousands of steps apart, one step more moves nobody; a solve from
     nothing moves a thousand. And whatever a cold round did, the next one does nothing.

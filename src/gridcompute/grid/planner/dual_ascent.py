@@ -101,7 +101,7 @@ class DualAscent:
         trial : bool
             Try the average now and then, and keep the best bound; at least `y` is tried.
         stop : callable
-            ShownAsText the fraction done before each step but the first; True ends the climb.
+            Receives the fraction done before each step but the first; True ends the climb.
         """
         average = y.copy()
         self.bound, self.best = -np.inf, y

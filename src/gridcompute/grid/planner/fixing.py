@@ -62,7 +62,7 @@ def fix_by_frequency(
     size : int
         The jobs are of 2 ** `size` accelerator-hours.
     stop : callable
-        ShownAsText the fraction done before each step; True ends the steps, not the placing.
+        Receives the fraction done before each step; True ends the steps, not the placing.
 
     Returns
     -------
