@@ -281,7 +281,7 @@ def test_curves_about_a_load_know_the_jump_where_the_mandate_is_just_met() -> No
             other = jobs.copy()
             other[s] *= 1 + sign * 1e-4
             change = charged(other) - charged(jobs)
-            # The prediction saves too little or costs too much, if anything: a step that pays does pay.
+            # A prediction saves too little or costs too much, if anything: steps that pay do pay.
             assert change >= block.serve(base + other).yuan - here - 1e-6 * abs(change)
             slopes.append(sign * change)
         jumps += slopes[1] > 1.5 * slopes[0]
