@@ -190,7 +190,8 @@ def then(*damages: Damage) -> Damage:
 
 
 KNOWN = (
-    "name, hours, start, sources, sites, classes, energy, corridors, mandate, direct_rule, ledger"
+    "name, hours, step_h, start, sources, sites, classes, energy, corridors, mandate, "
+    "direct_rule, ledger"
 )
 
 SETTINGS: dict[str, tuple[Damage, list[str]]] = {

@@ -52,6 +52,14 @@ HEAD = '"gang","work_h","origin","deadline","value_yuan"'
 
 TABLES: dict[str, tuple[Damage, list[str]]] = {
     "no table": (removed("quotas.csv"), ["neither of quotas.parquet and quotas.csv, needed one"]),
+    "no table of quotas, and a tenant far beyond the jobs": (
+        then(
+            removed("quotas.csv"),
+            removed("written.json"),
+            text("jobs.csv", f'{HEAD},"tenant"\n1,1.0,0,3,1.0,2000000000\n'),
+        ),
+        ["jobs.csv: jobs.tenant[0]: found 2000000000, needed below 65536"],
+    ),
     "both formats": (both, ["both of jobs.parquet and jobs.csv, needed one of them"]),
     "empty": (text("jobs.csv", ""), ["jobs.csv: found Empty CSV file, needed CSV"]),
     "only line feeds": (text("jobs.csv", "\n\n"), ["jobs.csv: ", "Empty CSV file"]),

@@ -17,6 +17,7 @@ from scipy.sparse import coo_array
 
 import gridcompute as gc
 from gridcompute import grid
+from gridcompute.grid.planner.integer_program import IntegerProgram
 
 SEEDS = range(200)
 #: What continuous integration runs of them, one of which (46) HiGHS answers with the plan it was
@@ -320,8 +321,38 @@ def test_a_small_plan_is_the_best_there_is(seed: int, *, forbidden: bool) -> Non
         assert plan.status == "optimal", shown
 
 
+def test_what_a_search_proved_is_not_lost_where_it_is_run_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If this fails, a second search that time cuts short takes the bound of the first away."""
+
+    class Cut:
+        """A solver that has no time to run."""
+
+        def __init__(self, highs: object) -> None:
+            self._highs = highs
+
+        def __getattr__(self, name: str) -> object:
+            return (lambda: None) if name == "run" else getattr(self._highs, name)
+
+    problem = day(46)
+    whole = gc.match(problem, gap=0.0)
+    runs = []
+
+    def stale(program: IntegerProgram) -> bool:
+        program._highs = Cut(program._highs)
+        runs.append(program)
+        return True
+
+    monkeypatch.setattr(IntegerProgram, "_is_stale", stale)
+    plan = gc.match(problem, gap=0.0)
+    assert runs
+    assert plan.bound_yuan == pytest.approx(whole.bound_yuan, rel=1e-6), (plan, whole)
+    assert plan.verify().valid, plan.verify()
+
+
 def with_queues(problem: grid.Problem, seed: int) -> grid.Problem:
-    """The problem with its tenants below others in a tree, and accelerators told apart."""
+    """The problem with its tenants below others in a tree, and accelerators distinguished."""
     r = np.random.default_rng((seed, 22))
     n, size = len(problem.quotas) + 2, float((problem.jobs.gang * problem.jobs.work_h).sum())
     parent = np.array([-1, 0] + [int(r.integers(-1, m)) for m in range(2, n)])

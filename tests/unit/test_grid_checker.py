@@ -45,7 +45,8 @@ def batch() -> Problem:
 
 
 def solved(problem: Problem) -> Plan:
-    return gc.match(problem, gap=0.9, time_limit=0.5)
+    """The plan that a match ends with whose time is over at once: the same on any machine."""
+    return gc.match(problem, gap=0.9, time_limit=1e-3)
 
 
 def test_a_sound_plan_is_valid() -> None:

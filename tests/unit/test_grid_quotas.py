@@ -10,6 +10,7 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
+from gridcompute.grid.plan import queues as queue_module
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -164,7 +165,7 @@ def test_the_audit_and_the_page_show_who_borrows_from_whom(tmp_path: Path) -> No
     account, found = grid.audit(plan), used(plan)
     queues = account.queues
     assert dict(zip(queues.name, queues.used_h, strict=True)) == found
-    assert found["vision"] > 16 > 0
+    assert found["vision"] > 16
     loans = [loan for loan in queues.loans if loan.borrower == "vision"]
     assert [loan.lender for loan in loans] == ["speech"]
     unused = 24 - found["speech"]
@@ -246,6 +247,45 @@ def test_quotas_that_make_no_tree_are_refused(columns: dict[str, Any], words: st
     """If this fails, a circle of queues or a limit below a guarantee is taken."""
     with pytest.raises(InvalidProblemError, match=words):
         grid.Quotas(upper_accelerator_h=[9.0, 9.0, 9.0], **columns)
+
+
+def test_a_long_chain_of_queues_is_a_tree_until_its_ends_meet() -> None:
+    """If this fails, thousands of queues below each other take minutes, or a circle is taken."""
+    n = 50_000
+    chain = np.arange(-1, n - 1)
+    quotas = grid.Quotas(upper_accelerator_h=np.full(n, np.inf), parent=chain)
+    assert len(quotas.path(n - 1)) == n
+    chain[7] = n - 1
+    with pytest.raises(InvalidProblemError, match=r"quotas\.parent\[7\] is 49999, needed a queue"):
+        quotas.replace(parent=chain)
+
+
+def test_flat_quotas_get_limits_by_accelerator_one_at_a_time() -> None:
+    """If this fails, what flat quotas have no rows of stands in the way of the other column."""
+    flat = grid.Quotas(upper_accelerator_h=[9.0, 9.0])
+    upper = flat.replace(upper_by_accelerator_h=[[1.0, 2.0], [3.0, 4.0]])
+    assert np.array_equal(upper.lower_by_accelerator_h, np.zeros((2, 2)))
+    lower = flat.replace(lower_by_accelerator_h=[[1.0, 2.0]])
+    assert np.array_equal(lower.upper_by_accelerator_h, np.full((1, 2), np.inf))
+    assert not flat.replace(upper_by_accelerator_h=(), lower_by_accelerator_h=None).by_accelerator
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_largest_loans_are_found_without_all_of_them(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, an audit of thousands of queues leaves out a loan larger than one it shows."""
+    r = np.random.default_rng(seed)
+    part = r.integers(0, 6, 30).astype(float)
+    lent = np.where(part > 0, 0.0, r.integers(0, 6, 30).astype(float))
+    for most in (1, 7, 40, 1000):
+        monkeypatch.setattr(queue_module, "MOST_LOANS", most)
+        borrower, lender, hours = queue_module._largest(part, lent)
+        every = np.outer(part, lent)
+        assert np.array_equal(hours, every[borrower, lender]), (seed, most)
+        largest = np.sort(every[every > 0])[::-1][:most]
+        assert np.array_equal(np.sort(hours)[::-1], largest), (seed, most)
+        assert len(set(zip(borrower.tolist(), lender.tolist(), strict=True))) == len(hours)
 
 
 def test_limits_by_accelerator_are_as_many_as_there_are_accelerators() -> None:

@@ -6,6 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow
+import pyarrow.csv
 import pytest
 
 import gridcompute as gc
@@ -149,8 +151,9 @@ def test_jobs_shorter_than_an_hour_take_a_step() -> None:
     """If this fails, a job of ten minutes holds its accelerators for an hour."""
     fine = in_quarters(day(1))
     short = fine.replace(jobs=fine.jobs.replace(work_h=np.full(JOBS, 1 / 6)))
-    plan = gc.match(short, time_limit=1)
+    plan = gc.match(short, gap=0.0)
     assert plan.verify().valid
+    assert (plan.assignment >= 0).any()
     assert (plan.table()["hours"] == 1).all()
     words = str(plan.explain(int(plan.table()["job"][0]))).splitlines()[0]
     assert "from step" in words
@@ -181,11 +184,55 @@ def test_times_and_files_go_by_the_step(format: str, tmp_path: Path) -> None:
     assert "01:15" in page
 
 
-@pytest.mark.parametrize("step", [0.0, -1.0, 2.0, 1e-3, float("nan")])
+@pytest.mark.parametrize("step", [0.0, -1.0, 2.0, 1e-3, 1 / 7, 61.5 / 3600, float("nan")])
 def test_a_step_is_from_a_minute_to_an_hour(step: float) -> None:
-    """If this fails, a step of nothing divides by 0."""
-    with pytest.raises(InvalidProblemError, match=r"problem\.step_h is"):
+    """If this fails, a step of nothing divides by 0, or times are rounded to seconds."""
+    with pytest.raises(InvalidProblemError, match=r"problem\.step_h is .*whole number of seconds"):
         day(0).replace(step_h=step)
+
+
+@pytest.mark.parametrize("seconds", [60, 61, 450, 700, 3599, 3600])
+def test_the_time_of_each_step_is_read_as_that_step(seconds: int, tmp_path: Path) -> None:
+    """If this fails, a time in a file falls between two steps, or is taken for one beside it."""
+    problem = day(0).replace(step_h=seconds / 3600, start="2026-03-01T00:00+08:00")
+    assert problem.step_h == seconds / 3600
+    folder = grid.write_problem(problem, tmp_path / "p", format="tidy")
+    again = grid.read_problem(folder)
+    assert again.step_h == problem.step_h
+    for h in range(problem.hours):
+        after = again.time(h) - again.time(0)
+        assert after.total_seconds() == h * seconds
+    np.testing.assert_array_equal(again.energy.direct_kwh, problem.energy.direct_kwh)
+
+
+def test_a_time_between_two_steps_is_refused(tmp_path: Path) -> None:
+    """If this fails, a job's release moves by what lies between."""
+    problem = in_quarters(day(0)).replace(start="2026-03-01T00:00+08:00")
+    folder = grid.write_problem(problem, tmp_path / "p", format="csv")
+    table = pyarrow.csv.read_csv(folder / "jobs.csv")
+    times = ["2026-03-01T00:15:00.001+08:00", *["0"] * (JOBS - 1)]
+    at = table.column_names.index("release")
+    pyarrow.csv.write_csv(
+        table.set_column(at, "release", pyarrow.array(times)), folder / "jobs.csv"
+    )
+    words = r"jobs\.release\[0\] is .*needed the number of a step, or a time at a step of the batch"
+    with pytest.raises(InvalidProblemError, match=words):
+        grid.read_problem(folder)
+
+
+def test_a_value_too_large_for_short_steps_is_named_as_it_was_given() -> None:
+    """If this fails, the error speaks of a value that the caller never gave."""
+    fine = in_quarters(day(0))
+    quotas = fine.quotas.replace(upper_accelerator_h=[1e12, np.inf])
+    words = r"quotas\.upper_accelerator_h\[0\] is 1000000000000\.0, needed at most 2\.5e\+11"
+    with pytest.raises(InvalidProblemError, match=words):
+        fine.replace(quotas=quotas)
+    energy = fine.energy.replace(demand_yuan_per_kw=1e9)
+    words = r"energy\.demand_yuan_per_kw\[0.*\] is 1000000000\.0, needed at most 2\.5e\+08"
+    with pytest.raises(InvalidProblemError, match=words):
+        fine.replace(energy=energy)
+    most = fine.quotas.replace(upper_accelerator_h=[2.5e11, np.inf])
+    assert gc.match(fine.replace(quotas=most), gap=1.0).verify().valid
 
 
 def test_policies_reports_and_running_jobs_know_the_step() -> None:

@@ -344,7 +344,9 @@ def test_a_plan_of_another_problems_size_is_refused_when_it_is_made(plan: Plan) 
         TypeError, match=r"plan\.dispatch\.certificate_kwh has shape \(6,\), needed"
     ):
         dataclasses.replace(plan, dispatch=short)
-    prices = plan.prices.replace(quota=plan.prices.quota[:3])
+    with pytest.raises(InvalidProblemError, match=r"prices\.quota_by_accelerator has shape"):
+        plan.prices.replace(quota=plan.prices.quota[:3])
+    prices = plan.prices.replace(quota=plan.prices.quota[:3], quota_by_accelerator=())
     with pytest.raises(TypeError, match=r"plan\.prices\.quota has shape \(3,\), needed \(20,\)"):
         dataclasses.replace(plan, prices=prices)
 

@@ -227,7 +227,7 @@ def _row(name: str, plan: Plan, best: float) -> list[str]:
 
 
 def sources(plan: Plan) -> str:
-    """Where the figures of the problem come from: sourced, derived and assumed told apart."""
+    """Where the figures of the problem come from: sourced, derived and assumed distinguished."""
     given = plan.problem.sources
     if not given:
         return tag("p", "The problem does not say where its figures come from.")

@@ -124,7 +124,7 @@ def grid_problem(rng: np.random.Generator) -> grid.Problem:
 
 
 def _with_queues(problem: grid.Problem, rng: np.random.Generator) -> grid.Problem:
-    """Return the problem with its tenants in a tree, and perhaps accelerators told apart."""
+    """Return the problem with its tenants in a tree, and perhaps accelerators distinguished."""
     quotas, n = problem.quotas, len(problem.quotas)
     parent = [int(rng.integers(-1, m)) if m else -1 for m in range(n)]
     borrowing = np.where(rng.random(n) < 0.7, np.inf, 20 * rng.random(n))

@@ -81,16 +81,16 @@ class QuotaTree(NamedTuple):
     below_yuan_per_h: Floats
     #: The queue above each; -1 = none.
     parent: Int64s
-    #: The line of each class's accelerator; 0 where accelerators are not told apart.
+    #: The line of each class's accelerator; 0 where accelerators are not distinguished.
     line: Int64s
 
     def used(self, tenant: Any, klass: Any, amount: Any) -> Floats:
         """Accelerator-hours by line and queue, given those of some jobs on some classes."""
         each, out = np.zeros(self.most_h.shape), np.zeros(self.most_h.shape)
         np.add.at(each[0], tenant, amount)
-        told = self.line[klass] > 0
-        place = (self.line[klass][told], np.asarray(tenant)[told])
-        np.add.at(each, place, np.asarray(amount)[told])
+        one = self.line[klass] > 0
+        place = (self.line[klass][one], np.asarray(tenant)[one])
+        np.add.at(each, place, np.asarray(amount)[one])
         for queues in self._upwards():
             here = queues >= 0
             for line in range(len(out)):
@@ -145,7 +145,7 @@ def by_step(problem: Problem) -> Problem:
     if problem.step_h == 1:
         return problem
     part, tables = float(problem.step_h), {}
-    # What is said by the hour is this part of it by the step; lengths in hours are more steps.
+    # Rates by the hour times the step; lengths in hours over it.
     rates = {
         "jobs": ("delay_yuan_per_h",),
         "classes": ("power_kw", "overhead_kw", "throughput"),
@@ -155,13 +155,19 @@ def by_step(problem: Problem) -> Problem:
     }
     lengths = {
         "energy": ("demand_yuan_per_kw",),
-        "quotas": tuple(c for c in problem.quotas.columns() if c.endswith("_accelerator_h")),
+        "quotas": (
+            "upper_accelerator_h",
+            "lower_accelerator_h",
+            "borrowing_accelerator_h",
+            "upper_by_accelerator_h",
+            "lower_by_accelerator_h",
+        ),
     }
     for name in rates:
         table = getattr(problem, name)
         columns = {c: getattr(table, c) * part for c in rates[name]}
         for c in lengths.get(name, ()):
-            columns[c] = columns.get(c, getattr(table, c) / part)
+            columns[c] = getattr(table, c) / part
         tables[name] = dataclasses.replace(table, **columns)
     return dataclasses.replace(problem, step_h=1.0, **tables)
 

@@ -70,6 +70,8 @@ RUNNING = "running"
 PARTS: dict[str, type[Columns]] = {"dispatch": Dispatch, "prices": Prices}
 NUMBERS = ("objective_yuan", "bound_yuan", "without_option_yuan")
 PLAN_FILE, ARRAYS_FILE, LEDGER = "plan.json", "plan.npz", "ledger.jsonl"
+#: Tenants that there may be where no file of quotas says how many there are, or as many as jobs.
+MOST_UNNAMED = 2**16
 #: Columns of names, and of hours of tidy tables, that are no columns of the table's class.
 NAMES = {
     "jobs": ["id"],
@@ -191,7 +193,7 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
             known["origin"] = known["site"] = [str(n) for n in tables[name].name]
             sizes |= {"destination": len(tables[name])}
     if not limited:
-        tables["quotas"] = Quotas.unlimited(int(tables["jobs"].tenant.max(initial=0)) + 1)
+        tables["quotas"] = _unlimited(tables["jobs"], paths["jobs"])
     if any((folder / f"{RUNNING}{suffix}").exists() for suffix in SUFFIXES):
         paths[RUNNING] = _table_path(folder, RUNNING)
         arrow = with_indices(read_table(paths[RUNNING], []), paths[RUNNING], Running, known)
@@ -457,6 +459,21 @@ def _table_path(folder: Path, name: str) -> Path:
         message = f"{folder}: {found} of {name}.parquet and {name}.csv, needed one of them"
         raise InvalidProblemError(message, name)
     return there[0]
+
+
+def _unlimited(jobs: Jobs, path: Path) -> Quotas:
+    """Return quotas without limits, a row for each tenant up to the last that a job names.
+
+    A number of a tenant far beyond what the jobs could fill is a mistake, and no reason for tables
+    of that length.
+    """
+    most, row = max(len(jobs), MOST_UNNAMED), int(np.argmax(jobs.tenant)) if len(jobs) else 0
+    last = int(jobs.tenant[row]) if len(jobs) else 0
+    if last >= most:
+        needed = f"below {most} where no file of quotas is"
+        message = f"{path.name}: jobs.tenant[{row}]: found {last}, needed {needed}"
+        raise InvalidProblemError(message, "jobs.tenant", row)
+    return Quotas.unlimited(last + 1)
 
 
 def _built(

@@ -76,12 +76,14 @@ def _hour(
             time = datetime.datetime.fromisoformat(value)
         except ValueError:
             time = None
-    needed = "the number of an hour"
+    needed = "the number of an hour" if step_h == 1 else "the number of a step"
     if start is not None:
-        needed += ", or a time on the hour of the batch, like "
-        needed += (start + datetime.timedelta(hours=step_h)).isoformat(timespec="minutes")
+        needed += f", or a time {'on the hour' if step_h == 1 else 'at a step'} of the batch, like "
+        precision = "minutes" if round(step_h * 3600) % 60 == 0 else "seconds"
+        needed += (start + datetime.timedelta(hours=step_h)).isoformat(timespec=precision)
         hours = None if time is None else hour_of(start, time) / step_h
-        if hours is not None and abs(hours - round(hours)) < (1e-9 if step_h != 1 else 1e-300):
+        tolerance = 0.0 if step_h == 1 else 1e-6 / (3600 * step_h)  # a microsecond
+        if hours is not None and abs(hours - round(hours)) <= tolerance:
             return round(hours)
     elif time is not None:
         needed += "; a time needs a start in problem.json"

@@ -40,7 +40,7 @@ class Free(NamedTuple):
 
     accelerators: Int64s
     data_gb: Floats
-    #: By tenant and accelerator told apart, the least that the tenant's queues leave, (n, models).
+    #: By tenant and distinguished accelerator, the least that its queues leave, (n, models).
     accelerator_h: Floats
     #: By row of `Quotas.linear_rows`.
     quota_rows_h: Floats

@@ -3,7 +3,7 @@
 A queue borrows what it uses beyond its guarantee, from the queues beside it (those below the same
 queue) that use less than theirs. What all of them leave is lent to those that borrow in proportion
 to what they borrow, and each lender's part of it is its part of what is left. What is borrowed
-beyond that comes from accelerators that are guaranteed to nobody.
+beyond that comes from accelerators that no queue is guaranteed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Loan", "QueueAccount", "queue_account", "queue_of"]
 
-#: Accelerator-hours that are told, at least: less is what rounding leaves.
+#: Accelerator-hours below which a loan is rounding, and left out.
 LEAST_H = 1e-6
+#: Loans of a plan at most: thousands of queues side by side have millions of pairs.
+MOST_LOANS = 1_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +72,7 @@ class QueueAccount:
     by_accelerator_h : float64 (n_accelerators, n_tenants)
         Used, by accelerator; no rows where quotas do not tell them apart.
     loans : tuple of Loan
+        The largest 1,000 at most; `borrowed_h` and `lent_h` count all.
     """
 
     name: tuple[str, ...]
@@ -110,18 +113,17 @@ def queue_account(plan: PlanData) -> QueueAccount:
     ]
     guarantee = quotas.lower_accelerator_h
     borrowed = np.maximum(used - guarantee, 0.0)
-    lent, loans = np.zeros(n), list[Loan]()
+    lent, pairs = np.zeros(n), list[_Pairs]()
     for queues in _beside(plan):
         unused = np.maximum(guarantee[queues] - used[queues], 0.0)
         wanted, left = float(borrowed[queues].sum()), float(unused.sum())
         if wanted <= LEAST_H or left <= LEAST_H:
             continue
         lent[queues] = unused * min(1.0, wanted / left)
-        for b in queues[borrowed[queues] > LEAST_H].tolist():
-            for lender in queues[unused > LEAST_H].tolist():
-                hours = float(borrowed[b] / wanted * lent[lender])
-                names = quotas.label(b), quotas.label(lender)
-                loans.append(Loan(*names, hours, hours * float(borne[b] / used[b])))
+        part = np.where(borrowed[queues] > LEAST_H, borrowed[queues] / wanted, 0.0)
+        b, lender, hours = _largest(part, np.where(unused > LEAST_H, lent[queues], 0.0))
+        pairs.append((queues[b], queues[lender], hours))
+    loans = _loans(plan, pairs, borne / np.where(used > 0, used, 1.0))
     own = [quotas.label(p) if p >= 0 else "" for p in quotas.parent.tolist()]
     return QueueAccount(
         name=tuple(quotas.label(m) for m in range(n)),
@@ -136,7 +138,42 @@ def queue_account(plan: PlanData) -> QueueAccount:
         price_yuan_per_h=sealed(plan.prices.quota / step + 0.0),
         borne_yuan=sealed(borne),
         by_accelerator_h=sealed(np.array(by).reshape(-1, n)),
-        loans=tuple(loans),
+        loans=loans,
+    )
+
+
+#: Borrowers, lenders and accelerator-hours.
+_Pairs = tuple["Int64s", "Int64s", "Floats"]
+
+
+def _largest(part: Floats, lent: Floats) -> _Pairs:
+    """Return the largest products of one's part and another's loan, `MOST_LOANS` at most.
+
+    The pair of the i-th largest part and the j-th largest loan, from 1, has i * j - 1 pairs above
+    it that are no smaller, so that few pairs need to be looked at.
+    """
+    by_part, by_lent = (
+        np.argsort(-x, kind="stable")[: min(np.count_nonzero(x), MOST_LOANS)] for x in (part, lent)
+    )
+    many = np.minimum(MOST_LOANS // np.arange(1, len(by_part) + 1), len(by_lent))
+    borrower = np.repeat(by_part, many)
+    lender = by_lent[np.arange(len(borrower)) - np.repeat(np.cumsum(many) - many, many)]
+    hours = part[borrower] * lent[lender]
+    kept = np.lexsort((lender, borrower, -hours))[:MOST_LOANS]
+    kept = kept[np.lexsort((lender[kept], borrower[kept]))]
+    return borrower[kept], lender[kept], hours[kept]
+
+
+def _loans(plan: PlanData, pairs: list[_Pairs], yuan_per_h: Floats) -> tuple[Loan, ...]:
+    """Return the largest of the loans between pairs of queues, in their order."""
+    if not pairs:
+        return ()
+    borrower, lender, hours = (np.concatenate(columns) for columns in zip(*pairs, strict=True))
+    kept = np.sort(np.argsort(-hours, kind="stable")[:MOST_LOANS])
+    label, yuan = plan.problem.quotas.label, hours * yuan_per_h[borrower]
+    return tuple(
+        Loan(label(int(borrower[k])), label(int(lender[k])), float(hours[k]), float(yuan[k]))
+        for k in kept.tolist()
     )
 
 
@@ -154,7 +191,8 @@ def _upwards(plan: PlanData, values: Any) -> Floats:
 def _beside(plan: PlanData) -> list[Int64s]:
     """Return the queues below each queue, and those below none, where there are two or more."""
     parent = plan.problem.quotas.parent
-    groups = [np.flatnonzero(parent == above) for above in np.unique(parent)]
+    order = np.argsort(parent, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(parent[order])) + 1)
     return [queues for queues in groups if len(queues) > 1]
 
 

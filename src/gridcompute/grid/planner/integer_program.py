@@ -49,7 +49,7 @@ class Relaxation(NamedTuple):
 class Searched(NamedTuple):
     """What a search found."""
 
-    #: Options chosen, (n_options,); None where no plan was found.
+    #: Options chosen, (n_options,): the start where no other was found, None without a start.
     chosen: Bools | None
     #: No choice of these options costs less, yuan.
     bound_yuan: float
@@ -326,15 +326,15 @@ class IntegerProgram:
         self._highs.setCallback(ask, None)
         self._highs.startCallback(self._interrupts.kCallbackMipInterrupt)
         self._highs.run()
+        bound = float(self._highs.getInfo().mip_dual_bound)
         if start is not None and self._is_stale():
             self._highs.clearSolver()
             self._highs.run()
+            bound = max(bound, float(self._highs.getInfo().mip_dual_bound))  # both are proved
         self._highs.stopCallback(self._interrupts.kCallbackMipInterrupt)
-        info = self._highs.getInfo()
-        bound = float(info.mip_dual_bound)
         bound = (bound - TOLERANCE * max(TYPICAL_COST, abs(bound))) / self._unit
-        if info.primal_solution_status != FEASIBLE:
-            return Searched(None, bound)
+        if self._highs.getInfo().primal_solution_status != FEASIBLE:
+            return Searched(start, bound)
         values = np.asarray(self._highs.getSolution().col_value[:n])
         return Searched(values > 0.5, bound)
 

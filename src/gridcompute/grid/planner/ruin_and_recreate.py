@@ -31,7 +31,7 @@ __all__ = ["ruin_and_recreate"]
 #: 10 ms of one processor, and 300 of them take a plan from 2,641 to 2,626 yuan; with an exact
 #: dispatch after each few exchanges, as in a round of `exchange_round`, one took a second.
 ROUNDS, WITHOUT_GAIN = 400, 100
-#: A plan that costs more by this part of the cost is gone on from at first.
+#: A plan that costs more by this part of the cost's size is gone on from at first.
 WARMTH = 2e-3
 #: Parts of the sites, hours or jobs that go out.
 PARTS = (0.1, 0.2, 0.4)
@@ -52,12 +52,18 @@ def ruin_and_recreate(state: PlannerState) -> None:
         state.best = current
         found = _round(state, rng, curves)
         since += 1
-        if found.cost < current.cost * (1 + WARMTH * (1 - k / ROUNDS) * rng.random()):
+        warmth = WARMTH * (1 - k / ROUNDS) * rng.random()
+        if is_near(found.cost, current.cost, warmth):
             current = found
             curves = curves_about(block, current.room.load)
         if found.cost < best.cost:
             best, since = found, 0
         state.best = best
+
+
+def is_near(cost: float, current: float, part: float) -> bool:
+    """Is a cost below another one plus this part of its size? Costs may be negative."""
+    return cost < current + part * abs(current)
 
 
 def _round(

@@ -43,8 +43,9 @@ __all__ = ["resume"]
 #: How many times as long as the walk before it a quick dive takes. Where less time is left, what
 #: stands is improved by exchanges alone.
 DIVE_OF_WALK = 2.0
-#: Hours at the beginning of a plan an hour old whose jobs stay, but for exchanges.
-NEAR_H = 6
+#: Steps at the beginning of a plan a step old whose jobs stay, but for exchanges: `start` counts
+#: steps, which are hours where an operator plans by the hour.
+NEAR_STEPS = 6
 #: Part of the bound that the walk gains where the old prices were so far from the new ones, as
 #: after the loss of a site, that a walk as from nothing has to follow.
 FAR = 0.02
@@ -113,7 +114,7 @@ def next_hour(state: PlannerState, y: Floats) -> None:
         exchanges(state, range(2))
         exchanges(state, range(CHAIN_ROUNDS), CHAINS)
         return
-    improve(state, DIVE_QUICK, 0.6, (best.klass < 0) | (best.start >= NEAR_H), rounds=2)
+    improve(state, DIVE_QUICK, 0.6, (best.klass < 0) | (best.start >= NEAR_STEPS), rounds=2)
     if state.clock.limited:
         ruin_and_recreate(state)
     elif not state.finished():

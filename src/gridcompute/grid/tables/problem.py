@@ -12,6 +12,7 @@ import numpy as np
 from ... import _checks
 from ...errors import InvalidProblemError
 from ..eligibility import REASONS, filtered, hours_needed
+from . import steps
 from .corridors import Corridors
 from .energy import Energy
 from .frozen import Frozen, frozen, sealed
@@ -22,7 +23,6 @@ from .plausible import ImplausibleUnitWarning, implausible
 from .quotas import Quotas
 from .running import Running, pinned_accelerators, require_room, running_as_jobs
 from .sites import Classes, Sites
-from .steps import per_step, step_of
 from .times import start_of, time_of
 from .window import jobs_in_window, sliced
 
@@ -131,7 +131,7 @@ class Problem(Frozen):
             raise TypeError(f"problem.name must be a str, not {type(self.name).__name__}")
         object.__setattr__(self, "start", start_of("problem.start", self.start))
         object.__setattr__(self, "sources", _sources(self.sources))
-        object.__setattr__(self, "step_h", step_of("problem.step_h", self.step_h))
+        object.__setattr__(self, "step_h", steps.step_of("problem.step_h", self.step_h))
         if isinstance(self.hours, bool) or not isinstance(self.hours, (int, np.integer)):
             raise TypeError(f"problem.hours must be an int, not {type(self.hours).__name__}")
         if self.hours < 1:
@@ -145,6 +145,8 @@ class Problem(Frozen):
         self.direct_rule.applies_to(self.sites, self.energy)
         for words in implausible(self) if type(self) is Problem else ():
             warnings.warn(words, ImplausibleUnitWarning, stacklevel=3)
+        if self.step_h != 1:
+            steps.require_room(self)
         _ = self.stepped
         if self.running is not None:
             _ = self.effective
@@ -369,7 +371,7 @@ class Problem(Frozen):
     @cached_property
     def _in_steps(self) -> Problem:
         columns = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return _InSteps(**(columns | per_step(self)))
+        return _InSteps(**(columns | steps.per_step(self)))
 
     @cached_property
     def effective(self) -> Problem:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ... import _checks
-from ..._extras import extra
 from ...errors import InvalidProblemError
 from .column import Bools, Floats, Int32s, Table, column
 from .frozen import sealed
@@ -40,7 +39,7 @@ class QuotaRows:
     upper_h: Floats
     lower_h: Floats
     below_yuan_per_h: Floats
-    #: How many accelerators are told apart; 1 = none.
+    #: How many accelerators are distinguished; 1 = none.
     models: int
     row: Int32s
     end: Int32s
@@ -61,7 +60,7 @@ class QuotaRows:
         return sealed(np.concatenate([np.zeros(min(len(self.end), 1), np.int32), self.end[:-1]]))
 
     def model(self, accelerator: Int32s) -> Int32s:
-        """Return the place of each accelerator among those told apart."""
+        """Return the place of each accelerator among those distinguished."""
         return accelerator if self.models > 1 else np.zeros_like(accelerator)
 
     def account(self, queue: Any, accelerator: Any) -> Any:
@@ -118,7 +117,7 @@ class Quotas(Table):
         The most that is used beyond the guarantee, a limit as well; inf = none.
     upper_by_accelerator_h, lower_by_accelerator_h : float64 (n_accelerators, n_tenants)
         Limit and guarantee for one accelerator each, in the order of `Classes.accelerator_names`,
-        beside those over all. Default: accelerators are not told apart.
+        beside those over all. Default: accelerators are not distinguished.
     weight, priority : float64 (n_tenants,)
         What `gridcompute.fair.divide` reads for the fair share that an audit shows; they change no
         plan.
@@ -171,10 +170,9 @@ class Quotas(Table):
         if getattr(getattr(values, "dtype", None), "kind", "i") in "UO" and np.ndim(values) == 1:
             object.__setattr__(self, "parent", _rows_of(values, self.tenant_names))
         by = {name: getattr(self, name) for name in _BY_ACCELERATOR}
-        if all(value is None for value in by.values()):
-            by = dict.fromkeys(by, ())
+        given_by = {name: value for name, value in by.items() if not _is_nothing(value)}
         for name, nothing in _BY_ACCELERATOR.items():
-            object.__setattr__(self, name, nothing if by[name] is None else by[name])
+            object.__setattr__(self, name, given_by.get(name, nothing if given_by else ()))
         super().__post_init__()
 
     def check(self) -> None:
@@ -196,15 +194,16 @@ class Quotas(Table):
 
     def _check_circles(self) -> None:
         """Raise for the first tenant that is above itself."""
-        above, n = self.parent.astype(np.int64), len(self)
-        at = above.copy()
-        for _ in range(n):  # no tree is deeper
+        at, n = self.parent.astype(np.int64), len(self)
+        for _ in range(n.bit_length()):  # 1, 2, 4, ... queues upwards; no tree is deeper than n
+            at = np.where(at >= 0, at[at], -1)
             if not (at >= 0).any():
                 return
-            at = np.where(at >= 0, above[at], -1)
         if n:
-            inside = int(at[np.argmax(at >= 0)])
-            raise self.fail("parent", inside, "a queue that does not lie below this one")
+            circle = [int(at[np.argmax(at >= 0)])]
+            while self.parent[circle[-1]] != circle[0]:
+                circle.append(int(self.parent[circle[-1]]))
+            raise self.fail("parent", min(circle), "a queue that does not lie below this one")
 
     def label(self, tenant: int | np.integer[Any]) -> str:
         """What a tenant is called: its name, or "tenant" and its row."""
@@ -305,9 +304,6 @@ class Quotas(Table):
 
     def to_arrow(self) -> pa.Table:
         """The table as a pyarrow Table; what has no effect (trees, accelerators) has no column."""
-        with extra("grid"):
-            pass
-
         table: pa.Table = super().to_arrow()
         idle = [name for name in _BY_ACCELERATOR if not self.by_accelerator]
         for name, usual in _USUAL.items():
@@ -325,6 +321,13 @@ class Quotas(Table):
 _BY_ACCELERATOR = {"upper_by_accelerator_h": np.inf, "lower_by_accelerator_h": 0.0}
 #: Columns that a file leaves out where all have this value.
 _USUAL = {"parent": -1, "borrowing_accelerator_h": np.inf, "weight": 1.0, "priority": 0.0}
+
+
+def _is_nothing(value: Any) -> bool:
+    """Has a column by accelerator no rows, as that of quotas that do not distinguish them?"""
+    if isinstance(value, np.ndarray):
+        return value.shape[:1] == (0,)
+    return value is None or (isinstance(value, (tuple, list)) and not value)
 
 
 def _rows_of(values: Any, names: tuple[str, ...]) -> Int32s | Any:

@@ -1,4 +1,4 @@
-"""Where the figures of a problem come from: sourced, derived and assumed told apart."""
+"""Where the figures of a problem come from: sourced, derived and assumed distinguished."""
 
 from __future__ import annotations
 

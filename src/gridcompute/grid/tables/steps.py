@@ -12,29 +12,53 @@ from typing import Any
 from ...errors import InvalidProblemError
 from .limits import number_of
 
-__all__ = ["LEAST_STEP_H", "per_step", "step_of"]
+__all__ = ["per_step", "require_room", "step_of"]
 
-#: The shortest step, hours: a minute. The longest is an hour.
-LEAST_STEP_H = 1 / 60
+#: The shortest and the longest step, seconds.
+LEAST_S, MOST_S = 60, 3600
+#: How far a step may be from a whole number of seconds, which 1/7 of an hour is not.
+ROUNDING_S = 1e-6
 
 
 def step_of(field: str, value: Any) -> float:
-    """Return the length of a step, hours."""
+    """Return the length of a step, hours: a whole number of seconds, so that times are exact."""
     step = number_of(field, value)
-    if not LEAST_STEP_H * (1 - 1e-12) <= step <= 1:
-        message = f"{field} is {step:g}, needed a number of hours from 1/60 to 1"
-        raise InvalidProblemError(message, field)
-    return step
+    seconds = step * 3600
+    within = LEAST_S - ROUNDING_S <= seconds <= MOST_S + ROUNDING_S  # false for NaN
+    if not within or abs(seconds - round(seconds)) > ROUNDING_S:
+        needed = "a number of hours from 1/60 to 1 that is a whole number of seconds"
+        raise InvalidProblemError(f"{field} is {step:.10g}, needed {needed}", field)
+    return round(seconds) / 3600
+
+
+#: Columns in hours, or by kW: a step has more of them the shorter it is.
+LENGTHS = {
+    "energy": ("demand_yuan_per_kw",),
+    "quotas": (
+        "upper_accelerator_h",
+        "lower_accelerator_h",
+        "borrowing_accelerator_h",
+        "upper_by_accelerator_h",
+        "lower_by_accelerator_h",
+    ),
+}
+
+
+def require_room(problem: Any) -> None:
+    """Raise for the first value that is beyond its column's limit once it is counted in steps."""
+    step = problem.step_h
+    for title, names in LENGTHS.items():
+        table = getattr(problem, title)
+        for name in names:
+            spec = table.columns()[name]
+            needed = f"at most {spec.high * step:g} ({spec.unit}) in steps of {step:g} h"
+            table.require(spec.fits(getattr(table, name) / step), name, needed)
 
 
 def per_step(problem: Any) -> dict[str, Any]:
     """Return the tables of a `Problem` as they are where its step is the unit of time."""
     step, jobs, classes, energy = problem.step_h, problem.jobs, problem.classes, problem.energy
     quotas = problem.quotas
-    hours = (
-        *("upper_accelerator_h", "lower_accelerator_h", "borrowing_accelerator_h"),
-        *("upper_by_accelerator_h", "lower_by_accelerator_h"),
-    )
     return {
         "step_h": 1.0,
         "jobs": jobs.replace(delay_yuan_per_h=jobs.delay_yuan_per_h * step),
@@ -52,6 +76,6 @@ def per_step(problem: Any) -> dict[str, Any]:
         ),
         "quotas": quotas.replace(
             below_yuan_per_accelerator_h=quotas.below_yuan_per_accelerator_h * step,
-            **{name: getattr(quotas, name) / step for name in hours},
+            **{name: getattr(quotas, name) / step for name in LENGTHS["quotas"]},
         ),
     }
