@@ -326,7 +326,7 @@ _USUAL = {"parent": -1, "borrowing_accelerator_h": np.inf, "weight": 1.0, "prior
 def _is_nothing(value: Any) -> bool:
     """Has a column by accelerator no rows, as that of quotas that do not distinguish them?"""
     if isinstance(value, np.ndarray):
-        return value.shape[:1] == (0,)
+        return bool(value.shape[:1] == (0,))
     return value is None or (isinstance(value, (tuple, list)) and not value)
 
 
