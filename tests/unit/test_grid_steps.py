@@ -12,6 +12,7 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
+from gridcompute.report.tables import bottleneck_list
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -233,6 +234,16 @@ def test_a_value_too_large_for_short_steps_is_named_as_it_was_given() -> None:
         fine.replace(energy=energy)
     most = fine.quotas.replace(upper_accelerator_h=[2.5e11, np.inf])
     assert gc.match(fine.replace(quotas=most), gap=1.0).verify().valid
+
+
+def test_what_is_scarce_is_shown_by_the_step() -> None:
+    """If this fails, the page names an hour where it means a step."""
+    plan = gc.match(in_quarters(day(0)), gap=0.0)
+    prices = plan.prices.replace(capacity=np.ones_like(plan.prices.capacity))
+    plan = dataclasses.replace(plan, prices=prices)
+    units = [b.unit for b in bottleneck_list(plan) if b.kind == "capacity"]
+    assert units
+    assert all(unit.startswith("accelerator-h, step ") for unit in units), units
 
 
 def test_policies_reports_and_running_jobs_know_the_step() -> None:

@@ -126,7 +126,9 @@ def _rows(plan: Plan, words: list[str]) -> list[int]:
 
 def explain(
     folder: Folder,
-    jobs: Annotated[list[str], typer.Argument(help="Ids of jobs, or their rows, from 0.")],
+    jobs: Annotated[
+        list[str], typer.Argument(help="Ids of jobs where these are text, else their rows, from 0.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Say why jobs of a stored plan run where they do, or why not, with each site's best option."""

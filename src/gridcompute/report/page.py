@@ -24,6 +24,7 @@ from .tables import (
     direct_rows,
     energy_unit,
     mandate_rows,
+    step_word,
     table,
 )
 
@@ -193,7 +194,8 @@ def _hints(plan: Plan) -> list[str]:
     """Each hour in full."""
     times = [plan.problem.time(h) for h in range(plan.problem.hours)]
     return [
-        f"hour {h}" if t is None else t.strftime("%a %d %b, %H:%M") for h, t in enumerate(times)
+        f"{step_word(plan)} {h}" if t is None else t.strftime("%a %d %b, %H:%M")
+        for h, t in enumerate(times)
     ]
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "mandate_rows",
     "share_text",
     "short_mwh",
+    "step_word",
     "table",
 ]
 
@@ -202,7 +203,7 @@ def _capacity(plan: Plan) -> Iterator[Bottleneck]:
         h = int(np.argmax(earns[c]))
         if earns[c].sum() > 0:
             where = f"{names[classes.site[c]]}, {classes.accelerator_names[classes.accelerator[c]]}"
-            unit = f"accelerator-h, hour {h}"
+            unit = f"accelerator-h, {step_word(plan)} {h}"
             price = float(plan.prices.capacity[c, h]) / plan.problem.step_h
             yield Bottleneck("capacity", where, price, unit, *_earned(earns[c]))
 
@@ -214,7 +215,7 @@ def _corridors(plan: Plan) -> Iterator[Bottleneck]:
     )
     for o, d in np.argwhere(earns.sum(axis=2) > 0):
         h = int(np.argmax(earns[o, d]))
-        unit = f"GB, hour {h}"
+        unit = f"GB, {step_word(plan)} {h}"
         where = f"{names[o]} to {names[d]}"
         yield Bottleneck("corridor", where, float(prices[o, d, h]), unit, *_earned(earns[o, d]))
 
@@ -246,6 +247,11 @@ def _others(plan: Plan) -> Iterator[Bottleneck]:
             price = float(prices.storage[s, k]) * (problem.step_h if k == 1 else 1.0)
             if price > 0:
                 yield Bottleneck(kind, str(name), price, unit, *_earned(price * float(size)))
+
+
+def step_word(plan: Plan) -> str:
+    """What a step of the batch is called."""
+    return "hour" if plan.problem.step_h == 1 else "step"
 
 
 def _earned(yuan: NDArray[np.float64] | float) -> tuple[float, float]:

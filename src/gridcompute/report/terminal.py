@@ -65,7 +65,7 @@ def _summary(plan: Plan, console: Console) -> None:
     title = f"{problem.name}: {n:,} jobs, {sizes}, {problem.hours * problem.step_h:g} hours"
     _print(console, title, _table(["", ""], rows, heads=False))
     if problem.sources:
-        text = f"Figures of the problem: {counted(problem.sources)}; the page tells each source."
+        text = f"Figures of the problem: {counted(problem.sources)}; the page lists each source."
         console.print(_text(text))
 
 

@@ -166,7 +166,7 @@ class Audit:
     def queue_rows(self) -> list[list[str]]:
         """The queues that have a guarantee, a limit or a place in a tree, as text by `QUEUE_HEAD`.
 
-        The last two are for those that borrow or lend.
+        `borrowed` and `lent` are 0 for those that do neither.
         """
         q, rows = self.queues, []
         for m, name in enumerate(q.name):

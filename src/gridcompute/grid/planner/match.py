@@ -32,6 +32,7 @@ from .settings import (
     BOUND_STEPS,
     BOUND_STEPS_AGAIN,
     BOUND_STEPS_FEW,
+    BRIEF_S_PER_JOB,
     DIVE,
     DIVE_AGAIN,
     DIVE_FEW,
@@ -39,7 +40,6 @@ from .settings import (
     DIVE_QUICK,
     DIVE_SMALL,
     DIVE_SMALL_AGAIN,
-    HURRY,
     PRICES_PART,
     PRICES_PART_HASTY,
     PRICES_PART_SMALL,
@@ -233,7 +233,7 @@ def _first_prices(state: PlannerState, y: Floats) -> Floats:
     """Prices from samples, from nothing, as carefully as jobs and time allow."""
     if state.hasty:
         return state.sampled(y, SAMPLED_ASCENT_HASTY, PRICES_PART_HASTY)
-    if state.small and state.clock.left() < HURRY * len(state.in_order):
+    if state.small and state.clock.left() < BRIEF_S_PER_JOB * len(state.in_order):
         return state.sampled(y, SAMPLED_ASCENT_HOUR_FAR, PRICES_PART)
     if state.small and state.clock.limited:
         return state.sampled(y, SAMPLED_ASCENT_SMALL_LIMITED, PRICES_PART_SMALL)

@@ -16,6 +16,7 @@ __all__ = [
     "BOUND_STEPS_AGAIN",
     "BOUND_STEPS_FEW",
     "BRIEF_S",
+    "BRIEF_S_PER_JOB",
     "CHAINS",
     "CHAIN_ROUNDS",
     "CORRECTED_AT",
@@ -34,7 +35,6 @@ __all__ = [
     "FEW_PLACES",
     "FULL",
     "HASTE",
-    "HURRY",
     "LAST_SIZES",
     "MOST_SAMPLES",
     "PRICES_PART",
@@ -108,13 +108,13 @@ SAMPLED_ASCENT_NEAR = SampledAscentOptions(200, (0.03, 0.001), sample=8_000)
 SAMPLED_ASCENT_HOUR = SampledAscentOptions(200, (0.1, 0.005), sample=8_000)
 #: The same where time is short: 7,550 of 7,566 yuan in 0.4 s of one processor in place of 0.9.
 SAMPLED_ASCENT_HOUR_BRIEF = SampledAscentOptions(100, (0.1, 0.01), sample=8_000, energy_every=4)
-#: Where less than this is left, seconds, it is.
+#: Seconds left below which `SAMPLED_ASCENT_HOUR_BRIEF` is used.
 BRIEF_S = 10.0
 #: A walk after it where the prices an hour old were far from the new ones, as after a first hour
 #: that had no time for better ones. From nothing it proves 7,180 of 7,204 yuan in 0.7 s.
 SAMPLED_ASCENT_HOUR_FAR = SampledAscentOptions(300, (5.0, 0.01), sample=600, energy_every=5)
-#: Where less than this is left for each of few jobs, seconds, the first prices come from it, too.
-HURRY = 2e-3
+#: Seconds a job below which small problems take their first prices from `SAMPLED_ASCENT_HOUR_FAR`.
+BRIEF_S_PER_JOB = 2e-3
 
 
 class FixingOptions(NamedTuple):
