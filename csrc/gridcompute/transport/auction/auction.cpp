@@ -72,8 +72,7 @@ AuctionStart start_prices(const KeyTable& keys, std::span<const Cost> weights, s
     out.prices.assign(capacity.size(), 0);
     return out;
   }
-  Cost epsilon = house.price_scale();
-  for (int k = 1; k < tuning.auction_phases; ++k) epsilon = std::min(epsilon * tuning.auction_factor, kCostLimit / 8);
+  Cost epsilon = house.first_epsilon(tuning.auction_phases, tuning.auction_factor);
   Index bids = tuning.auction_bids * static_cast<Index>(weights.size());
   for (int k = 0; k < tuning.auction_phases; ++k) {
     if (k > 0) {

@@ -47,6 +47,15 @@ class AuctionState {
     return std::max<Cost>(1, *middle);
   }
 
+  // Returns the epsilon of the first of `phases`, each `factor` times the next: the scale of price differences in the
+  // last. At most an eighth of the limit, whatever the factor.
+  Cost first_epsilon(int phases, Cost factor) {
+    constexpr Cost kMost = kCostLimit / 8;
+    Cost epsilon = price_scale();
+    for (int k = 1; k < phases; ++k) epsilon = epsilon > kMost / factor ? kMost : epsilon * factor;
+    return epsilon;
+  }
+
   // Runs one phase at `epsilon`; false if the bids run out or after a stop.
   bool run_phase(Cost epsilon, Index& bids, Stop& stop) {
     const auto heap = std::greater<>{};

@@ -175,8 +175,7 @@ bool NearAssignment::run_auction() {
   std::vector<Cost> capacity(capacity_.begin(), capacity_.end());
   capacity.push_back(0);  // the padding of lists
   auction::AuctionState state(lists_, weights, capacity);
-  Cost epsilon = state.price_scale();
-  for (int k = 1; k < tuning_.auction_phases; ++k) epsilon = std::min(epsilon * tuning_.auction_factor, kCostLimit / 8);
+  Cost epsilon = state.first_epsilon(tuning_.auction_phases, tuning_.auction_factor);
   Index bids_left = tuning_.near_bids * n_;
   for (int k = 0; k < tuning_.auction_phases; ++k) {
     if (k > 0) {
