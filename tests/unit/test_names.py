@@ -93,12 +93,15 @@ def test_a_name_is_no_markup_of_the_audit(plan: grid.Plan) -> None:
     assert "<" not in text
     assert not re.search(r"(?<!\\)[`*_\[\]](?!\*?(new|all) sites)", text.replace("**", ""))
     assert not re.search(r"https?://|www\.", text)
-    cells = [len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if "|" in line]
     head, *_ = (line for line in text.splitlines() if line.startswith("| site"))
     sites = [line for line in text.splitlines() if re.match(r"\| .*\(new\)", line)]
     assert len(sites) == len(HOSTILE)
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in sites} == {head.count("|")}
-    assert len(set(cells)) <= 3  # of the three tables
+    tables = [block for block in text.split("\n\n") if block.startswith("|")]
+    assert len(tables) >= 4  # sites, rules, cost, queues
+    for table in tables:
+        cells = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(cells) == 1, table
     lines = text.splitlines()
     assert sum(line.startswith("ALARM: ") for line in lines) == len(grid.audit(plan).alarms) > 0
     assert not any(line.startswith(("| forged", "ALARM: none")) for line in lines)
