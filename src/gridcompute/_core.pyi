@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, overload, type_check_only
 
@@ -35,7 +36,9 @@ class TermsShard(metaclass=_Pybind11Type):
         threads: int,
         keep: bool = False,
     ) -> bytes | None: ...
-    def __buffer__(self, flags: int, /) -> memoryview: ...
+    if sys.version_info >= (3, 12):  # before, a buffer in C alone
+        def __buffer__(self, flags: int, /) -> memoryview: ...
+
     def take_assignment(self) -> _Slots: ...
 
 class FlowWarmStart(metaclass=_Pybind11Type):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -70,7 +70,8 @@ class _LocalShards:
             if question[:4] == ASSIGN:
                 self._assigned(k)
             if self._folder is not None and question[:4] != _OPEN:
-                self._folder.record(k, question, memoryview(self.held[k]))
+                held: Any = self.held[k]  # a buffer, which types can say from Python 3.12 on
+                self._folder.record(k, question, memoryview(held))
         return answers
 
     def _recorded(self, k: int, question: bytes) -> bytes | None:
