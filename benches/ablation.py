@@ -40,6 +40,7 @@ OFF: dict[str, dict[str, tuple[str, dict[str, float], dict[str, Any]]]] = {
         "merged_classes": ("transport", {"merge_jobs": 1 << 30}, {}),
         "float32 filter": ("transport", {"filter_classes": 1 << 20}, {}),
         "dense Laplacian": ("transport", {"dense_laplacian": 0}, {}),
+        "measured price drops": ("transport", {"measured_drops": 0}, {}),
         "samples (all but one)": ("transport", {"sample_growth": 1 << 10}, {}),
         "Newton (one step)": ("transport", {"evaluations": 1}, {}),
         "columns read as a whole": ("transport", {"build_all_share": 0}, {}),

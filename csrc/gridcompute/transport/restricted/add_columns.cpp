@@ -213,6 +213,31 @@ Violations find_violations_exact(const SolverContext& context, const Level& leve
   return out;
 }
 
+Cost price_drop_needed(const SolverContext& context, const Level& level, RestrictedProblem& r,
+                       std::span<const Cost> prices, Slot slot, Cost units, Cost most) {
+  const Index n = level.jobs();
+  // One job in `step` is sample enough.
+  const Index step = std::max<Index>(1, n / context.tuning.measured_jobs), asked = (n + step - 1) / step;
+  if (level.shards != nullptr) {
+    level.shards->list_every(step, r);
+    if (context.stop.requested()) return most;
+  }
+  std::vector<std::vector<Cost>> parts(static_cast<std::size_t>(Pool::chunks(asked, kChunk)));
+  context.pool.for_chunks(asked, kChunk, [&](Index chunk, Index begin, Index end) {
+    for (Index at = begin * step; at < std::min(n, end * step); at += step) {
+      const Index k = level.shards != nullptr ? level.shards->listed_at(at) : at;
+      const Index job = level.row(k);
+      const Cost need = context.keys.at(job, slot) + prices[slot] - least_listed_cost(context, level, r, prices, k);
+      if (need > 0 && need < most) parts[static_cast<std::size_t>(chunk)].push_back(need);
+    }
+  });
+  std::vector<Cost> needs = flatten(parts);
+  const Cost rank = (units + step - 1) / step;
+  if (static_cast<Cost>(needs.size()) <= rank) return most;
+  std::nth_element(needs.begin(), needs.begin() + rank, needs.end());
+  return needs[static_cast<std::size_t>(rank)] + 1;
+}
+
 AddedColumns add_improving_columns(const SolverContext& context, const Level& level, const Violations& violations,
                                    std::span<const Cost> prices, RestrictedProblem& r, CostRangeStats& seen) {
   const auto n = static_cast<std::size_t>(r.columns);

@@ -16,6 +16,11 @@ namespace gridcompute::transport {
 [[nodiscard]] Violations find_violations_exact(const SolverContext& context, const Level& level,
                                                const RestrictedProblem& r, std::span<const Cost> prices);
 
+// Returns by how much the price of `slot` would have to fall for about `units` more to be cheapest there; `most` at
+// most.
+[[nodiscard]] Cost price_drop_needed(const SolverContext& context, const Level& level, RestrictedProblem& r,
+                                     std::span<const Cost> prices, Slot slot, Cost units, Cost most);
+
 // Reads the violating jobs again, at these prices, and adds columns. Returns whether any of them is cheaper than a
 // job's candidates.
 enum class AddedColumns { none, better, stopped };

@@ -38,13 +38,28 @@ void widen(std::span<const Cost> wanted, Cost factor, PriceBox& narrow) {
   }
 }
 
-// Centres target prices: moves less their median, none below 0.
-void centre_targets(std::span<const Cost> from, std::vector<Cost>& wanted) {
+// Limits price drops. A class with a deficit that few jobs have on their list gets a target price as if it were free,
+// where a small drop may suffice: enough to attract twice the units it lacks. Prices are moves from `from` less their
+// median.
+void limit_price_drops(const SolverContext& context, const Level& level, RestrictedProblem& r, const SspRepair& repair,
+                       std::span<const Cost> from, std::vector<Cost>& wanted) {
+  const PriceBox& narrow = repair.box();
   std::vector<Cost> moves(wanted.size());
   for (std::size_t s = 0; s < moves.size(); ++s) moves[s] = wanted[s] - from[s];
-  const auto middle = moves.begin() + static_cast<std::ptrdiff_t>(moves.size() / 2);
-  std::nth_element(moves.begin(), middle, moves.end());
-  for (Cost& p : wanted) p = std::max<Cost>(0, p - *middle);
+  std::vector<Cost> sorted(moves);
+  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
+  std::nth_element(sorted.begin(), middle, sorted.end());
+  int drawn = 0;
+  for (Slot s = 0; s < r.columns; ++s) {
+    const Cost move = wanted[s] - from[s] - *middle;
+    if (repair.excess(s) >= 0 || move >= -narrow.down[s] || drawn == context.tuning.measured_drops ||
+        !context.keys.problem().cost->singles())
+      continue;
+    ++drawn;
+    wanted[s] = from[s] + *middle -
+                std::max(narrow.down[s], price_drop_needed(context, level, r, from, s, -2 * repair.excess(s), -move));
+  }
+  for (std::size_t s = 0; s < moves.size(); ++s) wanted[s] = std::max<Cost>(0, wanted[s] - *middle);
 }
 
 using Kind = LevelOutcome::Kind;
@@ -163,7 +178,7 @@ class ColumnGeneration {
     for (int wider = 0; end == SspRepair::End::left_box; ++wider) {
       repair.write_prices();
       at_ = repair.target_prices();
-      centre_targets(prices_, at_);
+      limit_price_drops(context_, level_, r_, repair, prices_, at_);
       if (wider == context_.tuning.repair_widenings || balanced_enough(repair)) break;
       lap("repair");
       const Violations violations = find_violations();
