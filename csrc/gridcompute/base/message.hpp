@@ -16,7 +16,7 @@ namespace gridcompute {
 
 class MessageWriter {
  public:
-  // Makes room for a message of so many bytes: large ones are then not moved while they grow.
+  // Reserves `bytes`: a large message is then not moved while it grows.
   void reserve(std::size_t bytes) { bytes_.reserve(bytes); }
   template <class T>
   void put(const T& value) {

@@ -255,7 +255,7 @@ Cost MoveIndex::choose_limit(Slot a, Cost need, Cost least_to, KeyBuffer& buffer
   return prices_[at(a)] + margin - std::min<Cost>(0, least_to);
 }
 
-// Begins to collect the moves of a class with so many members, up to lists.limit.
+// Begins to collect the moves of a class with this number of members, up to lists.limit.
 void MoveIndex::begin_moves(Slot a, Index members, SourceMoves& lists) const {
   const bool whole = lists.limit >= kForbidden;
   // A move is collected if its length is at most the threshold: within the limit, and below what was cut.

@@ -125,7 +125,7 @@ class LagrangianOracle : private JobGroups {
   [[nodiscard]] std::pair<Slot, CheapestOption> choose(const PriceSums& sums, const PackedJob& job,
                                                        const ShapeTable& table) const;
   [[nodiscard]] double quota_price(const PriceSums& sums, const JobShape& shape, Index klass) const;
-  // Has a class room in its quotas for a gang of the shape for so many hours?
+  // Returns whether the quota rows admit a gang of the shape on the class for its hours.
   [[nodiscard]] bool within_quota(const JobShape& shape, Index klass, std::int32_t hours) const;
   // Returns the cost of an allowed option, without migration.
   [[nodiscard]] double cost_of(const PriceSums& sums, const PackedJob& job, Index klass, Index hour) const;

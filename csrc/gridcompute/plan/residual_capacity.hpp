@@ -65,7 +65,7 @@ class ResidualCapacity {
   // Has every row of the option enough left for the job?
   [[nodiscard]] bool has_capacity(const PackedJob& job, Index klass, Index hour, std::int32_t d,
                                   bool within_power = true) const;
-  // Have the quota rows of the job enough left for so many hours on the class?
+  // Returns whether the job's quota rows have room for `d` hours on the class.
   [[nodiscard]] bool within_quota(const PackedJob& job, Index klass, std::int32_t d) const;
 
   const LagrangianOracle* oracle_;

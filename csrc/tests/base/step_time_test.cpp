@@ -5,7 +5,7 @@
 
 namespace gridcompute {
 
-// Reserves of a time limit are so many steps. Without a limit nothing is measured, and nothing is set aside.
+// Reserves of a time limit are a number of steps. Without a limit nothing is measured, and nothing is set aside.
 TEST(step_time_is_measured_under_a_deadline_alone) {
   const double step = measure_step_seconds();
   CHECK(step > 0);

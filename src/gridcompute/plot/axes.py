@@ -9,7 +9,7 @@ from .._extras import extra
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["COLOURS", "GREEN", "GREY", "colours_of", "hour_axis", "new_axes"]
+__all__ = ["COLOURS", "GREEN", "GREY", "colours_of", "energy_unit", "hour_axis", "new_axes"]
 
 #: Okabe and Ito's eight, which people with any colour vision tell apart, on white and on black.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#999999", "#f0e442")
@@ -43,3 +43,10 @@ def hour_axis(ax: Any, hours: int, labels: Sequence[str] | None = None) -> None:
     ax.set_xticks(ticks)
     if labels is not None:
         ax.set_xticklabels([labels[t] if t < hours else "" for t in ticks], rotation=30, ha="right")
+
+
+def energy_unit(most_kwh: float) -> tuple[float, str]:
+    """Return the kWh of the unit in which amounts up to this read well, and its name."""
+    if most_kwh >= 1e6:
+        return 1e6, "GWh"
+    return (1e3, "MWh") if most_kwh >= 1e3 else (1.0, "kWh")

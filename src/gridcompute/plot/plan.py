@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _checks
 from ..errors import InvalidProblemError
-from .axes import COLOURS, GREEN, GREY, colours_of, hour_axis, new_axes
+from .axes import COLOURS, GREEN, GREY, colours_of, energy_unit, hour_axis, new_axes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -261,7 +261,7 @@ class PlanPlots:
 def _scaled(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], str]:
     """Return rows of kWh in the unit in which the highest stack is 1 to 1,000, and its name."""
     top = float(rows.sum(axis=0).max(initial=0.0))
-    factor, unit = (1e6, "GWh") if top >= 1e6 else (1e3, "MWh") if top >= 1e3 else (1.0, "kWh")
+    factor, unit = energy_unit(top)
     return rows / factor, unit
 
 

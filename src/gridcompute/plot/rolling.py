@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks
-from .axes import COLOURS, GREEN, GREY, hour_axis, new_axes
+from .axes import COLOURS, GREEN, GREY, energy_unit, hour_axis, new_axes
 
 if TYPE_CHECKING:
     from ..grid.operations.rolling import Rolling
@@ -60,7 +60,7 @@ class RollingPlots:
         if shed.any():
             layers.append(("shed", shed, COLOURS[3]))
         top = float(load.max(initial=0.0))
-        factor, unit = (1e6, "GWh") if top >= 1e6 else (1e3, "MWh") if top >= 1e3 else (1.0, "kWh")
+        factor, unit = energy_unit(top)
         return self._stacked(layers, ax, factor=factor, label=f"load, {unit}")
 
     def green(self, *, ax: Any = None) -> Any:

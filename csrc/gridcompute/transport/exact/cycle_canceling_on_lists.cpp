@@ -101,7 +101,7 @@ void cancel_cycles_on_lists(const SolverContext& context, const Level& all, cons
   if (costs <= context.tuning.lists_least_costs || result.status != Status::optimal) return;
   result.listed = true;
   const PricedMatching of{problem, result.assignment, result.prices, default_margin(result.rounding, result.prices)};
-  // What all jobs pay is not at hand where some are in shards.
+  // The cost of all jobs is unknown here where some are in shards.
   const bool own =
       costs <= context.tuning.exact_objective_costs && problem.shards == nullptr && problem.cost->singles();
   const std::optional<NearClasses> near = find_near_classes_on_lists(context, all, r, prices, of, own);
