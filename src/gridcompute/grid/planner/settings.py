@@ -60,10 +60,10 @@ __all__ = [
     "SampledAscentOptions",
 ]
 
-#: So few jobs that their large gangs are worth more pains; as many make a sample of all later jobs.
+#: Largest number of jobs whose large gangs get more work; samples of later jobs have this size.
 FEW = 30_000
-#: So few jobs that a sample has all of them and that nine tenths of the time go into the energy
-#: block: it is asked less often, and a plan is there before the first careful dive.
+#: Largest number of jobs of which a sample has all, and for which nine tenths of the time go into
+#: the energy block: it is asked less often, and a plan is there before the first careful dive.
 SMALL = 4_000
 #: Sizes below it, up to two accelerator-hours, are placed in a pace's last parts.
 LAST_SIZES = 2

@@ -67,7 +67,7 @@ class PlannerState:
         self.by_size = np.argsort(-self.size, kind="stable").astype(np.int32)
         self.in_order = self.market.order()
         self.reach = self.market.has_option(threads) > 0
-        #: So few jobs that their large gangs are worth more pains.
+        #: Are there at most FEW jobs, whose large gangs get more work?
         self.few = len(self.in_order) <= FEW
         self.small = len(self.in_order) <= SMALL
         #: Does the time limit leave too little for careful prices?
