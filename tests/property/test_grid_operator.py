@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridcompute import grid
+from step_cases import in_steps
 
 HOURS, HORIZON = 10, 4
 #: Any plan is near enough: what is tested holds for each, and plans are quick.
@@ -23,7 +24,8 @@ class Day(dict[str, Any]):
 
     def __repr__(self) -> str:
         jobs = len(self["problem"].jobs)
-        return f"<Day {self['seed']}: {jobs} jobs, {self['margin']}, {self['forecast']}>"
+        step = f"{self['problem'].step_h:.3g} h"
+        return f"<Day {self['seed']}: {jobs} jobs, {step}, {self['margin']}, {self['forecast']}>"
 
 
 @st.composite
@@ -31,10 +33,13 @@ def days(draw: st.DrawFn) -> Day:
     """A small scenario, its weather, and jobs that come."""
     seed = draw(st.integers(0, 10_000))
     rng = np.random.default_rng(seed)
-    n = draw(st.integers(1, 25))
-    problem = grid.east_west(n_jobs=n, seed=seed, hours=HOURS)
-    if draw(st.booleans()):
+    n, parts = draw(st.integers(1, 25)), draw(st.sampled_from([1, 1, 2, 3, 4]))
+    problem = in_steps(grid.east_west(n_jobs=n, seed=seed, hours=-(-HOURS // parts)), parts)
+    quotas = draw(st.sampled_from(["tight", "by accelerator", "none"]))
+    if quotas == "none":
         problem = problem.replace(quotas=grid.Quotas.unlimited(len(problem.quotas)))
+    elif quotas == "by accelerator":
+        problem = problem.replace(quotas=by_accelerator(problem, rng))
     jobs = {name: getattr(problem.jobs, name) for name in problem.jobs.columns()}
     new = {}
     for t in range(HOURS):
@@ -46,6 +51,7 @@ def days(draw: st.DrawFn) -> Day:
     answer = {
         "seed": seed,
         "problem": problem,
+        "horizon_h": max(1, HORIZON // parts),
         "weather": rng.uniform(0.0, 1.6, HOURS),
         "new": new,
         "movable": rng.random(n) < draw(st.sampled_from([0.0, 0.5])),
@@ -55,11 +61,23 @@ def days(draw: st.DrawFn) -> Day:
     return Day(answer)
 
 
+def by_accelerator(problem: grid.Problem, rng: np.random.Generator) -> grid.Quotas:
+    """Quotas with limits and guarantees for each accelerator, some of them tight."""
+    jobs, shape = problem.jobs, (len(problem.classes.accelerator_names), len(problem.quotas))
+    asked = np.bincount(jobs.tenant, jobs.gang * np.ceil(jobs.work_h), shape[1])
+    upper = np.where(rng.random(shape) < 0.3, np.inf, rng.uniform(0.2, 1.0, shape) * asked)
+    return problem.quotas.replace(
+        upper_by_accelerator_h=upper,
+        lower_by_accelerator_h=np.minimum(upper, 0.1 * asked),
+        below_yuan_per_accelerator_h=0.5,
+    )
+
+
 def operator(day: dict[str, Any], problem: grid.Problem | None = None) -> grid.Rolling:
     """The operator of a day."""
     return grid.Rolling(
         day["problem"] if problem is None else problem,
-        horizon_h=HORIZON,
+        horizon_h=day["horizon_h"],
         gap=GAP,
         movable=day["movable"],
         move_yuan=0.1,
@@ -79,8 +97,9 @@ def hour(op: grid.Rolling, day: dict[str, Any], t: int) -> grid.Step:
 def test_what_is_committed_is_never_taken_back(day: dict[str, Any]) -> None:
     """If this fails, a job starts twice, is moved though it is pinned, or ends before its time."""
     op, started, ends = operator(day), {}, {}
-    capacity = day["problem"].classes.capacity
-    energy = day["problem"].energy
+    problem = day["problem"]
+    capacity, energy, quotas = problem.classes.capacity, problem.energy, problem.quotas
+    kinds, taken = problem.classes.accelerator, {}
     for t in range(HOURS):
         step = hour(op, day, t)
         certificate = step.plan.verify()
@@ -102,11 +121,20 @@ def test_what_is_committed_is_never_taken_back(day: dict[str, Any]) -> None:
         use = np.zeros(len(capacity), int)
         np.add.at(use, [started[job] for job in runs], [int(book["gang"][job]) for job in runs])
         assert (use <= capacity[:, t]).all(), (day["seed"], t)
+        for job in (job for job, klass in started.items() if klass >= 0 and ends[job] > t):
+            key = int(kinds[started[job]]), int(book["tenant"][job])
+            taken[key] = taken.get(key, 0) + int(book["gang"][job])
         stored = op._state.green_kwh, op._state.grey_kwh
         assert (stored[0] >= 0).all()
         assert (stored[1] >= 0).all()
         assert (stored[0] + stored[1] <= energy.battery_kwh * (1 + 1e-12)).all()
     assert not set(op.lost.tolist()) & {job for job, klass in started.items() if klass >= 0}
+    for k in range(len(quotas)):
+        each = {a: n * problem.step_h for (a, tenant), n in taken.items() if tenant == k}
+        assert sum(each.values()) <= quotas.limit_accelerator_h[k] * (1 + 1e-12), (day["seed"], k)
+        for a in each if quotas.by_accelerator else ():
+            limit = quotas.upper_by_accelerator_h[a, k]
+            assert each[a] <= limit * (1 + 1e-12), (day["seed"], k, a)
 
 
 @settings(max_examples=5, deadline=None)
@@ -130,8 +158,9 @@ def test_energy_and_ledger_add_up_over_the_hours(day: dict[str, Any], hours: int
         np.add.at(load, site[book["klass"][ran]], used)
         assert op.ledger.load_kwh[t] == pytest.approx(load, rel=1e-9), (day["seed"], t)
         after = op._state.green_kwh + op._state.grey_kwh
-        assert (np.abs(after - before) <= energy.battery_kw * (1 + 1e-6)).all() or (
-            np.abs(after - before) <= energy.battery_kw / energy.discharge_efficiency + 1e-6
+        most = energy.battery_kw * day["problem"].step_h
+        assert (np.abs(after - before) <= most * (1 + 1e-6)).all() or (
+            np.abs(after - before) <= most / energy.discharge_efficiency + 1e-6
         ).all()
     ledger = op.ledger
     assert len(ledger) == hours
@@ -181,7 +210,7 @@ def test_nothing_is_read_before_its_time(day: dict[str, Any], at: int) -> None:
     All hours beyond the window of hour `at` get other tables, all later hours other weather, and
     later jobs are others; what was committed until then is the same.
     """
-    problem, end = day["problem"], at + HORIZON
+    problem, end = day["problem"], at + HORIZON  # or less: of 3 steps an hour it is 3 ahead
     longest = int(operator(day)._state.book["least_h"].max())
     rng = np.random.default_rng(day["seed"] + 1)
     energy, late = problem.energy, max(end, at + longest)

@@ -23,8 +23,8 @@ _DAY = 24  # hours
 _FURTHEST = 2**31
 
 
-def yesterday(history: Any, now: int, hours: int = _DAY) -> Columns:
-    """Return the jobs of the last 24 hours as those of the next, again and again.
+def yesterday(history: Any, now: int, hours: int = _DAY, *, day: int = _DAY) -> Columns:
+    """Return the jobs of the last day as those of the next, again and again.
 
     While the first arrival is less than a day ago, what has arrived since is repeated.
 
@@ -36,6 +36,8 @@ def yesterday(history: Any, now: int, hours: int = _DAY) -> Columns:
         The hour: jobs of `now` itself have arrived, those after it are not known.
     hours : int
         How many hours after `now` to fill, 0 or more.
+    day : int
+        Hours of a day, at least 1: 96 where all of these count steps of 15 minutes.
 
     Returns
     -------
@@ -51,10 +53,11 @@ def yesterday(history: Any, now: int, hours: int = _DAY) -> Columns:
     columns = _columns(history)
     now = _checks.whole("now", now, -_FURTHEST, _FURTHEST)
     hours = _checks.whole("hours", hours, 0, _FURTHEST)
+    day = _checks.whole("day", day, 1, _FURTHEST)
     arrival = columns["arrival_h"]
-    recent = np.flatnonzero((arrival > now - _DAY) & (arrival <= now))
-    seen = now - int(arrival.min()) + 1 if len(recent) else _DAY
-    period = min(seen, _DAY)
+    recent = np.flatnonzero((arrival > now - day) & (arrival <= now))
+    seen = now - int(arrival.min()) + 1 if len(recent) else day
+    period = min(seen, day)
     times = -(-hours // period)
     rows = np.tile(recent, times)
     later = arrival[rows] + period * np.repeat(np.arange(1, times + 1), len(recent))

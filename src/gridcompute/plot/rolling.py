@@ -92,7 +92,7 @@ class RollingPlots:
         if mandate.share > 0:
             words = f"asked for over all hours: {mandate.share:.0%}"
             ax.axhline(100 * mandate.share, color=COLOURS[0], linestyle="--", label=words)
-        hour_axis(ax, max(1, op.clock))
+        _time_axis(ax, op)
         ax.set_ylim(0, 105)
         ax.set_ylabel("green share of the load, %")
         ax.legend(frameon=False, fontsize="small")
@@ -140,7 +140,7 @@ class RollingPlots:
             signs = [COLOURS[3] if value > 0 else COLOURS[4] for value in more]
             ax.bar(np.arange(len(more)) + 0.5, more, width=1.0, color=signs)
             ax.axhline(0.0, color=GREY, linewidth=0.8)
-            hour_axis(ax, max(1, op.clock))
+            _time_axis(ax, op)
             ax.set_ylabel("spent beside hindsight, yuan")
             return ax
         parts = op.regret
@@ -165,7 +165,14 @@ class RollingPlots:
                 np.arange(hours) + 0.5, height, width=1.0, bottom=base, color=colour, label=words
             )
             base = base + height
-        hour_axis(ax, max(1, hours))
+        _time_axis(ax, self._operator)
         ax.set_ylabel(label)
         ax.legend(frameon=False, fontsize="small")
         return ax
+
+
+def _time_axis(ax: Any, op: Rolling) -> None:
+    """Label the x axis with the hours, or steps, that have passed."""
+    hour_axis(ax, max(1, op.clock))
+    if op.world.step_h != 1:
+        ax.set_xlabel(f"step of {op.world.step_h * 60:g} min")

@@ -21,8 +21,8 @@ __all__ = ["operator_page", "write_operator_page"]
 
 #: Colours of the layers: green power, the rest of the load, what is shed.
 GREEN, GREY, SHED = "var(--h9)", "var(--h3)", "var(--bad)"
-#: Hours in a picture at most; a longer run is shown by its last ones, and by the day in a heat map.
-MOST_HOURS = 336
+#: Steps in a picture at most; a longer run is shown by its last ones, and by the day in a heat map.
+MOST_STEPS = 336
 WIDTH, HEIGHT = 1080, 190
 _DAY = 24  # hours
 
@@ -38,7 +38,7 @@ def operator_page(op: Rolling, seen: Plan | None = None) -> str:
     """The page as one HTML text; with hindsight's plan `seen` it shows the regret by hour."""
     title = escape(f"{op.world.name}, hour by hour")
     sections = [("Load and green share by the hour", _load(op)), ("Jobs by the hour", _jobs(op))]
-    if op.clock >= 2 * _DAY:
+    if op.clock * op.world.step_h >= 2 * _DAY:
         sections.append(("Green share of each day's hours", _days(op)))
     if seen is not None:
         sections.append(("Regret by the hour", _regret(op, seen)))
@@ -54,12 +54,12 @@ def operator_page(op: Rolling, seen: Plan | None = None) -> str:
 
 
 def _tiles(op: Rolling, seen: Plan | None) -> str:
-    ledger, history = op.ledger, op.history
+    ledger, history, step = op.ledger, op.history, op.world.step_h
     load = float(ledger.load_kwh.sum())
     green = float(ledger.green_kwh.sum()) / load if load else float("nan")
     shed = float(ledger.shed_kwh.sum())
     tiles = [
-        ("hours", f"{op.clock:,}", f"of {op.world.hours:,}", False),
+        ("hours", f"{op.clock * step:,g}", f"of {op.world.hours * step:,g}", False),
         ("jobs started", f"{int(history['started'].sum()):,}", f"{len(op.waiting):,} wait", False),
         ("jobs lost", f"{len(op.lost):,}", "can no longer start", False),
         ("load", f"{load / 1e3:,.1f} MWh", f"{green:.1%} green in its hour", False),
@@ -85,11 +85,18 @@ def _tiles(op: Rolling, seen: Plan | None) -> str:
 
 
 def _shown(op: Rolling) -> tuple[slice, list[str], str]:
-    """Which hours a picture shows, the names of their beginnings, and a note."""
-    first = max(0, op.clock - MOST_HOURS)
-    times = [f"day {h // _DAY + 1}, {h % _DAY:02d}:00" for h in range(first, op.clock + 1)]
-    note = f"the last {MOST_HOURS} of {op.clock:,} hours" if first else f"{op.clock:,} hours"
+    """Which steps a picture shows, the names of their beginnings, and a note."""
+    first, step = max(0, op.clock - MOST_STEPS), op.world.step_h
+    unit = "hours" if step == 1 else f"steps of {step * 60:g} min"
+    times = [_time(t * step) for t in range(first, op.clock + 1)]
+    note = f"the last {MOST_STEPS} of {op.clock:,} {unit}" if first else f"{op.clock:,} {unit}"
     return slice(first, op.clock), times, note
+
+
+def _time(hours: float) -> str:
+    """Say when so many hours have passed, to the minute."""
+    minutes = round(hours * 60)
+    return f"day {minutes // (_DAY * 60) + 1}, {minutes // 60 % _DAY:02d}:{minutes % 60:02d}"
 
 
 def _load(op: Rolling) -> str:
@@ -115,7 +122,8 @@ def _load(op: Rolling) -> str:
         height=HEIGHT,
         times=times,
     )
-    words = "MWh in each hour as it came; the line is the green share of the load, 0 to 100 %."
+    each = "hour" if op.world.step_h == 1 else "step"
+    words = f"MWh in each {each} as it came; the line is the green share of the load, 0 to 100 %."
     return tag("p", words) + picture + tag("p", legend(keys[: 3 if shed.any() else 2]))
 
 
@@ -148,9 +156,14 @@ def _jobs(op: Rolling) -> str:
 
 def _days(op: Rolling) -> str:
     """A year at a glance: a row a day, a column an hour."""
-    days = -(-op.clock // _DAY)
+    hour = (np.arange(op.clock) * op.world.step_h + 1e-9).astype(np.int64)
+    days = int(hour[-1]) // _DAY + 1
+    load, green = (
+        np.bincount(hour, table.sum(axis=1), days * _DAY)
+        for table in (op.ledger.load_kwh, op.ledger.green_kwh)
+    )
     share = np.full(days * _DAY, np.nan)
-    share[: op.clock] = op.ledger.green_share
+    np.divide(green, load, out=share, where=load > 0)
     rows = [f"day {d + 1}" for d in range(days)]
     return heat(
         rows,

@@ -44,6 +44,8 @@ OWN: dict[str, type[np.generic]] = {
 class Book:
     """Columns of all jobs that are known, in the order in which they came; times are absolute.
 
+    Times and lengths count steps of the operator's problem, as in `Running`.
+
     Parameters
     ----------
     columns : dict of array
@@ -143,9 +145,9 @@ class Book:
 
 def least_hours(jobs: Jobs, world: Problem) -> NDArray[np.int32]:
     """Return each job's hours on the quickest class it may use; `NEVER` if there is none."""
-    classes = world.classes
+    classes = world.stepped.classes
     out = np.full(len(jobs), NEVER, np.int32)
-    view = _View(jobs, world)
+    view = _View(jobs, world.stepped)
     for first in range(0, len(jobs), BLOCK):
         index = np.arange(first, min(first + BLOCK, len(jobs)))
         need = hours_needed(view, index)

@@ -19,6 +19,7 @@ from ..planner.dispatch_lp import EnergyBlock
 from ..planner.pinned import WithoutPinned
 from ..tables.jobs import Jobs
 from ..tables.mandate import DirectRule, Mandate
+from ..tables.steps import day_of
 from ..tables.window import sliced
 from .book import LOST, NEVER, RUNNING, WAITING
 from .hour import energy_yuan
@@ -43,7 +44,7 @@ class Account:
     Parameters
     ----------
     hours : int
-        Hours that have passed.
+        Hours that have passed; here and below steps, where the problem's are shorter.
     parts : dict of float
         Yuan by name.
     tail_h : int
@@ -60,19 +61,19 @@ class Account:
         return sum(self.parts.values())
 
 
-def account(world: Problem, state: State, horizon_h: int) -> Account:
+def account(world: Problem, state: State, horizon: int) -> Account:
     """Return the account of the hours that have passed."""
     parts = {name: float(sum(state.history[name])) for name in COSTS}
     tail = _tail_hours(world, state)
     parts |= _open_energy(world, state, tail)
     rows = _could_wait(world, state)
     rows = rows[state.book["state"][rows] == WAITING]
-    hours = min(world.hours - state.clock, max(horizon_h, 1))
+    hours = min(world.hours - state.clock, max(horizon, 1))
     parts["waiting"] = float(_later(world, state, rows, hours).sum())
     return Account(state.clock, parts, tail)
 
 
-def hindsight_problem(world: Problem, state: State, settled: Account, horizon_h: int) -> Problem:
+def hindsight_problem(world: Problem, state: State, settled: Account, horizon: int) -> Problem:
     """Return the problem of one who knew all that the hours brought."""
     end, tail, book = state.clock, settled.tail_h, state.book
     if not end:
@@ -81,7 +82,7 @@ def hindsight_problem(world: Problem, state: State, settled: Account, horizon_h:
     rows = np.flatnonzero((book["release"] < end) | (book["started"] >= 0))
     waits = _could_wait(world, state)
     value = book["value_yuan"].copy()
-    ahead = min(world.hours - end, max(horizon_h, 1))
+    ahead = min(world.hours - end, max(horizon, 1))
     value[waits] = _later(world, state, waits, ahead)
     columns = {name: book[name][rows].copy() for name in Jobs.columns()}
     columns["value_yuan"] = value[rows]
@@ -102,7 +103,7 @@ def hindsight_problem(world: Problem, state: State, settled: Account, horizon_h:
     may_shed[:, :end] = np.array(state.actual["may_shed_kwh"]).T
     energy = energy.replace(terminal="value", terminal_yuan_per_kwh=state.worth, shed_kwh=may_shed)
     return world.replace(
-        name=f"{world.name}, {end} hours in hindsight",
+        name=f"{world.name}, {end} {'hours' if world.step_h == 1 else 'steps'} in hindsight",
         hours=hours,
         jobs=Jobs(**columns, id=rows),
         running=running,
@@ -117,7 +118,8 @@ def hindsight_problem(world: Problem, state: State, settled: Account, horizon_h:
 
 def hourly_yuan(plan: Plan, hours: int) -> Floats:
     """Return what a plan spends in each of its first hours on power, data, delay and moves."""
-    problem, jobs = plan.problem, plan.problem.effective.jobs
+    problem = plan.problem.effective
+    jobs = problem.jobs
     drawn = plan.dispatch.grid_kwh + plan.dispatch.grid_charge_kwh
     out, paid = np.zeros(hours), problem.energy.demand_paid_kw
     for t in range(hours):
@@ -163,7 +165,7 @@ def _later(world: Problem, state: State, rows: Int64s, hours: int) -> Floats:
         return np.zeros(0)
     prices = state.prices
     if prices is not None and hours:
-        prices = prices.shift(1, length=hours).replace(placement=None)
+        prices = prices.shift(1, length=hours, day=day_of(world.step_h)).replace(placement=None)
     return deferred_yuan(world, state, rows, hours, prices)
 
 
@@ -201,7 +203,7 @@ def _open_energy(world: Problem, state: State, tail: int) -> dict[str, float]:
     missing += float(problem.energy.certificate_yuan_per_kwh * d.certificate_kwh.sum())
     stored = (d.green_stored_kwh + d.grey_stored_kwh)[:, -1]
     worth = float((state.worth * stored).sum())
-    whole = dispatch_cost(problem, d)
+    whole = dispatch_cost(problem.stepped, d)
     totals = {
         "used": direct["used"] + d.direct_kwh.sum(axis=(0, 2)),
         "stored": direct["stored"] + d.direct_charge_kwh.sum(axis=(0, 2)),
@@ -242,7 +244,8 @@ def _at_last_prices(world: Problem, state: State, energy: Energy, first: int) ->
     hours = energy.tariff_yuan_per_kwh.shape[1] - first
     if state.prices is None or not hours or (energy.demand_yuan_per_kw > 0).any():
         return energy
-    prices, at = state.prices.shift(1, length=hours), slice(state.clock, state.clock + hours)
+    prices = state.prices.shift(1, length=hours, day=day_of(world.step_h))
+    at = slice(state.clock, state.clock + hours)
     capacity, site = world.classes.capacity[:, at], world.classes.site
     rent, power = np.zeros(prices.energy.shape), np.zeros(prices.energy.shape)
     np.add.at(rent, site, prices.capacity * capacity)

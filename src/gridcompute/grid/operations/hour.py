@@ -8,6 +8,7 @@ import numpy as np
 
 from ..planner.cost import load_of
 from ..planner.dispatch_lp import EnergyBlock, wasted_yuan_per_kwh
+from ..tables.steps import day_of
 from .book import RUNNING, WAITING
 
 if TYPE_CHECKING:
@@ -22,13 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Powered", "commit", "energy_yuan", "move", "power"]
 
-_DAY = 24  # hours
-
 
 class Powered(NamedTuple):
     """The energy of a window whose first hour came as it came."""
 
     dispatch: Dispatch
+    #: In steps: what `Problem.effective` is.
     problem: Problem
     #: What a stored kWh is worth by site at the end of a window, yuan.
     worth: Floats
@@ -82,7 +82,7 @@ def move(
             wire = world.corridors.price_yuan_per_gb[site[was], site[klass[at[k]]]]
             data += float(wire * running.checkpoint_gb[at[k]])
         else:
-            _stop(book, job, was, int(running.hours_left[at[k]]), world)
+            _stop(book, job, was, int(running.hours_left[at[k]]), world.stepped)
     cost = float(running.move_yuan[at].sum())
     moved: dict[str, NDArray[Any]] = {
         "job": jobs,
@@ -94,7 +94,10 @@ def move(
 
 
 def _stop(book: Book, job: int, klass: int, left: int, world: Problem) -> None:
-    """Let a running job wait: what it needs now is the rest of its work, from where it ran."""
+    """Let a running job wait: what it needs now is the rest of its work, from where it ran.
+
+    `world` is in steps, as `left` is.
+    """
     classes, family = world.classes, int(book["family"][job])
     speed, site = float(classes.throughput[family, klass]), int(classes.site[klass])
     near = world.delay_ms[book["origin"][job]] <= book["latency_ms"][job]
@@ -114,7 +117,8 @@ def power(plan: Plan, brought: dict[str, Floats]) -> Powered:
 
     Later hours are as they were expected. Load that has no power is shed.
     """
-    problem, energy = plan.problem.effective, plan.problem.energy
+    problem = plan.problem.effective
+    energy = problem.energy
     load = load_of(problem, plan.assignment, plan.start)
     columns = {}
     for name, values in brought.items():
@@ -125,16 +129,16 @@ def power(plan: Plan, brought: dict[str, Floats]) -> Powered:
     real = problem.replace(energy=energy.replace(**columns, shed_kwh=load))
     block = EnergyBlock(real, np.maximum(load, real.energy.base_load_kwh))
     dispatch = block.serve(load).dispatch
-    return Powered(dispatch, real, stored_worth(block))
+    return Powered(dispatch, real, stored_worth(block, day_of(plan.problem.step_h)))
 
 
-def stored_worth(block: EnergyBlock) -> Floats:
+def stored_worth(block: EnergyBlock, day: int) -> Floats:
     """Return what a stored kWh is worth a day before the end of a block's hours, by site.
 
     By the duals of the store's balance, of the colour that is worth less.
     """
     hours = block.problem.hours
-    at = hours - 1 - _DAY if hours > _DAY else hours // 2
+    at = hours - 1 - day if hours > day else hours // 2
     worth = [block.stored_yuan(colour)[:, at] for colour in ("green", "grey")]
     return np.asarray(np.maximum(np.minimum(*worth), 0.0))
 
@@ -144,8 +148,8 @@ def energy_yuan(
 ) -> dict[str, float]:
     """Return what one hour of a dispatch costs, by the names of `COSTS`; rules are left out.
 
-    `paid_kw` is the draw from the grid that the demand charge is paid for already, by default the
-    energy table's.
+    `problem` is one whose step is an hour (`Problem.stepped`). `paid_kw` is the draw from the grid
+    that the demand charge is paid for already, by default the energy table's.
     """
     energy = problem.energy
     paid = energy.demand_paid_kw if paid_kw is None else paid_kw

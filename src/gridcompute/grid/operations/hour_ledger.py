@@ -28,7 +28,7 @@ class HourLedger(Value):
     ----------
     sites : tuple of str
     hours : int64 (n,)
-        Hours of the operator's clock.
+        Hours of the operator's clock; steps where the problem's are shorter than an hour.
     load_kwh, green_kwh : float64 (n, n_sites), kWh
         Load, and the green power used on it in the same hour.
     certificate_kwh : float64 (n, n_sites), kWh

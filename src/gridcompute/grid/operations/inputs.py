@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import _checks
 from ...errors import InvalidProblemError
-from ...forecast.arrivals import phantoms
+from ...forecast.arrivals import phantoms, yesterday
 from ...forecast.corrected import Corrected
 from ..tables.jobs import Jobs
 from .state import HOURLY
@@ -38,7 +38,6 @@ __all__ = [
 RENEWABLES = "renewables"
 #: Columns of `Jobs` that count hours from the arrival in a record of arrivals.
 TIMES = ("release", "deadline")
-_DAY = 24  # hours
 
 
 def brought(actual: Any, energy: Energy, hour: int) -> dict[str, Floats]:
@@ -160,24 +159,27 @@ def _columns_of_jobs(new_jobs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def expected_jobs(
-    how: str | Callable[..., Any] | None, book: Book, clock: int, hours: int
+    how: str | Callable[..., Any] | None, book: Book, clock: int, hours: int, day: int
 ) -> dict[str, NDArray[Any]] | None:
     """Return the jobs that may come within `hours`, times counted from the clock, or None.
 
     They are made of those that came by `new_jobs`. `arrival_h` is when a job came, and its times
-    are kept as far from that as they were.
+    are kept as far from that as they were. All times are steps, and `day` is how many a day has.
     """
     came = np.flatnonzero((book["arrived"] >= 0) & (book["arrived"] <= clock))
     if how is None or not len(came):
         return None
-    if not callable(how) and clock - int(book["arrived"][came].min()) < _DAY - 1:
+    if not callable(how) and clock - int(book["arrived"][came].min()) < day - 1:
         return None  # the hours of half a day say nothing of the other half
     columns = {name: book[name][came] for name in Jobs.columns()}
     arrived = book["arrived"][came].astype(np.int64)
     history: dict[str, Any] = {"arrival_h": arrived, **columns}
     for name in TIMES:
         history[name] = columns[name] - arrived
-    said = phantoms(history, how if callable(how) else "yesterday", now=clock, hours=hours)
+    if callable(how):
+        said = phantoms(history, how, now=clock, hours=hours)
+    else:
+        said = yesterday(history, clock, hours, day=day)
     arrival = np.asarray(said["arrival_h"]) - clock
     out: dict[str, Any] = {name: np.asarray(said[name]) for name in columns}
     release = np.maximum(arrival + out["release"], 1)

@@ -14,6 +14,7 @@ from ...errors import InvalidProblemError
 from ...forecast.arrivals import yesterday
 from ..planner.match import match
 from ..tables.problem import Problem
+from ..tables.steps import day_of, steps_in
 from .book import DONE, LOST, RUNNING, WAITING, Book
 from .hindsight import Account, account, hindsight_problem, hourly_yuan
 from .hour import commit, energy_yuan, move, power
@@ -95,9 +96,8 @@ class Step:
     def __repr__(self) -> str:
         """A line to recognise it by."""
         starts, moves = len(self.commit["job"]), len(self.moved["job"])
-        return (
-            f"<Step of hour {self.hour}: {starts:,} jobs start, {moves} move, gap {self.gap:.3%}>"
-        )
+        counts = f"{starts:,} jobs start, {moves} move, gap {self.gap:.3%}"
+        return f"<Step of {_unit(self.plan.problem)} {self.hour}: {counts}>"
 
 
 class Rolling:
@@ -110,6 +110,8 @@ class Rolling:
         from its release on). Its ``running`` jobs run. A mandate whose shortfall is forbidden is
         planned at its price: hours that have passed cannot be mended. Quotas and the mandate are
         those of all of its hours; what is stored after a plan is worth what the last duals say.
+        Where its steps are shorter than an hour (`Problem.step_h`), each is planned and committed,
+        and all that counts hours below counts steps, but for `horizon_h`.
     horizon_h : int
         Hours planned ahead, at least 1; more where a waiting job runs longer.
     forecast : None, "corrected" or callable
@@ -178,13 +180,6 @@ class Rolling:
     ) -> None:
         if not isinstance(problem, Problem):
             raise TypeError(f"problem must be a grid.Problem, not {type(problem).__name__}")
-        if problem.step_h != 1:
-            message = f"problem.step_h: found {problem.step_h:g}, needed 1: hours are committed"
-            raise InvalidProblemError(message, "problem.step_h")
-        if problem.quotas.by_accelerator:
-            field, needed = "quotas.upper_by_accelerator_h", "needed quotas over all accelerators"
-            found = "found limits for each accelerator, which are not counted from hour to hour"
-            raise InvalidProblemError(f"{field}: {found}, {needed}", field)
         self.horizon_h = _checks.whole("horizon_h", horizon_h, 1, 2**31 - 1)
         self._forecast, self._arrivals = _models(forecast, arrivals)
         self.margin = _checks.number("margin", margin, 0.0)
@@ -218,15 +213,20 @@ class Rolling:
                 book[name][table.id] = getattr(table, name)
         #: The problem of all hours, as it was given.
         self.world = problem
-        self._state = first_state(problem, book, self.horizon_h)
+        self._state = first_state(problem, book, self._horizon)
         self._window: Window | None = None
         self._cached: dict[str, Any] = {}
 
     # -- What it knows ---------------------------------------------------------------------------
 
     @property
+    def _horizon(self) -> int:
+        """The horizon in steps."""
+        return steps_in(self.horizon_h, self.world.step_h)
+
+    @property
     def clock(self) -> int:
-        """Hours that have passed; the next step is that of this hour."""
+        """Hours that have passed, or steps where these are shorter; the next step is that of it."""
         return self._state.clock
 
     @property
@@ -243,7 +243,7 @@ class Rolling:
 
     @property
     def history(self) -> dict[str, NDArray[Any]]:
-        """By name one number an hour.
+        """By name one number an hour, or a step of the problem where these are shorter.
 
         ``load_kwh green_kwh stored_kwh renewables`` (delivered over said) ``started moved lost_jobs
         waiting running gap seconds``, and what the hour cost: ``energy wear shed data delay moves
@@ -274,7 +274,8 @@ class Rolling:
     def __repr__(self) -> str:
         """A line to recognise it by."""
         counts = f"{len(self.running):,} jobs run, {len(self.waiting):,} wait"
-        return f"<Rolling {self.world.name!r}: hour {self.clock} of {self.world.hours}, {counts}>"
+        at = f"{_unit(self.world)} {self.clock} of {self.world.hours}"
+        return f"<Rolling {self.world.name!r}: {at}, {counts}>"
 
     # -- An hour ---------------------------------------------------------------------------------
 
@@ -321,7 +322,8 @@ class Rolling:
         began = time.perf_counter()
         state, t = self._state, self._state.clock
         if t >= self.world.hours:
-            message = f"step: found hour {t}, needed one below {self.world.hours}: the tables end"
+            unit = _unit(self.world)
+            message = f"step: found {unit} {t}, needed one below {self.world.hours}: the tables end"
             raise InvalidProblemError(message, "hours")
         time_limit = _checks.time_limit(time_limit)
         hour = brought(actual, self.world.energy, t)
@@ -357,7 +359,9 @@ class Rolling:
         costs["moves"] += move_yuan
         costs["lost"] = float(book["value_yuan"][lost].sum())
         busy = np.flatnonzero(book["state"] == RUNNING)
-        used = np.bincount(book["tenant"][busy], book["gang"][busy], len(state.used_h))
+        kinds = self.world.classes.accelerator[book["klass"][busy]]
+        account = self.world.quotas.linear_rows.account(book["tenant"][busy], kinds)
+        used = np.bincount(account, book["gang"][busy], len(state.used))
         after = self._after(state, window, plan, powered, hour)
         said = self.world.energy.direct_kwh[:, :, t]
         book["state"][busy[book["end"][busy] <= t + 1]] = DONE
@@ -377,7 +381,7 @@ class Rolling:
             **costs,
         }
         history = {name: [*values, record[name]] for name, values in state.history.items()}
-        self._state = dataclasses.replace(after, history=history, used_h=state.used_h + used)
+        self._state = dataclasses.replace(after, history=history, used=state.used + used)
         self._window, self._cached = window, {}
         return Step(
             hour=t,
@@ -392,16 +396,16 @@ class Rolling:
 
     def _ahead(self, state: State) -> tuple[Window, Prices | None]:
         """Return the problem of the hours ahead, and prices of the last plan for it."""
-        hours = length_of(self.world, state, self.horizon_h)
+        hours, day = length_of(self.world, state, self._horizon), day_of(self.world.step_h)
         factor = outlook(self._forecast, state.history["renewables"], hours)
-        expected = expected_jobs(self._arrivals, state.book, state.clock, hours)
+        expected = expected_jobs(self._arrivals, state.book, state.clock, hours, day)
         prices = state.prices
         if prices is not None:
-            prices = prices.shift(1, length=hours).replace(placement=None)
+            prices = prices.shift(1, length=hours, day=day).replace(placement=None)
         window = window_of(self.world, state, hours, factor, expected, prices, self.margin)
         if state.prices is not None:
             ids = numbered(state.rows), numbered(window.rows)
-            prices = state.prices.shift(1, ids, length=hours)
+            prices = state.prices.shift(1, ids, length=hours, day=day)
         return window, prices
 
     def _after(
@@ -432,7 +436,7 @@ class Rolling:
             "bundled": d.bundled_kwh[:, 0] + d.bundled_charge_kwh[:, 0],
         }
         direct = {name: state.direct[name] + amount for name, amount in taken.items()}
-        drawn = d.grid_kwh[:, 0] + d.grid_charge_kwh[:, 0]
+        drawn = (d.grid_kwh[:, 0] + d.grid_charge_kwh[:, 0]) / self.world.step_h
         direct["peak_kw"] = np.maximum(state.direct["peak_kw"], drawn)
         return dataclasses.replace(
             state,
@@ -460,7 +464,7 @@ class Rolling:
         last plan's prices; ``stored``, the worth of what is stored (not above 0).
         """
         if "account" not in self._cached:
-            self._cached["account"] = account(self.world, self._state, self.horizon_h)
+            self._cached["account"] = account(self.world, self._state, self._horizon)
         found: Account = self._cached["account"]
         return found
 
@@ -489,7 +493,7 @@ class Rolling:
             No hour has passed.
         """
         gap = self.gap if gap is None else _checks.gap(gap)
-        problem = hindsight_problem(self.world, self._state, self.account, self.horizon_h)
+        problem = hindsight_problem(self.world, self._state, self.account, self._horizon)
         return match(problem, gap=gap, threads=self._threads, time_limit=time_limit)
 
     @property
@@ -569,7 +573,7 @@ class Rolling:
             columns = known(state.actual, self.world.energy, hours)
             again.world = self.world.replace(energy=self.world.energy.replace(**columns))
             again._forecast = None
-        again._state = first_state(again.world, book, self.horizon_h)
+        again._state = first_state(again.world, book, self._horizon)
         again._window, again._cached = None, {}
         if not arrivals:
             book["arrived"][:] = arrived
@@ -647,6 +651,11 @@ def _models(forecast: Any, arrivals: Any) -> tuple[Any, Any]:
     return forecast, arrivals
 
 
+def _unit(problem: Problem) -> str:
+    """Return what the operator's clock counts."""
+    return "hour" if problem.step_h == 1 else "step"
+
+
 def _end_early(book: Book, rows: Int64s, hour: int) -> None:
     """Mark running jobs as done before this hour."""
     idle = book["state"][rows] != RUNNING
@@ -667,9 +676,10 @@ def _own_yuan(
     elsewhere &= (book["placed_class"][jobs] != started["klass"]) | (
         book["placed_start"][jobs] != hour
     )
+    waited = hour - book["release"][jobs]
     return {
         "data": float((wire * book["data_gb"][jobs]).sum()),
-        "delay": float((book["delay_yuan_per_h"][jobs] * (hour - book["release"][jobs])).sum()),
+        "delay": float((book["delay_yuan_per_h"][jobs] * waited * world.step_h).sum()),
         "moves": float(book["migration_yuan"][jobs][elsewhere].sum()),
     }
 

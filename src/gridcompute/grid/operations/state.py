@@ -62,15 +62,17 @@ class State:
     Parameters
     ----------
     clock : int
-        Hours that have passed: the next step is that of this hour.
+        Hours that have passed: the next step is that of this hour. Here and below, hours are
+        steps of the problem where these are shorter.
     green_kwh, grey_kwh : float64 (n_sites,)
         Stored, by colour.
     worth : float64 (n_sites,), yuan/kWh
         What stored energy is worth at the end of a window.
     book : Book
     ledger : HourLedger
-    used_h : float64 (n_tenants,)
-        Accelerator-hours used.
+    used : float64 (n_accounts,)
+        Accelerators times steps used, by account of the quotas' rows (`QuotaRows`): by tenant, and
+        by accelerator where quotas tell them apart.
     prices : Prices or None
         Of the last plan, for its own hours.
     rows : int64 (n,)
@@ -81,7 +83,7 @@ class State:
         What each hour brought of the columns `HOURLY`, and ``may_shed_kwh``.
     direct : dict of float64 (n_sites,)
         So far, of the direct sources: ``used`` on load, ``stored``, ``available``, kWh; of bundled
-        power ``bundled``, kWh; the highest draw from the grid, ``peak_kw``.
+        power ``bundled``, kWh; the highest draw from the grid, ``peak_kw``, kW.
     """
 
     clock: int
@@ -90,7 +92,7 @@ class State:
     worth: Floats
     book: Book
     ledger: HourLedger
-    used_h: Floats
+    used: Floats
     prices: Prices | None
     rows: Int64s
     history: dict[str, list[float]]
@@ -98,14 +100,14 @@ class State:
     direct: dict[str, Floats]
 
 
-def first_state(problem: Problem, book: Book, horizon_h: int) -> State:
+def first_state(problem: Problem, book: Book, horizon: int) -> State:
     """Return the state before hour 0; of the tariffs those within the horizon are read."""
     energy, n_sites = problem.energy, len(problem.sites)
     if energy.terminal == "value":
         worth = energy.terminal_yuan_per_kwh.copy()
     else:
         worth = energy.discharge_efficiency * np.median(
-            energy.tariff_yuan_per_kwh[:, :horizon_h], axis=1
+            energy.tariff_yuan_per_kwh[:, :horizon], axis=1
         )
     none = np.zeros((0, n_sites))
     return State(
@@ -122,7 +124,7 @@ def first_state(problem: Problem, book: Book, horizon_h: int) -> State:
             none,
             none,
         ),
-        used_h=np.zeros(len(problem.quotas)),
+        used=np.zeros(len(problem.quotas.linear_rows.end)),
         prices=None,
         rows=np.zeros(0, np.int64),
         history={name: [] for name in (*RECORDED, *COSTS)},

@@ -24,6 +24,7 @@ from ..tables.problem import Problem
 from ..tables.quotas import Quotas
 from ..tables.running import Running
 from ..tables.sites import Classes, Sites
+from ..tables.times import start_text
 from .book import OWN, Book
 from .hour_ledger import HourLedger
 from .state import HOURLY, TAKEN, State
@@ -67,12 +68,18 @@ def write_state(
             else:
                 texts[field.name] = value.tolist() if isinstance(value, np.ndarray) else value
         meta["tables"][name] = texts
-    meta["problem"] = {"hours": world.hours, "name": world.name}
+    meta["problem"] = {
+        "hours": world.hours,
+        "name": world.name,
+        "step_h": world.step_h,
+        "start": None if world.start is None else start_text(world.start),
+        "sources": world.sources,
+    }
     meta["mandate"] = _mandate_of(world.mandate)
     meta["direct_rule"] = dataclasses.asdict(world.direct_rule)
     for name, values in state.book.columns.items():
         arrays[f"book.{name}"] = values
-    for name in ("green_kwh", "grey_kwh", "worth", "used_h", "rows"):
+    for name in ("green_kwh", "grey_kwh", "worth", "used", "rows"):
         arrays[f"state.{name}"] = getattr(state, name)
     for name in LEDGER_COLUMNS:
         arrays[f"ledger.{name}"] = getattr(state.ledger, name)
@@ -167,6 +174,8 @@ def _state_of(meta: dict[str, Any], arrays: dict[str, Any], world: Problem) -> S
     )
     if any(getattr(ledger, name).shape != (clock, len(world.sites)) for name in LEDGER_COLUMNS):
         raise ValueError(f"the ledger does not have {clock} hours")
+    if arrays["state.used"].shape != world.quotas.linear_rows.end.shape:
+        raise ValueError("what was used is not that of the quotas")
     actual = {
         name: list(arrays[f"actual.{name}"]) if clock else [] for name in (*HOURLY, "may_shed_kwh")
     }
@@ -180,6 +189,6 @@ def _state_of(meta: dict[str, Any], arrays: dict[str, Any], world: Problem) -> S
         direct={name: arrays[f"direct.{name}"] for name in TAKEN},
         **{
             name: arrays[f"state.{name}"]
-            for name in ("green_kwh", "grey_kwh", "worth", "used_h", "rows")
+            for name in ("green_kwh", "grey_kwh", "worth", "used", "rows")
         },
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..checker.bound import cheapest
 from ..tables.jobs import Jobs
+from ..tables.steps import in_hours
 from ..tables.window import sliced
 from .book import NEVER, RUNNING, WAITING
 from .hour_ledger import carrying
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..tables.column import Floats, Int64s
     from ..tables.mandate import Mandate
     from ..tables.problem import Problem
+    from ..tables.quotas import Quotas
     from .state import State
 
 __all__ = [
@@ -46,12 +48,12 @@ class Window(NamedTuple):
     rows: Int64s
 
 
-def length_of(world: Problem, state: State, horizon_h: int) -> int:
+def length_of(world: Problem, state: State, horizon: int) -> int:
     """Return how many hours are planned: the horizon, or more where a waiting job runs longer."""
     left, book = world.hours - state.clock, state.book
     now = (book["state"] == WAITING) & (book["release"] <= state.clock) & (book["least_h"] < NEVER)
     now &= state.clock + book["least_h"] <= np.minimum(book["deadline"], world.hours)
-    return int(min(left, max(horizon_h, book["least_h"][now].max(initial=1))))
+    return int(min(left, max(horizon, book["least_h"][now].max(initial=1))))
 
 
 def window_of(
@@ -164,6 +166,7 @@ def _hours_of(world: Problem, state: State, first: int, hours: int, factor: Floa
     """Return the tables of some hours, energy as it stands at the first of them."""
     energy = sliced(world.energy, first, hours)
     green, grey = within_store(state.green_kwh, state.grey_kwh, energy.battery_kwh)
+    paid_kw = state.direct["peak_kw"]
     energy = energy.replace(
         direct_kwh=energy.direct_kwh * factor,
         green_start_kwh=green,
@@ -171,7 +174,7 @@ def _hours_of(world: Problem, state: State, first: int, hours: int, factor: Floa
         terminal="value",
         terminal_yuan_per_kwh=state.worth,
         bundled_volume_kwh=np.maximum(energy.bundled_volume_kwh - state.direct["bundled"], 0.0),
-        demand_paid_kw=np.maximum(energy.demand_paid_kw, state.direct["peak_kw"]),
+        demand_paid_kw=np.maximum(energy.demand_paid_kw, paid_kw),
         shed_kwh=np.maximum(energy.shed_kwh, energy.base_load_kwh),
     )
     none = Jobs(**{name: np.zeros(0, spec.dtype) for name, spec in Jobs.columns().items()})
@@ -183,21 +186,25 @@ def _hours_of(world: Problem, state: State, first: int, hours: int, factor: Floa
         classes=sliced(world.classes, first, hours),
         corridors=sliced(world.corridors, first, hours),
         energy=energy,
+        start=world.time(first),
     )
 
 
-def _quotas(world: Problem, state: State, rows: Int64s, hours: int) -> Any:
+def _quotas(world: Problem, state: State, rows: Int64s, hours: int) -> Quotas:
     """Return what the quotas leave for these hours: what was used, and will be past them, is gone.
 
-    Of a lower quota that is left, the hours get their part of the hours that are left.
+    Of a lower quota that is left, the hours get their part of the hours that are left. All is
+    counted in whole steps, so that no rounding takes the last of them from a job.
     """
-    quotas, book, t = world.quotas, state.book, state.clock
+    quotas, book, t = world.stepped.quotas, state.book, state.clock
+    lines, classes = quotas.linear_rows, world.classes
     runs = rows[book["state"][rows] == RUNNING]
     beyond = np.maximum(book["end"][runs] - (t + hours), 0)
-    used = state.used_h + np.bincount(
-        book["tenant"][runs], book["gang"][runs] * beyond, len(quotas)
-    )
-    every = np.arange(len(quotas))
-    left = quotas.after(quotas.linear_rows.used(every, np.zeros_like(every), used))
-    lower = left.lower_accelerator_h * hours / (world.hours - t)
-    return left.replace(lower_accelerator_h=lower)
+    account = lines.account(book["tenant"][runs], classes.accelerator[book["klass"][runs]])
+    used = state.used + np.bincount(account, book["gang"][runs] * beyond, len(state.used))
+    left, part = quotas.after(lines.summed(used)), hours / (world.hours - t)
+    columns = {
+        name: getattr(left, name) * part
+        for name in ("lower_accelerator_h", "lower_by_accelerator_h")
+    }
+    return in_hours(left.replace(**columns), world.step_h)

@@ -164,6 +164,7 @@ class Prices(Columns):
         ids: tuple[Any, Any] | None = None,
         *,
         length: int | None = None,
+        day: int = _DAY,
     ) -> Prices:
         """The prices some hours later, to begin the next match with.
 
@@ -180,6 +181,8 @@ class Prices(Columns):
             passed, nowhere. None: the same jobs in the same order.
         length : int, optional
             Hours of the next match. None = as many as here.
+        day : int, optional
+            Hours of a day, at least 1: 96 where the problem's steps are 15 minutes.
 
         Returns
         -------
@@ -199,9 +202,10 @@ class Prices(Columns):
         before = self.capacity.shape[1]
         hours = _checks.whole("hours", hours, 0, 2**31 - 1)
         length = before if length is None else _checks.whole("length", length, 1, 2**31 - 1)
+        day = _checks.whole("day", day, 1, 2**31 - 1)
         at = np.arange(length) + hours
         late = at >= before
-        at[late] = before - _DAY + (at[late] - before) % _DAY if before >= _DAY else before - 1
+        at[late] = before - day + (at[late] - before) % day if before >= day else before - 1
         kept = {
             name: np.take(getattr(self, name), at, spec.dims.index("hour"))
             for name, spec in self.columns().items()

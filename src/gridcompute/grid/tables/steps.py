@@ -7,12 +7,18 @@ of 15 minutes needs no other model: 4 kW are 1 kWh a step, an hour of work is 4 
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ...errors import InvalidProblemError
 from .limits import number_of
 
-__all__ = ["per_step", "require_room", "step_of"]
+if TYPE_CHECKING:
+    from .quotas import Quotas
+
+__all__ = ["day_of", "in_hours", "per_step", "require_room", "step_of", "steps_in"]
 
 #: The shortest and the longest step, seconds.
 LEAST_S, MOST_S = 60, 3600
@@ -42,6 +48,33 @@ LENGTHS = {
         "lower_by_accelerator_h",
     ),
 }
+
+
+def steps_in(hours: float, step_h: float) -> int:
+    """Return how many steps some hours are, the last one whole; at least 1."""
+    return max(1, math.ceil(hours / step_h - ROUNDING_S))
+
+
+def day_of(step_h: float) -> int:
+    """Return how many steps a day has, the last one whole: 24 if they are hours."""
+    return steps_in(24, step_h)
+
+
+def in_hours(quotas: Quotas, step_h: float) -> Quotas:
+    """Return quotas counted in steps as what a table says, in hours.
+
+    Counted in steps again they are no less: a job that takes just what is left still fits.
+    """
+    if step_h == 1:
+        return quotas
+    columns = {}
+    for name in LENGTHS["quotas"]:
+        steps = getattr(quotas, name)
+        hours = steps * step_h
+        short = hours / step_h < steps
+        columns[name] = np.where(short, np.nextafter(hours, np.inf), hours)
+    below = quotas.below_yuan_per_accelerator_h / step_h
+    return quotas.replace(below_yuan_per_accelerator_h=below, **columns)
 
 
 def require_room(problem: Any) -> None:
