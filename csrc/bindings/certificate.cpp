@@ -2,6 +2,7 @@
 #include "certificate.hpp"
 
 #include "gridcompute/base/error.hpp"
+#include "gridcompute/certificate/group_prices.hpp"
 
 namespace gridcompute::bindings {
 
@@ -74,6 +75,31 @@ py::dict check_witness(const Source& source, const Array<std::int64_t>& capacity
   return out;
 }
 
+// Returns what encloses the sum of the least costs of all jobs, each at the prices and the remainders (n_groups, k,
+// n_slots) of its group.
+py::tuple least_costs(const Source& source, const Array<std::int64_t>& capacity,
+                      const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
+                      const Array<double>& prices, const Array<std::int32_t>& group, const Array<double>& remainders,
+                      int threads) {
+  const int most = threads_for(threads);
+  const Index n = source.cost->n_jobs(), n_slots = source.cost->n_slots();
+  if (group.size() != n || remainders.ndim() != 3 || remainders.shape(2) != n_slots || prices.size() != n_slots)
+    throw Error(ErrorKind::internal, "group", -1, "group: found arrays that do not fit each other");
+  Guard guard(std::nullopt, py::none());
+  const auto problem = certified_problem(source, capacity, demand, unplaced);
+  const std::span<const double> all = view(remainders);
+  const auto size = static_cast<std::size_t>(remainders.shape(1) * n_slots);
+  std::vector<std::span<const double>> of_group;
+  for (std::size_t g = 0; g < static_cast<std::size_t>(remainders.shape(0)); ++g)
+    of_group.push_back(all.subspan(g * size, size));
+  const std::optional<certificate::Enclosure> sum = guard.run([&](Stop& stop) {
+    Pool pool(most);
+    return certificate::least_costs(problem, view(group), view(prices), of_group, pool, stop);
+  });
+  const certificate::Enclosure found = sum.value_or(certificate::Enclosure{});
+  return py::make_tuple(found.low, found.high);
+}
+
 }  // namespace
 
 void bind_certificate(py::module_& m) {
@@ -81,6 +107,9 @@ void bind_certificate(py::module_& m) {
         py::arg("demand").noconvert(), py::arg("unplaced").noconvert(), py::arg("assignment").noconvert(),
         py::arg("prices").noconvert(), py::arg("threads"), py::arg("charges").noconvert() = py::none(),
         py::arg("remainders").noconvert() = py::none());
+  m.def("least_costs", &least_costs, py::arg("cost"), py::arg("capacity").noconvert(), py::arg("demand").noconvert(),
+        py::arg("unplaced").noconvert(), py::arg("prices").noconvert(), py::arg("group").noconvert(),
+        py::arg("remainders").noconvert(), py::arg("threads"));
   m.def("check_witness", &check_witness, py::arg("cost"), py::arg("capacity").noconvert(),
         py::arg("demand").noconvert(), py::arg("unplaced").noconvert(), py::arg("jobs").noconvert(),
         py::arg("slots").noconvert());

@@ -65,19 +65,24 @@ live::GangColumns gangs_of(const Array<std::int32_t>& demand, const Array<std::i
 }
 
 void set_gangs(LiveMatcher& self, const Array<std::int32_t>& demand, const Array<std::int32_t>& queue,
-               const Array<std::int64_t>& priority, const Array<std::uint8_t>& preemptible) {
+               const Array<std::int64_t>& priority, const Array<std::uint8_t>& preemptible,
+               const Array<std::int32_t>& types) {
   const Index n = self.core.state().n_positions();
-  self.core.set_gangs(gangs_of(demand, queue, priority, preemptible, n));
+  self.core.set_gangs(gangs_of(demand, queue, priority, preemptible, n), view(types));
   self.keep_gangs = py::make_tuple(demand, queue, priority, preemptible);
 }
 
 void set_queues(LiveMatcher& self, const Array<std::int32_t>& parent, const Array<Cost>& limit,
-                const Array<Cost>& guarantee, bool ranked) {
-  const auto parents = view(parent);
-  const auto limits = view(limit), guarantees = view(guarantee);
-  live::Queues queues{
-      {parents.begin(), parents.end()}, {limits.begin(), limits.end()}, {guarantees.begin(), guarantees.end()}, ranked};
-  for (Cost& most : queues.limit) most = std::min(most, kForbidden);
+                const Array<Cost>& guarantee, bool ranked, const Array<Cost>& limit_by_type,
+                const Array<Cost>& guarantee_by_type) {
+  const auto copied = [](const auto& array) {
+    const auto all = view(array);
+    return std::vector(all.begin(), all.end());
+  };
+  live::Queues queues{copied(parent), copied(limit),         copied(guarantee),
+                      ranked,         copied(limit_by_type), copied(guarantee_by_type)};
+  for (std::vector<Cost>* limits : {&queues.limit, &queues.limit_by_type})
+    for (Cost& most : *limits) most = std::min(most, kForbidden);
   self.core.set_queues(std::move(queues));
 }
 
@@ -360,9 +365,10 @@ void bind_live(py::module_& m) {
       .def("quote_gangs", &quote_gangs, py::arg("cost"), py::arg("unplaced").noconvert(), py::arg("demand").noconvert(),
            py::arg("queue").noconvert())
       .def("set_gangs", &set_gangs, py::arg("demand").noconvert(), py::arg("queue").noconvert(),
-           py::arg("priority").noconvert(), py::arg("preemptible").noconvert())
+           py::arg("priority").noconvert(), py::arg("preemptible").noconvert(), py::arg("types").noconvert())
       .def("set_queues", &set_queues, py::arg("parent").noconvert(), py::arg("limit").noconvert(),
-           py::arg("guarantee").noconvert(), py::arg("ranked"))
+           py::arg("guarantee").noconvert(), py::arg("ranked"), py::arg("limit_by_type").noconvert(),
+           py::arg("guarantee_by_type").noconvert())
       .def(
           "set_shares", [](LiveMatcher& self, const Array<Cost>& shares) { self.core.set_shares(view(shares)); },
           py::arg("shares").noconvert())
@@ -373,11 +379,7 @@ void bind_live(py::module_& m) {
            })
       .def("usage",
            [](const LiveMatcher& self) {
-             const live::GangPlacement& placement = self.core.gangs()->placement();
-             std::vector<Cost> sums;
-             for (std::size_t q = 0; q < placement.queues().parent.size(); ++q)
-               sums.push_back(placement.usage(static_cast<std::int32_t>(q)));
-             return copy_out(std::span<const Cost>(sums));
+             return copy_out(std::span<const Cost>(self.core.gangs()->placement().usages()));
            })
       .def("live_jobs", live_jobs)
       .def("placements", &placements, py::arg("jobs").noconvert())

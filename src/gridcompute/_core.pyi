@@ -124,6 +124,16 @@ def check_shards(
     prices: _Reals,
     remainders: _Reals | None,
 ) -> dict[str, Any]: ...
+def least_costs(
+    cost: CostSource,
+    capacity: NDArray[np.int64],
+    demand: NDArray[np.int32] | None,
+    unplaced: NDArray[np.float64] | None,
+    prices: NDArray[np.float64],
+    group: NDArray[np.int32],
+    remainders: NDArray[np.float64],
+    threads: int,
+) -> tuple[float, float]: ...
 def check_witness(
     cost: CostSource,
     capacity: _Ints,
@@ -343,9 +353,22 @@ class LiveMatcher(metaclass=_Pybind11Type):
         self, cost: CostSource, unplaced: _Reals, demand: _Slots, queue: _Slots
     ) -> tuple[_Slots, _Reals]: ...
     def set_gangs(
-        self, demand: _Slots, queue: _Slots, priority: _Ints, preemptible: NDArray[np.uint8]
+        self,
+        demand: _Slots,
+        queue: _Slots,
+        priority: _Ints,
+        preemptible: NDArray[np.uint8],
+        types: _Slots,
     ) -> None: ...
-    def set_queues(self, parent: _Slots, limit: _Ints, guarantee: _Ints, ranked: bool) -> None: ...
+    def set_queues(
+        self,
+        parent: _Slots,
+        limit: _Ints,
+        guarantee: _Ints,
+        ranked: bool,
+        limit_by_type: _Ints,
+        guarantee_by_type: _Ints,
+    ) -> None: ...
     def set_shares(self, shares: _Ints) -> None: ...
     def requests(self) -> _Ints: ...
     def usage(self) -> _Ints: ...

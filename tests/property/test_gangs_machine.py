@@ -41,6 +41,7 @@ class GangWorld(LiveWorld):
         name=["top", "a", "b"], parent=[None, "top", None], guarantee=[2, 1, 2], limit=[6, 4, None]
     )
     ranked = True
+    columns: tuple[str, ...] = tuple("kwumqpe")  # of jobs that the matcher is given
 
     @initialize(data=st.data(), n_slots=st.integers(1, 3))
     def begin(self, data: st.DataObject, n_slots: int) -> None:
@@ -60,6 +61,10 @@ class GangWorld(LiveWorld):
             "demand": "w", "queues": self.queues, "queue": "q", "priority": "p", "preemptible": "e",
         }  # fmt: skip
 
+    def more_type(self) -> dict[str, Any]:
+        """What a new class needs beside its costs."""
+        return {}
+
     @staticmethod
     def drawn(data: st.DataObject, n: int) -> Any:
         values = data.draw(st.lists(COSTS, min_size=KINDS * n, max_size=KINDS * n))
@@ -69,13 +74,14 @@ class GangWorld(LiveWorld):
 
     @rule(jobs=st.lists(JOBS, max_size=4))
     def add(self, jobs: list[dict[str, Any]]) -> None:
-        self.come(self.world.add(jobs), jobs)
+        given = [{name: job[name] for name in self.columns} for job in jobs]
+        self.come(self.world.add(given), jobs)
 
     @precondition(lambda self: self.live)
     @rule(pick=PICK, job=JOBS)
     def update(self, pick: int, job: dict[str, Any]) -> None:
         changed = self.one(pick, self.live)
-        self.world.update([changed], {name: [v] for name, v in job.items()})
+        self.world.update([changed], {name: [job[name]] for name in self.columns})
         self.live[changed] = job
 
     @rule(data=st.data())
@@ -87,7 +93,7 @@ class GangWorld(LiveWorld):
     @rule(data=st.data(), room=st.integers(0, 4))
     def add_slots(self, data: st.DataObject, room: int) -> None:
         more = self.drawn(data, 1)
-        self.more_classes(self.world.add_slots([room], [more]), room)
+        self.more_classes(self.world.add_slots([room], [more], **self.more_type()), room)
         self.table = np.hstack([self.table, more])
 
     # ------------------------------------------------------------ rounds
@@ -160,7 +166,8 @@ class GangWorld(LiveWorld):
                 up = int(self.queues.above[up])
         return out
 
-    def under_limits(self, here: dict[int, int], queue: int, more: int) -> bool:
+    def under_limits(self, here: dict[int, int], queue: int, more: int, _slot: int) -> bool:
+        """Could the queue, and those above it, take more slots of this class?"""
         used, up = self.usage(here), queue
         while up >= 0:
             if used[up] + more > self.queues.limit[up]:
@@ -182,15 +189,19 @@ class GangWorld(LiveWorld):
             job, row = self.live[j], self.posed(j)
             wanted = np.flatnonzero(row[:-1] < row[-1])
             fits = [s for s in wanted if left[s] >= job["w"]]
-            assert not (fits and self.under_limits(here, job["q"], job["w"])), f"{j} fits in {fits}"
+            fits = [s for s in fits if self.under_limits(here, job["q"], job["w"], s)]
+            assert not fits, f"{j} fits in {fits}"
             for k in (k for k, s in here.items() if s in wanted and k not in fixed):
                 other = self.live[k]
                 if self.ranked and other["q"] == job["q"] and other["p"] < job["p"]:
                     assert other["w"] < job["w"], f"{k} runs in the place of {j}"
-        if self.ranked:
-            used = self.usage(here)
-            over = used > self.queues.limit
-            assert not over.any() or fixed, f"{used} above the limits"
+        assert self.keeps_limits(here, fixed), f"{self.usage(here)} above the limits"
+
+    def keeps_limits(self, here: dict[int, int], fixed: set[int]) -> bool:
+        """Is no queue above a limit, by more than fixed jobs?"""
+        least = self.usage({i: s for i, s in here.items() if i in fixed})
+        most = np.maximum(self.queues.limit, least)
+        return not self.ranked or bool((self.usage(here) <= most).all())
 
     def least(
         self,
@@ -214,21 +225,63 @@ class GangWorld(LiveWorld):
             if (load[:-1] > room).any():
                 continue
             here = {i: -1 if s == n else s for i, s in zip(ids, places, strict=True)}
-            if self.ranked and not fixed and (self.usage(here) > self.queues.limit).any():
+            if not self.keeps_limits(here, fixed):
                 continue
             best = min(best, sum(rows[i][s] for i, s in zip(ids, places, strict=True)))
         return best
+
+
+class TypedGangs(GangWorld):
+    """The same where queues have limits and guarantees by type of class as well."""
+
+    queues: Any = fair.Queues(
+        name=["top", "a", "b"],
+        parent=[None, "top", None],
+        guarantee=[2, 1, 2],
+        limit=[8, 6, None],
+        guarantee_by_type={"fast": [1, 2, 2]},
+        limit_by_type={"fast": [5, 4, 3], "slow": [None, 2, 3]},
+    )
+    types = ("fast", "slow", "fast", "slow")  # of the classes, as far as there are any
+
+    def more(self) -> dict[str, Any]:
+        return super().more() | {"slot_types": self.types[: len(self.capacity)]}
+
+    def more_type(self) -> dict[str, Any]:
+        return {"types": [self.types[len(self.capacity)]]}
+
+    def by_type(self, here: dict[int, int]) -> Any:
+        """What queues hold of each type."""
+        return [
+            self.usage({i: s if s >= 0 and self.types[s] == name else -1 for i, s in here.items()})
+            for name in self.queues.types
+        ]
+
+    def keeps_limits(self, here: dict[int, int], fixed: set[int]) -> bool:
+        least = self.by_type({i: s for i, s in here.items() if i in fixed})
+        most = np.maximum(self.queues.limit_by_type, least)
+        return super().keeps_limits(here, fixed) and bool((self.by_type(here) <= most).all())
+
+    def under_limits(self, here: dict[int, int], queue: int, more: int, slot: int) -> bool:
+        kind = self.queues.types.index(self.types[slot])
+        used, up = self.by_type(here)[kind], queue
+        while up >= 0:
+            if used[up] + more > self.queues.limit_by_type[kind, up]:
+                return False
+            up = int(self.queues.above[up])
+        return super().under_limits(here, queue, more, slot)
 
 
 class PlainGangs(GangWorld):
     """The same without queues and priorities: costs alone decide."""
 
     ranked = False
+    columns = tuple("kwume")
 
     def more(self) -> dict[str, Any]:
         return {"demand": "w", "preemptible": "e"}
 
-    def under_limits(self, here: dict[int, int], queue: int, more: int) -> bool:
+    def under_limits(self, here: dict[int, int], queue: int, more: int, _slot: int) -> bool:
         return True
 
 
@@ -236,6 +289,7 @@ class RankedGangs(GangWorld):
     """The same with priorities in one queue."""
 
     queues: Any = fair.Queues(name=["one", "two", "three"])
+    columns = tuple("kwumpe")
 
     def more(self) -> dict[str, Any]:
         return {"demand": "w", "priority": "p", "preemptible": "e"}
@@ -250,6 +304,7 @@ class RankedGangs(GangWorld):
         super().update(pick, job | {"q": 0})
 
 
-TestGangWorld = machine(GangWorld, 60, 20)
+TestGangWorld = machine(GangWorld, 50, 20)
+TestTypedGangs = machine(TypedGangs, 50, 20)
 TestPlainGangs = machine(PlainGangs, 30, 20)
 TestRankedGangs = machine(RankedGangs, 30, 20)

@@ -190,7 +190,7 @@ def test_columns_that_nobody_knows_are_named(kind: str) -> None:
     before = world.match().objective
     more = COLUMNS | {"demand": [4, 4, 4, 4]}
     short = {name: values for name, values in COLUMNS.items() if name != "u"}
-    for columns, name, words in ((more, "demand", "do not name"), (short, "u", "is missing")):
+    for columns, name, words in ((more, "demand", "not asked for"), (short, "u", "is missing")):
         for call in (world.add, lambda c: world.update(ids, c), world.quote):
             with pytest.raises(InvalidProblemError, match=words) as caught:
                 call(made(columns))

@@ -162,7 +162,7 @@ def test_gangs_without_queues_are_near_the_optimum_of_transport() -> None:
     n, table, capacity = 400, r.uniform(0.5, 3, (6, 8)), r.integers(60, 120, 8)
     columns = {
         "family": r.integers(0, 6, n), "work": r.lognormal(0, 1, n), "value": r.lognormal(2, 1, n),
-        "gpus": r.choice([1, 1, 2, 4, 8], n), "not ours": np.zeros(n),
+        "gpus": r.choice([1, 1, 2, 4, 8], n), "priority": np.zeros(n, int),
     }  # fmt: skip
     world = Matcher(
         capacity, cost=[(table, "family", "work")], unplaced="value", demand="gpus", move_cost=0.01
@@ -369,3 +369,153 @@ def test_a_job_of_high_priority_whose_class_loses_its_slots_waits() -> None:
     m = world.match()
     assert (m.status, m.assignment.tolist(), m.objective) == ("optimal", [-1, -1], 18.0)
     assert m.verify().valid, m.verify().reasons
+
+
+def typed(capacity: Any = (4, 4), **more: Any) -> Matcher:
+    """A class of fast slots that cost 1 and one of slow slots that cost 2."""
+    queues = fair.Queues(
+        name=["a", "b"],
+        guarantee_by_type={"fast": [0, 3]},
+        limit_by_type={"fast": [2, None], "slow": None},
+    )
+    costs = np.array([[1.0, 2.0]])
+    settings: dict[str, Any] = {"slot_types": ["fast", "slow"], "queues": queues}
+    return cluster(capacity, cost=[(costs, None, None)], **(settings | more))
+
+
+def test_a_queue_keeps_its_limit_of_a_type() -> None:
+    """If this fails, a tenant takes more of the scarce accelerators than it may."""
+    world = typed()
+    world.add([job(1, "a") for _ in range(7)], ids=range(7))
+    m = world.match()
+    assert m.usage_by_type is not None
+    assert m.usage_by_type.tolist() == [[2, 0], [4, 0]], "two of four fast slots, and all slow ones"
+    check = m.verify()
+    assert check.valid, check.reasons
+    assert check.bound_low <= m.objective == 2 * 1 + 4 * 2 + 10
+    assert m.gap < 1e-2, "prices of limits by type are part of the bound"
+    waits = next(i for i in range(7) if i not in running(world))
+    world.set_capacity([1], [0])
+    world.match()
+    why = world.explain(waits)
+    assert why.reason == "LimitOfType"
+    assert "queue 'a' takes 2 slots of type 'fast', and its limit of that type is 2" in why.text
+    assert world.queues is not None
+    assert world.queues.types == ("fast", "slow")
+    assert world.slot_types == ("fast", "slow")
+
+
+def test_a_queue_takes_back_what_it_is_guaranteed_of_a_type() -> None:
+    """If this fails, a guarantee of fast slots is served with slow ones, or not at all."""
+    unlimited = fair.Queues(name=["a", "b"], guarantee_by_type={"fast": [0, 3], "slow": None})
+    world = typed(queues=unlimited)
+    world.add([job(1, "a", value=10 + k) for k in range(8)], ids=range(8))
+    assert running(cluster_after(world)).keys() == set(range(8))
+    world.add([job(1, "b") for _ in range(3)], ids=[10, 11, 12])
+    m = world.match()
+    here = running(world)
+    assert [here[i] for i in (10, 11, 12)] == [0, 0, 0], "the fast ones"
+    assert set(here) & set(range(8)) == {3, 4, 5, 6, 7}, "the least valuable made way"
+    assert m.verify().valid
+    # Others who would pay more for fast slots do not move them out: they hold what is theirs.
+    world.add([job(1, "b") for _ in range(2)], ids=[20, 21])
+    world.match()
+    assert [running(world)[i] for i in (10, 11, 12)] == [0, 0, 0]
+    assert len(world.match().changes["id"]) == 0, "nothing moves when nothing changed"
+
+
+def test_limits_of_types_hold_up_the_tree_and_for_fixed_jobs() -> None:
+    """If this fails, two teams together exceed their department, or a fixed job is sent out."""
+    tree = fair.Queues(
+        name=["top", "a", "b"], parent=[None, "top", "top"], limit_by_type={"fast": [3, 2, 2]}
+    )
+    world = typed([6, 0], queues=tree, slot_types=["fast", "fast"])
+    world.add([job(1, team) for team in "aabb"], ids=range(4))
+    m = world.match()
+    assert m.usage_by_type is not None
+    assert m.usage_by_type[0, 0] == 3
+    # A job that may not be preempted grows beyond its queue's limit: it stays, and others go.
+    keep = next(i for i, s in running(world).items() if s == 0)
+    record = {name: [v] for name, v in job(3, "ab"[keep // 2], soft=False).items()}
+    world.update([keep], record)
+    m = world.match()
+    assert running(world) == {keep: 0}
+    check = m.verify()
+    assert check.valid, check.reasons
+    assert m.bound <= check.bound_high
+
+
+def test_a_forged_answer_above_a_limit_of_a_type_is_refuted() -> None:
+    """If this fails, the checker reads what the solver says instead of the placement."""
+    world = typed()
+    world.add([job(1, "a") for _ in range(6)])
+    m = world.match()
+    assert m.verify().valid
+    slots = m.assignment.copy()
+    slots[np.flatnonzero(slots == 1)[0]] = 0
+    forged = copy.copy(m)
+    vars(forged)["_jobs"] = m._read._replace(assignment=slots)
+    vars(forged)["_question"] = None
+    reasons = forged.verify().reasons
+    assert any("3 slots of type 'fast', and its limit is 2" in reason for reason in reasons), (
+        reasons
+    )
+    above = copy.copy(m)
+    vars(above)["bound"] = m.objective + 1.0
+    assert any("bound" in reason for reason in above.verify().reasons)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"slot_types": None}, "slot_types: found none, needed the type of each class"),
+        ({"slot_types": ["fast"]}, "slot_types: found 1 types, needed 2"),
+        ({"slot_types": ["fast", "fats"]}, "found 'fats', needed a type of the queues: 'fast'"),
+        ({"queues": fair.Queues(name=["a", "b"])}, "found types, needed none"),
+    ],
+)
+def test_types_are_refused_with_a_reason(more: Any, message: str) -> None:
+    """If this fails, a type that is misspelt has no limit, in silence."""
+    with pytest.raises(InvalidProblemError) as caught:
+        typed(**more)
+    assert message in str(caught.value)
+
+
+def test_types_of_new_classes_and_of_snapshots(tmp_path: Path) -> None:
+    """If this fails, a class that is added counts for another type, or a restart forgets types."""
+    world = typed()
+    with pytest.raises(InvalidProblemError, match="types: found none"):
+        world.add_slots([3], [np.array([[0.5]])])
+    world.add_slots([3], [np.array([[0.5]])], types=["fast"])
+    world.add([job(1, "a") for _ in range(4)] + [job(1, "b")])
+    here = world.match()
+    world.snapshot(tmp_path / "world")
+    again = Matcher.restore(tmp_path / "world")
+    assert again.slot_types == ("fast", "slow", "fast")
+    assert again.queues is not None
+    assert again.queues.limit_by_type.tolist() == world.queues.limit_by_type.tolist()
+    assert again.queues.guarantee_by_type.tolist() == [[0, 3], [0, 0]]
+    m = again.match()
+    assert (m.assignment == here.assignment).all()
+    assert m.usage_by_type.tolist() == [[2, 1], [2, 0]]
+    assert pickle.loads(pickle.dumps(m)).verify().valid
+
+
+def test_records_of_jobs_in_queues_fit_a_matcher_without_them(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """If this fails, a column that is misspelt is ignored in silence: a gang takes one slot."""
+    world = Matcher([4], cost=[(np.ones((1, 1)), None, None)], unplaced="value", demand="gpus")
+    record = {"gpus": [2], "value": [9.0], "tenant": ["a"], "priority": [3], "preemptible": [True]}
+    with caplog.at_level("INFO", logger="gridcompute"):
+        world.add(record)
+    assert "'tenant', 'priority', 'preemptible'" in caplog.text
+    assert world.match().load.tolist() == [2]
+    for name in ("demand", "gpu", "queue", "at"):
+        with pytest.raises(InvalidProblemError, match=f"found '{name}', which is not asked for"):
+            world.add(record | {name: [4]})
+        with pytest.raises(InvalidProblemError, match="not asked for"):
+            world.quote([{"gpus": 2, "value": 9.0, name: 4}])
+    exact = Matcher([4], cost=[(np.ones((1, 1)), None, None)], unplaced="value")
+    with pytest.raises(InvalidProblemError, match="found 'priority'"):
+        exact.add({"value": [9.0], "priority": [3]})

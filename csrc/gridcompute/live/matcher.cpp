@@ -213,8 +213,9 @@ void Matcher::quote(const StoreColumns& jobs, const GangColumns& gangs, std::spa
     const double unplaced = jobs.unplaced_of(job);
     double best = unplaced - w * gangs_->prices().of_queue(gangs.queue[job]);
     slots[at(k)] = kNone;
+    const double* prices = gangs_->prices().to_queue(gangs.queue[job]);
     for (Slot s = 0; s < n_slots; ++s) {
-      const double here = row[at(s)] + w * price(s);
+      const double here = row[at(s)] + w * prices[s];
       if (gangs.demand[job] > pair_.capacity[s] || !(here < best)) continue;
       best = here;
       slots[at(k)] = s;

@@ -48,7 +48,10 @@ class Matcher {
   // Makes this a matcher of gangs; before any job is added.
   void set_queues(Queues queues);
   // Replaces the columns that only gangs have; of a matcher of gangs set_columns() has to be followed by this.
-  void set_gangs(const GangColumns& columns) { gangs_->set_columns(columns); }
+  // types: of each class; empty where queues have no limits by type.
+  void set_gangs(const GangColumns& columns, std::span<const std::int32_t> types = {}) {
+    gangs_->set_columns(columns, types);
+  }
   void set_shares(std::span<const Cost> shares) { gangs_->set_shares(shares); }
   [[nodiscard]] const GangSolver* gangs() const noexcept { return gangs_.get(); }
 

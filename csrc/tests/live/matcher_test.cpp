@@ -280,7 +280,8 @@ TEST(matcher_is_exact_with_any_tuning) {
 TEST(rounds_of_gangs_keep_rules_and_invariants) {
   std::mt19937 random(2);
   const auto draw = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
-  for (const bool ranked : {false, true}) {
+  for (const int kind : {0, 1, 2}) {  // costs alone, queues, queues with limits of types
+    const bool ranked = kind > 0, typed = kind > 1;
     constexpr Index kJobs = 200;
     constexpr Slot kSlots = 6;
     std::vector<double> cost(kJobs * kSlots), unplaced(kJobs), move{1};
@@ -294,12 +295,21 @@ TEST(rounds_of_gangs_keep_rules_and_invariants) {
     }
     const DenseCost<double> source(cost.data(), kJobs, kSlots);
     live::Matcher matcher(kSlots);
-    if (ranked)
+    if (typed)
+      matcher.set_queues({{kNone, 0, kNone},
+                          {90, 60, kForbidden},
+                          {20, 10, 30},
+                          true,
+                          {40, 30, 25, 35, 25, 60},
+                          {0, 0, 20, 10, 0, 0}});
+    else if (ranked)
       matcher.set_queues({{kNone, 0, kNone}, {90, 60, kForbidden}, {20, 10, 30}, true});
     else
       matcher.set_queues({{kNone}, {kForbidden}, {0}, false});
     matcher.set_columns({&source, unplaced.data(), 1, move.data(), 0, {}}, 100);
-    matcher.set_gangs({{demand.data(), 1}, {queue.data(), 1}, {priority.data(), 1}, {preemptible.data(), 1}});
+    const std::vector<std::int32_t> types{0, 1, 0, 1, 0, 1};
+    matcher.set_gangs({{demand.data(), 1}, {queue.data(), 1}, {priority.data(), 1}, {preemptible.data(), 1}},
+                      typed ? std::span(types) : std::span<const std::int32_t>());
     std::vector<bool> in(kJobs, false);
     for (int round = 0; round < 25; ++round) {
       for (int k = 0; k < (round == 0 ? 120 : 8); ++k) {
@@ -317,17 +327,20 @@ TEST(rounds_of_gangs_keep_rules_and_invariants) {
       const live::RoundAnswer answer = matcher.match({3, 0, -1}, stop);
       CHECK(matcher.holds());
       CHECK(answer.bound <= answer.objective);
-      std::vector<Cost> load(kSlots, 0), usage(3, 0);
+      std::vector<Cost> load(kSlots, 0), usage(3, 0), even(3, 0);
       for (live::Job job = 0; job < static_cast<live::Job>(kJobs); ++job) {
         const auto at = static_cast<std::size_t>(job);
         const Slot s = in[at] ? matcher.placed_class(job) : kNone;
         if (s == kNone) continue;
         load[static_cast<std::size_t>(s)] += demand[at];
         usage[static_cast<std::size_t>(queue[at])] += demand[at];
+        if (s % 2 == 0) even[static_cast<std::size_t>(queue[at])] += demand[at];
       }
       for (Slot s = 0; s < kSlots; ++s)
         CHECK(load[static_cast<std::size_t>(s)] <= answer.capacity[static_cast<std::size_t>(s)]);
       if (ranked) CHECK(usage[0] + usage[1] <= 90 && usage[1] <= 60);
+      if (typed) CHECK(even[0] + even[1] <= 40 && even[1] <= 30 && even[2] <= 25);
+      if (typed) CHECK(usage[2] - even[2] <= 60 && usage[1] - even[1] <= 25);
       matcher.acknowledge();
       Stop idle;
       CHECK(matcher.match({1, 0, -1}, idle).changes.empty());

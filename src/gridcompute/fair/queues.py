@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,11 +42,19 @@ class Queues(Value):
         The larger comes first for the surplus. None = 0.
     parent : sequence of str or None, shape (n_queues,), optional
         The queue above each; None = the top level.
+    guarantee_by_type, limit_by_type : mapping of str to array, optional
+        By type of slot class (an accelerator, say): what each queue is guaranteed of it and limited
+        to, columns as `guarantee` and `limit`, beside those of all types together. None in place of
+        a column is no guarantee, or no limit. A `Matcher` honours them; `divide` does not read
+        them.
 
     Attributes
     ----------
     guarantee, limit : int64 array, shape (n_queues,)
         `UNLIMITED` where there is no limit.
+    types : tuple of str
+        The types named by either mapping, in their order.
+    guarantee_by_type, limit_by_type : int64 array, shape (n_types, n_queues)
     above : int64 array, shape (n_queues,)
         The index of each parent; -1 = the top level.
 
@@ -73,6 +82,9 @@ class Queues(Value):
     priority: NDArray[Any]
     parent: tuple[str | None, ...]
     above: NDArray[np.int64]
+    types: tuple[str, ...]
+    guarantee_by_type: NDArray[np.int64]
+    limit_by_type: NDArray[np.int64]
 
     def __init__(
         self,
@@ -83,6 +95,8 @@ class Queues(Value):
         weight: Any = None,
         priority: Any = None,
         parent: Any = None,
+        guarantee_by_type: Any = None,
+        limit_by_type: Any = None,
     ) -> None:
         """Check and convert all columns."""
         names = texts("name", name, None)
@@ -91,21 +105,21 @@ class Queues(Value):
         for k, text in enumerate(names):
             if seen.setdefault(text, k) != k:
                 raise InvalidProblemError(f"name[{k}]: {text!r} is there twice", "name", k)
-        zero = 0 if guarantee is None else guarantee
-        owed = column("guarantee", zero, n, "n_queues", integers=True)
-        if n and owed.max() > UNLIMITED:
-            k = int(owed.argmax())
-            raise InvalidProblemError(
-                f"guarantee[{k}]: found {owed[k]}, needed at most 2**63 - 1", "guarantee", k
-            )
+        owed = _guarantees("guarantee", guarantee, n)
         parents = [None] * n if parent is None else texts("parent", parent, n, none=True)
         above = parents_by_name("parent", names, parents)
         top_down("parent", above)
         self.name, self.parent = tuple(names), tuple(parents)
-        self.guarantee = read_only(owed.astype(np.int64))
-        if isinstance(limit, str) or (limit is not None and np.ndim(limit) == 0):
-            limit = [limit] * n
-        self.limit = read_only(amount_column("limit", limit, n, "n_queues", missing=True))
+        self.guarantee = read_only(owed)
+        self.limit = read_only(_limits("limit", limit, n))
+        owed_of = _by_type("guarantee_by_type", guarantee_by_type)
+        limit_of = _by_type("limit_by_type", limit_by_type)
+        self.types = tuple(dict.fromkeys([*owed_of, *limit_of]))
+        rows = np.zeros((2, len(self.types), n), np.int64)
+        for t, kind in enumerate(self.types):
+            rows[0, t] = _guarantees(f"guarantee_by_type[{kind!r}]", owed_of.get(kind), n)
+            rows[1, t] = _limits(f"limit_by_type[{kind!r}]", limit_of.get(kind), n)
+        self.guarantee_by_type, self.limit_by_type = read_only(rows[0]), read_only(rows[1])
         self.weight = read_only(
             np.array(column("weight", 1 if weight is None else weight, n, "n_queues"))
         )
@@ -122,7 +136,9 @@ class Queues(Value):
         return len(self.name)
 
     @classmethod
-    def from_columns(cls, table: Any) -> Queues:
+    def from_columns(
+        cls, table: Any, *, guarantee_by_type: Any = None, limit_by_type: Any = None
+    ) -> Queues:
         """Build queues from a mapping of columns, a data frame or an Arrow table.
 
         Parameters
@@ -130,6 +146,8 @@ class Queues(Value):
         table : table
             Columns ``name``, ``guarantee``, ``limit``, ``weight``, ``priority``, ``parent``; an
             empty limit is none, an empty parent the top level.
+        guarantee_by_type, limit_by_type : mapping of str to array, optional
+            As of the constructor, in the order of the table's rows.
 
         Returns
         -------
@@ -141,7 +159,8 @@ class Queues(Value):
             A column that is missing or unknown, and what the constructor refuses.
         """
         columns, _ = named_columns(table, _FIELDS)
-        return cls(**columns)
+        by_type = {"guarantee_by_type": guarantee_by_type, "limit_by_type": limit_by_type}
+        return cls(**columns, **by_type)
 
     def divide(self, total: float, request: ArrayLike, *, given: ArrayLike = 0) -> Division:
         """Divide a total among the queues by `gridcompute.fair.divide`.
@@ -169,3 +188,35 @@ class Queues(Value):
             given=given,
             parent=self.above,
         )
+
+
+def _guarantees(field: str, values: Any, n: int) -> NDArray[np.int64]:
+    """Return a column of guarantees; None = 0."""
+    owed = column(field, 0 if values is None else values, n, "n_queues", integers=True)
+    if n and owed.max() > UNLIMITED:
+        k = int(owed.argmax())
+        raise InvalidProblemError(
+            f"{field}[{k}]: found {owed[k]}, needed at most 2**63 - 1", field, k
+        )
+    return owed.astype(np.int64)
+
+
+def _limits(field: str, values: Any, n: int) -> NDArray[np.int64]:
+    """Return a column of limits; one value is that of all queues, None no limit."""
+    if isinstance(values, str) or (values is not None and np.ndim(values) == 0):
+        values = [values] * n
+    return amount_column(field, values, n, "n_queues", missing=True)
+
+
+def _by_type(field: str, given: Any) -> dict[str, Any]:
+    """Return columns by the name of a type."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"{field} must be a mapping of types to columns, not {type(given).__name__}"
+        )
+    for name in given:
+        if not isinstance(name, str):
+            raise TypeError(f"{field}: a type must be str, not {type(name).__name__}")
+    return dict(given)

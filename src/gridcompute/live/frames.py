@@ -29,12 +29,12 @@ _NEEDED = (
 
 
 def named_columns(
-    columns: Any, known: Iterable[str], *, others: bool = False
+    columns: Any, known: Iterable[str], *, spare: frozenset[str] = frozenset()
 ) -> tuple[dict[str, Any], int | None]:
     """Return columns by name from whatever holds them, and how many rows records have (else None).
 
-    The names are exactly `known`: one that is missing, unknown, or there twice is an error. With
-    `others`, unknown ones are ignored, which the log says.
+    The names are exactly `known`: one that is missing, unknown, or there twice is an error. Those
+    that are `spare` may be there as well, and are ignored, which the log says.
     """
     known = tuple(known)
     if type(columns) is dict and columns.keys() == set(known):
@@ -45,19 +45,18 @@ def named_columns(
         if columns.dtype.names is None:
             raise TypeError(f"columns must be {_NEEDED}, not an array without field names")
         names = list(columns.dtype.names)
-        return _exactly(names, known, lambda name: columns[name], others), len(columns)
+        return _exactly(names, known, lambda name: columns[name], spare), len(columns)
     if _is(columns, "pandas", "DataFrame") or _is(columns, "polars", "DataFrame"):
-        return _exactly(list(columns.columns), known, lambda name: columns[name], others), len(
-            columns
-        )
+        names = list(columns.columns)
+        return _exactly(names, known, lambda name: columns[name], spare), len(columns)
     if _is(columns, "polars", "LazyFrame"):
         raise TypeError(f"columns must be {_NEEDED}; collect() the LazyFrame first")
     if isinstance(columns, Mapping) or (hasattr(columns, "keys") and not _is_arrow(columns)):
-        return _exactly(list(columns.keys()), known, lambda name: columns[name], others), None
+        return _exactly(list(columns.keys()), known, lambda name: columns[name], spare), None
     if _is_arrow(columns):
         table = _arrow_table(columns)
-        return _exactly(table.column_names, known, table.column, others), len(table)
-    return _records(columns, known, others)
+        return _exactly(table.column_names, known, table.column, spare), len(table)
+    return _records(columns, known, spare)
 
 
 def column_values(field: str, values: Any, labels: Any = None) -> NDArray[Any]:
@@ -164,18 +163,20 @@ def _arrow_column(field: str, values: Any) -> Any:
         raise TypeError(f"{field} must be an array, not {type(values).__name__}") from None
 
 
-def _exactly(names: list[Any], known: tuple[str, ...], get: Any, others: bool) -> dict[str, Any]:
-    _check_names("columns", _kept(names, known) if others else names, known)
+def _exactly(
+    names: list[Any], known: tuple[str, ...], get: Any, spare: frozenset[str]
+) -> dict[str, Any]:
+    _check_names("columns", _without(spare, names, known), known)
     return {name: get(name) for name in known}
 
 
-def _kept(names: list[Any], known: tuple[str, ...]) -> list[Any]:
-    """Return the known ones of these names; the log says which are ignored."""
-    ignored = [name for name in names if name not in known]
-    if ignored:
-        shown = ", ".join(map(repr, ignored))
-        log("columns that this Matcher does not name are ignored: %s", shown)
-    return [name for name in names if name in known]
+def _without(spare: frozenset[str], names: list[Any], known: tuple[str, ...]) -> list[Any]:
+    """Return the names but those that are spare and not known; the log says which these are."""
+    ignored = [name for name in names if name in spare and name not in known]
+    if not ignored:
+        return names
+    log("columns that this Matcher does not name are ignored: %s", ", ".join(map(repr, ignored)))
+    return [name for name in names if name not in ignored]
 
 
 def _check_names(where: str, names: list[Any], known: tuple[str, ...]) -> None:
@@ -192,15 +193,17 @@ def _check_names(where: str, names: list[Any], known: tuple[str, ...]) -> None:
     for name in names:
         if name not in known:
             raise InvalidProblemError(
-                f"{where}: found {name!r}, which the costs do not name, needed {needed}",
+                f"{where}: found {name!r}, which is not asked for, needed {needed}",
                 str(name),
             )
     twice = next(name for name in names if names.count(name) > 1)
     raise InvalidProblemError(f"{where}: found {twice!r} twice, needed it once", twice)
 
 
-def _records(records: Any, known: tuple[str, ...], others: bool) -> tuple[dict[str, Any], int]:
-    """Return columns of records, each of which has exactly the known names."""
+def _records(
+    records: Any, known: tuple[str, ...], spare: frozenset[str]
+) -> tuple[dict[str, Any], int]:
+    """Return columns of records, each of which has exactly the known names, beside spare ones."""
     try:
         rows = list(records)
     except TypeError:
@@ -209,7 +212,7 @@ def _records(records: Any, known: tuple[str, ...], others: bool) -> tuple[dict[s
         if not (isinstance(row, Mapping) or hasattr(row, "keys")):
             raise TypeError(f"columns must be {_NEEDED}; record {k} is a {type(row).__name__}")
         names = list(row.keys())
-        _check_names(f"columns[{k}]", _kept(names, known) if others else names, known)
+        _check_names(f"columns[{k}]", _without(spare, names, known), known)
     return {name: [row[name] for row in rows] for name in known}, len(rows)
 
 

@@ -15,11 +15,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["GangRules", "Queues"]
+__all__ = ["SPARE_COLUMNS", "GangRules", "Queues"]
+
+#: Columns that jobs may bring to a matcher of gangs though none of its arguments names them:
+#: records of jobs in queues fit a matcher without queues. Any other unknown column is an error.
+SPARE_COLUMNS = frozenset({"tenant", "priority", "preemptible"})
 
 _MOST_DEMAND = 2**31 - 1
 _LEAST, _MOST = -(2**63), 2**63 - 1
 UNLIMITED = 2**63 - 1
+_NO_TYPES = np.zeros((0, 0), np.int64)
+_PARTS = (
+    "name", "guarantee", "limit", "above", "divide", "types", "guarantee_by_type", "limit_by_type",
+)  # fmt: skip
 _DTYPES: dict[str, Any] = {
     "demand": np.int32,
     "queue": np.int32,
@@ -35,6 +43,9 @@ class Queues(Protocol):
     guarantee: NDArray[np.int64]
     limit: NDArray[np.int64]
     above: NDArray[np.int64]
+    types: tuple[str, ...]
+    guarantee_by_type: NDArray[np.int64]
+    limit_by_type: NDArray[np.int64]
 
     def __len__(self) -> int: ...
     def divide(self, total: float, request: Any, *, given: Any = 0) -> Any:
@@ -54,6 +65,9 @@ class GangRules:
     names : tuple of str
         Of the queues; one queue without a name where there are none.
     parent, limit, guarantee : array, shape (n_queues,)
+    types : tuple of str
+        The types of classes that queues have limits or guarantees of.
+    limit_by_type, guarantee_by_type : array, shape (n_types, n_queues)
     ranked : bool
         Queues or priorities decide who runs, not costs alone.
     """
@@ -65,6 +79,9 @@ class GangRules:
     limit: NDArray[np.int64]
     guarantee: NDArray[np.int64]
     ranked: bool
+    types: tuple[str, ...]
+    limit_by_type: NDArray[np.int64]
+    guarantee_by_type: NDArray[np.int64]
 
     @classmethod
     def of(
@@ -88,8 +105,9 @@ class GangRules:
         }
         if queues is None:
             none = (np.full(1, -1, np.int32), np.full(1, UNLIMITED), np.zeros(1, np.int64))
-            return cls(fields, None, ("",), *none, isinstance(priority, str))
-        for name in ("name", "guarantee", "limit", "above", "divide"):
+            ranked = isinstance(priority, str)
+            return cls(fields, None, ("",), *none, ranked, (), _NO_TYPES, _NO_TYPES)
+        for name in _PARTS:
             if not hasattr(queues, name):
                 raise TypeError(f"queues must be fair.Queues, not {type(queues).__name__}")
         if not isinstance(queue, str):
@@ -107,12 +125,19 @@ class GangRules:
             np.ascontiguousarray(queues.limit, np.int64),
             np.ascontiguousarray(queues.guarantee, np.int64),
             True,
+            tuple(queues.types),
+            np.ascontiguousarray(queues.limit_by_type, np.int64),
+            np.ascontiguousarray(queues.guarantee_by_type, np.int64),
         )
 
     @property
     def needed(self) -> dict[str, str]:
         """Name in the job store -> name of the caller's column."""
         return {part: name for part, name in self.fields.items() if isinstance(name, str)}
+
+    def of_type(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return those of each type, (n_types, n_queues), of the core's values by limit."""
+        return values[len(self.names) :].reshape(len(self.types), len(self.names))
 
     def check(self, given: Mapping[str, NDArray[Any]], n: int) -> dict[str, NDArray[Any]]:
         """Return the checked columns of `n` jobs."""

@@ -32,9 +32,10 @@ class JobExplanation(ShownAsText):
     reason : str
         Of a running job: "Running" or "Fixed" (pinned, or not preemptible). Of a waiting one:
         "Forbidden" (no class is open to it), "TooLarge" (no class is as large), "NotWorth" (waiting
-        costs less than any class), "Limit" (of its queue or of one above), "Priority" (jobs of its
-        queue with the same priority or a higher one hold the room), "Share" (its queue holds its
-        share), "Capacity" (nothing has room).
+        costs less than any class), "Limit" (of its queue or of one above), "LimitOfType" (the same
+        of a type of classes, which keeps free slots from the job, or all classes open to it),
+        "Priority" (jobs of its queue with the same priority or a higher one hold the room), "Share"
+        (its queue holds its share), "Capacity" (nothing has room).
     text : str
     """
 
@@ -130,19 +131,67 @@ def _why_waiting(
                 f"{rules.limit[up]}."
             )
         up = int(rules.parent[up])
+    rather = np.flatnonzero(fits & (costs < leave))
+    typed = _limit_of_type(matcher, usage, queue, demand, rather)
     if rules.queues is not None:
-        shares = rules.shares(int(capacity.sum()), matcher._native.requests())
-        guarantee = int(rules.guarantee[queue])
-        held = f"queue {rules.names[queue]!r} takes {usage[queue]} slots"
-        if usage[queue] + demand > shares[queue]:
-            return "Share", (
-                f"{held} of its share of {shares[queue]} (guarantee {guarantee}), and nothing has "
-                "room for more."
-            )
-        return "Capacity", (
-            f"{held} of its share of {shares[queue]} (guarantee {guarantee}), but no class has "
-            f"{demand} free slots, and nobody who may be preempted holds them."
-        )
+        return typed or _share_or_room(matcher, usage, queue, demand)
     if rules.ranked:
         return "Priority", f"jobs of priority {priority} or higher, or fixed ones, hold the slots."
     return "Capacity", "other jobs are worth more for each slot in every class open to it."
+
+
+def _limit_of_type(
+    matcher: LiveState, usage: NDArray[np.int64], queue: int, demand: int, rather: NDArray[np.intp]
+) -> tuple[str, str] | None:
+    """Return the limit of a type that keeps free slots from the job, or all these classes."""
+    rules, types = matcher._rules, matcher._slot_types
+    assert rules is not None
+    if not types.names:
+        return None
+    used, reached = rules.of_type(usage), {}
+    for t in np.unique(types.numbers[rather]).tolist():
+        up = queue
+        while up >= 0 and used[t, up] + demand <= rules.limit_by_type[t, up]:
+            up = int(rules.parent[up])
+        if up >= 0:
+            reached[t] = up
+    kept = [s for s in rather.tolist() if int(types.numbers[s]) in reached]
+    with_room = [s for s in kept if _free_slots(matcher, s) >= demand]
+    if not with_room and len(kept) < len(rather):
+        return None
+    said = [
+        f"queue {rules.names[up]!r} takes {used[t, up]} slots of type {types.names[t]!r}, and its "
+        f"limit of that type is {rules.limit_by_type[t, up]}"
+        for t, up in reached.items()
+    ]
+    rest = "" if len(kept) == len(rather) else ", and classes of other types have no room for it"
+    return "LimitOfType", "; ".join(said) + rest + "."
+
+
+def _free_slots(matcher: LiveState, slot: int) -> int:
+    """Return how many slots of a class no job takes."""
+    at = matcher._native.live_jobs()
+    here = at[matcher._native.placements(at) == slot]
+    demand = matcher._columns["demand"]
+    taken = len(here) * int(demand[0]) if len(demand) == 1 else int(demand[here].sum())
+    return int(matcher._capacity[slot]) - taken
+
+
+def _share_or_room(
+    matcher: LiveState, usage: NDArray[np.int64], queue: int, demand: int
+) -> tuple[str, str]:
+    """Say whether the queue holds its share, or nothing has room."""
+    rules = matcher._rules
+    assert rules is not None
+    shares = rules.shares(int(matcher._capacity.sum()), matcher._native.requests())
+    guarantee = int(rules.guarantee[queue])
+    held = f"queue {rules.names[queue]!r} takes {usage[queue]} slots"
+    if usage[queue] + demand > shares[queue]:
+        return "Share", (
+            f"{held} of its share of {shares[queue]} (guarantee {guarantee}), and nothing has "
+            "room for more."
+        )
+    return "Capacity", (
+        f"{held} of its share of {shares[queue]} (guarantee {guarantee}), but no class has "
+        f"{demand} free slots, and nobody who may be preempted holds them."
+    )

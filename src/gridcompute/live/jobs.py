@@ -30,15 +30,19 @@ __all__ = [
 
 
 def check_columns(
-    columns: Any, needed: Mapping[str, str], keys: Keys | None, *, others: bool = False
+    columns: Any,
+    needed: Mapping[str, str],
+    keys: Keys | None,
+    *,
+    spare: frozenset[str] = frozenset(),
 ) -> tuple[dict[str, NDArray[Any]], int]:
     """Return columns by their name in the job store, and the number of jobs.
 
     `needed` maps names in the job store to names of the caller's columns. The number of jobs is the
-    length of the first column; without columns, the number of records or of `keys`. `others`: other
-    columns may be there, and are ignored.
+    length of the first column; without columns, the number of records or of `keys`. `spare`: names
+    of columns that may be there without being needed.
     """
-    named, rows = named_columns(columns, dict.fromkeys(needed.values()), others=others)
+    named, rows = named_columns(columns, dict.fromkeys(needed.values()), spare=spare)
     read = {name: column_values(name, values, keys) for name, values in named.items()}
     given = {part: read[name] for part, name in needed.items()}
     n = len(next(iter(given.values()))) if given else rows or (0 if keys is None else len(keys))

@@ -83,6 +83,9 @@ class Matcher(LiveState):
         May a running job be moved or sent out? Or the name of the column of bools. None = True.
     slots : sequence of str, optional
         Names of the classes, each once; calls that take class numbers then take names as well.
+    slot_types : sequence of str, optional
+        The type of each class, an accelerator say: one of ``queues.types``. Needed where `queues`
+        have guarantees or limits by type.
     move_cost : float or str
         Cost of moving a placed job to another class, finite, 0 or more, or the name of the column
         of these costs.
@@ -99,13 +102,15 @@ class Matcher(LiveState):
     released in `match`. Without `demand`, `queues`, `queue`, `priority` and `preemptible` each job
     takes one slot and every round is exact. With any of them it is a matcher of gangs: rounds keep
     the rules of queues and priorities, and prove how far they are from the least cost, which
-    ``docs/explanation/gangs-and-queues.md`` defines; columns that it does not name are then
-    ignored. Jobs and classes are identified by position: a
-    pandas index that is not 0 to n - 1 in order is an error, unless it equals the `ids` given. A
-    call that raises, KeyboardInterrupt included, changes nothing. Determinism: the same calls give
-    the same answers, for any number of threads. Complexity: adding, removing or updating a job
-    evaluates one row of costs and runs the shortest-path searches needed to restore optimality.
-    Replacing a table re-evaluates the affected jobs or classes.
+    ``docs/explanation/gangs-and-queues.md`` defines. Jobs bring the columns that arguments name,
+    and no others; of a matcher of gangs only, columns called ``tenant``, ``priority`` or
+    ``preemptible`` that no argument names are ignored, which the log says, so that records of jobs
+    in queues fit a matcher without them. Jobs and classes are identified by position: a pandas
+    index that is not 0 to n - 1 in order is an error, unless it equals the `ids` given. A call that
+    raises, KeyboardInterrupt included, changes nothing. Determinism: the same calls give the same
+    answers, for any number of threads. Complexity: adding, removing or updating a job evaluates one
+    row of costs and runs the shortest-path searches needed to restore optimality. Replacing a table
+    re-evaluates the affected jobs or classes.
 
     Examples
     --------
@@ -128,8 +133,9 @@ class Matcher(LiveState):
         Parameters
         ----------
         columns : mapping of arrays, data frame, Arrow table, or records
-            The columns that the costs and the other arguments name, and, but for gangs, no others.
-            Where that is the rows of costs alone, the block itself is accepted.
+            The columns that the costs and the other arguments name, and no others (but see the
+            Notes of the class on gangs). Where that is the rows of costs alone, the block itself is
+            accepted.
         ids : iterable of int or of str, optional
             One new id for each job, all int64 or all str; None = the next integers, counted from 0,
             that are no ids at the time.
@@ -279,14 +285,19 @@ class Matcher(LiveState):
             self._commit()
 
     def add_slots(
-        self, capacity: ArrayLike, tables: Any, *, names: Sequence[str] | None = None
+        self,
+        capacity: ArrayLike,
+        tables: Any,
+        *,
+        names: Sequence[str] | None = None,
+        types: Sequence[str] | None = None,
     ) -> NDArray[np.int32]:
         """Add classes, with their columns of every table, and return their numbers.
 
         A number is never given twice, whatever was removed before. For a kernel, `tables` is a
         mapping of the slot columns; for rows of costs, a list of one block of shape
-        (n_jobs, n_new), in the order of `ids`. `names`: of the new classes, where classes have
-        names.
+        (n_jobs, n_new), in the order of `ids`. `names`, `types`: of the new classes, where classes
+        have names, and types.
         """
         with self._transaction():
             by_position("capacity", capacity)
@@ -295,6 +306,7 @@ class Matcher(LiveState):
             where = (self._n_slots + np.arange(more)).astype(np.int32)
             n = self._n_slots + more
             slot_names = self._slot_names.with_more(names, more)
+            slot_types = self._slot_types.with_more(types, more)
             costs = self._costs.with_slots(tables, where, n)
             jobs = self._native.live_jobs()
             columns = costs.columns_with_slots(self._columns, tables, where, jobs)
@@ -306,6 +318,7 @@ class Matcher(LiveState):
             self._apply(
                 _costs=costs, _columns=columns, _n_slots=n, _capacity=wide, _closed=closed,
                 _max_abs_cost=max(bound, self._max_abs_cost), _slot_names=slot_names,
+                _slot_types=slot_types,
             )  # fmt: skip
             self._undo.clear()
             wide, closed = wide.copy(), closed.copy()
@@ -488,6 +501,11 @@ class Matcher(LiveState):
     def slots(self) -> tuple[str, ...] | None:
         """The names of the classes by number; None without."""
         return self._slot_names.names
+
+    @property
+    def slot_types(self) -> tuple[str, ...] | None:
+        """The types of the classes by number; None where queues do not tell types apart."""
+        return self._slot_types.of_classes()
 
     @property
     def ids(self) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .. import _core
+from .. import _checks, _core
 from ..results.matching import Matching, Witness
 from ..results.problem import TransportProblem
 from . import rules_check
@@ -48,7 +48,8 @@ class _World(NamedTuple):
     n_slots: int
     threads: int
     shares: NDArray[np.int64] | None
-    limit_prices: NDArray[np.float64]
+    limit_prices: NDArray[np.float64]  # over all types, then of each type
+    types: NDArray[np.int32]  # of the classes; empty where queues do not tell types apart
 
 
 class LiveMatching(Matching):
@@ -73,6 +74,8 @@ class LiveMatching(Matching):
     usage, share : int64 array, shape (n_queues,), or None
         Of a `Matcher` with queues: the slots that each queue takes, those below it included, and
         its share of all slots as it was divided in this round.
+    usage_by_type : int64 array, shape (n_types, n_queues), or None
+        The slots of each type that each queue takes; None where queues have no types.
     """
 
     changes: Changes
@@ -80,6 +83,7 @@ class LiveMatching(Matching):
     witness_ids: list[Any] | None
     usage: NDArray[np.int64] | None
     share: NDArray[np.int64] | None
+    usage_by_type: NDArray[np.int64] | None
 
     _rounding: ClassVar[float] = 2.0**-45  # relative error of a sum in fixed point
     _shared: ClassVar[frozenset[str]] = frozenset({"_question", "_world", "_jobs"})
@@ -106,10 +110,17 @@ class LiveMatching(Matching):
             matcher._threads,
             shares if queues else None,
             answer["limit_prices"],
+            matcher._slot_types.numbers,
         )
         put(self, "stats", stats)
         put(self, "share", shares if queues else None)
-        put(self, "usage", matcher._native.usage() if queues else None)
+        usage, by_type = None, None
+        if rules is not None and rules.queues is not None:
+            found = matcher._native.usage()
+            usage = found[: len(rules.names)]
+            by_type = rules.of_type(found) if rules.types else None
+        put(self, "usage", usage)
+        put(self, "usage_by_type", by_type)
         put(self, "_world", world)
         put(self, "_raw", {name: answer[name] for name in ("job", "from", "held", "fixed")})
         put(self, "_jobs", None)
@@ -226,18 +237,23 @@ class LiveMatching(Matching):
 
     def _verify_rules(self, cost: Any, threads: int | None) -> SolverCertificate:
         jobs, world = self._read, self._world  # type: ignore[attr-defined]
-        prices: NDArray[np.float64] = world.limit_prices
         q = self.question
         source = q.source(cost)
-        shift = rules_check.Shift.of(jobs.columns, world.rules, prices, q.n_jobs)
-        # Prices of slots alone prove less than those of limits too.
-        status = "feasible" if shift.any and self.status == "optimal" else self.status
+        prices, by_type = np.split(world.limit_prices, [len(world.rules.names)])
+        typed = bool((by_type > 0).any())
+        limits = rules_check.limits_of(
+            jobs.columns, world.rules, jobs.assignment, world.types, jobs.fixed
+        )
+        own = limits[: len(prices)]
+        shift = rules_check.Shift.of(jobs.columns, world.rules, prices, own, q.n_jobs)
+        apart = typed or shift.any  # prices of slots alone prove less than those of limits too
+        status = "feasible" if apart and self.status == "optimal" else self.status
         plain = Matching(
             jobs.assignment, self.load, self.prices, self.objective, -np.inf, False, status,
             self.stats, None, q._replace(cost=source, unplaced=shift.lowered(q.unplaced)),
         )  # fmt: skip
-        proof = plain.verify(threads=threads) if shift.any else None
-        if shift.any:  # the objective is that of the problem without the prices of limits
+        proof = plain.verify(threads=threads) if shift.any and not typed else None
+        if apart:  # the objective is that of the problem without the prices of limits
             plain = dataclasses.replace(
                 plain, prices=np.zeros(q.n_slots), question=q._replace(cost=source)
             )
@@ -248,10 +264,16 @@ class LiveMatching(Matching):
         reasons = list(checked.reasons)
         if proof is not None:
             low, high = shift.bound(proof.bound_low), shift.bound(proof.bound_high)
-            if not self.bound <= high:
-                reasons.append(f"bound: found {self.bound}, the prices prove {low}")
+        elif typed:
+            workers = q.threads if threads is None else _checks.threads(threads)
+            low, high = rules_check.bound_by_type(
+                q._replace(cost=source), jobs.columns, world.rules, world.types, self.prices,
+                world.limit_prices, limits, workers,
+            )  # fmt: skip
+        if apart and not self.bound <= high:
+            reasons.append(f"bound: found {self.bound}, the prices prove {low}")
         reasons += rules_check.broken(
-            jobs.columns, world.rules, jobs.before, jobs.assignment, jobs.fixed, source
+            jobs.columns, world.rules, jobs.before, jobs.assignment, jobs.fixed, source, world.types
         )
         gap = rules_check.gap(checked.objective, low)
         return dataclasses.replace(

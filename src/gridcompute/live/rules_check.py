@@ -3,17 +3,20 @@
 The bound with prices of limits: a job of demand w whose queue and all above it have limits of price
 q in sum pays w q for running, whatever its class. Taking that off its cost of waiting and adding it
 to the whole leaves the same minimum, so the bound by prices of slots alone is that of a problem
-with lower costs of waiting.
+with lower costs of waiting. Limits of one type of classes charge a job by its class: then each
+queue has prices of its own, and the least costs of its jobs at these are summed up.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import _core
 from .._gap import relative_gap
 
 if TYPE_CHECKING:
@@ -21,9 +24,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ..results.problem import TransportProblem
     from .gang_rules import GangRules
 
-__all__ = ["Shift", "broken", "gap"]
+__all__ = ["Shift", "bound_by_type", "broken", "gap", "limits_of"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Shift:
         columns: Mapping[str, NDArray[Any]],
         rules: GangRules,
         prices: NDArray[np.float64],
+        limits: NDArray[np.int64],
         n: int,
     ) -> Shift:
         """Sum the prices above each queue."""
@@ -47,15 +52,11 @@ class Shift:
             return cls(np.zeros(n), 0.0, False)
         total = np.zeros(len(prices))
         for k in range(len(prices)):
-            up = k
-            while up >= 0:
+            for up in _path(rules, k):
                 total[k] += prices[up]
-                up = int(rules.parent[up])
         demand = np.broadcast_to(columns["demand"], (n,)).astype(np.float64)
         queue = np.broadcast_to(columns["queue"], (n,))
-        spent = math.fsum(
-            float(p) * float(u) for p, u in zip(prices, rules.limit, strict=True) if p > 0
-        )
+        spent = math.fsum(float(p) * float(u) for p, u in zip(prices, limits, strict=True) if p > 0)
         return cls(demand * total[queue], spent, True)
 
     def lowered(self, unplaced: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
@@ -74,6 +75,113 @@ class Shift:
         return total - math.ldexp(sizes, -50)
 
 
+def bound_by_type(
+    question: TransportProblem,
+    columns: Mapping[str, NDArray[Any]],
+    rules: GangRules,
+    types: NDArray[np.int32],
+    prices: NDArray[np.float64],
+    limit_prices: NDArray[np.float64],
+    limits: NDArray[np.int64],
+    threads: int,
+) -> tuple[float, float]:
+    """Return what encloses the bound that prices of slots and of limits by type prove.
+
+    `limits` and their prices: those over all types, (n_queues,), then those of each type.
+    """
+    n, n_queues = question.n_jobs, len(rules.parent)
+    over, by_type = limit_prices[:n_queues], rules.of_type(limit_prices)
+    queue = np.ascontiguousarray(np.broadcast_to(columns["queue"], (n,)), np.int32)
+    present, group = np.unique(queue, return_inverse=True)
+    paths = [_path(rules, int(k)) for k in present]
+    depth = max((len(path) for path in paths), default=0)
+    # Two rows for each queue of a path: its price over all types, and of the type of each class.
+    charges = np.zeros((len(paths), 2 * depth, question.n_slots))
+    for g, path in enumerate(paths):
+        for d, up in enumerate(path):
+            charges[g, 2 * d] = over[up]
+            charges[g, 2 * d + 1] = by_type[types, up]
+    low, high = _core.least_costs(
+        question.source(),
+        question.capacity,
+        question.demand,
+        question.unplaced,
+        prices,
+        np.ascontiguousarray(group, np.int32),
+        charges,
+        threads,
+    )
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return low, high
+    demand = question.demand
+    divisor = 1 if demand is None or not n else max(1, int(np.gcd.reduce(demand)))
+    worth = sum(
+        (
+            Fraction(p) * (u // divisor * divisor)  # what whole jobs can fill
+            for p, u in zip(prices.tolist(), question.capacity.tolist(), strict=True)
+            if p > 0
+        ),
+        Fraction(0),
+    )
+    for q, limit in zip(limit_prices.tolist(), limits.tolist(), strict=True):
+        worth += Fraction(q) * limit if q > 0 else 0
+    return _down(Fraction(low) - worth), -_down(worth - Fraction(high))
+
+
+def _down(exact: Fraction) -> float:
+    """Return the largest double that is not above."""
+    nearest = float(exact)
+    return nearest if nearest <= exact else math.nextafter(nearest, -math.inf)
+
+
+def _path(rules: GangRules, queue: int) -> list[int]:
+    """Return a queue and those above it."""
+    out = []
+    while queue >= 0:
+        out.append(queue)
+        queue = int(rules.parent[queue])
+    return out
+
+
+def usages(
+    columns: Mapping[str, NDArray[Any]],
+    rules: GangRules,
+    placed: NDArray[np.int32],
+    types: NDArray[np.int32],
+    among: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """Return what queues hold, those below them included: of all types, then of each type.
+
+    Only of the jobs that run and are `among` those asked about.
+    """
+    n = len(placed)
+    demand = np.broadcast_to(columns["demand"], (n,)).astype(np.int64)
+    queue = np.broadcast_to(columns["queue"], (n,))
+    jobs = np.flatnonzero((placed >= 0) & among)
+    own = np.zeros((1 + len(rules.types), len(rules.parent)), np.int64)
+    np.add.at(own[0], queue[jobs], demand[jobs])
+    if rules.types:
+        np.add.at(own, (1 + types[placed[jobs]], queue[jobs]), demand[jobs])
+    out = np.zeros_like(own)
+    for k in range(len(rules.parent)):
+        for up in _path(rules, k):
+            out[:, up] += own[:, k]
+    return out.ravel()
+
+
+def limits_of(
+    columns: Mapping[str, NDArray[Any]],
+    rules: GangRules,
+    placed: NDArray[np.int32],
+    types: NDArray[np.int32],
+    fixed: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """Return the limits as `usages` counts: what fixed jobs take, where that is more."""
+    limits = np.append(rules.limit, rules.limit_by_type.ravel())
+    least: NDArray[np.int64] = np.maximum(limits, usages(columns, rules, placed, types, fixed))
+    return least
+
+
 def gap(objective: float, bound: float) -> float:
     """Return the relative gap; 0.0 where both agree."""
     return 0.0 if objective == bound else relative_gap(objective, bound)
@@ -86,29 +194,27 @@ def broken(
     after: NDArray[np.int32],
     fixed: NDArray[np.bool_],
     source: Any,
+    types: NDArray[np.int32],
 ) -> list[str]:
-    """Return which rules the placement breaks: limits, fixed jobs, priorities within queues."""
+    """Return which rules the placement breaks: limits, fixed jobs, priorities within queues.
+
+    `types`: of the classes; read where queues have limits by type.
+    """
     n = len(after)
     demand = np.broadcast_to(columns["demand"], (n,)).astype(np.int64)
     queue = np.broadcast_to(columns["queue"], (n,))
     priority = np.broadcast_to(columns["priority"], (n,))
     running = after >= 0
     out = []
-    usage = np.zeros(len(rules.parent), np.int64)
-    np.add.at(usage, queue[running], demand[running])
-    pinned = np.zeros_like(usage)
-    np.add.at(pinned, queue[running & fixed], demand[running & fixed])
-    for counted in (usage, pinned):
-        own = counted.copy()
-        for k in range(len(own)):
-            up = int(rules.parent[k])
-            while up >= 0:
-                counted[up] += own[k]
-                up = int(rules.parent[up])
-    over = usage > np.maximum(rules.limit, pinned)
-    if over.any():
-        k = int(over.argmax())
-        out.append(f"queue {k}: it takes {usage[k]} slots, and its limit is {rules.limit[k]}")
+
+    usage = usages(columns, rules, after, types, running)
+    limits = limits_of(columns, rules, after, types, fixed)
+    for k in np.flatnonzero(usage > limits).tolist():
+        t, q = divmod(k, len(rules.parent))
+        of = "" if t == 0 else f" of type {rules.types[t - 1]!r}"
+        out.append(
+            f"queue {rules.names[q]!r}: it takes {usage[k]} slots{of}, and its limit is {limits[k]}"
+        )
     moved = fixed & (after != before)
     if moved.any():
         k = int(moved.argmax())

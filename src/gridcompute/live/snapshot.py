@@ -205,10 +205,18 @@ def _stored_gangs(matcher: LiveState) -> tuple[dict[str, Any] | None, dict[str, 
     if queues is None:
         return meta, {}
     meta["queues"] = {"name": list(queues.name), "parent": list(queues.parent)}
-    return meta, {f"queue_{name}": np.array(getattr(queues, name)) for name in _QUEUE_ARRAYS}
+    names: tuple[str, ...] = _QUEUE_ARRAYS
+    if queues.types:  # without types the file is as it was before there were any
+        meta["queues"]["types"] = list(queues.types)
+        names = (*names, *_TYPE_ARRAYS)
+    arrays = {f"queue_{name}": np.array(getattr(queues, name)) for name in names}
+    if queues.types:
+        arrays["slot_types"] = matcher._slot_types.numbers
+    return meta, arrays
 
 
 _QUEUE_ARRAYS = ("guarantee", "limit", "weight", "priority")
+_TYPE_ARRAYS = ("guarantee_by_type", "limit_by_type")
 
 
 def _gangs(parts: _Parts) -> dict[str, Any]:
@@ -235,9 +243,9 @@ def _gangs(parts: _Parts) -> dict[str, Any]:
             raise InvalidProblemError("gangs.queue: found a column, and no queues", "gangs")
         return out
     queues = meta["queues"]
-    if not isinstance(queues, dict) or queues.keys() != {"name", "parent"}:
+    if not isinstance(queues, dict) or queues.keys() - {"types"} != {"name", "parent"}:
         raise InvalidProblemError("gangs.queues: found no names and parents", "gangs")
-    if not isinstance(queues["name"], list) or not isinstance(queues["parent"], list):
+    if not all(isinstance(values, list) for values in queues.values()):
         raise InvalidProblemError("gangs.queues: found no lists", "gangs")
     n = len(queues["name"])
     arrays: dict[str, Any] = {}
@@ -248,7 +256,28 @@ def _gangs(parts: _Parts) -> dict[str, Any]:
         arrays[name] = parts.array(f"queue_{name}", dtype, (n,))
     from ..fair.queues import Queues  # a package beside this one
 
-    return out | {"queues": Queues(**queues, **arrays)}
+    types = queues.get("types")
+    by_type, out["slot_types"] = ({}, None) if types is None else _types(parts, types, n)
+    names, parents = queues["name"], queues["parent"]
+    return out | {"queues": Queues(name=names, parent=parents, **arrays, **by_type)}
+
+
+def _types(parts: _Parts, types: list[Any], n: int) -> tuple[dict[str, Any], list[str]]:
+    """Return what queues are guaranteed of types and limited to, and the type of each class."""
+    if not types or len({name for name in types if type(name) is str}) != len(types):
+        raise InvalidProblemError("gangs.queues.types: found no names, each once", "gangs")
+    by_type = {}
+    for name in _TYPE_ARRAYS:
+        rows = parts.array(f"queue_{name}", np.int64, (len(types), n))
+        by_type[name] = dict(zip(types, rows, strict=True))
+    numbers = parts.array("slot_types", np.int32, (None,))
+    bad = (numbers < 0) | (numbers >= len(types))
+    if bad.any():
+        k = int(bad.argmax())
+        raise InvalidProblemError(
+            f"slot_types[{k}]: found {numbers[k]}, needed a type below {len(types)}", "gangs", k
+        )
+    return by_type, [types[t] for t in numbers.tolist()]
 
 
 def _slot_names(parts: _Parts) -> list[str] | None:

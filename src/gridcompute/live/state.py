@@ -15,11 +15,12 @@ from ..costs.terms import _reach
 from ..errors import InvalidProblemError
 from .costs import RowCosts, live_costs
 from .frames import by_position
-from .gang_rules import GangRules
+from .gang_rules import SPARE_COLUMNS, GangRules
 from .history import History, Record
 from .job_ids import JobIds
 from .jobs import check_columns, check_job_costs, check_slots, number_or_column, store_columns
 from .slot_names import SlotNames
+from .slot_types import SlotTypes
 from .transactions import Transactional
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class LiveState(Transactional):
         priority: int | str | None = None,
         preemptible: bool | str | None = None,
         slots: Sequence[str] | None = None,
+        slot_types: Sequence[str] | None = None,
         move_cost: float | str = 0,
         max_moves: int | None = None,
         threads: int | None = None,
@@ -82,11 +84,15 @@ class LiveState(Transactional):
         self._rounds_with_gap, self._gap_version = 0, 0
         self._rules = GangRules.of(demand, queues, queue, priority, preemptible)
         self._slot_names = SlotNames.of(slots, n)
+        self._slot_types = SlotTypes.of(
+            slot_types, n, () if self._rules is None else self._rules.types
+        )
         self._history = History()
         self._native = _core.LiveMatcher(n)
         if self._rules is not None:
             r = self._rules
-            self._native.set_queues(r.parent, r.limit, r.guarantee, r.ranked)
+            by_type = (r.limit_by_type.ravel(), r.guarantee_by_type.ravel())
+            self._native.set_queues(r.parent, r.limit, r.guarantee, r.ranked, *by_type)
         self._columns: dict[str, NDArray[Any]] = {}
         self._columns, self._size = self._grow(self._costs, _INITIAL_SIZE), _INITIAL_SIZE
         self._sync()
@@ -125,7 +131,9 @@ class LiveState(Transactional):
             scalars = (self._columns["unplaced"], self._columns["move_cost"])
             self._native.set_columns(source, *scalars, closed, self._max_abs_cost)
             if self._rules is not None:
-                self._native.set_gangs(*(self._columns[part] for part in self._rules.fields))
+                c, types = self._columns, self._slot_types.numbers
+                ranks = (c["priority"], c["preemptible"])
+                self._native.set_gangs(c["demand"], c["queue"], *ranks, types)
         self._native.set_capacity(np.arange(self._n_slots, dtype=np.int32), self._capacity)
 
     def _discard_ids(self, keys: Keys) -> None:
@@ -164,7 +172,8 @@ class LiveState(Transactional):
         needed = self._needed_columns()
         if isinstance(columns, np.ndarray) and isinstance(self._costs, RowCosts):
             columns = {self._costs.name: columns} if columns.dtype.names is None else columns
-        given, n = check_columns(columns, needed, keys, others=self._rules is not None)
+        spare = frozenset() if self._rules is None else SPARE_COLUMNS
+        given, n = check_columns(columns, needed, keys, spare=spare)
         batch, bound = self._costs.check(given, n)
         if self._rules is not None:
             batch |= self._rules.check(given, n)

@@ -4,7 +4,8 @@
 // priority that counts within its queue: the larger comes first. A job that is not preemptible stays in the class that
 // it was placed in. Queues form a forest; what a job takes counts against the limit of its queue and of all above it.
 // The share of a queue is what it may hold before others get more: the guarantee, and its part of the surplus, as the
-// caller divides it before each round.
+// caller divides it before each round. Classes may have types (of accelerators): a queue then has a limit and a
+// guarantee of each type as well, beside those of all types together.
 #pragma once
 
 #include <vector>
@@ -33,6 +34,16 @@ struct Queues {
   std::vector<Cost> limit;           // kForbidden: none
   std::vector<Cost> guarantee;       // before anybody's surplus
   bool ranked = false;               // do queues or priorities decide who runs, or costs alone?
+  // Of each type, those of type t at t * size() to (t + 1) * size() - 1; empty: types are not told apart.
+  std::vector<Cost> limit_by_type = {}, guarantee_by_type = {};
+
+  [[nodiscard]] std::size_t size() const noexcept { return parent.size(); }
+  [[nodiscard]] bool typed() const noexcept { return !limit_by_type.empty(); }
+  // Returns a limit by its row: first those of all types together, then those of each type.
+  [[nodiscard]] Cost limit_of_row(std::size_t row) const noexcept {
+    return row < size() ? limit[row] : limit_by_type[row - size()];
+  }
+  [[nodiscard]] std::size_t n_rows() const noexcept { return size() + limit_by_type.size(); }
 };
 
 }  // namespace gridcompute::live

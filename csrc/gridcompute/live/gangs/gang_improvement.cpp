@@ -37,7 +37,8 @@ bool GangSolver::move_to_open_classes() {
     Slot best = placement_.slot(job);
     double least = costs[best] - gain;
     for (const Slot s : open)
-      if (placement_.left(s) >= placement_.demand(job) && costs[s] < least) least = costs[s], best = s;
+      if (placement_.left(s) >= placement_.demand(job) && costs[s] < least && moves_.may_enter(job, s))
+        least = costs[s], best = s;
     if (best == placement_.slot(job)) continue;
     const std::size_t mark = moves_.mark();
     moves_.move(job, best);
@@ -64,16 +65,45 @@ bool GangSolver::exchange(RoundContext& round) {
     const auto n = static_cast<Index>(jobs.size());
     if (n < 2 || n * placement_.out() > tuning_.exchange_pairs || round.stop.poll()) continue;
     std::sort(jobs.begin(), jobs.end());
-    any = exchange_of(demand, jobs, round) || any;
+    any = exchange_of(demand, jobs, true, round) || any;
   }
   return any;
 }
 
-bool GangSolver::exchange_of(Cost demand, const std::vector<Job>& jobs, RoundContext& round) {
+// The same among jobs of each queue, and in the classes where they are: what queues hold of each type stays.
+bool GangSolver::exchange_by_queue(Cost demand, const std::vector<Job>& jobs, RoundContext& round) {
+  std::map<std::int32_t, std::vector<Job>> by_queue;
+  for (const Job job : jobs) by_queue[placement_.queue(job)].push_back(job);
+  bool any = false;
+  for (const auto& [queue, own] : by_queue)
+    if (own.size() > 1 && !round.stop.poll()) any = exchange_of(demand, own, false, round) || any;
+  return any;
+}
+
+// Tells whether changes since the usages were `before` keep the limits of types, and the guarantees of types to jobs
+// that moved for the sake of others.
+bool GangSolver::types_kept(std::size_t mark, const std::vector<Cost>& before) {
+  const std::vector<Cost>& usages = placement_.usages();
+  for (std::size_t row = placement_.queues().size(); row < usages.size(); ++row)
+    if (usages[row] > before[row] && usages[row] > placement_.limit(row)) return false;
+  for (std::size_t k = mark; k < moves_.trail().size(); ++k) {
+    const auto [job, from] = moves_.trail()[k];
+    const Slot to = placement_.slot(job);
+    if (from == placement_.out() || to == placement_.out() || placement_.type(from) == placement_.type(to)) continue;
+    const std::size_t row = placement_.row_of(placement_.queue(job), placement_.type(from));
+    const Cost owed = placement_.guarantee_of_type(placement_.queue(job), placement_.type(from));
+    if (usages[row] < before[row] && usages[row] < owed && !(moves_.cost(job, to) < moves_.cost(job, from)))
+      return false;
+  }
+  return true;
+}
+
+// free_slots: free slots are in the exchange too.
+bool GangSolver::exchange_of(Cost demand, const std::vector<Job>& jobs, bool free_slots, RoundContext& round) {
   const Slot out = placement_.out();
   const auto n = static_cast<Index>(jobs.size());
   std::vector<Cost> capacity(at(out));
-  for (Slot s = 0; s < out; ++s) capacity[at(s)] = std::max<Cost>(placement_.left(s), 0) / demand;
+  for (Slot s = 0; s < out && free_slots; ++s) capacity[at(s)] = std::max<Cost>(placement_.left(s), 0) / demand;
   // Ties are broken in favour of the present class, so that nothing moves for nothing.
   const double tie = pair_.max_abs_cost * 0x1p-40;
   DefaultInitVector<double> costs(at(n * out));
@@ -107,6 +137,7 @@ bool GangSolver::exchange_of(Cost demand, const std::vector<Job>& jobs, RoundCon
   }
   if (!(after < before - least_gain() - tie)) return false;
   const std::size_t mark = moves_.mark();
+  const std::vector<Cost> usages = placement_.usages();
   std::vector<Job> moved;
   for (const bool leaving : {true, false}) {  // all leave before any enters
     for (Index k = 0; k < n; ++k) {
@@ -124,6 +155,10 @@ bool GangSolver::exchange_of(Cost demand, const std::vector<Job>& jobs, RoundCon
   if (moves_.too_many()) {
     moves_.back_to(mark);
     return false;
+  }
+  if (placement_.typed() && !types_kept(mark, usages)) {
+    moves_.back_to(mark);
+    return free_slots && exchange_by_queue(demand, jobs, round);
   }
   moves_.commit();
   touched_.insert(touched_.end(), moved.begin(), moved.end());
@@ -148,7 +183,8 @@ bool GangSolver::eject(RoundContext& round) {
       if (s == placement_.out() && placement_.ranked()) continue;
       const double here = s == placement_.out()
                               ? placement_.out_cost(job)
-                              : moves_.cost(job, s) + w * (prices_[s] + prices_.of_queue(placement_.queue(job)));
+                              : moves_.cost(job, s) + w * (prices_.to_queue(placement_.queue(job))[s] +
+                                                           prices_.of_queue(placement_.queue(job)));
       const double regret = here - prices_.least(job);
       if (regret > gain) tries.push_back({regret, job});
     }

@@ -62,11 +62,18 @@ void GangMoves::back_to(std::size_t mark) {
 
 // ---------------------------------------------------------------- claims
 
-// Returns how much a queue holds above what a claim of another one leaves it.
-Cost GangMoves::above(std::int32_t queue, Claim claim) const {
-  if (claim == Claim::guarantee) return placement_.usage(queue) - placement_.queues().guarantee[at(queue)];
-  if (claim == Claim::share) return placement_.usage(queue) - share(queue);
-  return claim == Claim::must ? placement_.usage(queue) : 0;
+// Returns how much a queue with a job in class s holds above what a claim of another one leaves it.
+Cost GangMoves::above(std::int32_t queue, Slot s, Claim claim) const {
+  if (claim == Claim::must) return placement_.usage(queue);
+  Cost most = kForbidden;
+  if (placement_.typed() && claim >= Claim::share) {
+    const std::int32_t type = placement_.type(s);
+    most = placement_.usage_of_type(queue, type) - placement_.guarantee_of_type(queue, type);
+  }
+  if (claim == Claim::type) return most;
+  if (claim == Claim::guarantee)
+    return std::min(most, placement_.usage(queue) - placement_.queues().guarantee[at(queue)]);
+  return claim == Claim::share ? std::min(most, placement_.usage(queue) - share(queue)) : 0;
 }
 
 bool GangMoves::evictable(Job victim, Job job, Claim claim) const {
@@ -76,13 +83,30 @@ bool GangMoves::evictable(Job victim, Job job, Claim claim) const {
     if (claim == Claim::cost) return placement_.priority(victim) == placement_.priority(job);
     return placement_.priority(victim) < placement_.priority(job);
   }
-  return claim >= Claim::share && above(placement_.queue(victim), claim) > 0;
+  return claim >= Claim::share && above(placement_.queue(victim), placement_.slot(victim), claim) > 0;
 }
 
-bool GangMoves::may_claim(Job job, Claim claim) const {
+bool GangMoves::may_enter(Job job, Slot to) {
+  if (!placement_.limits_admit(job, to)) return false;
+  if (!placement_.typed() || !placement_.running(job) || to == placement_.out()) return true;
+  const Slot here = placement_.slot(job);
+  const std::int32_t queue = placement_.queue(job), from = placement_.type(here);
+  if (from == placement_.type(to)) return true;
+  const Cost owed = placement_.guarantee_of_type(queue, from);
+  if (owed <= 0 || placement_.usage_of_type(queue, from) - placement_.demand(job) >= owed) return true;
+  return cost(job, to) < cost(job, here);
+}
+
+bool GangMoves::owed_type(Job job, Slot s) const {
+  const std::int32_t queue = placement_.queue(job), type = placement_.type(s);
+  const Cost most = placement_.guarantee_of_type(queue, type);
+  const Cost with = placement_.usage_of_type(queue, type) + placement_.demand(job);
+  return most > 0 && (with <= most || with - placement_.usage_below(queue, placement_.priority(job), type) <= most);
+}
+
+bool GangMoves::owed_any_type(Job job) const {
   for (Slot s = 0; s < placement_.out(); ++s)
-    for (const Job member : placement_.members(s))
-      if (evictable(member, job, claim)) return true;
+    if (owed_type(job, s)) return true;
   return false;
 }
 
@@ -102,7 +126,7 @@ Slot GangMoves::cheapest_with_room(Job job, Slot except, Slot vacated, Cost vaca
   Slot best = placement_.out();
   double least = kInfinity;
   const auto consider = [&](Slot s, Cost left) {
-    if (s != except && left >= demand && costs[s] < least) least = costs[s], best = s;
+    if (s != except && left >= demand && costs[s] < least && may_enter(job, s)) least = costs[s], best = s;
   };
   for (const Slot s : open_) consider(s, placement_.left(s) + (s == vacated ? vacated_slots : 0));
   if (vacated != kNone && placement_.left(vacated) <= 0) consider(vacated, placement_.left(vacated) + vacated_slots);
@@ -160,7 +184,7 @@ void GangMoves::prune(std::vector<Item>& items, Cost need, Job job, Claim claim)
       const std::int32_t queue = placement_.queue(items[k].job);
       if (items[k].to == out && claim >= Claim::share && claim != Claim::must && queue != placement_.queue(job)) {
         taken.resize(placement_.queues().parent.size(), 0);
-        if (taken[at(queue)] >= above(queue, claim)) continue;
+        if (taken[at(queue)] >= above(queue, placement_.slot(items[k].job), claim)) continue;
         taken[at(queue)] += demand;
       }
       covered += demand, ++n;
@@ -249,24 +273,33 @@ bool GangMoves::apply(const Plan& plan, Slot s, Job job, Claim claim) {
     move(item.job, to);
   }
   if (placement_.left(s) < placement_.demand(job)) return false;
-  if (old == out && placement_.left_of_limit(placement_.queue(job)) < placement_.demand(job)) return false;
+  const bool same_type = old != out && (!placement_.typed() || placement_.type(old) == placement_.type(s));
+  if (old == out && !placement_.limits_admit(job, s)) return false;
+  if (old != out && !same_type &&
+      placement_.left_of_type(placement_.queue(job), placement_.type(s)) < placement_.demand(job))
+    return false;
   move(job, s);
   return !too_many();
 }
 
 // ---------------------------------------------------------------- insertion
 
-bool GangMoves::insert(Job job) {
+bool GangMoves::insert(Job job, Claim claim) { return insert_where(job, claim, kNone); }
+
+// Places a waiting job as insert() does; type: in classes of this type (kNone: of any).
+bool GangMoves::insert_where(Job job, Claim claim, std::int32_t type) {
   const Cost demand = placement_.demand(job);
-  if (placement_.left_of_limit(placement_.queue(job)) < demand) return false;
+  const std::int32_t queue = placement_.queue(job);
+  if (placement_.left_of_limit(queue) < demand) return false;
   const double* costs = row(job);
+  const double* prices = prices_.to_queue(queue);
   const double leave = placement_.out_cost(job);
   const auto w = static_cast<double>(demand);
   Slot best = kNone;
   double least = kInfinity;
   for (Slot s = 0; s < placement_.out(); ++s) {
-    if (placement_.left(s) < demand || !(costs[s] < leave)) continue;
-    const double here = costs[s] + w * prices_[s];
+    if (placement_.left(s) < demand || !(costs[s] < leave) || !open_to(job, s, claim, type)) continue;
+    const double here = costs[s] + w * prices[s];
     if (here < least) least = here, best = s;
   }
   if (best == kNone) return false;
@@ -277,49 +310,84 @@ bool GangMoves::insert(Job job) {
   return false;
 }
 
-// Sends out jobs of the same queue until its limit leaves room for the job.
-bool GangMoves::free_limit(Job job, Claim claim) {
-  const Cost need = placement_.demand(job) - placement_.left_of_limit(placement_.queue(job));
+// Tells whether limits and the claim leave class s, of this type (kNone: of any), open to a waiting job.
+bool GangMoves::open_to(Job job, Slot s, Claim claim, std::int32_t type) const {
+  if (!placement_.typed()) return true;
+  if (type != kNone && placement_.type(s) != type) return false;
+  return placement_.left_of_type(placement_.queue(job), placement_.type(s)) >= placement_.demand(job) &&
+         (claim != Claim::type || owed_type(job, s));
+}
+
+// Sends out jobs of the same queue until its limit leaves room for the job: that of a type, or that of all (kNone).
+bool GangMoves::free_limit(Job job, Claim claim, std::int32_t type) {
+  const std::int32_t queue = placement_.queue(job);
+  const Cost left = type == kNone ? placement_.left_of_limit(queue) : placement_.left_of_type(queue, type);
+  const Cost need = placement_.demand(job) - left;
   if (need <= 0) return true;
   std::vector<Item> items;
-  for (Slot s = 0; s < placement_.out(); ++s)
+  for (Slot s = 0; s < placement_.out(); ++s) {
+    if (type != kNone && placement_.type(s) != type) continue;
     for (const Job member : placement_.members(s))
-      if (placement_.queue(member) == placement_.queue(job) && evictable(member, job, claim))
+      if (placement_.queue(member) == queue && evictable(member, job, claim))
         items.push_back({member, placement_.out(), placement_.priority(member), placement_.demand(member),
                          placement_.out_cost(member) - cost(member, s)});
+  }
   prune(items, need, job, claim);
   const Plan plan = cover(items, need);
   for (const Item& item : plan.items) move(item.job, placement_.out());
   return plan.found;
 }
 
+// Returns what all changes since the mark cost.
+double GangMoves::total_since(std::size_t begin) {
+  double sum = 0;
+  std::vector<std::pair<Job, Slot>> first(trail_.begin() + static_cast<std::ptrdiff_t>(begin), trail_.end());
+  std::stable_sort(first.begin(), first.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (std::size_t k = 0; k < first.size(); ++k) {
+    if (k > 0 && first[k].first == first[k - 1].first) continue;
+    sum += cost(first[k].first, placement_.slot(first[k].first)) - cost(first[k].first, first[k].second);
+  }
+  return sum;
+}
+
 bool GangMoves::insert_by(Job job, Claim claim, double least_gain) {
   const std::size_t begin = mark();
-  const Cost demand = placement_.demand(job);
-  const double leave = placement_.out_cost(job);
-  const bool limited = placement_.left_of_limit(placement_.queue(job)) < demand;
-  const auto total = [&] {  // of all changes since the mark
-    double sum = 0;
-    std::vector<std::pair<Job, Slot>> first(trail_.begin() + static_cast<std::ptrdiff_t>(begin), trail_.end());
-    std::stable_sort(first.begin(), first.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    for (std::size_t k = 0; k < first.size(); ++k) {
-      if (k > 0 && first[k].first == first[k - 1].first) continue;
-      sum += cost(first[k].first, placement_.slot(first[k].first)) - cost(first[k].first, first[k].second);
-    }
-    return sum;
-  };
-  const auto accept = [&] { return claim != Claim::cost || total() < -least_gain; };
-  if (limited) {
-    if (claim == Claim::none || !free_limit(job, claim)) return back_to(begin), false;
-    if (insert(job) && accept()) return true;
+  const auto accept = [&] { return claim != Claim::cost || total_since(begin) < -least_gain; };
+  if (placement_.left_of_limit(placement_.queue(job)) < placement_.demand(job)) {
+    if (claim == Claim::none || !free_limit(job, claim, kNone)) return back_to(begin), false;
+    if (insert(job, claim) && accept()) return true;
     if (placement_.running(job)) return back_to(begin), false;
   }
-  const double* costs = job_row_.data();
-  std::copy_n(row(job), job_row_.size(), job_row_.begin());
-  std::vector<std::pair<Value, Slot>> ways;
+  if (place_best(job, claim, least_gain, kNone, begin)) return true;
+  if (!placement_.typed() || claim == Claim::none) return back_to(begin), false;
+  // Types of which the queue has reached a limit: jobs of its own have to make way there.
   const std::size_t after_limit = mark();
+  std::vector<std::uint8_t> tried(placement_.queues().n_rows() / placement_.queues().size(), 0);
   for (Slot s = 0; s < placement_.out(); ++s) {
-    if (!(costs[s] < leave) || demand > placement_.capacity(s)) continue;
+    const std::int32_t type = placement_.type(s);
+    if (tried[at(type)] != 0 || !(cost(job, s) < placement_.out_cost(job))) continue;
+    if (placement_.left_of_type(placement_.queue(job), type) >= placement_.demand(job)) continue;
+    tried[at(type)] = 1;
+    if (free_limit(job, claim, type)) {
+      if (insert_where(job, claim, type) && accept()) return true;
+      if (!placement_.running(job) && place_best(job, claim, least_gain, type, begin)) return true;
+    }
+    back_to(after_limit);
+  }
+  return back_to(begin), false;
+}
+
+// Places a waiting job in the class, of this type (kNone: of any), where room for it costs least; begin: the mark
+// before the changes that led here. Returns whether, and leaves all as it was where not.
+bool GangMoves::place_best(Job job, Claim claim, double least_gain, std::int32_t type, std::size_t begin) {
+  const Cost demand = placement_.demand(job);
+  const double leave = placement_.out_cost(job);
+  std::copy_n(row(job), job_row_.size(), job_row_.begin());
+  const double* costs = job_row_.data();
+  const std::size_t after_limit = mark();
+  std::vector<std::pair<Value, Slot>> ways;
+  for (Slot s = 0; s < placement_.out(); ++s) {
+    if (!(costs[s] < leave) || demand > placement_.capacity(s) || !open_to(job, s, claim, type)) continue;
     const Cost need = demand - placement_.left(s);
     Value value{std::numeric_limits<std::int64_t>::min(), 0, 0.0};
     if (need > 0) {
@@ -336,15 +404,15 @@ bool GangMoves::insert_by(Job job, Claim claim, double least_gain) {
     const Slot s = ways[k].second;
     const Cost need = demand - placement_.left(s);
     const Plan plan = need > 0 ? room_for(job, s, claim, need) : Plan{true, {}, {}};
-    if (plan.found && apply(plan, s, job, claim) && accept()) return true;
+    if (plan.found && apply(plan, s, job, claim) && (claim != Claim::cost || total_since(begin) < -least_gain))
+      return true;
     back_to(after_limit);
   }
-  back_to(begin);
   return false;
 }
 
 bool GangMoves::relocate(Job job, Slot s, double least_gain) {
-  if (placement_.fixed(job) || placement_.slot(job) == s) return false;
+  if (placement_.fixed(job) || placement_.slot(job) == s || !may_enter(job, s)) return false;
   const double gain = cost(job, placement_.slot(job)) - cost(job, s);
   const Cost need = placement_.demand(job) - placement_.left(s);
   const Plan plan = need > 0 ? room_for(job, s, Claim::none, need) : Plan{true, {}, {}};

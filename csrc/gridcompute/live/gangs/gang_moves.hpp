@@ -22,6 +22,7 @@ enum class Claim : std::uint8_t {
   priority,   // jobs of its own queue with a lower priority
   share,      // and jobs of queues that hold more than their share
   guarantee,  // and jobs of queues that hold more than their guarantee
+  type,       // in classes of a type of which the queue is owed: of queues that hold more of it than their guarantee
   must,       // any job that may wait
 };
 
@@ -54,15 +55,21 @@ class GangMoves {
   [[nodiscard]] Index n_moved() const noexcept { return n_moved_; }
   void limit_moves(Index most) noexcept { most_moved_ = most; }
 
-  // Places a job where it fits at the least cost plus price, if that is below what waiting costs. Returns whether.
-  bool insert(Job job);
+  // Places a waiting job where it fits at the least cost plus price, if that is below what waiting costs; Claim::type:
+  // where its queue is owed the slots. Returns whether.
+  bool insert(Job job, Claim claim = Claim::none);
   // Places a job in the class where room for it costs least, by claim; Claim::cost also requires that the total falls
   // by more than `least_gain`. Returns whether.
   bool insert_by(Job job, Claim claim, double least_gain);
   // Moves a running job to class s if that, with all it takes to make room there, saves more than `least_gain`.
   bool relocate(Job job, Slot s, double least_gain);
-  // Tells whether anybody could be a victim of the job.
-  [[nodiscard]] bool may_claim(Job job, Claim claim) const;
+  // Tells whether limits, and the guarantees of its queue, leave the job free to enter class `to`: a running job
+  // changes the type for the sake of others only if its queue holds more of the old one than its guarantee.
+  [[nodiscard]] bool may_enter(Job job, Slot to);
+  // Tells whether the job's queue is owed the job in classes of some type, or in class s: what it holds there in jobs
+  // of this priority and above, and the job, are within its guarantee of the type.
+  [[nodiscard]] bool owed_any_type(Job job) const;
+  [[nodiscard]] bool owed_type(Job job, Slot s) const;
 
   [[nodiscard]] Cost share(std::int32_t queue) const noexcept { return shares_[at(queue)]; }
 
@@ -91,14 +98,18 @@ class GangMoves {
   };
   static std::size_t at(Index k) noexcept { return static_cast<std::size_t>(k); }
   [[nodiscard]] bool evictable(Job victim, Job job, Claim claim) const;
-  [[nodiscard]] Cost above(std::int32_t queue, Claim claim) const;
+  [[nodiscard]] Cost above(std::int32_t queue, Slot s, Claim claim) const;
   [[nodiscard]] Slot cheapest_with_room(Job job, Slot except, Slot vacated, Cost vacated_slots);
   void collect(Slot s, Job job, Claim claim, Cost need, bool relocate, std::vector<Item>& items);
   void prune(std::vector<Item>& items, Cost need, Job job, Claim claim) const;
   [[nodiscard]] Plan cover(std::vector<Item>& items, Cost need) const;
   bool apply(const Plan& plan, Slot s, Job job, Claim claim);
   [[nodiscard]] Plan room_for(Job job, Slot s, Claim claim, Cost need);
-  bool free_limit(Job job, Claim claim);
+  bool free_limit(Job job, Claim claim, std::int32_t type);
+  [[nodiscard]] bool open_to(Job job, Slot s, Claim claim, std::int32_t type) const;
+  bool insert_where(Job job, Claim claim, std::int32_t type);
+  bool place_best(Job job, Claim claim, double least_gain, std::int32_t type, std::size_t begin);
+  [[nodiscard]] double total_since(std::size_t begin);
   void list_open_classes();
 
   GangPlacement& placement_;

@@ -26,19 +26,32 @@ void GangPlacement::set_columns(const GangColumns& columns) {
 
 void GangPlacement::set_queues(Queues queues) {
   queues_ = std::move(queues);
-  usage_.assign(queues_.parent.size(), 0);
-  levels_.assign(queues_.parent.size(), {});
+  usage_.assign(queues_.n_rows(), 0);
+  limit_.resize(queues_.n_rows());
+  for (std::size_t row = 0; row < limit_.size(); ++row) limit_[row] = queues_.limit_of_row(row);
+  levels_.assign(queues_.n_rows(), {});
   stale_ = true;
 }
 
-// Counts `by` slots for the queue of a job and all above it.
+void GangPlacement::set_types(std::span<const std::int32_t> type_of_class) {
+  type_.assign(type_of_class.begin(), type_of_class.end());
+}
+
+// Counts `by` slots of the job's class for its queue and all above it.
 void GangPlacement::charge(Job job, Cost by) {
   const std::int32_t own = queue(job);
-  for (std::int32_t q = own; q >= 0; q = queues_.parent[at(q)]) usage_[at(q)] += by;
+  for (std::int32_t q = own; q >= 0; q = queues_.parent[at(q)]) {
+    usage_[at(q)] += by;
+    if (typed()) usage_[row_of(q, type(slot(job)))] += by;
+  }
   if (!queues_.ranked || fixed(job)) return;
-  Cost& level = levels_[at(own)][priority(job)];
-  level += by;
-  if (level == 0) levels_[at(own)].erase(priority(job));
+  const auto count = [&](std::size_t row) {
+    Cost& level = levels_[row][priority(job)];
+    level += by;
+    if (level == 0) levels_[row].erase(priority(job));
+  };
+  count(at(own));
+  if (typed()) count(row_of(own, type(slot(job))));
 }
 
 void GangPlacement::insert(Job job, Slot slot) {
@@ -97,14 +110,32 @@ void GangPlacement::begin_round() {
       }
     }
     for (const Job job : members(out())) fixed_[at(job)] = 0;
+    raise_limits();
     stale_ = false;
   }
   for (Slot s = 0; s < out(); ++s) capacity_[at(s)] = std::max(pair_.capacity.given(s), pinned_[at(s)]);
 }
 
-Cost GangPlacement::usage_below(std::int32_t queue, std::int64_t priority) const {
+// Raises limits to what fixed jobs take, as after an update that made them larger.
+void GangPlacement::raise_limits() {
+  std::vector<Cost> fixed_usage(limit_.size(), 0);
+  for (Slot s = 0; s < out(); ++s) {
+    if (pinned_[at(s)] == 0) continue;
+    for (const Job job : members(s)) {
+      if (!fixed(job)) continue;
+      for (std::int32_t q = queue(job); q >= 0; q = queues_.parent[at(q)]) {
+        fixed_usage[at(q)] += counted_[at(job)];
+        if (typed()) fixed_usage[row_of(q, type(s))] += counted_[at(job)];
+      }
+    }
+  }
+  for (std::size_t row = 0; row < limit_.size(); ++row)
+    limit_[row] = std::max(queues_.limit_of_row(row), fixed_usage[row]);
+}
+
+Cost GangPlacement::below(std::size_t row, std::int64_t priority) const {
   Cost sum = 0;
-  for (const auto& [level, usage] : levels_[at(queue)]) {
+  for (const auto& [level, usage] : levels_[row]) {
     if (level >= priority) break;
     sum += usage;
   }
@@ -113,9 +144,25 @@ Cost GangPlacement::usage_below(std::int32_t queue, std::int64_t priority) const
 
 Cost GangPlacement::left_of_limit(std::int32_t queue) const noexcept {
   Cost least = kForbidden;
-  for (; queue >= 0; queue = queues_.parent[at(queue)])
-    least = std::min(least, queues_.limit[at(queue)] - usage_[at(queue)]);
+  for (; queue >= 0; queue = queues_.parent[at(queue)]) least = std::min(least, limit_[at(queue)] - usage_[at(queue)]);
   return least;
+}
+
+Cost GangPlacement::left_of_type(std::int32_t queue, std::int32_t type) const noexcept {
+  Cost least = kForbidden;
+  for (; queue >= 0; queue = queues_.parent[at(queue)]) {
+    const std::size_t row = row_of(queue, type);
+    least = std::min(least, limit_[row] - usage_[row]);
+  }
+  return least;
+}
+
+bool GangPlacement::limits_admit(Job job, Slot to) const noexcept {
+  if (to == out()) return true;
+  const bool waits = !running(job);
+  if (waits && left_of_limit(queue(job)) < demand(job)) return false;
+  if (!typed() || (!waits && type(slot(job)) == type(to))) return true;
+  return left_of_type(queue(job), type(to)) >= demand(job);
 }
 
 void GangPlacement::read_row(Job job, double* row) const {
@@ -136,7 +183,10 @@ bool GangPlacement::holds() const {
       ++inside;
       if (s == out()) continue;
       load += counted_[at(job)];
-      for (std::int32_t q = queue(job); q >= 0; q = queues_.parent[at(q)]) usage[at(q)] += counted_[at(job)];
+      for (std::int32_t q = queue(job); q >= 0; q = queues_.parent[at(q)]) {
+        usage[at(q)] += counted_[at(job)];
+        if (typed()) usage[row_of(q, type(s))] += counted_[at(job)];
+      }
     }
     if (load != load_[at(s)]) return false;
   }

@@ -7,7 +7,9 @@
 // included (switching_cost.hpp).
 //
 // Invariants (holds()). The members of a class are the live jobs in it, each at its recorded position; loads and usages
-// are the sums of their demands, and those of a queue include all queues below it.
+// are the sums of their demands, and those of a queue include all queues below it. Usages have a row for each limit
+// (Queues::limit_of_row): a job in a class counts in the row of its queue and in that of its queue and the class's
+// type.
 #pragma once
 
 #include <limits>
@@ -28,6 +30,7 @@ class GangPlacement {
   // Replaces the columns, and makes room for the positions of the job store and for new classes.
   void set_columns(const GangColumns& columns);
   void set_queues(Queues queues);
+  void set_types(std::span<const std::int32_t> type_of_class);  // if queues have limits by type
   void add(Job job, Slot slot);
   void remove(Job job);
   void put(Job job, Slot slot);  // moves a live job
@@ -56,13 +59,37 @@ class GangPlacement {
   void set_divisor(Cost divisor) noexcept { divisor_ = divisor; }
   [[nodiscard]] Cost left(Slot s) const noexcept { return capacity_[at(s)] - load_[at(s)]; }
   [[nodiscard]] Cost usage(std::int32_t queue) const noexcept { return usage_[at(queue)]; }
+  [[nodiscard]] const std::vector<Cost>& usages() const noexcept { return usage_; }  // by row
   [[nodiscard]] const Queues& queues() const noexcept { return queues_; }
   [[nodiscard]] bool ranked() const noexcept { return queues_.ranked; }
-  // Returns how much more a queue may take before a limit, its own or of a queue above it, is reached.
+  [[nodiscard]] bool typed() const noexcept { return queues_.typed(); }
+  [[nodiscard]] std::int32_t type(Slot s) const noexcept { return type_[at(s)]; }
+  // Returns a limit by its row: what fixed jobs take, if that is more.
+  [[nodiscard]] Cost limit(std::size_t row) const noexcept { return limit_[row]; }
+  // Returns the row of a queue's limit of one type.
+  [[nodiscard]] std::size_t row_of(std::int32_t queue, std::int32_t type) const noexcept {
+    return queues_.size() * (1 + at(type)) + at(queue);
+  }
+  [[nodiscard]] Cost usage_of_type(std::int32_t queue, std::int32_t type) const noexcept {
+    return usage_[row_of(queue, type)];
+  }
+  [[nodiscard]] Cost guarantee_of_type(std::int32_t queue, std::int32_t type) const noexcept {
+    return queues_.guarantee_by_type[queues_.size() * at(type) + at(queue)];
+  }
+  // Returns how much more a queue may take before a limit, its own or of a queue above it, is reached; the limits of
+  // types not counted.
   [[nodiscard]] Cost left_of_limit(std::int32_t queue) const noexcept;
+  // The same before a limit of the type is reached.
+  [[nodiscard]] Cost left_of_type(std::int32_t queue, std::int32_t type) const noexcept;
+  // Tells whether limits leave room for the job, running or waiting, in class `to`.
+  [[nodiscard]] bool limits_admit(Job job, Slot to) const noexcept;
 
-  // Returns what running jobs of the queue that are not fixed take, those of a lower priority alone.
-  [[nodiscard]] Cost usage_below(std::int32_t queue, std::int64_t priority) const;
+  // Returns what running jobs of the queue that are not fixed take, those of a lower priority alone; of all types, or
+  // of one.
+  [[nodiscard]] Cost usage_below(std::int32_t queue, std::int64_t priority) const { return below(at(queue), priority); }
+  [[nodiscard]] Cost usage_below(std::int32_t queue, std::int64_t priority, std::int32_t type) const {
+    return below(row_of(queue, type), priority);
+  }
 
   // Returns the placement that switching costs are reckoned from.
   [[nodiscard]] Placement placement(Job job) const noexcept { return {pair_.state.placed_class(job), fixed(job)}; }
@@ -84,6 +111,8 @@ class GangPlacement {
   void insert(Job job, Slot slot);
   void erase(Job job);
   void charge(Job job, Cost by);
+  void raise_limits();
+  [[nodiscard]] Cost below(std::size_t row, std::int64_t priority) const;
   [[nodiscard]] bool admits(Job job, Slot slot) const;
 
   const PrimalDual& pair_;
@@ -95,8 +124,9 @@ class GangPlacement {
   std::vector<std::int32_t> counted_;   // the demand that loads count, as the column may change meanwhile
   std::vector<std::uint8_t> fixed_;
   std::vector<std::vector<Job>> members_;
-  std::vector<Cost> load_, capacity_, usage_, pinned_;
-  std::vector<std::map<std::int64_t, Cost>> levels_;  // by queue: usage of jobs that are not fixed, by priority
+  std::vector<Cost> load_, capacity_, usage_, pinned_, limit_;
+  std::vector<std::int32_t> type_;                    // by class; empty without limits by type
+  std::vector<std::map<std::int64_t, Cost>> levels_;  // by row: usage of the queue's own jobs that are not fixed
   bool stale_ = true;
   Cost divisor_ = 1;
 };

@@ -36,26 +36,47 @@ void solve(std::vector<double>& a, std::vector<double>& b, std::size_t n) {
 
 void GangPrices::resize() {
   const std::size_t n = at(placement_.n_positions());
-  p_.resize(at(placement_.out()), 0.0);
+  if (p_.size() != at(placement_.out())) {
+    p_.resize(at(placement_.out()), 0.0);
+    recharge();
+  }
   row_.resize(std::max<std::size_t>(p_.size(), 1));
   value_.resize(n, 0), least_.resize(n, 0), cheapest_.resize(n, kNone), counted_.resize(n, 0), held_.resize(n, 0);
 }
 
-void GangPrices::set_queues(std::size_t n) {
-  q_.assign(n, 0.0);
-  charge_.assign(n, 0.0);
+void GangPrices::set_queues() {
+  q_.assign(placement_.queues().n_rows(), 0.0);
+  charge_.assign(placement_.queues().size(), 0.0);
+  by_type_.clear();
 }
 
 void GangPrices::set(std::span<const double> prices) {
   for (std::size_t s = 0; s < p_.size(); ++s)
     p_[s] = s < prices.size() && std::isfinite(prices[s]) ? std::max(prices[s], 0.0) : 0.0;
+  recharge();
 }
 
+// Sums up the prices of limits that each queue pays, of all types and of each.
 void GangPrices::recharge() {
   const std::vector<std::int32_t>& parent = placement_.queues().parent;
-  for (std::size_t k = 0; k < q_.size(); ++k) {
+  const std::size_t n = charge_.size();
+  highest_charge_ = 0;
+  for (std::size_t k = 0; k < n; ++k) {
     charge_[k] = 0;
     for (auto q = static_cast<std::int32_t>(k); q >= 0; q = parent[at(q)]) charge_[k] += q_[at(q)];
+    highest_charge_ = std::max(highest_charge_, charge_[k]);
+  }
+  by_type_.clear();
+  if (std::all_of(q_.begin() + static_cast<std::ptrdiff_t>(n), q_.end(), [](double q) { return q == 0; })) return;
+  const std::size_t n_types = q_.size() / n - 1;
+  std::vector<double> of_type(n_types);
+  for (std::size_t k = 0; k < n; ++k) {
+    std::fill(of_type.begin(), of_type.end(), 0.0);
+    for (auto q = static_cast<std::int32_t>(k); q >= 0; q = parent[at(q)])
+      for (std::size_t t = 0; t < n_types; ++t) of_type[t] += q_[placement_.row_of(q, static_cast<std::int32_t>(t))];
+    for (const double charge : of_type) highest_charge_ = std::max(highest_charge_, charge_[k] + charge);
+    for (std::size_t s = 0; s < p_.size(); ++s)
+      by_type_.push_back(p_[s] + of_type[at(placement_.type(static_cast<Slot>(s)))]);
   }
 }
 
@@ -66,8 +87,9 @@ GangPrices::Term GangPrices::term(Job job, double* row) const {
   Term out;
   out.least = kInfinity;
   out.cheapest = placement_.out();
+  const double* prices = to_queue(placement_.queue(job));
   for (Slot s = 0; s < placement_.out(); ++s) {
-    const double here = row[s] + w * p_[at(s)];
+    const double here = row[s] + w * prices[s];
     if (here < out.least && demand <= placement_.capacity(s)) out.least = here, out.cheapest = s;
   }
   out.least += w * charge_[at(placement_.queue(job))];
@@ -139,16 +161,14 @@ double GangPrices::bound() const {
     most = std::max(most, p_[s]);
     slots += static_cast<double>(placement_.load(static_cast<Slot>(s)));
   }
-  double highest = 0;
   for (std::size_t k = 0; k < q_.size(); ++k) {
-    highest = std::max(highest, charge_[k]);
     if (q_[k] == 0) continue;
-    const double spent = q_[k] * static_cast<double>(placement_.queues().limit[k]);
+    const double spent = q_[k] * static_cast<double>(placement_.limit(k));
     total.add(spent, -1);
     sizes += spent;
   }
   // A waiting job's price counts only where it is its least term, and is then below its cost of waiting.
-  sizes += static_cast<double>(n_counted_) * placement_.pair().max_abs_cost + slots * (most + highest);
+  sizes += static_cast<double>(n_counted_) * placement_.pair().max_abs_cost + slots * (most + highest_charge_);
   const double value = total.nearest();
   return value - std::ldexp(sizes + std::fabs(value), -49);
 }
@@ -157,8 +177,9 @@ double GangPrices::bound() const {
 
 // What one pass over all jobs adds up: D, the smoothed D, and the derivatives of the latter.
 struct GangPrices::Pass {
-  std::size_t n_classes, n;              // classes, then queues with a price or too much use
-  std::vector<std::int32_t> row_of;      // by queue: its row, or kNone
+  std::size_t n_classes, n;              // classes, then limits that may have a price
+  std::vector<std::int32_t> row_of;      // by limit: its row, or kNone
+  bool typed = false;                    // has a limit of a type a row?
   std::vector<double> slope, curvature;  // (n), (n, n): of -D
   double dual = 0, smooth = 0;
 
@@ -182,19 +203,47 @@ void GangPrices::run(Pass& pass, double temperature, const std::vector<Job>& job
   pool.for_chunks(n_jobs, tuning_.newton_chunk, [&](Index chunk, Index begin, Index end) {
     Pass& part = parts[at(chunk)];
     part.clear();
-    std::vector<double> row(row_.size()), chance;
-    std::vector<std::size_t> near, rows;
+    std::vector<double> row(row_.size()), chance, mean(part.n, 0.0);
+    std::vector<std::size_t> near, rows, counted;
+    const std::vector<std::int32_t>& parent = placement_.queues().parent;
+    // The terms of a job whose class decides which limits count it: each near class is a vector of rows, and the
+    // curvature the covariance of these vectors.
+    const auto add_by_type = [&](Job job, double w, double stiff) {
+      counted.clear();
+      const auto mark = [&](std::size_t r, double by) {
+        if (mean[r] == 0) counted.push_back(r);
+        mean[r] += by;
+      };
+      for (std::size_t a = 0; a < near.size(); ++a) {
+        if (chance[a] == 0) continue;
+        rows.assign(1, near[a]);
+        const std::int32_t type = placement_.type(static_cast<Slot>(near[a]));
+        for (std::int32_t q = placement_.queue(job); q >= 0; q = parent[at(q)])
+          for (const std::size_t limit : {at(q), placement_.row_of(q, type)})
+            if (part.row_of[limit] != kNone) rows.push_back(at(part.row_of[limit]));
+        for (const std::size_t r : rows) {
+          mark(r, chance[a]);
+          for (const std::size_t t : rows) part.curvature[r * part.n + t] += stiff * chance[a];
+        }
+      }
+      for (const std::size_t r : counted) {
+        part.slope[r] += w * mean[r];
+        for (const std::size_t t : counted) part.curvature[r * part.n + t] -= stiff * mean[r] * mean[t];
+      }
+      for (const std::size_t r : counted) mean[r] = 0;
+    };
     for (Index k = begin; k < end; ++k) {
       const Job job = jobs[at(k)];
       placement_.read_row(job, row.data());
       const Cost demand = placement_.demand(job);
       const auto w = static_cast<double>(demand);
       const double by_queue = charge_[at(placement_.queue(job))];
+      const double* prices = to_queue(placement_.queue(job));
       const double per_slot = 1 / w;
       const double leave = held(job) ? kInfinity : placement_.out_cost(job) * per_slot;
       double least = leave;
       for (Slot s = 0; s < n_slots; ++s) {
-        row[at(s)] = demand <= placement_.capacity(s) ? row[at(s)] * per_slot + p_[at(s)] + by_queue : kInfinity;
+        row[at(s)] = demand <= placement_.capacity(s) ? row[at(s)] * per_slot + prices[s] + by_queue : kInfinity;
         least = std::min(least, row[at(s)]);
       }
       if (!std::isfinite(least)) continue;
@@ -213,6 +262,10 @@ void GangPrices::run(Pass& pass, double temperature, const std::vector<Job>& job
       double placed = 0;
       for (double& c : chance) c /= total, placed += c;
       const double stiff = w / temperature;
+      if (part.typed) {
+        add_by_type(job, w, stiff);
+        continue;
+      }
       for (std::size_t a = 0; a < near.size(); ++a) {
         part.slope[near[a]] += w * chance[a];
         part.curvature[near[a] * part.n + near[a]] += stiff * chance[a];
@@ -220,7 +273,7 @@ void GangPrices::run(Pass& pass, double temperature, const std::vector<Job>& job
           part.curvature[near[a] * part.n + near[b]] -= stiff * chance[a] * chance[b];
       }
       rows.clear();
-      for (std::int32_t q = placement_.queue(job); q >= 0; q = placement_.queues().parent[at(q)])
+      for (std::int32_t q = placement_.queue(job); q >= 0; q = parent[at(q)])
         if (part.row_of[at(q)] != kNone) rows.push_back(at(part.row_of[at(q)]));
       for (const std::size_t r : rows) {
         part.slope[r] += w * placed;
@@ -242,7 +295,7 @@ void GangPrices::run(Pass& pass, double temperature, const std::vector<Job>& job
   }
   for (std::size_t q = 0; q < q_.size(); ++q) {
     if (pass.row_of[q] == kNone) continue;
-    const auto limit = static_cast<double>(placement_.queues().limit[q]);
+    const auto limit = static_cast<double>(placement_.limit(q));
     spent += limit * q_[q];
     pass.slope[at(pass.row_of[q])] -= limit;
   }
@@ -282,13 +335,15 @@ void GangPrices::improve(double objective, double target, double warmth, int pas
   pass.n_classes = at(placement_.out());
   pass.row_of.assign(q_.size(), kNone);
   pass.n = pass.n_classes;
-  std::vector<Cost> wanted(q_.size(), 0);
+  std::vector<Cost> wanted(charge_.size(), 0);
   for (const Job job : jobs)
     for (std::int32_t q = placement_.queue(job); q >= 0; q = placement_.queues().parent[at(q)])
       wanted[at(q)] += placement_.demand(job);
   for (std::size_t q = 0; q < q_.size(); ++q)
-    if (wanted[q] > placement_.queues().limit[q] && pass.n < at(tuning_.most_rows))
+    if ((q_[q] > 0 || wanted[q % wanted.size()] > placement_.limit(q)) && pass.n < at(tuning_.most_rows)) {
       pass.row_of[q] = static_cast<std::int32_t>(pass.n++);
+      pass.typed = pass.typed || q >= wanted.size();
+    }
   if (pass.n > at(tuning_.most_rows)) return refresh_all(pool);
 
   std::vector<double> best_p = p_, best_q = q_;

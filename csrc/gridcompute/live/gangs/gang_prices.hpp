@@ -1,9 +1,10 @@
 // Prices of slots and of limits, and the bound that they prove of a round with gangs.
 //
 // Problem. Jobs that must run, or may wait at a cost, are to be placed whole; classes have capacities, queues limits.
-// For any prices p >= 0 of slots and q >= 0 of limits, with Q_i the sum of q over the queue of job i and all above it,
+// For any prices p >= 0 of slots and q >= 0 of limits, with Q_is the sum of q over the limits that count job i in class
+// s - those of its queue and all above it, and theirs of the type of s -
 //
-//   D(p, q) = sum_i min(out_i, min_s c_is + w_i (p_s + Q_i)) - sum_s capacity_s p_s - sum_k limit_k q_k
+//   D(p, q) = sum_i min(out_i, min_s c_is + w_i (p_s + Q_is)) - sum_s capacity_s p_s - sum_k limit_k q_k
 //
 // is at most what any placement costs: a placement pays its own term of each minimum, and what it pays for slots and
 // limits is no more than what is subtracted. For a job that is *held* there is no out_i. Classes that are smaller than
@@ -34,8 +35,8 @@ class GangPrices {
  public:
   explicit GangPrices(const GangPlacement& placement) : placement_(placement), tuning_(placement.tuning()) {}
 
-  void resize();                   // after GangPlacement::set_columns
-  void set_queues(std::size_t n);  // after GangPlacement::set_queues
+  void resize();      // after GangPlacement::set_columns
+  void set_queues();  // after GangPlacement::set_queues
   void set(std::span<const double> prices);
   void hold(Job job, bool held) noexcept { held_[at(job)] = held ? 1 : 0; }
   [[nodiscard]] bool held(Job job) const noexcept { return held_[at(job)] != 0; }
@@ -49,9 +50,13 @@ class GangPrices {
 
   [[nodiscard]] double operator[](Slot s) const noexcept { return p_[at(s)]; }
   [[nodiscard]] const std::vector<double>& slots() const noexcept { return p_; }
-  [[nodiscard]] const std::vector<double>& limits() const noexcept { return q_; }
-  // Returns the sum of the prices of the limits that count a queue.
+  [[nodiscard]] const std::vector<double>& limits() const noexcept { return q_; }  // by row
+  // Returns the sum of the prices of the limits that count a queue whatever the class.
   [[nodiscard]] double of_queue(std::int32_t queue) const noexcept { return charge_[at(queue)]; }
+  // Returns what a slot of each class costs a queue: its price, and the prices of the limits of its type.
+  [[nodiscard]] const double* to_queue(std::int32_t queue) const noexcept {
+    return by_type_.empty() ? p_.data() : by_type_.data() + at(queue) * p_.size();
+  }
   // Returns the least reduced cost of the job in any class, and its class (n_slots: in none).
   [[nodiscard]] double least(Job job) const noexcept { return least_[at(job)]; }
   [[nodiscard]] Slot cheapest(Job job) const noexcept { return cheapest_[at(job)]; }
@@ -78,6 +83,8 @@ class GangPrices {
   const GangPlacement& placement_;
   const GangTuning& tuning_;
   std::vector<double> p_, q_, charge_;
+  std::vector<double> by_type_;  // (n_queues, n_slots) to_queue(); empty: no limit of a type has a price
+  double highest_charge_ = 0;    // of any queue in any class
   std::vector<double> value_, least_;
   std::vector<Slot> cheapest_;
   std::vector<std::uint8_t> counted_, held_;

@@ -22,15 +22,16 @@ GangSolver::GangSolver(PrimalDual& pair, ChangeLog& log, const GangTuning& tunin
 
 // ---------------------------------------------------------------- changes
 
-void GangSolver::set_columns(const GangColumns& columns) {
+void GangSolver::set_columns(const GangColumns& columns, std::span<const std::int32_t> types) {
   placement_.set_columns(columns);
+  placement_.set_types(types);
   prices_.resize();
 }
 
 void GangSolver::set_queues(Queues queues) {
   const std::size_t n = queues.parent.size();
   placement_.set_queues(std::move(queues));
-  prices_.set_queues(n);
+  prices_.set_queues();
   shares_.assign(n, kForbidden);
 }
 
@@ -322,18 +323,28 @@ void GangSolver::take_out_misplaced(bool costs_changed) {
     jobs.assign(placement_.members(s).begin(), placement_.members(s).end());
     take_out(jobs, -placement_.left(s));
   }
+  take_out_of_limits();
+  moves_.commit();
+}
+
+// Takes out what exceeds limits: of all types, then of each.
+void GangSolver::take_out_of_limits() {
   const Queues& queues = placement_.queues();
-  for (std::size_t q = 0; q < queues.limit.size(); ++q) {
-    const Cost over = placement_.usage(static_cast<std::int32_t>(q)) - queues.limit[q];
+  std::vector<Job> jobs;
+  for (std::size_t row = 0; row < queues.n_rows(); ++row) {
+    const Cost over = placement_.usages()[row] - placement_.limit(row);
     if (over <= 0) continue;
+    const std::size_t q = row % queues.size();
+    const auto type = static_cast<std::int32_t>(row / queues.size()) - 1;  // -1: all
     jobs.clear();
-    for (Slot s = 0; s < placement_.out(); ++s)
+    for (Slot s = 0; s < placement_.out(); ++s) {
+      if (type >= 0 && placement_.type(s) != type) continue;
       for (const Job job : placement_.members(s))
         for (std::int32_t up = placement_.queue(job); up >= 0; up = queues.parent[at(up)])
           if (at(up) == q) jobs.push_back(job);
+    }
     take_out(jobs, over);
   }
-  moves_.commit();
 }
 
 // Takes out jobs that are not fixed, lowest priority and least density first, until `excess` slots are free.
@@ -401,9 +412,9 @@ std::vector<Job> GangSolver::waiting_by_rank() {
 }
 
 void GangSolver::admit(RoundContext& round) {
-  for (const Claim claim : {Claim::must, Claim::guarantee, Claim::share, Claim::priority, Claim::cost}) {
+  for (const Claim claim : {Claim::must, Claim::type, Claim::guarantee, Claim::share, Claim::priority, Claim::cost}) {
     if (round.stop.poll()) return;
-    admit_by(claim, round);
+    if (claim != Claim::type || placement_.typed()) admit_by(claim, round);
   }
 }
 
@@ -412,32 +423,46 @@ void GangSolver::admit(RoundContext& round) {
 bool GangSolver::entitled(Job job, Claim claim) const {
   if (claim == Claim::must) return std::isinf(placement_.out_cost(job));
   if (claim == Claim::priority || claim == Claim::cost) return true;
+  if (claim == Claim::type) return moves_.owed_any_type(job);
   const std::int32_t queue = placement_.queue(job);
   const Cost most = claim == Claim::guarantee ? placement_.queues().guarantee[at(queue)] : shares_[at(queue)];
   const Cost with = placement_.usage(queue) + placement_.demand(job);
   return with <= most || with - placement_.usage_below(queue, placement_.priority(job)) <= most;
 }
 
+// Tells whether any other queue holds more than a claim leaves it.
+bool GangSolver::any_above(std::int32_t queue, Claim claim) const {
+  const Queues& queues = placement_.queues();
+  const auto n = static_cast<std::int32_t>(queues.size());
+  for (std::int32_t q = 0; q < n; ++q) {
+    if (q == queue) continue;
+    if (claim == Claim::type) {
+      const auto n_types = static_cast<std::int32_t>(queues.n_rows() / queues.size()) - 1;
+      for (std::int32_t t = 0; t < n_types; ++t)
+        if (placement_.usage_of_type(q, t) > placement_.guarantee_of_type(q, t)) return true;
+    } else if (placement_.usage(q) > (claim == Claim::share ? shares_[at(q)] : queues.guarantee[at(q)])) {
+      return true;
+    }
+  }
+  return false;
+}
+
 void GangSolver::admit_by(Claim claim, RoundContext& round) {
-  const auto n_queues = static_cast<std::int32_t>(placement_.queues().parent.size());
   const double gain = least_gain();
   Index tries = 0;
   for (const Job job : waiting_by_rank()) {
     if (placement_.running(job) || !entitled(job, claim)) continue;
     if (round.stop.poll()) return;
     const std::int32_t queue = placement_.queue(job);
-    if (claim != Claim::cost && moves_.insert(job)) {
+    if (claim != Claim::cost && moves_.insert(job, claim)) {
       touched_.push_back(job);
       moves_.commit();
       continue;
     }
     bool possible =
         claim == Claim::must || claim == Claim::cost || placement_.usage_below(queue, placement_.priority(job)) > 0;
-    if (claim == Claim::share || claim == Claim::guarantee) {
-      for (std::int32_t q = 0; q < n_queues && !possible; ++q)
-        possible = q != queue && placement_.usage(q) >
-                                     (claim == Claim::share ? shares_[at(q)] : placement_.queues().guarantee[at(q)]);
-    }
+    if (claim == Claim::share || claim == Claim::guarantee || claim == Claim::type)
+      possible = possible || any_above(queue, claim);
     if (claim == Claim::cost && (density(job) <= 0 || ++tries > tuning_.ejections)) continue;
     if (!possible) continue;
     const std::size_t before = moves_.trail().size();

@@ -3,12 +3,15 @@
 // Problem. Each job runs whole in one class or waits at a cost; classes have capacities and queues limits. Among the
 // placements that keep the rules below the round looks for one of least total cost, switching costs included.
 //
-// Rules. (1) No class holds more than its capacity, no queue and no queue above it more than its limit. (2) A job that
+// Rules. (1) No class holds more than its capacity, no queue and no queue above it more than its limit, of all types of
+// classes and of each. (2) A job that
 // runs and is not preemptible, or is pinned, stays. (3) Within a queue no job runs in the place of a job of higher
 // priority: whenever a job waits, no running job of its queue that could make way has a lower priority and at least its
 // demand, in a class where the waiting one would rather run. (4) A queue below its guarantee takes what it is owed from
-// queues above theirs, and a queue below its share from queues above theirs, lowest priority first. (5) No job waits
-// that would rather run and fits. (6) A job is evicted only if another job enters by it.
+// queues above theirs, and a queue below its share from queues above theirs, lowest priority first; before that, in
+// classes of a type of which it has a guarantee, what it is owed of that type from queues above theirs. What a queue
+// holds of a type within its guarantee is left to it by others. (5) No job waits that would rather run and fits. (6) A
+// job is evicted only if another job enters by it.
 //
 // Steps. Jobs that lost their class or limit are taken out. Waiting jobs are then admitted by claim: what must run,
 // what is owed by guarantee, by share, by priority (gang_moves.hpp finds the victims), then what fits. Without ranks
@@ -42,7 +45,8 @@ class GangSolver {
  public:
   GangSolver(PrimalDual& pair, ChangeLog& log, const GangTuning& tuning);
 
-  void set_columns(const GangColumns& columns);
+  // types: of each class; empty where queues have no limits by type.
+  void set_columns(const GangColumns& columns, std::span<const std::int32_t> types);
   void set_queues(Queues queues);
   void set_shares(std::span<const Cost> shares);
   void add(Job job, Slot slot);  // slot: its placed class
@@ -53,7 +57,7 @@ class GangSolver {
   [[nodiscard]] RoundAnswer solve(const MatchOptions& options, Stop& stop);
   [[nodiscard]] const GangPlacement& placement() const noexcept { return placement_; }
   [[nodiscard]] const GangPrices& prices() const noexcept { return prices_; }
-  // Returns what the live jobs of each queue ask for, those of queues below it included.
+  // Returns what the live jobs of each queue request, those of queues below it included.
   [[nodiscard]] std::vector<Cost> requests() const;
   [[nodiscard]] bool holds() const { return placement_.holds(); }
 
@@ -63,11 +67,13 @@ class GangSolver {
   void refresh(RoundContext& round, bool costs_changed);
   bool start_cold(RoundContext& round);
   void take_out_misplaced(bool costs_changed);
+  void take_out_of_limits();
   void take_out(std::vector<Job>& jobs, Cost excess);
   void search(RoundContext& round);
   void admit(RoundContext& round);
   void admit_by(Claim claim, RoundContext& round);
   [[nodiscard]] bool entitled(Job job, Claim claim) const;
+  [[nodiscard]] bool any_above(std::int32_t queue, Claim claim) const;
   void settle(RoundContext& round);
   bool fill();
   bool serve_priorities();
@@ -77,7 +83,9 @@ class GangSolver {
   void improve(RoundContext& round);
   bool move_to_open_classes();
   bool exchange(RoundContext& round);
-  bool exchange_of(Cost demand, const std::vector<Job>& jobs, RoundContext& round);
+  bool exchange_of(Cost demand, const std::vector<Job>& jobs, bool free_slots, RoundContext& round);
+  bool exchange_by_queue(Cost demand, const std::vector<Job>& jobs, RoundContext& round);
+  [[nodiscard]] bool types_kept(std::size_t mark, const std::vector<Cost>& before);
   bool eject(RoundContext& round);
   void hold_running();
   [[nodiscard]] double objective();
