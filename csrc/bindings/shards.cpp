@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "gridcompute/certificate/transport.hpp"
+#include "gridcompute/certificate/confined_jobs.hpp"
 #include "gridcompute/transport/shards/solve_shards.hpp"
 #include "stats.hpp"
 
@@ -140,6 +140,7 @@ py::tuple solve(const std::shared_ptr<Model>& model, const Array<std::int64_t>& 
                         r.objective, r.bound, r.exact, name_of(r.status), stats, witness, remainders);
 }
 
+using certificate::ConfinedJobs;
 using certificate::JobFault;
 using certificate::TransportSums;
 
@@ -147,6 +148,24 @@ template <class Put>
 void each_part(TransportSums& sums, const Put& put) {
   put(sums.objective), put(sums.low), put(sums.high), put(sums.magnitude), put(sums.fractional), put(sums.jobs);
   for (JobFault* fault : {&sums.range, &sums.forbidden, &sums.must, &sums.invalid, &sums.no_option}) put(*fault);
+}
+
+// Poses the problem of a shard's jobs to a check and returns what this finds; all checks of columns are made before.
+template <class Found, class Check>
+std::optional<Found> checked_shard(const Model& model, const ColumnsView& shown, Index first, int threads,
+                                   const Check& check) {
+  Guard guard(std::nullopt, py::none());
+  return guard.run([&](Stop& stop) {
+    Pool pool(threads);
+    const transport::ColumnExtents extents = transport::check_columns(model.terms, shown, first, pool);
+    const auto cost = transport::make_terms(model.terms, shown, {shown.n, extents.coef});
+    const std::vector<Cost> capacity(static_cast<std::size_t>(model.terms.n_slots), 0);
+    certificate::TransportProblem problem{cost.get(), capacity, {}, {}};
+    if (model.terms.unplaced == TermsModel::Unplaced::scalar) problem.unplaced = {&model.terms.unplaced_cost, 1};
+    // A column of one entry reads as one cost for all, which is the same.
+    if (shown.unplaced != nullptr) problem.unplaced = {shown.unplaced, static_cast<std::size_t>(shown.n)};
+    return check(problem, pool, stop);
+  });
 }
 
 // The sums of a shard's jobs, for check_sums.
@@ -157,24 +176,47 @@ py::bytes sum_jobs(const std::shared_ptr<Model>& model, const Columns& columns,
   const ColumnsView shown = view_of(model->terms, columns, unplaced, assignment.size());
   const std::span<const double> added = remainders ? view(*remainders) : std::span<const double>();
   const bool priced = certificate::check_prices(view(prices), added, model->terms.n_slots).usable;
-  Guard guard(std::nullopt, py::none());
-  std::optional<TransportSums> sums = guard.run([&](Stop& stop) {
-    Pool pool(most);
-    const transport::ColumnExtents extents = transport::check_columns(model->terms, shown, first, pool);
-    const auto cost = transport::make_terms(model->terms, shown, {shown.n, extents.coef});
-    const std::vector<Cost> capacity(static_cast<std::size_t>(model->terms.n_slots), 0);
-    certificate::TransportProblem problem{cost.get(), capacity, {}, {}};
-    if (model->terms.unplaced == TermsModel::Unplaced::scalar) problem.unplaced = {&model->terms.unplaced_cost, 1};
-    // A column of one entry reads as one cost for all, which is the same.
-    if (shown.unplaced != nullptr) problem.unplaced = {shown.unplaced, static_cast<std::size_t>(shown.n)};
-    return certificate::sum_jobs(problem, view(assignment), view(prices), added, priced, first, pool, stop);
-  });
+  std::optional<TransportSums> sums =
+      checked_shard<TransportSums>(*model, shown, first, most, [&](const auto& problem, Pool& pool, Stop& stop) {
+        return certificate::sum_jobs(problem, view(assignment), view(prices), added, priced, first, pool, stop);
+      });
   MessageWriter out;
   if (sums) {
     each_part(*sums, [&](const auto& value) { out.put(value); });
     out.put_vector(sums->load);
   }
   return py::bytes(out.bytes());
+}
+
+// The jobs of a shard, n of them, that must be placed and fit into the classes given only, for check_confined; job: one
+// that is asked about, or -1.
+py::bytes count_confined(const std::shared_ptr<Model>& model, const Columns& columns,
+                         const std::optional<Array<double>>& unplaced, Index first, Index n,
+                         const Array<std::int32_t>& slots, Index job, int threads) {
+  const int most = threads_for(threads);
+  const ColumnsView shown = view_of(model->terms, columns, unplaced, n);
+  std::vector<std::uint8_t> within(static_cast<std::size_t>(model->terms.n_slots), 0);
+  for (const Slot s : view(slots)) {
+    if (s < 0 || s >= model->terms.n_slots) refuse("slots", "found " + std::to_string(s) + ", which is no class");
+    within[static_cast<std::size_t>(s)] = 1;
+  }
+  const std::optional<ConfinedJobs> found =
+      checked_shard<ConfinedJobs>(*model, shown, first, most, [&](const auto& problem, Pool& pool, Stop& stop) {
+        return certificate::count_confined(problem, within, first, job, pool, stop);
+      });
+  MessageWriter out;
+  if (found) out.put(*found);
+  return py::bytes(out.bytes());
+}
+
+// (jobs, was the one asked about among them, the first job with invalid costs or -1), from all shards.
+py::tuple check_confined(const std::vector<py::bytes>& parts) {
+  ConfinedJobs total;
+  for (const py::bytes& bytes : parts) {
+    MessageReader in(static_cast<std::string_view>(bytes));
+    total.join(in.get<ConfinedJobs>());
+  }
+  return py::make_tuple(total.count, total.named, total.invalid.job);
 }
 
 // What the sums of all shards, in their order, prove; as check_transport of certificate.cpp.
@@ -242,6 +284,10 @@ void bind_shards(py::module_& m) {
   m.def("sum_shard", &sum_jobs, py::arg("model"), py::arg("columns").noconvert(), py::arg("unplaced").noconvert(),
         py::arg("first"), py::arg("assignment").noconvert(), py::arg("prices").noconvert(),
         py::arg("remainders").noconvert(), py::arg("threads"));
+  m.def("confined_shard", &count_confined, py::arg("model"), py::arg("columns").noconvert(),
+        py::arg("unplaced").noconvert(), py::arg("first"), py::arg("n"), py::arg("slots").noconvert(), py::arg("job"),
+        py::arg("threads"));
+  m.def("check_confined", &check_confined, py::arg("parts"));
   m.def("check_shards", &check_sums, py::arg("model"), py::arg("parts"), py::arg("capacity").noconvert(),
         py::arg("prices").noconvert(), py::arg("remainders").noconvert());
 }

@@ -117,6 +117,17 @@ def sum_shard(
     remainders: _Reals | None,
     threads: int,
 ) -> bytes: ...
+def confined_shard(
+    model: TermsModel,
+    columns: _Columns,
+    unplaced: _Reals | None,
+    first: int,
+    n: int,
+    slots: _Slots,
+    job: int,
+    threads: int,
+) -> bytes: ...
+def check_confined(parts: Sequence[bytes]) -> tuple[int, bool, int]: ...
 def check_shards(
     model: TermsModel,
     parts: Sequence[bytes],

@@ -90,6 +90,10 @@ def _sums(
     return shard.sums(assigned[1], prices, remainders, threads)
 
 
+def _confined(shard: HeldShard, slots: NDArray[np.int32], job: int, threads: int) -> bytes:
+    return shard.confined(slots, job, threads)
+
+
 class _DaskShards(ClusterShards):
     """The shards of a client's cluster."""
 
@@ -166,6 +170,16 @@ class _DaskShards(ClusterShards):
             [
                 self._client.submit(_sums, shard, assigned, prices, remainders, workers, pure=False)
                 for shard, assigned in zip(self._shards, self._assigned, strict=True)
+            ]
+        )
+
+    def confined(self, slots: NDArray[np.int32], job: int, threads: int) -> list[bytes]:
+        """Return what each shard counts of its jobs that fit into these classes only."""
+        workers = max(1, threads)
+        return self.receive(
+            [
+                self._client.submit(_confined, shard, slots, job, workers, pure=False)
+                for shard in self._shards
             ]
         )
 

@@ -89,6 +89,21 @@ def _sums(
     return shard.sums(placed, np.array(prices), remainders, threads)
 
 
+def _confined(
+    spec: TermsSpec,
+    number: int,
+    table: Any,
+    first: int,
+    n_jobs: int,
+    slots: NDArray[np.int32],
+    job: int,
+    threads: int,
+) -> bytes:
+    block = _Block(table, spec.names, number)
+    shard = HeldShard(spec, block.columns, first, table.num_rows, n_jobs)
+    return shard.confined(np.array(slots), job, threads)
+
+
 class _RayShards(ClusterShards):
     """The shards of a dataset's blocks, and the actors that have them."""
 
@@ -181,6 +196,20 @@ class _RayShards(ClusterShards):
             [
                 sums.remote(self.spec, k, block, assigned, at, n_jobs, prices, remainders, workers)
                 for k, (block, assigned, at) in enumerate(parts)
+            ]
+        )
+
+    def confined(self, slots: NDArray[np.int32], job: int, threads: int) -> list[bytes]:
+        """Return what each shard counts of its jobs that fit into these classes only."""
+        import ray
+
+        workers, n_jobs = max(1, threads), self._first[-1]
+        count = ray.remote(num_cpus=workers)(_confined)
+        blocks = zip(self._blocks, self._first[:-1], strict=True)
+        return self.receive(
+            [
+                count.remote(self.spec, k, block, at, n_jobs, slots, job, workers)
+                for k, (block, at) in enumerate(blocks)
             ]
         )
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import functools
+import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +110,88 @@ def test_a_job_without_a_class_is_named() -> None:
     found, _ = in_shards(columns, tables, capacity, CUTS["any"])
     assert found[5] == "infeasible"
     assert found[7][0].tolist() == [70_001]
+
+
+def source_of(columns: Any, terms: Any, **more: Any) -> Any:
+    """The same jobs, in shards of 32,768."""
+    return gc.shards.generated(
+        len(columns["family"]),
+        lambda a, b: {k: v[a:b] for k, v in columns.items()},
+        terms=terms,
+        rows_per_shard=20_000,
+        **more,
+    )
+
+
+def refused(m: Any, **claims: Any) -> str:
+    """Why a matching with other claims is no proof."""
+    found = dataclasses.replace(m, **claims).verify()
+    assert not found.valid
+    assert not found.feasible
+    return " ".join(found.reasons)
+
+
+def test_too_little_capacity_is_proved_and_forgeries_are_refuted() -> None:
+    """If this fails, "infeasible" of a thousand million jobs is a word, not a proof."""
+    columns, terms, _ = make(JOBS, SLOTS, 3, forbid=True)
+    # Family 3 fits into the first two classes only, which are too small for it.
+    tables = [(terms[0][0].copy(), *terms[0][1:]), terms[1]]
+    tables[0][0][3, 2:] = np.inf
+    short, many = np.full(SLOTS, JOBS), int((columns["family"] == 3).sum())
+    short[:2] = many // 2 - 1
+    m = gc.transport(source_of(columns, tables), short)
+    assert (m.status, m.objective, m.assignment) == ("infeasible", math.inf, None)
+    found = m.verify(threads=1)
+    assert found.valid, found.reasons
+    assert found.bound_low == math.inf
+    assert m.witness_slots.tolist() == [0, 1]
+    # One slot more for each missing job would have been enough.
+    enough = copy.copy(m.question)
+    enough.capacity = short.copy()
+    enough.capacity[:2] += 2
+    assert "only, and they have" in refused(m, question=enough)
+    assert "only, and they have" in refused(m, witness_slots=np.array([0, 1, 2], np.int32))
+    assert "only, and they have" in refused(m, witness_slots=np.array([0], np.int32))
+    assert "ascending" in refused(m, witness_slots=np.array([1, 0], np.int32))
+    assert "ascending" in refused(m, witness_slots=np.array([0, SLOTS], np.int32))
+    assert "needed an array of int32" in refused(m, witness_slots=None)
+    assert "witness_job" in refused(m, witness_job=int((columns["family"] != 3).argmax()))
+    assert "needed a job below" in refused(m, witness_job=JOBS)
+    assert "objective" in refused(m, objective=1.0)
+    assert "exact" in refused(m, exact=True)
+    # Jobs that may be left out prove nothing.
+    some = gc.transport(source_of(columns, tables, unplaced=1e6), short)
+    assert some.status == "optimal"
+    assert "0 jobs" in refused(m, question=some.question)
+
+
+def test_a_job_that_fits_nowhere_is_proved() -> None:
+    """If this fails, the witness of one job of many is believed without reading its row."""
+    columns, terms, capacity = make(JOBS, SLOTS, 3)
+    tables = [(np.vstack([terms[0][0], np.full(SLOTS, np.inf)]), *terms[0][1:]), terms[1]]
+    columns["family"] = columns["family"].copy()
+    columns["family"][70_001] = 7
+    m = gc.transport(source_of(columns, tables), capacity)
+    assert (m.status, m.witness_job) == ("infeasible", 70_001)
+    assert m.verify().valid
+    assert "job 70000 may be placed" in refused(m, witness_job=70_000)
+
+
+@pytest.mark.parametrize("unplaced", [None, "out"])
+def test_small_infeasible_problems_are_proved(unplaced: str | None) -> None:
+    """What is gathered at the coordinator is proved as well; a column says who must be placed."""
+    columns = {"k": np.zeros(40, np.int32), "out": np.repeat([np.inf, 1.0], 20)}
+    source = gc.shards.generated(
+        40,
+        lambda a, b: {k: v[a:b] for k, v in columns.items()},
+        terms=[(np.array([[1.0, np.inf, 2.0]]), "k", None)],
+        unplaced=unplaced,
+    )
+    m = gc.transport(source, [4, 100, 15])
+    assert m.status == "infeasible"
+    found = m.verify()
+    assert found.valid, found.reasons
+    assert gc.transport(source, [25, 0, 15]).status == "optimal"
 
 
 def test_a_generated_source_is_proved_and_read_lazily() -> None:

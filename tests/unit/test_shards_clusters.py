@@ -99,6 +99,9 @@ def test_dask_says_what_does_not_fit(client, jobs) -> None:
     few.loc[700, "family"] = 9
     with pytest.raises(gc.InvalidProblemError, match=r"key\[700\]: found 9"):
         solve(client, partitions(few, [100]), capacity, terms=terms)
+    none = solve(client, partitions(frame.iloc[:1000], [100]), capacity // JOBS, terms=terms)
+    assert none.status == "infeasible"
+    assert none.verify().valid, "the witness is checked where the jobs are"
 
 
 @pytest.mark.parametrize("stage", ["samples", "scan", "assign", "proof"])
@@ -166,6 +169,10 @@ def test_ray_answers_what_memory_does(cluster, jobs) -> None:
     bad = blocks(cluster, frame.drop(columns="data").iloc[:10], [])
     with pytest.raises(gc.InvalidProblemError, match="no column 'data'"):
         gridcompute.ray.transport(bad, capacity, terms=terms)
+    few = blocks(cluster, frame.iloc[:1000], [100])
+    none = gridcompute.ray.transport(few, capacity // JOBS, terms=terms, num_actors=1)
+    assert none.status == "infeasible"
+    assert none.verify().valid, "the witness is checked where the jobs are"
 
 
 @pytest.mark.parametrize("stage", ["scan", "assign"])

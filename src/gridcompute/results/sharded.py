@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         [Any, NDArray[np.float64], NDArray[np.float64] | None, int],
         list[bytes],
     ]
+    Confined = Callable[[NDArray[np.int32], int, int], list[bytes]]
 
 __all__ = ["ShardedAssignment", "ShardedMatching", "ShardedProblem"]
 
@@ -142,6 +143,9 @@ class ShardedProblem:
     sums : callable
         ``sums(assignment, prices, remainders, threads)`` returns the exact sums of each shard, in
         order.
+    confined : callable
+        ``confined(slots, job, threads)`` returns what each shard counts, in order: its jobs that
+        must be placed and fit into these classes only, `job` (-1 = none) among them or not.
     """
 
     def __init__(
@@ -151,9 +155,11 @@ class ShardedProblem:
         capacity: NDArray[np.int64],
         threads: int,
         sums: Sums,
+        confined: Confined,
     ) -> None:
         self.n_jobs, self.n_slots = int(sum(rows)), len(capacity)
-        self.capacity, self.model, self.threads, self.sums = capacity, model, threads, sums
+        self.capacity, self.model, self.threads = capacity, model, threads
+        self.sums, self.confined = sums, confined
 
     def source(self) -> _NoReach:
         """Return what stands for the costs that no job pays."""
@@ -251,13 +257,17 @@ class ShardedMatching:
         Raises
         ------
         InvalidProblemError
-            There is no assignment to check.
+            There is neither an assignment nor a witness to check.
 
         Notes
         -----
         Reads every shard and every cost once, and holds one shard. Sums are exact, so they are the
-        same for any number of shards and threads.
+        same for any number of shards and threads. Of an infeasible problem the witness is checked:
+        the jobs that must be placed and fit into `witness_slots` only are counted, and must be more
+        than these classes have slots.
         """
+        if self.status == "infeasible":
+            return self._proof_of_none(threads)
         if self.assignment is None:
             raise InvalidProblemError(
                 f"assignment: found none (the status is {self.status!r}), needed one", "assignment"
@@ -270,7 +280,66 @@ class ShardedMatching:
         reasons = tuple(misfit for misfit in misfits if misfit)
         if reasons:
             return SolverCertificate(False, False, math.inf, -math.inf, math.inf, math.inf, reasons)
-        workers = q.threads if threads is None else _checks.threads(threads)
+        workers = self._workers(threads)
         parts = q.sums(self.assignment, self.prices, self.remainders, workers)
         found = _core.check_shards(q.model, parts, q.capacity, self.prices, self.remainders)
         return conclude(self, q, found)
+
+    def _workers(self, threads: int | None) -> int:
+        return self.question.threads if threads is None else _checks.threads(threads)
+
+    def _proof_of_none(self, threads: int | None) -> SolverCertificate:
+        """Check an answer that says that there is none."""
+        q = self.question
+        reasons = [
+            f"{name}: found {claim}, needed inf: there is no matching"
+            for name, claim in (("objective", self.objective), ("bound", self.bound))
+            if claim != math.inf
+        ]
+        if self.exact:
+            reasons.append("exact: found True, and there is no matching")
+        if self.assignment is not None:
+            reasons.append("assignment: found one, and there is no matching")
+        misfit = self._witness_misfit()
+        proof = [misfit] if misfit else self._witness_faults(q, self._workers(threads))
+        low = -math.inf if proof else math.inf
+        reasons += proof
+        return SolverCertificate(
+            not reasons, False, math.inf, low, math.inf, math.inf, tuple(reasons)
+        )
+
+    def _witness_misfit(self) -> str:
+        """Return why no check can read the witness, or an empty string."""
+        q, slots, job = self.question, self.witness_slots, self.witness_job
+        misfit = array_misfit("witness_slots", slots, np.int32, None)
+        if misfit:
+            return misfit
+        assert slots is not None
+        bad = (slots < 0) | (slots >= q.n_slots)
+        bad[1:] |= slots[1:] <= slots[:-1]
+        if bad.any():
+            k = int(bad.argmax())
+            return (
+                f"witness_slots[{k}]: found {slots[k]}, needed classes below {q.n_slots}, ascending"
+            )
+        if job is not None and (type(job) is not int or not 0 <= job < q.n_jobs):
+            return f"witness_job: found {job!r}, needed a job below {q.n_jobs}, or None"
+        return ""
+
+    def _witness_faults(self, q: ShardedProblem, workers: int) -> list[str]:
+        """Count the jobs that fit into the classes of the witness only; return what it lacks."""
+        slots = self.witness_slots
+        assert slots is not None
+        job = -1 if self.witness_job is None else self.witness_job
+        needed, named, invalid = _core.check_confined(q.confined(slots, job, workers))
+        if invalid >= 0:
+            return [f"cost: row {invalid} has a NaN or -inf"]
+        if job >= 0 and not named:
+            return [f"witness_job: job {job} may be placed outside witness_slots, or be left out"]
+        available = sum(q.capacity[slots].tolist())
+        if needed > available:
+            return []
+        return [
+            f"witness_slots: {needed} jobs that must be placed fit into these {len(slots)} classes "
+            f"only, and they have {available} slots"
+        ]

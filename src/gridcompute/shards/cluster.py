@@ -75,6 +75,10 @@ class ClusterShards(ABC):
     ) -> list[bytes]:
         """Return the exact sums of each shard, for the proof."""
 
+    @abstractmethod
+    def confined(self, slots: NDArray[np.int32], job: int, threads: int) -> list[bytes]:
+        """Return what each shard counts of its jobs that fit into these classes only."""
+
     def close(self) -> None:
         """End what only a solve needs."""
         self._asking = None
@@ -120,5 +124,7 @@ class ClusterShards(ABC):
         finally:
             self.close()
         found[6]["seconds_waiting"] = self._waited
-        problem = ShardedProblem(question.model, self.rows, capacity, self.threads, self.sums)
+        problem = ShardedProblem(
+            question.model, self.rows, capacity, self.threads, self.sums, self.confined
+        )
         return ShardedMatching.of(found, self.assignment() if is_solved(found) else None, problem)

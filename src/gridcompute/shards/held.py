@@ -76,6 +76,13 @@ class HeldShard:
             assert found is not None
             return found, self._native.take_assignment()
 
+    def confined(self, slots: NDArray[np.int32], job: int, threads: int) -> bytes:
+        """Count the jobs that must be placed and fit into these classes only."""
+        part = self._part()
+        return _core.confined_shard(
+            self._model, part.columns, part.unplaced, self.first, self.n, slots, job, threads
+        )
+
     def sums(
         self,
         slots: NDArray[np.int32],

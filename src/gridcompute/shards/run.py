@@ -157,7 +157,22 @@ def solve_shards(
             for k, part in reader.parts(range(source.n_shards))
         ]
 
-    problem = ShardedProblem(model, source.rows, room, workers, sums)
+    def confined(slots: NDArray[np.int32], job: int, threads: int) -> list[bytes]:
+        return [
+            _core.confined_shard(
+                model,
+                part.columns,
+                part.unplaced,
+                source.first(k),
+                source.rows[k],
+                slots,
+                job,
+                threads,
+            )
+            for k, part in ShardReader(source, threads, 0).parts(range(source.n_shards))
+        ]
+
+    problem = ShardedProblem(model, source.rows, room, workers, sums, confined)
     return ShardedMatching.of(found, assignment, problem)
 
 
