@@ -43,15 +43,18 @@ def tables(seed: int) -> list[tuple[np.ndarray, str, str]]:
 def block(number: int, seed: int) -> dict[str, np.ndarray]:
     """The columns of one block of jobs; pure in (seed, number)."""
     r = np.random.default_rng([seed, number])
-    work = r.lognormal(1, 1.2, BLOCK).astype(np.float32)
-    value = r.lognormal(0, 0.7, BLOCK).astype(np.float32)
+
+    def lognormal(mean: float, sigma: float) -> np.ndarray:
+        return np.exp(mean + np.float32(sigma) * r.standard_normal(BLOCK, np.float32))
+
+    work, value = lognormal(1, 1.2), lognormal(0, 0.7)
     return {
-        "family": r.integers(0, 16, BLOCK).astype(np.int16),
-        "origin": r.integers(0, 6, BLOCK).astype(np.int16),
-        "arrival": r.integers(0, 24, BLOCK).astype(np.int16),
+        "family": r.integers(0, 16, BLOCK, np.int16),
+        "origin": r.integers(0, 6, BLOCK, np.int16),
+        "arrival": r.integers(0, 24, BLOCK, np.int16),
         "energy": 10 * work,
         "delay": 2 * value * work,
-        "data": 0.5 * r.lognormal(2, 1.5, BLOCK).astype(np.float32),
+        "data": lognormal(1.3, 1.5),
         "value": value,
     }
 
@@ -60,6 +63,8 @@ def columns_of(first: int, last: int, seed: int) -> dict[str, np.ndarray]:
     """The columns of a range of jobs."""
     parts = [block(b, seed) for b in range(first // BLOCK, -(-last // BLOCK))]
     begin = first // BLOCK * BLOCK
+    if len(parts) == 1:
+        return {name: column[first - begin : last - begin] for name, column in parts[0].items()}
     return {
         name: np.concatenate([p[name] for p in parts])[first - begin : last - begin]
         for name in NAMES

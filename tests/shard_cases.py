@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,12 +10,14 @@ import numpy as np
 import gridcompute as gc
 from gridcompute.shards.coordinate import Question, coordinate, is_solved
 from gridcompute.shards.held import ASSIGN, HeldShard
-from gridcompute.shards.source import TermsSpec
+from gridcompute.shards.spec import cost_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+    from gridcompute.costs.kernels import SlotKernel
 
     #: Columns by name; a table with the names of its key and its coefficient for each term.
     Columns = dict[str, NDArray[Any]]
@@ -45,6 +48,36 @@ def make(
     return columns, terms, r.multinomial(int(n_jobs * 1.1), shares).astype(np.int64)
 
 
+@gc.kernel
+def formula(job_work, job_family, job_urgent, slot_speed, slot_site, tariff):
+    """Seconds of work, and a tariff of the family at the site; urgent jobs stay near."""
+    if job_urgent and slot_site == 2:
+        return math.inf
+    return job_work / slot_speed + tariff[job_family, slot_site]
+
+
+def make_formula(
+    n_jobs: int, n_slots: int, seed: int, work: Any = np.float32
+) -> tuple[Columns, SlotKernel, NDArray[np.int64]]:
+    """Columns of n_jobs for `formula`, of which one in 1000 is far larger; and capacities."""
+    r = np.random.default_rng(seed)
+    amounts = r.lognormal(1, 1.2, n_jobs) * np.where(r.random(n_jobs) < 1e-3, 50, 1)
+    if np.issubdtype(work, np.integer):
+        amounts = np.ceil(amounts).clip(max=np.iinfo(work).max)
+    columns = {
+        "job_work": amounts.astype(work),
+        "job_family": r.integers(0, 7, n_jobs).astype(np.int16),
+        "job_urgent": r.random(n_jobs) < 0.3,
+    }
+    slots = {
+        "slot_speed": r.uniform(0.5, 2, n_slots).astype(np.float32),
+        "slot_site": np.arange(n_slots) % 3,
+    }
+    cost = formula.bind(slots=slots, tariff=r.uniform(0, 3, (7, 3)))
+    shares = r.dirichlet(np.ones(n_slots) * 3)
+    return columns, cost, r.multinomial(int(n_jobs * 1.3), shares).astype(np.int64)
+
+
 def in_memory(columns: Columns, terms: Terms, capacity: Any, **options: Any) -> gc.Matching:
     """Solve with all jobs in memory."""
     parts = [
@@ -56,10 +89,11 @@ def in_memory(columns: Columns, terms: Terms, capacity: Any, **options: Any) -> 
 
 def in_shards(
     columns: Columns,
-    terms: Terms,
+    terms: Terms | None,
     capacity: Any,
     rows: Sequence[int],
     *,
+    cost: SlotKernel | str | None = None,
     unplaced: float | str | None = None,
     forgetful: Callable[[bytes], bool] = lambda _question: False,
 ) -> tuple[tuple[Any, ...], NDArray[np.int32]]:
@@ -68,7 +102,7 @@ def in_shards(
     Before a question for which `forgetful` is true each shard loses what it remembers, like a
     worker that died and whose shard another one has made again.
     """
-    spec = TermsSpec(terms, unplaced)
+    spec = cost_spec(terms, cost, unplaced).of_samples(columns)
     first = np.concatenate([[0], np.cumsum(rows)]).tolist()
     slots: list[NDArray[np.int32]] = [np.empty(0, np.int32)] * len(rows)
 

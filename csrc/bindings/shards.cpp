@@ -11,42 +11,74 @@ namespace gridcompute::bindings {
 namespace {
 
 using transport::ColumnsView;
+using transport::CostModel;
 using transport::Shard;
-using transport::TermsModel;
 
 using Tables = std::vector<std::tuple<Array<double>, bool, bool>>;  // entries, with keys, with coefficients
 // None, the cost of leaving any job unplaced, or "column".
 using Unplaced = std::variant<std::monostate, double, std::string>;
-using Columns = std::vector<std::pair<std::optional<Array<std::int32_t>>, std::optional<Array<double>>>>;
+using TermColumns = std::vector<std::pair<std::optional<Array<std::int32_t>>, std::optional<Array<double>>>>;
+using PlainColumns = std::vector<py::array>;  // of a formula or a matrix, a row of bytes a job
+using Columns = std::variant<TermColumns, PlainColumns>;
 
-// A model, with the tables it reads.
+// A model, with what it reads.
 struct Model {
-  Tables tables;
-  TermsModel terms;
+  py::object kept;
+  CostModel costs;
 
-  Model(Tables arrays, const Unplaced& unplaced) : tables(std::move(arrays)) {
+  Model(Tables tables, const Unplaced& unplaced) : kept(py::cast(tables)) {
     for (const auto& [entries, keyed, scaled] : tables) {
-      terms.n_slots = entries.shape(1);
-      terms.tables.push_back({entries.data(), entries.shape(0), keyed, scaled});
+      costs.n_slots = entries.shape(1);
+      costs.tables.push_back({entries.data(), entries.shape(0), keyed, scaled});
     }
+    set_unplaced(unplaced);
+  }
+  Model(py::object keep, CostModel model, const Unplaced& unplaced) : kept(std::move(keep)), costs(std::move(model)) {
+    set_unplaced(unplaced);
+  }
+
+ private:
+  void set_unplaced(const Unplaced& unplaced) {
     if (const double* cost = std::get_if<double>(&unplaced)) {
-      terms.unplaced = TermsModel::Unplaced::scalar;
-      terms.unplaced_cost = *cost;
+      costs.unplaced = CostModel::Unplaced::scalar;
+      costs.unplaced_cost = *cost;
     } else if (std::holds_alternative<std::string>(unplaced)) {
-      terms.unplaced = TermsModel::Unplaced::column;
+      costs.unplaced = CostModel::Unplaced::column;
     }
   }
 };
+
+// The model of a formula: its address and context, where among the words of this the address of each column stands, and
+// how many bytes a job this has. keep: what these addresses are of.
+std::shared_ptr<Model> formula_model(std::uintptr_t address, const Array<std::uint64_t>& words,
+                                     std::vector<std::size_t> places, std::vector<std::size_t> widths, Index n_slots,
+                                     const Unplaced& unplaced, py::object keep) {
+  CostModel model;
+  model.n_slots = n_slots;
+  model.form = CostModel::Form::formula;
+  model.formula = reinterpret_cast<FillRows>(address);
+  model.words.assign(words.data(), words.data() + words.size());
+  model.places = std::move(places), model.plain = std::move(widths);
+  bool fits = model.words.size() >= 2 && model.places.size() == model.plain.size();
+  for (const std::size_t at : model.places) fits &= at + 1 < model.words.size();
+  if (!fits) throw Error(ErrorKind::internal, "", -1, "shards: the context of a formula lacks a column");
+  return std::make_shared<Model>(std::move(keep), std::move(model), unplaced);
+}
+
+// The model of a matrix, float64 or else float32.
+std::shared_ptr<Model> matrix_model(Index n_slots, bool wide, const Unplaced& unplaced) {
+  CostModel model;
+  model.n_slots = n_slots;
+  model.form = wide ? CostModel::Form::matrix_double : CostModel::Form::matrix_float;
+  model.plain.push_back(static_cast<std::size_t>(n_slots) * (wide ? sizeof(double) : sizeof(float)));
+  return std::make_shared<Model>(py::none(), std::move(model), unplaced);
+}
 
 [[noreturn]] void refuse(const std::string& field, const std::string& what) {
   throw Error(ErrorKind::invalid_problem, field, -1, field + ": " + what);
 }
 
-// Throws where the columns are not those of the model, n of each.
-ColumnsView view_of(const TermsModel& model, const Columns& columns, const std::optional<Array<double>>& unplaced,
-                    Index n) {
-  ColumnsView out;
-  out.n = n;
+void view_terms(const CostModel& model, const TermColumns& columns, Index n, ColumnsView& out) {
   if (columns.size() != model.tables.size()) refuse("terms", "found other columns than those of the tables");
   const auto take = [&](const auto& array, bool wanted, const char* part, std::size_t term) {
     const std::string field = "terms[" + std::to_string(term) + "]." + part;
@@ -59,7 +91,33 @@ ColumnsView view_of(const TermsModel& model, const Columns& columns, const std::
     out.key.push_back(take(columns[t].first, model.tables[t].keyed, "key", t));
     out.coef.push_back(take(columns[t].second, model.tables[t].scaled, "coef", t));
   }
-  const bool by_column = model.unplaced == TermsModel::Unplaced::column;
+}
+
+void view_plain(const CostModel& model, const PlainColumns& columns, Index n, ColumnsView& out) {
+  if (columns.size() != model.plain.size()) refuse("cost", "found other columns than those of the formula");
+  for (std::size_t c = 0; c < columns.size(); ++c) {
+    const py::array& column = columns[c];
+    const bool in_rows = (column.flags() & py::array::c_style) != 0;
+    if (!in_rows || column.nbytes() != n * static_cast<py::ssize_t>(model.plain[c]))
+      refuse("cost", "found " + std::to_string(column.nbytes()) + " bytes in column " + std::to_string(c) +
+                         ", needed rows of " + std::to_string(model.plain[c]));
+    out.plain.push_back({static_cast<const char*>(column.data()), model.plain[c]});
+  }
+}
+
+// Throws where the columns are not those of the model, n of each.
+ColumnsView view_of(const CostModel& model, const Columns& columns, const std::optional<Array<double>>& unplaced,
+                    Index n) {
+  ColumnsView out;
+  out.n = n;
+  const auto* terms = std::get_if<TermColumns>(&columns);
+  if (model.form == CostModel::Form::terms) {
+    view_terms(model, terms != nullptr ? *terms : TermColumns{}, n, out);
+  } else {
+    const auto* plain = std::get_if<PlainColumns>(&columns);
+    view_plain(model, plain != nullptr ? *plain : PlainColumns{}, n, out);
+  }
+  const bool by_column = model.unplaced == CostModel::Unplaced::column;
   if (by_column != unplaced.has_value() || (by_column && unplaced->size() != n))
     refuse("unplaced", "found another number of rows than " + std::to_string(n));
   if (by_column) out.unplaced = unplaced->data();
@@ -76,7 +134,7 @@ struct PyShard {
 // is returned.
 std::optional<py::bytes> answer(PyShard& self, const py::bytes& question, const std::optional<Columns>& columns,
                                 const std::optional<Array<double>>& unplaced, int threads, bool keep) {
-  const TermsModel& model = self.model->terms;
+  const CostModel& model = self.model->costs;
   const int most = threads_for(threads);
   const std::string_view asked(PyBytes_AS_STRING(question.ptr()),
                                static_cast<std::size_t>(PyBytes_GET_SIZE(question.ptr())));
@@ -113,12 +171,12 @@ py::tuple solve(const std::shared_ptr<Model>& model, const Array<std::int64_t>& 
         if (!held[k]->kept.empty()) answers[k] = std::exchange(held[k]->kept, {});
       return answers;
     };
-    return transport::solve_shards(model->terms, view(rows), view(capacity), ask_all, options, stop, traffic);
+    return transport::solve_shards(model->costs, view(rows), view(capacity), ask_all, options, stop, traffic);
   });
   Index n_jobs = 0;
   for (const std::int64_t n : view(rows)) n_jobs += n;
   py::dict stats = stats_of(r.stats);
-  const Index pairs = std::max<Index>(1, n_jobs * model->terms.n_slots);
+  const Index pairs = std::max<Index>(1, n_jobs * model->costs.n_slots);
   stats["passes"] = static_cast<double>(r.stats.evaluations) / static_cast<double>(pairs);
   stats["resolution"] = r.resolution;
   stats["questions"] = traffic.questions;
@@ -157,11 +215,11 @@ std::optional<Found> checked_shard(const Model& model, const ColumnsView& shown,
   Guard guard(std::nullopt, py::none());
   return guard.run([&](Stop& stop) {
     Pool pool(threads);
-    const transport::ColumnExtents extents = transport::check_columns(model.terms, shown, first, pool);
-    const auto cost = transport::make_terms(model.terms, shown, {shown.n, extents.coef});
-    const std::vector<Cost> capacity(static_cast<std::size_t>(model.terms.n_slots), 0);
+    const transport::ColumnExtents extents = transport::check_columns(model.costs, shown, first, pool);
+    const auto cost = transport::make_cost(model.costs, shown, {shown.n, extents.coef});
+    const std::vector<Cost> capacity(static_cast<std::size_t>(model.costs.n_slots), 0);
     certificate::TransportProblem problem{cost.get(), capacity, {}, {}};
-    if (model.terms.unplaced == TermsModel::Unplaced::scalar) problem.unplaced = {&model.terms.unplaced_cost, 1};
+    if (model.costs.unplaced == CostModel::Unplaced::scalar) problem.unplaced = {&model.costs.unplaced_cost, 1};
     // A column of one entry reads as one cost for all, which is the same.
     if (shown.unplaced != nullptr) problem.unplaced = {shown.unplaced, static_cast<std::size_t>(shown.n)};
     return check(problem, pool, stop);
@@ -173,9 +231,9 @@ py::bytes sum_jobs(const std::shared_ptr<Model>& model, const Columns& columns,
                    const std::optional<Array<double>>& unplaced, Index first, const Array<std::int32_t>& assignment,
                    const Array<double>& prices, const std::optional<Array<double>>& remainders, int threads) {
   const int most = threads_for(threads);
-  const ColumnsView shown = view_of(model->terms, columns, unplaced, assignment.size());
+  const ColumnsView shown = view_of(model->costs, columns, unplaced, assignment.size());
   const std::span<const double> added = remainders ? view(*remainders) : std::span<const double>();
-  const bool priced = certificate::check_prices(view(prices), added, model->terms.n_slots).usable;
+  const bool priced = certificate::check_prices(view(prices), added, model->costs.n_slots).usable;
   std::optional<TransportSums> sums =
       checked_shard<TransportSums>(*model, shown, first, most, [&](const auto& problem, Pool& pool, Stop& stop) {
         return certificate::sum_jobs(problem, view(assignment), view(prices), added, priced, first, pool, stop);
@@ -194,10 +252,10 @@ py::bytes count_confined(const std::shared_ptr<Model>& model, const Columns& col
                          const std::optional<Array<double>>& unplaced, Index first, Index n,
                          const Array<std::int32_t>& slots, Index job, int threads) {
   const int most = threads_for(threads);
-  const ColumnsView shown = view_of(model->terms, columns, unplaced, n);
-  std::vector<std::uint8_t> within(static_cast<std::size_t>(model->terms.n_slots), 0);
+  const ColumnsView shown = view_of(model->costs, columns, unplaced, n);
+  std::vector<std::uint8_t> within(static_cast<std::size_t>(model->costs.n_slots), 0);
   for (const Slot s : view(slots)) {
-    if (s < 0 || s >= model->terms.n_slots) refuse("slots", "found " + std::to_string(s) + ", which is no class");
+    if (s < 0 || s >= model->costs.n_slots) refuse("slots", "found " + std::to_string(s) + ", which is no class");
     within[static_cast<std::size_t>(s)] = 1;
   }
   const std::optional<ConfinedJobs> found =
@@ -224,7 +282,7 @@ py::dict check_sums(const std::shared_ptr<Model>& model, const std::vector<py::b
                     const Array<std::int64_t>& capacity, const Array<double>& prices,
                     const std::optional<Array<double>>& remainders) {
   TransportSums total;
-  total.load.assign(static_cast<std::size_t>(model->terms.n_slots), 0);
+  total.load.assign(static_cast<std::size_t>(model->costs.n_slots), 0);
   for (const py::bytes& bytes : parts) {
     MessageReader in(static_cast<std::string_view>(bytes));
     TransportSums part;
@@ -232,8 +290,9 @@ py::dict check_sums(const std::shared_ptr<Model>& model, const std::vector<py::b
     part.load = in.get_all<Cost>();
     total.join(part);
   }
-  const ColumnsView none = transport::JobColumns(model->terms).view();
-  const auto cost = transport::make_terms(model->terms, none, {0, std::vector<double>(model->terms.tables.size(), 0)});
+  const transport::JobColumns no_jobs(model->costs);
+  const ColumnsView none = no_jobs.view();
+  const auto cost = transport::make_cost(model->costs, none, {0, std::vector<double>(model->costs.tables.size(), 0)});
   const certificate::TransportProblem problem{cost.get(), view(capacity), {}, {}};
   const certificate::TransportReport r =
       certificate::check_sums(problem, total, view(prices), remainders ? view(*remainders) : std::span<const double>());
@@ -257,14 +316,15 @@ py::dict check_sums(const std::shared_ptr<Model>& model, const std::vector<py::b
 }  // namespace
 
 void bind_shards(py::module_& m) {
-  py::class_<Model, std::shared_ptr<Model>>(m, "TermsModel", "The tables that all shards of a problem have in common.")
+  m.attr("SHARD_PROTOCOL") = transport::kShardProtocol;
+  py::class_<Model, std::shared_ptr<Model>>(m, "CostModel", "What the costs of all shards of a problem have in common.")
       .def(py::init<Tables, Unplaced>(), py::arg("tables"), py::arg("unplaced"));
   py::class_<PyShard>(
-      m, "TermsShard", py::buffer_protocol(),
+      m, "JobShard", py::buffer_protocol(),
       "A range of the jobs, and what it remembers of the last pricing pass. As a buffer: an answer that "
       "it keeps for a coordinator in this process.")
       .def(py::init([](std::shared_ptr<Model> model, Index first, Index n, Index n_jobs) {
-             Shard shard(model->terms, first, n, n_jobs);
+             Shard shard(model->costs, first, n, n_jobs);
              return PyShard{std::move(model), std::move(shard), {}};
            }),
            py::arg("model"), py::arg("first"), py::arg("n"), py::arg("n_jobs"))
@@ -278,6 +338,9 @@ void bind_shards(py::module_& m) {
         const std::vector<std::int32_t> found = self.shard.take_assignment();
         return copy_out(std::span<const std::int32_t>(found));
       });
+  m.def("formula_model", &formula_model, py::arg("address"), py::arg("words").noconvert(), py::arg("places"),
+        py::arg("widths"), py::arg("n_slots"), py::arg("unplaced"), py::arg("keep"));
+  m.def("matrix_model", &matrix_model, py::arg("n_slots"), py::arg("wide"), py::arg("unplaced"));
   m.def("transport_shards", &solve, py::arg("model"), py::arg("rows").noconvert(), py::arg("capacity").noconvert(),
         py::arg("ask"), py::arg("prices").noconvert(), py::arg("seed"), py::arg("threads"), py::arg("time_limit"),
         py::arg("progress"), py::arg("held"));

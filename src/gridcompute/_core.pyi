@@ -19,15 +19,17 @@ class CostSource(metaclass=_Pybind11Type):
     def row(self, job: int) -> NDArray[Any]: ...
     def reach(self, threads: int) -> tuple[float, int]: ...
 
-_Columns = list[tuple[_Slots | None, _Reals | None]]
+_Columns = list[tuple[_Slots | None, _Reals | None]] | list[NDArray[Any]]
 
-class TermsModel(metaclass=_Pybind11Type):
+SHARD_PROTOCOL: int
+
+class CostModel(metaclass=_Pybind11Type):
     def __init__(
         self, tables: Sequence[tuple[_Reals, bool, bool]], unplaced: float | str | None
     ) -> None: ...
 
-class TermsShard(metaclass=_Pybind11Type):
-    def __init__(self, model: TermsModel, first: int, n: int, n_jobs: int) -> None: ...
+class JobShard(metaclass=_Pybind11Type):
+    def __init__(self, model: CostModel, first: int, n: int, n_jobs: int) -> None: ...
     def answer(
         self,
         question: bytes,
@@ -95,8 +97,18 @@ def check_transport(
     charges: _Reals | None = None,
     remainders: _Reals | None = None,
 ) -> dict[str, Any]: ...
+def formula_model(
+    address: int,
+    words: NDArray[np.uint64],
+    places: Sequence[int],
+    widths: Sequence[int],
+    n_slots: int,
+    unplaced: float | str | None,
+    keep: object,
+) -> CostModel: ...
+def matrix_model(n_slots: int, wide: bool, unplaced: float | str | None) -> CostModel: ...
 def transport_shards(
-    model: TermsModel,
+    model: CostModel,
     rows: _Ints,
     capacity: _Ints,
     ask: Callable[[list[bytes | None]], list[bytes | None] | bool | None],
@@ -105,10 +117,10 @@ def transport_shards(
     threads: int,
     time_limit: float | None,
     progress: Callable[[str, float], bool] | None,
-    held: Sequence[TermsShard],
+    held: Sequence[JobShard],
 ) -> tuple[Any, ...]: ...
 def sum_shard(
-    model: TermsModel,
+    model: CostModel,
     columns: _Columns,
     unplaced: _Reals | None,
     first: int,
@@ -118,7 +130,7 @@ def sum_shard(
     threads: int,
 ) -> bytes: ...
 def confined_shard(
-    model: TermsModel,
+    model: CostModel,
     columns: _Columns,
     unplaced: _Reals | None,
     first: int,
@@ -129,7 +141,7 @@ def confined_shard(
 ) -> bytes: ...
 def check_confined(parts: Sequence[bytes]) -> tuple[int, bool, int]: ...
 def check_shards(
-    model: TermsModel,
+    model: CostModel,
     parts: Sequence[bytes],
     capacity: _Ints,
     prices: _Reals,

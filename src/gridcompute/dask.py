@@ -12,7 +12,7 @@ from ._extras import extra
 from .errors import InvalidProblemError
 from .shards.cluster import POLL_SECONDS, ClusterShards
 from .shards.held import ASSIGN, HeldShard
-from .shards.source import TermsSpec
+from .shards.spec import CostSpec, kernel_or_terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from ._progress import ProgressHook
+    from .costs.kernels import SlotKernel
     from .results.sharded import ShardedMatching
 
 __all__ = ["transport"]
@@ -58,11 +59,11 @@ def _rows(part: _Partition) -> int:
     return len(part.index)
 
 
-def _same(spec: TermsSpec) -> TermsSpec:
+def _same(spec: CostSpec) -> CostSpec:
     return spec
 
 
-def _shard(part: _Partition, spec: TermsSpec, first: int, n_jobs: int) -> HeldShard:
+def _shard(part: _Partition, spec: CostSpec, first: int, n_jobs: int) -> HeldShard:
     return HeldShard(spec, part.columns, first, _rows(part), n_jobs)
 
 
@@ -97,7 +98,7 @@ def _confined(shard: HeldShard, slots: NDArray[np.int32], job: int, threads: int
 class _DaskShards(ClusterShards):
     """The shards of a client's cluster."""
 
-    def __init__(self, client: Any, frame: Any, spec: TermsSpec, threads: int) -> None:
+    def __init__(self, client: Any, frame: Any, spec: CostSpec, threads: int) -> None:
         import dask
 
         self._client, self._frame = client, frame
@@ -189,7 +190,8 @@ def transport(
     frame: Any,
     capacity: ArrayLike,
     *,
-    terms: Iterable[tuple[ArrayLike, str | None, str | None]],
+    terms: Iterable[tuple[ArrayLike, str | None, str | None]] | None = None,
+    cost: SlotKernel | None = None,
     unplaced: float | str | None = None,
     threads: int = 1,
     time_limit: float | None = None,
@@ -207,8 +209,11 @@ def transport(
         workers during the solve, and as long as the matching lives.
     capacity : array of int, shape (n_slots,)
         How many slots each class has, 0 or more.
-    terms : sequence of (table, key, coef)
+    terms : sequence of (table, key, coef), optional
         As of `gridcompute.Terms`; key and coef are names of columns, or None.
+    cost : SlotKernel, optional
+        In place of `terms`: a `gridcompute.kernel` bound to its slots, whose parameters ``job_*``
+        are the names of columns. It is sent to the workers and compiled there.
     unplaced : float or str, optional
         Cost of leaving a job out: a number, or the name of a column. None = every job is placed.
     threads : int
@@ -227,7 +232,7 @@ def transport(
     InvalidProblemError
         A column that is missing, a null, a key beyond its table, a capacity below 0.
     TypeError
-        `frame` is no Dask DataFrame.
+        `frame` is no Dask DataFrame, or a column of another type than the formula is compiled for.
 
     Notes
     -----
@@ -245,7 +250,7 @@ def transport(
         client = distributed.default_client()
     if not isinstance(frame, dd.DataFrame):
         raise TypeError(f"frame must be a Dask DataFrame, not {type(frame).__name__}")
-    spec = TermsSpec(terms, unplaced)
+    spec = kernel_or_terms(terms, cost, unplaced)
     for name in spec.names:
         if name not in frame.columns:
             have = ", ".join(map(repr, list(frame.columns)[:8]))
@@ -254,4 +259,6 @@ def transport(
     workers = _checks.whole("threads", threads, 1, 2**31 - 1)
     limit = _checks.time_limit(time_limit)
     seed = _checks.seed(seed)
-    return _DaskShards(client, frame[spec.names], spec, workers).solve(room, limit, seed, progress)
+    chosen = frame[spec.names]
+    spec = spec.of_samples({name: chosen._meta[name].to_numpy() for name in spec.names})
+    return _DaskShards(client, chosen, spec, workers).solve(room, limit, seed, progress)

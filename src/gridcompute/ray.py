@@ -11,7 +11,7 @@ from ._extras import extra
 from .errors import InvalidProblemError
 from .shards.cluster import POLL_SECONDS, ClusterShards
 from .shards.held import ASSIGN, HeldShard
-from .shards.source import TermsSpec
+from .shards.spec import CostSpec, kernel_or_terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from ._progress import ProgressHook
+    from .costs.kernels import SlotKernel
     from .results.sharded import ShardedMatching
 
 __all__ = ["transport"]
@@ -50,7 +51,7 @@ class _Block:
 class _ShardActor:
     """Holds what its shards remember. One that is restarted runs their last pass again."""
 
-    def __init__(self, spec: TermsSpec, n_jobs: int, threads: int) -> None:
+    def __init__(self, spec: CostSpec, n_jobs: int, threads: int) -> None:
         self._spec, self._n_jobs, self._threads = spec, n_jobs, threads
         self._shards: dict[int, HeldShard] = {}
 
@@ -72,8 +73,12 @@ def _rows(table: Any) -> int:
     return int(table.num_rows)
 
 
+def _sample(table: Any, names: Sequence[str]) -> Mapping[str, NDArray[Any]]:
+    return _Block(table.slice(0, 0), names, 0).columns()
+
+
 def _sums(
-    spec: TermsSpec,
+    spec: CostSpec,
     number: int,
     table: Any,
     slots: Any,
@@ -90,7 +95,7 @@ def _sums(
 
 
 def _confined(
-    spec: TermsSpec,
+    spec: CostSpec,
     number: int,
     table: Any,
     first: int,
@@ -108,7 +113,7 @@ class _RayShards(ClusterShards):
     """The shards of a dataset's blocks, and the actors that have them."""
 
     def __init__(
-        self, dataset: Any, spec: TermsSpec, num_actors: int | None, cpus_per_actor: int
+        self, dataset: Any, spec: CostSpec, num_actors: int | None, cpus_per_actor: int
     ) -> None:
         import ray
 
@@ -116,6 +121,9 @@ class _RayShards(ClusterShards):
         chosen.context.execution_options.preserve_order = True
         self._kept = chosen.materialize()  # the blocks live as long as this
         self._blocks = self._kept.to_arrow_refs()
+        if spec.typed and self._blocks:
+            sample = ray.remote(num_cpus=0)(_sample)
+            spec = spec.of_samples(ray.get(sample.remote(self._blocks[0], spec.names)))
         count = ray.remote(num_cpus=0)(_rows)
         rows: list[int] = ray.get([count.remote(b) for b in self._blocks])
         super().__init__(spec, rows, cpus_per_actor)
@@ -218,7 +226,8 @@ def transport(
     dataset: Any,
     capacity: ArrayLike,
     *,
-    terms: Iterable[tuple[ArrayLike, str | None, str | None]],
+    terms: Iterable[tuple[ArrayLike, str | None, str | None]] | None = None,
+    cost: SlotKernel | None = None,
     unplaced: float | str | None = None,
     num_actors: int | None = None,
     cpus_per_actor: int = 1,
@@ -235,8 +244,11 @@ def transport(
         the object store, in order, as long as the matching lives.
     capacity : array of int, shape (n_slots,)
         How many slots each class has, 0 or more.
-    terms : sequence of (table, key, coef)
+    terms : sequence of (table, key, coef), optional
         As of `gridcompute.Terms`; key and coef are names of columns, or None.
+    cost : SlotKernel, optional
+        In place of `terms`: a `gridcompute.kernel` bound to its slots, whose parameters ``job_*``
+        are the names of columns. It is sent to the actors and compiled there.
     unplaced : float or str, optional
         Cost of leaving a job out: a number, or the name of a column. None = every job is placed.
     num_actors : int, optional
@@ -272,7 +284,7 @@ def transport(
 
     if not isinstance(dataset, ray.data.Dataset):
         raise TypeError(f"dataset must be a Ray Dataset, not {type(dataset).__name__}")
-    spec = TermsSpec(terms, unplaced)
+    spec = kernel_or_terms(terms, cost, unplaced)
     schema = dataset.schema()
     have = [] if schema is None else list(schema.names)
     for name in spec.names:

@@ -102,18 +102,12 @@ def test_every_result_goes_through_joblib() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # clusters leave sockets to the garbage collector
-def test_every_result_goes_through_a_dask_worker() -> None:
+def test_every_result_goes_through_a_dask_worker(dask_client) -> None:
     """If this fails, a worker of Dask, another process, cannot take a result and send it back."""
-    distributed = pytest.importorskip("distributed")
     results = {name: make() for name, make in RESULTS.items()}
-    with (
-        distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        back = client.gather([client.submit(handled, r, pure=False) for r in results.values()])
-        assert client.submit(os.getpid).result() != os.getpid()
+    sent = [dask_client.submit(handled, r, pure=False) for r in results.values()]
+    back = dask_client.gather(sent)
+    assert dask_client.submit(os.getpid).result() != os.getpid()
     for result, (kind, text, again) in zip(results.values(), back, strict=True):
         assert (kind, text) == (type(result).__name__, str(result))
         check_equal(again, result)

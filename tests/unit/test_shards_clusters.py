@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import gridcompute as gc
-from shard_cases import in_memory, make
+from shard_cases import in_memory, make, make_formula
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,17 +34,11 @@ def jobs():
 # ---------------------------------------------------------------- Dask
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    """A cluster of two processes."""
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
+@pytest.fixture
+def client(dask_client) -> Any:
+    """The cluster of two processes, also after a test that killed one."""
+    dask_client.wait_for_workers(2)
+    return dask_client
 
 
 def partitions(frame: Any, cuts: list[int]) -> Any:
@@ -132,6 +126,22 @@ def test_a_dask_worker_is_killed_in_the_middle(client, jobs, stage: str) -> None
     assert (m.assignment.compute().to_numpy() == memory.assignment).all()
 
 
+def test_dask_workers_compile_a_formula(client) -> None:
+    """A kernel goes to the workers as it is, and finds the types of the frame's columns."""
+    import gridcompute.dask
+
+    pytest.importorskip("numba")
+    columns, cost, capacity = make_formula(JOBS, SLOTS, 8)
+    memory = gc.transport(cost.with_jobs(columns), capacity)
+    split = partitions(pd.DataFrame(columns), [30_000, 30_000, 70_000])
+    m = gridcompute.dask.transport(client, split, capacity, cost=cost)
+    assert (m.objective, m.bound, m.status) == (memory.objective, memory.bound, "optimal")
+    assert (m.assignment.compute().to_numpy() == memory.assignment).all()
+    assert m.verify().valid
+    with pytest.raises(TypeError, match="not a column of rows"):
+        gridcompute.dask.transport(client, split, capacity, cost="job_work")
+
+
 # ---------------------------------------------------------------- Ray
 
 
@@ -164,6 +174,10 @@ def test_ray_answers_what_memory_does(cluster, jobs) -> None:
     assert (m.assignment.to_pandas()["slot"].to_numpy() == memory.assignment).all()
     certificate = m.verify()
     assert certificate.valid, certificate.reasons
+    one = gridcompute.ray.transport(
+        blocks(cluster, frame, []), capacity, terms=terms, num_actors=2
+    )  # all rows in one block
+    assert (one.objective, one.bound) == (memory.objective, memory.bound)
     with pytest.raises(TypeError, match="Ray Dataset"):
         gridcompute.ray.transport(frame, capacity, terms=terms)
     bad = blocks(cluster, frame.drop(columns="data").iloc[:10], [])
@@ -175,7 +189,20 @@ def test_ray_answers_what_memory_does(cluster, jobs) -> None:
     assert none.verify().valid, "the witness is checked where the jobs are"
 
 
-@pytest.mark.parametrize("stage", ["scan", "assign"])
+def test_ray_actors_compile_a_formula(cluster) -> None:
+    """A kernel goes to the actors as it is; blocks tell the types of its columns."""
+    import gridcompute.ray
+
+    pytest.importorskip("numba")
+    columns, cost, capacity = make_formula(JOBS, SLOTS, 8)
+    memory = gc.transport(cost.with_jobs(columns), capacity)
+    dataset = blocks(cluster, pd.DataFrame(columns), [70_000])
+    m = gridcompute.ray.transport(dataset, capacity, cost=cost, num_actors=2)
+    assert (m.objective, m.bound, m.status) == (memory.objective, memory.bound, "optimal")
+    assert (m.assignment.to_pandas()["slot"].to_numpy() == memory.assignment).all()
+
+
+@pytest.mark.parametrize("stage", ["samples", "scan", "assign"])
 def test_a_ray_actor_is_killed_in_the_middle(cluster, jobs, stage: str) -> None:
     """SIGKILL to an actor as a stage begins: it is started again, to the same bits."""
     import gridcompute.ray

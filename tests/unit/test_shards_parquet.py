@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -29,6 +30,12 @@ def jobs(tmp_path_factory: pytest.TempPathFactory):
         part = pa.table({name: array[a:b] for name, array in columns.items()})
         pq.write_table(part, folder / f"jobs-{k}.parquet", row_group_size=7_000 + k)
     return folder, terms, capacity, in_memory(columns, terms, capacity)
+
+
+@pytest.fixture
+def recorded(monkeypatch) -> None:
+    """Answers of the first seconds are recorded too."""
+    monkeypatch.setattr("gridcompute.shards.run._UNRECORDED", 0.0)
 
 
 def placed(out: Path) -> np.ndarray:
@@ -118,6 +125,7 @@ def test_out_must_be_new(jobs, tmp_path: Path) -> None:
     assert (tmp_path / "new.partial" / "mine").read_text() == "mine"
 
 
+@pytest.mark.usefixtures("recorded")
 @pytest.mark.parametrize("dies_at", [0, 1, 3, 7, 8])
 def test_a_crash_leaves_nothing_that_looks_whole_and_is_resumed(
     jobs, tmp_path: Path, dies_at: int
@@ -147,6 +155,7 @@ def test_a_crash_leaves_nothing_that_looks_whole_and_is_resumed(
         assert m.stats["shards_read"] < 9 + 3, "passes that were done are not run again"
 
 
+@pytest.mark.usefixtures("recorded")
 def test_another_problem_does_not_resume(jobs, tmp_path: Path) -> None:
     """What was left of one problem is not taken for another."""
     folder, terms, capacity, _ = jobs
@@ -158,6 +167,31 @@ def test_another_problem_does_not_resume(jobs, tmp_path: Path) -> None:
     m = gc.transport(source, more, out=tmp_path / "out")
     assert m.status == "optimal"
     assert m.verify().valid
+
+
+@pytest.mark.usefixtures("recorded")
+def test_what_another_version_began_is_refused(jobs, tmp_path: Path) -> None:
+    """A journal says which protocol it is of: another one is neither taken nor removed."""
+    folder, terms, capacity, memory = jobs
+    source = gc.shards.parquet(folder, terms=terms, rows_per_shard=40_000, cache_bytes=0)
+    gc.transport(source, capacity, out=tmp_path / "out", progress=lambda p: p.done > 0.8)
+    stamp = tmp_path / "out.partial" / "problem.json"
+    begun = json.loads(stamp.read_text())
+    for text in (
+        json.dumps({**begun, "shard_protocol": begun["shard_protocol"] + 1}),
+        json.dumps({"problem": begun["problem"]}),
+        begun["problem"],  # as it was before there was a version
+        "",
+    ):
+        stamp.write_text(text)
+        left = sorted(stamp.parent.rglob("*"))
+        with pytest.raises(gc.InvalidProblemError, match=r"begun with shard protocol .*, needed"):
+            gc.transport(source, capacity, out=tmp_path / "out")
+        assert sorted(stamp.parent.rglob("*")) == left
+    stamp.write_text(json.dumps(begun))
+    m = gc.transport(source, capacity, out=tmp_path / "out")
+    assert (placed(tmp_path / "out") == memory.assignment).all()
+    assert m.stats["shards_read"] < 9, "what was there is not taken"
 
 
 def test_a_truncated_file_is_named(jobs, tmp_path: Path) -> None:
@@ -236,6 +270,15 @@ def test_columns_without_numbers_are_named_before_a_solve(tmp_path: Path) -> Non
         solve("family", "row")
 
 
+def test_integers_that_float64_does_not_hold_are_refused(tmp_path: Path) -> None:
+    """A coefficient of 2**53 + 1 in the second row group of a shard is not rounded."""
+    columns = {"work": np.array([1, 2, 2**53 + 1, 4]), "family": np.array([0, 1, 0, 1])}
+    pq.write_table(pa.table(columns), tmp_path / "jobs.parquet", row_group_size=2)
+    source = gc.shards.parquet(tmp_path, terms=[([[1.0, 2.0], [3.0, 1.0]], "family", "work")])
+    with pytest.raises(gc.InvalidProblemError, match="9007199254740993"):
+        gc.transport(source, [2, 2])
+
+
 def test_a_full_disk_ends_the_solve_and_another_call_goes_on(jobs, tmp_path: Path) -> None:
     """The disk has no room for the answer: an OSError, no folder; with room the call succeeds."""
     folder, terms, capacity, memory = jobs
@@ -250,6 +293,7 @@ def test_a_full_disk_ends_the_solve_and_another_call_goes_on(jobs, tmp_path: Pat
         assert m.assignment[5] == memory.assignment[5]
 
 
+@pytest.mark.usefixtures("recorded")
 def test_a_write_that_fails_leaves_no_answer(jobs, tmp_path: Path, monkeypatch) -> None:
     """Writing the second file fails once: the next call finds the first one and goes on."""
     folder, terms, capacity, memory = jobs

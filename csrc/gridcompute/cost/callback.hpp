@@ -2,6 +2,8 @@
 // safe to call from several threads at once.
 #pragma once
 
+#include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "gridcompute/base/forced_unwind.hpp"
@@ -16,7 +18,11 @@ class CallbackCost final : public CostSource {
  public:
   CallbackCost(FillRows fill, void* context, Index n_jobs, Index n_slots)
       : CostSource(n_jobs, n_slots), fill_(fill), context_(context) {}
+  // Rows that are part of all jobs, from job `first`; with a context of its own, whose words are read.
+  CallbackCost(FillRows fill, std::vector<std::uint64_t> words, Index n_jobs, Index n_slots, Index first)
+      : CostSource(n_jobs, n_slots), fill_(fill), own_(std::move(words)), context_(own_.data()), first_(first) {}
 
+  [[nodiscard]] Index identity(Index row) const noexcept override { return first_ + row; }
   [[nodiscard]] bool real() const noexcept override { return true; }
   [[nodiscard]] bool singles() const noexcept override { return false; }
   void reals(Rows rows, double* out) const override {
@@ -33,7 +39,9 @@ class CallbackCost final : public CostSource {
   }
 
   FillRows fill_;
+  std::vector<std::uint64_t> own_;
   void* context_;
+  Index first_ = 0;
 };
 
 }  // namespace gridcompute

@@ -22,11 +22,14 @@ template <class T>
 template <class T>
 class DenseCost final : public CostSource {
  public:
-  DenseCost(const T* values, Index n_jobs, Index n_slots) : CostSource(n_jobs, n_slots), values_(values) {}
+  // first: the number of the first row's job, where these are some rows of a matrix.
+  DenseCost(const T* values, Index n_jobs, Index n_slots, Index first = 0)
+      : CostSource(n_jobs, n_slots), values_(values), first_(first) {}
   // A matrix of its own.
   DenseCost(DefaultInitVector<T> values, Index n_jobs, Index n_slots)
       : CostSource(n_jobs, n_slots), own_(std::move(values)), values_(own_.data()) {}
 
+  [[nodiscard]] Index identity(Index row) const noexcept override { return first_ + row; }
   [[nodiscard]] bool real() const noexcept override { return std::is_floating_point_v<T>; }
   [[nodiscard]] bool forbids() const noexcept override { return real(); }
   void integers(Rows rows, Cost* out) const override { fill(rows, out); }
@@ -79,6 +82,7 @@ class DenseCost final : public CostSource {
 
   DefaultInitVector<T> own_;
   const T* values_;
+  Index first_ = 0;
 };
 
 }  // namespace gridcompute

@@ -75,7 +75,7 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(Index, sample_keys, 1 << 26, 1, 1 << 30, "keys", "smallest sample's keys in memory at once", kBench)               \
   X(double, sample_growth, 8, 1.5, 1 << 10, "ratio", "of the sizes of successive samples, at most", kBench)            \
   X(double, sample_last, 10, 1.5, 1 << 10, "1 / share of jobs", "largest sample", kBench)                              \
-  X(double, sample_most, 1 << 24, 1, 1 << 30, "jobs", "largest sample: some 50 bytes a job where jobs are in shards",  \
+  X(double, sample_most, 1 << 26, 1, 1 << 30, "jobs", "largest sample: some 50 bytes a job where jobs are in shards",  \
     kBench)                                                                                                            \
   X(double, radius_outlier, 16, 1, 1 << 20, "ratio", "of a class's price error to the median's, at most", kBench)      \
   X(double, radius_first, 4, 0.1, 100, "price errors", "radius before any level was measured", kBench)                 \

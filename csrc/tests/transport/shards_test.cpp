@@ -18,7 +18,7 @@ struct Jobs {
   std::vector<double> runtime, tariff, work, data, out;
   std::vector<std::int32_t> family, origin;
   std::vector<Cost> capacity;
-  TermsModel model;
+  CostModel model;
 
   Jobs(std::mt19937& random, int k) : n(draw(random, 3500, 9000)), s(draw(random, 20, 40)) {
     const auto real = [&](double low, double high) {
@@ -43,8 +43,8 @@ struct Jobs {
     capacity[0] += k % 4 == 2 ? n : 0;  // class 0 takes any job
     model.n_slots = s;
     model.tables = {{runtime.data(), 6, true, true}, {tariff.data(), 4, true, true}};
-    if (k % 5 == 3) model.unplaced = TermsModel::Unplaced::scalar, model.unplaced_cost = 11;
-    if (k % 5 == 4) model.unplaced = TermsModel::Unplaced::column;
+    if (k % 5 == 3) model.unplaced = CostModel::Unplaced::scalar, model.unplaced_cost = 11;
+    if (k % 5 == 4) model.unplaced = CostModel::Unplaced::column;
   }
 
   static Index draw(std::mt19937& random, Index low, Index high) {
@@ -55,7 +55,7 @@ struct Jobs {
     return {n,
             {family.data(), origin.data()},
             {work.data(), data.data()},
-            model.unplaced == TermsModel::Unplaced::column ? out.data() : nullptr};
+            model.unplaced == CostModel::Unplaced::column ? out.data() : nullptr};
   }
 };
 
@@ -79,7 +79,7 @@ Options options_of(const Tuning& tuning, int threads) {
 Result in_memory(const Jobs& jobs, const Tuning& tuning) {
   Pool pool(1);
   const ColumnExtents extents = check_columns(jobs.model, jobs.view(), 0, pool);
-  const auto cost = make_terms(jobs.model, jobs.view(), {jobs.n, extents.coef});
+  const auto cost = make_cost(jobs.model, jobs.view(), {jobs.n, extents.coef});
   Problem problem;
   problem.cost = cost.get();
   problem.capacity = jobs.capacity.data();

@@ -22,7 +22,11 @@ from ..errors import InvalidProblemError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["compile_fill"]
+__all__ = ["compile_fill", "fingerprint"]
+
+# Functions of this process, by all that their machine code depends on: a formula that came from
+# another process, once for each task, is compiled once.
+_compiled: dict[str, Any] = {}
 
 
 def _source(parameters: tuple[inspect.Parameter, ...], arrays: list[NDArray[Any]]) -> str:
@@ -67,6 +71,10 @@ def compile_fill(
         import numba
         from numba import types as t
 
+    source = _source(parameters, arrays)
+    digest = fingerprint(formula, source, *(array.dtype.str for array in arrays))
+    if digest in _compiled:
+        return _compiled[digest]
     signature = t.void(t.voidptr, t.CPointer(t.int64), t.int64, t.CPointer(t.float64))
     space: dict[str, Any] = {
         "carray": numba.carray,
@@ -78,22 +86,23 @@ def compile_fill(
         **{f"dtype_{k}": array.dtype for k, array in enumerate(arrays)},
     }
     # Numba looks for its cache beside the file that a function is said to be from.
-    source = _source(parameters, arrays)
     exec(compile(source, formula.__code__.co_filename, "exec"), space)
     fill = space["fill"]
-    digest = _fingerprint(formula, source, *(array.dtype.str for array in arrays))
     fill.__module__, fill.__qualname__ = formula.__module__, f"{formula.__name__}_{digest}"
     try:
         try:
-            return numba.cfunc(signature, error_model="numpy", cache=digest is not None)(fill)
+            made = numba.cfunc(signature, error_model="numpy", cache=digest is not None)(fill)
         except RuntimeError:  # Numba finds no place for a cache, as for code typed at a prompt
-            return numba.cfunc(signature, error_model="numpy")(fill)
+            made = numba.cfunc(signature, error_model="numpy")(fill)
     except numba.core.errors.NumbaError as error:
         kinds = map(_kind, parameters, arrays)
         raise InvalidProblemError(
             f"Numba cannot compile {formula.__name__}({', '.join(kinds)}): {_reason(error)}",
             formula.__name__,
         ) from error
+    if digest is not None:
+        _compiled[digest] = made
+    return made
 
 
 def _kind(parameter: inspect.Parameter, array: NDArray[Any]) -> str:
@@ -110,8 +119,8 @@ def _reason(error: Exception) -> str:
     return " ".join(line for line in lines if line)[:500]
 
 
-def _fingerprint(formula: types.FunctionType, *more: str) -> str | None:
-    """A digest of all that the machine code depends on, or None where that is not known.
+def fingerprint(formula: types.FunctionType, *more: str) -> str | None:
+    """Return a digest of all that the machine code depends on, or None where that is not known.
 
     Numba keys its cache by file and name alone, and bakes globals and closures in as constants: two
     formulas of one name, or one whose constants come from elsewhere, would be taken for each other.

@@ -43,6 +43,9 @@ class Kernel:
         """The formula in plain Python, for one pair: to try it and to test it."""
         return self.formula(*args, **kwargs)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Kernel, (self.formula,)  # what is compiled stays in its process
+
     def __repr__(self) -> str:
         return f"<kernel {self.formula.__name__}({', '.join(p.name for p in self.parameters)})>"
 
@@ -150,6 +153,15 @@ class BoundKernel:
 
     def __repr__(self) -> str:
         return f"<bound {self.kernel!r}: {self.n_jobs} jobs x {self.n_slots} slots>"
+
+    def words(self) -> tuple[NDArray[np.uint64], dict[str, int]]:
+        """The words of the context; where the address of each job column stands, length next."""
+        places, at = {}, 2
+        for p, array in zip(self.kernel.parameters, self._held, strict=True):
+            if p.name.startswith("job_"):
+                places[p.name] = at
+            at += 1 + array.ndim
+        return self._context, places
 
     def slot_side(self) -> SlotKernel:
         """The same formula, slots and shared arrays, and the dtypes of the columns of its jobs."""

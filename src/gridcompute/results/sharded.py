@@ -132,7 +132,7 @@ class ShardedProblem:
 
     Parameters
     ----------
-    model : TermsModel
+    model : CostModel
         The tables of its costs.
     rows : sequence of int
         Jobs of each shard.
@@ -150,7 +150,7 @@ class ShardedProblem:
 
     def __init__(
         self,
-        model: _core.TermsModel,
+        model: _core.CostModel,
         rows: Sequence[int],
         capacity: NDArray[np.int64],
         threads: int,

@@ -15,7 +15,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import _files
+from .. import _core, _files
 from .._extras import extra
 from ..errors import InvalidProblemError
 
@@ -44,6 +44,12 @@ class AnswerFolder:
         The folder; a new or an empty one.
     problem : sequence
         What tells this problem from others: answers in the journal of another are not taken.
+
+    Raises
+    ------
+    InvalidProblemError
+        A file, a folder that is not empty, or one that was begun by a version of this library whose
+        shards speak otherwise.
     """
 
     def __init__(self, out: str | os.PathLike[str], problem: Sequence[Any]) -> None:
@@ -60,18 +66,40 @@ class AnswerFolder:
                 )
         self.partial = self.out.with_name(self.out.name + ".partial")
         text = json.dumps([str(part) for part in problem])
-        stamp = hashlib.sha256(text.encode()).hexdigest()
-        known = self.partial / _PROBLEM
-        if self.partial.exists() and not (known.is_file() and known.read_text() == stamp):
-            if not known.is_file() and any(self.partial.iterdir()):
+        stamp = {
+            "shard_protocol": _core.SHARD_PROTOCOL,
+            "problem": hashlib.sha256(text.encode()).hexdigest(),
+        }
+        if self.partial.exists() and self._begun() != stamp:
+            shutil.rmtree(self.partial)
+        (self.partial / _JOURNAL).mkdir(parents=True, exist_ok=True)
+        if not (self.partial / _PROBLEM).exists():
+            _files.write_whole(self.partial / _PROBLEM, json.dumps(stamp).encode())
+
+    def _begun(self) -> dict[str, Any] | None:
+        """Return the stamp of what an earlier call has begun; None where it began nothing."""
+        try:
+            text = (self.partial / _PROBLEM).read_bytes()
+        except FileNotFoundError:
+            if any(self.partial.iterdir()):
                 raise InvalidProblemError(
                     f"out: found files in {self.partial}, which begins answers and is not ours",
                     "out",
-                )
-            shutil.rmtree(self.partial)
-        (self.partial / _JOURNAL).mkdir(parents=True, exist_ok=True)
-        if not known.exists():
-            _files.write_whole(known, stamp.encode())
+                ) from None
+            return None
+        try:
+            found = json.loads(text)
+        except ValueError:  # what is no JSON, or not even text
+            found = None
+        version = found.get("shard_protocol") if isinstance(found, dict) else None
+        if version != _core.SHARD_PROTOCOL:
+            raise InvalidProblemError(
+                f"out: found {self.partial} begun with shard protocol {version}, needed "
+                f"{_core.SHARD_PROTOCOL}: let the version of gridcompute that began it finish it, "
+                "or remove it",
+                "out",
+            )
+        return dict(found)
 
     def _entry(self, shard: int, question: bytes) -> Path:
         digest = hashlib.blake2b(question, digest_size=12).hexdigest()

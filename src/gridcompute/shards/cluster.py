@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .. import _core
     from .._progress import ProgressHook
-    from .source import TermsSpec
+    from .spec import CostSpec
 
 __all__ = ["POLL_SECONDS", "ClusterShards"]
 
@@ -30,17 +30,17 @@ class ClusterShards(ABC):
 
     Attributes
     ----------
-    spec : TermsSpec
-        The terms.
+    spec : CostSpec
+        What costs are.
     rows : sequence of int
         Jobs of each shard.
     threads : int
         Of one shard.
     """
 
-    held: Sequence[_core.TermsShard] = ()
+    held: Sequence[_core.JobShard] = ()
 
-    def __init__(self, spec: TermsSpec, rows: Sequence[int], threads: int) -> None:
+    def __init__(self, spec: CostSpec, rows: Sequence[int], threads: int) -> None:
         self.spec, self.rows, self.threads = spec, rows, threads
         self._asking: Asking | None = None
         self._waited = 0.0

@@ -35,7 +35,7 @@ _STAGES = {
 class Question(NamedTuple):
     """A problem as the coordinator reads it."""
 
-    model: _core.TermsModel
+    model: _core.CostModel
     rows: Sequence[int]
     capacity: NDArray[np.int64]
     prices: NDArray[np.float64] | None
@@ -48,7 +48,7 @@ class Shards(Protocol):
 
     #: The shards themselves, if they are in this process: an answer that one of them keeps stands
     #: for the one that `ask` returns.
-    held: Sequence[_core.TermsShard]
+    held: Sequence[_core.JobShard]
 
     def ask(self, questions: list[bytes | None]) -> Answers:
         """Ask each shard its question, none where it is None."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import _checks
-from .source import CACHE_BYTES, PartColumns, ShardSource, TermsSpec
+from .source import CACHE_BYTES, ShardSource
+from .spec import CostSpec, cost_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import ArrayLike
+
+    from ..costs.kernels import SlotKernel
+    from .spec import PartColumns
 
 __all__ = ["GeneratedJobs", "generated"]
 
@@ -22,13 +26,15 @@ class GeneratedJobs(ShardSource):
         self,
         n_jobs: int,
         columns_of: Callable[[int, int], Mapping[str, Any]],
-        spec: TermsSpec,
+        spec: CostSpec,
         rows_per_shard: int | None,
         cache_bytes: int,
     ) -> None:
         if not callable(columns_of):
             raise TypeError(f"columns_of must be callable, not {type(columns_of).__name__}")
         n_jobs = _checks.whole("n_jobs", n_jobs, 0, 2**62)
+        if spec.typed:
+            spec = spec.of_samples(columns_of(0, min(1, n_jobs)))
         super().__init__(spec, n_jobs, rows_per_shard, cache_bytes)
         self._columns_of = columns_of
 
@@ -48,7 +54,8 @@ def generated(
     n_jobs: int,
     columns_of: Callable[[int, int], Mapping[str, Any]],
     *,
-    terms: Iterable[tuple[ArrayLike, str | None, str | None]],
+    terms: Iterable[tuple[ArrayLike, str | None, str | None]] | None = None,
+    cost: SlotKernel | str | None = None,
     unplaced: float | str | None = None,
     rows_per_shard: int | None = None,
     cache_bytes: int = CACHE_BYTES,
@@ -63,8 +70,13 @@ def generated(
         ``columns_of(first, last)`` returns the columns of the jobs first to last - 1: a mapping
         from names to arrays, which must not change afterwards. It must return the same whenever it
         is called, and is called from another thread than the caller's, one call at a time.
-    terms : sequence of (table, key, coef)
+    terms : sequence of (table, key, coef), optional
         As of `Terms`; key and coef are names of columns, or None.
+    cost : SlotKernel or str, optional
+        In place of `terms`: a `kernel` bound to its slots, whose parameters ``job_*`` are the names
+        of columns; or the name of a column of shape (n, n_slots), float32 or float64, the costs
+        themselves. For either the function is called once for the first job, to learn dtypes,
+        which must be the same in every part.
     unplaced : float or str, optional
         Cost of leaving a job out: a number, or the name of a column. None = every job is placed.
     rows_per_shard : int, optional
@@ -83,7 +95,7 @@ def generated(
     InvalidProblemError
         A table, a name or a number that does not fit; the columns are checked when they are made.
     TypeError
-        `columns_of` is not callable, or a key is no name.
+        `columns_of` is not callable, a key is no name, or both or none of `terms` and `cost`.
 
     Notes
     -----
@@ -102,5 +114,5 @@ def generated(
     >>> m.objective, m.verify().valid
     (12.0, True)
     """
-    spec = TermsSpec(terms, unplaced)
+    spec = cost_spec(terms, cost, unplaced)
     return GeneratedJobs(n_jobs, columns_of, spec, rows_per_shard, cache_bytes)

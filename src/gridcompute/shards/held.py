@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .source import TermsSpec
+    from .spec import CostSpec
 
 __all__ = ["ASSIGN", "HeldShard"]
 
@@ -30,8 +30,8 @@ class HeldShard:
 
     Parameters
     ----------
-    spec : TermsSpec
-        The terms.
+    spec : CostSpec
+        What costs are.
     columns : callable
         Returns the columns by name, as they are stored; called whenever they are needed.
     first, n, n_jobs : int
@@ -40,7 +40,7 @@ class HeldShard:
 
     def __init__(
         self,
-        spec: TermsSpec,
+        spec: CostSpec,
         columns: Callable[[], Mapping[str, Any]],
         first: int,
         n: int,
@@ -53,7 +53,7 @@ class HeldShard:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._model = self._spec.model()
-        self._native = _core.TermsShard(self._model, self.first, self.n, self.n_jobs)
+        self._native = _core.JobShard(self._model, self.first, self.n, self.n_jobs)
 
     def __getstate__(self) -> tuple[Any, ...]:
         return self._spec, self._columns, self.first, self.n, self.n_jobs

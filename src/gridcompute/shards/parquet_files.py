@@ -6,20 +6,24 @@ import bisect
 import itertools
 import os
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 
 from .._extras import extra
 from ..errors import InvalidProblemError
-from .source import CACHE_BYTES, PartColumns, ShardSource, TermsSpec
+from .source import CACHE_BYTES, ShardSource
+from .spec import CostSpec, cost_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from ..costs.kernels import SlotKernel
+    from .spec import PartColumns
 
     #: Columns by name, as they are stored.
     Arrays = dict[str, NDArray[Any]]
@@ -79,7 +83,7 @@ class ParquetJobs(ShardSource):
     def __init__(
         self,
         files: Sequence[Path],
-        spec: TermsSpec,
+        spec: CostSpec,
         rows_per_shard: int | None,
         cache_bytes: int,
     ) -> None:
@@ -91,16 +95,23 @@ class ParquetJobs(ShardSource):
         self._stamps: list[tuple[str, int, int]] = []
         self._shared = _SharedGroups()
         at = 0
-        kinds: dict[str, tuple[str, Path]] = {}
+        kinds: dict[str, tuple[Any, Path]] = {}
         for path in self.files:
             status = path.stat()
             self._stamps.append((str(path), status.st_size, status.st_mtime_ns))
             at = self._add_file(path, spec, at, kinds)
+        self._stored = {name: _values(_empty(kind)) for name, (kind, _) in kinds.items()}
+        if spec.typed:
+            if not kinds and spec.names:
+                raise InvalidProblemError(
+                    "files: found none, needed one that tells the types of columns", "files"
+                )
+            spec = spec.of_samples(self._stored)
         self._firsts = [group.first for group in self._groups]
         super().__init__(spec, at, rows_per_shard, cache_bytes)
 
     def _add_file(
-        self, path: Path, spec: TermsSpec, at: int, kinds: dict[str, tuple[str, Path]]
+        self, path: Path, spec: CostSpec, at: int, kinds: dict[str, tuple[Any, Path]]
     ) -> int:
         """Record the row groups of a file; its schema must be that of the files before."""
         import pyarrow as pa
@@ -123,7 +134,7 @@ class ParquetJobs(ShardSource):
                     f"files: found no column {name!r} in {path}, which has {have}", name
                 )
             _check_kind(name, schema.field(name).type, spec, path)
-            kind = str(schema.field(name).type)
+            kind = schema.field(name).type
             first = kinds.setdefault(name, (kind, path))
             if first[0] != kind:
                 raise InvalidProblemError(
@@ -138,33 +149,43 @@ class ParquetJobs(ShardSource):
         return at
 
     def read(self, shard: int, threads: int = 1) -> PartColumns:
-        """Read the columns of a shard."""
+        """Read the columns of a shard: its row groups at the same time where threads are idle."""
         first, n = self.first(shard), self.rows[shard]
-        names = self.spec.names
-        parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
         at = bisect.bisect_right(self._firsts, first) - 1
-        while at < len(self._groups) and self._groups[at].first < first + n:
+        end = bisect.bisect_left(self._firsts, first + n)
+        where = f"jobs {first} to {first + n - 1}"
+        group = self._groups[at]
+        if end - at == 1 and group.rows == n:
+            return self.spec.columns_of(self._arrays(at, threads), n, where)
+        whole = {name: self._column(name, n) for name in self.spec.names}
+        inner = threads if end - at == 1 else 1
+
+        def take(at: int) -> None:
             group = self._groups[at]
             size = self.rows[0]
             users = (group.first + group.rows - 1) // size - group.first // size + 1
-            arrays = self._shared.arrays(at, users, lambda at: self._arrays(at, threads))
-            lo, hi = max(0, first - group.first), min(group.rows, first + n - group.first)
-            for name in names:
-                part = arrays[name][lo:hi]
-                # A view of a part would keep all of the group in memory.
-                parts[name].append(part.copy() if users > 1 else part)
-            at += 1
-        whole = {name: self._joined(name, found) for name, found in parts.items()}
-        return self.spec.columns_of(whole, n, f"jobs {first} to {first + n - 1}")
+            arrays = self._shared.arrays(at, users, lambda at: self._arrays(at, inner))
+            lo, hi = max(first, group.first), min(first + n, group.first + group.rows)
+            for name, column in whole.items():
+                column[lo - first : hi - first] = arrays[name][lo - group.first : hi - group.first]
 
-    def _joined(self, name: str, parts: list[NDArray[Any]]) -> NDArray[Any]:
-        """Join parts of a column, in the dtype of the core where no value can be lost."""
-        if len(parts) == 1:
-            return parts[0]
+        if inner == threads:
+            for k in range(at, end):
+                take(k)
+        else:
+            with ThreadPoolExecutor(threads, "gridcompute-decode") as pool:
+                for done in [pool.submit(take, k) for k in range(at, end)]:
+                    done.result()
+        return self.spec.columns_of(whole, n, where)
+
+    def _column(self, name: str, n: int) -> NDArray[Any]:
+        """Return room for a column, in the dtype of the core where no value can be lost."""
+        stored = self._stored[name]
         wanted = self.spec.dtype_of(name)
-        if wanted is not None and not np.can_cast(parts[0].dtype, wanted):
-            wanted = None
-        return np.concatenate(parts, dtype=wanted)
+        exact = stored.dtype.kind == "f" or stored.dtype.itemsize < 8
+        if wanted is None or not exact or not np.can_cast(stored.dtype, wanted):
+            wanted = stored.dtype
+        return np.empty((n, *stored.shape[1:]), wanted)
 
     def _arrays(self, at: int, threads: int) -> Arrays:
         """Return the columns of a row group as they are stored."""
@@ -200,7 +221,7 @@ class ParquetJobs(ShardSource):
                     name,
                     group.first + index,
                 )
-            arrays[name] = column.to_numpy()
+            arrays[name] = _values(column)
         return arrays
 
     def fingerprint(self) -> Sequence[Any]:
@@ -208,15 +229,45 @@ class ParquetJobs(ShardSource):
         return ("parquet", self.n_jobs, self.rows[:1], *itertools.chain(*self._stamps))
 
 
-def _check_kind(name: str, kind: Any, spec: TermsSpec, path: Path) -> None:
-    """Keys are integers, coefficients and costs numbers; dictionaries hold them as well."""
+def _empty(kind: Any) -> Any:
+    """Return a column of this type without rows."""
+    import pyarrow as pa
+
+    return pa.chunked_array([], kind)
+
+
+def _values(column: Any) -> NDArray[Any]:
+    """Return the values of a column; of lists of one length as a matrix."""
     import pyarrow.types as types
 
+    if not types.is_fixed_size_list(column.type):
+        return cast("NDArray[Any]", column.to_numpy())
+    parts = [chunk.flatten() for chunk in column.chunks]
+    if any(part.null_count for part in parts):
+        raise InvalidProblemError("files: found a null in a row of costs, needed numbers", "files")
+    dtype = column.type.value_type.to_pandas_dtype()
+    values = [part.to_numpy(zero_copy_only=False) for part in parts]
+    joined = values[0] if len(values) == 1 else np.concatenate([np.empty(0, dtype), *values])
+    return joined.reshape(len(column), column.type.list_size)
+
+
+def _check_kind(name: str, kind: Any, spec: CostSpec, path: Path) -> None:
+    """Check that a column holds what it must; dictionaries hold numbers as well."""
+    import pyarrow.types as types
+
+    needed = spec.needs(name)
     stored = kind.value_type if types.is_dictionary(kind) else kind
-    if types.is_integer(stored) or (name not in spec.keys and types.is_floating(stored)):
+    if needed == "rows of floats":
+        inner = kind.value_type if types.is_fixed_size_list(kind) else kind
+        good = inner is not kind and (types.is_float32(inner) or types.is_float64(inner))
+    else:
+        good = types.is_integer(stored)
+        good |= needed != "integers" and types.is_floating(stored)
+        good |= needed == "plain" and types.is_boolean(stored)
+    if good:
         return
-    needed = "integers" if name in spec.keys else "numbers"
-    raise TypeError(f"files: column {name!r} of {path} must be {needed}, not {kind}")
+    shown = "bool, integers or floats" if needed == "plain" else needed
+    raise TypeError(f"files: column {name!r} of {path} must be {shown}, not {kind}")
 
 
 def _first_line(error: Exception) -> str:
@@ -246,7 +297,8 @@ def _files(files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> 
 def parquet(
     files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
-    terms: Iterable[tuple[ArrayLike, str | None, str | None]],
+    terms: Iterable[tuple[ArrayLike, str | None, str | None]] | None = None,
+    cost: SlotKernel | str | None = None,
     unplaced: float | str | None = None,
     rows_per_shard: int | None = None,
     cache_bytes: int = CACHE_BYTES,
@@ -258,9 +310,13 @@ def parquet(
     files : path, or sequence of paths
         A folder, whose files ``*.parquet`` are taken by name, or the files in their order. Jobs
         are numbered through.
-    terms : sequence of (table, key, coef)
+    terms : sequence of (table, key, coef), optional
         As of `Terms`; key and coef are names of columns, or None. Keys are integers, coefficients
         integers or floats, no nulls.
+    cost : SlotKernel or str, optional
+        In place of `terms`: a `kernel` bound to its slots, whose parameters ``job_*`` are the names
+        of columns (bool, integers or floats); or the name of a column of lists of one length,
+        float32 or float64, the costs themselves.
     unplaced : float or str, optional
         Cost of leaving a job out: a number, or the name of a column. None = every job is placed.
     rows_per_shard : int, optional
@@ -282,7 +338,8 @@ def parquet(
         No file, a file that is no whole Parquet file, a column that is missing or has another type
         than in the files before, a table that does not fit. Values are checked when they are read.
     TypeError
-        A key or coefficient is no name, a column has no numbers.
+        A key or coefficient is no name, a column has no numbers, or both or none of `terms` and
+        `cost`.
 
     Notes
     -----
@@ -304,5 +361,5 @@ def parquet(
     >>> m.objective, np.asarray(m.assignment).tolist()
     (7.0, [0, 1, 0, 1])
     """
-    spec = TermsSpec(terms, unplaced)
+    spec = cost_spec(terms, cost, unplaced)
     return ParquetJobs(_files(files), spec, rows_per_shard, cache_bytes)

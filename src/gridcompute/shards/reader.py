@@ -12,7 +12,8 @@ from .. import _core
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .source import PartColumns, ShardSource
+    from .source import ShardSource
+    from .spec import PartColumns
 
 __all__ = ["ShardReader"]
 

@@ -25,6 +25,7 @@ struct PowerOfTwoScaling {
 
 bool solve_scaled(const Problem& problem, const Options& options, double most, Pool& pool, Stop& stop,
                   SolveOnce* solve_once, Result& result) {
+  if (problem.shards != nullptr) return false;  // whose costs are not here to be scaled
   if (!problem.cost->real() || !(most > 0 && most < kTiny)) return false;
   if (!(largest_cost_seen(problem, pool, stop, true).cost < kTiny) || stop.requested()) return false;
   const MappedProblem scaled(problem, PowerOfTwoScaling{});

@@ -30,6 +30,9 @@ class JobShards {
   // Returns the rows of sampled jobs in the cost source. positions: ascending.
   [[nodiscard]] virtual std::vector<Index> rows_of(std::span<const Index> positions) const = 0;
 
+  // Returns the largest finite |cost| of all pairs, and of leaving a job unplaced, by a pass over all of them.
+  [[nodiscard]] virtual double largest_cost() = 0;
+
   // Runs a pricing pass over all jobs, and lists those with a choice. False if stopped.
   [[nodiscard]] virtual bool price(const SolverContext& context, const PriceBox& box, RestrictedProblem& out,
                                    CostRangeStats& seen) = 0;

@@ -135,7 +135,8 @@ void QuantisedCost::fill_plain(Rows rows, Cost* out, std::vector<double>& scratc
       for (Index k = 0; k < rows.count; ++k) {
         for (Index s = 0; s < n; ++s) {
           if (!(costs[k * n + s] > -kInf)) {
-            if (seen.invalid < 0 || rows[k] < seen.invalid) seen.invalid = rows[k];
+            const Index job = problem_->cost->identity(rows[k]);
+            if (seen.invalid < 0 || job < seen.invalid) seen.invalid = job;
           }
         }
       }
@@ -147,7 +148,7 @@ void QuantisedCost::fill_plain(Rows rows, Cost* out, std::vector<double>& scratc
   for (Index k = 0; k < rows.count; ++k) {
     CostRangeStats row;
     quantise(costs + k * n, n, scale(rows[k]), out + k * n, row);
-    if (row.invalid >= 0) row.invalid = rows[k];
+    if (row.invalid >= 0) row.invalid = problem_->cost->identity(rows[k]);
     seen.join(row);
   }
 }

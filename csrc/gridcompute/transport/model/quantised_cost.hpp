@@ -25,7 +25,7 @@ inline constexpr double kRound = 6755399441055744.0;
 struct CostRangeStats {
   double largest = 0;      // |key| of allowed pairs, before rounding and perturbation
   bool inexact = false;    // some key differs from its cost
-  Index invalid = -1;      // first row with NaN or -inf
+  Index invalid = -1;      // first job with NaN or -inf
   double off = 0;          // largest rounding error of a key
   std::uint64_t bits = 0;  // of all perturbed keys, after the shift and before e is added
 

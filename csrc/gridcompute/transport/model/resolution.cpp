@@ -7,6 +7,7 @@
 #include <span>
 
 #include "gridcompute/base/simd.hpp"
+#include "gridcompute/transport/model/job_shards.hpp"
 #include "gridcompute/transport/multilevel/sampling.hpp"
 
 namespace gridcompute::transport {
@@ -74,8 +75,10 @@ void look(const Problem& problem, Rows rows, std::vector<double>& some, std::vec
 Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool all, const Tuning& tuning) {
   const CostSource& source = *problem.cost;
   const Index n = source.n_jobs(), s = source.n_slots();
-  const std::vector<Index> rows =
+  if (problem.shards != nullptr && (all || n <= tuning.probe_rows)) return {problem.shards->largest_cost(), -1};
+  std::vector<Index> rows =
       all || n <= tuning.probe_rows ? std::vector<Index>{} : stratified_sample(n, tuning.probe_rows, 1);
+  if (problem.shards != nullptr) rows = problem.shards->rows_of(rows);
   const Index count = rows.empty() ? n : tuning.probe_rows;
   constexpr Index kRows = 64, kKeys = 1 << 18;  // a chunk; fewer keys are read before a thread would have started
   const Index chunk_rows = std::max(kRows, kKeys / std::max<Index>(1, s));

@@ -37,7 +37,7 @@ std::span<const Index> within(std::span<const Index> positions, Index first, Ind
 
 }  // namespace
 
-ShardCoordinator::ShardCoordinator(const TermsModel& model, std::span<const Index> rows, AskShards ask,
+ShardCoordinator::ShardCoordinator(const CostModel& model, std::span<const Index> rows, AskShards ask,
                                    const Options& options, Stop& stop, ShardStats& stats)
     : model_(model),
       rows_(rows.begin(), rows.end()),
@@ -125,6 +125,7 @@ bool ShardCoordinator::open(std::vector<Index> positions) {
   TermsScope scope{n_jobs_, std::vector<double>(model_.tables.size(), 0)};
   for (std::size_t t = 0; t < scope.coef.size(); ++t) scope.coef[t] = model_.tables[t].scaled ? 0 : 1;
   JobColumns sampled(model_);
+  sampled.reserve(static_cast<Index>(samples_.size()));
   least_costs_.clear();
   std::vector<JobColumns> heads, tails;
   double unplaced = 0;
@@ -141,7 +142,7 @@ bool ShardCoordinator::open(std::vector<Index> positions) {
   source_ = std::make_unique<GatheredCost>(model_, std::move(scope));
   problem_.cost = source_.get();
   problem_.shards = this;
-  problem_.largest_unplaced = model_.unplaced == TermsModel::Unplaced::scalar && std::isfinite(model_.unplaced_cost)
+  problem_.largest_unplaced = model_.unplaced == CostModel::Unplaced::scalar && std::isfinite(model_.unplaced_cost)
                                   ? std::fabs(model_.unplaced_cost)
                                   : unplaced;
   stats_.rows_sampled = std::max(stats_.rows_sampled, sampled.size());
@@ -217,6 +218,8 @@ bool ShardCoordinator::price(const SolverContext& context, const PriceBox& box, 
   for (const Cost up : box.up) limits_.push_back(static_cast<double>(up) * (1 + kNearBox) + 1);
   MessageWriter asked = question(Question::scan);
   asked.put_vector(limits_);
+  hold(JobColumns(model_), {});  // samples make room: the listed jobs are held twice while they are merged
+  holds_samples_ = false;
   std::vector<std::string> answers;
   if (!ask_parts([&](std::size_t) { return asked.bytes(); }, answers)) return false;
 
@@ -271,7 +274,6 @@ bool ShardCoordinator::price(const SolverContext& context, const PriceBox& box, 
   level_->unlisted = n_jobs_ - level_->n;
   stats_.rows_listed = std::max(stats_.rows_listed, level_->n);
   hold(std::move(columns), std::move(positions));
-  holds_samples_ = false;
   return true;
 }
 
@@ -500,6 +502,17 @@ bool ShardCoordinator::assign_all(std::span<const std::int32_t> assignment) {
     questions.push_back(out.take());
   }
   return ask_shards(std::move(questions), answers);
+}
+
+double ShardCoordinator::largest_cost() {
+  MessageWriter out;
+  out.put(Question::largest);
+  out.put(n_jobs_), out.put_vector(source_->scope().coef);
+  std::vector<std::string> answers;
+  double most = 0;
+  if (!ask_shards(std::vector<std::string>(rows_.size(), out.bytes()), answers)) return most;
+  for (const std::string& answer : answers) most = std::max(most, MessageReader(answer).get<double>());
+  return most;
 }
 
 bool ShardCoordinator::any_cost_below(double most) {

@@ -32,7 +32,7 @@ struct ShardStats {
 class ShardCoordinator final : public JobShards {
  public:
   // rows: of each shard, in the order of the jobs.
-  ShardCoordinator(const TermsModel& model, std::span<const Index> rows, AskShards ask, const Options& options,
+  ShardCoordinator(const CostModel& model, std::span<const Index> rows, AskShards ask, const Options& options,
                    Stop& stop, ShardStats& stats);
 
   // Gathers the samples at these positions, ascending, and all that is needed once. False after a stop.
@@ -62,6 +62,7 @@ class ShardCoordinator final : public JobShards {
   void remove_perturbation(const KeyPerturber& perturber, RestrictedProblem& r) override;
   [[nodiscard]] Total total(std::span<const std::int32_t> assignment) override;
   [[nodiscard]] bool any_cost_below(double most) override;
+  [[nodiscard]] double largest_cost() override;
 
  private:
   // Rows whose chunks are in one place: those of a shard elsewhere, or of a chunk that several have in part.
@@ -83,7 +84,7 @@ class ShardCoordinator final : public JobShards {
   bool list_answers(const std::vector<std::string>& answers, RestrictedProblem& r);
   void hold(JobColumns columns, std::vector<Index> positions);
 
-  const TermsModel& model_;
+  const CostModel& model_;
   std::vector<Index> rows_, first_;  // of each shard
   AskShards ask_;
   const Options& options_;

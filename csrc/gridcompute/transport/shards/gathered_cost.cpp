@@ -8,7 +8,7 @@ void GatheredCost::hold(JobColumns columns, std::vector<Index> positions) {
   cost_.reset();
   columns_ = std::move(columns);
   positions_ = std::move(positions);
-  cost_ = make_terms(model_, columns_.view(), scope_);
+  cost_ = make_cost(model_, columns_.view(), scope_);
 }
 
 }  // namespace gridcompute::transport

@@ -12,7 +12,7 @@ namespace gridcompute::transport {
 
 class GatheredCost final : public CostSource {
  public:
-  GatheredCost(const TermsModel& model, TermsScope scope)
+  GatheredCost(const CostModel& model, TermsScope scope)
       : CostSource(scope.n_jobs, model.n_slots), model_(model), scope_(std::move(scope)) {
     hold(JobColumns(model), {});
   }
@@ -25,6 +25,7 @@ class GatheredCost final : public CostSource {
 
   [[nodiscard]] Index identity(Index row) const noexcept override { return positions_[static_cast<std::size_t>(row)]; }
   [[nodiscard]] bool real() const noexcept override { return true; }
+  [[nodiscard]] bool singles() const noexcept override { return cost_->singles(); }
   void reals(Rows rows, double* out) const override { cost_->reals(rows, out); }
   [[nodiscard]] double real_at(Index row, Index slot) const override { return cost_->real_at(row, slot); }
   void reals_at(Index row, std::span<const Slot> slots, double* out) const override {
@@ -40,11 +41,11 @@ class GatheredCost final : public CostSource {
   [[nodiscard]] double known_bound() const noexcept override { return cost_->known_bound(); }
 
  private:
-  const TermsModel& model_;
+  const CostModel& model_;
   TermsScope scope_;
   JobColumns columns_;
   std::vector<Index> positions_;
-  std::unique_ptr<TermsCost> cost_;
+  std::unique_ptr<CostSource> cost_;
 };
 
 }  // namespace gridcompute::transport

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <string>
+#include <type_traits>
+
+#include "gridcompute/cost/dense.hpp"
 
 namespace gridcompute::transport {
 
@@ -35,6 +39,26 @@ void take_merged(const Values& a, const Values& b, std::span<const Index> order,
     to[k] = order[k] < n ? a[static_cast<std::size_t>(order[k])] : b[static_cast<std::size_t>(order[k] - n)];
 }
 
+// Copies rows of `width` bytes, where row(k) is the k-th one's; the widths of numbers without calls.
+template <class Row>
+void copy_rows(std::size_t count, std::size_t width, char* to, const Row& row) {
+  const auto copy = [&](auto bytes) {
+    for (std::size_t k = 0; k < count; ++k) std::memcpy(to + k * bytes, row(k), bytes);
+  };
+  switch (width) {
+    case 1:
+      return copy(std::integral_constant<std::size_t, 1>{});
+    case 2:
+      return copy(std::integral_constant<std::size_t, 2>{});
+    case 4:
+      return copy(std::integral_constant<std::size_t, 4>{});
+    case 8:
+      return copy(std::integral_constant<std::size_t, 8>{});
+    default:
+      return copy(width);
+  }
+}
+
 constexpr Index kCheckedRows = 1 << 14;
 
 bool keys_fit(const std::int32_t* key, Index n, Index n_keys) {
@@ -62,9 +86,9 @@ double largest_size(const double* values, Index n) {
 }
 
 // Throws for the first value, column by column, that may not be there. first: the number of the first row's job.
-[[noreturn]] void refuse_rows(const TermsModel& model, const ColumnsView& columns, Index first) {
+[[noreturn]] void refuse_rows(const CostModel& model, const ColumnsView& columns, Index first) {
   for (std::size_t t = 0; t < model.tables.size(); ++t) {
-    const TermsModel::Table& table = model.tables[t];
+    const CostModel::Table& table = model.tables[t];
     for (Index k = 0; table.keyed && k < columns.n; ++k) {
       const std::int32_t key = columns.key[t][k];
       if (key < 0 || key >= table.n_keys)
@@ -91,10 +115,11 @@ ColumnsView ColumnsView::rows(Index first, Index count) const {
   for (const std::int32_t*& keys : part.key) keys = keys != nullptr ? keys + first : nullptr;
   for (const double*& values : part.coef) values = values != nullptr ? values + first : nullptr;
   if (part.unplaced != nullptr) part.unplaced += first;
+  for (Plain& column : part.plain) column.data += static_cast<std::size_t>(first) * column.width;
   return part;
 }
 
-ColumnExtents check_columns(const TermsModel& model, const ColumnsView& columns, Index first, Pool& pool) {
+ColumnExtents check_columns(const CostModel& model, const ColumnsView& columns, Index first, Pool& pool) {
   const std::size_t terms = model.tables.size();
   for (std::size_t t = 0; t < terms; ++t) {
     if (!model.tables[t].keyed && model.tables[t].n_keys == 0 && columns.n > 0)
@@ -107,7 +132,7 @@ ColumnExtents check_columns(const TermsModel& model, const ColumnsView& columns,
     ColumnExtents& part = parts[static_cast<std::size_t>(chunk)];
     bool fits = true;
     for (std::size_t t = 0; t < terms; ++t) {
-      const TermsModel::Table& table = model.tables[t];
+      const CostModel::Table& table = model.tables[t];
       if (table.keyed) fits &= keys_fit(some.key[t], some.n, table.n_keys);
       part.coef.push_back(table.scaled ? largest_size(some.coef[t], some.n) : 1);
       fits &= part.coef.back() < kInf;  // false for NaN too
@@ -120,12 +145,22 @@ ColumnExtents check_columns(const TermsModel& model, const ColumnsView& columns,
     if (!fits) refuse_rows(model, some, first + begin);
   });
   ColumnExtents out;
-  for (const TermsModel::Table& table : model.tables) out.coef.push_back(table.scaled ? 0 : 1);
+  for (const CostModel::Table& table : model.tables) out.coef.push_back(table.scaled ? 0 : 1);
   for (const ColumnExtents& part : parts) {
     for (std::size_t t = 0; t < terms; ++t) out.coef[t] = std::max(out.coef[t], part.coef[t]);
     out.unplaced = std::max(out.unplaced, part.unplaced);
   }
   return out;
+}
+
+JobColumns::JobColumns(const CostModel& model) : keys_(model.tables.size()), coefs_(model.tables.size()) {
+  for (const std::size_t width : model.plain) plain_.push_back({width, {}});
+}
+
+std::size_t JobColumns::bytes_a_row() const noexcept {
+  std::size_t bytes = keys_.size() * (sizeof(std::int32_t) + sizeof(double)) + sizeof(double);
+  for (const Plain& column : plain_) bytes += column.width;
+  return bytes;
 }
 
 void JobColumns::append(const ColumnsView& from, std::span<const std::int32_t> rows) {
@@ -134,6 +169,14 @@ void JobColumns::append(const ColumnsView& from, std::span<const std::int32_t> r
     take_rows(from.coef[t], rows, coefs_[t]);
   }
   take_rows(from.unplaced, rows, unplaced_);
+  for (std::size_t c = 0; c < plain_.size(); ++c) {
+    auto& [width, bytes] = plain_[c];
+    const std::size_t before = bytes.size();
+    bytes.resize(before + rows.size() * width);
+    const char* const data = from.plain[c].data;
+    copy_rows(rows.size(), width, bytes.data() + before,
+              [&](std::size_t k) { return data + static_cast<std::size_t>(rows[k]) * from.plain[c].width; });
+  }
   n_ += static_cast<Index>(rows.size());
 }
 
@@ -141,12 +184,14 @@ void JobColumns::append(const JobColumns& other) {
   const auto add = [](auto& to, const auto& more) { to.insert(to.end(), more.begin(), more.end()); };
   for (std::size_t t = 0; t < keys_.size(); ++t) add(keys_[t], other.keys_[t]), add(coefs_[t], other.coefs_[t]);
   add(unplaced_, other.unplaced_);
+  for (std::size_t c = 0; c < plain_.size(); ++c) add(plain_[c].bytes, other.plain_[c].bytes);
   n_ += other.n_;
 }
 
 void JobColumns::reserve(Index rows) {
   for (auto& keys : keys_) keys.reserve(static_cast<std::size_t>(rows));
   for (auto& coefs : coefs_) coefs.reserve(static_cast<std::size_t>(rows));
+  for (Plain& column : plain_) column.bytes.reserve(static_cast<std::size_t>(rows) * column.width);
 }
 
 JobColumns JobColumns::merged(const JobColumns& other, std::span<const Index> order) const {
@@ -158,6 +203,16 @@ JobColumns JobColumns::merged(const JobColumns& other, std::span<const Index> or
     take_merged(coefs_[t], other.coefs_[t], order, out.coefs_[t]);
   }
   take_merged(unplaced_, other.unplaced_, order, out.unplaced_);
+  for (std::size_t c = 0; c < plain_.size(); ++c) {
+    const std::size_t width = plain_[c].width;
+    const char *const first = plain_[c].bytes.data(), *const second = other.plain_[c].bytes.data();
+    out.plain_.push_back({width, DefaultInitVector<char>(order.size() * width)});
+    copy_rows(order.size(), width, out.plain_[c].bytes.data(), [&](std::size_t k) {
+      const Index at = order[k];
+      return (at < n_ ? first + static_cast<std::size_t>(at) * width
+                      : second + static_cast<std::size_t>(at - n_) * width);
+    });
+  }
   return out;
 }
 
@@ -167,6 +222,7 @@ ColumnsView JobColumns::view() const {
   for (const auto& key : keys_) out.key.push_back(key.empty() ? nullptr : key.data());
   for (const auto& coef : coefs_) out.coef.push_back(coef.empty() ? nullptr : coef.data());
   out.unplaced = unplaced_.empty() ? nullptr : unplaced_.data();
+  for (const Plain& column : plain_) out.plain.push_back({column.bytes.data(), column.width});
   return out;
 }
 
@@ -175,6 +231,8 @@ void JobColumns::write(MessageWriter& out) const {
   out.put(static_cast<Index>(keys_.size()));
   for (std::size_t t = 0; t < keys_.size(); ++t) out.put_vector(keys_[t]), out.put_vector(coefs_[t]);
   out.put_vector(unplaced_);
+  out.put(static_cast<Index>(plain_.size()));
+  for (const Plain& column : plain_) out.put(static_cast<Index>(column.width)), out.put_vector(column.bytes);
 }
 
 JobColumns JobColumns::read(MessageReader& in) {
@@ -186,22 +244,42 @@ JobColumns JobColumns::read(MessageReader& in) {
     out.coefs_.push_back(in.get_vector<DefaultInitVector<double>>());
   }
   out.unplaced_ = in.get_vector<DefaultInitVector<double>>();
+  const auto columns = in.get<Index>();
+  for (Index c = 0; c < columns; ++c) {
+    const auto width = static_cast<std::size_t>(in.get<Index>());
+    out.plain_.push_back({width, in.get_vector<DefaultInitVector<char>>()});
+  }
   return out;
 }
 
-std::unique_ptr<TermsCost> make_terms(const TermsModel& model, const ColumnsView& columns, const TermsScope& scope) {
+std::unique_ptr<CostSource> make_cost(const CostModel& model, const ColumnsView& columns, const TermsScope& scope) {
+  const Index n = columns.n, n_slots = model.n_slots;
+  if (model.form == CostModel::Form::formula) {
+    std::vector<std::uint64_t> words = model.words;
+    words[0] = static_cast<std::uint64_t>(n);
+    for (std::size_t c = 0; c < model.places.size(); ++c) {
+      words[model.places[c]] = reinterpret_cast<std::uintptr_t>(columns.plain[c].data);
+      words[model.places[c] + 1] = static_cast<std::uint64_t>(n);
+    }
+    return std::make_unique<CallbackCost>(model.formula, std::move(words), n, n_slots, scope.first);
+  }
+  if (model.form == CostModel::Form::matrix_float)
+    return std::make_unique<DenseCost<float>>(reinterpret_cast<const float*>(columns.plain[0].data), n, n_slots,
+                                              scope.first);
+  if (model.form == CostModel::Form::matrix_double)
+    return std::make_unique<DenseCost<double>>(reinterpret_cast<const double*>(columns.plain[0].data), n, n_slots,
+                                               scope.first);
   std::vector<Term> terms;
   for (std::size_t t = 0; t < model.tables.size(); ++t)
     terms.push_back({model.tables[t].entries, model.tables[t].n_keys, columns.key[t], columns.coef[t]});
-  return std::make_unique<TermsCost>(std::move(terms), columns.n, model.n_slots,
-                                     std::vector<DefaultInitVector<double>>{}, &scope);
+  return std::make_unique<TermsCost>(std::move(terms), n, n_slots, std::vector<DefaultInitVector<double>>{}, &scope);
 }
 
-void set_unplaced(const TermsModel& model, const ColumnsView& columns, Problem& problem) {
+void set_unplaced(const CostModel& model, const ColumnsView& columns, Problem& problem) {
   // A pointer that is not null says that jobs may stay unplaced, also where no row is here.
-  problem.unplaced = model.unplaced == TermsModel::Unplaced::never ? nullptr
-                     : columns.unplaced != nullptr                 ? columns.unplaced
-                                                                   : &model.unplaced_cost;
+  problem.unplaced = model.unplaced == CostModel::Unplaced::never ? nullptr
+                     : columns.unplaced != nullptr                ? columns.unplaced
+                                                                  : &model.unplaced_cost;
   problem.unplaced_stride = columns.unplaced != nullptr ? 1 : 0;
 }
 

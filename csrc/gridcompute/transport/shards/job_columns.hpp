@@ -1,5 +1,10 @@
-// The columns of jobs whose costs are terms (cost/terms.hpp): a key and a coefficient for each term, and what leaving
-// the job unplaced costs.
+// The columns of jobs, and what leaving each job unplaced costs. Costs are one of
+//
+//   terms    (cost/terms.hpp): a key and a coefficient for each term;
+//   formula  (cost/callback.hpp): the columns that a compiled formula reads, of any fixed width;
+//   matrix   (cost/dense.hpp): one column, whose entry is the job's row of costs.
+//
+// Columns of formulas and matrices are bytes to all code but the source that make_cost returns.
 #pragma once
 
 #include <memory>
@@ -8,13 +13,15 @@
 #include "gridcompute/base/default_init.hpp"
 #include "gridcompute/base/message.hpp"
 #include "gridcompute/base/parallel.hpp"
+#include "gridcompute/cost/callback.hpp"
 #include "gridcompute/cost/terms.hpp"
 #include "gridcompute/transport/problem.hpp"
 
 namespace gridcompute::transport {
 
-// What all shards of a problem have in common: the tables, and which columns there are.
-struct TermsModel {
+// What all shards of a problem have in common: how costs follow from columns, and which columns there are.
+struct CostModel {
+  enum class Form { terms, formula, matrix_float, matrix_double };
   struct Table {
     const double* entries;  // (n_keys, n_slots)
     Index n_keys;
@@ -23,7 +30,14 @@ struct TermsModel {
   enum class Unplaced { never, scalar, column };
 
   Index n_slots = 0;
-  std::vector<Table> tables;
+  Form form = Form::terms;
+  std::vector<Table> tables;       // of terms
+  std::vector<std::size_t> plain;  // of a formula or a matrix: bytes a job of each column
+  // The context of a formula (costs/jit.py): n_jobs, n_slots, then of each parameter its address and its shape; and
+  // where among these the address of each column stands.
+  FillRows formula = nullptr;
+  std::vector<std::uint64_t> words;
+  std::vector<std::size_t> places;
   Unplaced unplaced = Unplaced::never;
   double unplaced_cost = 0;  // scalar
 
@@ -38,6 +52,11 @@ struct ColumnsView {
   std::vector<const std::int32_t*> key;  // (terms), each (n)
   std::vector<const double*> coef;
   const double* unplaced = nullptr;
+  struct Plain {
+    const char* data;
+    std::size_t width;  // bytes a job
+  };
+  std::vector<Plain> plain{};
 
   [[nodiscard]] ColumnsView rows(Index first, Index count) const;
 };
@@ -50,13 +69,13 @@ struct ColumnExtents {
 
 // Throws where a key is beyond its table, a coefficient not finite, or a cost of being unplaced NaN or -inf. first: the
 // number of the first job, for messages. Returns the ranges.
-ColumnExtents check_columns(const TermsModel& model, const ColumnsView& columns, Index first, Pool& pool);
+ColumnExtents check_columns(const CostModel& model, const ColumnsView& columns, Index first, Pool& pool);
 
 // Columns of a few jobs, in memory of their own.
 class JobColumns {
  public:
   JobColumns() = default;
-  explicit JobColumns(const TermsModel& model) : keys_(model.tables.size()), coefs_(model.tables.size()) {}
+  explicit JobColumns(const CostModel& model);
 
   void append(const ColumnsView& from, std::span<const std::int32_t> rows);
   void append(const JobColumns& other);
@@ -65,9 +84,7 @@ class JobColumns {
   [[nodiscard]] JobColumns merged(const JobColumns& other, std::span<const Index> order) const;
   [[nodiscard]] Index size() const noexcept { return n_; }
   // Returns the bytes of a row, at most.
-  [[nodiscard]] std::size_t bytes_a_row() const noexcept {
-    return keys_.size() * (sizeof(std::int32_t) + sizeof(double)) + sizeof(double);
-  }
+  [[nodiscard]] std::size_t bytes_a_row() const noexcept;
   [[nodiscard]] ColumnsView view() const;
 
   void write(MessageWriter& out) const;
@@ -78,12 +95,17 @@ class JobColumns {
   std::vector<DefaultInitVector<std::int32_t>> keys_;
   std::vector<DefaultInitVector<double>> coefs_;
   DefaultInitVector<double> unplaced_;
+  struct Plain {
+    std::size_t width = 0;
+    DefaultInitVector<char> bytes;
+  };
+  std::vector<Plain> plain_;
 };
 
 // Makes the cost source of these rows, whose columns it reads in place. scope: what they are part of.
-[[nodiscard]] std::unique_ptr<TermsCost> make_terms(const TermsModel& model, const ColumnsView& columns,
+[[nodiscard]] std::unique_ptr<CostSource> make_cost(const CostModel& model, const ColumnsView& columns,
                                                     const TermsScope& scope);
 // Sets the cost of leaving these jobs unplaced. The model is read in place.
-void set_unplaced(const TermsModel& model, const ColumnsView& columns, Problem& problem);
+void set_unplaced(const CostModel& model, const ColumnsView& columns, Problem& problem);
 
 }  // namespace gridcompute::transport

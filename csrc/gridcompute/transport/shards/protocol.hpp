@@ -16,6 +16,10 @@
 
 namespace gridcompute::transport {
 
+// Raised with every change to what a question or an answer holds, or to what its bytes mean: answers are kept in files
+// from one call to the next (shards/answer_folder.py).
+inline constexpr int kShardProtocol = 2;
+
 enum class Question : std::int32_t {
   open,         // rows of samples, of chunks that the shard has in part, ranges, and a bound below its costs
   scan,         // a pricing pass
@@ -24,7 +28,8 @@ enum class Question : std::int32_t {
   list_escape,  // jobs of some classes that leave them at least cost
   list_wrong,   // jobs that are not in their cheapest class
   costs_below,  // is any cost at most this?
-  assign        // the class of each job, and what it costs
+  assign,       // the class of each job, and what it costs
+  largest       // the largest cost
 };
 
 // What a pricing pass depends on.

@@ -9,6 +9,7 @@
 #include "gridcompute/transport/kernels/flatten.hpp"
 #include "gridcompute/transport/kernels/row_minima.hpp"
 #include "gridcompute/transport/model/objective.hpp"
+#include "gridcompute/transport/model/resolution.hpp"
 #include "gridcompute/transport/restricted/priced_chunk.hpp"
 #include "gridcompute/transport/restricted/pricing_pass.hpp"
 
@@ -60,13 +61,13 @@ struct Shard::Asked {
 // The costs of a shard's own chunks, as a problem.
 struct OwnProblem {
   ColumnsView view;
-  std::unique_ptr<TermsCost> cost;
+  std::unique_ptr<CostSource> cost;
   Problem problem;
 
   // first: the number of the first row's job.
-  OwnProblem(const TermsModel& model, const ColumnsView& columns, TermsScope scope, Index first) : view(columns) {
+  OwnProblem(const CostModel& model, const ColumnsView& columns, TermsScope scope, Index first) : view(columns) {
     scope.first = first;
-    cost = make_terms(model, view, scope);
+    cost = make_cost(model, view, scope);
     problem.cost = cost.get();
     set_unplaced(model, view, problem);
   }
@@ -102,7 +103,7 @@ double least_cost(const Problem& problem, Pool& pool, Stop& stop) {
 
 }  // namespace
 
-Shard::Shard(const TermsModel& model, Index first, Index n, Index n_jobs)
+Shard::Shard(const CostModel& model, Index first, Index n, Index n_jobs)
     : model_(model), first_(first), n_(n), n_jobs_(n_jobs), own_(own_chunks(first, n, n_jobs, kPricedRows)) {}
 
 std::optional<std::string> Shard::answer(std::string_view question, const ColumnsView* columns, Pool& pool, Stop& stop,
@@ -144,6 +145,9 @@ std::optional<std::string> Shard::answer(std::string_view question, const Column
       break;
     case Question::assign:
       out = assign(asked);
+      break;
+    case Question::largest:
+      out = largest(asked);
       break;
   }
   if (stop.requested()) out.clear();
@@ -385,6 +389,15 @@ std::string Shard::costs_below(Asked& asked) {
   return out.take();
 }
 
+std::string Shard::largest(Asked& asked) {
+  TermsScope scope;
+  scope.n_jobs = asked.in.get<Index>(), scope.coef = asked.in.get_all<double>();
+  const OwnProblem all(model_, *asked.columns, scope, first_);
+  MessageWriter out;
+  out.put(largest_cost_seen(all.problem, asked.pool, asked.stop, true, asked.tuning).cost);
+  return out.take();
+}
+
 std::string Shard::assign(Asked& asked) {
   TermsScope scope;
   scope.n_jobs = asked.in.get<Index>(), scope.coef = asked.in.get_all<double>();
@@ -411,7 +424,7 @@ std::string Shard::assign(Asked& asked) {
   for (const std::int32_t s : assignment_) {
     if (s >= 0)
       ++load[static_cast<std::size_t>(s)];
-    else if (model_.unplaced != TermsModel::Unplaced::never)
+    else if (model_.unplaced != CostModel::Unplaced::never)
       ++load.back();
   }
   const auto costs = [&](Index begin, Index end) {

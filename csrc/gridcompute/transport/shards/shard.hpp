@@ -21,7 +21,7 @@ namespace gridcompute::transport {
 class Shard {
  public:
   // The rows [first, first + n) of n_jobs. The model must outlive the shard.
-  Shard(const TermsModel& model, Index first, Index n, Index n_jobs);
+  Shard(const CostModel& model, Index first, Index n, Index n_jobs);
 
   // Answers a question; nullopt where the columns are needed and none are shown. Empty after a stop. columns: checked
   // by check_columns.
@@ -55,8 +55,9 @@ class Shard {
   std::string list_wrong(Asked& asked);
   std::string costs_below(Asked& asked);
   std::string assign(Asked& asked);
+  std::string largest(Asked& asked);
 
-  const TermsModel& model_;
+  const CostModel& model_;
   Index first_, n_, n_jobs_;
   OwnChunks own_;
   bool has_pass_ = false;

@@ -13,15 +13,18 @@ namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
-// Returns the positions of all samples, ascending.
-std::vector<Index> sampled_positions(Index n, std::span<const Index> sizes, std::uint64_t seed) {
+// Returns the positions of all samples, ascending; `probed`: those of the sample that sets the resolution too, where
+// costs have no bound that is known without reading them (model/resolution.cpp).
+std::vector<Index> sampled_positions(Index n, std::span<const Index> sizes, bool probed, std::uint64_t seed,
+                                     const Tuning& tuning) {
   std::vector<Index> all;
-  for (const Index m : sizes) {
-    const std::vector<Index> some = stratified_sample(n, m, seed);
+  const auto add = [&](const std::vector<Index>& some) {
     const auto middle = static_cast<std::ptrdiff_t>(all.size());
     all.insert(all.end(), some.begin(), some.end());
     std::inplace_merge(all.begin(), all.begin() + middle, all.end());
-  }
+  };
+  for (const Index m : sizes) add(stratified_sample(n, m, seed));
+  if (probed && n > tuning.probe_rows) add(stratified_sample(n, tuning.probe_rows, 1));
   all.erase(std::unique(all.begin(), all.end()), all.end());
   return all;
 }
@@ -37,10 +40,10 @@ Result stopped(const Stop& stop, std::size_t n_slots) {
 }
 
 // Solves with all rows here.
-Result solve_gathered(const TermsModel& model, std::span<const Cost> capacity, const Options& options, Stop& stop,
+Result solve_gathered(const CostModel& model, std::span<const Cost> capacity, const Options& options, Stop& stop,
                       ShardCoordinator& coordinator) {
   const ColumnsView columns = coordinator.columns().view();
-  const std::unique_ptr<TermsCost> cost = make_terms(model, columns, coordinator.scope());
+  const std::unique_ptr<CostSource> cost = make_cost(model, columns, coordinator.scope());
   Problem problem;
   problem.cost = cost.get();
   set_unplaced(model, columns, problem);
@@ -57,7 +60,7 @@ Result solve_gathered(const TermsModel& model, std::span<const Cost> capacity, c
 
 }  // namespace
 
-Result solve_shards(const TermsModel& model, std::span<const Index> rows, std::span<const Cost> capacity,
+Result solve_shards(const CostModel& model, std::span<const Index> rows, std::span<const Cost> capacity,
                     const AskShards& ask, const Options& options, Stop& stop, ShardStats& stats) {
   const auto n_slots = static_cast<std::size_t>(model.n_slots);
   ShardCoordinator coordinator(model, rows, ask, options, stop, stats);
@@ -71,7 +74,7 @@ Result solve_shards(const TermsModel& model, std::span<const Index> rows, std::s
     positions.resize(static_cast<std::size_t>(n));
     std::iota(positions.begin(), positions.end(), Index{0});
   } else {
-    positions = sampled_positions(n, sizes, options.seed);
+    positions = sampled_positions(n, sizes, model.form != CostModel::Form::terms, options.seed, tuning);
   }
   if (!coordinator.open(std::move(positions))) return stopped(stop, n_slots);
   if (gathered) return solve_gathered(model, capacity, options, stop, coordinator);

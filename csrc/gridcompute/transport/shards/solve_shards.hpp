@@ -14,7 +14,7 @@ namespace gridcompute::transport {
 
 // Solves; the shards' last question `assign` has the answer. rows: of each shard. Fields of the result that have an
 // entry a job are empty.
-[[nodiscard]] Result solve_shards(const TermsModel& model, std::span<const Index> rows, std::span<const Cost> capacity,
+[[nodiscard]] Result solve_shards(const CostModel& model, std::span<const Index> rows, std::span<const Cost> capacity,
                                   const AskShards& ask, const Options& options, Stop& stop, ShardStats& stats);
 
 }  // namespace gridcompute::transport
