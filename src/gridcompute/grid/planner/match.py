@@ -195,7 +195,7 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
             return
     else:
         y = _first_prices(state, y)
-    if state.small and state.clock.limited:  # a climb would take a tenth of the time for nothing
+    if state.brief:  # a climb would take a tenth of the time for nothing
         state.look(y)
         improve(state, DIVE_QUICK, 0.35, rounds=ROUNDS_QUICK)
     else:
@@ -235,7 +235,7 @@ def _first_prices(state: PlannerState, y: Floats) -> Floats:
         return state.sampled(y, SAMPLED_ASCENT_HASTY, PRICES_PART_HASTY)
     if state.small and state.clock.left() < BRIEF_S_PER_JOB * len(state.in_order):
         return state.sampled(y, SAMPLED_ASCENT_HOUR_FAR, PRICES_PART)
-    if state.small and state.clock.limited:
+    if state.brief:
         return state.sampled(y, SAMPLED_ASCENT_SMALL_LIMITED, PRICES_PART_SMALL)
     if state.small:
         return state.sampled(y, SAMPLED_ASCENT_SMALL)

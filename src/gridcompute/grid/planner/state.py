@@ -19,6 +19,8 @@ from .cost import least_energy_cost, plan_cost
 from .dispatch_lp import EnergyBlock
 from .dual_ascent import SAMPLED, DualAscent
 from .settings import (
+    AMPLE_S_PER_HOUR,
+    AMPLE_S_PER_JOB,
     EARLIER,
     FEW,
     FEW_PLACES,
@@ -70,6 +72,9 @@ class PlannerState:
         #: Are there at most FEW jobs, whose large gangs get more work?
         self.few = len(self.in_order) <= FEW
         self.small = len(self.in_order) <= SMALL
+        #: Are they `SMALL`, and is there no time to go the way of those without a time limit?
+        ample = max(AMPLE_S_PER_JOB * len(self.in_order), AMPLE_S_PER_HOUR * problem.hours)
+        self.brief = self.small and clock.left() < ample
         #: Does the time limit leave too little for careful prices?
         self.hasty = clock.left() < HASTE * len(self.in_order)
         self.without_option = float(problem.jobs.value_yuan[~self.reach].sum())
