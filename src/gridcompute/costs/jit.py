@@ -11,6 +11,7 @@ import functools
 import hashlib
 import inspect
 import pickle
+import sys
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -89,9 +90,11 @@ def compile_fill(
     exec(compile(source, formula.__code__.co_filename, "exec"), space)
     fill = space["fill"]
     fill.__module__, fill.__qualname__ = formula.__module__, f"{formula.__name__}_{digest}"
+    # What is kept on disk names the module, which a formula from another process may lack here.
+    kept = digest is not None and formula.__module__ in sys.modules
     try:
         try:
-            made = numba.cfunc(signature, error_model="numpy", cache=digest is not None)(fill)
+            made = numba.cfunc(signature, error_model="numpy", cache=kept)(fill)
         except RuntimeError:  # Numba finds no place for a cache, as for code typed at a prompt
             made = numba.cfunc(signature, error_model="numpy")(fill)
     except numba.core.errors.NumbaError as error:
