@@ -54,14 +54,17 @@ def sources(folder: Path) -> list[Path]:
 
 
 def check_sdist(path: Path) -> None:
-    """The sdist carries every source a build or a test needs."""
+    """The sdist carries every source a build or a test needs, as it is here."""
     with tarfile.open(path) as archive:
-        there = {name.partition("/")[2] for name in archive.getnames()}
+        packed = {m.name.partition("/")[2]: archive.extractfile(m) for m in archive if m.isfile()}
+        there = {name: file.read() for name, file in packed.items() if file}
     folders = ("csrc", "src", "tests", "docs", "benches", "examples")
     needed = {str(p.relative_to(ROOT)) for f in folders for p in sources(ROOT / f)}
     needed |= {"Makefile", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "setup.py"}
-    if missing := sorted(needed - there):
+    if missing := sorted(needed - set(there)):
         sys.exit(f"{path.name} lacks {missing}: see MANIFEST.in")
+    if changed := sorted(name for name in needed if (ROOT / name).read_bytes() != there[name]):
+        sys.exit(f"{path.name} has other contents of {changed}")
 
 
 def check_wheel(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,3 +36,25 @@ def dask_client() -> Iterator[Any]:
         distributed.Client(cluster) as client,
     ):
         yield client
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin each worker's part of the tests with modules that have slow ones.
+
+    Workers start with equal parts of the list and steal from each other's ends: whoever comes to a
+    long test last would keep all others waiting. Modules stay whole, for the sake of fixtures.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    if workers == 1:
+        return
+    modules = [list(tests) for _, tests in itertools.groupby(items, lambda item: item.path)]
+    slow = [any(item.get_closest_marker("slow") for item in tests) for tests in modules]
+    long = list(itertools.compress(modules, slow))
+    rest = list(itertools.chain(*itertools.compress(modules, map(operator.not_, slow))))
+    order: list[pytest.Item] = []
+    for worker in range(workers):
+        order += itertools.chain(*long[worker::workers])
+        more = max(0, len(items) * (worker + 1) // workers - len(order))
+        order += rest[:more]
+        del rest[:more]
+    items[:] = order

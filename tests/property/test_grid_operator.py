@@ -92,6 +92,7 @@ def hour(op: grid.Rolling, day: dict[str, Any], t: int) -> grid.Step:
     return op.step(actual={"renewables": day["weather"][t]}, new_jobs=day["new"][t])
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(days())
 def test_what_is_committed_is_never_taken_back(day: dict[str, Any]) -> None:

@@ -241,6 +241,7 @@ def calls_of(problem: grid.Problem, **options: Any) -> tuple[int, list[str]]:
     return len(stages), stages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("warm", [False, True])
 def test_hooks_that_stop_or_raise_at_any_stage(

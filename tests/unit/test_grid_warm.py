@@ -68,7 +68,7 @@ def test_a_placement_of_another_day_is_harmless(plan: grid.Plan) -> None:
     again = gc.match(other, gap=0.5, prices=plan.prices)
     assert again.verify().valid, str(again.verify())
     fewer = grid.east_west(n_jobs=399, seed=7)
-    assert gc.match(fewer, gap=0.5, prices=plan.prices).verify().valid
+    assert gc.match(fewer, gap=2.0, prices=plan.prices).verify().valid
 
 
 def test_any_placement_at_all_is_harmless(plan: grid.Plan) -> None:
@@ -156,11 +156,14 @@ def test_a_world_that_changed_shape_refuses_prices(plan: grid.Plan) -> None:
 
 @pytest.mark.slow
 def test_a_warm_plan_is_the_same_bytes_for_any_threads(plan: grid.Plan) -> None:
-    """If this fails, a what-if depends on the machine."""
+    """If this fails, a what-if depends on the machine.
+
+    The gap is one that a dive does not reach: exchanges follow.
+    """
     problem = changed(plan.problem, share=0.9)
-    first = gc.match(problem, gap=0.05, prices=plan.prices, threads=1)
+    first = gc.match(problem, gap=0.09, prices=plan.prices, threads=1)
     for threads in (2, 7):
-        again = gc.match(problem, gap=0.05, prices=plan.prices, threads=threads)
+        again = gc.match(problem, gap=0.09, prices=plan.prices, threads=threads)
         assert again.assignment.tobytes() == first.assignment.tobytes()
         assert again.start.tobytes() == first.start.tobytes()
         assert (again.objective_yuan, again.bound_yuan) == (first.objective_yuan, first.bound_yuan)

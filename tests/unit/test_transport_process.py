@@ -26,7 +26,7 @@ LONG = """
     @kernel
     def cost(job_work, slot_speed):
         total = job_work
-        for k in range(2000):
+        for k in range(500):
             total = total + (job_work * slot_speed + k) % 7.0
         return total
 

@@ -124,7 +124,7 @@ def match(
     Examples
     --------
     >>> import gridcompute as gc
-    >>> plan = gc.match(gc.grid.east_west(n_jobs=500, seed=0), gap=0.05)
+    >>> plan = gc.match(gc.grid.east_west(n_jobs=500, seed=0), gap=0.3)
     >>> plan.bound_yuan <= plan.objective_yuan and bool(plan.verify().valid)
     True
     """
