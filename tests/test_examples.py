@@ -206,3 +206,14 @@ def test_grid_operator_runs_and_goes_on_after_an_interruption(tmp_path, capsys):
     assert "Regret by the hour" in page
     assert example.main([*arguments, "--out", str(tmp_path / "out")]) == 0
     assert "goes on from hour 6" in capsys.readouterr().out
+
+
+def test_corridor_worth(tmp_path, capsys):
+    """If this fails, nobody can ask what the corridor is worth, or its answer is not told."""
+    example = load("corridor_worth")
+    out = tmp_path / "figure.svg"
+    example.main(["--jobs", "150", "--gap", "0.5", "--stages", "planned", "--out", str(out)])
+    said = capsys.readouterr().out
+    assert said.count("| as planned |") == 3
+    assert "not told" in said, "at such a gap the bounds tell nothing of it"
+    assert "<svg" in out.read_text(encoding="utf-8")

@@ -136,10 +136,14 @@ def test_bad_tables_and_names_cost_one_line(command: Command, folders: tuple[Pat
     assert "no site is called 'Atlantis'" in err
     assert command("whatif", plan, "--corridor", "Hami", "--gbit-s", 1)[0] == 2
     sites = problem / "sites.csv"
-    sites.write_text(sites.read_text().replace("1.25", "0.25", 1))
+    head, first, *rest = sites.read_text().splitlines()
+    at = head.replace('"', "").split(",").index("pue[0]")
+    cells = first.split(",")
+    first = ",".join([*cells[:at], "0.25", *cells[at + 1 :]])
+    sites.write_text("\n".join([head, first, *rest]) + "\n")
     status, _, err = command("match", problem, "--out", plan)
     assert status == 2
-    assert "sites.pue[0] is 0.25, needed" in err
+    assert "sites.pue[0, 0] is 0.25, needed" in err
 
 
 def test_each_command_prints_json(command: Command, folders: tuple[Path, Path]) -> None:

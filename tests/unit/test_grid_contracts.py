@@ -87,7 +87,11 @@ def served(problem: grid.Problem) -> grid.Dispatch:
 def test_power_that_is_paid_anyway_is_used_first() -> None:
     """If this fails, own sun at 0.24 yuan is curtailed beside grid power at 0.17."""
     plain = grid.east_west(n_jobs=N_JOBS, seed=0)
-    cheap = plain.energy.replace(tariff_yuan_per_kwh=np.full((12, 24), 0.17), carbon_yuan_per_t=0.0)
+    cheap = plain.energy.replace(
+        tariff_yuan_per_kwh=np.full((12, 24), 0.17),
+        direct_yuan_per_kwh=0.24,
+        carbon_yuan_per_t=0.0,
+    )
     free = plain.replace(energy=cheap, mandate=grid.Mandate(share=0.0))
     paid = free.replace(energy=cheap.replace(take_or_pay=True))
     assert served(free).direct_kwh.sum() < 0.01 * free.energy.direct_kwh.sum()

@@ -20,6 +20,7 @@ def with_everything(seed: int) -> grid.Problem:
     was = np.where(rng.random(90) < 0.4, rng.integers(0, 60, 90), -1)
     energy = problem.energy.replace(
         export_yuan_per_kwh=0.1,
+        direct_yuan_per_kwh=0.05,
         terminal="value",
         terminal_yuan_per_kwh=0.2,
         demand_yuan_per_kw=1.0,
@@ -30,6 +31,7 @@ def with_everything(seed: int) -> grid.Problem:
             placed_class=was,
             placed_start=np.where(was >= 0, problem.jobs.release, -1),
             migration_yuan=2.0,
+            memory_gb=np.where(np.arange(90) % 9, problem.jobs.memory_gb, 1e6),
         ),
         energy=energy,
         quotas=grid.Quotas(
@@ -239,9 +241,11 @@ def by_hand(problem: grid.Problem, rule: str) -> tuple[np.ndarray, np.ndarray]:
         for j in turn:
             put(j, yuan)
     else:
-        size = {j: min(jobs.gang[j] * d for _, _, d, _ in o) for j, o in options.items()}
-        worth = [jobs.value_yuan[j] / max(size.get(j, np.inf), 1.0) for j in range(n)]
-        for j in np.argsort(-np.array(worth), kind="stable"):
+        fits = jobs.memory_gb[:, None] <= classes.memory_gb
+        speed = np.where(fits, classes.throughput[jobs.family], 0.0).max(axis=1)
+        size = jobs.gang * np.maximum(np.ceil(jobs.work_h / speed - 1e-9), 1)
+        worth = jobs.value_yuan / size
+        for j in np.argsort(-worth, kind="stable"):
             put(j, yuan, most=float(jobs.value_yuan[j]))
     return klass, start
 

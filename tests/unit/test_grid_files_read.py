@@ -18,7 +18,9 @@ from gridcompute.cli import app as cli
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    plan = greedy_plan(grid.east_west(n_jobs=60, seed=2))
+    problem = grid.east_west(n_jobs=60, seed=2)
+    jobs = problem.jobs.replace(memory_gb=np.where(np.arange(60) % 9, 1.0, 1e6))
+    plan = greedy_plan(problem.replace(jobs=jobs))
     return grid.write_plan(plan, tmp_path_factory.mktemp("stored") / "plan")
 
 

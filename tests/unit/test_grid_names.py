@@ -18,7 +18,7 @@ from malformed import sound
 def named(n_jobs: int = 40) -> grid.Problem:
     """The scenario with names for everything."""
     problem = grid.east_west(n_jobs=n_jobs, seed=1)
-    pue = problem.sites.pue[:, None] + 0.01 * np.arange(24)
+    pue = problem.sites.pue + 0.01 * np.arange(24)
     return problem.replace(
         jobs=problem.jobs.replace(id=np.array([f"job-{7 * i}" for i in range(n_jobs)])),
         quotas=problem.quotas.replace(tenant_names=[f"tenant {chr(65 + m)}" for m in range(20)]),

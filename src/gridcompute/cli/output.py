@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 from .._certificate import Certificate
+from ..grid.tables.sources import by_kind
 
 if TYPE_CHECKING:
     from ..grid.plan.plan import Plan

@@ -17,7 +17,7 @@ from .plan.plan import Dispatch, Plan, Prices
 from .plan.whatif import WhatIf, whatif
 from .scenarios.east_west import east_west
 from .scenarios.traces import from_traces
-from .scenarios.world import assumptions
+from .scenarios.world import Figure, assumptions, figures
 from .tables.corridors import Corridors
 from .tables.energy import Energy
 from .tables.jobs import Jobs
@@ -38,6 +38,7 @@ __all__ = [
     "DirectRule",
     "Dispatch",
     "Energy",
+    "Figure",
     "HourLedger",
     "ImplausibleUnitWarning",
     "Jobs",
@@ -60,6 +61,7 @@ __all__ = [
     "compare",
     "east_west",
     "evaluate",
+    "figures",
     "from_traces",
     "policies",
     "read_plan",

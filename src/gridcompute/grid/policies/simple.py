@@ -92,7 +92,8 @@ def cheapest(problem: Problem) -> Placement:
 def value_density(problem: Problem) -> Placement:
     """Return the placement by `cheapest` of the jobs that are worth most for their size first.
 
-    The size is the least accelerator-hours that a job takes. A job that costs more than it is worth
+    The size is the accelerator-hours that a job takes in the fastest class that can hold it,
+    wherever that is. A job that costs more than it is worth
     is left out.
     """
     klass, start = _nowhere(problem)

@@ -179,7 +179,7 @@ def from_traces(
     trace, where = _window(trace, start_h, n_jobs, hours)
     fixed = constants()
     for_jobs, for_weather = np.random.default_rng(seed).spawn(2)
-    sites = sites_of()
+    sites = sites_of(hours, fixed)
     most = SLOW * hours
     cut = int((trace.work_h > most).sum())
     work = np.minimum(trace.work_h, most)

@@ -1,65 +1,133 @@
 """The packaged world of the scenarios: twelve Chinese sites with their energy, accelerators and
 network.
 
-All figures stand in the CSV tables of the folder ``data``, each row with its source or the word
-"assumption".
+All figures stand in one table, ``data/figures.csv``: each with its unit, its kind (sourced, derived
+or assumed) and its source.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..tables.corridors import GB_PER_GBIT_S_HOUR, Corridors, great_circle_km, one_way_ms
 from ..tables.energy import Energy
+from ..tables.limits import rule_of
 from ..tables.quotas import Quotas
 from ..tables.sites import Classes, Sites
+from ..tables.sources import KINDS
 
 if TYPE_CHECKING:
     from ..tables.column import Floats, Int32s
 
-__all__ = ["Rows", "assumptions", "table"]
+__all__ = ["CORRIDORS", "STAGES", "Figure", "Rows", "assumptions", "figures", "table"]
 
 Rows = list[dict[str, str]]
+
+#: Where the country's accelerators stand: as built by mid 2025, or as planned.
+STAGES = ("planned", "today")
+#: What joins Xinjiang to Chongqing: a network for data, the power line, both or neither.
+CORRIDORS = ("both", "data", "power", "none")
+
+
+class Figure(NamedTuple):
+    """A figure of the packaged scenario.
+
+    Parameters
+    ----------
+    name : str
+        Table, row and column, as in "sites/Hami/battery_h".
+    value : str
+        As the table has it: a number, some numbers, or a word.
+    unit : str
+    kind : "sourced", "derived" or "assumed"
+    source : str
+        Where a sourced figure is printed; from what a derived one follows; why an assumed one is as
+        it is, which may be empty.
+    """
+
+    name: str
+    value: str
+    unit: str
+    kind: str
+    source: str
+
+
+@cache
+def _figures() -> tuple[Figure, ...]:
+    import csv
+    from importlib import resources
+
+    text = resources.files(__package__).joinpath("data/figures.csv").read_text(encoding="utf-8")
+    return tuple(Figure(**row) for row in csv.DictReader(text.splitlines()))
+
+
+def figures(kind: str | None = None) -> list[Figure]:
+    """Every figure of the packaged scenario, with its unit, its kind and its source.
+
+    Parameters
+    ----------
+    kind : "sourced", "derived" or "assumed", optional
+        None = all.
+
+    Returns
+    -------
+    list of Figure
+        Named tuples ``(name, value, unit, kind, source)``, in the order of the table.
+
+    Raises
+    ------
+    InvalidProblemError
+        Another kind.
+
+    Notes
+    -----
+    What is not in the list is drawn at random by these figures (jobs, clouds, wind) or computed
+    from them; the jobs' number and the seed are the caller's.
+
+    Examples
+    --------
+    >>> from gridcompute import grid
+    >>> certificate = next(f for f in grid.figures() if f.name == "constants/certificate/value")
+    >>> certificate.value, certificate.unit, certificate.kind, certificate.source[:18]
+    ('0.0052', 'yuan/kWh', 'sourced', 'GEC of vintage 202')
+    """
+    if kind is not None:
+        rule_of("kind", kind, KINDS)
+    return [figure for figure in _figures() if kind in (None, figure.kind)]
+
+
+def assumptions() -> list[Figure]:
+    """The figures of the packaged scenario that were chosen, since no source was found.
+
+    Returns
+    -------
+    list of Figure
+        ``figures("assumed")``.
+
+    Examples
+    --------
+    >>> from gridcompute import grid
+    >>> "constants/wind_mean/value" in [figure.name for figure in grid.assumptions()]
+    True
+    """
+    return figures("assumed")
+
+
+@cache
+def _tables() -> dict[str, dict[str, dict[str, str]]]:
+    out: dict[str, dict[str, dict[str, str]]] = {}
+    for figure in _figures():
+        name, row, column = figure.name.split("/")
+        out.setdefault(name, {}).setdefault(row, {"name": row})[column] = figure.value
+    return out
 
 
 def table(name: str) -> Rows:
     """The rows of a packaged table, e.g. ``table("sites")``, as text."""
-    import csv
-    from importlib import resources
-
-    text = resources.files(__package__).joinpath(f"data/{name}.csv").read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
-
-
-def assumptions() -> list[tuple[str, str, str]]:
-    """Every row of the packaged tables with its source: (table, row, source).
-
-    Examples
-    --------
-    >>> next(row for row in assumptions() if row[:2] == ("constants", "certificate"))[2][:20]
-    'GEC of 2025 vintage,'
-    """
-    names = [
-        "sites",
-        "accelerators",
-        "families",
-        "corridors",
-        "lines",
-        "tariffs",
-        "arrivals",
-        "constants",
-    ]
-    return [
-        (
-            name,
-            " ".join(list(row.values())[: 2 if name in ("corridors", "tariffs") else 1]),
-            row["source"],
-        )
-        for name in names
-        for row in table(name)
-    ]
+    return [dict(row) for row in _tables()[name].values()]
 
 
 def constants() -> dict[str, float]:
@@ -67,20 +135,41 @@ def constants() -> dict[str, float]:
     return {row["name"]: float(row["value"]) for row in table("constants")}
 
 
-def sites_of() -> Sites:
+def said_of_figures() -> tuple[tuple[str, str], ...]:
+    """What `Problem.sources` says of each figure: its name and value, its kind and source."""
+    out = []
+    for name, value, unit, kind, source in _figures():
+        what = f"{name} = {value} {unit}".rstrip()
+        out.append((what, f"{kind}: {source}" if source else kind))
+    return tuple(out)
+
+
+def sites_of(hours: int, fixed: dict[str, float]) -> Sites:
+    """The sites, their PUE by the hour: cooling takes most in the afternoon of local solar time."""
     rows = table("sites")
+    longitude = column_of(rows, "longitude")
+    clock = np.cos(2 * np.pi * (solar_time(hours, longitude) - 15.0) / 24.0)
+    cooling = column_of(rows, "pue")[:, None] - 1.0
     regions = sorted({row["region"] for row in rows})
     operators = sorted({row["operator"] for row in rows})
     return Sites(
         name=np.array([row["name"] for row in rows]),
         latitude=column_of(rows, "latitude"),
-        longitude=column_of(rows, "longitude"),
-        pue=column_of(rows, "pue"),
+        longitude=longitude,
+        pue=1.0 + cooling * (1.0 + fixed["pue_swing"] * clock),
         new=column_of(rows, "new") == 1,
         carbon_g_per_kwh=column_of(rows, "carbon_g_per_kwh"),
         region=np.array([regions.index(row["region"]) for row in rows]),
         operator=np.array([operators.index(row["operator"]) for row in rows]),
+        region_names=tuple(regions),
+        operator_names=tuple(operators),
     )
+
+
+def solar_time(hours: int, longitude: Floats) -> Floats:
+    """Local solar time in the middle of each hour of China Standard Time, (n_sites, n_hours)."""
+    clock = np.arange(hours) % 24 + 0.5
+    return np.asarray(clock - ((120.0 - longitude) / 15.0)[:, None])
 
 
 def kinds_and_speeds() -> tuple[Rows, Floats, tuple[str, ...]]:
@@ -91,11 +180,16 @@ def kinds_and_speeds() -> tuple[Rows, Floats, tuple[str, ...]]:
 
 
 def classes_of(
-    hours: int, accelerators: float, kinds: Rows, speed: Floats, families: tuple[str, ...]
+    hours: int,
+    accelerators: float,
+    kinds: Rows,
+    speed: Floats,
+    families: tuple[str, ...],
+    stage: str = "planned",
 ) -> Classes:
     """`accelerators` of them in every hour, split over the sites and `kinds` by their shares."""
     rows = table("sites")
-    share = np.outer(shares_of(rows, "capacity_share"), shares_of(kinds, "share")).reshape(-1)
+    share = np.outer(shares_of(rows, f"pflops_{stage}"), shares_of(kinds, "share")).reshape(-1)
     count = np.maximum(np.rint(accelerators * share), 1).astype(np.int64)
     kind = np.tile(np.arange(len(kinds), dtype=np.int32), len(rows))
     return Classes(
@@ -112,33 +206,42 @@ def classes_of(
 
 
 def peak_kw_of(sites: Sites, classes: Classes) -> Floats:
-    busy = (
-        (classes.power_kw + classes.overhead_kw) * sites.pue[classes.site] * classes.capacity[:, 0]
-    )
+    """Draw of each site with all its accelerators busy, at its mean PUE."""
+    pue = sites.pue.reshape(len(sites), -1).mean(axis=1)
+    busy = (classes.power_kw + classes.overhead_kw) * pue[classes.site] * classes.capacity[:, 0]
     return np.bincount(classes.site, busy, len(sites)).astype(np.float64)
 
 
 def energy_of(
-    hours: int, fixed: dict[str, float], sites: Sites, peak_kw: Floats, rng: np.random.Generator
+    hours: int,
+    fixed: dict[str, float],
+    sites: Sites,
+    peak_kw: Floats,
+    rng: np.random.Generator,
+    *,
+    line: bool = True,
 ) -> Energy:
+    """Sun, wind, tariffs, batteries; with or without what the `line` brings to its end."""
     rows = table("sites")
     sources = ("pv", "wind", "hydro")
     shape = np.stack([_solar(hours, sites, fixed, rng), _wind(hours, sites, fixed, rng)])
     shape = np.concatenate([shape, np.full_like(shape[:1], fixed["hydro"])])
     size = np.array([column_of(rows, s) for s in sources]) * fixed["renewables_factor"] * peak_kw
-    curves = {(r["shape"], int(r["hour"])): float(r["factor"]) for r in table("tariffs")}
-    curve = np.array([[curves[row["tariff_shape"], h % 24] for h in range(hours)] for row in rows])
-    tariff = column_of(rows, "tariff_yuan_per_kwh")[:, None] * curve
+    tariff = _tariffs(hours, fixed)
     battery = column_of(rows, "battery_h") * peak_kw
     green = column_of(rows, "grid_green_share")
-    for line in table("lines"):
-        to, part = list(sites.name).index(line["to"]), float(line["share_of_receiving_grid"])
-        green[to] += part * (float(line["green_twh"]) / float(line["annual_twh"]) - green[to])
+    bundled = np.repeat((column_of(rows, "bundled") * peak_kw)[:, None], hours, axis=1)
+    for row in table("lines") if line else ():
+        begin, end = (list(sites.name).index(row[k]) for k in ("from", "to"))
+        part, wind = float(row["share_of_receiving_grid"]), float(row["wind_part"])
+        green[end] += part * (float(row["green_twh"]) / float(row["annual_twh"]) - green[end])
+        sent = wind * shape[1, begin] + (1 - wind) * shape[0, begin]
+        bundled[end] += float(row["contract"]) * peak_kw[end] * (1 - float(row["loss"])) * sent
     return Energy(
         source_names=sources,
         direct_kwh=size[:, :, None] * shape,
-        direct_yuan_per_kwh=np.full((len(sources), len(rows)), fixed["direct_ppa"]),
-        bundled_kwh=np.repeat((column_of(rows, "bundled") * peak_kw)[:, None], hours, axis=1),
+        direct_yuan_per_kwh=np.full((len(sources), len(rows)), fixed["direct_yuan"]),
+        bundled_kwh=bundled,
         bundled_yuan_per_kwh=tariff + fixed["bundled_premium"],
         tariff_yuan_per_kwh=tariff,
         base_load_kwh=fixed["base_load_share"] / (1 + fixed["base_load_share"]) * peak_kw,
@@ -154,10 +257,29 @@ def energy_of(
     )
 
 
+def _tariffs(hours: int, fixed: dict[str, float]) -> Floats:
+    """Price of grid power: each site's flat price by the peak and valley hours of its province."""
+    provinces = {row["name"]: row for row in table("tariffs")}
+    rows = table("sites")
+    factor = np.ones((len(rows), hours))
+    for i, row in enumerate(rows):
+        of = provinces[row["province"]]
+        part = fixed["floating_part"] if of["floats"] == "energy" else 1.0
+        day = np.zeros(24)
+        for which, change in (
+            ("peak", float(of["peak_up"])),
+            ("valley", -float(of["valley_down"])),
+        ):
+            for span in of[f"{which}_hours"].split():
+                first, last = map(int, span.split("-"))
+                day[first:last] = part * change
+        factor[i] += day[np.arange(hours) % 24]
+    return column_of(rows, "tariff_yuan_per_kwh")[:, None] * factor
+
+
 def _solar(hours: int, sites: Sites, fixed: dict[str, float], rng: np.random.Generator) -> Floats:
     """Half-sine from six to eighteen of local solar time, under passing clouds."""
-    clock = np.arange(hours) % 24 + 0.5
-    solar = clock - ((120.0 - sites.longitude) / 15.0)[:, None]
+    solar = solar_time(hours, sites.longitude)
     cloud = rng.uniform(fixed["cloud_low"], 1.0, solar.shape)
     return np.maximum(np.sin(np.pi * (solar - 6.0) / 12.0), 0.0) * cloud
 
@@ -174,15 +296,27 @@ def _wind(hours: int, sites: Sites, fixed: dict[str, float], rng: np.random.Gene
     return out
 
 
-def corridors_of(hours: int, sites: Sites, mean_gb_per_h: float) -> Corridors:
+def corridors_of(
+    hours: int,
+    sites: Sites,
+    mean_gb_per_h: float,
+    *,
+    stage: str = "planned",
+    corridor: bool = True,
+) -> Corridors:
+    """The network: between hubs, from and to Xinjiang, and its corridor to Chengdu-Chongqing."""
     distance = great_circle_km(sites.latitude, sites.longitude)
-    names = list(sites.name)
+    region = np.array([row["region"] for row in table("sites")])
+    far, near = region == "Xinjiang", region == "Chengdu-Chongqing"
+    over = np.full(distance.shape, "hubs", object)
+    over[far[:, None] != far] = "xinjiang"
+    if corridor:
+        over[(far[:, None] & near) | (near[:, None] & far)] = "corridor"
     out = {k: np.zeros(distance.shape) for k in ("bandwidth", "price", "delay")}
-    for row in table("corridors"):
-        o, d = row["origin"], row["destination"]
-        at = (slice(None), slice(None)) if o == "*" else (names.index(o), names.index(d))
+    for row in table("network"):
+        at = over == row["name"]
         least = float(row["least_gbit_s"]) * GB_PER_GBIT_S_HOUR
-        out["bandwidth"][at] = max(float(row["capacity_share"]) * mean_gb_per_h, least)
+        out["bandwidth"][at] = max(float(row[f"share_{stage}"]) * mean_gb_per_h, least)
         per_km = float(row["yuan_per_gb_1000km"]) / 1000
         out["price"][at] = (float(row["base_yuan_per_gb"]) + per_km * distance)[at]
         ms = one_way_ms(
@@ -197,7 +331,11 @@ def corridors_of(hours: int, sites: Sites, mean_gb_per_h: float) -> Corridors:
 
 
 def quotas_of(fixed: dict[str, float], tenant: Int32s, accelerator_h: Floats) -> Quotas:
-    """The tenants with the largest demand are capped at a share of it."""
+    """The tenants with the largest demand are capped at a share of it.
+
+    `accelerator_h` is what each job takes of the fleet's accelerators in the mean, the unit in
+    which a quota counts: hours of the reference are fewer, and a cap in them would bind by that.
+    """
     demand = np.bincount(tenant, accelerator_h, int(fixed["tenants"]))
     upper = np.full(len(demand), np.inf)
     largest = np.argsort(-demand, kind="stable")[: int(fixed["capped_tenants"])]

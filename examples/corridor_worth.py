@@ -1,0 +1,161 @@
+"""What is the corridor from Xinjiang to Chongqing worth, in yuan, in tonnes and in green share?
+
+    python examples/corridor_worth.py
+    python examples/corridor_worth.py --jobs 5000 --gap 0.01 --stages planned
+    python examples/corridor_worth.py --out out/corridor.svg
+
+One day of the packaged scenario, eight times: with the accelerators where they stand today and
+where they are planned, and each with the whole corridor, with the network for data alone, with the
+power line alone, and with neither. The jobs, the weather and the number of accelerators are the
+same. A row says what is lost without a part of the corridor.
+
+Neither of two plans need be the best there is. So yuan are given as an interval, which the bounds
+of the two plans prove for the best ones; where it holds 0, the answer is beyond what was proved,
+and the table says so. Tonnes and shares are those of the plans found: no bound speaks of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import gridcompute as gc
+from gridcompute import grid
+
+STAGES = {"today": "as built by mid 2025", "planned": "as planned"}
+#: What is left of the corridor, and how a row of the table calls what is missing.
+LEFT = {"power": "no network for data", "data": "no power line", "none": "neither"}
+#: From Xinjiang, and the site at the corridor's other end.
+FAR, NEAR = ("Hami", "Karamay"), "Chongqing"
+
+
+class Row(NamedTuple):
+    """What a day without a part of the corridor comes to, beside the day with all of it."""
+
+    stage: str
+    without: str
+    #: Least and most by which the best plan's cost rises, yuan.
+    yuan: tuple[float, float]
+    #: Do the bounds tell whether it rises or falls?
+    told: bool
+    #: Yuan of the whole day with the corridor.
+    cost: float
+    tco2: float
+    #: Percentage points of the hourly green share of all sites, by which it falls.
+    green_points: float
+    #: Part of accelerator-hours in use in Xinjiang and at Chongqing's new site, with and without.
+    far_used: tuple[float, float]
+    near_used: tuple[float, float]
+    near_green: tuple[float, float]
+
+
+def used(plan: grid.Plan, names: tuple[str, ...]) -> float:
+    """The part of these sites' accelerator-hours that jobs take."""
+    t, classes = plan.table(), plan.problem.classes
+    at = np.flatnonzero(np.isin(plan.problem.sites.name, names))
+    taken = (t["gang"] * t["hours"])[np.isin(t["site"], at)].sum()
+    return float(taken / classes.capacity[np.isin(classes.site, at)].sum())
+
+
+def green(plan: grid.Plan, names: tuple[str, ...] = ()) -> float:
+    """The hourly green share (N2) of these sites, or of all."""
+    account, name = plan.green, plan.problem.sites.name
+    at = np.isin(name, names) if names else np.ones(len(name), bool)
+    return float(account["green_kwh"][at].sum() / account["load_kwh"][at].sum())
+
+
+def solve(n_jobs: int, seed: int, gap: float, stages: list[str]) -> list[Row]:
+    """The rows, each plan solved from the prices of the one before."""
+    rows = []
+    for stage in stages:
+        whole, plan = None, None
+        for corridor in ("both", *LEFT):
+            problem = grid.east_west(n_jobs=n_jobs, seed=seed, stage=stage, corridor=corridor)
+            prices = None if plan is None else plan.prices.replace(placement=None)
+            plan = gc.match(problem, gap=gap, prices=prices)
+            print(f"{problem.name}: {plan.objective_yuan:,.0f} yuan, gap {plan.gap:.3%}", flush=True)
+            if whole is None:
+                whole = plan
+                continue
+            change = grid.WhatIf(whole, plan)
+            rows.append(
+                Row(
+                    stage=stage,
+                    without=LEFT[corridor],
+                    yuan=change.between,
+                    told=change.told,
+                    cost=whole.objective_yuan,
+                    tco2=float((plan.green["n4_tco2"] - whole.green["n4_tco2"]).sum()),
+                    green_points=100 * (green(whole) - green(plan)),
+                    far_used=(used(whole, FAR), used(plan, FAR)),
+                    near_used=(used(whole, (NEAR,)), used(plan, (NEAR,))),
+                    near_green=(green(whole, (NEAR,)), green(plan, (NEAR,))),
+                )
+            )
+    return rows
+
+
+def show(rows: list[Row]) -> None:
+    """The table."""
+    head = ("accelerators", "without", "yuan a day", "of cost", "t CO2", "green", "Xinjiang used")
+    print("\n| " + " | ".join((*head, "Chongqing used", "Chongqing green")) + " |")
+    print("|" + "---|" * (len(head) + 2))
+    for r in rows:
+        low, high = r.yuan
+        yuan = f"{low:,.0f} to {high:,.0f}" if r.told else f"not told: {low:,.0f} to {high:,.0f}"
+        cells = [
+            STAGES[r.stage],
+            r.without,
+            yuan,
+            f"{low / r.cost:.2%} to {high / r.cost:.2%}",
+            f"{r.tco2:+.1f}",
+            f"{-r.green_points:+.1f} points",
+            *(f"{a:.0%}, then {b:.0%}" for a, b in (r.far_used, r.near_used, r.near_green)),
+        ]
+        print("| " + " | ".join(cells) + " |")
+
+
+def draw(rows: list[Row], path: Path) -> None:
+    """The intervals of the table as bars, into a file."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "corridor"
+    import matplotlib.pyplot as plt
+
+    figure, ax = plt.subplots(figsize=(7.2, 3.0), layout="constrained")
+    colours = {"today": "#999999", "planned": "#009e73"}
+    for i, r in enumerate(reversed(rows)):
+        low, high = (100 * yuan / r.cost for yuan in r.yuan)
+        ax.barh(i, max(low, 0.0), color=colours[r.stage])
+        ax.plot([low, high], [i, i], color="black", linewidth=2)
+    ax.set_yticks(range(len(rows)), [f"{STAGES[r.stage]}: {r.without}" for r in reversed(rows)])
+    ax.axvline(0.0, color="black", linewidth=0.8)
+    ax.set_xlabel("what is lost, % of the day's cost: bar, surely; line, what the bounds leave open")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata: dict[str, Any] = {"Date": None}
+    figure.savefig(path, metadata=metadata)
+    plt.close(figure)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Solve, print the table and draw it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--gap", type=float, default=0.001)
+    parser.add_argument("--stages", nargs="+", choices=list(STAGES), default=list(STAGES))
+    parser.add_argument("--out", type=Path, help="an SVG file to draw the table into")
+    asked = parser.parse_args(arguments)
+    rows = solve(asked.jobs, asked.seed, asked.gap, asked.stages)
+    show(rows)
+    if asked.out:
+        draw(rows, asked.out)
+        print(f"the figure: {asked.out}")
+
+
+if __name__ == "__main__":
+    main()
