@@ -158,9 +158,9 @@ def test_a_batterys_worth_is_what_more_of_it_saves() -> None:
     for k, name in enumerate(("battery_kwh", "battery_kw")):
         for s in np.flatnonzero(energy.battery_kwh):
             more = getattr(energy, name).copy()
-            more[s] += 0.1
+            more[s] += 0.01
             saved = EnergyBlock(problem.replace(energy=energy.replace(**{name: more}))).serve(load)
-            assert (here.yuan - saved.yuan) / 0.1 == pytest.approx(
+            assert (here.yuan - saved.yuan) / 0.01 == pytest.approx(
                 here.storage_yuan[s, k], abs=0.01
             ), (name, problem.sites.name[s])
 
