@@ -76,7 +76,9 @@ def solve(n_jobs: int, seed: int, gap: float, stages: list[str]) -> list[Row]:
             problem = grid.east_west(n_jobs=n_jobs, seed=seed, stage=stage, corridor=corridor)
             prices = None if plan is None else plan.prices.replace(placement=None)
             plan = gc.match(problem, gap=gap, prices=prices)
-            print(f"{problem.name}: {plan.objective_yuan:,.0f} yuan, gap {plan.gap:.3%}", flush=True)
+            print(
+                f"{problem.name}: {plan.objective_yuan:,.0f} yuan, gap {plan.gap:.3%}", flush=True
+            )
             if whole is None:
                 whole = plan
                 continue
@@ -134,7 +136,9 @@ def draw(rows: list[Row], path: Path) -> None:
         ax.plot([low, high], [i, i], color="black", linewidth=2)
     ax.set_yticks(range(len(rows)), [f"{STAGES[r.stage]}: {r.without}" for r in reversed(rows)])
     ax.axvline(0.0, color="black", linewidth=0.8)
-    ax.set_xlabel("what is lost, % of the day's cost: bar, surely; line, what the bounds leave open")
+    ax.set_xlabel(
+        "lost, % of the day's cost: bar, surely; line, what the bounds leave open"
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata: dict[str, Any] = {"Date": None}
     figure.savefig(path, metadata=metadata)

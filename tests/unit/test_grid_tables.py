@@ -157,9 +157,7 @@ def test_problem_checks_its_tables_against_each_other() -> None:
     for column, jobs_ in bad.items():
         with pytest.raises(InvalidProblemError, match=rf"jobs\.{column}\[0\]"):
             problem.replace(jobs=jobs_)
-    with pytest.raises(
-        InvalidProblemError, match=r"sites\.pue has shape \(12, 24\).*needed 23"
-    ):
+    with pytest.raises(InvalidProblemError, match=r"sites\.pue has shape \(12, 24\).*needed 23"):
         problem.replace(hours=23)
     with pytest.raises(TypeError, match="must be a Sites"):
         problem.replace(sites=problem.classes)
