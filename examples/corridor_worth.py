@@ -18,12 +18,17 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 import gridcompute as gc
 from gridcompute import grid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.figure import Figure
 
 STAGES = {"today": "as built by mid 2025", "planned": "as planned"}
 #: What is left of the corridor, and how a row of the table calls what is missing.
@@ -67,8 +72,10 @@ def green(plan: grid.Plan, names: tuple[str, ...] = ()) -> float:
     return float(account["green_kwh"][at].sum() / account["load_kwh"][at].sum())
 
 
-def solve(n_jobs: int, seed: int, gap: float, stages: list[str]) -> list[Row]:
-    """The rows, each plan solved from the prices of the one before."""
+def solve(
+    n_jobs: int, seed: int, gap: float, stages: list[str], say: Callable[[str], None] = print
+) -> list[Row]:
+    """The rows, each plan solved from the prices of the one before; `say` is told of each plan."""
     rows = []
     for stage in stages:
         whole, plan = None, None
@@ -76,9 +83,7 @@ def solve(n_jobs: int, seed: int, gap: float, stages: list[str]) -> list[Row]:
             problem = grid.east_west(n_jobs=n_jobs, seed=seed, stage=stage, corridor=corridor)
             prices = None if plan is None else plan.prices.replace(placement=None)
             plan = gc.match(problem, gap=gap, prices=prices)
-            print(
-                f"{problem.name}: {plan.objective_yuan:,.0f} yuan, gap {plan.gap:.3%}", flush=True
-            )
+            say(f"{problem.name}: {plan.objective_yuan:,.0f} yuan, gap {plan.gap:.3%}")
             if whole is None:
                 whole = plan
                 continue
@@ -120,12 +125,8 @@ def show(rows: list[Row]) -> None:
         print("| " + " | ".join(cells) + " |")
 
 
-def draw(rows: list[Row], path: Path) -> None:
-    """The intervals of the table as bars, into a file."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "corridor"
+def draw(rows: list[Row]) -> Figure:
+    """The intervals of the table as bars."""
     import matplotlib.pyplot as plt
 
     figure, ax = plt.subplots(figsize=(7.2, 3.0), layout="constrained")
@@ -136,13 +137,8 @@ def draw(rows: list[Row], path: Path) -> None:
         ax.plot([low, high], [i, i], color="black", linewidth=2)
     ax.set_yticks(range(len(rows)), [f"{STAGES[r.stage]}: {r.without}" for r in reversed(rows)])
     ax.axvline(0.0, color="black", linewidth=0.8)
-    ax.set_xlabel(
-        "lost, % of the day's cost: bar, surely; line, what the bounds leave open"
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    metadata: dict[str, Any] = {"Date": None}
-    figure.savefig(path, metadata=metadata)
-    plt.close(figure)
+    ax.set_xlabel("lost, % of the day's cost: bar, surely; line, what the bounds leave open")
+    return figure
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -157,7 +153,13 @@ def main(arguments: list[str] | None = None) -> None:
     rows = solve(asked.jobs, asked.seed, asked.gap, asked.stages)
     show(rows)
     if asked.out:
-        draw(rows, asked.out)
+        import matplotlib as mpl
+
+        mpl.use("svg")
+        mpl.rcParams["svg.hashsalt"] = "corridor"
+        asked.out.parent.mkdir(parents=True, exist_ok=True)
+        metadata: dict[str, Any] = {"Date": None}
+        draw(rows).savefig(asked.out, metadata=metadata)
         print(f"the figure: {asked.out}")
 
 

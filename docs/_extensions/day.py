@@ -1,8 +1,11 @@
-"""The day that pages show: solved once in a build, whichever page asks first."""
+"""What pages show: a day that is solved once in a build, scripts of the examples, tables."""
 
 from __future__ import annotations
 
+import importlib.util
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import gridcompute as gc
 
@@ -11,6 +14,17 @@ import gridcompute as gc
 def plan() -> gc.grid.Plan:
     """A plan for four hundred jobs of the packaged scenario."""
     return gc.match(gc.grid.east_west(n_jobs=400, seed=0), gap=0.05, time_limit=15)
+
+
+def example(name: str) -> Any:
+    """A script of the folder examples, as a module."""
+    path = Path(__file__).resolve().parents[2] / "examples" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def table(head: list[str], rows: list[list[object]]) -> str:

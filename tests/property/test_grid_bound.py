@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grid_oracles import dispatch_of, energy_prices, greedy_plan, load_of
+from grid_oracles import dispatch_of, energy_prices, greedy_plan, load_of, lp_optimum
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.checker.bound import energy_bound, lower_bound
 from gridcompute.grid.checker.energy_lp import EnergyProgram
@@ -25,17 +25,27 @@ def plan() -> grid.Plan:
     return greedy_plan(grid.east_west(n_jobs=100, seed=1))
 
 
+@pytest.fixture(scope="module")
+def relaxed(plan: grid.Plan) -> tuple[float, grid.Prices]:
+    """The optimum of the relaxation, and the prices that prove it."""
+    return lp_optimum(plan.problem)[:2]
+
+
 @few
-@given(seed=st.integers(0, 2**32), size=st.sampled_from([0.0, 0.01, 0.3, 3.0, 100.0]))
-def test_no_prices_prove_more_than_a_plan_costs(plan: grid.Plan, seed: int, size: float) -> None:
+@given(seed=st.integers(0, 2**32), size=st.sampled_from([0.0, 1e-3, 0.01, 0.3, 100.0]))
+def test_no_prices_prove_more_than_a_plan_costs(
+    plan: grid.Plan, relaxed: tuple[float, grid.Prices], seed: int, size: float
+) -> None:
     """If this fails, a certificate can be forged by choosing prices."""
-    rng = np.random.default_rng(seed)
+    best, rng = relaxed[1], np.random.default_rng(seed)
     sparse = rng.random(plan.prices.capacity.shape) < 0.3
-    prices = plan.prices.replace(
-        capacity=size * rng.random(sparse.shape) * sparse,
-        energy=0.4 + size * rng.standard_normal((12, 24)),
-        corridor=0.1 * size * rng.random((12, 12, 24)) * (1 - np.eye(12))[:, :, None],
-        quota=size * rng.random(20) * np.isfinite(plan.problem.quotas.upper_accelerator_h),
+    prices = best.replace(
+        capacity=best.capacity + size * rng.random(sparse.shape) * sparse,
+        energy=best.energy + size * rng.standard_normal((12, 24)),
+        corridor=best.corridor
+        + 0.1 * size * rng.random((12, 12, 24)) * (1 - np.eye(12))[:, :, None],
+        quota=best.quota
+        + size * rng.random(20) * np.isfinite(plan.problem.quotas.upper_accelerator_h),
     )
     assert lower_bound(plan.problem, prices) <= plan.objective_yuan * (1 + 1e-9)
 
@@ -152,8 +162,12 @@ def test_one_bad_value_is_found_wherever_it_stands(column: str, row: int, value:
     assert caught.value.index == row
 
 
-def test_prices_have_the_shapes_of_their_problem(plan: grid.Plan) -> None:
+def test_prices_have_the_shapes_of_their_problem(
+    plan: grid.Plan, relaxed: tuple[float, grid.Prices]
+) -> None:
     """If this fails, the oracle's own prices do not fit, and the properties above say nothing."""
     prices = energy_prices(plan.problem, 0.3)
     assert prices.capacity.shape == plan.problem.classes.capacity.shape
-    assert lower_bound(plan.problem, prices) > 0
+    value, best = relaxed
+    assert 0 < value <= plan.objective_yuan
+    assert lower_bound(plan.problem, best) == pytest.approx(value, rel=1e-9)

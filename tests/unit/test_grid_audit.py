@@ -83,7 +83,10 @@ def test_certificates_raise_the_claim_and_nothing_else() -> None:
     """If this fails, the account hides that certificates move no energy."""
     problem = grid.east_west(n_jobs=200, seed=2)
     energy = problem.energy
-    problem = problem.replace(energy=energy.replace(direct_kwh=0.3 * energy.direct_kwh))
+    energy = energy.replace(
+        direct_kwh=0.3 * energy.direct_kwh, bundled_yuan_per_kwh=energy.tariff_yuan_per_kwh + 0.2
+    )
+    problem = problem.replace(energy=energy)
     plans = {}
     for rule, scope in (("volume", "site"), ("hourly", "site")):
         mandate = grid.Mandate(share=0.8, rule=rule, scope=scope)

@@ -231,13 +231,13 @@ def test_a_sample_counts_nothing_too_often(
     """
     market = market_of(world[0])
     order, size = market.order(), market.min_accelerator_hours()
-    samples = systematic_samples(order, size, count, (np.arange(400) + 0.5) / 400)
+    samples = systematic_samples(order, size, count, (np.arange(2000) + 0.5) / 2000)
     seen = np.zeros(len(order))
     for rows, weight in samples:
         assert len(np.unique(rows)) == len(rows)
         assert len(rows) < 1.5 * count
         seen[rows] += weight / len(samples)
-    np.testing.assert_allclose(seen, 1.0, atol=0.25)
+    np.testing.assert_allclose(seen, 1.0, atol=0.1)
     assert abs(seen.mean() - 1.0) < 0.01
 
 
@@ -256,7 +256,10 @@ def test_a_sample_of_few_is_all_of_them(
 def test_curves_about_a_load_know_the_jump_where_the_mandate_is_just_met() -> None:
     """If this fails, exchanges send jobs to where the last green kWh is in use already."""
     problem = grid.east_west(n_jobs=2000, seed=3)
-    problem = problem.replace(mandate=dataclasses.replace(problem.mandate, share=0.9))
+    problem = problem.replace(
+        mandate=dataclasses.replace(problem.mandate, share=0.9),
+        energy=problem.energy.replace(direct_kwh=0.5 * problem.energy.direct_kwh),
+    )
     block, base = EnergyBlock(problem), problem.energy.base_load_kwh
     room, part = block.most_kwh - base, np.full((len(base), 1), 0.3)
     sites = problem.mandate_rows.member.argmax(axis=1)
@@ -282,7 +285,8 @@ def test_curves_about_a_load_know_the_jump_where_the_mandate_is_just_met() -> No
             other[s] *= 1 + sign * 1e-4
             change = charged(other) - charged(jobs)
             # A prediction saves too little or costs too much, if anything: steps that pay do pay.
-            assert change >= block.serve(base + other).yuan - here - 1e-6 * abs(change)
+            # A battery smooths where the cheapest source of an hour is just used up: 1 % at most.
+            assert change >= block.serve(base + other).yuan - here - 1e-2 * abs(change)
             slopes.append(sign * change)
         jumps += slopes[1] > 1.5 * slopes[0]
-    assert jumps > 2
+    assert jumps > 4

@@ -19,8 +19,15 @@ Change = Callable[[Plan], Plan]
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    """A sound plan for three hundred jobs."""
-    return greedy_plan(grid.east_west(n_jobs=300, seed=4))
+    """A sound plan for three hundred jobs, some of which fit nowhere; own plants are paid for."""
+    problem = grid.east_west(n_jobs=300, seed=4)
+    memory_gb = np.where(np.arange(300) % 9, problem.jobs.memory_gb, 1e6)
+    return greedy_plan(
+        problem.replace(
+            jobs=problem.jobs.replace(memory_gb=memory_gb),
+            energy=problem.energy.replace(direct_yuan_per_kwh=0.05),
+        )
+    )
 
 
 def test_a_sound_plan_is_valid(plan: Plan) -> None:
@@ -354,7 +361,7 @@ def test_a_plan_of_another_problems_size_is_refused_when_it_is_made(plan: Plan) 
 # ---------------------------------------------------------------- the bound
 
 
-@pytest.fixture(scope="module", params=[(0.0, 0.0), (0.8, 0.0), (0.95, 0.0), (0.8, 0.9)])
+@pytest.fixture(scope="module", params=[(0.0, 0.0), (0.8, 0.0), (0.95, 0.0), (0.8, 0.99)])
 def relaxed(request: pytest.FixtureRequest) -> tuple[grid.Problem, float, grid.Prices]:
     """A problem with its linear relaxation solved whole: without and with rules."""
     share, direct = request.param
@@ -433,7 +440,8 @@ def test_first_sum_agrees_with_a_loop_over_options() -> None:
         cost += jobs.data_gb[j] * prices.corridor[jobs.origin[j], s, t]
         cost += gang * d * prices.quota[jobs.tenant[j]]
         best[j] = min(best[j], cost)
-    assert jobs_bound(problem, prices) == pytest.approx(best.sum(), rel=1e-12)
+    # Rounding is taken off: of the sum of all amounts, which is twenty times this one.
+    assert 0 < best.sum() - jobs_bound(problem, prices) < 1e-11 * best.sum()
 
 
 def test_lower_quotas_may_have_negative_prices() -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import typer
 
 from .._certificate import Certificate
-from ..grid.tables.sources import by_kind
 
 if TYPE_CHECKING:
     from ..grid.plan.plan import Plan
