@@ -2,7 +2,8 @@
 
     python examples/corridor_worth.py
     python examples/corridor_worth.py --jobs 5000 --gap 0.01 --stages planned
-    python examples/corridor_worth.py --out out/corridor.svg
+    python examples/corridor_worth.py --rows out/corridor.json --out out/corridor.svg
+    python examples/corridor_worth.py --read out/corridor.json --out out/corridor.svg
 
 One day of the packaged scenario, eight times: with the accelerators where they stand today and
 where they are planned, and each with the whole corridor, with the network for data alone, with the
@@ -17,6 +18,7 @@ and the table says so. Tonnes and shares are those of the plans found: no bound 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -125,6 +127,23 @@ def show(rows: list[Row]) -> None:
         print("| " + " | ".join(cells) + " |")
 
 
+def save(rows: list[Row], path: Path) -> None:
+    """The rows as JSON, added to those of other stages in the file."""
+    new = {r.stage for r in rows}
+    kept = [r for r in load(path) if r.stage not in new]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = ",\n".join(json.dumps(r._asdict()) for r in [*kept, *rows])
+    path.write_text(f"[\n{text}\n]\n", encoding="utf-8")
+
+
+def load(path: Path) -> list[Row]:
+    """The rows of a file that `save` wrote, none if there is no file."""
+    told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return [
+        Row(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}) for row in told
+    ]
+
+
 def draw(rows: list[Row]) -> Figure:
     """The intervals of the table as bars."""
     import matplotlib.pyplot as plt
@@ -148,10 +167,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--gap", type=float, default=0.001)
     parser.add_argument("--stages", nargs="+", choices=list(STAGES), default=list(STAGES))
+    parser.add_argument("--rows", type=Path, help="a JSON file to write the rows into")
+    parser.add_argument("--read", type=Path, help="such a file, in place of solving")
     parser.add_argument("--out", type=Path, help="an SVG file to draw the table into")
     asked = parser.parse_args(arguments)
-    rows = solve(asked.jobs, asked.seed, asked.gap, asked.stages)
+    if asked.read:
+        rows = load(asked.read)
+    else:
+        rows = solve(asked.jobs, asked.seed, asked.gap, asked.stages)
     show(rows)
+    if asked.rows:
+        save(rows, asked.rows)
     if asked.out:
         import matplotlib as mpl
 

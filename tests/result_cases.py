@@ -129,6 +129,7 @@ RESULTS: dict[str, Any] = {
     "Audit": lambda: gc.grid.audit(plan()),
     "Problem": lambda: plan().problem,
     "Dispatch": lambda: plan().dispatch,
+    "Figure": lambda: gc.grid.figures()[0],
     "Prices": lambda: plan().prices,
     "Shares": quotas,
     "SharesCertificate": lambda: quotas().verify(),

@@ -9,6 +9,8 @@ from typing import Any
 
 import gridcompute as gc
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @cache
 def plan() -> gc.grid.Plan:
@@ -18,7 +20,7 @@ def plan() -> gc.grid.Plan:
 
 def example(name: str) -> Any:
     """A script of the folder examples, as a module."""
-    path = Path(__file__).resolve().parents[2] / "examples" / f"{name}.py"
+    path = ROOT / "examples" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
