@@ -1,6 +1,9 @@
 """One day, one fleet, six readings of "80 % green": what each rule claims, and what it does.
 
-    python examples/mandate_rules.py [--jobs 20000] [--seed 1]
+    python examples/mandate_rules.py [--jobs 20000] [--seed 1] [--renewables 0.5]
+
+A calm day: sun, wind and water of the sites' own are half of what the scenario has, for on a day
+with all of it most new sites are above 80 % by themselves, since their own power costs least.
 
 The rows of the table: no rule; 80 % by volume with certificates, per site; 80 % hourly, pooled by
 operator; 80 % hourly, per site; and 90 % by volume and hourly, pooled. For the sites held to the
@@ -43,9 +46,11 @@ class Row(NamedTuple):
     moved: float
 
 
-def solve(n_jobs: int, seed: int, gap: float) -> dict[str, Row]:
+def solve(n_jobs: int, seed: int, gap: float, renewables: float) -> dict[str, Row]:
     """The day under each rule, each solved from the prices of the one before."""
     problem = grid.east_west(n_jobs=n_jobs, seed=seed)
+    own = renewables * problem.energy.direct_kwh
+    problem = problem.replace(energy=problem.energy.replace(direct_kwh=own))
     rows: dict[str, Row] = {}
     first: grid.Plan | None = None
     plan: grid.Plan | None = None
@@ -95,20 +100,22 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--gap", type=float, default=0.005)
+    parser.add_argument("--renewables", type=float, default=0.5, help="1 = as the scenario has")
     asked = parser.parse_args()
-    rows = solve(asked.jobs, asked.seed, asked.gap)
+    rows = solve(asked.jobs, asked.seed, asked.gap, asked.renewables)
     show(rows)
     none, volume, pooled, site = list(rows.values())[:4]
     certificate = grid.east_west(n_jobs=1).energy.certificate_yuan_per_kwh
-    assert volume.claimed > 0.8 > volume.mean - 0.05, "certificates make the claim"
-    assert abs(volume.lowest - none.lowest) < 0.05, "certificates move nothing"
+    assert volume.claimed >= 0.8 - 1e-6, "the claim is made"
+    assert volume.claimed > volume.mean + 0.01, "by certificates, beyond what was used"
+    assert volume.moved < 0.005, "certificates move no job"
     assert volume.price[1] <= certificate * 1.01, "the mandate costs no more than a certificate"
-    assert pooled.lowest < 0.7 < 0.8 <= pooled.mean + 1e-6, "pooling leaves the lowest site behind"
+    assert pooled.lowest < 0.78 < 0.8 <= pooled.mean + 1e-6, "pooling leaves the lowest site behind"
     assert site.worst_with_short >= 0.8 - 1e-6, "what is missing to 80 % at any site is priced"
     assert site.lowest > max(pooled.lowest, none.lowest + 0.2), "hourly per site lifts every site"
-    assert site.moved > volume.moved + 0.01, "and moves load, which certificates do not"
+    assert site.moved > volume.moved + 0.01, "and moves load"
     assert site.tco2 < 0.85 * none.tco2, "and cuts emissions"
-    print("certificates move nothing; pooling leaves the lowest site behind; per site moves jobs")
+    print("certificates move no job; pooling leaves the lowest site behind; per site moves jobs")
 
 
 if __name__ == "__main__":

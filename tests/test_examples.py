@@ -115,7 +115,7 @@ def test_the_mandates_rules_differ_in_kind(monkeypatch, capsys):
     load("mandate_rules").main()
     out = capsys.readouterr().out
     assert "90 % hourly, operator" in out
-    assert "certificates move nothing" in out
+    assert "certificates move no job" in out
 
 
 @pytest.fixture(scope="module")
