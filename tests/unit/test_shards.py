@@ -177,15 +177,20 @@ def test_a_job_that_fits_nowhere_is_proved() -> None:
     assert "job 70000 may be placed" in refused(m, witness_job=70_000)
 
 
+@pytest.mark.parametrize("form", [{"terms": [([[1.0, np.inf, 2.0]], "k", None)]}, {"cost": "row"}])
 @pytest.mark.parametrize("unplaced", [None, "out"])
-def test_small_infeasible_problems_are_proved(unplaced: str | None) -> None:
+def test_small_infeasible_problems_are_proved(form: Any, unplaced: str | None) -> None:
     """What is gathered at the coordinator is proved as well; a column says who must be placed."""
-    columns = {"k": np.zeros(40, np.int32), "out": np.repeat([np.inf, 1.0], 20)}
+    columns = {
+        "k": np.zeros(40, np.int32),
+        "row": np.tile([1.0, np.inf, 2.0], (40, 1)),
+        "out": np.repeat([np.inf, 1.0], 20),
+    }
     source = gc.shards.generated(
         40,
         lambda a, b: {k: v[a:b] for k, v in columns.items()},
-        terms=[(np.array([[1.0, np.inf, 2.0]]), "k", None)],
         unplaced=unplaced,
+        **form,
     )
     m = gc.transport(source, [4, 100, 15])
     assert m.status == "infeasible"
