@@ -156,6 +156,21 @@ def test_max_moves_counts_evictions() -> None:
     assert len(world.match().changes["id"]) == 0
 
 
+def test_a_round_without_moves_left_is_no_false_answer() -> None:
+    """If this fails, `verify` refutes a round that `max_moves` stopped, or the next forgets it."""
+    world = cluster([4], cost=[(np.ones((1, 1)), None, None)], slots=None, max_moves=1)
+    world.add([job(1, "a", rank=0) for _ in range(4)], ids=range(4))
+    world.match()
+    world.add([job(1, "a", rank=1) for _ in range(4)], ids=range(10, 14))
+    for left in (3, 2, 1, 0):
+        m = world.match()
+        assert sum(i < 10 for i in running(world)) == left, "one a round makes way"
+        assert (m.stats["moves_deferred"] > 0) == (left > 0)
+        check = m.verify()
+        assert check.valid, check.reasons
+    assert m.stats["moves_deferred"] == 0
+
+
 def test_gangs_without_queues_are_near_the_optimum_of_transport() -> None:
     """If this fails, the bound of a round is no bound, or its plan far from it."""
     r = np.random.default_rng(3)

@@ -33,7 +33,7 @@ struct RoundAnswer {
   Cost slots_added_by_pins = 0;     // pinned jobs beyond the capacities that were set
   bool exact = false;
   std::vector<ReportedChange> changes;  // by job
-  Index moves_deferred = 0;             // changes deferred by max_moves
+  Index moves_deferred = 0;             // changes deferred by max_moves; of gangs: tries that it refused
   Index jobs_queued = 0;                // jobs that changes had queued when the round began
   WorkCounts counts;
   transport::Stats stats;  // of the cold solve, and the stages of the round

@@ -227,8 +227,9 @@ class LiveMatching(Matching):
         """Check the matching against its problem, as `Matching.verify` does.
 
         Of gangs in queues also: limits, jobs that may not be preempted, and that no job runs in the
-        place of a more important one of its queue. The bound is recomputed from the prices of slots
-        and of limits.
+        place of a more important one of its queue; the last not where the round was stopped, or
+        ``stats["moves_deferred"]`` says that `max_moves` left changes to the next one. The bound is
+        recomputed from the prices of slots and of limits.
         """
         rules = self._world.rules  # type: ignore[attr-defined]
         if rules is None or self.status == "infeasible":
@@ -272,9 +273,11 @@ class LiveMatching(Matching):
             )  # fmt: skip
         if apart and not self.bound <= high:
             reasons.append(f"bound: found {self.bound}, the prices prove {low}")
+        stopped = self.status in ("time_limit", "stopped")
         reasons += rules_check.broken(
-            jobs.columns, world.rules, jobs.before, jobs.assignment, jobs.fixed, source, world.types
-        )
+            jobs.columns, world.rules, jobs.before, jobs.assignment, jobs.fixed, source, world.types,
+            settled=not stopped and self.stats["moves_deferred"] == 0,
+        )  # fmt: skip
         gap = rules_check.gap(checked.objective, low)
         return dataclasses.replace(
             checked,

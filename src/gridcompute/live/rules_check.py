@@ -195,10 +195,12 @@ def broken(
     fixed: NDArray[np.bool_],
     source: Any,
     types: NDArray[np.int32],
+    settled: bool,
 ) -> list[str]:
     """Return which rules the placement breaks: limits, fixed jobs, priorities within queues.
 
-    `types`: of the classes; read where queues have limits by type.
+    `types`: of the classes; read where queues have limits by type. `settled`: False of a round that
+    was stopped, or had no more moves; priorities may wait for the next one then.
     """
     n = len(after)
     demand = np.broadcast_to(columns["demand"], (n,)).astype(np.int64)
@@ -219,7 +221,7 @@ def broken(
     if moved.any():
         k = int(moved.argmax())
         out.append(f"assignment[{k}]: the job may not be preempted, and left class {before[k]}")
-    if rules.ranked:
+    if rules.ranked and settled:
         out += _envied(columns, demand, queue, priority, after, fixed, source)
     return out
 

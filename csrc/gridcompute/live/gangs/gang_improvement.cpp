@@ -65,18 +65,26 @@ bool GangSolver::exchange(RoundContext& round) {
     const auto n = static_cast<Index>(jobs.size());
     if (n < 2 || n * placement_.out() > tuning_.exchange_pairs || round.stop.poll()) continue;
     std::sort(jobs.begin(), jobs.end());
-    any = exchange_of(demand, jobs, true, round) || any;
+    any = exchange_of(demand, jobs, {}, round) || any;
   }
   return any;
 }
 
-// The same among jobs of each queue, and in the classes where they are: what queues hold of each type stays.
-bool GangSolver::exchange_by_queue(Cost demand, const std::vector<Job>& jobs, RoundContext& round) {
-  std::map<std::int32_t, std::vector<Job>> by_queue;
-  for (const Job job : jobs) by_queue[placement_.queue(job)].push_back(job);
+// The same in two ways that leave what queues hold of each type as it is: among the classes of each type, and among the
+// jobs of each queue in the classes where they are.
+bool GangSolver::exchange_within(Cost demand, const std::vector<Job>& jobs, RoundContext& round) {
   bool any = false;
-  for (const auto& [queue, own] : by_queue)
-    if (own.size() > 1 && !round.stop.poll()) any = exchange_of(demand, own, false, round) || any;
+  const auto each = [&](bool by_type) {
+    std::map<std::int32_t, std::vector<Job>> groups;
+    for (const Job job : jobs)
+      groups[by_type ? placement_.type(placement_.slot(job)) : placement_.queue(job)].push_back(job);
+    for (const auto& [key, own] : groups) {
+      const ExchangeScope scope{by_type, by_type ? key : kNone};
+      if (own.size() > 1 && !round.stop.poll()) any = exchange_of(demand, own, scope, round) || any;
+    }
+  };
+  each(true);
+  each(false);
   return any;
 }
 
@@ -98,12 +106,13 @@ bool GangSolver::types_kept(std::size_t mark, const std::vector<Cost>& before) {
   return true;
 }
 
-// free_slots: free slots are in the exchange too.
-bool GangSolver::exchange_of(Cost demand, const std::vector<Job>& jobs, bool free_slots, RoundContext& round) {
+bool GangSolver::exchange_of(Cost demand, const std::vector<Job>& jobs, ExchangeScope scope, RoundContext& round) {
   const Slot out = placement_.out();
   const auto n = static_cast<Index>(jobs.size());
   std::vector<Cost> capacity(at(out));
-  for (Slot s = 0; s < out && free_slots; ++s) capacity[at(s)] = std::max<Cost>(placement_.left(s), 0) / demand;
+  for (Slot s = 0; s < out && scope.free_slots; ++s)
+    if (scope.type == kNone || placement_.type(s) == scope.type)
+      capacity[at(s)] = std::max<Cost>(placement_.left(s), 0) / demand;
   // Ties are broken in favour of the present class, so that nothing moves for nothing.
   const double tie = pair_.max_abs_cost * 0x1p-40;
   DefaultInitVector<double> costs(at(n * out));
@@ -158,7 +167,7 @@ bool GangSolver::exchange_of(Cost demand, const std::vector<Job>& jobs, bool fre
   }
   if (placement_.typed() && !types_kept(mark, usages)) {
     moves_.back_to(mark);
-    return free_slots && exchange_by_queue(demand, jobs, round);
+    return scope.free_slots && scope.type == kNone && exchange_within(demand, jobs, round);
   }
   moves_.commit();
   touched_.insert(touched_.end(), moved.begin(), moved.end());

@@ -19,7 +19,7 @@ void GangMoves::begin_round(std::span<const Cost> shares) {
   shares_.resize(placement_.queues().parent.size(), kForbidden);
   trail_.clear();
   n_moved_ = 0;
-  refused_ = false;
+  n_refused_ = 0;
   job_row_.resize(at(placement_.out()));
   for (auto& scratch : scratch_) scratch.resize(at(placement_.out()));
   keep_rows_ = placement_.n_positions() * placement_.out() <= 2 * tuning_.small_world;

@@ -46,11 +46,11 @@ class GangMoves {
   [[nodiscard]] const std::vector<std::pair<Job, Slot>>& trail() const noexcept { return trail_; }
   [[nodiscard]] bool too_many() noexcept {
     const bool beyond = most_moved_ >= 0 && n_moved_ > most_moved_;
-    refused_ = refused_ || beyond;
+    n_refused_ += beyond ? 1 : 0;
     return beyond;
   }
-  // Tells whether the limit on moves has refused any change in this round.
-  [[nodiscard]] bool refused() const noexcept { return refused_; }
+  // Returns how many changes the limit on moves has refused in this round.
+  [[nodiscard]] Index n_refused() const noexcept { return n_refused_; }
   // Returns how many placed jobs are not in their placed class.
   [[nodiscard]] Index n_moved() const noexcept { return n_moved_; }
   void limit_moves(Index most) noexcept { most_moved_ = most; }
@@ -117,8 +117,8 @@ class GangMoves {
   const GangTuning& tuning_;
   std::vector<Cost> shares_;
   std::vector<std::pair<Job, Slot>> trail_;
-  Index n_moved_ = 0, most_moved_ = -1;
-  bool keep_rows_ = false, refused_ = false;
+  Index n_moved_ = 0, most_moved_ = -1, n_refused_ = 0;
+  bool keep_rows_ = false;
   std::vector<double> rows_, scratch_[3];
   std::vector<std::uint8_t> known_;
   int next_scratch_ = 0;

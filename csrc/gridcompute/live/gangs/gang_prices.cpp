@@ -350,6 +350,8 @@ void GangPrices::improve(double objective, double target, double warmth, int pas
   const double coldest = unit * warmth * tuning_.last_temperature;
   double best = -kInfinity, temperature = unit * warmth, radius = temperature * tuning_.first_step;
   double smooth = -kInfinity;
+  // The price of a limit may be far from where it was, as after the first round; it is as large as costs differ.
+  const double widest = pass.n > pass.n_classes ? unit * tuning_.widest_limit_step : 0.0;
   std::vector<double> from_p = p_, from_q = q_, step(pass.n, 0.0);
   const auto moved_to = [&](double factor) {
     for (std::size_t s = 0; s < p_.size(); ++s) p_[s] = std::max(0.0, from_p[s] + factor * step[s]);
@@ -397,7 +399,7 @@ void GangPrices::improve(double objective, double target, double warmth, int pas
     const double factor = longest > radius ? radius / longest : 1.0;
     for (double& d : step) d *= factor;
     moved_to(1.0);
-    radius = std::min(radius * 2, temperature * tuning_.widest_step);
+    radius = std::min(radius * 2, widest > 0 ? widest : temperature * tuning_.widest_step);
     if (longest < temperature * tuning_.settled && temperature > coldest) {
       temperature = std::max(temperature * tuning_.cooling, coldest);
       smooth = -kInfinity;

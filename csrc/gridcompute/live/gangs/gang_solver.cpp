@@ -140,7 +140,7 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
     rounds_since_prices_ = 0;
     prices_.improve(total, tuning_.warm_target / 4,
                     small || rough ? tuning_.warm_temperature : tuning_.late_temperature,
-                    small   ? tuning_.warm_passes
+                    small   ? (round.answer.cold ? tuning_.cold_passes : tuning_.warm_passes)
                     : rough ? tuning_.cold_passes
                             : tuning_.late_passes,
                     round.pool, stop);
@@ -184,6 +184,7 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
   RoundContext report{all, stop, Pool(1), std::move(round.answer), {}, {}, round.stage_began};
   log_.commit(report, jobs, to, {closed, false, total, bound});
   round.answer = std::move(report.answer);
+  round.answer.moves_deferred = moves_.n_refused();
   round.answer.bound = std::min(round.answer.bound, round.answer.objective);
   if (log_.n_forbidden() > 0) round.answer.status = transport::Status::time_limit;
   if (stop.requested())
@@ -192,7 +193,7 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
   dirty_.insert(dirty_.end(), jobs.begin(), jobs.end());
   n_new_ = 0;
   last_gap_ = gap();
-  changed_ = stop.requested() || moves_.refused();
+  changed_ = stop.requested() || moves_.n_refused() > 0;
   updated_ = false;
   moves_.commit();
   write_report(round);

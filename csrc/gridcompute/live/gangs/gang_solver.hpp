@@ -62,6 +62,12 @@ class GangSolver {
   [[nodiscard]] bool holds() const { return placement_.holds(); }
 
  private:
+  // Which slots are exchanged beside those that the jobs take: free ones, of one type (kNone: of all).
+  struct ExchangeScope {
+    bool free_slots = true;
+    std::int32_t type = kNone;
+  };
+
   static std::size_t at(Index k) noexcept { return static_cast<std::size_t>(k); }
   [[nodiscard]] bool small_world() const;
   void refresh(RoundContext& round, bool costs_changed);
@@ -83,8 +89,8 @@ class GangSolver {
   void improve(RoundContext& round);
   bool move_to_open_classes();
   bool exchange(RoundContext& round);
-  bool exchange_of(Cost demand, const std::vector<Job>& jobs, bool free_slots, RoundContext& round);
-  bool exchange_by_queue(Cost demand, const std::vector<Job>& jobs, RoundContext& round);
+  bool exchange_of(Cost demand, const std::vector<Job>& jobs, ExchangeScope scope, RoundContext& round);
+  bool exchange_within(Cost demand, const std::vector<Job>& jobs, RoundContext& round);
   [[nodiscard]] bool types_kept(std::size_t mark, const std::vector<Cost>& before);
   bool eject(RoundContext& round);
   void hold_running();

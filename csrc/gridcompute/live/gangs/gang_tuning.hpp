@@ -24,6 +24,8 @@ inline constexpr const char* kGangWorlds = "3,000 jobs in 8 queues, 200,000 with
   X(double, last_temperature, 0.05, 1e-4, 1, "of the first", "temperature that a price search ends with", kGangWorlds) \
   X(double, first_step, 4, 0.1, 100, "temperatures", "most that the first step changes a price by", kGangWorlds)       \
   X(double, widest_step, 64, 1, 10'000, "temperatures", "most that any step changes a price by", kGangWorlds)          \
+  X(double, widest_limit_step, 4, 0.1, 1000, "mean distances",                                                         \
+    "the same where limits have prices too, which may be far from where they were", kGangWorlds)                       \
   X(double, cooling, 0.3, 0.01, 0.9, "ratio", "of a temperature to the one before", kGangWorlds)                       \
   X(double, settled, 1.0, 1e-3, 100, "temperatures", "step below which the temperature falls", kGangWorlds)            \
   X(double, negligible, 20, 4, 700, "temperatures", "above the least reduced cost at which a class has no weight",     \
