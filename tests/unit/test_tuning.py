@@ -122,7 +122,7 @@ def test_rounds_of_gangs_keep_rules_and_proofs_at_numbers_drawn_at_random(seed: 
             "d": r.choice([1, 2, 4, 8], m), "q": r.integers(0, 2, m), "p": r.integers(0, 3, m),
             "e": r.random(m) < 0.7,
         }  # fmt: skip
-        ids = world.add(jobs)
+        ids = world.add({name: jobs[name] for name in ("kwudqpe" if seed % 3 else "kwud")})
         answer = world.match()
         proof = answer.verify()
         assert proof.valid, (seed, turn, proof.reasons, draw)

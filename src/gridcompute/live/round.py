@@ -273,11 +273,11 @@ class LiveMatching(Matching):
             )  # fmt: skip
         if apart and not self.bound <= high:
             reasons.append(f"bound: found {self.bound}, the prices prove {low}")
-        stopped = self.status in ("time_limit", "stopped")
+        stopped = self.status in ("time_limit", "stopped") or self.stats["moves_deferred"] > 0
+        after, fixed = jobs.assignment, jobs.fixed
         reasons += rules_check.broken(
-            jobs.columns, world.rules, jobs.before, jobs.assignment, jobs.fixed, source, world.types,
-            settled=not stopped and self.stats["moves_deferred"] == 0,
-        )  # fmt: skip
+            jobs.columns, world.rules, jobs.before, after, fixed, source, world.types, not stopped
+        )
         gap = rules_check.gap(checked.objective, low)
         return dataclasses.replace(
             checked,
