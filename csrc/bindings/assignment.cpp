@@ -205,20 +205,21 @@ py::dict result_dict(const Result& r, const Stop& stop) {
   stats["arcs"] = r.stats.arcs;
   stats["phases"] = r.stats.phases;
   stats["bits"] = r.stats.bits;
+  stats["work_units"] = stop.work();
   stats["seconds"] = stop.seconds();
   out["stats"] = stats;
   return out;
 }
 
 py::object solve_dense(const py::array& a, bool maximize, int threads, std::optional<double> time_limit,
-                       py::object progress) {
+                       std::optional<double> work_limit, py::object progress) {
   if (!ready(a, 2)) return py::none();
   py::object out = py::none();
   with_type(a.dtype(), [&]<class T>(T) {
     const DenseMatrix<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
     const int most = thread_count(threads_for(threads));
     const Tuning tuning = tunings().assignment;
-    Guard guard(time_limit, std::move(progress));
+    Guard guard(time_limit, std::move(progress), work_limit);
     const Result r = guard.run([&](Stop& stop) { return solve(view, maximize, most, stop, true, tuning); });
     out = result_dict(r, guard.stop());
   });
@@ -227,7 +228,8 @@ py::object solve_dense(const py::array& a, bool maximize, int threads, std::opti
 
 template <class I>
 py::object solve_sparse(const Array<I>& start, const Array<I>& col, const py::array& cost, Index rows, Index cols,
-                        bool maximize, std::optional<double> time_limit, py::object progress) {
+                        bool maximize, std::optional<double> time_limit, std::optional<double> work_limit,
+                        py::object progress) {
   if (!ready(cost, 1)) return py::none();
   py::object out = py::none();
   with_type(cost.dtype(), [&]<class T>(T) {
@@ -237,7 +239,7 @@ py::object solve_sparse(const Array<I>& start, const Array<I>& col, const py::ar
                             rows,
                             cols};
     const Tuning tuning = tunings().assignment;
-    Guard guard(time_limit, std::move(progress));
+    Guard guard(time_limit, std::move(progress), work_limit);
     const Result r = guard.run([&](Stop& stop) { return solve(a, maximize, stop, {}, tuning); });
     out = result_dict(r, guard.stop());
   });
@@ -296,7 +298,7 @@ template <class I>
 void bind_sparse(py::module_& m) {
   m.def("assignment_sparse", &solve_sparse<I>, py::arg("start").noconvert(), py::arg("col").noconvert(),
         py::arg("cost").noconvert(), py::arg("rows"), py::arg("cols"), py::arg("maximize"), py::arg("time_limit"),
-        py::arg("progress"));
+        py::arg("work_limit"), py::arg("progress"));
   m.def("assignment_check", &check<I>, py::arg("start").noconvert(), py::arg("col").noconvert(),
         py::arg("cost").noconvert(), py::arg("rows"), py::arg("cols"), py::arg("maximize"),
         py::arg("col_of").noconvert(), py::arg("row_dual").noconvert(), py::arg("col_dual").noconvert(),
@@ -313,7 +315,7 @@ void bind_assignment(py::module_& m) {
   m.attr("assignment_quick") = py::reinterpret_steal<py::object>(PyCFunction_New(&quick_method, nullptr));
   m.def("assignment_batch", &batch, py::arg("cost").noconvert(), py::arg("maximize"), py::arg("threads"));
   m.def("assignment_dense", &solve_dense, py::arg("cost").noconvert(), py::arg("maximize"), py::arg("threads"),
-        py::arg("time_limit"), py::arg("progress"));
+        py::arg("time_limit"), py::arg("work_limit"), py::arg("progress"));
   bind_sparse<std::int32_t>(m);
   bind_sparse<std::int64_t>(m);
 }

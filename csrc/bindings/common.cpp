@@ -81,10 +81,11 @@ void set_raised(PyObject* value) {
 
 }  // namespace
 
-Guard::Guard(std::optional<double> time_limit, py::object progress)
+Guard::Guard(std::optional<double> time_limit, py::object progress, std::optional<double> work_limit)
     : progress_(std::move(progress)),
-      stop_(time_limit.value_or(std::numeric_limits<double>::infinity()),
-            [this](const Progress& p) { return look(p); }) {}
+      stop_(
+          time_limit.value_or(std::numeric_limits<double>::infinity()), [this](const Progress& p) { return look(p); },
+          work_limit.value_or(std::numeric_limits<double>::infinity())) {}
 
 Stop::Why Guard::look(const Progress& progress) {
   unlocked_->acquire();

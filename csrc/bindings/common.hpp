@@ -84,7 +84,8 @@ void keep_exit_status();
 // after the solver has unwound by itself: no Python exception crosses the core.
 class Guard {
  public:
-  Guard(std::optional<double> time_limit, py::object progress);
+  // work_limit: units, see Stop::kStepsPerUnit.
+  Guard(std::optional<double> time_limit, py::object progress, std::optional<double> work_limit = {});
   [[nodiscard]] Stop& stop() noexcept { return stop_; }
 
   // Calls a Python function with a list of bytes, from within run() and by its thread. Returns its answer, a list of

@@ -48,6 +48,7 @@ py::dict stats_of(const flow::FlowStats& s) {
   out["method"] = s.method;
   out["reason"] = s.reason;
   out["work"] = s.work;
+  out["work_units"] = s.work_units;
   const std::string_view start = s.start;
   out["start"] = s.start;
   out["warm"] = start == "basis" || start == "flow";
@@ -131,11 +132,11 @@ certificate::FlowProblem certificate_problem(const flow::MinCostFlow& p) {
 
 py::tuple solve(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
                 const std::optional<Ints>& lower, std::string_view method, const FlowWarmStart* start,
-                std::optional<double> time_limit, py::object progress) {
+                std::optional<double> time_limit, std::optional<double> work_limit, py::object progress) {
   const flow::MinCostFlow problem = problem_of(tail, head, capacity, cost, supply, lower);
   const flow::WarmStart* before = start == nullptr ? nullptr : &start->state;
   const flow::FlowTuning tuning = tunings().flow;
-  Guard guard(time_limit, std::move(progress));
+  Guard guard(time_limit, std::move(progress), work_limit);
   flow::FlowResult r =
       guard.run([&](Stop& stop) { return flow::solve(problem, method_of(method), before, stop, {}, tuning); });
   const auto if_status = [&](flow::FlowStatus status, std::vector<Index>&& ids) {
@@ -214,7 +215,8 @@ void bind_flow(py::module_& m) {
   m.def("flow_arrays_fit", &arrays_fit);
   m.def("min_cost_flow", &solve, py::arg("tail").noconvert(), py::arg("head").noconvert(),
         py::arg("capacity").noconvert(), py::arg("cost").noconvert(), py::arg("supply").noconvert(),
-        py::arg("lower").noconvert(), py::arg("method"), py::arg("start"), py::arg("time_limit"), py::arg("progress"));
+        py::arg("lower").noconvert(), py::arg("method"), py::arg("start"), py::arg("time_limit"), py::arg("work_limit"),
+        py::arg("progress"));
   m.def("check_flow", &check, py::arg("tail").noconvert(), py::arg("head").noconvert(), py::arg("capacity").noconvert(),
         py::arg("cost").noconvert(), py::arg("supply").noconvert(), py::arg("lower").noconvert(), py::arg("status"),
         py::arg("flow").noconvert(), py::arg("potentials").noconvert(), py::arg("cut").noconvert(),

@@ -87,8 +87,9 @@ void set_queues(LiveMatcher& self, const Array<std::int32_t>& parent, const Arra
 }
 
 // The statistics of a round; docs/how-to/embed-the-matcher.md explains each key.
-py::dict stats_of_round(const live::RoundAnswer& a) {
+py::dict stats_of_round(const live::RoundAnswer& a, double work_units) {
   py::dict stats = stats_of(a.stats);
+  stats["work_units"] = work_units;
   stats["cold"] = a.cold;
   stats["why"] = *a.reason == 0 ? "warm" : a.reason;
   stats["index_built"] = a.index_built;
@@ -108,7 +109,7 @@ py::dict stats_of_round(const live::RoundAnswer& a) {
   return stats;
 }
 
-py::dict answer_of(const live::RoundAnswer& a) {
+py::dict answer_of(const live::RoundAnswer& a, double work_units) {
   const auto n = static_cast<py::ssize_t>(a.changes.size());
   Jobs job(n), from(n), to(n);
   Array<std::int8_t> kind(n);
@@ -136,15 +137,16 @@ py::dict answer_of(const live::RoundAnswer& a) {
   out["limit_prices"] = copy_out(std::span<const double>(a.limit_prices));
   out["witness_jobs"] = copy_out(std::span<const std::int64_t>(a.witness_jobs));
   out["witness_slots"] = copy_out(std::span<const std::int32_t>(a.witness_slots));
-  out["stats"] = stats_of_round(a);
+  out["stats"] = stats_of_round(a, work_units);
   return out;
 }
 
 py::dict match(LiveMatcher& self, int threads, std::uint64_t seed, Index max_moves, double gap,
-               std::optional<double> time_limit, py::object progress) {
+               std::optional<double> time_limit, std::optional<double> work_limit, py::object progress) {
   const live::MatchOptions options{threads_for(threads), seed, max_moves, gap};
-  Guard guard(time_limit, std::move(progress));
-  return answer_of(guard.run([&](Stop& stop) { return self.core.match(options, stop); }));
+  Guard guard(time_limit, std::move(progress), work_limit);
+  const live::RoundAnswer answer = guard.run([&](Stop& stop) { return self.core.match(options, stop); });
+  return answer_of(answer, guard.stop().work());
 }
 
 py::tuple quote(const LiveMatcher& self, const Source& source, const Reals& unplaced) {
@@ -351,7 +353,7 @@ void bind_live(py::module_& m) {
           py::arg("jobs").noconvert(), py::arg("placed").noconvert(), py::arg("prices").noconvert(),
           py::arg("resolution"))
       .def("match", &match, py::arg("threads"), py::arg("seed"), py::arg("max_moves"), py::arg("gap"),
-           py::arg("time_limit"), py::arg("progress"))
+           py::arg("time_limit"), py::arg("work_limit"), py::arg("progress"))
       .def("unacknowledged",
            [](const LiveMatcher& self) {
              std::vector<Job> jobs;

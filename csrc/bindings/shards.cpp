@@ -179,6 +179,7 @@ py::tuple solve(const std::shared_ptr<Model>& model, const Array<std::int64_t>& 
   const Index pairs = std::max<Index>(1, n_jobs * model->costs.n_slots);
   stats["passes"] = static_cast<double>(r.stats.evaluations) / static_cast<double>(pairs);
   stats["resolution"] = r.resolution;
+  stats["work_units"] = guard.stop().work();
   stats["questions"] = traffic.questions;
   stats["bytes_to_shards"] = traffic.bytes_sent;
   stats["bytes_from_shards"] = traffic.bytes_received;

@@ -136,7 +136,8 @@ py::object frozen_rows(const std::vector<std::vector<double>>& rows) {
 py::tuple solve(const Source& source, const Array<std::int64_t>& capacity,
                 const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
                 double resolution, double gap, const std::optional<Array<double>>& prices, std::uint64_t seed,
-                int threads, std::optional<double> time_limit, const std::string& method, py::object progress) {
+                int threads, std::optional<double> time_limit, std::optional<double> work_limit,
+                const std::string& method, py::object progress) {
   Problem problem;
   problem.cost = source.cost.get();
   problem.capacity = capacity.data();
@@ -154,7 +155,7 @@ py::tuple solve(const Source& source, const Array<std::int64_t>& capacity,
   const transport::WholeJobTuning whole_jobs = tunings().whole_jobs;
   options.tuning = &tuning;
   options.whole_jobs = &whole_jobs;
-  Guard guard(time_limit, std::move(progress));
+  Guard guard(time_limit, std::move(progress), work_limit);
   const Result r = guard.run([&](Stop& stop) {
     Result found = transport::solve(problem, options, stop);
     if (stop.why() != Stop::Why::interrupted)
@@ -163,7 +164,8 @@ py::tuple solve(const Source& source, const Array<std::int64_t>& capacity,
   });
   const Index pairs = std::max<Index>(1, problem.cost->n_jobs() * problem.cost->n_slots());
   py::dict stats = stats_of(r.stats);
-  static const py::handle kPasses = key("passes"), kResolution = key("resolution");
+  static const py::handle kPasses = key("passes"), kResolution = key("resolution"), kWork = key("work_units");
+  set(stats, kWork, py::float_(guard.stop().work()));
   set(stats, kPasses, py::float_(static_cast<double>(r.stats.evaluations) / static_cast<double>(pairs)));
   set(stats, kResolution, py::float_(r.resolution));
   py::object witness = py::none();
@@ -192,7 +194,8 @@ void bind_transport(py::module_& m) {
   m.def("are_counts_32", &are_counts<std::int32_t>, py::arg("values"), py::arg("n"), py::arg("least"));
   m.def("transport", &solve, py::arg("cost"), py::arg("capacity").noconvert(), py::arg("demand").noconvert(),
         py::arg("unplaced").noconvert(), py::arg("resolution"), py::arg("gap"), py::arg("prices").noconvert(),
-        py::arg("seed"), py::arg("threads"), py::arg("time_limit"), py::arg("method"), py::arg("progress"));
+        py::arg("seed"), py::arg("threads"), py::arg("time_limit"), py::arg("work_limit"), py::arg("method"),
+        py::arg("progress"));
 }
 
 }  // namespace gridcompute::bindings

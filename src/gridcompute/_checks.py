@@ -32,6 +32,7 @@ __all__ = [
     "threads",
     "time_limit",
     "whole",
+    "work_limit",
 ]
 
 #: Integers up to this size are doubles; larger ones may not be.
@@ -81,6 +82,12 @@ def threads(value: Any) -> int:
 def time_limit(value: Any) -> float | None:
     """Return the time limit in seconds, 0 or more; None where there is none, or it is infinite."""
     limit = None if value is None else number("time_limit", value, 0.0)
+    return None if limit == math.inf else limit
+
+
+def work_limit(value: Any) -> float | None:
+    """Return the limit in units of work, 0 or more; None where there is none, or it is infinite."""
+    limit = None if value is None else number("work_limit", value, 0.0)
     return None if limit == math.inf else limit
 
 

@@ -69,6 +69,7 @@ def transport(
     seed: int,
     threads: int,
     time_limit: float | None,
+    work_limit: float | None,
     method: str,
     progress: Callable[[str, float], bool] | None,
 ) -> tuple[
@@ -175,6 +176,7 @@ def min_cost_flow(
     method: str,
     start: FlowWarmStart | None,
     time_limit: float | None,
+    work_limit: float | None,
     progress: Callable[[str, float], bool] | None,
 ) -> tuple[_Ints, int, Any, _Ints | None, _Ints | None, FlowWarmStart]: ...
 def flow_arrays_fit(
@@ -216,6 +218,7 @@ def assignment_dense(
     maximize: bool,
     threads: int,
     time_limit: float | None,
+    work_limit: float | None,
     progress: Callable[[str, float], bool] | None,
 ) -> Any: ...
 def assignment_sparse(
@@ -226,6 +229,7 @@ def assignment_sparse(
     cols: int,
     maximize: bool,
     time_limit: float | None,
+    work_limit: float | None,
     progress: Callable[[str, float], bool] | None,
 ) -> Any: ...
 def assignment_check(
@@ -367,6 +371,7 @@ class LiveMatcher(metaclass=_Pybind11Type):
         max_moves: int,
         gap: float,
         time_limit: float | None,
+        work_limit: float | None,
         progress: Callable[[str, float], bool] | None,
     ) -> dict[str, Any]: ...
     def unacknowledged(self) -> tuple[_Slots, _Slots]: ...

@@ -164,7 +164,7 @@ def test_the_core_refuses_arrays_of_wrong_sizes() -> None:
         for size in (0, 3, 5):
             short = arrays | {field: np.zeros(size, np.int64), "lower": None}
             with pytest.raises(InvalidProblemError, match=f"{field}: found {size} entries"):
-                _core.min_cost_flow(*short.values(), "auto", None, None, None)
+                _core.min_cost_flow(*short.values(), "auto", None, None, None, None)
             with pytest.raises(InvalidProblemError, match=f"{field}: found {size} entries"):
                 _core.write_dimacs(*short.values())
             found = _core.check_flow(*short.values(), "optimal", *[ints(0, 0, 0, 0)] * 4)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -316,3 +319,81 @@ def test_arrow_mistakes_are_named() -> None:
         grid.Classes.from_arrow(ragged)
     with pytest.raises(InvalidProblemError, match=r"2 columns tariff_yuan_per_kwh\[\.\.\.\]"):
         grid.Energy.from_arrow(pa.table({f"tariff_yuan_per_kwh[{i}]": [1.0] for i in (0, 2)}))
+
+
+def frames() -> dict[str, Any]:
+    """The same jobs, with names in place of numbers, as frames and files have them."""
+    columns = {"gang": [1, 2, 4], "work_h": [1.0] * 3, "deadline": [4] * 3, "value_yuan": [9.0] * 3}
+    named = {
+        "origin": ["Wuhu", "Hami", "0"],
+        "family": ["training", "inference", "training"],
+        "tenant": ["lab", "lab", "shop"],
+        "residency": ["*", "Hami|Wuhu", "Wuhu"],
+    }
+    lists = [["Hami", "Wuhu"], ["Wuhu", "Hami"], ["Wuhu"]]
+    categories = {k: pd.Categorical(v) for k, v in named.items() if k != "residency"}
+    return {
+        "arrow": pa.table(columns | named),
+        "polars": pl.DataFrame(columns | named | {"residency": lists}),
+        "categories": pd.DataFrame(columns | named | categories),
+    }
+
+
+@pytest.mark.parametrize("kind", frames())
+def test_a_frame_may_have_names_for_numbers(kind: str) -> None:
+    """If this fails, a frame of jobs must be numbered by hand, where a file need not."""
+    names = {
+        "origin": np.array(["Hami", "Wuhu"]),
+        "family": ("inference", "training"),
+        "tenant": ["shop", "lab"],
+    }
+    jobs = grid.Jobs.from_arrow(frames()[kind], names=names)
+    assert jobs.origin.tolist() == [1, 0, 0]
+    assert jobs.family.tolist() == [1, 0, 1]
+    assert jobs.tenant.tolist() == [1, 1, 0]
+    assert jobs.residency.tolist() == [3 if kind == "polars" else -1, 3, 2]
+    numbers = jobs.to_arrow()
+    assert grid.Jobs.from_arrow(numbers, names=names).origin.tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("names", "error", "words"),
+    [
+        ({"orign": ["Hami"]}, InvalidProblemError, r"names: found 'orign', needed one of .*origin"),
+        ({"work_h": ["Hami"]}, InvalidProblemError, "names: found 'work_h'"),
+        ({"origin": "Hami"}, TypeError, r"names\.origin must be a sequence of str, not str"),
+        ({"origin": 5}, TypeError, r"names\.origin must be a sequence of str, not int"),
+        ({"origin": ["Hami", 1]}, TypeError, r"names\.origin\[1\] must be a str, not int"),
+        ({"origin": ["a", "a"]}, InvalidProblemError, r"names\.origin\[1\]: found 'a' a second"),
+        (["origin"], TypeError, "names must be a mapping of columns, not list"),
+        (
+            {"origin": ["Wuhu"]},
+            InvalidProblemError,
+            r"jobs\.origin\[1\] is 'Hami', needed one of W",
+        ),
+        ({}, TypeError, r"jobs\.origin has dtype"),
+    ],
+)
+def test_names_that_mean_nothing_are_refused(names: Any, error: type, words: str) -> None:
+    """If this fails, a misspelt site becomes another one."""
+    table = frames()["arrow"].drop_columns(["family", "tenant", "residency"])
+    with pytest.raises(error, match=words):
+        grid.Jobs.from_arrow(table, names=names)
+
+
+def test_classes_may_name_their_sites() -> None:
+    """If this fails, only jobs may have names."""
+    table = pa.table(
+        {
+            "site": ["South", "North"],
+            "accelerator": ["H20", "H20"],
+            "capacity": [[8, 8], [4, 4]],
+            "memory_gb": [96.0, 96.0],
+            "power_kw": [0.3, 0.3],
+            "throughput": [[1.0], [1.0]],
+        }
+    )
+    names = {"site": ["North", "South"], "accelerator": ["A800", "H20"]}
+    classes = grid.Classes.from_arrow(table, names=names, accelerator_names=("A800", "H20"))
+    assert classes.site.tolist() == [1, 0]
+    assert classes.accelerator.tolist() == [1, 1]

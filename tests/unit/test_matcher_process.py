@@ -84,7 +84,7 @@ def test_an_interrupt_at_any_time_of_a_round_leaves_a_world_that_goes_on() -> No
             try:
                 signal.setitimer(signal.ITIMER_REAL, 0.001 * 1.5**turn)
                 world._native.match(
-                    2, 0, -1, 0.0, None, None
+                    2, 0, -1, 0.0, None, None, None
                 )  # only what polls: no Python to interrupt
             except KeyboardInterrupt:
                 stopped += 1

@@ -30,6 +30,7 @@ std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 template <class T>
 bool transpose(const DenseMatrix<T>& a, T* out, Pool& pool, Stop& stop) {
   constexpr Index kTile = 16;
+  stop.count(a.rows * a.cols);
   return pool.for_chunks(
       a.rows, 16 * kTile,
       [&](Index, Index begin, Index end) {
@@ -249,7 +250,7 @@ Result solve_wide_or_square(const DenseMatrix<T>& cost, bool maximize, bool dual
     return solve_once(cost, maximize, pool, stop, tuning);
   } else {
     const auto each = [&](const auto& lower) {
-      for (Index i = 0, k = 0; i < cost.rows && !stop.poll(); ++i)
+      for (Index i = 0, k = 0; i < cost.rows && !stop.poll(cost.cols); ++i)
         for (Index j = 0; j < cost.cols; ++j, ++k) lower(i, j, k);
     };
     return solve_refined(

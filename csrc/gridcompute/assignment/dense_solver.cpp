@@ -20,6 +20,7 @@ struct PassStopped {};
 template <class V>
 template <class Body>
 bool DenseSolver<V>::for_rows(const Body& body) {
+  stop_.count(rows_.n * rows_.m);
   return pool_.for_chunks(
       rows_.n, kChunkRows,
       [&](Index, Index begin, Index end) {

@@ -205,7 +205,9 @@ Result solve_checked(const CheckedCsr<T>& cost, bool maximize, Stop& stop, std::
       for (Index k = cost.start[at(i)]; k < cost.start[at(i + 1)]; ++k) look(k);
     };
     const auto each = [&](const auto& lower) {
-      for (Index i = 0; i < cost.rows && !stop.poll(); ++i) arcs_of(i, [&](Index k) { lower(i, cost.col[at(k)], k); });
+      const auto row = [&](Index i) { return static_cast<Index>(cost.start[at(i + 1)] - cost.start[at(i)]); };
+      for (Index i = 0; i < cost.rows && !stop.poll(row(i)); ++i)
+        arcs_of(i, [&](Index k) { lower(i, cost.col[at(k)], k); });
     };
     const auto paid = [&](const Result& r, Index i) {
       T best = maximize ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::infinity();

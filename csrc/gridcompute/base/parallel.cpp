@@ -126,7 +126,7 @@ void Pool::work(Loop& loop, Stop* poll) {
       if (chunk < loop.failed) loop.failed = chunk, loop.error = std::current_exception();
     }
     loop.done.fetch_add(1, std::memory_order_relaxed);
-    if (poll != nullptr && (loop.ignore_deadline ? poll->interrupted() : poll->poll())) return;
+    if (poll != nullptr && (loop.ignore_deadline ? poll->interrupted() : poll->poll_clock())) return;
   }
 }
 
@@ -182,13 +182,14 @@ void Pool::share(Loop& loop, Stop* stop) {
   loop_ = nullptr;
   while (!idle_.wait_for(lock, kServe, [&] { return busy_ == 0; })) {
     lock.unlock();
-    loop.ignore_deadline ? stop->interrupted() : stop->poll();
+    loop.ignore_deadline ? stop->interrupted() : stop->poll_clock();
     lock.lock();
   }
 }
 
 bool Pool::run(Index n, Index size, const Body& body, Stop* stop, bool ignore_deadline) {
   Loop loop(n, size, body, stop, ignore_deadline);
+  if (stop != nullptr) stop->count(n);
   if (loop.count > 1) start_workers(loop.count - 1);
   if (loop.count > 1 && !workers_.empty()) {
     share(loop, stop);

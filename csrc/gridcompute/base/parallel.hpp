@@ -52,7 +52,8 @@ class Pool {
   [[nodiscard]] static Index chunks(Index n, Index size) noexcept { return (n + size - 1) / size; }
 
   // Calls body(chunk, begin, end) for [0, n) cut into chunks of `size`. With a stop, the calling thread polls it
-  // between chunks and no further chunk begins once it is requested. Returns whether every chunk ran.
+  // between chunks and no further chunk begins once it is requested. Returns whether every chunk ran. Counts n steps
+  // of work, whoever runs the chunks; a limit of work does not end a loop that has begun.
   bool for_chunks(Index n, Index size, const Body& body, Stop* stop = nullptr) {
     return run(n, size, body, stop, false);
   }

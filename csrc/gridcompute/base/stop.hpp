@@ -1,13 +1,22 @@
-// How a solve is stopped: a deadline, the caller's progress hook, or an interrupt.
+// How a solve is stopped: a deadline, a limit of counted work, the caller's progress hook, or an interrupt.
 //
-// Only the thread that called the solver polls (between chunks of work, at most every kPollSeconds); every thread
+// Only the thread that called the solver polls (between chunks of work, at most every kPollMilliseconds); every thread
 // may read requested(), which never blocks. Once set, a stop stays set.
+//
+// Work is counted in steps: a step is about one cost, arc or candidate that is looked at. The thread that called the
+// solver counts, at points whose order does not depend on threads or on time, and the limit is tested at such points
+// alone: a loop of several threads is counted as a whole and runs as a whole. So a limit of work ends a solve at the
+// same point on every machine, whatever else that machine does. A limit at or above the work() of a whole solve leaves
+// that solve as it is: whoever asks what work is left must not give up anything for want of more than it would take.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <functional>
 #include <limits>
+#include <utility>
+
+#include "gridcompute/base/types.hpp"
 
 namespace gridcompute {
 
@@ -18,12 +27,16 @@ struct Progress {
 
 class Stop {
  public:
-  enum class Why { none, time_limit, stopped, interrupted };
+  enum class Why { none, time_limit, stopped, interrupted };  // time_limit: a limit, of time or of work
+  static constexpr Index kStepsPerUnit = 1000;  // of a unit of work, as callers give and get it; see docs, conventions
   using Hook = std::function<Why(const Progress&)>;
 
   Stop() = default;
-  explicit Stop(double seconds, Hook hook = {}) : hook_(std::move(hook)) {
+  // `work`: units, see kStepsPerUnit.
+  explicit Stop(double seconds, Hook hook = {}, double work = std::numeric_limits<double>::infinity())
+      : hook_(std::move(hook)) {
     if (seconds < 1e9) deadline_ = start_ + duration(seconds);
+    if (work < kMostUnits) most_steps_ = static_cast<Index>(work * static_cast<double>(kStepsPerUnit) + 0.5);
   }
   Stop(const Stop&) = delete;
   Stop& operator=(const Stop&) = delete;
@@ -40,7 +53,7 @@ class Stop {
     closing_time_ = duration(seconds);
   }
 
-  // Ends the search as if the deadline had come: there is no time for its next step.
+  // Ends the search as if the limit had come: there is no time, or no work left, for its next step.
   void force_deadline() noexcept { end(Why::time_limit); }
 
   // Ends the solve for this reason, if it has not ended yet; only the solving thread may.
@@ -57,8 +70,28 @@ class Stop {
     return std::chrono::duration<double>(deadline_ - Clock::now()).count();
   }
 
-  // Polls the deadline and the hook; only the solving thread may. Returns whether the solve must end.
-  bool poll() {
+  // Counts work that was done, or is about to be; only the solving thread may.
+  void count(Index steps) noexcept { steps_ += steps; }
+
+  // Returns the units of work counted so far.
+  [[nodiscard]] double work() const noexcept {
+    return static_cast<double>(steps_) / static_cast<double>(kStepsPerUnit);
+  }
+
+  // Returns the steps to the limit of work, below 0 past it; the largest Index where there is no limit.
+  [[nodiscard]] Index steps_left() const noexcept { return most_steps_ == kNoLimit ? kNoLimit : most_steps_ - steps_; }
+
+  // Counts the work since the last poll, a unit where the caller does not say, and polls everything; only the solving
+  // thread may, and only outside of parallel loops. Returns whether the solve must end.
+  bool poll(Index steps = kStepsPerUnit) {
+    count(steps);
+    if (steps_ > most_steps_ && !requested()) return set(Why::time_limit);
+    return poll_clock();
+  }
+
+  // Polls the deadline and the hook, but not the limit of work, whose answer would depend on which thread was how fast:
+  // for parallel loops, by the solving thread. Returns whether the solve must end.
+  bool poll_clock() {
     if (requested()) return true;
     const auto now = Clock::now();
     if (now >= deadline_) return set(Why::time_limit);
@@ -86,6 +119,8 @@ class Stop {
  private:
   using Clock = std::chrono::steady_clock;
   static constexpr int kPollMilliseconds = 20;
+  static constexpr Index kNoLimit = std::numeric_limits<Index>::max();
+  static constexpr double kMostUnits = 0x1p53;  // more are no limit: steps are counted in 64 bits
 
   [[nodiscard]] static Clock::duration duration(double seconds) {
     return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
@@ -98,6 +133,7 @@ class Stop {
 
   Clock::time_point start_ = Clock::now(), deadline_ = Clock::time_point::max(), next_ = start_;
   Clock::duration closing_time_{};
+  Index steps_ = 0, most_steps_ = kNoLimit;  // of work
   Hook hook_;
   Progress progress_;
   std::atomic<Why> why_{Why::none};

@@ -285,7 +285,7 @@ std::vector<Index> infinite_negative_cycle(const MinCostFlow& p, const Topology&
       pred[at(t.head[at(k)])] = k;
       changed = true;
     }
-    if (!changed || stop.poll()) break;
+    if (!changed || stop.poll(std::ssize(arcs))) break;
     if (auto cycle = cycle_of_predecessors(pred, t); !cycle.empty()) return cycle;
   }
   return {};

@@ -70,6 +70,7 @@ class MinCostFlowSolver {
     on_budget_ = method == FlowMethod::automatic;
     if (on_budget_) r_.stats.reason = "within budget";
     solve(method);
+    r_.stats.work_units = stop_.work();
     r_.stats.seconds_solve = stop_.seconds() - r_.stats.seconds_build - r_.stats.seconds_start;
     if (!flow_.empty() || (!r_.warm_start.narrow && !r_.warm_start.wide))
       r_.warm_start.stored_flow = std::make_shared<const RawVector<std::int64_t>>(std::move(flow_));
@@ -85,6 +86,7 @@ class MinCostFlowSolver {
       if (start_->wide && resume(*start_->wide)) return;
     }
     summary_ = summarize(p_);
+    stop_.count(std::ssize(p_.tail) + p_.n);
     r_.warm_start.topology = build_topology(p_, summary_, start_ == nullptr ? nullptr : start_->topology);
     if (!summary_.balanced) {
       std::vector<Index> all(at(p_.n));

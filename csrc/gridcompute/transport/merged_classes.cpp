@@ -43,6 +43,7 @@ MergedClasses::MergedClasses(const Problem& problem, const Options& options, Poo
   }
   seconds_ = stop.seconds() - from;
   if (equal.cost == nullptr) return;
+  stop.count(n * n_slots);  // they were compared
   cost_ = std::move(equal.cost);
   class_of_.resize(equal.of.size());
   capacity_.assign(static_cast<std::size_t>(cost_->n_slots()), 0);

@@ -34,6 +34,7 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/base/step_time.hpp"
@@ -86,7 +87,8 @@ class TransportSolver {
         n_(problem.cost->n_jobs()),
         columns_(keys_.columns()),
         duplicate_of_(static_cast<std::size_t>(columns_)),
-        budget_(full_, options.seed, seconds_of_steps(tuning_.closing_steps_pass * static_cast<double>(n_), stop)),
+        budget_(full_, columns_, options.seed,
+                seconds_of_steps(tuning_.closing_steps_pass * static_cast<double>(n_), stop)),
         trust_region_(tuning_),
         gap_(options.gap > 0   ? options.gap
              : options.auction ? options.tuning->auction_gap

@@ -245,4 +245,28 @@ TEST(stop_keeps_time_for_what_comes_after) {
   CHECK(!endless.poll());
 }
 
+// If this fails, a limit of work ends a solve at a point that depends on threads, on time, or on the counts of loops.
+TEST(stop_ends_at_a_limit_of_work_between_loops_alone) {
+  constexpr double kNever = std::numeric_limits<double>::infinity();
+  Stop stop(kNever, {}, 2);
+  CHECK(!stop.poll(2 * Stop::kStepsPerUnit) && stop.steps_left() == 0);
+  CHECK(stop.poll(1) && stop.why() == Stop::Why::time_limit && stop.steps_left() == -1);
+  CHECK(stop.work() == 2.001);
+  CHECK(!stop.closing_time_over());  // what follows is not cut short
+  for (const int threads : {1, 3}) {
+    Pool pool(threads);
+    Stop none_left(kNever, {}, 0);
+    none_left.count(1);
+    std::atomic<Index> ran = 0;
+    const auto body = [&](Index, Index, Index) { ++ran; };
+    CHECK(pool.for_chunks(1000, 1, body, &none_left) && ran == 1000);
+    CHECK(none_left.work() == 1.001 && !none_left.requested());
+    CHECK(none_left.poll() && !pool.for_chunks(1000, 1, body, &none_left) && ran == 1000);
+  }
+  for (const double enormous : {0x1p53, 1e300, kNever}) {
+    Stop free(kNever, {}, enormous);
+    CHECK(!free.poll(Index{1} << 62) && free.steps_left() == std::numeric_limits<Index>::max());
+  }
+}
+
 }  // namespace gridcompute

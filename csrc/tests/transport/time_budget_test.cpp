@@ -95,7 +95,7 @@ TEST(transport_paces_itself_by_the_time_left) {
   const auto tried = [&](double seconds) {
     Stop stop(seconds);
     const transport::SolverContext context{keys, pool, stop, false, {}};
-    transport::TimeBudget budget(all, 0, 10);
+    transport::TimeBudget budget(all, kSlots, 0, 10);
     budget.record_level(context, 100, 1.0, box);
     return std::pair(budget.allows_passes(context, box, 1), budget.allows_level(100, stop));
   };
@@ -104,6 +104,30 @@ TEST(transport_paces_itself_by_the_time_left) {
   CHECK(tried(1000) == std::pair(true, true));
   CHECK(cost.rows_read() > 0 && cost.rows_read() < kJobs / 4);
   CHECK(tried(5) == std::pair(false, false));  // less than what follows a look takes
+}
+
+// If this fails, a limit of work reads a clock, or refuses a step that it has the work for.
+TEST(transport_paces_itself_by_the_work_left) {
+  const Counted cost(kJobs, kSlots);
+  const std::vector<Cost> capacity(kSlots, kJobs), prices(kSlots, 0), radius(kSlots, 1);
+  const transport::Problem problem{&cost, capacity.data()};
+  const transport::QuantisedCost keys(problem, 1);
+  const transport::Level all{nullptr, kJobs, capacity};
+  const transport::PriceBox box{prices, radius, radius};
+  Pool pool(2);
+  constexpr Index kPass = kJobs * kSlots, kLevel = 100 * kSlots;
+  const auto tried = [&](Index steps_left) {
+    Stop stop(std::numeric_limits<double>::infinity(), {}, static_cast<double>(2 * kPass));
+    stop.count(stop.steps_left() - steps_left);
+    const transport::SolverContext context{keys, pool, stop, false, {}};
+    transport::TimeBudget budget(all, kSlots, 0, 10);
+    budget.record_level(context, 100, 1.0, box);
+    return std::pair(budget.allows_passes(context, box, 3), budget.allows_level(100, stop));
+  };
+  CHECK(tried(kPass + kLevel) == std::pair(true, true));
+  CHECK(tried(kPass + kLevel - 1) == std::pair(true, false));
+  CHECK(tried(kPass - 1) == std::pair(false, false));
+  CHECK(cost.rows_read() == 0);
 }
 
 }  // namespace gridcompute

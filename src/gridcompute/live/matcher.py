@@ -351,6 +351,7 @@ class Matcher(LiveState):
         self,
         gap: float = 0.0,
         time_limit: float | None = None,
+        work_limit: float | None = None,
         progress: bool | ProgressHook | None = None,
     ) -> LiveMatching:
         """Re-optimise after all changes since the last call.
@@ -365,6 +366,9 @@ class Matcher(LiveState):
         time_limit : float, optional
             Wall-clock limit in seconds. On expiry placed jobs stay, new ones are placed where there
             are free slots, and the next round continues from this state.
+        work_limit : float, optional
+            Units of counted work, with the same consequence; the same on every machine, as in
+            `transport`. ``stats["work_units"]`` of a round is what it counted.
         progress : bool or callable, optional
             As in `transport`.
 
@@ -383,8 +387,8 @@ class Matcher(LiveState):
         """
         with self._transaction():
             gap = _checks.gap(gap)
-            limit = _checks.time_limit(time_limit)
-            plan = (self._threads, self._seed, self._max_moves, gap, limit)
+            limits = _checks.time_limit(time_limit), _checks.work_limit(work_limit)
+            plan = (self._threads, self._seed, self._max_moves, gap, *limits)
             self._refine_resolution()
             shares = self._divide()
             try:

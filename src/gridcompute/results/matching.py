@@ -44,6 +44,8 @@ Status = Literal["optimal", "feasible", "infeasible", "time_limit", "stopped"]
 class TransportStats(TypedDict):
     """What `Matching.stats` counts; docs/reference/stats.md says what each key means."""
 
+    #: Units of counted work: a `work_limit` of as many is enough.
+    work_units: float
     #: Costs read, and the same over the number of pairs.
     evaluations: int
     passes: float

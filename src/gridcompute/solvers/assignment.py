@@ -105,7 +105,7 @@ def _pairs(cost_matrix: Any, maximize: bool) -> Pairs:
     if answer is None:
         problem = problem_of(cost_matrix, bool(maximize))
         if problem.sparse is not None:
-            return _solve(problem, 0, None, None).pairs()
+            return _solve(problem, 0, (None, None), None).pairs()
         answer = solved(problem, lambda: _core.assignment_pairs(problem.dense, problem.maximize))
         if answer.__class__ is tuple:
             return answer
@@ -207,6 +207,8 @@ class AssignmentStats(TypedDict):
     phases: int
     #: Width of the integers that the answer was computed in: 32, 64 or 128.
     bits: int
+    #: Units of counted work: a `work_limit` of as many is enough.
+    work_units: float
     #: Wall-clock time of the solve.
     seconds: float
 
@@ -368,6 +370,7 @@ def assignment(
     maximize: bool = False,
     threads: int | None = None,
     time_limit: float | None = None,
+    work_limit: float | None = None,
     progress: bool | ProgressHook | None = None,
 ) -> Assignment:
     """Solve the linear assignment problem and keep the proof: duals, bound, witness, counters.
@@ -381,6 +384,9 @@ def assignment(
         More than there is work for are not started; sparse problems use one.
     time_limit : float, optional
         Seconds, 0 or more, after which the status is "time_limit", without an assignment.
+    work_limit : float, optional
+        Units of counted work, 0 or more, after which the status is "time_limit" too: on every
+        machine after the same steps, as for `transport`. ``stats["work_units"]`` is enough.
     progress : bool or callable, optional
         As for `transport`: True shows a bar; a callable that returns True stops.
 
@@ -413,18 +419,19 @@ def assignment(
     >>> answer.gap, answer.verify().valid
     (0.0, True)
     """
-    limits = _checks.threads(threads), _checks.time_limit(time_limit)
-    return _solve(problem_of(cost_matrix, bool(maximize)), *limits, progress)
+    limits = _checks.time_limit(time_limit), _checks.work_limit(work_limit)
+    most = _checks.threads(threads)
+    return _solve(problem_of(cost_matrix, bool(maximize)), most, limits, progress)
 
 
 def _solve(
     problem: Problem,
     threads: int,
-    time_limit: float | None,
+    limits: tuple[float | None, float | None],
     progress: bool | ProgressHook | None,
 ) -> Assignment:
     if problem.sparse is None:
-        run = partial(_core.assignment_dense, problem.dense, problem.maximize, threads, time_limit)
+        run = partial(_core.assignment_dense, problem.dense, problem.maximize, threads, *limits)
     else:
         shape = problem.shape[::-1] if problem.transposed else problem.shape
         rows = problem.sparse
@@ -435,7 +442,7 @@ def _solve(
             rows.data,
             *shape,
             problem.maximize,
-            time_limit,
+            *limits,
         )
     if progress is None:
         native = solved(problem, partial(run, None))

@@ -100,7 +100,8 @@ class Flow(Value, Tabular):
         ``method`` that finished ("balance" or "capacity" where supplies, or the arcs of one node,
         prove without a solve that there is no flow) and ``reason`` for it ("by name"; with "auto"
         "within budget", or "budget spent" where cost scaling took over), with the ``work`` of
-        network simplex in work units; ``start``: "artificial", "saturated", "forest", "star",
+        network simplex in steps of its own, and ``work_units`` as `work_limit` counts
+        them; ``start``: "artificial", "saturated", "forest", "star",
         "cost_scaling", "basis" or "flow", the last two from `start`, and then ``warm`` is true;
         counts of each method; ``bits`` of the integers inside; ``seconds`` by stage. The
         reference has the table of all keys (docs/reference/stats.md).
@@ -285,6 +286,7 @@ def min_cost_flow(
     start: Flow | None = None,
     threads: int | None = None,
     time_limit: float | None = None,
+    work_limit: float | None = None,
     progress: bool | ProgressHook | None = None,
 ) -> Flow:
     """Send what nodes supply to where it is needed, at least total cost.
@@ -315,6 +317,9 @@ def min_cost_flow(
         At most this many. Both methods are sequential, so it changes nothing.
     time_limit : float, optional
         Seconds, 0 or more.
+    work_limit : float, optional
+        Units of counted work, 0 or more; the status is "time_limit" then too, after the same steps
+        on every machine, as for `transport`. ``stats["work_units"]`` of a solve is enough for it.
     progress : bool or callable, optional
         True shows a bar; a callable gets a `Progress` now and then, and stops the solve by
         returning True.
@@ -360,12 +365,12 @@ def min_cost_flow(
     _checks.choice("method", method, _METHODS)
     before = _start(start, problem)
     _checks.threads(threads)
-    limit = _checks.time_limit(time_limit)
+    limits = _checks.time_limit(time_limit), _checks.work_limit(work_limit)
     if progress is None:
-        answer = _core.min_cost_flow(*flow_arrays(problem), method, before, limit, None)
+        answer = _core.min_cost_flow(*flow_arrays(problem), method, before, *limits, None)
     else:
         with progress_hook(progress, "min-cost flow") as hook:
-            answer = _core.min_cost_flow(*flow_arrays(problem), method, before, limit, hook)
+            answer = _core.min_cost_flow(*flow_arrays(problem), method, before, *limits, hook)
     potentials, objective, status, cut, cycle, warm_start = answer
     log(
         "min_cost_flow: %d nodes, %d arcs: %s, objective %s",

@@ -55,6 +55,7 @@ def transport(
     prices: ArrayLike | None = ...,
     threads: int | None = ...,
     time_limit: float | None = ...,
+    work_limit: float | None = ...,
     seed: int = ...,
     progress: bool | ProgressHook | None = ...,
 ) -> Matching: ...
@@ -70,6 +71,7 @@ def transport(
     prices: ArrayLike | None = None,
     threads: int | None = None,
     time_limit: float | None = None,
+    work_limit: float | None = None,
     seed: int = 0,
     progress: bool | ProgressHook | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -85,7 +87,7 @@ def transport(
         are read in place, read-only and memory-mapped ones too; other integers and float16 are
         converted once, without loss. Jobs that do not fit into memory come from
         `gridcompute.shards`: they are read part by part, and take neither `demand`, `unplaced`
-        (the source says it), `method`, `gap` nor `resolution`.
+        (the source says it), `method`, `gap`, `resolution` nor `work_limit`.
     capacity : array of int, shape (n_slots,)
         How many slots each class has, 0 or more.
     demand : array of int, shape (n_jobs,), optional
@@ -115,6 +117,13 @@ def transport(
         enough to deliver it, 0.15 microseconds a job, and earlier where there is time for no more
         than one look at all costs, at prices of samples. Without the time for that the bound is
         -inf, or, of `Terms`, what their tables alone tell.
+    work_limit : float, optional
+        Units of counted work, 0 or more; then as after `time_limit`, with the same status. Work is
+        the same on every machine, for any load and any number of threads, and so is the answer.
+        A unit is about a thousand costs, arcs or candidates looked at; ``stats["work_units"]``
+        says what a solve counted, and that much is enough for the same solve. What delivers the
+        answer after the limit counts too, but is not cut short: one look at each cost at most.
+        With both limits the solve ends at the first of them that it meets.
     seed : int
         Of the samples that start prices come from, 0 to 2**64 - 1.
     progress : bool or callable, optional
@@ -151,7 +160,8 @@ def transport(
     Gangs, an NP-hard problem: up to about ten jobs exactly, more by a search of a fixed number of
     steps; with a `time_limit` it goes on until then while the objective is above the bound.
     Determinism: the same bits for any number of threads; ties go to the lowest index. What a
-    search of gangs finds within a `time_limit` depends on the time there was.
+    search of gangs finds within a `time_limit` depends on the time there was. A `work_limit` only
+    cuts the search short: it goes no further than without one.
     Source: prices from samples, Tokuyama and Nakano, SIAM J. Comput. 24 (1995) 563; shortest paths
     on the graph of classes, Brenner, Oper. Res. Lett. 36 (2008) 408.
 
@@ -174,6 +184,7 @@ def transport(
         refused = {"demand": demand is not None, "unplaced": unplaced is not None}
         refused |= {"method": method == "auction", "gap": gap != 0.0}
         refused["resolution"] = resolution != "auto"
+        refused["work_limit"] = work_limit is not None
         for name, given in refused.items():
             if given:
                 message = f"{name}: found one, needed none for jobs in shards"
@@ -208,12 +219,13 @@ def transport(
     start = None if prices is None else _prices(prices, n_slots)
     workers = _checks.threads(threads)
     limit = _checks.time_limit(time_limit)
+    work = _checks.work_limit(work_limit)
     seed = _checks.seed(seed)
 
     question = TransportProblem(source, n_jobs, n_slots, room, weight, left_out, workers)
     if limit is not None:
         limit = max(0.0, limit - (time.monotonic() - begun))
-    plan = (room, weight, left_out, scale, gap, start, seed, workers, limit, method)
+    plan = (room, weight, left_out, scale, gap, start, seed, workers, limit, work, method)
     try:
         if progress is None:
             answer = _core.transport(source, *plan, None)

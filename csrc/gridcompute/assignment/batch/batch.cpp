@@ -34,7 +34,7 @@ BatchStatus solve_batch(const DenseMatrix<T>& first, Index count, bool maximize,
         for (Index k = begin; k < end; ++k) {
           // Only the caller's thread polls its stop; the others see what that found.
           Stop mine(std::numeric_limits<double>::infinity(), [&](const Progress&) {
-            if (std::this_thread::get_id() == caller) stop.poll();
+            if (std::this_thread::get_id() == caller) stop.poll_clock();
             return stop.why();
           });
           const DenseMatrix<T> one{first.data + k * size, first.rows, first.cols};

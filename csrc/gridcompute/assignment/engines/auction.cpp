@@ -66,7 +66,8 @@ bool auction_phase(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V
       at = 0;
     }
     if (--budget < 0 || refresh.count - start > phase.rereads) return false;
-    if ((++stats.bids & kPollMask) == 0 && stop.poll()) return false;
+    const auto compared = [&] { return phase.whole_rows ? state.m : lists[free[at]].size; };  // by a bid
+    if ((++stats.bids & kPollMask) == 0 && stop.poll((kPollMask + 1) * compared())) return false;
     if (at + lists_ahead < free.size()) lists.prefetch(free[at + lists_ahead]);
     if (at + prices_ahead < free.size() && !phase.whole_rows) prefetch_prices(state, lists, free[at + prices_ahead]);
     const std::int32_t i = free[at++];
@@ -102,8 +103,8 @@ bool sparse_auction_phase(std::vector<V>& v, const CandidateLists<V>& lists, con
   const auto leave = static_cast<std::size_t>(phase.leave_free);
   Index budget = phase.bids;
   const auto bid = [&](std::int32_t i) {
-    if (--budget < 0 || ((++stats.bids & kPollMask) == 0 && stop.poll())) return false;
     const auto list = lists[i];
+    if (--budget < 0 || ((++stats.bids & kPollMask) == 0 && stop.poll((kPollMask + 1) * list.size))) return false;
     const LeastTwo<V> two = least_two(list.col, list.cost, list.size, column.data(), reduced.data());
     if (two.u1 >= IntRange<V>::kForbiddenReduced) return false;
     PricedColumn<V>& best = column[static_cast<std::size_t>(list.col[two.at])];

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <queue>
+#include <utility>
 
 namespace gridcompute::assignment {
 
@@ -17,6 +18,7 @@ class HopcroftKarp {
         lists_(lists),
         stats_(stats),
         stop_(stop),
+        counted_(stats.arcs),
         t_(tuning),
         u_(at(static_cast<std::int32_t>(state.n))) {
     visited_.resize(state.v.size());
@@ -36,7 +38,7 @@ class HopcroftKarp {
     for (;;) {
       const std::size_t before = free.size();
       for (bool more = true; more;) {
-        if (stop_.poll()) return SearchStatus::stopped;
+        if (stop_.poll(stats_.arcs - std::exchange(counted_, stats_.arcs))) return SearchStatus::stopped;
         more = phase(free);
       }
       if (free.empty()) return SearchStatus::complete;
@@ -160,6 +162,7 @@ class HopcroftKarp {
   const CandidateLists<V>& lists_;
   Stats& stats_;
   Stop& stop_;
+  Index counted_;  // of stats_.arcs, by the stop
   const Tuning& t_;
   std::vector<V> u_;
   std::vector<std::int32_t> visited_;  // per column: the phase or update that visited it last

@@ -103,11 +103,13 @@ class InPlaceJv {
     const Index size = cost_.rows * cost_.cols;
     Index left = (size > t_.in_place_mid_entries && !found.deep ? t_.in_place_passes_large : t_.in_place_passes) * size;
     bool searched = false;
+    Index work = 0;  // of the last search
     for (std::int32_t i = 0; i < s_.n; ++i) {
       if (s_.col_of[i] != kUnmatched) continue;
       searched = true;
-      if (stop.poll() || left < 0 || augment(s_, i) != AugmentStatus::augmented) return false;
-      left -= Index{s_.collected} * s_.m;
+      if (stop.poll(work) || left < 0 || augment(s_, i) != AugmentStatus::augmented) return false;
+      work = Index{s_.collected} * s_.m;
+      left -= work;
     }
     check_complete_matching(s_.col_of, s_.mate_of, s_.n, s_.m);
     return gap_is_negligible(searched);
@@ -122,7 +124,7 @@ class InPlaceJv {
     K high = std::numeric_limits<K>::min();
     std::fill_n(s_.label, s_.m, std::numeric_limits<K>::max());
     for (std::int32_t i = 0; i < s_.n; ++i) {
-      if ((i & kPollMask) == 0 && stop.poll()) return false;
+      if ((i & kPollMask) == 0 && stop.poll((kPollMask + 1) * s_.m)) return false;
       update_extremes(s_.row(i), s_.m, s_.label, high);
     }
     const V least = value_of<V>(*std::min_element(s_.label, s_.label + s_.m)), most = value_of<V>(high);

@@ -4,6 +4,7 @@
 #include <bit>
 #include <limits>
 #include <queue>
+#include <utility>
 #include <vector>
 
 #include "gridcompute/assignment/engines/matching.hpp"
@@ -79,7 +80,7 @@ class Int128Ssp {
       if (col_of_[at(i)] == kUnmatched) greedy_match(i, kUnmatched);
     for (std::int32_t i = 0; i < rows(); ++i) {
       if (col_of_[at(i)] != kUnmatched) continue;
-      if (stop_.poll()) return SearchStatus::stopped;
+      if (stop_.poll(work_ - std::exchange(counted_, work_))) return SearchStatus::stopped;
       ++stats.searches;
       const Index before = work_;
       const SearchStatus found = search(i);
@@ -140,7 +141,6 @@ class Int128Ssp {
     });
     sink_ = kUnmatched;
     relax(source, -u);
-    Index polled = work_;
     while (!queue_.empty()) {
       const QueuedLabel next = queue_.top();
       if (sink_ != kUnmatched && next.label >= best_) break;
@@ -152,10 +152,8 @@ class Int128Ssp {
       const std::int32_t i = mate_of_[at(j)];
       reached_.push_back(i);
       relax(i, next.label - (mate_cost_[at(i)] - v_[at(j)]));
-      if (work_ - polled > kPollWork) {
-        if (stop_.poll()) return SearchStatus::stopped;
-        polled = work_;
-      }
+      if (work_ - counted_ > kPollWork && stop_.poll(work_ - std::exchange(counted_, work_)))
+        return SearchStatus::stopped;
     }
     if (sink_ == kUnmatched) return SearchStatus::infeasible;
     for (const std::int32_t j : scanned_) v_[at(j)] += label_[at(j)] - best_;
@@ -193,7 +191,7 @@ class Int128Ssp {
   std::priority_queue<QueuedLabel> queue_;
   std::int32_t search_id_ = 0, sink_ = kUnmatched;
   Wide best_ = 0;
-  Index work_ = 0;
+  Index work_ = 0, counted_ = 0;  // counted_: of work_, by the stop
 };
 
 // Keeps the duals in 64 bits where these hold all of them.
@@ -235,6 +233,7 @@ Result solve_int128_dense(const DenseMatrix<std::int64_t>& cost, bool maximize, 
   const Index n = cost.rows, m = cost.cols;
   std::vector<std::int64_t> least(at(n));
   std::vector<std::uint64_t> spread(at(n));
+  stop.count(n * m);
   bool whole = pool.for_chunks(
       n, kRows,
       [&](Index, Index begin, Index end) {
@@ -252,6 +251,7 @@ Result solve_int128_dense(const DenseMatrix<std::int64_t>& cost, bool maximize, 
   std::optional<Result> coarse_answer;
   if (down == 0 || n == m) {
     DefaultInitVector<std::int64_t> shifted(at(n * m));
+    stop.count(n * m);
     whole = pool.for_chunks(
         n, kRows,
         [&](Index, Index begin, Index end) {

@@ -1,6 +1,7 @@
 #include "gridcompute/assignment/engines/ssp_lists.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace gridcompute::assignment {
 
@@ -93,10 +94,7 @@ SearchStatus ListSsp<V>::search(std::int32_t source, Index budget, Stop& stop) {
   if (source_u_ >= IntRange<V>::kForbiddenReduced) return SearchStatus::infeasible;
   relax(source, 0);
   while (level_ < best_) {
-    if (work_ - polled_ > kPollWork) {
-      polled_ = work_;
-      if (stop.poll()) return SearchStatus::stopped;
-    }
+    if (work_ - polled_ > kPollWork && stop.poll(work_ - std::exchange(polled_, work_))) return SearchStatus::stopped;
     std::int32_t id;
     if (!at_level_.empty()) {
       id = at_level_.back();
@@ -142,7 +140,7 @@ template <class V>
 SearchStatus ListSsp<V>::run(Index budget, Stats& stats, Stop& stop) {
   for (const std::int32_t i : state_.free_rows()) {
     if (work_ > budget) return SearchStatus::budget;
-    if ((stats.searches++ & 15) == 0 && stop.poll()) return SearchStatus::stopped;
+    if ((stats.searches++ & 15) == 0 && stop.poll(work_ - std::exchange(polled_, work_))) return SearchStatus::stopped;
     const Index before = work_;
     const SearchStatus found = search(i, budget, stop);
     stats.arcs += work_ - before;

@@ -1,6 +1,7 @@
 #include "gridcompute/assignment/engines/ssp_rows.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "gridcompute/assignment/engines/tie_order.hpp"
 #include "gridcompute/assignment/engines/warm_start.hpp"
@@ -76,10 +77,10 @@ SearchStatus ssp_rows(Matching<V>& state, const RowCopy<V>& rows, Index limit, S
   if (warm != nullptr) start_from_matching(s, *warm, tuning);
   if (s.rank != nullptr) s.reset_ranks();
   if (*std::min_element(columns.begin(), columns.begin() + state.m) < -kMost) return end(SearchStatus::budget);
-  Index work = 0;
+  Index work = 0, counted = 0;
   for (std::int32_t i = 0; i < state.n; ++i) {
     if (state.col_of[at(i)] != kUnmatched) continue;
-    if (stop.poll()) return SearchStatus::stopped;
+    if (stop.poll(work - std::exchange(counted, work))) return SearchStatus::stopped;
     if (work > limit) return end(SearchStatus::budget);
     ++stats.searches;
     const AugmentStatus found = augment(s, i);

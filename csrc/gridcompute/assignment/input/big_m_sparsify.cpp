@@ -103,7 +103,7 @@ class BigMSparsifier {
     if (n + m > kMaxLines) return false;  // rows get slack columns
     start_.assign(1, 0);
     for (Index i = 0; i < n; ++i) {
-      if ((i & kPollMask) == 0 && stop.poll()) return false;
+      if ((i & kPollMask) == 0 && stop.poll((kPollMask + 1) * m)) return false;
       const T* row = row_of(i);
       const T big_m = big_m_of(row, m, maximize_);
       const Index count = below_big_m(row, m, big_m, col_.data());

@@ -133,6 +133,7 @@ void sampled_column_reduction(RowReader<V>& rows, Pool& pool, Stop& stop, std::v
   const Index count = std::min(rows.n, std::max<Index>(tuning.reduction_rows, rows.n / tuning.reduction_share));
   const Index chunk = std::max<Index>(16, (count + 63) / 64);
   std::vector<std::vector<std::int64_t>> low(at(Pool::chunks(count, chunk)));
+  stop.count(count * rows.m);
   pool.for_chunks(
       count, chunk,
       [&](Index c, Index begin, Index end) {

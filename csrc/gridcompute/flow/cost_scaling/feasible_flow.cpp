@@ -42,6 +42,7 @@ void FeasibleFlow<Int>::discharge_all(Stop& stop) {
   for (Node v = 0; v < n; ++v)
     if (active(v)) queue.push_back(v);
   Index relabels = 0;
+  const Index arcs_per_node = std::ssize(graph_.halves) / std::max<Index>(1, n) + 1;
   for (Index count = 1; !queue.empty(); ++count) {
     const Node v = queue.front();
     queue.pop_front();
@@ -67,7 +68,7 @@ void FeasibleFlow<Int>::discharge_all(Stop& stop) {
       compute_labels();
       std::copy(graph_.start.begin(), graph_.start.end() - 1, current_arc_.begin());
     }
-    if (count % tuning_.discharges_per_poll == 0 && stop.poll()) return;
+    if (count % tuning_.discharges_per_poll == 0 && stop.poll(tuning_.discharges_per_poll * arcs_per_node)) return;
   }
 }
 
@@ -85,6 +86,7 @@ typename FeasibleFlow<Int>::End FeasibleFlow<Int>::run(Stop& stop) {
   for (const bool free : {true, false}) {
     free_only_ = free;
     while (compute_labels()) {
+      stop.count(std::ssize(graph_.halves));
       discharge_all(stop);
       if (stop.requested()) return End::stopped;
     }

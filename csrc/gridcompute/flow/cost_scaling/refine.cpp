@@ -1,6 +1,7 @@
 #include "gridcompute/flow/cost_scaling/refine.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace gridcompute::flow {
 
@@ -119,6 +120,7 @@ typename Refine<Int>::End Refine<Int>::run(int bits, Stop& stop, Index budget) {
   active_.clear();
   for (Node v = 0; v < graph_.n; ++v)
     if (graph_.excess[at(v)] > 0) active_.push_back(v);
+  Index counted = scans_;
   update_prices();
   for (Index count = 1; !active_.empty() && !failed_; ++count) {
     const Node v = active_.front();
@@ -126,7 +128,7 @@ typename Refine<Int>::End Refine<Int>::run(int bits, Stop& stop, Index budget) {
     discharge(v);
     if (relabels_since_update_ > max_relabels_) update_prices();
     if (count % tuning_.discharges_per_poll != 0) continue;
-    if (stop.poll()) return End::stopped;
+    if (stop.poll(scans_ - std::exchange(counted, scans_))) return End::stopped;
     if (scans_ > budget) return End::budget_spent;
   }
   return failed_ ? End::failed : End::done;

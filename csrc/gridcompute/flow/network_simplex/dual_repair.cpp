@@ -92,12 +92,14 @@ bool DualRepair<Int>::run(Stop& stop) {
   const Index most = tuning_.repair_passes * (Index{solution_.m()} + solution_.n());
   PivotCounts& counts = solution_.counts;
   bool going = true;
+  Index counted = work_;
   while (going && !queue_.empty()) {
     const Node v = pop_most_infeasible();
     if (!infeasibility(v).any) continue;
     ++counts.dual_pivots;
-    going = pivot(v) && work_ <= most && !overflow_ &&
-            !(counts.dual_pivots % tuning_.dual_pivots_per_poll == 0 && stop.poll());
+    going =
+        pivot(v) && work_ <= most && !overflow_ &&
+        !(counts.dual_pivots % tuning_.dual_pivots_per_poll == 0 && stop.poll(work_ - std::exchange(counted, work_)));
     if (counts.dual_pivots > 1)
       going &= work_ / counts.dual_pivots * std::ssize(queue_) <= tuning_.repair_hopeless * most;
     if (solution_.overflowed()) solution_.compute_potentials();  // perhaps only the root's potential has drifted

@@ -67,6 +67,7 @@ template <class Int>
 typename NetworkSimplex<Int>::End NetworkSimplex<Int>::run(Stop& stop, Index budget) {
   if (solution_.overflowed()) return End::overflow;
   PivotCounts& counts = solution_.counts;
+  Index counted = work();
   for (;;) {
     for (Arc e = entering_arc(); e != kNoArc; e = entering_arc()) {
       ++counts.pivots;
@@ -76,8 +77,9 @@ typename NetworkSimplex<Int>::End NetworkSimplex<Int>::run(Stop& stop, Index bud
       }
       if (!pivot(e)) return End::overflow;
       if (counts.pivots % tuning_->pivots_per_poll != 0) continue;
-      if (stop.poll()) return End::stopped;
-      if (work() > budget) return End::budget_spent;
+      const Index now = work();
+      if (stop.poll(now - std::exchange(counted, now))) return End::stopped;
+      if (now > budget) return End::budget_spent;
     }
     if (solution_.unserved() == 0) return End::optimal;
     if (solution_.separates(solution_.reachable_from_excess())) return End::infeasible;

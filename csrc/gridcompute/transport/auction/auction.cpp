@@ -59,6 +59,9 @@ struct TableOracle {
     return best;
   }
   void prepare(std::span<const Index>, const std::vector<Cost>&) const {}
+  [[nodiscard]] Index length() const {
+    return keys.listed() ? static_cast<Index>(keys.keys.size()) / std::max<Index>(1, keys.rows) : keys.columns;
+  }
 };
 
 }  // namespace

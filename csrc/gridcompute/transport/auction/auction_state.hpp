@@ -26,7 +26,8 @@ struct Bid {
   }
 };
 
-// Oracle: best(job, prices) -> TwoBest; prepare(jobs, prices) announces the next bidders, so that lists are refreshed.
+// Oracle: best(job, prices) -> TwoBest; prepare(jobs, prices) announces the next bidders, so that lists are refreshed;
+// length() is how many classes best() compares, as a rule.
 template <class Oracle>
 class AuctionState {
  public:
@@ -68,7 +69,7 @@ class AuctionState {
       again.clear();
       for (std::size_t at = 0; at < queue.size(); ++at) {
         if (at % kPollEvery == 0) {
-          if (stop.poll()) return false;
+          if (stop.poll(static_cast<Index>(kPollEvery) * oracle_.length())) return false;
           oracle_.prepare({queue.data() + at, std::min(kPollEvery, queue.size() - at)}, prices_);
         }
         const Index i = queue[at];

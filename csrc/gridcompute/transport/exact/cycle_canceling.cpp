@@ -60,8 +60,9 @@ class ResidualGraph {
     std::iota(queue_.begin(), queue_.end(), Slot{0});
     head_ = 0, waiting_ = queue_.size();
     for (Node& v : node_) v.distance = {}, v.parent = {}, v.waits = true;
+    Index counted = work;
     for (Index k = 1; waiting_ > 0; ++k) {
-      if (work < 0 || (k % kPollEvery == 0 && stop.poll())) return End::stopped;
+      if (work < 0 || (k % kPollEvery == 0 && stop.poll(std::exchange(counted, work) - work))) return End::stopped;
       const Slot v = queue_[head_];
       head_ = head_ + 1 == queue_.size() ? 0 : head_ + 1;
       --waiting_;

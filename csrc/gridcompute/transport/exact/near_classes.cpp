@@ -155,6 +155,7 @@ std::optional<NearClasses> find_near_classes(const PricedMatching& of, std::size
   std::vector<NearClassesChunk> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
   std::vector<Dyadic> own(static_cast<std::size_t>(n));
   std::atomic<std::size_t> pairs = 0;
+  stop.count(n * of.problem.cost->n_slots());
   const bool whole = pool.for_chunks(
       n, kChunk,
       [&](Index chunk, Index begin, Index end) {

@@ -65,6 +65,7 @@ ShiftedProblem::ShiftedProblem(const Problem& problem, const Result& result, dou
     rounding_ = std::max(rounding_, kParts * result.prices[s]);
   }
   const Index n = problem.cost->n_jobs(), n_slots = problem.cost->n_slots();
+  stop.count(n * n_slots);
   (void)pool.for_chunks(
       n, kChunk,
       [&](Index, Index begin, Index end) {

@@ -95,7 +95,7 @@ std::optional<IntegralModel> build_integral_model(const Problem& problem, std::s
   double most = 0;
   Cost heaviest = 1;
   for (std::size_t i = 0; i < n; ++i) {
-    if (i % kPollEvery == 0 && stop.poll()) return std::nullopt;
+    if (i % kPollEvery == 0 && stop.poll(static_cast<Index>(kPollEvery * columns))) return std::nullopt;
     const Index job = model.job[i];
     std::vector<double> costs = reader.read(job);
     model.required.push_back(costs.back() < kInf ? 0 : 1);

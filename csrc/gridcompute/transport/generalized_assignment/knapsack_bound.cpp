@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace gridcompute::transport {
 
@@ -111,7 +112,9 @@ double KnapsackBound::ascend(int rounds, double plan_cost, double cutoff, Stop& 
   double most = evaluate(), factor = tuning_.first_step;
   std::fill(direction_.begin(), direction_.end(), 0.0);
   int idle = 0;
-  for (int round = 1; round < rounds && most < cutoff && !stop.poll(); ++round) {
+  double counted = steps_;
+  const auto stopped = [&] { return stop.poll(static_cast<Index>(steps_ - std::exchange(counted, steps_))); };
+  for (int round = 1; round < rounds && most < cutoff && !stopped(); ++round) {
     double size = 0;
     for (std::size_t i = 0; i < direction_.size(); ++i) {
       direction_[i] = (1 - chosen_[i]) + tuning_.deflection * direction_[i];

@@ -81,7 +81,7 @@ class SubsetDp {
     std::vector<std::vector<std::uint16_t>> taken(
         slots_.size());  // per class and set: the subset assigned to the class
     for (std::size_t c = 0; c < slots_.size(); ++c) {
-      if (stop.poll()) return std::nullopt;
+      if (stop.poll(static_cast<Index>(weight_.size() * weight_.size()))) return std::nullopt;
       const Set open = open_to(slots_[c]);
       std::vector<Sum> next(least);
       std::vector<char> next_known(known);

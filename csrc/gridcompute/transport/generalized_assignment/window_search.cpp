@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace gridcompute::transport {
 
@@ -116,7 +117,7 @@ void WindowSearch::start_greedily(Stop& stop) {
       return rank(static_cast<std::size_t>(a)) > rank(static_cast<std::size_t>(b));
     });
     for (const bool guided : {false, true})
-      if (!stop.poll()) greedy(order, guided);
+      if (!stop.poll(model_.jobs() * (model_.classes() + 1))) greedy(order, guided);
     std::sort(order.begin(), order.end());
   };
   const auto weight = [&](std::size_t i) { return static_cast<double>(model_.weight[i]); };
@@ -276,7 +277,9 @@ void WindowSearch::improve(double steps, double target, Stop& stop) {
   const double until = steps_ + steps;
   const Index patience = 20 + 4 * model_.classes();
   Index idle = 0;
-  while (steps_<until&& static_cast<double>(std::min(cost_, best_cost_))> target && !stop.poll()) {
+  double counted = steps_;
+  const auto stopped = [&] { return stop.poll(static_cast<Index>(steps_ - std::exchange(counted, steps_))); };
+  while (steps_<until&& static_cast<double>(std::min(cost_, best_cost_))> target && !stopped()) {
     choose_classes(static_cast<Slot>(2 + below(tuning_.window_classes - 1)));
     const Wide before = cost_;
     repack(0);

@@ -64,6 +64,7 @@ void RowMinima::compute_wide(Index begin, Index count, Cost* low, Scratch& scrat
 std::optional<Wide> dual_value(const SolverContext& context, const Level& level, std::span<const Cost> prices) {
   const RowMinima minima(context, level, prices);
   std::vector<Wide> parts(static_cast<std::size_t>(Pool::chunks(level.n, kChunk)), 0);
+  context.stop.count(level.n * context.keys.columns());
   const bool whole = context.pool.for_chunks(
       level.n, kChunk,
       [&](Index chunk, Index begin, Index end) {

@@ -57,6 +57,7 @@ std::optional<double> bound_of_costs(const Problem& problem, std::span<const dou
   const CostSource& source = *problem.cost;
   const Index n = source.n_jobs(), n_slots = source.n_slots();
   std::vector<Sum> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  stop.count(n * n_slots);
   const bool whole = pool.for_chunks(
       n, kChunk,
       [&](Index chunk, Index begin, Index end) {

@@ -99,6 +99,7 @@ bool any_cost_below(const Problem& problem, double most, Pool& pool, Stop& stop)
   const CostSource& source = *problem.cost;
   const auto lost = [&](double cost) { return cost != 0 && std::fabs(cost) <= most; };
   std::atomic<bool> any = false;
+  stop.count(source.n_jobs() * source.n_slots());
   const bool whole = pool.for_chunks(
       source.n_jobs(), kChunk,
       [&](Index, Index begin, Index end) {

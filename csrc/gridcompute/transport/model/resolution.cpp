@@ -83,6 +83,7 @@ Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool a
   constexpr Index kRows = 64, kKeys = 1 << 18;  // a chunk; fewer keys are read before a thread would have started
   const Index chunk_rows = std::max(kRows, kKeys / std::max<Index>(1, s));
   std::vector<Largest> parts(static_cast<std::size_t>(Pool::chunks(count, chunk_rows)));
+  stop.count(count * s);
   pool.for_chunks(
       count, chunk_rows,
       [&](Index chunk, Index begin, Index end) {

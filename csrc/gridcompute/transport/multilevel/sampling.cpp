@@ -52,7 +52,7 @@ std::optional<auction::KeyTable> read_key_table(const QuantisedCost& keys, const
   std::vector<Cost> row(static_cast<std::size_t>(columns));
   std::vector<double> scratch;
   for (Index k = 0; k < level.n; ++k) {
-    if (k % kPollEvery == 0 && stop.poll()) return std::nullopt;
+    if (k % kPollEvery == 0 && stop.poll(kPollEvery * columns)) return std::nullopt;
     const Index job = level.row(k);
     keys.fill(Rows{&job, 0, 1}, row.data(), scratch, seen);
     if (keys.optional()) row[columns - 1] = keys.unplaced(job, seen);

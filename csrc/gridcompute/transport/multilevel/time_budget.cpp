@@ -41,10 +41,12 @@ void TimeBudget::record_level(const SolverContext& context, Index rows, double s
 }
 
 bool TimeBudget::allows_level(Index rows, const Stop& stop) const {
-  return level_ * static_cast<double>(rows) + narrowest_ + closing_ < stop.left();
+  return pass_steps(rows, columns_) + pass_steps(all_.n, columns_) <= stop.steps_left() &&
+         level_ * static_cast<double>(rows) + narrowest_ + closing_ < stop.left();
 }
 
 bool TimeBudget::allows_passes(const SolverContext& context, const PriceBox& box, double times) const {
+  if (pass_steps(all_.n, columns_) > context.stop.steps_left()) return false;
   const double left = context.stop.left() - closing_;
   if (left == kNoLimit) return true;
   return times * measure_pass(context, box) < left ||

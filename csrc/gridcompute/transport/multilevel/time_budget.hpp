@@ -1,4 +1,8 @@
-// Under a time limit: which of the next steps there is time for. Without one, for all, and nothing is measured.
+// Under a limit of time or of work: which of the next steps there is time for, and work left. Without one, for all, and
+// nothing is measured.
+//
+// Of work nothing is measured either: a step is taken where the least that it counts is left, so that a limit which is
+// enough for the whole solve changes none of it.
 //
 // The time of a pass over all costs within some box is extrapolated from a pass over a sample. Where it is too long, a
 // pass in the narrowest box is faster: it keeps no lists to tune and repair, but gives a bound, and a matching near it.
@@ -11,7 +15,8 @@ namespace gridcompute::transport {
 class TimeBudget {
  public:
   // `all`: the level of all jobs; `closing`: seconds reserved for what follows a pass.
-  TimeBudget(const Level& all, std::uint64_t seed, double closing) : all_(all), seed_(seed), closing_(closing) {}
+  TimeBudget(const Level& all, Slot columns, std::uint64_t seed, double closing)
+      : all_(all), columns_(columns), seed_(seed), closing_(closing) {}
 
   // Records the time of a level, and measures a pass over all jobs at its prices.
   void record_level(const SolverContext& context, Index rows, double seconds, const PriceBox& narrowest);
@@ -25,6 +30,7 @@ class TimeBudget {
   [[nodiscard]] double measure_pass(const SolverContext& context, const PriceBox& box) const;
 
   const Level& all_;
+  Slot columns_;
   std::uint64_t seed_;
   double closing_;
   double level_ = 0, narrowest_ = 0;  // seconds a row of the last level, and of a pass in the narrowest box

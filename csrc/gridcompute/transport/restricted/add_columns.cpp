@@ -144,6 +144,7 @@ bool reread(const SolverContext& context, const Level& level, std::span<const In
   for (Slot s = 0; s < r.columns; ++s) base[s] -= r.box.down[s];
   std::vector<Found> found(jobs.size());
   std::vector<CostRangeStats> seens(static_cast<std::size_t>(Pool::chunks(static_cast<Index>(jobs.size()), kAgain)));
+  context.stop.count(static_cast<Index>(jobs.size()) * r.columns);
   const bool whole = context.pool.for_chunks(
       static_cast<Index>(jobs.size()), kAgain,
       [&](Index chunk, Index begin, Index end) {
@@ -192,6 +193,7 @@ Violations find_violations_exact(const SolverContext& context, const Level& leve
   const auto n = static_cast<Index>(r.place_of.size());
   const RowMinima minima(context, level, prices);
   std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(n, kLows)));
+  context.stop.count(n * r.columns);
   const bool whole = context.pool.for_chunks(
       n, kLows,
       [&](Index chunk, Index begin, Index end) {
@@ -306,6 +308,7 @@ EscapeColumns add_escape_columns(const SolverContext& context, const Level& leve
   const auto n = static_cast<Index>(jobs.size());
   std::vector<Cost> way(jobs.size(), kForbidden);  // each job's cost of its cheapest class outside, less that inside
   std::vector<CostRangeStats> seens(static_cast<std::size_t>(Pool::chunks(n, kAgain)));
+  context.stop.count(n * r.columns);
   const bool whole = context.pool.for_chunks(
       n, kAgain,
       [&](Index chunk, Index begin, Index end) {

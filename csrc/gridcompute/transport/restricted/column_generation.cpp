@@ -109,6 +109,7 @@ class ColumnGeneration {
   // Finds violations at at_, of jobs in shards too.
   Violations find_violations() {
     list_doubtful_jobs(level_, at_, 0, r_);
+    context_.stop.count(static_cast<Index>(r_.place_of.size() + r_.slot.size()));
     return finder_.find(context_, r_, at_);
   }
 

@@ -135,6 +135,7 @@ double Newton::width(std::span<const Cost> packed, Index active) {
 const Newton::Evaluation& Newton::evaluate(std::span<const Cost> packed, double tau) {
   moves(packed);
   const std::vector<ActiveSet::Chunk>& parts = undecided_->parts();
+  for (const ActiveSet::Chunk& part : parts) stop_.count(static_cast<Index>(part.first.size() + part.set.size()));
   pool_.for_chunks(static_cast<Index>(parts.size()), 1, [&](Index chunk, Index, Index) {
     const ActiveSet::Chunk& groups = parts[static_cast<std::size_t>(chunk)];
     ChunkSums& part = trial_.parts[static_cast<std::size_t>(chunk)];
@@ -317,7 +318,10 @@ std::vector<double> Newton::solve(const std::vector<double>& off, int iterations
   }
   const double start = rho;
   p = z;
-  for (int k = 0; k < iterations && rho > tuning_.cg_residual * start && !stop_.poll(); ++k) {
+  std::size_t entries = laplacian_.size();
+  for (const ChunkSums& part : now_.parts) entries += laplacian_.empty() ? part.at.size() : 0;
+  const auto product = static_cast<Index>(entries);
+  for (int k = 0; k < iterations && rho > tuning_.cg_residual * start && !stop_.poll(product); ++k) {
     multiply(p, q);
     double curvature = 0, next = 0;
     for (std::size_t i = 0; i < n_; ++i) curvature += p[i] * q[i];

@@ -491,6 +491,7 @@ bool pricing_pass(const SolverContext& context, const Level& level, const PriceB
     out.fixed.assign(static_cast<std::size_t>(out.columns), 0);
   };
   reset();
+  context.stop.count(pass_steps(level.n, out.columns));
   bool wrapped = false;
   const bool in_place = context.keys.int32() != nullptr && context.keys.n_slots() < kInt32Classes && narrow(box);
   if (in_place && !pricing_pass_as<std::int32_t>(context, level, box, out, seen, wrapped)) return false;

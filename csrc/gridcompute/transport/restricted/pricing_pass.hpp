@@ -15,6 +15,9 @@
 
 namespace gridcompute::transport {
 
+// Returns the steps of work that a pass over this many jobs counts, at least.
+[[nodiscard]] constexpr Index pass_steps(Index jobs, Slot columns) noexcept { return jobs * columns; }
+
 // Runs the pass. False if stopped before every row was read (then `out` is not to be used).
 [[nodiscard]] bool pricing_pass(const SolverContext& context, const Level& level, const PriceBox& box,
                                 RestrictedProblem& out, CostRangeStats& seen);

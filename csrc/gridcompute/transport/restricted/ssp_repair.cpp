@@ -42,13 +42,13 @@ SspRepair::SspRepair(RestrictedProblem& problem, std::span<const Cost> capacity,
     total += filled_[s];
   }
   excess_[n] = static_cast<Cost>(total - r_.weight_total);
-  if (stop_.poll()) return;
+  if (stop_.poll(static_cast<Index>(r_.slot.size()))) return;
   known_ = r_.slot.size();
   low_.assign(static_cast<std::size_t>(r_.groups()), 0);
   pool.for_chunks(r_.groups(), kChunk, [&](Index, Index from, Index to) {
     for (Index g = from; g < to; ++g) low_[g] = low(g);
   });
-  if (stop_.poll()) return;  // run() tests it again
+  if (stop_.poll(static_cast<Index>(r_.slot.size()))) return;  // run() tests it again
   list_members(pool);
   pending_.resize(n);
   while (pairs_.size() < n) pairs_.emplace_back(pool.memory());
@@ -150,7 +150,7 @@ void SspRepair::build(Slot s, Scratch& scratch) {
 void SspRepair::build_all(Pool& pool) {
   constexpr Index kClasses = 8;
   const auto giving = std::count_if(excess_.begin(), excess_.end(), [](Cost e) { return e > 0; });
-  if (hub_ > tuning_.build_all_share * giving || stop_.poll()) return;
+  if (hub_ > tuning_.build_all_share * giving || stop_.poll(static_cast<Index>(r_.slot.size()))) return;
   pool.for_chunks(
       hub_, kClasses,
       [&](Index, Index begin, Index end) {
@@ -247,7 +247,10 @@ void SspRepair::relax(Slot v, Cost d) {
     return;
   }
   if (filled_[v] < capacity_[v]) update_label(hub_, d + p_[hub_] - p_[v], {v, hub_, -1, 0});
-  if (!pairs_[v].built) build(v, scratch_);
+  if (!pairs_[v].built) {
+    build(v, scratch_);
+    work_ += static_cast<Index>(pairs_[v].first.size());
+  }
   const ExchangeArcs& pairs = pairs_[v];
   const Cost base = d - p_[v];
   for (std::size_t k = 0; k < pairs.to.size(); ++k) {
@@ -286,6 +289,7 @@ bool SspRepair::search() {
       if (wanted <= 0) break;
     }
     relax(v, d);
+    work_ += v == hub_ ? hub_ : static_cast<Index>(pairs_[v].to.size());
   }
   return !targets_.empty();
 }
@@ -365,7 +369,7 @@ void SspRepair::augment(Slot target) {
 
 SspRepair::End SspRepair::run() {
   while (unmet() > 0) {
-    if (stop_.poll()) return End::stopped;
+    if (stop_.poll(std::exchange(work_, 0) + hub_)) return End::stopped;
     if (!search()) {
       settled_classes_ = settled_;
       return End::unreachable;

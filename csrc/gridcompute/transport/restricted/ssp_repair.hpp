@@ -136,6 +136,7 @@ class SspRepair {
   std::vector<std::pair<Cost, Slot>> queue_;
   std::vector<PathArc> path_;
   std::vector<Cost> target_prices_;
+  Index work_ = 0;  // steps since the last poll of the stop
 };
 
 }  // namespace gridcompute::transport

@@ -36,10 +36,10 @@ bool CsrKeys<T>::read(const QuantisedCost& keys, Stop& stop, CostRangeStats& see
   std::vector<Cost> some, left_out;
   std::vector<double> scratch;
   for (Index first = 0; first < n; first += kBlock) {
-    if (stop.poll()) return false;
     const Index last = std::min(n, first + kBlock);
     Index pairs = 0;
     for (Index i = first; i < last; ++i) pairs += cost.listed(i);
+    if (stop.poll(pairs)) return false;
     slots.resize(static_cast<std::size_t>(pairs));
     some.resize(slots.size());
     keys.fill_listed(first, last - first, pairs, slots.data(), some.data(), scratch, seen);

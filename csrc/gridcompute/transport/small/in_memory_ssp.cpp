@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <string>
+#include <utility>
 
 #include "gridcompute/base/error.hpp"
 
@@ -136,10 +137,10 @@ bool ClassGraphSsp<T, Rows>::run_bids(Index rows_read_per_row) {
   for (Slot s = 0; s < columns_; ++s) {
     if (excess(s) > 0) queue.push_back(s);
   }
-  Index reads = rows_read_per_row * static_cast<Index>(rows_with_units_.size()), poll_at = reads;
+  Index reads = rows_read_per_row * static_cast<Index>(rows_with_units_.size()), poll_at = reads, counted = reads;
   while (!queue.empty() && reads > 0) {
     if (reads <= poll_at) {
-      if (stop_.poll()) return false;
+      if (stop_.poll((std::exchange(counted, reads) - reads) * columns_)) return false;
       poll_at = reads - kRowsPerPoll;
     }
     next.clear();
@@ -253,6 +254,7 @@ bool ClassGraphSsp<T, Rows>::run_paths() {
   for (Index k = 0; left > 0; ++k) {
     if (k % kPollEvery == 0 && stop_.poll()) return false;
     if (!search(left)) return false;
+    stop_.count(static_cast<Index>(tree_.settled.size()) * columns_);
     for (const Slot target : tree_.targets) left -= augment(target);
   }
   return true;

@@ -35,7 +35,7 @@ bool copy(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix
   for (Index k = 0; k < level.n; ++k) {
     const std::int32_t* from = keys.int32() + level.row(k) * n_slots;
     if (k % kBlock == 0) {
-      if (stop.poll()) return false;
+      if (stop.poll(kBlock * n_slots)) return false;
       if (level.rows == nullptr)
         widen(from, std::min(kBlock, level.n - k) * n_slots, extremes);  // contiguous rows: all of the block at once
     }
@@ -59,8 +59,8 @@ bool convert(const QuantisedCost& keys, const Level& level, Index stride, KeyMat
   std::vector<double> scratch;
   CommonFactor<T> unit;
   for (Index k = 0; k < level.n; k += kBlock) {
-    if (stop.poll()) return false;
     const Index count = std::min(kBlock, level.n - k);
+    if (stop.poll(count * n_slots)) return false;
     const int before = unit.shift();
     keys.fill(level.block(k, count), some.data(), scratch, seen);
     unit.add({some.data(), static_cast<std::size_t>(count * n_slots)});
@@ -91,10 +91,10 @@ bool scatter(const QuantisedCost& keys, const Level& level, Index stride, KeyMat
   std::vector<double> scratch;
   CommonFactor<T> unit;
   for (Index first = 0; first < level.n; first += kBlock) {
-    if (stop.poll()) return false;
     const Index count = std::min(kBlock, level.n - first);
     Index pairs = 0;
     for (Index i = 0; i < count; ++i) pairs += cost.listed(first + i);
+    if (stop.poll(pairs)) return false;
     slots.resize(static_cast<std::size_t>(pairs));
     some.resize(slots.size());
     keys.fill_listed(first, count, pairs, slots.data(), some.data(), scratch, seen);

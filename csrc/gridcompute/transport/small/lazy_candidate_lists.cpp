@@ -36,6 +36,7 @@ bool LazyCandidateLists::read_all(const std::vector<Cost>& prices) {
 // Reads lists in parallel. A list depends on its own row only, so the result is the same for any number of threads.
 bool LazyCandidateLists::read(std::span<const Index> jobs, Index at_once) {
   stats_.evaluations += static_cast<Index>(jobs.size()) * columns_;
+  stop_.count(static_cast<Index>(jobs.size()) * columns_);
   return pool_.for_chunks(
       static_cast<Index>(jobs.size()), at_once,
       [&](Index, Index begin, Index end) {
@@ -48,6 +49,7 @@ bool LazyCandidateLists::read(std::span<const Index> jobs, Index at_once) {
 void LazyCandidateLists::refill(Index job) {
   lists_.refill(job, rows_, negated_prices_.data(), lists_.bound(job), scratch_);
   stats_.evaluations += columns_;
+  stop_.count(columns_);
   ++stats_.rows_extended;
   keys_reread_ += columns_;
 }

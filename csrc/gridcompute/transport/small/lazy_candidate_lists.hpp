@@ -40,6 +40,8 @@ class LazyCandidateLists {
   [[nodiscard]] auction::TwoBest best(Index job, const std::vector<Cost>& prices);
   void prepare(std::span<const Index> jobs, const std::vector<Cost>& prices);
 
+  // Returns how many classes are compared for the two cheapest of a job: the length of the first list.
+  [[nodiscard]] Index length() const { return n_ > 0 ? lists_[0].size : 0; }
   [[nodiscard]] Index keys_reread() const noexcept { return keys_reread_; }  // keys read to refresh lists
 
  private:

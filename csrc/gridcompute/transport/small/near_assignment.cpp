@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "gridcompute/transport/auction/auction_state.hpp"
 #include "gridcompute/transport/multilevel/duplicate_columns.hpp"
@@ -91,7 +92,7 @@ class NearAssignment {
   std::vector<char> settled_flag_;
   std::vector<Slot> touched_, settled_, deficits_, path_;
   std::vector<Item> heap_;
-  Index work_ = 0;
+  Index work_ = 0, counted_ = 0;  // counted_: of work_, by the stop
 };
 
 NearAssignment::NearAssignment(const QuantisedCost& keys, const Level& level, Pool& pool, Stop& stop,
@@ -197,7 +198,7 @@ bool NearAssignment::run_auction() {
 // Assigns each job to its cheapest class; of equal ones on its list the first with residual capacity.
 bool NearAssignment::assign_all() {
   for (Index i = 0; i < n_; ++i) {
-    if (i % kPollEvery == 0 && stop_.poll()) return false;
+    if (i % kPollEvery == 0 && stop_.poll(kPollEvery * lists_.length())) return false;
     const auction::TwoBest b = lists_.best(i, price_);
     if (b.first >= kForbidden) return false;
     const auto list = lists_[i];
@@ -235,8 +236,9 @@ bool NearAssignment::run_bids() {
     next.clear();
     for (const Slot s : queue) {
       if (looks <= 0 || load_[s] <= capacity_[s]) continue;
-      if (stop_.poll()) return false;
-      looks -= static_cast<Index>(members_[s].size());
+      const auto members = static_cast<Index>(members_[s].size());
+      if (stop_.poll(members * lists_.length())) return false;
+      looks -= members;
       if (!bid_class(s, next)) return false;
     }
     queue.swap(next);
@@ -292,7 +294,8 @@ bool NearAssignment::run_paths() {
   for (Slot s = 0; s <= hub_; ++s) left += std::max<Cost>(0, excess(s));
   const Index most = lists_.keys_reread() + tuning_.near_work * n_ * columns_;
   while (left > 0) {
-    if (stop_.poll() || work_ + lists_.keys_reread() > most || !search(left)) return false;
+    if (stop_.poll(work_ - std::exchange(counted_, work_)) || work_ + lists_.keys_reread() > most || !search(left))
+      return false;
     for (const Slot t : deficits_) left -= augment(t);
   }
   // Only an empty class can have a price below the hub's; raising it to that changes no job's cheapest class.
@@ -318,7 +321,7 @@ bool NearAssignment::search(Cost left) {
     if (label > KeyRange::kLimit) return false;
     if (id < 0) {
       lists_.refresh(~id, [&](Slot s) { return node_[s].price; });
-      if (stats_.rows_extended % kPollEvery == 0 && stop_.poll()) return false;
+      if (stats_.rows_extended % kPollEvery == 0 && stop_.poll(work_ - std::exchange(counted_, work_))) return false;
       relax_job(~id);
     } else if (settled_flag_[id] == 0 && node_[id].label == label) {
       settle(id);

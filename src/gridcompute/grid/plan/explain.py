@@ -93,6 +93,8 @@ class Explanation:
     queue: str = ""
     #: Hours in a step of the batch.
     step_h: float = 1.0
+    #: The job's id as text; empty where jobs have none.
+    id: str = ""
 
     def __str__(self) -> str:
         """In words: a line for each site with an option, the cheapest first, and each reason."""
@@ -118,10 +120,17 @@ class Explanation:
     def _repr_html_(self) -> str:
         return paragraphs(str(self))
 
+    @property
+    def _called(self) -> str:
+        """The job as the caller knows it; a number that is no row is shown beside the row."""
+        if not self.id:
+            return f"job {self.job}"
+        return f"job {self.id} (row {self.job})" if self.id.isdecimal() else f"job {self.id}"
+
     def _headline(self) -> str:
         if self.taken is None:
             why = f"{self.reason}, queue {self.queue}" if self.queue else str(self.reason)
-            return f"job {self.job} is left out ({why}): that costs {self.value_yuan:.2f} yuan"
+            return f"{self._called} is left out ({why}): that costs {self.value_yuan:.2f} yuan"
         sites, classes = self.names
         offer = self.taken
         where = f"{sites[offer.site]} on {classes[offer.klass]}"
@@ -131,7 +140,7 @@ class Explanation:
         unit = "hour" if self.step_h == 1 else "step"
         length = f"{offer.hours * self.step_h:g} h"
         when = f"{unit} {offer.start}{self.time and f' ({self.time})'}, {length}"
-        return f"job {self.job} runs at {where} from {when}, at {offer.yuan:.2f} yuan: {parts}"
+        return f"{self._called} runs at {where} from {when}, at {offer.yuan:.2f} yuan: {parts}"
 
 
 def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> Explanation:
@@ -175,7 +184,8 @@ def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> 
     queue = queue_of(plan, job, token)
     names_of = (names, kinds)
     step = plan.problem.step_h
-    return Explanation(job, taken, token, value, best, shut, names_of, when, queue, step)
+    id_ = "" if plan.problem.jobs.id is None else str(plan.problem.jobs.id[job])
+    return Explanation(job, taken, token, value, best, shut, names_of, when, queue, step, id_)
 
 
 def _offer(plan: PlanData, job: int, c: int, t: int, d: int, *, fits: bool) -> Offer:

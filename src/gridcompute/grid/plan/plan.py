@@ -92,7 +92,7 @@ class Plan(PlanData, Tabular):
         Parameters
         ----------
         job : int or str
-            Its row in the jobs table, or its id where ids are text.
+            Its row in the jobs table, or its id where ids are text. The answer names it by its id.
         """
         if isinstance(job, str):
             job = int(self.problem.jobs.rows_of(np.array([job]))[0])

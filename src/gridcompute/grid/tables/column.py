@@ -20,9 +20,10 @@ from ..._table import Tabular
 from ...errors import InvalidProblemError
 from .frozen import Frozen, frozen
 from .limits import LIMITS
+from .names import checked_names, with_indices
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
@@ -240,7 +241,14 @@ class Table(Columns, Tabular):
         return int(getattr(self, first).shape[0])
 
     @classmethod
-    def from_arrow(cls, data: Any, *, sizes: Mapping[str, int] | None = None, **more: Any) -> Self:
+    def from_arrow(
+        cls,
+        data: Any,
+        *,
+        sizes: Mapping[str, int] | None = None,
+        names: Mapping[str, Sequence[str]] | None = None,
+        **more: Any,
+    ) -> Self:
         """Build the table from anything with the Arrow PyCapsule interface.
 
         Parameters
@@ -251,7 +259,19 @@ class Table(Columns, Tabular):
             over columns named ``name[i]`` or ``name[i,j]``. Unknown columns are an error.
         sizes : mapping of str to int, optional
             Sizes of dimensions that no column shows, e.g. ``{"hour": 24}``.
+        names : mapping of str to sequence of str, optional
+            By column, what its rows are called, e.g. ``{"origin": sites.name}``: a column of text
+            may then say a name, or an index, where the table has a row number. A residency is a
+            list of names, or one text of them joined by "|", or "*" for any site; its names are
+            those of ``residency`` or ``origin``.
         **more : fields that are no columns (names, rules, scalar prices).
+
+        Raises
+        ------
+        InvalidProblemError
+            A value or a name that is not allowed: column, row, what was found and needed.
+        TypeError
+            Data without the Arrow interface, a column of a wrong kind, names that are no texts.
 
         Examples
         --------
@@ -260,6 +280,12 @@ class Table(Columns, Tabular):
         >>> table = pa.table({"upper_accelerator_h": [10.0, float("inf")]})
         >>> Quotas.from_arrow(table).upper_accelerator_h
         array([10., inf])
+        >>> from gridcompute.grid import Jobs
+        >>> rows = {"gang": [1, 2], "work_h": [1.0, 3.0], "deadline": [4, 8], "value_yuan": [9, 9]}
+        >>> data = pa.table(rows | {"origin": ["Wuhu", "Hami"], "residency": ["*", "Hami|Wuhu"]})
+        >>> jobs = Jobs.from_arrow(data, names={"origin": ["Hami", "Wuhu"]})
+        >>> jobs.origin, jobs.residency
+        (array([1, 0], dtype=int32), array([-1,  3]))
         """
         with extra("grid"):
             import pyarrow as pa
@@ -270,6 +296,11 @@ class Table(Columns, Tabular):
             raise TypeError(message)
         batch = hasattr(data, "__arrow_c_array__") and not hasattr(data, "__arrow_c_stream__")
         table = pa.table(pa.record_batch(data) if batch else data)
+        if names is not None:
+            spec = cls.columns()
+            indices = [name for name in spec if np.dtype(spec[name].dtype).kind == "i"]
+            known = checked_names(names, indices)
+            table = with_indices(table, "", cls.title, cls.columns(), known)
         arrays = _gathered(cls.title, table, cls.columns())
         for name, array in arrays.items():
             arrays[name] = _turned(cls.columns()[name], cls.rows, array, sizes)

@@ -14,7 +14,7 @@ from .column import Floats, Int32s, Int64s, Table, column
 from .frozen import frozen, sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -157,7 +157,14 @@ class Jobs(Table):
         return super().replace(**changes)
 
     @classmethod
-    def from_arrow(cls, data: Any, *, sizes: Mapping[str, int] | None = None, **more: Any) -> Self:
+    def from_arrow(
+        cls,
+        data: Any,
+        *,
+        sizes: Mapping[str, int] | None = None,
+        names: Mapping[str, Sequence[str]] | None = None,
+        **more: Any,
+    ) -> Self:
         """Build the table as `Table.from_arrow`; a column ``id`` may be of integers or text."""
         with extra("grid"):
             import pyarrow as pa
@@ -167,7 +174,7 @@ class Jobs(Table):
             if "id" in table.column_names:
                 more["id"] = _arrow_ids(table["id"])
                 data = table.drop_columns(["id"])
-        return super().from_arrow(data, sizes=sizes, **more)
+        return super().from_arrow(data, sizes=sizes, names=names, **more)
 
     def to_arrow(self) -> pa.Table:
         """The table as a pyarrow Table, with ids where it has any."""

@@ -1,0 +1,172 @@
+"""Names in place of row numbers: of sites, tenants, accelerators, families and allowed sites.
+
+A frame or a file may say "Hami" where a table has a row number. An index may stand among names:
+where one row has a name, CSV reads all as text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import InvalidProblemError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    import pyarrow as pa
+
+__all__ = ["checked_names", "index_of", "is_text", "with_column", "with_indices"]
+
+_INDEX = re.compile(r"[0-9]{1,9}")
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+#: What separates sites in a text of several, and what says that all are allowed.
+_SEPARATORS, _ANY = re.compile(r"[|;]"), ("*", "any", "")
+_ANYWHERE = -1  # as jobs.ANYWHERE
+
+
+def checked_names(names: Any, columns: Collection[str]) -> dict[str, list[str]]:
+    """Return the names by column as lists of text, each name once, of columns that there are."""
+    if not isinstance(names, Mapping):
+        raise TypeError(f"names must be a mapping of columns, not {type(names).__name__}")
+    out: dict[str, list[str]] = {}
+    for column, given in names.items():
+        if column not in columns:
+            message = f"names: found {column!r:.100}, needed one of {', '.join(columns)}"
+            raise InvalidProblemError(message, "names")
+        field = f"names.{column}"
+        if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
+            raise TypeError(f"{field} must be a sequence of str, not {type(given).__name__}")
+        texts = list(given)
+        for i, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"{field}[{i}] must be a str, not {type(text).__name__}")
+            if text in texts[:i]:
+                message = f"{field}[{i}]: found {text!r:.100} a second time, needed each name once"
+                raise InvalidProblemError(message, field, i)
+        out[column] = [str(text) for text in texts]
+    return out
+
+
+def with_indices(
+    table: pa.Table,
+    where: str,
+    title: str,
+    columns: Collection[str],
+    known: Mapping[str, Sequence[str]],
+) -> pa.Table:
+    """Return a table with names turned into indices, and lists of sites into masks.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    where : str
+        What messages begin with: the name of a file, or nothing.
+    title : str
+        Of the table's class.
+    columns : collection of str
+        That the table's class has.
+    known : mapping of str to sequence of str
+        By column, the names in the order of their indices; those of ``residency`` are under
+        "residency", else "site", else "origin".
+
+    Raises
+    ------
+    InvalidProblemError
+        A name that is not known: file, column, row, what was found and what was needed.
+    """
+    import pyarrow as pa
+
+    for column in columns:
+        if column not in known or column not in table.column_names or column == "residency":
+            continue
+        table = _decoded(table, column)
+        if is_text(table[column].type):
+            place = {text: i for i, text in enumerate(known[column])}
+            indices = np.zeros(len(table), np.int32)
+            for row, text in enumerate(table[column].to_pylist()):
+                indices[row] = index_of(text, place, where, f"{title}.{column}", row)
+            table = with_column(table, column, pa.array(indices))
+    if "residency" in columns and "residency" in table.column_names:
+        sites = [known[key] for key in ("residency", "site", "origin") if key in known]
+        table = _residency(_decoded(table, "residency"), where, sites[0] if sites else ())
+    return table
+
+
+def is_text(type_: Any) -> bool:
+    """Return whether an Arrow type is of text, whatever its layout."""
+    import pyarrow as pa
+
+    view = getattr(pa.types, "is_string_view", None)  # pyarrow 16 and later
+    return bool(
+        pa.types.is_string(type_)
+        or pa.types.is_large_string(type_)
+        or (view is not None and view(type_))
+    )
+
+
+def with_column(table: pa.Table, column: str, values: Any) -> pa.Table:
+    """Return the table with other values in a column that it has."""
+    return table.set_column(table.column_names.index(column), column, values)
+
+
+def index_of(text: str | None, place: Mapping[str, int], where: str, field: str, row: int) -> int:
+    """Return the index of a name, or the index that the text is."""
+    index = place.get(text) if text is not None else None
+    if index is None and text is not None and _INDEX.fullmatch(text):
+        index = int(text)
+    if index is None:
+        needed = f"one of {', '.join(place)}, or an index" if place else "an index"
+        message = f"{where}{field}[{row}] is {text!r:.100}, needed {needed}"
+        raise InvalidProblemError(message, field, row)
+    return index
+
+
+def _decoded(table: pa.Table, column: str) -> pa.Table:
+    """A column of categories, as frames have them for few texts, as texts."""
+    import pyarrow as pa
+
+    type_ = table[column].type
+    if not pa.types.is_dictionary(type_) or not is_text(type_.value_type):
+        return table
+    return with_column(table, column, pa.array(table[column].to_pylist(), pa.string()))
+
+
+def _residency(table: pa.Table, where: str, sites: Sequence[str]) -> pa.Table:
+    """Turn names of allowed sites, "Hami|Wuhu" or a list of texts, into the mask of their bits."""
+    import pyarrow as pa
+
+    type_ = table["residency"].type
+    lists = pa.types.is_list(type_) or pa.types.is_large_list(type_)
+    if not (is_text(type_) or (lists and is_text(type_.value_type))):
+        return table
+    place = {text: i for i, text in enumerate(sites)}
+    masks = np.full(len(table), _ANYWHERE, np.int64)
+    for row, cell in enumerate(table["residency"].to_pylist()):
+        names = cell
+        if isinstance(cell, str):
+            if cell.strip().lower() in _ANY:
+                continue
+            if _INTEGER.fullmatch(cell.strip()):
+                masks[row] = int(cell)
+                continue
+            names = _SEPARATORS.split(cell)
+        elif cell is None:
+            message = f"{where}jobs.residency[{row}] is null, needed names of sites, or '*'"
+            raise InvalidProblemError(message, "jobs.residency", row)
+        mask = 0
+        for name in names:
+            mask |= 1 << _site(None if name is None else name.strip(), place, where, row)
+        masks[row] = mask
+    return with_column(table, "residency", pa.array(masks))
+
+
+def _site(text: str | None, place: Mapping[str, int], where: str, row: int) -> int:
+    if text is None or text not in place:
+        needed = f"one of {', '.join(place)}, joined by '|', or '*'" if place else "a mask, or '*'"
+        message = f"{where}jobs.residency[{row}] is {text!r:.100}, needed {needed}"
+        raise InvalidProblemError(message, "jobs.residency", row)
+    return place[text]
