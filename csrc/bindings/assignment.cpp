@@ -2,9 +2,7 @@
 // assignment/strategy.hpp; which dtypes there are, in with_type.
 #include "gridcompute/certificate/assignment.hpp"
 
-#include <cstring>
-
-#include "common.hpp"
+#include "assignment_input.hpp"
 #include "gridcompute/assignment/batch/batch.hpp"
 #include "gridcompute/assignment/dense.hpp"
 #include "gridcompute/assignment/sparse.hpp"
@@ -17,32 +15,6 @@ namespace gridcompute::bindings {
 namespace {
 
 using namespace assignment;
-
-// Calls body(T{}) for the array's element type; false if the core has no such type.
-template <class Body>
-bool with_type(const py::dtype& dtype, const Body& body) {
-  const char kind = dtype.kind(), order = dtype.byteorder();
-  const auto size = dtype.itemsize();
-  if (order == '>') return false;
-  if (kind == 'i' && size == 8) return body(std::int64_t{}), true;
-  if (kind == 'i' && size == 4) return body(std::int32_t{}), true;
-  if (kind == 'f' && size == 8) return body(double{}), true;
-  if (kind == 'f' && size == 4) return body(float{}), true;
-  if (kind == 'i' && size == 2) return body(std::int16_t{}), true;
-  if (kind == 'i' && size == 1) return body(std::int8_t{}), true;
-  return false;
-}
-
-// Returns whether `object` is a numpy array and no subclass, whose values may mean something else (a masked array's).
-bool plain(const py::handle& object) { return Py_TYPE(object.ptr()) == py::detail::npy_api::get().PyArray_Type_; }
-
-// Returns whether the core can read the array in place.
-bool ready(const py::array& a, py::ssize_t ndim) {
-  for (py::ssize_t k = std::max<py::ssize_t>(ndim - 2, 0); k < ndim && k < a.ndim(); ++k)
-    if (a.shape(k) > kMaxLines) return false;
-  return plain(a) && a.ndim() == ndim && (a.flags() & py::array::c_style) != 0 &&
-         (a.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
-}
 
 py::object status_object(Status status, const Stop& stop) {
   if (status == Status::infeasible) return py::str("infeasible");
@@ -76,78 +48,6 @@ py::object pairs(const py::object& object, bool maximize) {
   });
   return out;
 }
-
-// Returns a new vector of int64, without the heap allocation that a pybind11 shape takes.
-py::object small_vector(py::ssize_t k) {
-  const auto& numpy = py::detail::npy_api::get();
-  Py_intptr_t shape = k;
-  return py::reinterpret_steal<py::object>(numpy.PyArray_NewFromDescr_(
-      numpy.PyArray_Type_, py::dtype::of<std::int64_t>().release().ptr(), 1, &shape, nullptr, nullptr, 0, nullptr));
-}
-
-// Returns the values row by row, from any strides.
-template <class T>
-std::vector<T> gathered(const py::array& a) {
-  std::vector<T> out;
-  out.reserve(static_cast<std::size_t>(a.size()));
-  const auto* base = static_cast<const char*>(a.data());
-  for (py::ssize_t i = 0; i < a.shape(0); ++i)
-    for (py::ssize_t j = 0; j < a.shape(1); ++j) {
-      T value;
-      std::memcpy(&value, base + i * a.strides(0) + j * a.strides(1), sizeof value);
-      out.push_back(value);
-    }
-  return out;
-}
-
-template <class T>
-PyObject* quick_pairs_of(const py::array& a, bool maximize) {
-  DenseMatrix<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
-  const py::ssize_t k = std::min(view.rows, view.cols);
-  const Tuning& tuning = tunings().assignment;
-  const Index most = tuning.inline_entries;
-  if (k == 0 || std::max(view.rows, view.cols) > most || view.rows * view.cols > most) return nullptr;
-  std::vector<T> copy;
-  if (!ready(a, 2)) {
-    copy = gathered<T>(a);
-    view.data = copy.data();
-  }
-  const py::object rows = small_vector(k), cols = small_vector(k);
-  if (!rows || !cols) return PyErr_Clear(), nullptr;
-  const auto data_of = [](const py::object& vector) {
-    return reinterpret_cast<std::int64_t*>(py::detail::array_proxy(vector.ptr())->data);
-  };
-  Status status = Status::optimal;
-  if (!solve_inline(view, maximize, data_of(rows), data_of(cols), status, tuning) || status != Status::optimal)
-    return nullptr;
-  return PyTuple_Pack(2, rows.ptr(), cols.ptr());
-}
-
-// Returns the pairs of a small matrix, or None: `assignment_pairs` solves, or reports the error, then. Without
-// pybind11, whose call takes as long as five rows.
-PyObject* quick_pairs(PyObject*, PyObject* const* arguments, Py_ssize_t count) noexcept {
-  if (count != 2) {
-    PyErr_Format(PyExc_TypeError, "assignment_quick() takes 2 arguments, found %zd", count);
-    return nullptr;
-  }
-  PyObject* out = nullptr;
-  try {
-    const py::handle object(arguments[0]);
-    const int maximize = plain(object) ? PyObject_IsTrue(arguments[1]) : -1;
-    if (maximize < 0) {
-      PyErr_Clear();
-    } else if (const auto a = py::reinterpret_borrow<py::array>(object); a.ndim() == 2) {
-      with_type(a.dtype(), [&]<class T>(T) { out = quick_pairs_of<T>(a, maximize == 1); });
-    }
-  } catch (...) {  // assignment_pairs reports it
-    out = nullptr;
-  }
-  if (out != nullptr || PyErr_Occurred() != nullptr) return out;
-  return Py_NewRef(Py_None);
-}
-
-PyMethodDef quick_method{"assignment_quick", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(&quick_pairs)),
-                         METH_FASTCALL, nullptr};
 
 // Returns the pairs of a stack of matrices; where one has no answer, (status, its index).
 py::object batch(const py::array& a, bool maximize, int threads) {
@@ -312,7 +212,7 @@ void bind_sparse(py::module_& m) {
 
 void bind_assignment(py::module_& m) {
   m.def("assignment_pairs", &pairs, py::arg("cost"), py::arg("maximize"));
-  m.attr("assignment_quick") = py::reinterpret_steal<py::object>(PyCFunction_New(&quick_method, nullptr));
+  m.attr("assignment_quick") = quick_pairs_function();
   m.def("assignment_batch", &batch, py::arg("cost").noconvert(), py::arg("maximize"), py::arg("threads"));
   m.def("assignment_dense", &solve_dense, py::arg("cost").noconvert(), py::arg("maximize"), py::arg("threads"),
         py::arg("time_limit"), py::arg("work_limit"), py::arg("progress"));

@@ -81,11 +81,19 @@ void set_raised(PyObject* value) {
 
 }  // namespace
 
+namespace {
+
+constexpr double kNever = std::numeric_limits<double>::infinity();
+// Units of half a step: a limit that is a count of steps, as stats tell it, must not be cut to one step less.
+constexpr double kHalfStep = 0.5 / static_cast<double>(Stop::kStepsPerUnit);
+
+}  // namespace
+
 Guard::Guard(std::optional<double> time_limit, py::object progress, std::optional<double> work_limit)
     : progress_(std::move(progress)),
       stop_(
-          time_limit.value_or(std::numeric_limits<double>::infinity()), [this](const Progress& p) { return look(p); },
-          work_limit.value_or(std::numeric_limits<double>::infinity())) {}
+          time_limit.value_or(kNever), [this](const Progress& p) { return look(p); },
+          work_limit.value_or(kNever) + kHalfStep) {}
 
 Stop::Why Guard::look(const Progress& progress) {
   unlocked_->acquire();

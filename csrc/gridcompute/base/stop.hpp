@@ -36,7 +36,7 @@ class Stop {
   explicit Stop(double seconds, Hook hook = {}, double work = std::numeric_limits<double>::infinity())
       : hook_(std::move(hook)) {
     if (seconds < 1e9) deadline_ = start_ + duration(seconds);
-    if (work < kMostUnits) most_steps_ = static_cast<Index>(work * static_cast<double>(kStepsPerUnit) + 0.5);
+    if (work < kMostUnits) most_steps_ = static_cast<Index>(work * static_cast<double>(kStepsPerUnit));
   }
   Stop(const Stop&) = delete;
   Stop& operator=(const Stop&) = delete;
@@ -78,8 +78,10 @@ class Stop {
     return static_cast<double>(steps_) / static_cast<double>(kStepsPerUnit);
   }
 
-  // Returns the steps to the limit of work, below 0 past it; the largest Index where there is no limit.
-  [[nodiscard]] Index steps_left() const noexcept { return most_steps_ == kNoLimit ? kNoLimit : most_steps_ - steps_; }
+  // Returns the steps to the limit of work; the largest Index where there is no limit.
+  [[nodiscard]] Index steps_left() const noexcept {  // below 0 past the limit
+    return most_steps_ == kNoLimit ? kNoLimit : most_steps_ - steps_;
+  }
 
   // Counts the work since the last poll, a unit where the caller does not say, and polls everything; only the solving
   // thread may, and only outside of parallel loops. Returns whether the solve must end.
