@@ -94,7 +94,8 @@ def match(
     time_limit : float, optional
         Seconds, 0 or more; the best plan so far comes back, with its bound. However short it is, no
         plan costs more than leaving out all jobs, or than keeping those that were placed, by the
-        columns of `jobs` or by `prices`, and filling up greedily.
+        columns of `jobs` or by `prices`, and filling up greedily. There is no limit of work
+        here: the planner's stages, and HiGHS inside them, share the time by the clock.
     seed : int
         Without effect: nothing in the solve is random. Kept so that calls may name it.
     progress : bool or callable, optional
