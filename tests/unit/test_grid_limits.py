@@ -252,7 +252,7 @@ def test_hooks_that_stop_or_raise_at_any_stage(
     One world is planned as large ones are, by prices and dives, the other as one integer program.
     """
     if not whole:
-        monkeypatch.setattr(exact, "MOST_OPTIONS", 0)
+        monkeypatch.setattr(exact, "MOST_RELAXED", 0)
     problem = grid.east_west(n_jobs=25, seed=0, hours=8) if whole else small_world()
     options: dict[str, Any] = {"gap": 1e-9, "threads": 2}
     if warm:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["WhatIf", "changed", "whatif"]
 
+#: The gap asked for, as a part of the plan's own, and at least and at most: where a plan's own gap
+#: is some percents, as with few jobs, its placement would be good enough after nearly any change.
+GAP_OF_PLAN, LEAST_GAP, MOST_GAP = 1.5, 1e-4, 0.01
+
 
 @dataclasses.dataclass(frozen=True)
 class WhatIf:
@@ -183,7 +187,8 @@ def whatif(
     ----------
     plan : Plan
     gap : float, optional
-        None = 1.5 times the gap of the plan at hand, at least 1e-4.
+        None = 1.5 times the gap of the plan at hand, from 1e-4 to 1e-2. Once the placement of the
+        plan at hand is proved to be within it after the change, it is the answer.
     threads : int, optional
     time_limit : float, optional
         Seconds.
@@ -218,7 +223,7 @@ def whatif(
     if kept.any():
         where = Placement(klass=plan.assignment, start=plan.start)
         return WhatIf(plan, repaired(problem, where, kept, plan.prices, threads))
-    goal = max(1e-4, 1.5 * plan.gap) if gap is None else gap
+    goal = min(max(LEAST_GAP, GAP_OF_PLAN * plan.gap), MOST_GAP) if gap is None else gap
     placement = Placement(klass=plan.assignment, start=plan.start)  # a stored plan's prices lack it
     after = match(
         problem,

@@ -27,6 +27,8 @@ class Clock:
         self._begin, self._limit, self._hook = time.perf_counter(), time_limit, hook
         self._stage, self._since, self._from, self._to = "start", self._begin, 0.0, 0.0
         self.seconds: dict[str, float] = {}
+        #: When the time began that parts of it are counted of.
+        self._divided = self._begin
         #: "" while the solve goes on, then why it ends: "time_limit" or "stopped".
         self.status = ""
 
@@ -48,9 +50,19 @@ class Clock:
                 self.status = self.status or "stopped"
         return bool(self.status)
 
+    def divide(self) -> None:
+        """Count parts of the time limit from now on: what was spent before is shared by none."""
+        self._divided = time.perf_counter()
+
     def spent(self, part: float) -> bool:
         """Is this part of the time limit over? Never without one."""
-        return self._limit is not None and time.perf_counter() - self._begin > part * self._limit
+        return self._limit is not None and time.perf_counter() > self._end(part)
+
+    def _end(self, part: float) -> float:
+        """When a part of the time limit is over."""
+        assert self._limit is not None
+        whole = self._begin + self._limit - self._divided
+        return self._divided + part * max(whole, 0.0)
 
     @property
     def limited(self) -> bool:
@@ -65,7 +77,7 @@ class Clock:
         if self._limit is None:
             return lambda: 0.0
         now = time.perf_counter()
-        end = max(self._begin + part * self._limit, now + 1e-3)
+        end = max(self._end(part), now + 1e-3)
         return lambda: (time.perf_counter() - now) / (end - now)
 
     def left(self) -> float:

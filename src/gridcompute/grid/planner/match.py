@@ -52,6 +52,7 @@ from .settings import (
     TIMES_AS_LONG,
 )
 from .state import PlannerState
+from .warm_lp import load_solver
 from .warm_start import resume
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def match(
     threads : int, optional
         Default: ``GRIDCOMPUTE_NUM_THREADS``, or what the process may use. The plan is the same.
     time_limit : float, optional
-        Seconds, 0 or more; the best plan so far comes back, with its bound. However short it is, no
+        Seconds, 0 or more; the best plan so far comes back, with its bound. They begin when scipy
+        and HiGHS are there: the first call of a process loads them. However short it is, no
         plan costs more than leaving out all jobs, or than keeping those that were placed, by the
         columns of `jobs` or by `prices`, and filling up greedily. There is no limit of work
         here: the planner's stages, and HiGHS inside them, share the time by the clock.
@@ -133,6 +135,7 @@ def match(
     gap, most = _checks.gap(gap), _checks.threads(threads)
     time_limit = _checks.time_limit(time_limit)
     _checks.seed(seed)
+    load_solver()
     with progress_hook(progress, "match") as hook:
         clock, market = Clock(time_limit, hook), WithoutPinned(problem)
         state = PlannerState(market.problem, gap, most, clock)
@@ -169,6 +172,7 @@ def _run(state: PlannerState, prices: Prices | None) -> Plan:
     y = state.rows.start(prices)
     placement = None if prices is None else prices.placement
     initial_plans(state, y, placement)
+    state.clock.divide()
     if not state.clock.over(0.0):
         _search(state, y, placement, warm=prices is not None)
     if state.clock.status:  # prices that were not followed to the end may prove less than the first
@@ -184,9 +188,9 @@ def _run(state: PlannerState, prices: Prices | None) -> Plan:
 
 def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm: bool) -> None:
     """Prices from `y` and plans at them, until the gap is proved or the solve must end."""
-    few, again = state.few, False
+    few, again, best = state.few, False, False
     if is_small(state):
-        solve_exactly(state)
+        best = solve_exactly(state)
         if state.finished():
             return
         y = state.y if len(state.y) else y
@@ -194,7 +198,7 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
         y, again = resume(state, y, placement)
         if state.finished() or (again and not few):
             return
-    else:
+    elif not best:
         y = _first_prices(state, y)
     if state.brief:  # a climb would take a tenth of the time for nothing
         state.look(y)

@@ -17,7 +17,7 @@ from ...errors import InternalError
 if TYPE_CHECKING:
     from ..tables.column import Floats, Int32s
 
-__all__ = ["DUAL", "LADDER", "PRIMAL", "Attempt", "Simplex"]
+__all__ = ["DUAL", "LADDER", "PRIMAL", "Attempt", "Simplex", "load_solver"]
 
 #: HiGHS's simplex methods: after a change of costs the last basis is feasible for the primal one,
 #: after a change of limits for the dual one. The right one takes half the steps.
@@ -32,6 +32,18 @@ VERDICTS = {
     "kInfeasible": "kInfeasible",
     "kUnboundedOrInfeasible": "kInfeasible",
 }
+
+
+def load_solver() -> None:
+    """Import HiGHS and what of scipy goes with it, so that no time limit pays for it.
+
+    The first time in a process it takes a third of a second, on a busy machine several.
+    """
+    with extra("grid"):
+        import highspy
+        import scipy.sparse.csgraph
+
+    del highspy, scipy
 
 
 class Attempt(NamedTuple):

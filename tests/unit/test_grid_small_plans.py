@@ -1,0 +1,78 @@
+"""Where jobs are few or time is short: what a limit pays for, and what a what-if asks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+import gridcompute as gc
+from gridcompute import grid
+from gridcompute.grid.planner import clock, match
+from gridcompute.grid.planner.clock import Clock
+
+
+def test_parts_of_a_limit_are_of_what_reading_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a busy machine spends the time for the bound on reading."""
+    now = [100.0]
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: now[0])
+    limited = Clock(2.0, None)
+    now[0] += 1.0  # half of the limit goes into reading
+    assert limited.spent(0.4)
+    limited.divide()
+    assert not limited.spent(0.4)
+    spent = limited.until(0.4)
+    now[0] += 0.3
+    assert spent() == pytest.approx(0.75)
+    assert not limited.spent(0.4)
+    now[0] += 0.2
+    assert limited.spent(0.4)
+    assert not limited.over(1.0)
+    now[0] += 0.6
+    assert limited.over(1.0)
+    assert limited.status == "time_limit"
+    limited.divide()  # nothing is left to divide
+    now[0] += 1e-6
+    assert limited.spent(0.9)
+
+
+def test_a_limit_does_not_pay_for_imports() -> None:
+    """If this fails, the first plan of a process is poor: loading the solver takes its time."""
+    script = """
+        import sys
+        import gridcompute as gc
+        from gridcompute.grid.planner import match
+
+        class Watch(match.Clock):
+            def __init__(self, *args):
+                found.append([name in sys.modules for name in ("highspy", "scipy.sparse.csgraph")])
+                super().__init__(*args)
+
+        found = []
+        match.Clock = Watch
+        gc.match(gc.grid.east_west(n_jobs=20, seed=0), time_limit=0.01)
+        print(found)
+    """
+    ran = [sys.executable, "-c", textwrap.dedent(script)]
+    shown = subprocess.run(ran, capture_output=True, text=True, check=True, timeout=120)
+    assert shown.stdout.strip() == "[[True, True]]", shown.stdout
+
+
+def test_a_what_if_of_few_jobs_is_planned_and_not_waved_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If this fails, the placement of a plan with a wide gap is the answer after any change."""
+    plan = gc.match(grid.east_west(n_jobs=200, seed=1), gap=1e-6, time_limit=0.0)
+    assert plan.gap > 0.02, f"found {plan.gap}, needed a wide one"
+    asked = []
+
+    def planned(*_args: object, gap: float, **_kwargs: object) -> grid.Plan:
+        asked.append(gap)
+        return plan
+
+    monkeypatch.setattr(match, "match", planned)
+    grid.whatif(plan, battery=2.0)
+    grid.whatif(plan, battery=2.0, gap=0.3)
+    assert asked == [0.01, 0.3]
