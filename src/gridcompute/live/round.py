@@ -246,7 +246,7 @@ class LiveMatching(Matching):
             jobs.columns, world.rules, jobs.assignment, world.types, jobs.fixed
         )
         own = limits[: len(prices)]
-        shift = rules_check.Shift.of(jobs.columns, world.rules, prices, own, q.n_jobs)
+        shift = rules_check.Shift.of(jobs.columns, world.rules, prices, own, q.n_jobs, q.unplaced)
         apart = typed or shift.any  # prices of slots alone prove less than those of limits too
         status = "feasible" if apart and self.status == "optimal" else self.status
         plain = Matching(
@@ -264,7 +264,7 @@ class LiveMatching(Matching):
         low, high = checked.bound_low, checked.bound_high
         reasons = list(checked.reasons)
         if proof is not None:
-            low, high = shift.bound(proof.bound_low), shift.bound(proof.bound_high)
+            low, high = shift.bound(proof.bound_low), shift.bound(proof.bound_high, up=True)
         elif typed:
             workers = q.threads if threads is None else _checks.threads(threads)
             low, high = rules_check.bound_by_type(

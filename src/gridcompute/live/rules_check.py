@@ -37,6 +37,7 @@ class Shift:
     charges: NDArray[np.float64]
     spent: float  # limits times their prices
     any: bool
+    waiting: float = 0.0  # the sizes of all costs of waiting, where these are finite
 
     @classmethod
     def of(
@@ -46,6 +47,7 @@ class Shift:
         prices: NDArray[np.float64],
         limits: NDArray[np.int64],
         n: int,
+        unplaced: NDArray[np.float64] | None,
     ) -> Shift:
         """Sum the prices above each queue."""
         if not (prices > 0).any():
@@ -57,7 +59,8 @@ class Shift:
         demand = np.broadcast_to(columns["demand"], (n,)).astype(np.float64)
         queue = np.broadcast_to(columns["queue"], (n,))
         spent = math.fsum(float(p) * float(u) for p, u in zip(prices, limits, strict=True) if p > 0)
-        return cls(demand * total[queue], spent, True)
+        out = np.zeros(0) if unplaced is None else unplaced[np.isfinite(unplaced)]
+        return cls(demand * total[queue], spent, True, float(np.abs(out).sum()))
 
     def lowered(self, unplaced: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
         """Return costs of waiting less the charges, rounded down."""
@@ -66,12 +69,14 @@ class Shift:
         lower: NDArray[np.float64] = np.nextafter(unplaced - self.charges, -np.inf)
         return np.where(np.isinf(unplaced), unplaced, lower)
 
-    def bound(self, value: float) -> float:
-        """Return a bound of the lowered problem as one of the problem itself."""
+    def bound(self, value: float, *, up: bool = False) -> float:
+        """Return a bound of the lowered problem as one of the problem itself, rounded."""
         if not math.isfinite(value):
             return value
         total = math.fsum([value, *self.charges.tolist(), -self.spent])
         sizes = abs(value) + 2 * float(self.charges.sum()) + abs(self.spent)
+        if up:  # what lowering rounded down as well, at most twice the last place of each cost
+            return total + math.ldexp(sizes + self.waiting, -49)
         return total - math.ldexp(sizes, -50)
 
 
