@@ -8,8 +8,8 @@ from setuptools.command.build_ext import build_ext
 # Folders, or starts of names, whose loops run over many costs. So do those of sources that name
 # vectors (base/simd.hpp), wherever they are.
 FAST = re.compile(
-    "/(base|batch|certificate|cost|engines|generalized_assignment|input|kernels|knapsack|live"
-    "|network_simplex|restricted|rounding|small)"
+    "/(auction|base|batch|certificate|cost|engines|exact|generalized_assignment|input|kernels"
+    "|knapsack|live|model|network_simplex|restricted|rounding|small)"
 )
 VECTORS = re.compile("GRIDCOMPUTE_(CLONES|VERSIONS|RESTRICT)")
 
@@ -23,10 +23,16 @@ def level_of(src: str) -> str:
 
 
 class Build(build_ext):
-    """Replaces O3 by the level of each source."""
+    """Replaces O3 by the level of each source, and links what is compiled for speed first.
+
+    Of an inline function that several objects define, such as the methods of a template, the
+    linker keeps the first.
+    """
 
     def build_extensions(self) -> None:
         """Compile and link."""
+        for extension in self.extensions:
+            extension.sources.sort(key=lambda src: ("-O3", "-O2", "-Os").index(level_of(src)))
         compiled = self.compiler._compile
 
         def sized(obj, src, ext, cc_args, extra_postargs, pp_opts):

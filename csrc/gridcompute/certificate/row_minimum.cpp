@@ -23,7 +23,7 @@ constexpr double kNoOverflow = 0x1p1020;
 
 // Returns the least c + w p in doubles. invalid: some cost is NaN or -inf.
 GRIDCOMPUTE_CLONES double least_sum(const double* costs, const double* prices, double weight, Index n, bool& invalid) {
-  constexpr Index kLanes = 8;
+  constexpr Index kLanes = 8;  // independent minima: compilers make vectors of them
   double least[kLanes];
   std::int64_t bad[kLanes];
   for (Index l = 0; l < kLanes; ++l) least[l] = kInf, bad[l] = 0;
@@ -42,6 +42,28 @@ GRIDCOMPUTE_CLONES double least_sum(const double* costs, const double* prices, d
   }
   for (Index l = 1; l < kLanes; ++l) least[0] = std::min(least[0], least[l]), bad[0] |= bad[l];
   invalid = bad[0] != 0;
+  return least[0];
+}
+
+// Returns the least c + w p in doubles of integer costs; where `forbids`, of those other than kForbidden.
+GRIDCOMPUTE_CLONES double least_sum(const Cost* costs, const double* prices, double weight, Index n, bool forbids) {
+  constexpr Index kLanes = 8;  // as above
+  const std::int64_t skip = forbids ? -1 : 0;
+  double least[kLanes];
+  for (Index l = 0; l < kLanes; ++l) least[l] = kInf;
+  const auto sum_of = [&](Index s) GRIDCOMPUTE_FORCED {
+    const double sum = static_cast<double>(costs[s]) + weight * prices[s];
+    return (skip & -static_cast<std::int64_t>(costs[s] == kForbidden)) != 0 ? kInf : sum;
+  };
+  Index s = 0;
+  for (; s + kLanes <= n; s += kLanes) {
+    for (Index l = 0; l < kLanes; ++l) {
+      const double sum = sum_of(s + l);
+      least[l] = sum < least[l] ? sum : least[l];
+    }
+  }
+  for (; s < n; ++s) least[0] = std::min(least[0], sum_of(s));
+  for (Index l = 1; l < kLanes; ++l) least[0] = std::min(least[0], least[l]);
   return least[0];
 }
 
@@ -129,11 +151,8 @@ RowMinimum PricedMinimum::of(const double* costs, Cost weight, double out) const
 RowMinimum PricedMinimum::of(const Cost* costs, bool forbids, Cost weight, double out) const {
   if (integral_ && !(out < kInf && (out != std::nearbyint(out) || std::fabs(out) > 0x1p60)))
     return whole(costs, forbids, weight, out);
-  double least = kInf;
-  for (std::size_t s = 0; s < prices_.size(); ++s) {
-    if (forbids && costs[s] == kForbidden) continue;
-    least = std::min(least, static_cast<double>(costs[s]) + static_cast<double>(weight) * prices_[s]);
-  }
+  const auto n = static_cast<Index>(prices_.size());
+  const double least = least_sum(costs, prices_.data(), static_cast<double>(weight), n, forbids);
   return enclosed(costs, least, forbids, weight, out);
 }
 

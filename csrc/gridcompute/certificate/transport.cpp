@@ -31,7 +31,9 @@ class Check {
         assignment_(assignment),
         minimum_(prices, remainders),
         n_slots_(problem.cost->n_slots()),
-        first_(first) {}
+        first_(first) {
+    for (const Cost capacity : problem.capacity) least_capacity_ = std::min(least_capacity_, capacity);
+  }
 
   // Adds the objective and the loads of jobs begin to end.
   void primal(Index begin, Index end, TransportSums& part) const {
@@ -83,8 +85,8 @@ class Check {
   template <class T>
   [[nodiscard]] bool close_small(T* costs, Index job, T closed) const {
     const Cost weight = problem_.weight(job);
+    if (problem_.demand.empty() || weight <= least_capacity_) return false;
     const auto small = [&](Index s) { return problem_.capacity[static_cast<std::size_t>(s)] < weight; };
-    if (problem_.demand.empty()) return false;
     for (Index s = 0; s < n_slots_; ++s)
       if (!problem_.cost->forbids() && costs[s] == closed && !small(s)) return false;
     for (Index s = 0; s < n_slots_; ++s)
@@ -138,6 +140,7 @@ class Check {
   std::span<const std::int32_t> assignment_;
   PricedMinimum minimum_;
   Index n_slots_, first_;
+  Cost least_capacity_ = std::numeric_limits<Cost>::max();  // of all classes
 };
 
 void name_faults(const TransportSums& total, std::span<const Cost> capacity, TransportReport& report) {
