@@ -72,7 +72,7 @@ struct FlowStats {
   const char* reason = "by name";    // of the method: by name, within budget, budget spent
   Index work = 0;                    // work units of network simplex, all runs together
   double work_units = 0;             // of all methods, as a limit of work counts them (base/stop.hpp)
-  const char* start = "artificial";  // artificial, saturated, forest, star, cost_scaling, basis, flow (solve.cpp)
+  const char* start = "artificial";  // artificial, saturated, forest, star, cost_scaling, basis, flow (strategy.cpp)
   int bits = 0;                      // of the integer width that finished
   Index pivots = 0, degenerate_pivots = 0, potential_updates = 0, priced_blocks = 0;
   Index phases = 0, pushes = 0, relabels = 0, global_updates = 0, price_refinements = 0, fixed_arcs = 0;
