@@ -352,6 +352,49 @@ def test_core_includes_only_what_its_folder_may(path: Path) -> None:
             assert re.fullmatch(r"[a-z_]+", header), f"{name}: <{header}> is no standard header"
 
 
+# A definition of a named constant whose value has a digit, up to its semicolon.
+CONSTANT = re.compile(r"\bconstexpr\b[^;(){]*?\bk[A-Z]\w*\s*[={][^;]*?(?<![\w.])\d")
+
+
+def unexplained_constants(text: str) -> list[int]:
+    """Lines of C++ that define a numeric constant without a comment on them or before them."""
+    lines, found = text.split("\n"), []
+    for at, line in enumerate(lines):
+        statement = re.sub(r"//[^\n]*", "", "\n".join(lines[at : at + 4])).partition(";")[0]
+        if "constexpr" not in line or not CONSTANT.search(statement):
+            continue
+        before = at - 1  # the comment may stand above a run of constants, or a template's head
+        while before > 0 and re.match(r"\s*(static |inline )*(constexpr|template)", lines[before]):
+            if "//" in lines[before]:
+                break
+            before -= 1
+        if "//" not in lines[before] and "//" not in "".join(lines[at : at + 2]):
+            found.append(at + 1)
+    return found
+
+
+def test_numbers_in_the_core_are_tuned_in_tables_or_say_why_not() -> None:
+    """If this fails, a constant outside a tuning table has no comment that says what fixes it.
+
+    A number that was chosen by measurement belongs in the solver's tuning.hpp, where tests and
+    benches can set it; one that a proof, a format or a machine fixes stays, and says so.
+    """
+    assert unexplained_constants("constexpr int kA = 7;\n") == [1]
+    assert unexplained_constants("\ntemplate <class V>\ninline constexpr V kB = V{1} << 3;\n") == [
+        3
+    ]
+    assert not unexplained_constants("constexpr int kA = 7;  // days of a week\n")
+    assert not unexplained_constants("// Bits.\nconstexpr int kA = 7,\n  kB = 8;\n")
+    assert not unexplained_constants("constexpr int kA = kB;\n")
+    bad = {
+        f"{path.relative_to(CSRC)}:{line}"
+        for path in sorted((CSRC / "gridcompute").rglob("*.[ch]pp"))
+        if path.name not in {"tuning.hpp", "gang_tuning.hpp"}
+        for line in unexplained_constants(path.read_text(encoding="utf-8"))
+    }
+    assert not bad, f"move to tuning.hpp, or say what fixes the number: {sorted(bad)}"
+
+
 def test_bindings_release_the_interpreter_lock_in_one_way() -> None:
     """If this fails, a daemon thread in a solve aborts a process that leaves Python."""
     for path in sorted((CSRC / "bindings").rglob("*.[ch]pp")):

@@ -146,6 +146,14 @@ py::object solve_sparse(const Array<I>& start, const Array<I>& col, const py::ar
   return out;
 }
 
+// The costs as the certificate reads them.
+template <class T, class I>
+certificate::AssignmentCosts<T, I> costs_of(const Array<I>& start, const Array<I>& col, const py::array& cost,
+                                            Index rows, Index cols, bool maximize) {
+  const std::span values(static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size()));
+  return {values, rows, cols, view(start), view(col), maximize};
+}
+
 // Checks pairs and duals. Dense: start and col are empty, cost is 1-D all the same. Duals: int64 (n), or both of them
 // (n, 2) as dual_array returns them.
 template <class I>
@@ -154,13 +162,7 @@ py::object check(const Array<I>& start, const Array<I>& col, const py::array& co
                  const Array<std::int64_t>& col_dual, int exponent) {
   py::object out = py::none();
   with_type(cost.dtype(), [&]<class T>(T) {
-    const certificate::AssignmentCosts<T, I> a{
-        {static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size())},
-        rows,
-        cols,
-        view(start),
-        view(col),
-        maximize};
+    const auto a = costs_of<T>(start, col, cost, rows, cols, maximize);
     Guard guard(std::nullopt, py::none());
     const auto done = guard.run([&](Stop& stop) {
       if (row_dual.ndim() == 1 && col_dual.ndim() == 1)
@@ -180,13 +182,7 @@ py::object witness(const Array<I>& start, const Array<I>& col, const py::array& 
                    bool maximize, const Array<std::int32_t>& lines) {
   py::object out = py::none();
   with_type(cost.dtype(), [&]<class T>(T) {
-    const certificate::AssignmentCosts<T, I> a{
-        {static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size())},
-        rows,
-        cols,
-        view(start),
-        view(col),
-        maximize};
+    const auto a = costs_of<T>(start, col, cost, rows, cols, maximize);
     Guard guard(std::nullopt, py::none());
     const auto done = guard.run([&](Stop& stop) { return certificate::check_witness(a, view(lines), stop); });
     out = py::make_tuple(done.violated, done.lines, done.partners);

@@ -29,19 +29,9 @@ py::object exact_or(const std::optional<Wide>& integer, double value) {
   return integer ? py::object(to_int(*integer)) : py::object(py::float_(value));
 }
 
-py::dict check_transport(const Source& source, const Array<std::int64_t>& capacity,
-                         const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
-                         const Array<std::int32_t>& assignment, const Array<double>& prices, int threads,
-                         const std::optional<Array<double>>& charges, const std::optional<Array<double>>& remainders) {
-  const int most = threads_for(threads);
-  Guard guard(std::nullopt, py::none());
-  const auto problem = certified_problem(source, capacity, demand, unplaced);
-  const certificate::TransportReport r = guard.run([&](Stop& stop) {
-    Pool pool(most);
-    return certificate::check_transport(problem, view(assignment), view(prices), pool, stop,
-                                        charges ? view(*charges) : std::span<const double>(),
-                                        remainders ? view(*remainders) : std::span<const double>());
-  });
+}  // namespace
+
+py::dict dict_of(const certificate::TransportReport& r) {
   py::dict out;
   out["faults"] = r.faults;
   out["forbidden"] = r.forbidden;
@@ -57,6 +47,24 @@ py::dict check_transport(const Source& source, const Array<std::int64_t>& capaci
   out["integral"] = r.integral;
   out["tight"] = r.tight;
   return out;
+}
+
+namespace {
+
+py::dict check_transport(const Source& source, const Array<std::int64_t>& capacity,
+                         const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
+                         const Array<std::int32_t>& assignment, const Array<double>& prices, int threads,
+                         const std::optional<Array<double>>& charges, const std::optional<Array<double>>& remainders) {
+  const int most = threads_for(threads);
+  Guard guard(std::nullopt, py::none());
+  const auto problem = certified_problem(source, capacity, demand, unplaced);
+  const certificate::TransportReport r = guard.run([&](Stop& stop) {
+    Pool pool(most);
+    return certificate::check_transport(problem, view(assignment), view(prices), pool, stop,
+                                        charges ? view(*charges) : std::span<const double>(),
+                                        remainders ? view(*remainders) : std::span<const double>());
+  });
+  return dict_of(r);
 }
 
 py::dict check_witness(const Source& source, const Array<std::int64_t>& capacity,

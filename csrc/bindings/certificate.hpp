@@ -1,4 +1,5 @@
-// The problem of a transport as the certificate reads it: shared by the check on request and the check of each solve.
+// The problem of a transport as the certificate reads it, and its report: shared by the check on request, that of each
+// solve, and that of shards.
 #pragma once
 
 #include "cost.hpp"
@@ -9,5 +10,7 @@ namespace gridcompute::bindings {
 [[nodiscard]] certificate::TransportProblem certified_problem(const Source& source, const Array<std::int64_t>& capacity,
                                                               const std::optional<Array<std::int32_t>>& demand,
                                                               const std::optional<Array<double>>& unplaced);
+// Returns a report as Python reads it.
+[[nodiscard]] py::dict dict_of(const certificate::TransportReport& r);
 
 }  // namespace gridcompute::bindings

@@ -7,6 +7,7 @@
 #include "gridcompute/cost/dense.hpp"
 #include "gridcompute/cost/sparse.hpp"
 #include "gridcompute/cost/terms.hpp"
+#include "tuning.hpp"
 
 namespace gridcompute::bindings {
 
@@ -91,7 +92,9 @@ Source terms(const std::vector<TermArrays>& arrays, Index n_jobs, Index n_slots)
   for (const auto& [table, key, coef] : arrays) {
     list.push_back({table.data(), table.shape(0), key ? key->data() : nullptr, coef ? coef->data() : nullptr});
   }
-  return {std::make_unique<TermsCost>(std::move(list), n_jobs, n_slots), py::cast(arrays)};
+  return {std::make_unique<TermsCost>(std::move(list), n_jobs, n_slots, std::vector<DefaultInitVector<double>>{},
+                                      nullptr, tunings().cost),
+          py::cast(arrays)};
 }
 
 Source callback(std::uintptr_t address, std::uintptr_t context, Index n_jobs, Index n_slots, py::object keep) {

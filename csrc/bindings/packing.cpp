@@ -4,6 +4,7 @@
 #include "common.hpp"
 #include "gridcompute/packing/knapsack.hpp"
 #include "gridcompute/packing/packer.hpp"
+#include "tuning.hpp"
 
 namespace gridcompute::bindings {
 
@@ -56,19 +57,7 @@ void set_mix(LivePacker& self, const Numbers& shapes, const Ids& counts, const I
     throw Error(ErrorKind::internal, "mix", -1, "columns of the mix of different lengths");
   std::vector<MixEntry> mix;
   for (py::ssize_t k = 0; k < shapes.size(); ++k) mix.push_back({shapes.data()[k], counts.data()[k]});
-  Tuning values;
-  for (const auto& [name, value] : tuning) {
-    const auto text = name.cast<std::string>();
-    const auto* const entry =
-        std::find_if(kTuning.begin(), kTuning.end(), [&](const TuningEntry& e) { return e.name == text; });
-    if (entry == kTuning.end()) throw Error(ErrorKind::invalid_problem, "tuning", -1, "tuning: found " + text);
-    const auto number = value.cast<std::int64_t>();
-    if (number < entry->low || number > entry->high)
-      throw Error(ErrorKind::invalid_problem, "tuning", -1,
-                  "tuning[" + text + "]: found " + std::to_string(number) + ", needed " + std::to_string(entry->low) +
-                      " to " + std::to_string(entry->high));
-    values.*(entry->value) = number;
-  }
+  const Tuning values = with_values(tunings().packing, kTuningTable, tuning, "tuning", "packing");
   self.run([&](Packer& core) { core.set_mix(std::move(mix), copy_in(prices), seed, values); });
 }
 

@@ -5,6 +5,7 @@
 #include "gridcompute/plan/lagrangian_oracle.hpp"
 #include "gridcompute/plan/local_search.hpp"
 #include "gridcompute/plan/residual_capacity.hpp"
+#include "tuning.hpp"
 
 namespace gridcompute::bindings {
 
@@ -148,7 +149,7 @@ struct OwningLocalSearch {
                     const Array<std::int32_t>& to_class, const Array<std::int32_t>& to_start)
       : klass(to_class),
         start(to_start),
-        search(residual, guide, weight, fill(klass), fill(start)),
+        search(residual, guide, weight, fill(klass), fill(start), tunings().plan),
         oracle(&residual.oracle()) {}
 
   Index run(const Array<std::int32_t>& positions, const Array<double>& end, const Array<double>& price, bool chains) {
@@ -198,7 +199,7 @@ void bind_plan(py::module_& m) {
              const plan::Instance w = instance_of(instance);
              const plan::JobColumns j = jobs_of(jobs);
              const Unlocked unlocked;
-             return std::make_unique<LagrangianOracle>(w, j);
+             return std::make_unique<LagrangianOracle>(w, j, tunings().plan);
            }),
            py::arg("instance"), py::arg("jobs"))
       .def(

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "certificate.hpp"
 #include "gridcompute/certificate/confined_jobs.hpp"
 #include "gridcompute/transport/shards/solve_shards.hpp"
 #include "stats.hpp"
@@ -295,23 +296,8 @@ py::dict check_sums(const std::shared_ptr<Model>& model, const std::vector<py::b
   const ColumnsView none = no_jobs.view();
   const auto cost = transport::make_cost(model->costs, none, {0, std::vector<double>(model->costs.tables.size(), 0)});
   const certificate::TransportProblem problem{cost.get(), view(capacity), {}, {}};
-  const certificate::TransportReport r =
-      certificate::check_sums(problem, total, view(prices), remainders ? view(*remainders) : std::span<const double>());
-  py::dict out;
-  out["faults"] = r.faults;
-  out["forbidden"] = r.forbidden;
-  out["missing"] = r.missing;
-  out["overfull"] = r.overfull;
-  out["unproved"] = r.unproved;
-  out["load"] = copy_out(std::span<const std::int64_t>(r.load));
-  out["objective_low"] = r.objective.low;
-  out["objective_high"] = r.objective.high;
-  out["bound_low"] = r.bound.low;
-  out["bound_high"] = r.bound.high;
-  out["magnitude"] = r.magnitude;
-  out["integral"] = r.integral;
-  out["tight"] = r.tight;
-  return out;
+  return dict_of(certificate::check_sums(problem, total, view(prices),
+                                         remainders ? view(*remainders) : std::span<const double>()));
 }
 
 }  // namespace

@@ -155,6 +155,8 @@ py::tuple solve(const Source& source, const Array<std::int64_t>& capacity,
   const transport::WholeJobTuning whole_jobs = tunings().whole_jobs;
   options.tuning = &tuning;
   options.whole_jobs = &whole_jobs;
+  const CostTuning cost_tuning = tunings().cost;
+  options.cost = &cost_tuning;
   Guard guard(time_limit, std::move(progress), work_limit);
   const Result r = guard.run([&](Stop& stop) {
     Result found = transport::solve(problem, options, stop);

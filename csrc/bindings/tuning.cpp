@@ -1,8 +1,6 @@
 // Access to the solvers' tables of tuned numbers, for benches that switch a method off and for tests that force one.
 #include "tuning.hpp"
 
-#include <algorithm>
-#include <span>
 #include <string>
 #include <utility>
 
@@ -16,34 +14,24 @@ Tunings in_force;
 template <class Use>
 auto with_solver(const std::string& solver, Use&& use) {
   if (solver == "assignment") return use(in_force.assignment, assignment::kDefaultTuning, assignment::kTuningTable);
+  if (solver == "cost") return use(in_force.cost, kDefaultCostTuning, kCostTuningTable);
   if (solver == "flow") return use(in_force.flow, flow::kFlowTuning, flow::kFlowTuningTable);
   if (solver == "gangs") return use(in_force.gangs, live::kDefaultGangTuning, live::kGangTuningTable);
   if (solver == "live") return use(in_force.live, live::kDefaultTuning, live::kTuningTable);
+  if (solver == "packing") return use(in_force.packing, packing::kDefaultTuning, packing::kTuningTable);
+  if (solver == "plan") return use(in_force.plan, plan::kPlanTuning, plan::kPlanTuningTable);
   if (solver == "transport") return use(in_force.transport, transport::kDefaultTuning, transport::kTuningTable);
   if (solver == "whole_jobs")
     return use(in_force.whole_jobs, transport::kDefaultWholeJobTuning, transport::kWholeJobTuningTable);
   throw Error(ErrorKind::invalid_problem, "solver", -1,
-              "solver: found '" + solver + "', needed assignment, flow, gangs, live, transport or whole_jobs");
+              "solver: found '" + solver +
+                  "', needed assignment, cost, flow, gangs, live, packing, plan, transport or whole_jobs");
 }
 
 // Sets the defaults with `values` in their place; on an error nothing changes.
 void set(const std::string& solver, const py::dict& values) {
   with_solver(solver, [&](auto& current, const auto& defaults, const auto& table) {
-    auto changed = defaults;
-    for (const auto& [key, value] : values) {
-      const auto name = py::cast<std::string>(key);
-      const auto number = py::cast<double>(value);
-      const auto entry = std::find_if(table.begin(), table.end(), [&](const TuningEntry& e) { return name == e.name; });
-      if (entry == table.end())
-        throw Error(ErrorKind::invalid_problem, "values", -1, "values: found '" + name + "', no number of " + solver);
-      if (!(number >= entry->low && number <= entry->high))
-        throw Error(ErrorKind::invalid_problem, "values", -1,
-                    "values['" + name + "']: found " + std::to_string(number) + ", needed " +
-                        std::to_string(entry->low) + " to " + std::to_string(entry->high));
-      if (!set_tuning(changed, name, number))
-        throw Error(ErrorKind::internal, "values", -1, "tuning: '" + name + "' is in the table but not in the struct");
-    }
-    current = changed;
+    current = with_values(defaults, table, values, "values", solver);
   });
 }
 

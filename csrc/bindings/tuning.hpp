@@ -1,11 +1,18 @@
 // The tuned numbers that calls from Python use: the defaults, unless a bench or a test has set others.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+#include <string>
+
 #include "common.hpp"
 #include "gridcompute/assignment/tuning.hpp"
+#include "gridcompute/cost/tuning.hpp"
 #include "gridcompute/flow/tuning.hpp"
 #include "gridcompute/live/gangs/gang_tuning.hpp"
 #include "gridcompute/live/tuning.hpp"
+#include "gridcompute/packing/tuning.hpp"
+#include "gridcompute/plan/tuning.hpp"
 #include "gridcompute/transport/generalized_assignment/tuning.hpp"
 #include "gridcompute/transport/tuning.hpp"
 
@@ -13,9 +20,12 @@ namespace gridcompute::bindings {
 
 struct Tunings {
   assignment::Tuning assignment;
+  CostTuning cost;
   flow::FlowTuning flow;
   live::Tuning live;
   live::GangTuning gangs;
+  packing::Tuning packing;
+  plan::PlanTuning plan;
   transport::Tuning transport;
   transport::WholeJobTuning whole_jobs;
 };
@@ -23,5 +33,29 @@ struct Tunings {
 // Returns the numbers in force. Read and changed under the interpreter's lock only: whoever releases it copies them
 // first.
 [[nodiscard]] const Tunings& tunings() noexcept;
+
+// Returns `numbers` with `values`, a dict of names and numbers, in their place. Throws Error, on the argument `field`,
+// for a name that is not in the table or a number outside its range. solver: for the message.
+template <class Numbers, class Table>
+[[nodiscard]] Numbers with_values(Numbers numbers, const Table& table, const py::dict& values, const std::string& field,
+                                  const std::string& solver) {
+  for (const auto& [key, value] : values) {
+    const auto name = py::cast<std::string>(key);
+    const auto number = py::cast<double>(value);
+    const auto entry = std::find_if(table.begin(), table.end(), [&](const TuningEntry& e) { return name == e.name; });
+    if (entry == table.end())
+      throw Error(ErrorKind::invalid_problem, field, -1, field + ": found '" + name + "', no number of " + solver);
+    if (!(number >= entry->low && number <= entry->high))
+      throw Error(ErrorKind::invalid_problem, field, -1,
+                  field + "['" + name + "']: found " + std::to_string(number) + ", needed " +
+                      std::to_string(entry->low) + " to " + std::to_string(entry->high));
+    if (entry->whole && number != std::floor(number))
+      throw Error(ErrorKind::invalid_problem, field, -1,
+                  field + "['" + name + "']: found " + std::to_string(number) + ", needed a whole number");
+    if (!set_tuning(numbers, name, number))
+      throw Error(ErrorKind::internal, field, -1, "tuning: '" + name + "' is in the table but not in the struct");
+  }
+  return numbers;
+}
 
 }  // namespace gridcompute::bindings

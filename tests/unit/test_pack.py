@@ -207,7 +207,7 @@ def test_release_gives_back_all_and_an_id_only_once():
         (
             lambda: pack.Packer(nodes(), mix=pods(), tuning={"listss": 1}),
             ValueError,
-            "tuning: found listss",
+            "tuning: found 'listss'",
         ),
         (
             lambda: pack.Packer(nodes(), mix=pods(), templates=[1]),

@@ -29,7 +29,7 @@ std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 // Writes the transposed matrix to `out`; false if stopped.
 template <class T>
 bool transpose(const DenseMatrix<T>& a, T* out, Pool& pool, Stop& stop) {
-  constexpr Index kTile = 16;
+  constexpr Index kTile = 16;  // a cache line of floats: each line read is used whole
   stop.count(a.rows * a.cols);
   return pool.for_chunks(
       a.rows, 16 * kTile,
@@ -107,11 +107,10 @@ SolveAttempt attempt(const DenseMatrix<T>& cost, bool maximize, const CostScale&
 
 // Returns the worst fit of a few rows as unscaled integers of V.
 template <class T, class V>
-RowFit sample_fit(const DenseMatrix<T>& cost, bool maximize) {
-  constexpr Index kRows = 8;  // only a guess: the first pass measures all rows
+RowFit sample_fit(const DenseMatrix<T>& cost, bool maximize, const Tuning& tuning) {
   DenseRowReader<T, V> rows(cost, maximize, 0);
   RowFit worst = RowFit::exact;
-  const Index count = std::min(kRows, cost.rows);
+  const Index count = std::min(tuning.fit_rows, cost.rows);
   for (Index k = 0; k < count; ++k) worst = std::max(worst, rows.measure(sampled(k, count, cost.rows)));
   return worst;
 }
@@ -187,7 +186,7 @@ template <class T>
 std::optional<Result> solve_in_64_bits(const DenseMatrix<T>& cost, bool maximize, Pool& pool, Stop& stop,
                                        const Tuning& tuning) {
   const auto scale_of = [](double cap, const auto& dear) { return CostScale{0, false, cap, dear}; };
-  if (sample_fit<T, std::int32_t>(cost, maximize) == RowFit::exact)
+  if (sample_fit<T, std::int32_t>(cost, maximize, tuning) == RowFit::exact)
     if (SolveAttempt a = attempt<T, std::int32_t>(cost, maximize, {}, pool, stop, nullptr, tuning); a.result)
       return *a.result;
   if (const double cap = outlier_cap(cost, maximize, tuning); cap < kNoCap)
@@ -214,7 +213,7 @@ template <class T>
   requires std::is_floating_point_v<T>
 Result solve_once(const DenseMatrix<T>& cost, bool maximize, Pool& pool, Stop& stop, const Tuning& tuning,
                   const Result* previous = nullptr) {
-  if (sample_fit<T, std::int32_t>(cost, maximize) == RowFit::exact)
+  if (sample_fit<T, std::int32_t>(cost, maximize, tuning) == RowFit::exact)
     if (SolveAttempt a = attempt<T, std::int32_t>(cost, maximize, {}, pool, stop, previous, tuning); a.result)
       return *a.result;
   const auto exponent = [&](double cap, Index rows) { return exponent_for(largest_size(cost, maximize, rows, cap)); };
@@ -231,7 +230,7 @@ Result solve_once(const DenseMatrix<T>& cost, bool maximize, Pool& pool, Stop& s
   }
   // A sample of rows may understate the largest size; and where pairs are missing, prices may need more room than
   // costs.
-  const Index sample = std::min<Index>(16, cost.rows);
+  const Index sample = std::min(tuning.scale_rows, cost.rows);
   CostScale scale{exponent(kNoCap, sample), true};
   for (int tries = 0; tries < kTries;
        ++tries, scale.exponent = exponent(kNoCap, cost.rows) - kRetryBits * (tries - 1)) {

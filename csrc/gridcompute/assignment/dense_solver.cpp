@@ -8,7 +8,7 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr Index kChunkRows = 64;
+constexpr Index kChunkRows = 64;  // rows of a chunk
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -39,7 +39,7 @@ void DenseSolver<V>::for_all_rows(const Body& body) {
 template <class V>
 void DenseSolver<V>::start_from(const Result& previous, int bits,
                                 const std::vector<std::pair<Index, std::int64_t>>& reductions) {
-  constexpr double kMost = static_cast<double>(IntRange<V>::kLimit / 4);
+  constexpr double kMost = static_cast<double>(IntRange<V>::kLimit / 4);  // sums of four stay in V
   constexpr double kRounding = 4;  // two costs and two prices, in the coarser unit
   std::vector<double> price(previous.col_dual.begin(), previous.col_dual.end());
   for (const auto& [j, off] : reductions) price[at(j)] -= std::ldexp(static_cast<double>(off), -bits);

@@ -21,11 +21,11 @@ constexpr Index kUnlimited = std::numeric_limits<Index>::max();
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 // Checks whether doubles spread over the matrix include fractions.
-bool sample_has_fractions(const DenseMatrix<double>& cost) {
-  std::array<double, 64> sample;
-  const auto count = static_cast<Index>(sample.size());
+bool sample_has_fractions(const DenseMatrix<double>& cost, const Tuning& tuning) {
+  std::array<double, 64> sample;  // as many as fraction_costs allows
+  const Index count = tuning.fraction_costs;
   for (Index k = 0; k < count; ++k) sample[at(k)] = cost.data[sampled(k, count, cost.rows * cost.cols)];
-  return starts_with_fractions(sample.data(), count);
+  return starts_with_fractions(sample.data(), count, tuning);
 }
 
 // Table A, lines 3 to 5: what a sample of rows promises to be quick. `partner`: of the lines of the shorter side.
@@ -265,7 +265,7 @@ Status solve_pairs(const DenseMatrix<T>& cost, bool maximize, int threads, Stop&
   const Index size = cost.rows * cost.cols;
   if constexpr (std::is_same_v<T, double>)
     if (!maximize && size > tuning.inline_entries && size <= tuning.small_entries && cost.rows <= cost.cols &&
-        sample_has_fractions(cost) &&
+        sample_has_fractions(cost, tuning) &&
         jv_in_place(cost, {}, cost.rows / tuning.in_place_free_small, stop, partner.data(), tuning)) {
       write_pairs(partner.data(), cost.rows, cost.cols, row_ind, col_ind);
       return status;

@@ -38,6 +38,10 @@ inline constexpr const char* kBenchFamilies = "families of benches/bench_assignm
   X(Index, in_place_free_large, 20, 1, 1000, "1 / share of rows",                                                      \
     "rows that may stay free after the bids where integers do as well", kBenchFamilies)                                \
   /* The precheck of a few rows (engines/jv_in_place.hpp). */                                                          \
+  X(Index, fraction_costs, 64, 1, 64, "costs",                                                                         \
+    "first of a row, or sample of a matrix, that show whether costs are whole", kBenchFamilies)                        \
+  X(Index, fraction_costs_first, 4, 1, 64, "costs", "of these, tested by themselves: most often enough",               \
+    kBenchFamilies)                                                                                                    \
   X(Index, precheck_rows, 12, 1, 64, "rows", "sample of the precheck", kBenchFamilies)                                 \
   X(Index, precheck_exceptions, 2, 0, 64, "rows",                                                                      \
     "sampled rows that need not be mutual for the matrix to count as so", kBenchFamilies)                              \
@@ -67,6 +71,11 @@ inline constexpr const char* kBenchFamilies = "families of benches/bench_assignm
     "rows with a cheapest column of their own from which prices may start at 0", kBenchFamilies)                       \
   X(Index, reduction_rows, 256, 1, 65536, "rows", "least sample of the column reduction", kBenchFamilies)              \
   X(Index, reduction_share, 4, 1, 64, "1 / share of rows", "sample of the column reduction", kBenchFamilies)           \
+  /* Ranges (dense.cpp). */                                                                                            \
+  X(Index, fit_rows, 8, 1, 512, "rows", "sample that guesses whether costs fit 32 bits; the first pass measures all",  \
+    kBenchFamilies)                                                                                                    \
+  X(Index, scale_rows, 16, 1, 512, "rows", "sample that sets the first scale of doubles; a second try measures all",   \
+    kBenchFamilies)                                                                                                    \
   /* Outliers (input/outlier_cap.hpp). */                                                                              \
   X(Index, cap_rows, 8, 1, 512, "rows", "sample that decides whether there are outliers", kBenchFamilies)              \
   X(Index, cap_costs, 64, 1, 4096, "costs of a row", "cheapest costs that must stay below the cap", kBenchFamilies)    \
@@ -112,9 +121,14 @@ inline constexpr const char* kBenchFamilies = "families of benches/bench_assignm
     kFiveFamilies)                                                                                                     \
   X(Index, list_groups, 40, 1, 1024, "groups of columns", "groups opened for it", kFiveFamilies)                       \
   X(Index, group_depth, 128, 1, 4096, "columns",                                                                       \
-    "a group has one column for so many of the row, 2 to 16 in all: deep "                                             \
+    "a group has one column for this many of the row: deep "                                                           \
     "groups make few minima, shallow ones little to search",                                                           \
     kFiveFamilies)                                                                                                     \
+  X(Index, group_depth_least, 2, 1, 16, "columns", "of a group", kFiveFamilies)                                        \
+  X(Index, group_depth_most, 16, 16, 4096, "columns", "of a group", kFiveFamilies)                                     \
+  X(Index, list_reuse_least, 2, 1, 64, "1 / share of list_groups",                                                     \
+    "groups that the last row's limit must open for it to be used again", kFiveFamilies)                               \
+  X(Index, list_reuse_most, 7, 5, 320, "fifths of list_groups", "that it may open", kFiveFamilies)                     \
   X(Index, width_sample, 15, 1, 255, "rows", "sample of the typical reach of lists", kFiveFamilies)                    \
   /* Lists: greedy, row reduction, auction, searches (strategy.cpp, ListStrategy). */                                  \
   X(int, tie_spread, 8, 0, 1024, "units", "costs that span less, or lists that reach less far, hold only ties",        \
@@ -178,6 +192,8 @@ inline constexpr const char* kBenchFamilies = "families of benches/bench_assignm
     kBenchFamilies)                                                                                                    \
   /* Prefetching: how many bids ahead of their turn data are asked for. */                                             \
   X(std::size_t, prefetch_prices, 6, 0, 64, "bids", "prices of a row's columns", kBenchFamilies)                       \
+  X(Index, prefetch_price_vectors, 2, 0, 64, "vectors", "longest list whose prices are; others take long themselves",  \
+    kBenchFamilies)                                                                                                    \
   X(std::size_t, prefetch_lists, 12, 0, 64, "bids", "a row's list", kBenchFamilies)                                    \
   X(std::size_t, prefetch_places, 24, 0, 64, "bids", "where a row's list lies", kBenchFamilies)                        \
   /* Batches (batch/batch.hpp) and the exact comparison of floats (refine/dual_refinement.hpp). */                     \

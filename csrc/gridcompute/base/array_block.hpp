@@ -50,7 +50,7 @@ class Block {
   };
 
  private:
-  static constexpr std::size_t kLine = 64;
+  static constexpr std::size_t kLine = 64;  // bytes of a cache line
 
   std::byte* memory_ = nullptr;
   std::size_t bytes_ = 0;

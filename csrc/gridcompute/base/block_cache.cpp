@@ -13,7 +13,7 @@ namespace gridcompute {
 
 namespace {
 
-constexpr std::size_t kLine = 64;
+constexpr std::size_t kLine = 64;                       // bytes of a cache line
 constexpr std::size_t kAligned = std::size_t{1} << 17;  // of every block: the largest alignment that pools ask for
 
 #if defined(GRIDCOMPUTE_SANITIZED)

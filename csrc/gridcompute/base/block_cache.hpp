@@ -21,7 +21,7 @@ namespace gridcompute {
 class LargeBlockCache {
  public:
   static constexpr std::size_t kMinBlock = std::size_t{1} << 15, kMaxBlock = std::size_t{1} << 24;  // bytes of a block
-  static constexpr std::size_t kMaxTotal = std::size_t{1} << 26;
+  static constexpr std::size_t kMaxTotal = std::size_t{1} << 26;  // bytes kept by a process, solving or not
 
   // Returns a cached block of exactly `bytes`, or null. Its contents are undefined.
   [[nodiscard]] void* allocate(std::size_t bytes) noexcept;

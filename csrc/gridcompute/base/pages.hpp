@@ -11,7 +11,7 @@
 
 namespace gridcompute {
 
-inline constexpr std::size_t kHugePage = std::size_t{1} << 21;
+inline constexpr std::size_t kHugePage = std::size_t{1} << 21;  // bytes, of the machine
 
 // Maps `bytes`, aligned to `alignment`, a power of two, or to a page of the system. Throws std::bad_alloc. Blocks of
 // kHugePage and more are on huge pages where the system has them.

@@ -32,7 +32,7 @@ struct Lanes<T, kBytes> {
 template <class T>
 struct CacheAlignedAllocator {
   using value_type = T;
-  static constexpr std::align_val_t kTo{64};
+  static constexpr std::align_val_t kTo{64};  // bytes of a cache line, and of the widest vector
 
   CacheAlignedAllocator() = default;
   template <class U>

@@ -13,7 +13,7 @@ namespace gridcompute {
 namespace {
 
 constexpr std::uint32_t kEntries = 1 << 16;  // 256 KB
-constexpr int kSteps = 1 << 10;
+constexpr int kSteps = 1 << 10;              // some microseconds
 
 // Returns a table whose entries lead through all of it, far apart: a full cycle, for the increment is odd and the
 // factor one more than a multiple of 4 (Hull and Dobell 1962).

@@ -120,7 +120,7 @@ class Stop {
 
  private:
   using Clock = std::chrono::steady_clock;
-  static constexpr int kPollMilliseconds = 20;
+  static constexpr int kPollMilliseconds = 20;  // between two reports of progress
   static constexpr Index kNoLimit = std::numeric_limits<Index>::max();
   static constexpr double kMostUnits = 0x1p53;  // more are no limit: steps are counted in 64 bits
 

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <string_view>
+#include <type_traits>
 
 namespace gridcompute {
 
@@ -16,6 +17,7 @@ struct TuningEntry {
   const char* name;
   double value, low, high;  // value: the default
   const char *unit, *decides, *measured;
+  bool whole;  // no fractions
 };
 
 // Defines `Struct` with a member for each entry, `kDefault` of that type, `kTable`, an array of TuningEntry, and
@@ -32,8 +34,9 @@ struct TuningEntry {
     return false;                                                                                \
   }
 #define GRIDCOMPUTE_TUNING_MEMBER(type, name, value, low, high, unit, decides, measured) type name = value;
-#define GRIDCOMPUTE_TUNING_ENTRY(type, name, value, low, high, unit, decides, measured) \
-  ::gridcompute::TuningEntry{#name, static_cast<double>(value), low, high, unit, decides, measured},
+#define GRIDCOMPUTE_TUNING_ENTRY(type, name, value, low, high, unit, decides, measured)          \
+  ::gridcompute::TuningEntry{#name,    static_cast<double>(value),     low, high, unit, decides, \
+                             measured, !std::is_floating_point_v<type>},
 #define GRIDCOMPUTE_TUNING_SET(type, name, value, low, high, unit, decides, measured) \
   if (wanted == #name) {                                                              \
     tuning.name = static_cast<type>(number);                                          \

@@ -28,7 +28,7 @@ inline constexpr Cost kCostLimit = Cost{1} << 61;
 // The cost of a forbidden pair. A price added to it neither wraps nor comes near an allowed cost.
 inline constexpr Cost kForbidden = std::numeric_limits<Cost>::max() / 2;
 
-inline constexpr Slot kNone = -1;
+inline constexpr Slot kNone = -1;  // no slot
 
 // Returns the largest |cost| of a problem of n_slots classes. A multiple of 2^8, and so exact as a double: no other
 // cost, rounded up to a double, equals it.

@@ -13,9 +13,9 @@ namespace gridcompute::certificate {
 
 namespace {
 
-constexpr double kLargest = 0x1p62, kInf = std::numeric_limits<double>::infinity();
-constexpr Wide kMostDual = Wide{1} << 100;
-constexpr Index kPollEntries = Index{1} << 18;
+constexpr double kLargest = 0x1p62, kInf = std::numeric_limits<double>::infinity();  // range of integers
+constexpr Wide kMostDual = Wide{1} << 100;                                           // sums of 2^26 stay in 127 bits
+constexpr Index kPollEntries = Index{1} << 18;  // entries between two polls of the stop
 
 std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
@@ -40,7 +40,7 @@ class Scale {
   template <class T>
   [[nodiscard]] Units<D> operator()(T cost) const {
     if constexpr (std::is_floating_point_v<T>) {
-      constexpr D kFar = static_cast<D>(std::int64_t{1} << 62);
+      constexpr D kFar = static_cast<D>(std::int64_t{1} << 62);  // range of integers
       const double x = static_cast<double>(cost) * half_ * rest_;
       // From 2^62 on a cost is that at least. Below -2^62, and of NaN, nothing can be claimed.
       if (x >= kLargest && std::isinf(cost)) return {0, 0, false, false};
@@ -75,8 +75,8 @@ class Scale {
 
 // Whether a cost less a dual may overflow 64 bits; other cost types cannot while duals are within 2^61.
 template <class T, class D>
-inline constexpr bool kMayWrap = std::is_same_v<T, std::int64_t> && sizeof(D) == 8;
-constexpr std::int64_t kNearDual = std::int64_t{1} << 61;
+inline constexpr bool kMayWrap = std::is_same_v<T, std::int64_t> && sizeof(D) == 8;  // sums of 64 bits
+constexpr std::int64_t kNearDual = std::int64_t{1} << 61;                            // sums of two fit 63 bits
 
 // The costs once their form was checked, whatever the caller's type of index: what reads them is compiled once.
 template <class T>
@@ -144,6 +144,7 @@ bool each_row(const CheckedCosts<T>& a, Stop& stop, const Visit& visit) {
 template <class T, class D>
 AssignmentCheck check_in(const CheckedCosts<T>& a, std::span<const std::int32_t> col_of, std::span<const D> row_dual,
                          std::span<const D> col_dual, int exponent, Stop& stop, bool& overflow) {
+  // Above every sum of duals.
   constexpr D kNever =
       sizeof(D) == 8 ? static_cast<D>(std::numeric_limits<std::int64_t>::max()) : static_cast<D>(Wide{1} << 120);
   AssignmentCheck check;

@@ -10,8 +10,8 @@ namespace {
 
 __extension__ using Unsigned = unsigned __int128;
 
-constexpr std::int64_t kDigitMask = 0xffffffff;
-constexpr std::int64_t kTermsBeforeCarry = std::int64_t{1} << 30;
+constexpr std::int64_t kDigitMask = 0xffffffff;                    // digits have 32 bits
+constexpr std::int64_t kTermsBeforeCarry = std::int64_t{1} << 30;  // of 33 bits fit 63
 
 }  // namespace
 

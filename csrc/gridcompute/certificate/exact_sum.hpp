@@ -36,8 +36,8 @@ class ExactSum {
   [[nodiscard]] bool less(const ExactSum& other) const noexcept;
 
  private:
-  static constexpr int kDigits = 74, kBias = 1088;
-  static constexpr int kPoint = kBias / 32;  // the first digit of the integer part
+  static constexpr int kDigits = 74, kBias = 1088;  // digits of 32 bits, 1,088 bits below the point
+  static constexpr int kPoint = kBias / 32;         // the first digit of the integer part
 
   void carry() noexcept;
   double toward_zero(bool& rest) noexcept;  // of a value >= 0

@@ -14,8 +14,8 @@ namespace gridcompute::certificate {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-// The attainable capacities take at most this many steps, the knapsacks at most this many table entries: about a
-// second.
+// Limits of a check, fixed: what can be proved must not depend on settings. The attainable capacities take at most this
+// many steps, the knapsacks at most this many table entries: about a second.
 constexpr double kMaxSteps = 1 << 28;
 constexpr double kMaxCells = 1 << 26;
 // All plans of up to this many jobs are enumerated, in 3^12 steps for each of 12 classes.

@@ -45,7 +45,7 @@ GRIDCOMPUTE_CLONES double scaled(const std::int64_t* row, Index n, double scale,
 // The same by bits: |x| as an integer grows with |x|, infinity is above all finite values, and NaN above that.
 template <class T, class Bits>
 GRIDCOMPUTE_INLINE double scaled_real(const T* row, Index n, T factor, float* GRIDCOMPUTE_RESTRICT out) {
-  constexpr auto kSize = static_cast<Bits>(static_cast<std::make_unsigned_t<Bits>>(-1) >> 1);
+  constexpr auto kSize = static_cast<Bits>(static_cast<std::make_unsigned_t<Bits>>(-1) >> 1);  // all but the sign
   constexpr auto kInf = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
   Bits most = 0, bad = 0;
   for (Index s = 0; s < n; ++s) {
@@ -69,8 +69,9 @@ GRIDCOMPUTE_CLONES double scaled(const double* row, Index n, double scale, float
 }  // namespace
 
 template <class T>
-EqualClasses merged_dense(const T* values, Index n_jobs, Index n_slots, Index most, Pool& pool, Stop& stop) {
-  EqualColumns columns(n_slots, most);
+EqualClasses merged_dense(const T* values, Index n_jobs, Index n_slots, Index most, Pool& pool, Stop& stop,
+                          const CostTuning& tuning) {
+  EqualColumns columns(n_slots, most, tuning);
   if (!columns.probe(values, n_jobs)) return {};
   columns.group();
   DefaultInitVector<T> out;
@@ -82,10 +83,10 @@ EqualClasses merged_dense(const T* values, Index n_jobs, Index n_slots, Index mo
   return {columns.of(), std::make_unique<DenseCost<T>>(std::move(out), n_jobs, width)};
 }
 
-template EqualClasses merged_dense(const std::int32_t*, Index, Index, Index, Pool&, Stop&);
-template EqualClasses merged_dense(const std::int64_t*, Index, Index, Index, Pool&, Stop&);
-template EqualClasses merged_dense(const float*, Index, Index, Index, Pool&, Stop&);
-template EqualClasses merged_dense(const double*, Index, Index, Index, Pool&, Stop&);
+template EqualClasses merged_dense(const std::int32_t*, Index, Index, Index, Pool&, Stop&, const CostTuning&);
+template EqualClasses merged_dense(const std::int64_t*, Index, Index, Index, Pool&, Stop&, const CostTuning&);
+template EqualClasses merged_dense(const float*, Index, Index, Index, Pool&, Stop&, const CostTuning&);
+template EqualClasses merged_dense(const double*, Index, Index, Index, Pool&, Stop&, const CostTuning&);
 
 template <class T>
 Sketched sketch_row(const T* row, Index n, double scale, float* out) {

@@ -17,7 +17,7 @@ template <class T>
 // CostSource::merged of a matrix: by a copy of the columns kept.
 template <class T>
 [[nodiscard]] EqualClasses merged_dense(const T* values, Index n_jobs, Index n_slots, Index most, Pool& pool,
-                                        Stop& stop);
+                                        Stop& stop, const CostTuning& tuning);
 
 template <class T>
 class DenseCost final : public CostSource {
@@ -49,7 +49,7 @@ class DenseCost final : public CostSource {
     return sketch_row(values_ + job * n_slots(), n_slots(), scale, out);
   }
   void prefetch(Index job) const noexcept override {
-    constexpr Index kLine = 64 / sizeof(T);
+    constexpr Index kLine = 64 / sizeof(T);  // entries of a cache line
     const T* row = values_ + job * n_slots();
     for (Index s = 0; s < n_slots(); s += kLine) __builtin_prefetch(row + s);
   }
@@ -58,8 +58,8 @@ class DenseCost final : public CostSource {
     if constexpr (std::is_same_v<T, std::int32_t>) return values_;
     return nullptr;
   }
-  [[nodiscard]] EqualClasses merged(Index most, Pool& pool, Stop& stop) const override {
-    return merged_dense(values_, n_jobs(), n_slots(), most, pool, stop);
+  [[nodiscard]] EqualClasses merged(Index most, Pool& pool, Stop& stop, const CostTuning& tuning) const override {
+    return merged_dense(values_, n_jobs(), n_slots(), most, pool, stop, tuning);
   }
   [[nodiscard]] const double* float64() const noexcept override {
     if constexpr (std::is_same_v<T, double>) return values_;

@@ -11,8 +11,6 @@ namespace gridcompute {
 
 namespace {
 
-constexpr Index kProbe = 64;       // rows that are hashed, evenly spread
-constexpr Index kFirst = 8;        // of these, after which most matrices are known to have no equal columns
 constexpr Index kChunk = 1 << 10;  // rows compared by a thread at a time
 
 template <class T>
@@ -50,36 +48,9 @@ GRIDCOMPUTE_CLONES_FOR_GATHERS bool copy_row(const double* row, Index n, const S
 
 }  // namespace
 
-std::vector<Slot> lowest_equal(std::span<const std::uint64_t> hashes) {
-  std::vector<Slot> order(hashes.size()), of(hashes.size());
-  std::iota(order.begin(), order.end(), Slot{0});
-  std::iota(of.begin(), of.end(), Slot{0});
-  std::sort(order.begin(), order.end(),
-            [&](Slot a, Slot b) { return hashes[a] != hashes[b] ? hashes[a] < hashes[b] : a < b; });
-  for (std::size_t k = 1; k < order.size(); ++k)
-    if (hashes[order[k]] == hashes[order[k - 1]]) of[order[k]] = of[order[k - 1]];
-  return of;
-}
-
-bool more_differ(std::span<const std::uint64_t> hashes, Index most) {
-  constexpr std::size_t kBits = 4;  // a hash: few of many share a bit, and most often sorting is not needed
-  const std::size_t bits = std::bit_ceil(kBits * hashes.size() + 64);
-  const int shift = 64 - std::countr_zero(bits);
-  std::vector<std::uint64_t> met(bits / 64, 0);
-  Index at_least = 0;
-  for (const std::uint64_t h : hashes) {
-    const std::uint64_t at = h * kHashSeed >> shift, bit = std::uint64_t{1} << (at % 64);
-    at_least += (met[at / 64] & bit) == 0 ? 1 : 0;
-    met[at / 64] |= bit;
-  }
-  if (at_least > most) return true;
-  std::vector<std::uint64_t> sorted(hashes.begin(), hashes.end());
-  std::sort(sorted.begin(), sorted.end());
-  return std::unique(sorted.begin(), sorted.end()) - sorted.begin() > most;
-}
-
-EqualColumns::EqualColumns(Index n_columns, Index most)
+EqualColumns::EqualColumns(Index n_columns, Index most, const CostTuning& tuning)
     : most_(most),
+      tuning_(tuning),
       hashes_(static_cast<std::size_t>(n_columns), kHashSeed),
       number_(hashes_.size()),
       different_(hashes_.size()) {}
@@ -87,11 +58,11 @@ EqualColumns::EqualColumns(Index n_columns, Index most)
 template <class T>
 bool EqualColumns::probe(const T* values, Index n_rows) {
   const auto n = static_cast<Index>(hashes_.size());
-  const Index rows = std::min(n_rows, kProbe);
+  const Index rows = std::min(n_rows, tuning_.probe_rows);
   for (Index k = 0; k < rows; ++k) {
     const T* row = values + n_rows * k / rows * n;
     for (Index s = 0; s < n; ++s) hashes_[s] = hashed(hashes_[s], bits_of(row[s]));
-    if (k + 1 != kFirst && k + 1 != rows) continue;
+    if (k + 1 != tuning_.probe_first_rows && k + 1 != rows) continue;
     if (more_differ(hashes_, most_)) return false;
   }
   return true;

@@ -12,28 +12,18 @@
 #include <span>
 #include <vector>
 
+#include "gridcompute/base/hash.hpp"
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/base/types.hpp"
+#include "gridcompute/cost/tuning.hpp"
 
 namespace gridcompute {
-
-// Sets of columns by the hash of what was added for each: of[s] is the lowest column with the hash of s.
-[[nodiscard]] std::vector<Slot> lowest_equal(std::span<const std::uint64_t> hashes);
-
-// Says whether more than `most` of these differ.
-[[nodiscard]] bool more_differ(std::span<const std::uint64_t> hashes, Index most);
-
-// Returns `hash` with one more value.
-[[nodiscard]] constexpr std::uint64_t hashed(std::uint64_t hash, std::uint64_t value) noexcept {
-  return (hash ^ value) * 0xFF51AFD7ED558CCDULL + (hash >> 29);
-}
-inline constexpr std::uint64_t kHashSeed = 0x9E3779B97F4A7C15ULL;
 
 class EqualColumns {
  public:
   // No more than `most` columns are to be kept.
-  EqualColumns(Index n_columns, Index most);
+  EqualColumns(Index n_columns, Index most, const CostTuning& tuning);
 
   // Adds a few rows to the hashes. False where more than `most` columns differ.
   template <class T>
@@ -56,6 +46,7 @@ class EqualColumns {
   void differs(Slot s) noexcept;
 
   Index most_;
+  const CostTuning& tuning_;
   std::vector<std::uint64_t> hashes_;
   std::vector<Slot> of_, kept_, number_;      // number_: (columns) the position of of_ in kept_
   std::vector<std::atomic<char>> different_;  // (columns) from of_ in some row

@@ -44,10 +44,10 @@ void CostSource::listed_reals(Index, Index, Slot*, double*) const {
   throw Error(ErrorKind::internal, "cost", -1, "a cost source without lists was read by them");
 }
 
-EqualClasses CostSource::merged(Index, Pool&, Stop&) const { return {}; }
+EqualClasses CostSource::merged(Index, Pool&, Stop&, const CostTuning&) const { return {}; }
 
 void CostSource::column(Rows rows, Index slot, double* out) const {
-  constexpr Index kBlock = 16;
+  constexpr Index kBlock = 16;  // rows of a block: the buffer stays in the first cache
   std::vector<double> block(static_cast<std::size_t>(singles() ? 0 : kBlock * n_slots_));
   for (Index from = 0; from < rows.count; from += kBlock) {
     const Index count = std::min(kBlock, rows.count - from);
@@ -60,7 +60,7 @@ void CostSource::column(Rows rows, Index slot, double* out) const {
 }
 
 CostMagnitude measure_magnitude(const CostSource& cost, Pool& pool) {
-  constexpr Index kChunk = 256;
+  constexpr Index kChunk = 256;  // jobs
   constexpr double inf = std::numeric_limits<double>::infinity();
   const Index n = cost.n_jobs(), wide = cost.n_slots();
   std::vector<CostMagnitude> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));

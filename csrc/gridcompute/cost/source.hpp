@@ -12,6 +12,7 @@
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/base/types.hpp"
+#include "gridcompute/cost/tuning.hpp"
 
 namespace gridcompute {
 
@@ -93,7 +94,7 @@ class CostSource {
   // Finds classes that cost every job the same, bit for bit but for the sign of a zero, and makes a source of one of
   // each, of no more than `most`. Where there are more, as a rule a few rows are read to find that out. Nothing after a
   // stop, or where a source has no such columns that could be compared.
-  [[nodiscard]] virtual EqualClasses merged(Index most, Pool& pool, Stop& stop) const;
+  [[nodiscard]] virtual EqualClasses merged(Index most, Pool& pool, Stop& stop, const CostTuning& tuning) const;
 
   // Writes lower bounds on the costs of rows, without reading these; false where there are none.
   [[nodiscard]] virtual bool least(Rows, double*) const { return false; }

@@ -9,8 +9,6 @@ namespace gridcompute {
 
 namespace {
 
-constexpr Index kFewestRows = 64;      // of a sample
-constexpr Index kEntries = 16;         // of a class in a sample, on average
 constexpr Index kPollEvery = 1 << 12;  // rows
 
 template <class T>
@@ -26,12 +24,12 @@ class Merger {
       : values_(values), columns_(columns), starts_(starts), n_jobs_(n_jobs), n_slots_(n_slots), stop_(stop) {}
 
   // Do evenly spread rows with some entries of each class show more than `most` that differ? Few entries are all read.
-  [[nodiscard]] bool sample_differs(Index most) {
+  [[nodiscard]] bool sample_differs(Index most, const CostTuning& tuning) {
     const auto entries = static_cast<Index>(starts_[n_jobs_]);
     if (entries == 0) return false;
-    const auto share = static_cast<double>(kEntries * n_slots_) / static_cast<double>(entries);
+    const auto share = static_cast<double>(tuning.sparse_entries * n_slots_) / static_cast<double>(entries);
     const Index rows = share >= 1 ? n_jobs_ : static_cast<Index>(share * static_cast<double>(n_jobs_)),
-                read = std::clamp(rows, std::min(kFewestRows, n_jobs_), n_jobs_);
+                read = std::clamp(rows, std::min(tuning.sparse_rows, n_jobs_), n_jobs_);
     whole_ = hash_rows(read) && read == n_jobs_;
     std::vector<std::uint64_t> met;
     for (const std::uint64_t h : hashes_)
@@ -117,26 +115,28 @@ class Merger {
 
 template <class T, class I>
 EqualClasses merged_sparse(const T* values, const I* columns, const I* starts, Index n_jobs, Index n_slots, Index most,
-                           Stop& stop) {
+                           Stop& stop, const CostTuning& tuning) {
   Merger<T, I> merger(values, columns, starts, n_jobs, n_slots, stop);
   SparseArrays<T, I> out;
-  if (starts[n_jobs] == 0 || merger.sample_differs(most) || !merger.group(most) || !merger.copy(out)) return {};
+  if (starts[n_jobs] == 0 || merger.sample_differs(most, tuning) || !merger.group(most) || !merger.copy(out)) return {};
   return {std::move(merger.of()), std::make_unique<SparseCost<T, I>>(std::move(out), n_jobs, merger.kept())};
 }
 
 template EqualClasses merged_sparse(const std::int32_t*, const std::int32_t*, const std::int32_t*, Index, Index, Index,
-                                    Stop&);
+                                    Stop&, const CostTuning&);
 template EqualClasses merged_sparse(const std::int32_t*, const std::int64_t*, const std::int64_t*, Index, Index, Index,
-                                    Stop&);
+                                    Stop&, const CostTuning&);
 template EqualClasses merged_sparse(const std::int64_t*, const std::int32_t*, const std::int32_t*, Index, Index, Index,
-                                    Stop&);
+                                    Stop&, const CostTuning&);
 template EqualClasses merged_sparse(const std::int64_t*, const std::int64_t*, const std::int64_t*, Index, Index, Index,
-                                    Stop&);
-template EqualClasses merged_sparse(const float*, const std::int32_t*, const std::int32_t*, Index, Index, Index, Stop&);
-template EqualClasses merged_sparse(const float*, const std::int64_t*, const std::int64_t*, Index, Index, Index, Stop&);
-template EqualClasses merged_sparse(const double*, const std::int32_t*, const std::int32_t*, Index, Index, Index,
-                                    Stop&);
-template EqualClasses merged_sparse(const double*, const std::int64_t*, const std::int64_t*, Index, Index, Index,
-                                    Stop&);
+                                    Stop&, const CostTuning&);
+template EqualClasses merged_sparse(const float*, const std::int32_t*, const std::int32_t*, Index, Index, Index, Stop&,
+                                    const CostTuning&);
+template EqualClasses merged_sparse(const float*, const std::int64_t*, const std::int64_t*, Index, Index, Index, Stop&,
+                                    const CostTuning&);
+template EqualClasses merged_sparse(const double*, const std::int32_t*, const std::int32_t*, Index, Index, Index, Stop&,
+                                    const CostTuning&);
+template EqualClasses merged_sparse(const double*, const std::int64_t*, const std::int64_t*, Index, Index, Index, Stop&,
+                                    const CostTuning&);
 
 }  // namespace gridcompute

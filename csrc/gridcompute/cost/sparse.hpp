@@ -22,7 +22,7 @@ struct SparseArrays {
 // equal.
 template <class T, class I>
 [[nodiscard]] EqualClasses merged_sparse(const T* values, const I* columns, const I* starts, Index n_jobs,
-                                         Index n_slots, Index most, Stop& stop);
+                                         Index n_slots, Index most, Stop& stop, const CostTuning& tuning);
 
 template <class T, class I>
 class SparseCost final : public CostSource {
@@ -68,8 +68,8 @@ class SparseCost final : public CostSource {
   void listed_reals(Index first, Index count, Slot* slots, double* costs) const override {
     copy(first, count, slots, costs);
   }
-  [[nodiscard]] EqualClasses merged(Index most, Pool&, Stop& stop) const override {
-    return merged_sparse(values_, columns_, starts_, n_jobs(), n_slots(), most, stop);
+  [[nodiscard]] EqualClasses merged(Index most, Pool&, Stop& stop, const CostTuning& tuning) const override {
+    return merged_sparse(values_, columns_, starts_, n_jobs(), n_slots(), most, stop, tuning);
   }
 
  private:

@@ -11,11 +11,7 @@ namespace gridcompute {
 
 namespace {
 
-constexpr Index kAtOnce = 4;  // terms summed in one pass
-// Largest number of entries, over all tables, that get float32 copies, which they do if each entry serves at least
-// kReads costs.
-constexpr Index kMaxFloatEntries = 1 << 24;
-constexpr Index kReads = 8;
+constexpr Index kAtOnce = 4;           // terms summed in one pass
 constexpr double kLargest = 0x1p100;   // largest factor of a sketch
 constexpr double kRounding = 0x1p-24;  // of a float32
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -104,7 +100,7 @@ GRIDCOMPUTE_CLONES Extent extent(const double* x, Index n) {
 }  // namespace
 
 TermsCost::TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::vector<DefaultInitVector<double>> own,
-                     const TermsScope* of)
+                     const TermsScope* of, const CostTuning& tuning)
     : CostSource(n_jobs, n_slots), own_(std::move(own)), terms_(std::move(terms)), bound_(0) {
   if (of != nullptr) first_ = of->first;
   Index entries = 0;
@@ -121,7 +117,8 @@ TermsCost::TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::
   // Finite products may still overflow together.
   finite_ = finite_ && bound_ < std::numeric_limits<double>::max() / 2;
   bound_ *= 1 + 1e-12;  // the roundings of this sum, and of the costs'
-  if (entries > 0 && entries <= std::min(kMaxFloatEntries, (of != nullptr ? of->n_jobs : n_jobs) * n_slots / kReads)) {
+  const Index costs = (of != nullptr ? of->n_jobs : n_jobs) * n_slots;
+  if (entries > 0 && entries <= std::min(tuning.float_entries, costs / tuning.float_reads)) {
     for (const Term& t : terms_) float_tables_.push_back(float_table(t));
   }
 }
@@ -149,8 +146,8 @@ TermsCost::FloatTable TermsCost::float_table(const Term& term) const {
   return out;
 }
 
-EqualClasses TermsCost::merged(Index most, Pool& pool, Stop& stop) const {
-  EqualColumns columns(n_slots(), most);
+EqualClasses TermsCost::merged(Index most, Pool& pool, Stop& stop, const CostTuning& tuning) const {
+  EqualColumns columns(n_slots(), most, tuning);
   bool possible = false;
   for (const Term& term : terms_)
     if (possible = columns.probe(term.table, term.n_keys); !possible) break;

@@ -38,7 +38,7 @@ class TermsCost final : public CostSource {
  public:
   // `own`: tables of some terms that are in no caller's memory. `of`: null where these are all jobs.
   TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::vector<DefaultInitVector<double>> own = {},
-            const TermsScope* of = nullptr);
+            const TermsScope* of = nullptr, const CostTuning& tuning = kDefaultCostTuning);
 
   [[nodiscard]] Index identity(Index row) const noexcept override { return first_ + row; }
   [[nodiscard]] bool real() const noexcept override { return true; }
@@ -51,7 +51,7 @@ class TermsCost final : public CostSource {
   [[nodiscard]] bool least(Rows rows, double* out) const override;
   [[nodiscard]] bool forbids() const noexcept override { return !finite_; }
   // Merges classes whose columns are equal in every table.
-  [[nodiscard]] EqualClasses merged(Index most, Pool& pool, Stop& stop) const override;
+  [[nodiscard]] EqualClasses merged(Index most, Pool& pool, Stop& stop, const CostTuning& tuning) const override;
   [[nodiscard]] double known_bound() const noexcept override { return bound_; }
 
  private:

@@ -9,7 +9,7 @@ namespace gridcompute::flow {
 
 namespace {
 
-constexpr std::size_t kMaxLineBytes = 1 << 20;
+constexpr std::size_t kMaxLineBytes = 1 << 20;                    // of a line; longer ones are refused
 constexpr std::int64_t kMaxUnnamedNodes = std::int64_t{1} << 22;  // nodes beyond one per byte that no line names
 constexpr std::size_t kMaxQuoted = 40;                            // characters of a word that a message quotes
 
@@ -17,7 +17,7 @@ bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\v' |
 
 // Quotes a word for a message: short, and in ASCII whatever the file's encoding is.
 std::string quoted(std::string_view word) {
-  constexpr const char* kHex = "0123456789abcdef";
+  constexpr const char* kHex = "0123456789abcdef";  // digits
   std::string out = "'";
   for (const char c : word.substr(0, kMaxQuoted)) {
     const auto byte = static_cast<unsigned char>(c);
@@ -217,12 +217,6 @@ void append(std::string& out, std::int64_t value, char after) {
 }
 
 }  // namespace
-
-Dimacs read_dimacs(std::string_view text, const std::string& name) {
-  DimacsReader reader(name);
-  reader.feed(text);
-  return reader.finish();
-}
 
 std::string write_dimacs(const MinCostFlow& p) {
   std::string out = "p min ";

@@ -37,7 +37,6 @@ class DimacsReader {
   std::unique_ptr<State> state_;
 };
 
-[[nodiscard]] Dimacs read_dimacs(std::string_view text, const std::string& name);
 [[nodiscard]] std::string write_dimacs(const MinCostFlow& problem);
 
 }  // namespace gridcompute::flow

@@ -24,7 +24,7 @@ namespace gridcompute::flow {
 using Node = std::int32_t;
 using Arc = std::int32_t;
 
-inline constexpr Arc kNoArc = -1;
+inline constexpr Arc kNoArc = -1;  // no arc
 
 [[nodiscard]] constexpr std::size_t at(std::int64_t i) noexcept { return static_cast<std::size_t>(i); }
 

@@ -8,7 +8,7 @@ namespace gridcompute::flow {
 
 namespace {
 
-constexpr Index kMaxIds = std::numeric_limits<std::int32_t>::max() - 16;
+constexpr Index kMaxIds = std::numeric_limits<std::int32_t>::max() - 16;  // and a root, and padding
 
 using std::to_string;
 

@@ -22,7 +22,7 @@ class StrongComponents {
   [[nodiscard]] bool same(Node a, Node b) const noexcept { return component_[at(a)] == component_[at(b)]; }
 
  private:
-  static constexpr Node kNone = -1;
+  static constexpr Node kNone = -1;  // no node
 
   void search(Node first) {
     enter(first);

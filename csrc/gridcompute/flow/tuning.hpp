@@ -39,6 +39,8 @@ namespace gridcompute::flow {
   X(Index, work_per_pivot, 16, 1, 1024, "work units per pivot",                                                        \
     "what a pivot counts beside the nodes it moves",                                                                   \
     "half 1.01, double 1.03 (2.5 on grid supplies 5%); weights that make a unit about 5 ns")                           \
+  X(Index, work_per_scan, 2, 1, 64, "work units per half-arc",                                                         \
+    "what a half-arc scanned by the start from scaled costs counts", "the same weights")                               \
   X(Index, priced_arcs_per_work, 8, 1, 1024, "arcs per work unit",                                                     \
     "what arcs priced in blocks count", "half 1.00, double 0.98; the same")                                            \
   X(Index, listed_arcs_per_work, 4, 1, 1024, "arcs per work unit",                                                     \

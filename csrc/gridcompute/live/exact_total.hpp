@@ -63,10 +63,10 @@ class ExactTotal {
   }
 
  private:
-  static constexpr int kLeast = -1074;
+  static constexpr int kLeast = -1074;        // exponent of the least double
   static constexpr std::size_t kDigits = 67;  // 2^-1074 to 2^1024, and two digits for what the carries leave
-  static constexpr std::uint64_t kFraction = (std::uint64_t{1} << 52) - 1;
-  static constexpr std::int64_t kDigit = 0xffffffff;
+  static constexpr std::uint64_t kFraction = (std::uint64_t{1} << 52) - 1;  // bits of a double
+  static constexpr std::int64_t kDigit = 0xffffffff;                        // 32 bits
 
   // Writes sign * sum with digits of 32 bits each; returns the last carry, negative for a negative number.
   std::int64_t normalise(std::array<std::int64_t, kDigits + 1>& out, int sign) const noexcept {

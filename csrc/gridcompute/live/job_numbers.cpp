@@ -11,9 +11,9 @@ namespace gridcompute::live {
 
 namespace {
 
-constexpr std::size_t kAhead = 16;  // ids whose slots are asked for before they are read
-constexpr int kLeastBits = 4;
-constexpr std::int32_t kEmpty = -1;
+constexpr std::size_t kAhead = 16;   // ids whose slots are asked for before they are read
+constexpr int kLeastBits = 4;        // of a new table's size
+constexpr std::int32_t kEmpty = -1;  // a cell without a job
 
 }  // namespace
 

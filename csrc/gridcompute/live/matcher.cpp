@@ -61,7 +61,7 @@ void Matcher::set_queues(Queues queues) {
 
 // Jobs that change lie all over memory: what is kept of one is asked for before its turn.
 void Matcher::prefetch(std::span<const Job> jobs, std::size_t k) const noexcept {
-  constexpr std::size_t kAhead = 16, kSoon = 8;
+  constexpr std::size_t kAhead = 16, kSoon = 8;  // jobs by which prefetches are ahead
   if (k + kAhead < jobs.size()) {
     pair_.state.prefetch(jobs[k + kAhead]);
     log_.prefetch(jobs[k + kAhead]);

@@ -133,7 +133,7 @@ class MatcherState {
   [[nodiscard]] bool holds() const;
 
  private:
-  static constexpr std::uint8_t kLive = 1, kPinned = 2, kQueued = 4, kRounded = 8;
+  static constexpr std::uint8_t kLive = 1, kPinned = 2, kQueued = 4, kRounded = 8;  // flags of a job
   bool read_unplaced(Job job, Cost& key) const;
   [[nodiscard]] bool fits(double key, Slot n_slots) const;
   static std::size_t at(Job job) noexcept { return static_cast<std::size_t>(job); }

@@ -32,9 +32,9 @@ using ShapeId = std::int32_t;
 using PodId = std::int64_t;
 using Devices = std::uint64_t;  // a bitmask of a node's devices
 
-inline constexpr std::int64_t kMostResource = std::int64_t{1} << 48;
-inline constexpr int kMostDevices = 32;
-inline constexpr int kMostModels = 64;
+inline constexpr std::int64_t kMostResource = std::int64_t{1} << 48;  // sums of 2^14 nodes fit
+inline constexpr int kMostDevices = 32;                               // of a node: states are arrays of this size
+inline constexpr int kMostModels = 64;                                // bits of Shape::models
 
 struct Shape {
   std::int64_t cpu = 0, memory = 0;

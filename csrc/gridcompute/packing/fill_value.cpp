@@ -3,21 +3,21 @@
 #include <algorithm>
 #include <limits>
 
+#include "gridcompute/base/hash.hpp"
+
 namespace gridcompute::packing {
 
 namespace {
 
-// splitmix64 (Steele, Lea and Flood 2014): the same numbers on every machine, as distributions of <random> are not.
+// splitmix64: the same numbers on every machine, as distributions of <random> are not.
 class Random {
  public:
   explicit Random(std::uint64_t seed) : state_(seed) {}
   // Below n.
   std::int64_t below(std::int64_t n) {
-    std::uint64_t z = state_ += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    const std::uint64_t z = mixed_bits(state_ += kHashSeed);
     __extension__ using Wide = unsigned __int128;
-    return static_cast<std::int64_t>(static_cast<Wide>(z ^ z >> 31) * static_cast<std::uint64_t>(n) >> 64);
+    return static_cast<std::int64_t>(static_cast<Wide>(z) * static_cast<std::uint64_t>(n) >> 64);
   }
 
  private:
@@ -28,7 +28,7 @@ class Random {
 
 FillValue::FillValue(const Cluster& cluster, const std::vector<MixEntry>& mix, const std::vector<std::int64_t>& prices,
                      std::uint64_t seed, const Tuning& tuning)
-    : futures_(static_cast<std::size_t>(cluster.classes())), memo_(cluster.width()) {
+    : futures_(static_cast<std::size_t>(cluster.classes())), memo_(cluster.width(), tuning.memo_states) {
   for (Node n = 0; n < cluster.nodes(); ++n) {
     std::vector<Future>& futures = futures_[static_cast<std::size_t>(cluster.node_class(n))];
     if (!futures.empty()) continue;
@@ -57,7 +57,8 @@ FillValue::FillValue(const Cluster& cluster, const std::vector<MixEntry>& mix, c
         const Item& item = items[static_cast<std::size_t>(drawn)];
         milli += std::int64_t{item.gpus} * item.milli, cpu += item.cpu;
         future.push_back(item);
-        if (future.size() >= 64 && milli == 0 && cpu >= wanted_cpu) break;  // nothing here needs a device
+        const bool long_enough = static_cast<std::int64_t>(future.size()) >= tuning.deviceless_pods;
+        if (long_enough && milli == 0 && cpu >= wanted_cpu) break;  // nothing here needs a device
       }
       if (static_cast<std::int64_t>(k) < tuning.sorted_lists)
         std::stable_sort(future.begin(), future.end(), [](const Item& a, const Item& b) { return a.price > b.price; });

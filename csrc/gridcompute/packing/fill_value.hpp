@@ -33,8 +33,8 @@
 
 namespace gridcompute::packing {
 
-inline constexpr std::int64_t kMostPrice = std::int64_t{1} << 40;
-inline constexpr std::size_t kMostPods = std::size_t{1} << 12;
+inline constexpr std::int64_t kMostPrice = std::int64_t{1} << 40;  // range proof above
+inline constexpr std::size_t kMostPods = std::size_t{1} << 12;     // range proof above
 
 class FillValue {
  public:

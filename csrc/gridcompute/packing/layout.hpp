@@ -27,8 +27,8 @@ namespace gridcompute::packing {
 
 // A device's state. 16 bits: 1001 states of milli, or those of a template (at most kMostStates).
 using State = std::uint16_t;
-inline constexpr State kNoState = 0xffff;
-inline constexpr Index kMostStates = 0x8000;
+inline constexpr State kNoState = 0xffff;     // above all states
+inline constexpr Index kMostStates = 0x8000;  // half of 16 bits
 // A device in milli: the resolution of the published traces, and of Kubernetes.
 inline constexpr std::int32_t kDevice = 1000;
 

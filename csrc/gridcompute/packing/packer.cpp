@@ -27,10 +27,11 @@ void Packer::set_mix(std::vector<MixEntry> mix, std::vector<std::int64_t> prices
       throw Error(ErrorKind::internal, "mix", static_cast<Index>(k), "no shape, count or price of the mix");
   for (std::vector<Cell>& cells : cells_) cells.clear();
   n_cells_ = 0;
+  tuning_ = tuning;
   price_of_shape_.assign(static_cast<std::size_t>(cluster_.shapes()), 0);
   for (std::size_t k = 0; k < mix.size(); ++k) price_of_shape_[static_cast<std::size_t>(mix[k].shape)] = prices[k];
   if (name_ != "price") {
-    policy_ = published_rule(name_, cluster_, std::move(mix));
+    policy_ = published_rule(name_, cluster_, std::move(mix), tuning_);
     if (!policy_) throw Error(ErrorKind::invalid_problem, "policy", -1, "policy: found " + name_ + ", which is none");
     return;
   }
@@ -47,7 +48,6 @@ void Packer::set_mix(std::vector<MixEntry> mix, std::vector<std::int64_t> prices
     }
     layout.set_prices(price);
   }
-  futures_ = tuning.lists, batch_pods_ = tuning.batch_pods;
   policy_ = std::make_unique<PricePolicy>(cluster_, mix, prices, seed, tuning);
   reservations_ = std::make_unique<Reservations>(cluster_, mix, prices, tuning);
 }
@@ -56,7 +56,7 @@ std::vector<Packer::Cell>& Packer::cells(ShapeId shape) {
   const auto at = static_cast<std::size_t>(shape), n = static_cast<std::size_t>(cluster_.nodes());
   last_use_[at] = ++clock_;
   if (cells_[at].empty() && n > 0) {
-    while (n_cells_ + n > kMostCells && n_cells_ > 0) {
+    while (n_cells_ + n > static_cast<std::size_t>(tuning_.kept_bids) && n_cells_ > 0) {
       std::size_t oldest = at;
       for (std::size_t k = 0; k < cells_.size(); ++k)
         if (!cells_[k].empty() && last_use_[k] < last_use_[oldest]) oldest = k;
@@ -203,7 +203,7 @@ Placed Packer::place(std::span<const ShapeId> shapes, int moves) {
   std::vector<PodId> order(shapes.size());
   std::iota(order.begin(), order.end(), first);
   if (name_ == "price" && order.size() > 1) {
-    const auto part = static_cast<std::size_t>(batch_pods_);
+    const auto part = static_cast<std::size_t>(tuning_.batch_pods);
     for (std::size_t k = 0; k < order.size(); k += part)
       place_batch(std::span(order).subspan(k, std::min(part, order.size() - k)));
   } else {
@@ -334,7 +334,7 @@ int Packer::rescue(PodId pod, int most, std::vector<PodId>& moved) {
     return std::tuple(a.pods.size(), a.demand, cluster_.rank(a.node)) <
            std::tuple(b.pods.size(), b.demand, cluster_.rank(b.node));
   });
-  if (trials.size() > kMostTrials) trials.resize(kMostTrials);
+  trials.resize(std::min(trials.size(), static_cast<std::size_t>(tuning_.nodes_tried)));
   for (const Removal& trial : trials) {
     std::vector<Position> before;
     std::vector<Decision> decided;
@@ -397,7 +397,7 @@ Lack Packer::lack(ShapeId id) const {
     } else {
       ++out.fits;
     }
-    const int most = out.moves < 0 ? 64 : out.moves - 1;
+    const int most = out.moves < 0 ? kMostReported : out.moves - 1;
     if (most < 1) continue;
     const auto pods = removal(shape, n, most);
     if (!pods.empty()) out.moves = static_cast<int>(pods.size()), out.moves_node = n;

@@ -10,7 +10,7 @@
 // it were not there when it was placed; then what was refused is tried once more. Other policies place in the order
 // given.
 // Moves, where allowed: a refused pod looks for a node where taking few pods out makes room, and each of those fits
-// elsewhere; of the nodes that need the fewest moves the first kMostTrials are tried, and undone where they fail.
+// elsewhere; of the nodes that need the fewest moves the first nodes_tried are tried, and undone where they fail.
 //
 // Invariants. A pod that still fits at the end of a call is not refused by it. A trial that fails leaves the cluster as
 // it was, items of templates included.
@@ -81,7 +81,7 @@ class Packer {
   // The reserved slots that would be free without a pod that is placed.
   [[nodiscard]] std::vector<Blocked> blocked(PodId pod) const;
   // How many sampled futures a fill value is the sum of.
-  [[nodiscard]] std::int64_t futures() const noexcept { return futures_; }
+  [[nodiscard]] std::int64_t futures() const noexcept { return name_ == "price" ? tuning_.lists : 1; }
   [[nodiscard]] bool holds() const;
 
  private:
@@ -100,8 +100,8 @@ class Packer {
     std::int64_t demand;
     std::vector<PodId> pods;
   };
-  static constexpr std::size_t kMostTrials = 24;
-  static constexpr std::size_t kMostCells = std::size_t{1} << 22;
+  // Moves that lack() looks for: at most these pods are taken out of a node.
+  static constexpr int kMostReported = 64;
 
   std::vector<Cell>& cells(ShapeId shape);
   Choice choose(ShapeId shape);
@@ -130,7 +130,7 @@ class Packer {
   std::vector<std::int64_t> costs_;  // of choose_rescaled
   std::vector<Node> feasible_;
   std::vector<Decision> decisions_;
-  std::int64_t futures_ = 1, batch_pods_ = 1;
+  Tuning tuning_;
 };
 
 }  // namespace gridcompute::packing

@@ -14,7 +14,7 @@
 
 namespace gridcompute::packing {
 
-inline constexpr std::int64_t kNoOffer = std::numeric_limits<std::int64_t>::max() / 4;
+inline constexpr std::int64_t kNoOffer = std::numeric_limits<std::int64_t>::max() / 4;  // sums of three fit
 
 struct Offer {
   std::int64_t cost = kNoOffer;

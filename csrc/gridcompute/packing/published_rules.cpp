@@ -11,7 +11,7 @@ namespace gridcompute::packing {
 
 namespace {
 
-// The largest node of the records, by which scores are normalised.
+// The largest node of the records, by which scores are normalised: the published rules' own numbers.
 constexpr double kCpu = 128000, kMilli = 8000;
 
 // The device of a shape's part with the least milli left, the lowest number on ties; -1 for other shapes.
@@ -29,7 +29,8 @@ std::int32_t fullest_device(const Cluster& cluster, const Shape& shape, Node nod
 
 class Fgd final : public Policy {
  public:
-  Fgd(const Cluster& cluster, std::vector<MixEntry> typical) : memo_(cluster.width()) {
+  Fgd(const Cluster& cluster, std::vector<MixEntry> typical, const Tuning& tuning)
+      : memo_(cluster.width(), tuning.memo_states) {
     double total = 0;
     for (const MixEntry& entry : typical) total += static_cast<double>(entry.count);
     for (const MixEntry& entry : typical)
@@ -182,8 +183,9 @@ class GpuClustering final : public Policy {
 
 }  // namespace
 
-std::unique_ptr<Policy> published_rule(std::string_view name, const Cluster& cluster, std::vector<MixEntry> typical) {
-  if (name == "fgd") return std::make_unique<Fgd>(cluster, std::move(typical));
+std::unique_ptr<Policy> published_rule(std::string_view name, const Cluster& cluster, std::vector<MixEntry> typical,
+                                       const Tuning& tuning) {
+  if (name == "fgd") return std::make_unique<Fgd>(cluster, std::move(typical), tuning);
   if (name == "best_fit") return std::make_unique<BestFit>();
   if (name == "dot_product") return std::make_unique<DotProduct>();
   if (name == "packing") return std::make_unique<GpuPacking>();

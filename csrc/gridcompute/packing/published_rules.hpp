@@ -27,11 +27,12 @@
 #include <vector>
 
 #include "gridcompute/packing/policy.hpp"
+#include "gridcompute/packing/tuning.hpp"
 
 namespace gridcompute::packing {
 
-// The policy of that name, or null. `typical`: the shapes of which fgd takes fragments, with their counts.
+// Returns the policy of that name, or null. `typical`: the shapes of which fgd takes fragments, with their counts.
 [[nodiscard]] std::unique_ptr<Policy> published_rule(std::string_view name, const Cluster& cluster,
-                                                     std::vector<MixEntry> typical);
+                                                     std::vector<MixEntry> typical, const Tuning& tuning);
 
 }  // namespace gridcompute::packing

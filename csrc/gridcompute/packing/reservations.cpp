@@ -64,11 +64,11 @@ Reservations::Reservations(const Cluster& cluster, const std::vector<MixEntry>& 
     if (s.gpus > 1) add(s.gpus, s.cpu, s.memory, hosts.back(), demand);
     if (s.gpus > 0 && listed.back() != all) add(1, 0, 0, listed.back(), demand);
   }
-  if (groups_.size() > kMostGroups) {
+  if (const auto most = static_cast<std::size_t>(tuning.groups); groups_.size() > most) {
     std::vector<std::size_t> order(groups_.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return asked[a] > asked[b]; });
-    order.resize(kMostGroups);
+    order.resize(most);
     std::sort(order.begin(), order.end());
     std::vector<Reservation> kept;
     for (const std::size_t k : order) kept.push_back(std::move(groups_[k]));

@@ -6,9 +6,9 @@
 // Definitions. A group is a size k, a CPU and a memory, and a set of node classes: the members are the pods with at
 // least as many devices, CPU and memory that fit on no class outside the set, even on an empty node. There is a group
 // for every shape with several devices, and one with k = 1, no CPU and no memory for every list of models that leaves
-// some out; of more than kMostGroups those of which the mix asks most. Its slots on a node of the set are min(free
-// devices / k, CPU left / CPU, memory left / memory). Its need, in devices, is the members' share of the mix's demand
-// times what is free in the cluster: of what can still be served that share is theirs. Slots kept are
+// some out; of more than `groups` (tuning.hpp) those of which the mix asks most. Its slots on a node of the set are
+// min(free devices / k, CPU left / CPU, memory left / memory). Its need, in devices, is the members' share of the mix's
+// demand times what is free in the cluster: of what can still be served that share is theirs. Slots kept are
 //     need_percent x need / k + spread_percent x sqrt(need x k) / k,
 // where the square root is the standard deviation, in devices, of a Poisson stream of pods with k devices.
 //
@@ -90,7 +90,6 @@ class Reservations {
   // `listed` and `hosts` are classes_of the shape by models only, and by all that it needs.
   [[nodiscard]] static bool member(const Reservation& group, const Shape& shape, const ClassSet& listed,
                                    const ClassSet& hosts) noexcept;
-  static constexpr std::size_t kMostGroups = 128;
 
   Tuning tuning_;
   std::vector<Room> whole_;  // an empty node of each class

@@ -1,7 +1,7 @@
 // Values of node states, computed once each: a hash table from (class, CPU, memory, sorted devices) to a value.
 //
 // The whole key is compared, so that no collision can change a value: what is found is what would be computed, and the
-// table's size changes the time alone. Keys of one table have one length. Past kMostEntries the table starts over.
+// table's size changes the time alone. Keys of one table have one length. Past `most` entries the table starts over.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "gridcompute/base/hash.hpp"
 #include "gridcompute/packing/cluster.hpp"
 
 namespace gridcompute::packing {
@@ -45,9 +46,10 @@ struct NodeState {
 template <class Value>
 class StateMemo {
  public:
-  static constexpr std::size_t kMostEntries = std::size_t{1} << 19;
-
-  explicit StateMemo(int width) : words_(static_cast<std::size_t>(3 + (width + 3) / 4)) { clear(); }
+  StateMemo(int width, std::int64_t most)
+      : words_(static_cast<std::size_t>(3 + (width + 3) / 4)), most_(static_cast<std::size_t>(most)) {
+    clear();
+  }
 
   void clear() {
     keys_.assign(kLeast * words_, 0);
@@ -70,7 +72,7 @@ class StateMemo {
     const Value value = compute();
     std::copy_n(key.data(), words_, keys_.data() + found * words_);
     values_[found] = value;
-    if (++entries_ > kMostEntries)
+    if (++entries_ > most_)
       clear();
     else if (2 * entries_ > values_.size())
       grow();
@@ -78,10 +80,10 @@ class StateMemo {
   }
 
  private:
-  static constexpr std::size_t kLeast = 1024;
+  static constexpr std::size_t kLeast = 1024;  // cells of a new table, a power of two; it doubles when half full
 
   [[nodiscard]] std::size_t find(const std::uint64_t* key) const {
-    std::uint64_t hash = 0x9e3779b97f4a7c15;
+    std::uint64_t hash = kHashSeed;
     for (std::size_t k = 0; k < words_; ++k) hash = std::rotl(hash ^ key[k], 27) * 0xd6e8feb86659fd93;
     const std::size_t mask = values_.size() - 1;
     for (std::size_t at = (hash ^ hash >> 32) & mask;; at = (at + 1) & mask) {
@@ -101,7 +103,7 @@ class StateMemo {
     }
   }
 
-  std::size_t words_, entries_ = 0;
+  std::size_t words_, most_, entries_ = 0;
   std::vector<std::uint64_t> keys_;
   std::vector<Value> values_;
 };

@@ -1,61 +1,60 @@
-// The parameters of the policy "price", in one table.
+// Every tuned number of the packer and of its policy "price".
+//
+// Any value in [low, high] gives placements that fit and refusals that are due; which placements, and how much is
+// refused later, depends on them (a native test draws them at random). Numbers that a proof needs (largest price,
+// longest future) stay beside it, those of the published rules in published_rules.cpp.
 //
 // One set for every workload. It was chosen on the published cluster's workloads default, multigpu20, gpushare40,
 // gpuspec33 and cpu100 with the arrivals of seeds 42 and 43 alone; seeds 44 and later and other workloads only report
-// (benches/packing_table.py). Figures below are the mean gain over FGD of these ten runs, in points of the cluster at
-// 130 % of arrivals; 1.01 with all defaults.
+// (benches/packing_table.py). Figures are the mean gain over FGD of these ten runs, in points of the cluster at 130 %
+// of arrivals; 1.01 with all defaults.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <string_view>
+
+#include "gridcompute/base/tuning.hpp"
 
 namespace gridcompute::packing {
 
-struct Tuning {
-  // Sampled futures of which a fill value is the sum. More cost time: 64 gained nothing at fill_percent 300 (0.95).
-  std::int64_t lists = 24;
-  // Of these, sorted by price. At fill_percent 300: all 0.96, none and a quarter 0.92.
-  std::int64_t sorted_lists = 12;
-  // Demand of a sampled future, in percent of the node's devices. 150: 0.80, 200: 0.90, 250: 0.96, 500: 1.01,
-  // 600: 1.02, with more time.
-  std::int64_t fill_percent = 400;
-  // Of the devices that are expected to be asked for, this much is reserved. 100 to 130: within 0.01.
-  std::int64_t need_percent = 110;
-  // And this many hundredths of a standard deviation. 100 to 300: within 0.01.
-  std::int64_t spread_percent = 200;
-  // The charge rises from nothing, where as many slots are left as are kept, to all of it after this much of the
-  // difference to the need, in percent.
-  std::int64_t ramp_percent = 100;
-  // What destroying a reserved slot costs, in percent of its price. 50: within 0.01.
-  std::int64_t charge_percent = 100;
-  // The same for lists of models and a single device. 10: 1.03, and nearly as many GPUs refused early; at fill_percent
-  // 200, 100 was 0.01 below 30.
-  std::int64_t list_percent = 30;
-  // Bonus while a size of several devices still fits, in thousandths of its price. At fill_percent 150, 10 was 0.11
-  // below none: slots are counted already.
-  std::int64_t bonus_permille = 0;
-  // Pods of a larger call that are placed together, in the order of their prices. 50 gain up to 0.05.
-  std::int64_t batch_pods = 64;
-};
+// clang-format off
+#define GRIDCOMPUTE_PACKING_TUNING(X)                                                                                  \
+  /* Fill values (fill_value.hpp) */                                                                                   \
+  X(std::int64_t, lists, 24, 1, 256, "futures",                                                                        \
+    "sampled futures that a fill value is the sum of", "64 gained nothing at fill_percent 300 (0.95), and take longer") \
+  X(std::int64_t, sorted_lists, 12, 0, 256, "futures",                                                                 \
+    "of these, sorted by price", "at fill_percent 300 all 0.96, none and a quarter 0.92")                              \
+  X(std::int64_t, fill_percent, 400, 10, 1000, "percent of a node's devices",                                          \
+    "demand of a sampled future", "150 0.80, 200 0.90, 250 0.96, 500 1.01, 600 1.02 with more time")                   \
+  X(std::int64_t, deviceless_pods, 64, 1, 4096, "pods",                                                                \
+    "drawn without one that needs a device, after which a future is filled by CPU alone", "not measured")              \
+  X(std::int64_t, memo_states, 1 << 19, 1, 1 << 24, "states",                                                          \
+    "whose values are kept", "a bound on memory: 20 to 100 bytes each; more than any published workload meets")        \
+  /* Reservations (reservations.hpp) */                                                                                \
+  X(std::int64_t, need_percent, 110, 0, 1000, "percent of the need",                                                   \
+    "devices that are reserved of those expected to be asked for", "100 to 130 within 0.01")                           \
+  X(std::int64_t, spread_percent, 200, 0, 1000, "hundredths of a standard deviation",                                  \
+    "devices reserved beyond these", "100 to 300 within 0.01")                                                         \
+  X(std::int64_t, ramp_percent, 100, 1, 1000, "percent of what is kept beyond the need",                               \
+    "over which the charge rises from nothing to all of it", "not measured apart")                                     \
+  X(std::int64_t, charge_percent, 100, 0, 1000, "percent of a slot's price",                                           \
+    "what destroying a reserved slot costs", "50 within 0.01")                                                         \
+  X(std::int64_t, list_percent, 30, 0, 1000, "percent of a slot's price",                                              \
+    "the same for lists of models and a single device",                                                                \
+    "10 1.03, and nearly as many GPUs refused early; at fill_percent 200, 100 was 0.01 below 30")                      \
+  X(std::int64_t, groups, 128, 0, 4096, "groups",                                                                      \
+    "for which slots are reserved, those of which the mix asks most", "a bound on the time of a placement")            \
+  /* Prices and moves (price_policy.hpp, packer.hpp) */                                                                \
+  X(std::int64_t, bonus_permille, 0, 0, 1000, "thousandths of a slot's price",                                         \
+    "bonus while a size of several devices still fits",                                                                \
+    "at fill_percent 150, 10 was 0.11 below none: slots are counted already")                                          \
+  X(std::int64_t, batch_pods, 64, 1, 1 << 20, "pods",                                                                  \
+    "of a larger call that are placed together, in the order of their prices", "50 gain up to 0.05")                   \
+  X(std::int64_t, nodes_tried, 24, 0, 1 << 20, "nodes",                                                                \
+    "on which moves are tried to make room for a pod", "a bound on the time of a call with moves; not measured")       \
+  X(std::int64_t, kept_bids, 1 << 22, 0, 1 << 28, "bids",                                                              \
+    "of shapes on nodes that are kept until the node changes", "a bound on memory: 56 bytes each")
+// clang-format on
 
-struct TuningEntry {
-  std::string_view name;
-  std::int64_t Tuning::* value;
-  std::int64_t low, high;
-};
-
-inline constexpr std::array kTuning{
-    TuningEntry{"lists", &Tuning::lists, 1, 256},
-    TuningEntry{"sorted_lists", &Tuning::sorted_lists, 0, 256},
-    TuningEntry{"fill_percent", &Tuning::fill_percent, 10, 1000},
-    TuningEntry{"need_percent", &Tuning::need_percent, 0, 1000},
-    TuningEntry{"spread_percent", &Tuning::spread_percent, 0, 1000},
-    TuningEntry{"ramp_percent", &Tuning::ramp_percent, 1, 1000},
-    TuningEntry{"charge_percent", &Tuning::charge_percent, 0, 1000},
-    TuningEntry{"list_percent", &Tuning::list_percent, 0, 1000},
-    TuningEntry{"bonus_permille", &Tuning::bonus_permille, 0, 1000},
-    TuningEntry{"batch_pods", &Tuning::batch_pods, 1, 1 << 20},
-};
+GRIDCOMPUTE_DEFINE_TUNING(Tuning, kDefaultTuning, kTuningTable, GRIDCOMPUTE_PACKING_TUNING)
 
 }  // namespace gridcompute::packing

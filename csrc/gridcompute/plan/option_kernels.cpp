@@ -14,7 +14,7 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 template <Index kLanes, Index kBytes>
 GRIDCOMPUTE_INLINE CheapestOption find_lanes(const OptionSearch& job) {
   using Vector = typename Lanes<double, kBytes>::Signed;
-  constexpr Index kWide = kBytes / 8, kVectors = kLanes / kWide;
+  constexpr Index kWide = kBytes / 8, kVectors = kLanes / kWide;  // doubles of a vector
   Vector best[kVectors], when[kVectors];
   for (Index v = 0; v < kVectors; ++v) best[v] = Vector{} + kInf, when[v] = Vector{};
   for (std::int32_t t = job.first; t <= job.last; ++t) {
@@ -59,7 +59,7 @@ template <Index kLanes, Index kBytes>
 GRIDCOMPUTE_INLINE void fold_lanes(double* m, const double* ahead, const double* here, const double* hours,
                                    const double* nu, double length, Index starts) {
   using Vector = typename Lanes<double, kBytes>::Signed;
-  constexpr Index kWide = kBytes / 8, kVectors = kLanes / kWide;
+  constexpr Index kWide = kBytes / 8, kVectors = kLanes / kWide;  // doubles of a vector
   Vector extra[kVectors];
   for (Index v = 0; v < kVectors; ++v) {
     load(hours + v * kWide, extra[v]);

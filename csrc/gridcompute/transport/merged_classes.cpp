@@ -37,7 +37,7 @@ MergedClasses::MergedClasses(const Problem& problem, const Options& options, Poo
   const double from = stop.seconds();
   EqualClasses equal;
   try {
-    equal = cost.merged(std::max<Index>(1, tuning.merge_distinct_thirds * n_slots / 3), pool, stop);
+    equal = cost.merged(std::max<Index>(1, tuning.merge_distinct_thirds * n_slots / 3), pool, stop, *options.cost);
   } catch (const std::bad_alloc&) {
     return;  // without a copy then
   }

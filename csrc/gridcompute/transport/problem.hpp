@@ -72,6 +72,7 @@ struct Options {
   int threads = 0;
   const Tuning* tuning = &kDefaultTuning;                      // not null
   const WholeJobTuning* whole_jobs = &kDefaultWholeJobTuning;  // not null
+  const CostTuning* cost = &kDefaultCostTuning;                // not null
 };
 
 struct Stage {

@@ -41,7 +41,7 @@ void resolve_rounding(const Problem& problem, const Options& options, Effort eff
   CancelOutcome end = CancelOutcome::given_up;
   const bool costs_in_memory = problem.shards == nullptr;  // else lists have to do
   if (costs_in_memory && (!result.listed || problem.cost->n_jobs() * problem.cost->n_slots() <= tuning.rounding_costs))
-    end = cancel_rounding_cycles(problem, result.rounding, fixed, effort, pool, stop, result);
+    end = cancel_rounding_cycles(problem, result.rounding, fixed, effort, tuning, pool, stop, result);
   if (end == CancelOutcome::improvable || (end == CancelOutcome::given_up && result.status == Status::optimal &&
                                            !result.exact && loses_costs(problem, result.rounding, tuning, pool, stop)))
     result.status = Status::feasible;

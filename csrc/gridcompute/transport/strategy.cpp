@@ -66,7 +66,9 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Cost kUnits = 2;  // spreads: a smaller unit counts as none
+// Keys have a unit where it is at least this many spreads: then rounding a perturbed key to the unit undoes the
+// perturbation, whichever way it went.
+constexpr Cost kUnits = 2;
 
 class TransportSolver {
  public:
@@ -238,7 +240,7 @@ class TransportSolver {
         return {};
       if (stop_.poll()) return {Kind::stopped, {}};
       const double from = stop_.seconds();
-      const RankedPriceError ranked = ranked_price_error(r, level.capacity, duplicate_of_, prices_, pool_);
+      const RankedPriceError ranked = ranked_price_error(r, level.capacity, duplicate_of_, prices_, pool_, tuning_);
       if (given_) {
         trust_region_.update_from_warm_start(ranked, fit_.misfit);
       } else {
@@ -269,7 +271,7 @@ class TransportSolver {
   bool choose_level_perturbation(const Level& level) {
     const PerturbationRequest wanted{keys_.integral() || options_.resolution > 0,
                                      problem_.demand != nullptr ? tuning_.perturbation_error : 0};
-    ties_ = choose_perturbation(probe_keys(keys_, level), keys_.limit(), columns_, wanted, tuning_);
+    ties_ = choose_perturbation(probe_keys(keys_, level, tuning_), keys_.limit(), columns_, wanted, tuning_);
     return ties_.active();
   }
 

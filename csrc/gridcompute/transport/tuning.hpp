@@ -63,12 +63,17 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(int, spread_bits_least, 6, 1, 20, "bits", "smallest", kBench)                                                      \
   X(Cost, perturbed_headroom, 16, 1, 1 << 10, "ratio", "how far keys may exceed a sample's", kBench)                   \
   X(Cost, tie_distance, 2, 0, 64, "keys", "distance from the least cost that counts as a tie", kBench)                 \
+  X(Index, tie_probe_keys, 1 << 14, 1, 1 << 20, "keys", "sample whose distances set the perturbation", kBench)         \
+  X(Index, tie_probe_jobs, 256, 1, 1 << 20, "jobs", "the same, at most", kBench)                                       \
   /* The float32 filter (kernels/float_filter.cpp, restricted/pricing_pass.cpp). */                                    \
   X(Index, filter_classes, 32, 1, 1 << 20, "classes", "least row that is filtered in float32", kBench)                 \
   X(Index, filter_left, 8, 1, 1 << 10, "1 / share of classes", "classes left above which the row is read whole",       \
     kBench)                                                                                                            \
   X(Index, filter_tries, 16, 0, 1 << 20, "rows",                                                                       \
-    "after these three rows of four must be filtered well, or a chunk is read whole", kBench)                          \
+    "after these most rows must be filtered well, or a chunk is read whole", kBench)                                   \
+  X(Index, filter_failures, 4, 1, 1 << 10, "1 / share of rows", "that may be filtered badly after filter_tries",       \
+    kBench)                                                                                                            \
+  X(Index, filter_prefetch, 8, 0, 1 << 10, "rows", "by which tables of costs are prefetched ahead", kBench)            \
   /* Samples (multilevel/sampling.cpp). */                                                                             \
   X(Index, sample_jobs_per_class, 4, 1, 1 << 10, "jobs a class", "smallest sample", kBench)                            \
   X(Index, sample_jobs, 64, 1, 1 << 20, "jobs", "smallest sample", kBench)                                             \
@@ -83,9 +88,13 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(double, radius_least, 0.5, 0.1, 100, "price errors", "radius, at least", kBench)                                   \
   X(double, radius_most, 8, 0.1, 100, "price errors", "radius, at most", kBench)                                       \
   X(double, radius_tail, 1.2, 1, 100, "ratio",                                                                         \
-    "largest price error of 100 classes, to the one that a fiftieth exceed; a wider box costs candidates", kBench)     \
+    "largest price error of 100 classes, to the one of radius_rank; a wider box costs candidates", kBench)             \
+  X(std::size_t, radius_rank, 50, 2, 1 << 10, "1 / share of classes", "that exceed the price error that is measured",  \
+    kBench)                                                                                                            \
   X(double, radius_tail_decade, 0.5, 0, 100, "ratio", "more of it for ten times as many classes", kBench)              \
-  X(Index, duplicate_probe_rows, 64, 1, 1 << 20, "rows", "sample that compares columns", kBench)                       \
+  X(Index, duplicate_probe_rows, 64, 1, 1 << 20, "rows", "sample that compares rows, or columns", kBench)              \
+  X(Index, duplicate_first_rows, 8, 1, 1 << 20, "rows or entries", "of it, which most often show that there are none", \
+    kBench)                                                                                                            \
   X(Index, duplicate_copies, 2, 1, 1 << 10, "copies of a column", "mean from which most columns are copies", kBench)   \
   /* Problems in memory (small/small_problem.cpp, in_memory_ssp.cpp). Ranges of keys are proved up to the highs. */    \
   X(Index, memory_keys, 1 << 23, 0, 1 << 23, "keys", "largest key matrix that is solved in memory", kBench)            \
@@ -104,9 +113,12 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
     "largest problem of CSR rows that is tried from price 0 first", kBench)                                            \
   X(Index, listed_from_zero_reads, 5, 1, 1 << 10, "reads a row", "of these bids", kBench)                              \
   X(Index, listed_lanes, 6, 1, 1 << 10, "keys", "scanned in vectors in the time of one list entry", kBench)            \
-  X(Index, listed_copies_share, 8, 1, 64, "1 / share of rows", "duplicates in a sample from which aggregation pays",   \
+  X(Index, duplicate_rows_share, 8, 1, 64, "1 / share of rows", "duplicates in a sample from which aggregation pays",  \
     kBench)                                                                                                            \
   X(Index, listed_pairs, 1 << 24, 0, 1 << 24, "pairs", "most that are held in memory", kBench)                         \
+  X(std::size_t, direct_pairs_classes, 1024, 0, 1 << 13, "classes",                                                    \
+    "up to which pairs of classes are addressed directly, in 12 bytes a pair, and not hashed", kBench)                 \
+  X(Slot, narrow_probe_keys, 4, 0, 1 << 10, "keys", "of one job, that may show that 32 bits do not suffice", kBench)   \
   X(Index, bid_reads, 2, 1, 1 << 10, "reads a row", "of bids on dense rows, after which paths take over", kBench)      \
   X(Index, bid_reads_listed, 1, 1, 1 << 10, "reads a row", "the same on CSR rows", kBench)                             \
   X(double, bids_remaining, 0.6, 0, 1, "share of the excess", "left by one read a row at which bids are given up",     \
@@ -134,14 +146,41 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(int, auction_phases, 3, 1, 16, "phases", "of falling epsilon", kBench)                                             \
   X(Cost, auction_factor, 4, 2, 1 << 10, "ratio", "of epsilon from phase to phase", kBench)                            \
   X(Index, auction_bids, 12, 1, 1 << 10, "bids a job", "over all phases on a sample", kBench)                          \
+  X(Index, auction_scale_jobs, 2048, 1, 1 << 20, "jobs", "sample of margins that sets the first epsilon", kBench)      \
+  X(Cost, auction_fall, 4, 1, 8, "epsilons", "by which a class with unused capacity gets cheaper between phases",      \
+    kBench)                                                                                                            \
   /* Cycles after rounding (exact/cycle_canceling_on_lists.cpp, cycle_canceling.cpp). */                               \
   X(Index, lists_least_costs, 1 << 16, 0, 1 << 30, "costs", "up to here reading all of them is faster than lists",     \
     kBench)                                                                                                            \
   X(Index, exact_objective_costs, 1 << 22, 0, 1 << 30, "costs", "beyond these the objective is not summed exactly",    \
     kBench)                                                                                                            \
   X(Index, cancel_list_steps, 1 << 24, 1, 1 << 28, "steps", "of cycle canceling on lists", kBench)                     \
+  X(Index, cancel_steps, 1 << 22, 1, 1 << 28, "steps", "of cycle canceling on all costs", kBench)                      \
+  X(Index, cancel_steps_cost, 8, 0, 1 << 10, "steps a cost", "more of them", kBench)                                   \
+  X(std::size_t, near_pairs, 1 << 22, 1, 1 << 22, "pairs", "near classes of all jobs, of 24 bytes, at most", kBench)   \
+  X(Index, few_pairs, 1 << 12, 0, 1 << 22, "pairs", "near classes that are few, so that cycles are canceled at once",  \
+    kBench)                                                                                                            \
+  X(Index, few_pairs_share, 4, 1, 1 << 20, "1 / share of costs", "or this share, before another method is tried",      \
+    kBench)                                                                                                            \
+  X(double, near_margins, 8, 1, 1 << 10, "roundings a class", "margin within which a class is near", kBench)           \
+  X(Index, counted_classes, 64, 0, 1 << 20, "classes", "shortest row that is listed without being counted first",      \
+    kBench)                                                                                                            \
+  X(std::size_t, lowered_pairs, 1 << 18, 0, 1 << 22, "pairs", "of jobs and classes, up to which prices are lowered",   \
+    kBench)                                                                                                            \
+  X(double, lowered_excess, 0x1p20, 1, 0x1p60, "ratio",                                                                \
+    "of the largest price to all that is paid, from which they are", kBench)                                           \
+  /* Finer units (exact/resolution_refinement.cpp). */                                                                 \
+  X(double, finer, 8, 1, 0x1p20, "ratio", "of units, from which costs that are capped are solved again", kBench)       \
+  X(double, finer_shifted, 0x1p10, 1, 0x1p40, "ratio", "the same for shifted costs, which take longer to read",        \
+    kBench)                                                                                                            \
   X(Index, doubtful_share, 32, 1, 1 << 20, "1 / share of jobs", "in doubt, or with two near classes, at most", kBench) \
   X(Index, doubtful_jobs, 1 << 10, 0, 1 << 20, "jobs", "or this number of them", kBench)                               \
+  /* Jobs in shards (shards/coordinator.cpp). */                                                                       \
+  X(double, shard_box_margin, 0.25, 0, 100, "share of the radius",                                                     \
+    "beyond the box of the jobs that are listed at once, so that prices that leave it a little need no new question",  \
+    kBench)                                                                                                            \
+  X(double, shard_list_margin, 0.25, 0, 100, "share of the margin",                                                    \
+    "by which more jobs are listed than are asked for", kBench)                                                        \
   /* Rounding (rounding/integral.cpp, evict.cpp). */                                                                   \
   X(Index, after_stop_costs, 500'000, 0, 1 << 30, "costs", "read after a stop, by one thread", kBench)                 \
   X(Index, after_stop_costs_demand, 400'000, 0, 1 << 30, "costs", "the same, jobs with demand > 1", kBench)            \
@@ -184,10 +223,18 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(Index, suspects_sample, 1 << 12, 1, 1 << 20, "jobs", "sample that sets the limit of suspicion", kBench)            \
   X(Index, suspects_per_group, 4, 1, 1 << 10, "suspects a group",                                                      \
     "from which each group's bound is computed once for all of them", kBench)                                          \
+  /* The pricing pass (restricted/pricing_pass.cpp). */                                                                \
+  X(Index, spare_candidates, 16, 1, 1 << 20, "1 / share of candidates", "room for columns that lists get later",       \
+    kBench)                                                                                                            \
   /* Newton's method (restricted/newton.cpp, price_tuning.cpp). */                                                     \
   X(Index, width_sample, 1 << 14, 1, 1 << 20, "gaps", "sample that sets the smoothing width", kBench)                  \
   X(int, cg_iterations, 60, 1, 1 << 10, "iterations", "of conjugate gradients", kBench)                                \
+  X(int, cg_iterations_error, 20, 1, 1 << 10, "iterations", "of them in an estimate of price errors", kBench)          \
+  X(double, ridge, 1 + 1e-3, 1, 2, "ratio",                                                                            \
+    "factor of the diagonal; above 1 the system is definite where no class is bound", kBench)                          \
   X(double, cg_residual, 1e-4, 1e-12, 1, "of the squared residual", "where conjugate gradients end", kBench)           \
+  X(double, spare_deviations, 3, 0, 100, "standard deviations",                                                        \
+    "of its load, by which a free class has spare capacity", kBench)                                                   \
   X(double, damping, 0.5, 0, 100, "ratio", "damping of a class that few groups determine", kBench)                     \
   X(double, stiffness_ratio, 2, 1, 100, "ratio", "of seen to predicted curvature from which damping grows", kBench)    \
   X(std::size_t, dense_laplacian, 1 << 21, 0, 1 << 26, "entries", "largest Laplacian stored dense", kBench)            \
@@ -202,6 +249,7 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(double, slope_past, -0.8, -100, 0, "of the first slope", "at the end of a step that was too long", kBench)         \
   X(double, width_first, 8, 1, 1 << 10, "1 / share of the median radius", "first smoothing width", kBench)             \
   X(double, width_shrink, 4, 1.1, 100, "ratio", "of smoothing widths from step to step", kBench)                       \
+  X(std::size_t, width_rank, 4, 1, 1 << 10, "1 / share of gaps", "below the smoothing width, at most", kBench)         \
   X(Index, width_active, 2, 1, 1 << 10, "groups a class", "that are split at the last width", kBench)                  \
   X(Index, error_active, 100, 1, 1 << 20, "groups a class",                                                            \
     "that are split for the error estimate; few would leave the Laplacian in pieces, which looks like error", kBench)  \

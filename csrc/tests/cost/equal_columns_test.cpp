@@ -46,7 +46,7 @@ void check_merged(const std::vector<T>& values, Index rows, Index n, Index most,
   const DenseCost<T> cost(values.data(), rows, n);
   Pool pool(threads);
   Stop stop;
-  const EqualClasses equal = cost.merged(most, pool, stop);
+  const EqualClasses equal = cost.merged(most, pool, stop, kDefaultCostTuning);
   const std::vector<Slot> slow = equal_by_pairs(values, rows, n);
   Index differ = 0;
   for (Slot s = 0; s < n; ++s) differ += slow[s] == s ? 1 : 0;
@@ -87,10 +87,10 @@ TEST(copies_that_few_rows_do_not_tell_apart_are_split_and_the_others_merged) {
   for (const int threads : {1, 2, 7}) {
     Pool pool(threads);
     Stop stop;
-    const EqualClasses equal = cost.merged(3, pool, stop);
+    const EqualClasses equal = cost.merged(3, pool, stop, kDefaultCostTuning);
     CHECK(equal.cost != nullptr);
     CHECK((equal.of == std::vector<Slot>{0, 0, 0, 3, 0, 0, 0, 7, 0, 0, 0, 0}));
-    CHECK(cost.merged(2, pool, stop).cost == nullptr);
+    CHECK(cost.merged(2, pool, stop, kDefaultCostTuning).cost == nullptr);
   }
 }
 
@@ -101,10 +101,10 @@ TEST(equal_columns_of_csr_have_entries_in_the_same_rows) {
   const SparseCost<std::int64_t, std::int32_t> cost(values.data(), columns.data(), starts.data(), 4, 5);
   Pool pool(1);
   Stop stop;
-  const EqualClasses equal = cost.merged(4, pool, stop);
+  const EqualClasses equal = cost.merged(4, pool, stop, kDefaultCostTuning);
   CHECK(equal.cost != nullptr);
   CHECK((equal.of == std::vector<Slot>{0, 1, 0, 3, 3}));
   CHECK(equal.cost->n_slots() == 3 && equal.cost->listed(0) == 2 && equal.cost->listed(2) == 0);
   CHECK(equal.cost->integer_at(3, 0) == 9 && equal.cost->integer_at(3, 1) == kForbidden);
-  CHECK(cost.merged(2, pool, stop).cost == nullptr);
+  CHECK(cost.merged(2, pool, stop, kDefaultCostTuning).cost == nullptr);
 }

@@ -39,6 +39,17 @@ std::vector<Shape> some_shapes() {
           {8000, 9000, 4, kDevice, -1, 1}};
 }
 
+// Each number at an end of its range, at its default, or in between.
+Tuning random_tuning(std::mt19937& random) {
+  Tuning out;
+  for (const TuningEntry& entry : kTuningTable) {
+    const double values[] = {entry.low, entry.value, std::min(entry.high, 4 * entry.value + 1), entry.high};
+    const auto kind = random() % 4;
+    CHECK(set_tuning(out, entry.name, entry.high > 4096 && kind == 3 ? entry.value : values[kind]));
+  }
+  return out;
+}
+
 }  // namespace
 
 // If this fails, an invalid template reaches the packer.
@@ -80,7 +91,7 @@ TEST(packing_node_states_stay_sorted) {
 
 // If this fails, the memo gives one state's value for another.
 TEST(packing_memo_returns_what_was_computed) {
-  StateMemo<std::int64_t> memo(8);
+  StateMemo<std::int64_t> memo(8, 10'000);  // and starts over some times
   std::mt19937 random(9);
   for (int k = 0; k < 50'000; ++k) {
     NodeState s;
@@ -121,6 +132,14 @@ TEST(packing_knapsack_is_exact) {
   CHECK(best.value == 21 && best.count[0] == 0 && best.count[1] == 3);
 }
 
+TEST(packing_tuning_table_is_sound) {
+  for (const TuningEntry& entry : kTuningTable) {
+    CONTEXT("name", entry.name);
+    CHECK(entry.low <= entry.value && entry.value <= entry.high && entry.whole);
+    CHECK(*entry.unit != 0 && *entry.decides != 0 && *entry.measured != 0);
+  }
+}
+
 // If this fails, values come from a memo that is out of date, or filling exceeds a device.
 TEST(packing_fill_values_fall_with_what_is_left) {
   Cluster cluster(inventory({4, 4}, {0, 1}, {Layout(), halves_or_thirds()}));
@@ -146,16 +165,20 @@ TEST(packing_fill_values_fall_with_what_is_left) {
   }
 }
 
-// If this fails, the cluster's totals differ from its pods, or a failed trial of moves changes the state.
+// If this fails, the cluster's totals differ from its pods, or a failed trial of moves changes the state, at the
+// numbers of the tuning table or at others of their ranges.
 TEST(packing_books_hold_through_places_moves_and_releases) {
   for (const char* const policy : {"price", "fgd", "best_fit", "dot_product", "packing", "clustering"}) {
     for (unsigned seed = 0; seed < 4; ++seed) {
+      CONTEXT("policy", policy);
+      CONTEXT("seed", seed);
       std::mt19937 random(seed);
+      const Tuning tuning = seed == 0 ? Tuning() : random_tuning(random);
       Packer packer(inventory({4, 2, 4, 0, 1}, {0, 0, 1, 0, 1}, {Layout(), halves_or_thirds()}), policy);
       std::vector<MixEntry> mix;
       std::vector<std::int64_t> prices;
       for (const Shape& s : some_shapes()) mix.push_back({packer.add_shape(s), 1}), prices.push_back(s.demand());
-      packer.set_mix(mix, prices, seed, Tuning());
+      packer.set_mix(mix, prices, seed, tuning);
       for (int k = 0; k < 60; ++k) {
         std::vector<ShapeId> shapes;
         for (unsigned m = random() % 4; m-- > 0;) shapes.push_back(mix[random() % mix.size()].shape);

@@ -77,56 +77,59 @@ TEST(listed_pairs_come_to_the_optimum_of_whole_rows) {
 
 // If this fails, a job that left a class still determines an exchange arc out of it, or one that came determines none.
 TEST(exchange_arcs_are_those_of_all_jobs_of_a_class) {
-  std::mt19937 random(9);
-  constexpr Slot kColumns = 7;
-  constexpr Index kStride = 16, kRows = 90;
-  const auto draw = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
-  std::vector<CsrKeyRows<Cost>::Arc> arcs;
-  std::vector<std::int32_t> begin{0};
-  for (Index i = 0; i < kRows; ++i) {
-    for (Slot s = 0; s < kColumns; ++s)
-      if (s == i % kColumns || draw(0, 2) == 0) arcs.push_back({s, draw(0, 20)});
-    begin.push_back(static_cast<std::int32_t>(arcs.size()));
-  }
-  const CsrKeyRows<Cost> rows{arcs.data(), begin.data(), kStride};
-  std::vector<std::vector<JobUnits<Cost>>> members(kColumns);
-  for (std::int32_t i = 0; i < kRows; ++i) {
-    const auto at = static_cast<Slot>(i % kColumns);
-    if (at > 0) members[static_cast<std::size_t>(at)].push_back({i, 1, key_of(rows, i, at)});
-  }
-  SparseExchangeIndex<Cost> index(rows, members);
-  std::vector<std::vector<Cost>> way(kColumns, std::vector<Cost>(kStride));
-  for (Slot a = 0; a < kColumns; ++a) {
-    const auto at = static_cast<std::size_t>(a);
-    index.add_class(a, members[at], a == 3, members[at].empty() && a != 3 ? nullptr : way[at].data());
-  }
-  for (int step = 0; step < 400; ++step) {
-    const auto a = static_cast<std::size_t>(draw(0, kColumns - 1));
-    if (members[a].empty()) continue;
-    const auto at = members[a].begin() + draw(0, static_cast<int>(members[a].size()) - 1);
-    const JobUnits<Cost> m = *at;
-    members[a].erase(at);
-    index.erase(static_cast<Slot>(a), m, a == 3, way[a].data());
-    const auto row = rows.row(m.row);
-    const auto& arc = row[static_cast<std::size_t>(draw(0, static_cast<int>(row.size()) - 1))];
-    const auto b = static_cast<std::size_t>(arc.slot);
-    const bool first = members[b].empty();
-    members[b].push_back({m.row, 1, arc.key});
-    index.insert(arc.slot, members[b].back(), first ? nullptr : way[b].data());
-    if (first) index.rebuild(arc.slot, b == 3, way[b].data());
-    for (std::size_t c = 0; c < members.size(); ++c) {
-      for (Slot s = 0; s < kColumns && !members[c].empty(); ++s) {
-        Cost least = c == 3 ? 0 : KeyLimits<Cost>::kForbid;
-        for (const JobUnits<Cost>& x : members[c]) {
-          if (const Cost key = key_of(rows, x.row, s); key < KeyLimits<Cost>::kForbid)
-            least = std::min(least, key - x.own);
+  for (const std::size_t direct : {std::size_t{0}, std::size_t{1024}}) {  // hashed, and addressed directly
+    CONTEXT("direct", direct);
+    std::mt19937 random(9);
+    constexpr Slot kColumns = 7;
+    constexpr Index kStride = 16, kRows = 90;
+    const auto draw = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+    std::vector<CsrKeyRows<Cost>::Arc> arcs;
+    std::vector<std::int32_t> begin{0};
+    for (Index i = 0; i < kRows; ++i) {
+      for (Slot s = 0; s < kColumns; ++s)
+        if (s == i % kColumns || draw(0, 2) == 0) arcs.push_back({s, draw(0, 20)});
+      begin.push_back(static_cast<std::int32_t>(arcs.size()));
+    }
+    const CsrKeyRows<Cost> rows{arcs.data(), begin.data(), kStride};
+    std::vector<std::vector<JobUnits<Cost>>> members(kColumns);
+    for (std::int32_t i = 0; i < kRows; ++i) {
+      const auto at = static_cast<Slot>(i % kColumns);
+      if (at > 0) members[static_cast<std::size_t>(at)].push_back({i, 1, key_of(rows, i, at)});
+    }
+    SparseExchangeIndex<Cost> index(rows, members, direct);
+    std::vector<std::vector<Cost>> way(kColumns, std::vector<Cost>(kStride));
+    for (Slot a = 0; a < kColumns; ++a) {
+      const auto at = static_cast<std::size_t>(a);
+      index.add_class(a, members[at], a == 3, members[at].empty() && a != 3 ? nullptr : way[at].data());
+    }
+    for (int step = 0; step < 400; ++step) {
+      const auto a = static_cast<std::size_t>(draw(0, kColumns - 1));
+      if (members[a].empty()) continue;
+      const auto at = members[a].begin() + draw(0, static_cast<int>(members[a].size()) - 1);
+      const JobUnits<Cost> m = *at;
+      members[a].erase(at);
+      index.erase(static_cast<Slot>(a), m, a == 3, way[a].data());
+      const auto row = rows.row(m.row);
+      const auto& arc = row[static_cast<std::size_t>(draw(0, static_cast<int>(row.size()) - 1))];
+      const auto b = static_cast<std::size_t>(arc.slot);
+      const bool first = members[b].empty();
+      members[b].push_back({m.row, 1, arc.key});
+      index.insert(arc.slot, members[b].back(), first ? nullptr : way[b].data());
+      if (first) index.rebuild(arc.slot, b == 3, way[b].data());
+      for (std::size_t c = 0; c < members.size(); ++c) {
+        for (Slot s = 0; s < kColumns && !members[c].empty(); ++s) {
+          Cost least = c == 3 ? 0 : KeyLimits<Cost>::kForbid;
+          for (const JobUnits<Cost>& x : members[c]) {
+            if (const Cost key = key_of(rows, x.row, s); key < KeyLimits<Cost>::kForbid)
+              least = std::min(least, key - x.own);
+          }
+          CHECK(way[c][static_cast<std::size_t>(s)] == least);
+          const std::int32_t job = index.cheapest_job(static_cast<Slot>(c), s);
+          const bool known = std::ranges::any_of(members[c], [&](const JobUnits<Cost>& x) {
+            return x.row == job && key_of(rows, x.row, s) - x.own == least;
+          });
+          if (least < (c == 3 ? 0 : KeyLimits<Cost>::kForbid)) CHECK(known);
         }
-        CHECK(way[c][static_cast<std::size_t>(s)] == least);
-        const std::int32_t job = index.cheapest_job(static_cast<Slot>(c), s);
-        const bool known = std::ranges::any_of(members[c], [&](const JobUnits<Cost>& x) {
-          return x.row == job && key_of(rows, x.row, s) - x.own == least;
-        });
-        if (least < (c == 3 ? 0 : KeyLimits<Cost>::kForbid)) CHECK(known);
       }
     }
   }

@@ -239,7 +239,7 @@ bool match_small(const DenseMatrix<T>& cost, bool maximize, std::int32_t* partne
       unit = std::ldexp(unit, -kLiftBits);  // 0 where finer than any double
       return done;
     }
-    if (!starts_with_fractions(all.data, all.cols)) {
+    if (!starts_with_fractions(all.data, all.cols, tuning)) {
       DenseRowReader<T, std::int32_t> rows(all, maximize, 0);
       if (fitted(rows, rows.measure(0, seen), seen.forbids)) return true;
     }

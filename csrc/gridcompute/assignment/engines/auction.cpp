@@ -10,7 +10,6 @@ namespace gridcompute::assignment {
 namespace {
 
 constexpr Index kPollMask = 0xFFF;  // bids between two polls of the stop
-constexpr Index kPriceVectors = 2;  // lists of more vectors take long enough to hide the wait for their prices
 
 // A column of a sparse graph: its price and the row matched to it, in one cache line.
 template <class V>
@@ -127,7 +126,7 @@ bool sparse_auction_phase(std::vector<V>& v, const CandidateLists<V>& lists, con
     if (at + lists_ahead < free.size()) lists.prefetch(free[at + lists_ahead]);
     if (at + prices_ahead < free.size()) {
       const auto list = lists[free[at + prices_ahead]];
-      if (list.size <= kPriceVectors * CandidateLists<V>::kLanes)
+      if (list.size <= tuning.prefetch_price_vectors * CandidateLists<V>::kLanes)
         for (Index k = 0; k < list.size; ++k) __builtin_prefetch(column.data() + list.col[k], 1);
     }
     ok = bid(free[at++]);

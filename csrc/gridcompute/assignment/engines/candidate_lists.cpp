@@ -12,7 +12,7 @@ namespace {
 // Returns how many groups the m columns of a row form: deep groups make few minima, shallow ones little to search in
 // those that open.
 Index groups_of(Index m, const Tuning& tuning) {
-  const Index depth = std::clamp<Index>(m / tuning.group_depth, 2, 16);
+  const Index depth = std::clamp<Index>(m / tuning.group_depth, tuning.group_depth_least, tuning.group_depth_most);
   return (m + depth - 1) / depth;
 }
 
@@ -128,7 +128,7 @@ V CandidateLists<V>::select(Index i, const V* cost, const V* v, Index wanted, In
   const V low = least(s.group.data(), groups);
   V limit = low < IntRange<V>::kForbiddenReduced ? static_cast<V>(low + std::min(s.width, IntRange<V>::kLimit)) : low;
   const Index opened = count(s.group.data(), groups, limit);
-  if (opened < wanted / 2 || opened > wanted * 7 / 5) {
+  if (opened < wanted / t_->list_reuse_least || opened > wanted * t_->list_reuse_most / 5) {
     s.order = s.group;
     const auto nth = s.order.begin() + std::min(wanted, groups - 1);
     std::nth_element(s.order.begin(), nth, s.order.end());

@@ -120,6 +120,7 @@ class InPlaceJv {
 
   // Sets prices to the column minima, or 0 in a wide matrix. False if costs are out of range, or to stop.
   bool column_reduction(Stop& stop) {
+    // Integers up to 2^56 leave room for prices, which the searches watch.
     constexpr double kMost = std::is_floating_point_v<V> ? std::numeric_limits<double>::infinity() : 0x1p56;
     K high = std::numeric_limits<K>::min();
     std::fill_n(s_.label, s_.m, std::numeric_limits<K>::max());
@@ -143,7 +144,7 @@ class InPlaceJv {
     if constexpr (!std::is_floating_point_v<V>) {
       return true;
     } else {
-      constexpr double kRounding = 0x1p-51;
+      constexpr double kRounding = 0x1p-51;  // of the sums below
       double size = 0, gap = 0;
       const auto cost = [&](std::int32_t i) { return s_.row(i)[s_.col_of[i]]; };
       const auto dual = [&](std::int32_t i) { return cost(i) - s_.v[s_.col_of[i]]; };
@@ -189,7 +190,8 @@ Precheck precheck(const DenseMatrix<T>& cost, bool mutually, const Tuning& tunin
     for (Index j = 0; j < m; ++j) tied += row[j] == row[best] ? 1 : 0;
     for (Index j = 0; j < m && most > row[best]; ++j) at_largest += row[j] == most ? 1 : 0;
     if constexpr (std::is_floating_point_v<T>) {
-      found.fractions |= starts_with_fractions(row + best, 1) || starts_with_fractions(row, 4);
+      found.fractions |= starts_with_fractions(row + best, 1, tuning) ||
+                         starts_with_fractions(row, std::min(m, tuning.fraction_costs_first), tuning);
       std::partial_sort_copy(row, row + m, least.begin(), least.end());
       spreads.push_back(static_cast<double>(least.back() - row[best]));
       deep += spreads.back() < tuning.precheck_deep_share * static_cast<double>(most - row[best]) ? 1 : 0;

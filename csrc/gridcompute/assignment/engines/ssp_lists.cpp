@@ -8,7 +8,7 @@ namespace gridcompute::assignment {
 namespace {
 
 constexpr std::int64_t kInfinity = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t kLabelLimit = std::int64_t{1} << 61;
+constexpr std::int64_t kLabelLimit = std::int64_t{1} << 61;  // sums of two labels fit 63 bits
 constexpr Index kPollWork = Index{1} << 20;  // list entries between two polls of the stop within a search
 
 std::size_t at(std::int32_t k) { return static_cast<std::size_t>(k); }

@@ -40,7 +40,7 @@ template <class V>
 SearchStatus ssp_rows(Matching<V>& state, const RowCopy<V>& rows, Index limit, Stats& stats, Stop& stop,
                       std::vector<std::int32_t>& witness, const Tuning& tuning, SspStart start,
                       const WarmMatching* warm) {
-  constexpr V kMost = IntRange<V>::kLimit / 2;
+  constexpr V kMost = IntRange<V>::kLimit / 2;  // range proof in ssp_rows.hpp
   AlignedVector<V> columns(at(4 * rows.stride)), mate_of(at(rows.stride), V{kUnmatched});
   std::vector<std::int32_t> scanned(at(state.m));
   std::copy_n(state.v.begin(), state.m, columns.begin());

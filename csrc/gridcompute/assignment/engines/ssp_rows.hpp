@@ -86,7 +86,7 @@ enum class AugmentStatus { augmented, no_path, overflow };
 // so that all machines scan columns in the same order.
 template <class V>
 struct OpenGroups {
-  static constexpr std::int32_t kGroups = 256 / sizeof(V);
+  static constexpr std::int32_t kGroups = 256 / sizeof(V);  // of columns: their minima fill four lines
   alignas(64) V group[kGroups];
 };
 
@@ -265,7 +265,7 @@ template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE void greedy_matching(RowSspState<V>& s, Key<V>* GRIDCOMPUTE_RESTRICT tag) {
   using Vector = KeyLanes<kBytes, V>;
   constexpr std::int32_t kLanes = Lanes<V, kBytes>::kCount;
-  constexpr Key<V> kTaken = Key<V>{1} << 28;
+  constexpr Key<V> kTaken = Key<V>{1} << 28;  // above every rank
   const std::int32_t stride = s.stride;
   const V* GRIDCOMPUTE_RESTRICT price = s.v;
   for (std::int32_t j = 0; j < stride; ++j) tag[j] = s.rank != nullptr ? s.rank[j] : static_cast<Key<V>>(j);
@@ -295,7 +295,7 @@ GRIDCOMPUTE_INLINE void greedy_matching(RowSspState<V>& s, Key<V>* GRIDCOMPUTE_R
 template <class V>
 GRIDCOMPUTE_INLINE V bid_price(V cost, V price, V u1, V u2) {
   if constexpr (std::is_floating_point_v<V>) {
-    constexpr V kFar = 0x1p10;
+    constexpr V kFar = 0x1p10;  // gaps beyond this are shortened, lest rounding lift prices
     const bool far = u2 - u1 > kFar * (std::fabs(cost) + std::fabs(price));
     return price - (u2 - u1) * (far ? 1 - 0x1p-16 : 1);
   } else {

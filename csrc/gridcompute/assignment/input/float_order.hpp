@@ -19,7 +19,7 @@ namespace gridcompute::assignment {
 template <class V>
 using Key = std::conditional_t<std::is_floating_point_v<V>, std::int64_t, V>;
 
-// Keys of allowed pairs lie below this, keys of forbidden pairs do not.
+// Keys of allowed pairs lie below this, keys of forbidden pairs do not; sums of two keys fit V.
 template <class V>
 inline constexpr V kMaxLabel = V{1} << (sizeof(V) * 8 - 3);
 template <>

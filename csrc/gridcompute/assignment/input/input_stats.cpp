@@ -70,7 +70,7 @@ GRIDCOMPUTE_INLINE Cheapest least_place(const V* row, Index m, Index start, cons
 GRIDCOMPUTE_SUMS(std::int32_t)
 GRIDCOMPUTE_SUMS(std::int64_t)
 
-constexpr std::int64_t kNoMinimum = std::int64_t{1} << 61;
+constexpr std::int64_t kNoMinimum = std::int64_t{1} << 61;  // above every cost
 
 template <class V>
 GRIDCOMPUTE_INLINE void lower_minima_in(const V* GRIDCOMPUTE_RESTRICT row, Index m,

@@ -22,10 +22,10 @@ namespace gridcompute::assignment {
 
 template <class V>
 struct IntRange {
-  static constexpr int kBits = static_cast<int>(sizeof(V)) * 8;
-  static constexpr V kLimit = V{1} << (kBits - 4);        // U: the largest cost, the largest |price|
-  static constexpr V kForbidden = V{1} << (kBits - 2);    // stands for the cost of a forbidden pair
-  static constexpr V kForbiddenReduced = 2 * kLimit + 1;  // reduced costs from here on belong to forbidden pairs
+  static constexpr int kBits = static_cast<int>(sizeof(V)) * 8;  // of V
+  static constexpr V kLimit = V{1} << (kBits - 4);               // U: the largest cost, the largest |price|
+  static constexpr V kForbidden = V{1} << (kBits - 2);           // stands for the cost of a forbidden pair
+  static constexpr V kForbiddenReduced = 2 * kLimit + 1;         // reduced costs from here on belong to forbidden pairs
 };
 
 // Thrown where a price would leave -U..U; the next wider integers are tried then.

@@ -121,7 +121,7 @@ GRIDCOMPUTE_INLINE std::int64_t floor_of(double x) {
 constexpr double kExactRound = 0x1p50;
 template <class T>
 GRIDCOMPUTE_INLINE bool all_integers(const T* GRIDCOMPUTE_RESTRICT c, Index m, double scale, bool small) {
-  constexpr Index kBlock = 64;
+  constexpr Index kBlock = 64;  // costs: the buffer is of this size
   const auto off = [&](T cost) GRIDCOMPUTE_FORCED {
     const double x = static_cast<double>(cost) * scale;
     if (small) {
@@ -260,9 +260,12 @@ int exponent_for(double magnitude) {
   return std::clamp(57 - e, -1000, 960);  // 2^-k and its reciprocal stay normal numbers
 }
 
-bool starts_with_fractions(const float* c, Index m) { return !integers_at(c, std::min<Index>(m, 64), 1.0); }
-bool starts_with_fractions(const double* c, Index m) {
-  return !integers_at(c, std::min<Index>(m, 4), 1.0) || !integers_at(c, std::min<Index>(m, 64), 1.0);
+bool starts_with_fractions(const float* c, Index m, const Tuning& tuning) {
+  return !integers_at(c, std::min(m, tuning.fraction_costs), 1.0);
+}
+bool starts_with_fractions(const double* c, Index m, const Tuning& tuning) {
+  return !integers_at(c, std::min(m, tuning.fraction_costs_first), 1.0) ||
+         !integers_at(c, std::min(m, tuning.fraction_costs), 1.0);
 }
 CostExtent extent_of(const float* c, Index m, bool maximize) { return extent(c, m, maximize ? -1.0 : 1.0); }
 CostExtent extent_of(const double* c, Index m, bool maximize) { return extent(c, m, maximize ? -1.0 : 1.0); }

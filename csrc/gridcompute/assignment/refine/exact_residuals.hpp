@@ -76,7 +76,7 @@ class ExactResiduals {
 
  private:
   static constexpr double kNever = 0x1p61;  // units: above all duals
-  static constexpr int kSpan = 40;
+  static constexpr int kSpan = 40;          // range proof above
 
   struct PairResidual {
     std::int32_t row, col;

@@ -34,7 +34,7 @@ struct CostScalingCounts {
 // Nodes by level, for searches with small integer distances (Dial). A node that was taken keeps its level.
 class BucketQueue {
  public:
-  static constexpr Node kNone = -1;
+  static constexpr Node kNone = -1;                    // no node
   static constexpr std::int32_t kUnreached = 1 << 24;  // the level of a node not reached, above all others
 
   explicit BucketQueue(Node n) : first_(1, kNone), next_(at(n)), previous_(at(n)), level_(at(n), kUnreached) {}

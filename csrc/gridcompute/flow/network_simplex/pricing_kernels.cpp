@@ -64,7 +64,7 @@ GRIDCOMPUTE_INLINE void scattered(const ArcPrices<Int>& prices, ScatteredOrder& 
 // that number visits them all.
 ScatteredOrder::ScatteredOrder(Arc arcs)
     : m(arcs), groups(std::max<Arc>(1, (arcs + kPricingLanes - 1) / kPricingLanes)), step(1) {
-  constexpr double kGoldenSection = 0.618;
+  constexpr double kGoldenSection = 0.618;  // (sqrt(5) - 1) / 2
   step = std::max<Arc>(1, static_cast<Arc>(kGoldenSection * groups));
   while (std::gcd(step, groups) != 1) ++step;
 }

@@ -26,7 +26,7 @@
 
 namespace gridcompute::flow {
 
-inline constexpr Node kNoNode = -1;
+inline constexpr Node kNoNode = -1;  // no node
 
 template <class Int>
 class SpanningTree {

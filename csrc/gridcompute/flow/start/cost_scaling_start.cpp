@@ -10,8 +10,6 @@ namespace gridcompute::flow {
 
 namespace {
 
-constexpr Index kWorkPerScan = 2;  // a scan of a half-arc takes about two work units
-
 // Makes a flow cycle free: the arcs strictly between their bounds become a forest. Only parents are kept, since paths
 // are short beside the phase before.
 template <class Int>
@@ -29,7 +27,7 @@ class CycleFreeSolution {
   }
 
  private:
-  static constexpr Node kNone = -1;
+  static constexpr Node kNone = -1;  // no node
 
   // Is the flow strictly between its bounds?
   [[nodiscard]] bool free(Arc e) const { return flow_[at(e)] > 0 && flow_[at(e)] < net_.capacity[at(e)]; }
@@ -133,7 +131,7 @@ std::optional<CostScalingStart<Int>> cost_scaling_start(const Network<Int>& net,
   if (refine.run(bits, stop, budget) != Refine<Int>::End::done) return {};
   RawVector<Int> flow = graph.flow();
   return CostScalingStart<Int>{CycleFreeSolution<Int>(net, flow).build(), std::move(price),
-                               kWorkPerScan * refine.scans()};
+                               tuning.work_per_scan * refine.scans()};
 }
 
 template std::optional<CostScalingStart<std::int32_t>> cost_scaling_start(const Network<std::int32_t>&, Stop&, Index,

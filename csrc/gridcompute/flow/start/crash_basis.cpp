@@ -52,7 +52,7 @@ class DistanceBuckets {
   }
 
  private:
-  static constexpr std::int32_t kNone = -1;
+  static constexpr std::int32_t kNone = -1;  // no label
   static constexpr std::int32_t kMaxLabels = std::numeric_limits<std::int32_t>::max();
   static constexpr std::size_t kBuckets = std::size_t{1} << 10;  // 8 KB of heads and tails stay in the first cache
 

@@ -69,13 +69,13 @@ struct TableOracle {
 AuctionStart start_prices(const KeyTable& keys, std::span<const Cost> weights, std::span<const Cost> capacity,
                           Stop& stop, const transport::Tuning& tuning) {
   TableOracle table{keys};
-  AuctionState house(table, weights, capacity);
+  AuctionState house(table, weights, capacity, tuning);
   AuctionStart out;
   if (weights.empty() || capacity.empty()) {
     out.prices.assign(capacity.size(), 0);
     return out;
   }
-  Cost epsilon = house.first_epsilon(tuning.auction_phases, tuning.auction_factor);
+  Cost epsilon = house.first_epsilon();
   Index bids = tuning.auction_bids * static_cast<Index>(weights.size());
   for (int k = 0; k < tuning.auction_phases; ++k) {
     if (k > 0) {

@@ -8,6 +8,7 @@
 
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/base/types.hpp"
+#include "gridcompute/transport/tuning.hpp"
 
 namespace gridcompute::auction {
 
@@ -31,14 +32,15 @@ struct Bid {
 template <class Oracle>
 class AuctionState {
  public:
-  AuctionState(Oracle& look, std::span<const Cost> weights, std::span<const Cost> capacity)
-      : oracle_(look), weights_(weights), capacity_(capacity), prices_(capacity.size(), 0) {}
+  AuctionState(Oracle& look, std::span<const Cost> weights, std::span<const Cost> capacity,
+               const transport::Tuning& tuning)
+      : oracle_(look), weights_(weights), capacity_(capacity), tuning_(tuning), prices_(capacity.size(), 0) {}
 
   // Returns the median of second best less best over a sample of jobs: the scale of price differences.
   Cost price_scale() {
     std::vector<Cost> gaps;
     const auto m = static_cast<Index>(weights_.size());
-    for (Index i = 0; i < m; i += std::max<Index>(1, m / 2048)) {
+    for (Index i = 0; i < m; i += std::max<Index>(1, m / tuning_.auction_scale_jobs)) {
       const TwoBest b = oracle_.best(i, prices_);
       if (b.second < kForbidden) gaps.push_back(b.second - b.first);
     }
@@ -48,12 +50,12 @@ class AuctionState {
     return std::max<Cost>(1, *middle);
   }
 
-  // Returns the epsilon of the first of `phases`, each `factor` times the next: the scale of price differences in the
-  // last. At most an eighth of the limit, whatever the factor.
-  Cost first_epsilon(int phases, Cost factor) {
-    constexpr Cost kMost = kCostLimit / 8;
+  // Returns the epsilon of the first phase, each auction_factor times the next: the scale of price differences in the
+  // last.
+  Cost first_epsilon() {
     Cost epsilon = price_scale();
-    for (int k = 1; k < phases; ++k) epsilon = epsilon > kMost / factor ? kMost : epsilon * factor;
+    for (int k = 1; k < tuning_.auction_phases; ++k)
+      epsilon = epsilon > kMostEpsilon / tuning_.auction_factor ? kMostEpsilon : epsilon * tuning_.auction_factor;
     return epsilon;
   }
 
@@ -80,8 +82,7 @@ class AuctionState {
         const auto s = static_cast<std::size_t>(b.at);
         // A job with one allowed class could bid without bound; it bids epsilon above the price.
         const Cost advantage = b.second < kForbidden ? b.second - b.first : 0;
-        const Cost price =
-            std::min(prices_[s] + advantage + epsilon, kCostLimit / 8);  // without capacity it would rise without end
+        const Cost price = std::min(prices_[s] + advantage + epsilon, kMostPrice);
         bids_[s].push_back({price, i, left_[i]});
         std::push_heap(bids_[s].begin(), bids_[s].end(), heap);
         load_[s] += left_[i];
@@ -106,10 +107,12 @@ class AuctionState {
     return true;
   }
 
-  // Lowers prices between phases: a full class may be overpriced by epsilon, one with unused capacity by more.
+  // Lowers prices between phases: a full class may be overpriced by epsilon, one with unused capacity by more. No price
+  // falls by more than auction_fall epsilons.
   void lower_prices(Cost epsilon) {
     for (std::size_t s = 0; s < prices_.size(); ++s) {
-      prices_[s] = std::max<Cost>(0, prices_[s] - (load_[s] < capacity_[s] ? 4 * epsilon : epsilon));
+      const Cost fall = load_[s] < capacity_[s] ? tuning_.auction_fall * epsilon : epsilon;
+      prices_[s] = std::max<Cost>(0, prices_[s] - fall);
     }
   }
 
@@ -117,9 +120,14 @@ class AuctionState {
 
  private:
   static constexpr std::size_t kPollEvery = 512;  // jobs between two polls of the stop
+  // Range proof: a bid is below a price, an advantage and an epsilon, each at most an eighth of the limit or a
+  // difference of keys; auction_fall is at most 8, so a fall stays below the limit.
+  static constexpr Cost kMostEpsilon = kCostLimit / 8;
+  static constexpr Cost kMostPrice = kCostLimit / 8;  // the price of a class without capacity would rise without end
 
   Oracle& oracle_;
   std::span<const Cost> weights_, capacity_;
+  const transport::Tuning& tuning_;
   std::vector<Cost> prices_, load_, left_;
   std::vector<std::vector<Bid>> bids_;
 };

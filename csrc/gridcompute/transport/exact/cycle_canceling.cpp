@@ -12,14 +12,7 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr int kSpareBits = 40;              // headroom for sums of 2^32 numbers and differences of four
-constexpr std::size_t kMostNear = 1 << 22;  // largest number of near pairs, of 24 bytes each
-// Largest number of pairs for which prices are lowered to the least ones.
-constexpr std::size_t kMostLowered = 1 << 18;
-// With Effort::little at most this number of pairs may be near, or one in kFewPart.
-constexpr Index kFewNear = 1 << 12, kFewPart = 4;
-// Step limit: a constant, and steps per pair of a job and a class.
-constexpr Index kLeastWork = 1 << 22, kWorkPerPair = 8;
+constexpr int kSpareBits = 40;  // headroom for sums of 2^32 numbers and differences of four
 
 // Residual graph over classes, "unplaced" and the hub; its arcs are moves of the jobs with two or more near classes.
 // K: words of a length.
@@ -54,7 +47,7 @@ class ResidualGraph {
 
   // Computes shortest distances from all nodes at once, or finds the first negative cycle met.
   End search(Index& work, Stop& stop) {
-    constexpr Index kPollEvery = 64;
+    constexpr Index kPollEvery = 64;  // nodes between two polls of the stop
     if (!complete_) return End::stopped;
     queue_.resize(node_.size());
     std::iota(queue_.begin(), queue_.end(), Slot{0});
@@ -216,7 +209,7 @@ class ResidualGraph {
 
 // Returns a power of two to which prices may be rounded within the margin, or 0.
 double grid_of(double margin) {
-  constexpr double kParts = 0x1p-3;
+  constexpr double kParts = 0x1p-3;  // of the margin: a rounded price moves by at most half of this
   int exponent = 0;
   std::frexp(margin * kParts, &exponent);
   return margin < kInf ? std::ldexp(0.5, exponent) : 0;
@@ -309,7 +302,7 @@ struct Paid {
 // Writes objective and bound from exact sums, and the status they prove.
 template <int K>
 void write_exact_sums(const CancelContext& of, const Paid<K>& paid, const FixedPoint<K>& bound, Result& result) {
-  constexpr double kClose = 0x1p-30;
+  constexpr double kClose = 0x1p-30;  // the tolerance that the status promises, as in result.cpp
   const int low = of.low;
   const FixedPoint<K>& objective = paid.sum;
   const std::optional<Wide> whole = result.integral ? objective.ceiling(low) : std::nullopt, least = bound.ceiling(low);
@@ -440,36 +433,37 @@ namespace {
 
 // Replaces prices far above all that is paid by the least ones that prove the optimum. With just enough capacity,
 // prices may be as high as any cost of leaving a job unplaced, and too coarse as doubles.
-void lower_prices(const Problem& problem, const NearClasses& near, Index work, Pool& pool, Stop& stop, Result& result) {
-  constexpr double kFar = 0x1p20;
+void lower_prices(const Problem& problem, const NearClasses& near, Index work, const Tuning& tuning, Pool& pool,
+                  Stop& stop, Result& result) {
   const auto dearest = [](const Result& of) {
     return of.prices.empty() ? 0.0 : *std::max_element(of.prices.begin(), of.prices.end());
   };
   double paid = 0;
   for (const Dyadic& x : near.own) paid += std::fabs(x.value());
-  if (near.own.empty() || dearest(result) <= kFar * paid || (paid == 0 && result.remainders.empty())) return;
+  if (near.own.empty() || dearest(result) <= tuning.lowered_excess * paid || (paid == 0 && result.remainders.empty()))
+    return;
   Result least = result;
   std::ranges::fill(least.prices, 0.0);
   const std::optional<NearClasses> all =
-      find_near_classes({problem, least.assignment, least.prices, kInf}, kMostLowered, pool, stop);
+      find_near_classes({problem, least.assignment, least.prices, kInf, tuning}, tuning.lowered_pairs, pool, stop);
   if (!all || cancel_cycles(problem, *all, false, work, pool, stop, least) != CancelOutcome::optimal) return;
   if (dearest(least) < dearest(result)) result = std::move(least);
 }
 
 }  // namespace
 
-CancelOutcome cancel_rounding_cycles(const Problem& problem, double rounding, bool fixed, Effort effort, Pool& pool,
-                                     Stop& stop, Result& result) {
+CancelOutcome cancel_rounding_cycles(const Problem& problem, double rounding, bool fixed, Effort effort,
+                                     const Tuning& tuning, Pool& pool, Stop& stop, Result& result) {
   const Index cells = problem.cost->n_jobs() * (problem.cost->n_slots() + 1);
-  const auto few = static_cast<std::size_t>(std::max(kFewNear, cells / kFewPart));
-  const Index work = kLeastWork + kWorkPerPair * cells;
-  for (const double margin : {default_margin(rounding, result.prices), kInf}) {
-    const PricedMatching of{problem, result.assignment, result.prices, margin};
-    const std::optional<NearClasses> near =
-        find_near_classes(of, effort == Effort::little ? std::min(few, kMostNear) : kMostNear, pool, stop);
+  const auto few = static_cast<std::size_t>(std::max(tuning.few_pairs, cells / tuning.few_pairs_share));
+  const std::size_t most = effort == Effort::little ? std::min(few, tuning.near_pairs) : tuning.near_pairs;
+  const Index work = tuning.cancel_steps + tuning.cancel_steps_cost * cells;
+  for (const double margin : {default_margin(rounding, result.prices, tuning), kInf}) {
+    const PricedMatching of{problem, result.assignment, result.prices, margin, tuning};
+    const std::optional<NearClasses> near = find_near_classes(of, most, pool, stop);
     if (!near) return CancelOutcome::given_up;
     const CancelOutcome end = cancel_cycles(problem, *near, fixed, work, pool, stop, result);
-    if (end == CancelOutcome::optimal && !fixed) lower_prices(problem, *near, work, pool, stop, result);
+    if (end == CancelOutcome::optimal && !fixed) lower_prices(problem, *near, work, tuning, pool, stop, result);
     if (end != CancelOutcome::margin_left) return end;
   }
   return CancelOutcome::given_up;

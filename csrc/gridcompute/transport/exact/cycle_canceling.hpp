@@ -44,6 +44,6 @@ enum class Effort { little, much };
 // Finds the near classes and cancels cycles, for an optimum of keys that were off by at most `rounding`, in the unit of
 // cost; widens the margin once.
 [[nodiscard]] CancelOutcome cancel_rounding_cycles(const Problem& problem, double rounding, bool fixed, Effort effort,
-                                                   Pool& pool, Stop& stop, Result& result);
+                                                   const Tuning& tuning, Pool& pool, Stop& stop, Result& result);
 
 }  // namespace gridcompute::transport

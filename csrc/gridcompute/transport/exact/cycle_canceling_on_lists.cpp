@@ -12,9 +12,12 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 1 << 14;            // jobs or groups
-constexpr double kMostMargin = 0x1p40;       // largest margin in keys; beyond, rounding has left little of the costs
-constexpr double kKeys = 2, kRoundings = 8;  // margin in keys: this multiple of that in costs, and roundings added
+constexpr Index kChunk = 1 << 14;  // jobs or groups
+// Range proof: a key and a price, below 2^61 each, and this margin stay below 2^63. Beyond, rounding has left little of
+// the costs.
+constexpr double kMostMargin = 0x1p40;
+// A margin in keys covers that in costs: twice it, and eight roundings of keys and prices to whole numbers.
+constexpr double kKeys = 2, kRoundings = 8;
 
 Dyadic cost_at(const Problem& problem, Index job, Slot s) {
   const CostSource& source = *problem.cost;
@@ -90,7 +93,7 @@ void list_jobs_of_cycles(const SolverContext& context, const Level& all, std::sp
       all.jobs() * context.keys.columns() <= context.tuning.lists_least_costs)
     return;
   const std::vector<double> of_classes = prices_as_doubles(prices, context.keys.per_cost());
-  if (const auto margin = margin_in_keys(default_margin(rounding, of_classes), context.keys))
+  if (const auto margin = margin_in_keys(default_margin(rounding, of_classes, context.tuning), context.keys))
     list_doubtful_jobs(all, prices, *margin, r);
 }
 
@@ -100,7 +103,8 @@ void cancel_cycles_on_lists(const SolverContext& context, const Level& all, cons
   const Index costs = all.jobs() * context.keys.columns();
   if (costs <= context.tuning.lists_least_costs || result.status != Status::optimal) return;
   result.listed = true;
-  const PricedMatching of{problem, result.assignment, result.prices, default_margin(result.rounding, result.prices)};
+  const double margin = default_margin(result.rounding, result.prices, context.tuning);
+  const PricedMatching of{problem, result.assignment, result.prices, margin, context.tuning};
   // The cost of all jobs is unknown here where some are in shards.
   const bool own =
       costs <= context.tuning.exact_objective_costs && problem.shards == nullptr && problem.cost->singles();

@@ -29,8 +29,8 @@ struct Dyadic {
     const int zeros = std::countr_zero(static_cast<std::uint64_t>(integer));
     return {integer >> zeros, zeros};
   }
-  [[nodiscard]] static Dyadic of(double x) noexcept {  // finite
-    constexpr int kBits = 52, kBias = 1075, kExponents = 0x7ff;
+  [[nodiscard]] static Dyadic of(double x) noexcept {            // finite
+    constexpr int kBits = 52, kBias = 1075, kExponents = 0x7ff;  // of doubles
     const auto bits = std::bit_cast<std::uint64_t>(x);
     const int biased = static_cast<int>(bits >> kBits) & kExponents;
     const std::uint64_t fraction = bits & ((std::uint64_t{1} << kBits) - 1);
@@ -42,7 +42,7 @@ struct Dyadic {
   }
   // As a double, to the nearest; a product where the power of two is a normal double, ldexp being slower.
   [[nodiscard]] double value() const noexcept {
-    constexpr int kNormal = 1022, kBits = 52, kBias = 1023;
+    constexpr int kNormal = 1022, kBits = 52, kBias = 1023;  // of doubles
     const auto x = static_cast<double>(mantissa);
     if (exponent < -kNormal || exponent > kNormal) return std::ldexp(x, exponent);
     return x * std::bit_cast<double>(static_cast<std::uint64_t>(exponent + kBias) << kBits);
@@ -186,7 +186,7 @@ class FixedPoint {
 
 template <int K>
 double FixedPoint<K>::rounded(int low, Rounding context) const noexcept {
-  constexpr int kBits = 53;
+  constexpr int kBits = 53;  // of a double
   FixedPoint size = *this;
   const bool below = negative();
   if (below) size.negate();
@@ -205,7 +205,7 @@ double FixedPoint<K>::rounded(int low, Rounding context) const noexcept {
 
 template <int K>
 std::optional<Wide> FixedPoint<K>::ceiling(int low) const noexcept {
-  constexpr int kMost = 120;
+  constexpr int kMost = 120;  // bits of integers that are reported
   FixedPoint size = *this;
   const bool below = negative();
   if (below) size.negate();

@@ -14,8 +14,7 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr Index kChunk = 256;    // jobs
-constexpr Index kShortRow = 64;  // classes
+constexpr Index kChunk = 256;  // jobs
 
 // Counts the allowed classes with row + price <= limit.
 GRIDCOMPUTE_CLONES Index count_within(const double* row, const double* prices, Index n, double limit) {
@@ -28,7 +27,7 @@ GRIDCOMPUTE_CLONES Index count_within(const double* row, const double* prices, I
 // Writes these classes to `out`, ascending; returns their number.
 GRIDCOMPUTE_CLONES Index list_within(const double* row, const double* prices, Index n, double limit,
                                      Slot* GRIDCOMPUTE_RESTRICT out) {
-  constexpr Index kBlock = 16;
+  constexpr Index kBlock = 16;  // classes tested at once, in two to eight vectors
   Index count = 0;
   for (Index b = 0; b < n; b += kBlock) {
     const Index end = std::min(n, b + kBlock);
@@ -86,7 +85,7 @@ double cost_of_leaving_out(const Problem& problem, Index job) {
 
 template <class T>
 void list_rows(const PricedMatching& of, std::span<const Index> jobs, NearClassesChunk& part, std::span<Dyadic> own) {
-  constexpr double kRounding = 0x1p-49, kLeast = 0x1p-1070;
+  constexpr double kRounding = 0x1p-49, kLeast = 0x1p-1070;  // of the sums below, each with a factor of 16
   const auto n_slots = static_cast<Slot>(of.prices.size());
   CostRow<T> row(*of.problem.cost);
   std::vector<Slot> near(of.prices.size() + 1);
@@ -101,7 +100,9 @@ void list_rows(const PricedMatching& of, std::span<const Index> jobs, NearClasse
     const double most = now + of.margin, limit = most + (std::fabs(most) + std::fabs(now)) * kRounding + kLeast;
     const bool out_too = out < kInf && out <= limit;
     // Counting a short row is faster than listing it, and most jobs have one near class.
-    if (n_slots <= kShortRow && count_within(costs, of.prices.data(), n_slots, limit) + (out_too ? 1 : 0) < 2) continue;
+    if (n_slots <= of.tuning.counted_classes &&
+        count_within(costs, of.prices.data(), n_slots, limit) + (out_too ? 1 : 0) < 2)
+      continue;
     const Index count = list_within(costs, of.prices.data(), n_slots, limit, near.data());
     if (count + (out_too ? 1 : 0) < 2) continue;
     const std::size_t before = part.slot.size();
@@ -170,11 +171,11 @@ std::optional<NearClasses> find_near_classes(const PricedMatching& of, std::size
   return join_near_classes(of.margin, parts, std::move(own));
 }
 
-double default_margin(double rounding, std::span<const double> prices) {
-  constexpr double kDouble = 0x1p-52, kMargins = 8;
+double default_margin(double rounding, std::span<const double> prices, const Tuning& tuning) {
+  constexpr double kDouble = 0x1p-52;  // relative error of a price as a double
   double dearest = 0;
   for (const double p : prices) dearest = std::max(dearest, p);
-  return kMargins * static_cast<double>(prices.size() + 4) * (rounding + dearest * kDouble);
+  return tuning.near_margins * static_cast<double>(prices.size() + 4) * (rounding + dearest * kDouble);
 }
 
 }  // namespace gridcompute::transport

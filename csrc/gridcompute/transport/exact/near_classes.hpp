@@ -17,6 +17,7 @@ struct PricedMatching {
   std::span<const std::int32_t> at;
   std::span<const double> prices;
   double margin;  // a class is near if its cost + price exceeds the least by at most this
+  const Tuning& tuning;
 };
 
 // The near classes of all jobs that have two or more.
@@ -50,6 +51,6 @@ void list_near_classes(const PricedMatching& of, std::span<const Index> jobs, Ne
                                                            Stop& stop);
 
 // Returns a margin that usually suffices after costs have been rounded by at most `rounding`.
-[[nodiscard]] double default_margin(double rounding, std::span<const double> prices);
+[[nodiscard]] double default_margin(double rounding, std::span<const double> prices, const Tuning& tuning);
 
 }  // namespace gridcompute::transport

@@ -57,8 +57,8 @@ ShiftedProblem::ShiftedProblem(const Problem& problem, const Result& result, dou
       least_(result.assignment.size(), 0.0),
       cost_(*problem.cost, add_, least_, most_),
       problem_(problem) {
-  constexpr Index kChunk = 256;
-  constexpr double kParts = 0x1p-104;
+  constexpr Index kChunk = 256;        // jobs
+  constexpr double kParts = 0x1p-104;  // of a price: what its first two doubles leave
   for (std::size_t s = 0; s < add_.size(); ++s) {
     add_[s] = std::max(0.0, result.prices[s] - most_);
     start_[s] = std::min(result.prices[s], most_);

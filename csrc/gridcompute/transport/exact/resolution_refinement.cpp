@@ -17,8 +17,6 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kFiner = 8;          // refinement of the unit that is worth another solve
-constexpr double kFarFiner = 0x1p10;  // the same for shifted costs, which take longer to read
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
 // Caps costs at a power of two (>= 1 for integers).
@@ -84,7 +82,8 @@ bool solve_capped(const Problem& problem, const Options& options, Pool& pool, St
   const std::optional<double> most = find_cost_cap(problem, result);
   if (!most) return false;
   const MappedProblem lowered(problem, CostCap{*most});
-  if (choose_resolution(largest_cost_likely(lowered.problem(), pool, stop), limit) < kFiner * result.resolution)
+  if (choose_resolution(largest_cost_likely(lowered.problem(), pool, stop), limit) <
+      options.tuning->finer * result.resolution)
     return false;
   Result next;
   if (!solve_again(lowered.problem(), result.prices.data(), options, pool, stop, solve_once, result, next) ||
@@ -96,7 +95,7 @@ bool solve_capped(const Problem& problem, const Options& options, Pool& pool, St
 
 // Bounds how much less than this plan any plan costs.
 double gap_of(const Result& result) {
-  constexpr double kDouble = 0x1p-51;
+  constexpr double kDouble = 0x1p-51;  // rounding of both sums
   return (result.objective - result.bound) + kDouble * std::fabs(result.objective);
 }
 
@@ -106,7 +105,8 @@ bool solve_shifted(const Problem& problem, const Options& options, Pool& pool, S
   const auto limit = static_cast<Cost>(largest_cost(problem.cost->n_slots() + 2));
   if (!(gap > 0 && gap < std::numeric_limits<double>::max() / 8)) return false;
   const ShiftedProblem shifted(problem, result, gap, pool, stop);
-  if (stop.requested() || choose_resolution(shifted.most(), limit) < kFarFiner * result.resolution) return false;
+  if (stop.requested() || choose_resolution(shifted.most(), limit) < options.tuning->finer_shifted * result.resolution)
+    return false;
   Result next;
   if (!solve_again(shifted.problem(), shifted.start().data(), options, pool, stop, solve_once, result, next) ||
       shifted.uses_capped_cost(next))
@@ -132,7 +132,7 @@ bool solve_shifted(const Problem& problem, const Options& options, Pool& pool, S
 
 void refine_resolution(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
                        Result& result) {
-  constexpr int kShifts = 40;
+  constexpr int kShifts = 40;  // an end: each shift that is solved refines the unit, of 2^2098 in all at most
   while (result.status == Status::feasible && !stop.requested() &&
          solve_capped(problem, options, pool, stop, solve_once, result)) {
   }

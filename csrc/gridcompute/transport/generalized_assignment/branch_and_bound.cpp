@@ -88,7 +88,7 @@ void BranchAndBound::complete_plan(double value) {
   const auto polish = [&](double most) {
     search_.improve(std::min(most, std::max(0.0, until_ - steps())), target_, stop_);
   };
-  polish(tuning_.polish_steps / 8);
+  polish(tuning_.polish_steps_first);
   const double best = static_cast<double>(search_.best_cost());
   if (static_cast<double>(search_.cost()) <= best + tuning_.polish_gap * std::max(0.0, best - value))
     polish(tuning_.polish_steps);

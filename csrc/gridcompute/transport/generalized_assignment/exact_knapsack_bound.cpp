@@ -10,9 +10,7 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr int kBits = 96;               // width of costs and multipliers: their sums stay below 2^118
-constexpr double kMostSteps = 1 << 25;  // largest number of table steps: a tenth of a second
-constexpr Index kMostCosts = 1 << 20;
+constexpr int kBits = 96;  // width of costs and multipliers: their sums stay below 2^118
 
 struct Item {
   Cost weight;
@@ -33,10 +31,11 @@ Wide packed(const std::vector<Item>& items, Cost room, std::vector<Wide>& table)
 
 }  // namespace
 
-std::optional<ScaledInteger> exact_knapsack_bound(const Problem& problem, std::span<const double> charges) {
+std::optional<ScaledInteger> exact_knapsack_bound(const Problem& problem, std::span<const double> charges,
+                                                  const WholeJobTuning& tuning) {
   const auto n = static_cast<Index>(charges.size());
   const Index n_slots = problem.cost->n_slots();
-  if (n * (n_slots + 1) > kMostCosts) return std::nullopt;
+  if (n * (n_slots + 1) > tuning.exact_bound_costs) return std::nullopt;
   CommonUnit unit(kBits);
   Cost step = 0, all = 0;
   std::vector<std::vector<Choice>> choices;
@@ -66,7 +65,7 @@ std::optional<ScaledInteger> exact_knapsack_bound(const Problem& problem, std::s
   const auto room = [&](std::size_t s) { return std::min(problem.capacity[s], all) / step; };
   for (std::size_t s = 0; s < items.size(); ++s)
     steps += static_cast<double>(room(s) + 1) * static_cast<double>(items[s].size());
-  if (steps > kMostSteps) return std::nullopt;
+  if (steps > tuning.exact_bound_steps) return std::nullopt;
   std::vector<Wide> table;
   for (std::size_t s = 0; s < items.size(); ++s) bound.mantissa -= packed(items[s], room(s), table);
   return bound;

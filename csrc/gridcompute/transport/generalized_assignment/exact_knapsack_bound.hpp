@@ -17,8 +17,8 @@ namespace gridcompute::transport {
 // Returns the exact cost of a plan; nullopt where the sum does not fit into 126 bits.
 [[nodiscard]] std::optional<ScaledInteger> exact_cost(const Problem& problem, std::span<const std::int32_t> assignment);
 
-// Returns L(charges); nullopt where that would take more than a fixed number of steps.
-[[nodiscard]] std::optional<ScaledInteger> exact_knapsack_bound(const Problem& problem,
-                                                                std::span<const double> charges);
+// Returns L(charges); nullopt where that would take more steps, or memory, than the tuning allows.
+[[nodiscard]] std::optional<ScaledInteger> exact_knapsack_bound(const Problem& problem, std::span<const double> charges,
+                                                                const WholeJobTuning& tuning = kDefaultWholeJobTuning);
 
 }  // namespace gridcompute::transport

@@ -10,8 +10,8 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Cost kSmall = 1 << 12;     // largest demand counted in a table; larger ones in a map
-constexpr Cost kMostWork = 1 << 22;  // bit-set words of all shifts: some milliseconds
+constexpr Cost kSmall =
+    1 << 12;  // demands up to this are counted in a table of 32 KB, the first cache; others in a map
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
 struct Demand {
@@ -73,7 +73,8 @@ Cost rounds(const Demand& d, Cost most) {  // parts of the binary splitting of e
 
 }  // namespace
 
-std::vector<Cost> fillable_capacities(std::span<const Cost> capacity, std::span<const std::int32_t> demand) {
+std::vector<Cost> fillable_capacities(std::span<const Cost> capacity, std::span<const std::int32_t> demand,
+                                      const WholeJobTuning& tuning) {
   std::vector<Cost> out(capacity.begin(), capacity.end());
   Wide total = 0;
   for (const std::int32_t w : demand) total += w;
@@ -96,7 +97,7 @@ std::vector<Cost> fillable_capacities(std::span<const Cost> capacity, std::span<
   Wide work = 0;
   for (const Demand& d : demands)
     work += static_cast<Wide>(rounds({d.size / divisor, d.count}, size)) * (size / 64 + 1);
-  if (work > kMostWork) {
+  if (work > tuning.fill_words) {
     lower([&](Cost u) { return u / divisor * divisor; });
     return out;
   }
@@ -197,11 +198,11 @@ class FittingCost final : public CostSource {
 
 }  // namespace
 
-FittedProblem::FittedProblem(const Problem& problem) : fitted_(problem) {
+FittedProblem::FittedProblem(const Problem& problem, const WholeJobTuning& tuning) : fitted_(problem) {
   const auto n = static_cast<std::size_t>(problem.cost->n_jobs());
   const auto n_slots = static_cast<std::size_t>(problem.cost->n_slots());
   const std::span<const std::int32_t> demand(problem.demand, n);
-  capacity_ = fillable_capacities({problem.capacity, n_slots}, demand);
+  capacity_ = fillable_capacities({problem.capacity, n_slots}, demand, tuning);
   fitted_.capacity = capacity_.data();
   const Cost heaviest = n == 0 ? 0 : *std::max_element(demand.begin(), demand.end());
   std::vector<Slot> narrow;

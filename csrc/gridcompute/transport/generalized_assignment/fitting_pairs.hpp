@@ -9,8 +9,8 @@
 // problem, and the violated Hall condition counts lowered capacities.
 //
 // Complexity.  O(n_jobs) where few distinct demands reach every sum, as they do once small ones are many. Otherwise
-// O(sums * distinct demands * log(count) / 64) by bit sets, up to kMostWork words; beyond, capacities are only rounded
-// down to multiples of the demands' greatest common divisor.
+// O(sums * distinct demands * log(count) / 64) by bit sets, up to fill_words of them; beyond, capacities are only
+// rounded down to multiples of the demands' greatest common divisor.
 //
 // Source.  Martello and Toth, Knapsack Problems (1990), chapter 4 (subset sums); capacity lowering is standard
 // coefficient tightening.
@@ -27,12 +27,13 @@ namespace gridcompute::transport {
 // Returns for each capacity below the total demand the largest subset sum of demands within it (or, where that takes
 // too long, a value between that and the capacity). Other capacities stay as they are.
 [[nodiscard]] std::vector<Cost> fillable_capacities(std::span<const Cost> capacity,
-                                                    std::span<const std::int32_t> demand);
+                                                    std::span<const std::int32_t> demand,
+                                                    const WholeJobTuning& tuning = kDefaultWholeJobTuning);
 
 // The problem with unusable pairs forbidden and capacities lowered. Needs demands; refers to the original problem.
 class FittedProblem {
  public:
-  explicit FittedProblem(const Problem& problem);
+  FittedProblem(const Problem& problem, const WholeJobTuning& tuning);
   FittedProblem(const FittedProblem&) = delete;
   FittedProblem& operator=(const FittedProblem&) = delete;
   [[nodiscard]] const Problem& problem() const noexcept { return fitted_; }

@@ -62,23 +62,24 @@ void list_cheapest(const IntegralModel& model, Index i, std::vector<std::pair<do
   order.clear();
   for (Slot s = 0; s < model.classes(); ++s)
     if (model.row(i)[s] < kForbidden) order.emplace_back(model.guided(i, s), s);
-  const std::size_t some = std::min<std::size_t>(order.size(), IntegralModel::kPreferred);
+  const std::size_t some = std::min(order.size(), static_cast<std::size_t>(model.n_preferred));
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(some), order.end());
   for (std::size_t k = 0; k < some; ++k) out[k] = order[k].second;
 }
 
 }  // namespace
 
-void IntegralModel::list_preferred() {
-  preferred.assign(weight.size() * kPreferred, kNone);
+void IntegralModel::list_preferred(const WholeJobTuning& tuning) {
+  n_preferred = tuning.preferred_classes;
+  preferred.assign(weight.size() * static_cast<std::size_t>(n_preferred), kNone);
   std::vector<std::pair<double, Slot>> order;
   for (std::size_t i = 0; i < weight.size(); ++i)
-    list_cheapest(*this, static_cast<Index>(i), order, preferred.data() + i * kPreferred);
+    list_cheapest(*this, static_cast<Index>(i), order, preferred.data() + i * static_cast<std::size_t>(n_preferred));
 }
 
 std::optional<IntegralModel> build_integral_model(const Problem& problem, std::span<const std::int32_t> assignment,
                                                   std::span<const double> prices, std::vector<Index> jobs, double gap,
-                                                  Stop& stop) {
+                                                  Stop& stop, const WholeJobTuning& tuning) {
   IntegralModel model;
   const auto n_slots = static_cast<Slot>(problem.cost->n_slots());
   const auto columns = static_cast<std::size_t>(n_slots) + 1;
@@ -129,7 +130,7 @@ std::optional<IntegralModel> build_integral_model(const Problem& problem, std::s
   }
   for (const double p : prices) model.guide.push_back(p * model.scale);
   model.guide.push_back(0);
-  model.list_preferred();
+  model.list_preferred(tuning);
   return stop.poll() ? std::nullopt : std::optional(std::move(model));
 }
 

@@ -20,18 +20,19 @@ struct IntegralModel {
   static constexpr Cost kMostKey = Cost{1}
                                    << 34;  // largest key of a pair; sums of 64 jobs stay below kUnassignedPenalty
   static constexpr Cost kUnassignedPenalty = Cost{1} << 41;  // least key of leaving a required job unassigned
-  static constexpr Slot kPreferred = 8;                      // cheapest classes listed per job
 
   std::vector<Index> job;              // (jobs) index in the problem
   std::vector<Cost> weight, capacity;  // (jobs); (classes), less the demand of jobs outside the model
   std::vector<Cost> key;               // (jobs, classes + 1), last: unassigned; kForbidden: in no better plan
   std::vector<double> guide;           // (classes + 1): prices in the unit of keys
-  std::vector<Slot> preferred;         // (jobs, kPreferred): cheapest first, prices included; padded with kNone
-  std::vector<char> required;          // (jobs) has no cost of being left unplaced
-  std::vector<double> least;           // (jobs) cost at key 0
-  double base = 0, scale = 1;          // a plan costs base + sum of keys / scale, up to rounding
+  std::vector<Slot> preferred;         // (jobs, n_preferred): cheapest first, prices included; padded with kNone
+  Slot n_preferred = 0;
+  std::vector<char> required;  // (jobs) has no cost of being left unplaced
+  std::vector<double> least;   // (jobs) cost at key 0
+  double base = 0, scale = 1;  // a plan costs base + sum of keys / scale, up to rounding
 
-  void list_preferred();
+  void list_preferred(const WholeJobTuning& tuning);
+  [[nodiscard]] const Slot* preferred_of(Index i) const noexcept { return preferred.data() + i * n_preferred; }
   [[nodiscard]] Index jobs() const noexcept { return static_cast<Index>(weight.size()); }
   [[nodiscard]] Slot classes() const noexcept { return static_cast<Slot>(capacity.size()); }
   [[nodiscard]] Slot out() const noexcept { return classes(); }
@@ -47,6 +48,7 @@ struct IntegralModel {
 [[nodiscard]] std::optional<IntegralModel> build_integral_model(const Problem& problem,
                                                                 std::span<const std::int32_t> assignment,
                                                                 std::span<const double> prices, std::vector<Index> jobs,
-                                                                double gap, Stop& stop);
+                                                                double gap, Stop& stop,
+                                                                const WholeJobTuning& tuning = kDefaultWholeJobTuning);
 
 }  // namespace gridcompute::transport

@@ -158,7 +158,6 @@ void KnapsackBound::marginals() {
   const Index n = model_.jobs();
   marginal_.assign(open_.size(), kInf);
   std::vector<double> without(static_cast<std::size_t>(n), 0);  // cost of forcing a job out of all classes
-  std::vector<double> out_here;
   for (Slot s = 0; s < model_.classes(); ++s) {
     fill_tables(s);
     const auto width = static_cast<std::size_t>(room_[s] + 1);

@@ -11,7 +11,7 @@ namespace {
 
 // Builds the model of a subproblem: these jobs and classes, capacities less the jobs that stay.
 IntegralModel extract_part(const IntegralModel& model, const std::vector<Slot>& at, const std::vector<Slot>& classes,
-                           std::vector<Index> jobs) {
+                           std::vector<Index> jobs, const WholeJobTuning& tuning) {
   IntegralModel part;
   part.base = 0, part.scale = model.scale;
   for (const Slot s : classes) part.capacity.push_back(model.capacity[s]), part.guide.push_back(model.guide[s]);
@@ -32,7 +32,7 @@ IntegralModel extract_part(const IntegralModel& model, const std::vector<Slot>& 
     for (const Slot s : classes) part.key.push_back(model.row(i)[s]);
     part.key.push_back(model.row(i)[model.out()]);
   }
-  part.list_preferred();
+  part.list_preferred(tuning);
   return part;
 }
 
@@ -49,7 +49,7 @@ bool NeighbourhoodSearch::improve_part(double steps, double target) {
   }
   steps_ += static_cast<double>(model_.jobs()) * static_cast<double>(classes.size());
   if (jobs.empty()) return true;
-  const IntegralModel part = extract_part(model_, at, classes, std::move(jobs));
+  const IntegralModel part = extract_part(model_, at, classes, std::move(jobs), tuning_);
   std::vector<Slot> start;
   for (const Index i : part.job) {
     const auto c = std::ranges::find(classes, at[static_cast<std::size_t>(i)]) - classes.begin();

@@ -13,7 +13,7 @@ namespace {
 
 using Set = std::uint32_t;
 
-constexpr int kSpareBits = 8;  // headroom for sums of kMaxSubsetJobs costs, and a sign
+constexpr int kSpareBits = 8;  // headroom for sums of 12 costs, the most that subset_jobs allows, and a sign
 
 // Dynamic program over the subsets of some jobs.
 class SubsetDp {
@@ -174,9 +174,9 @@ class SubsetDp {
 
 }  // namespace
 
-std::optional<ExactPlan> solve_by_subsets(const Problem& problem, Stop& stop) {
+std::optional<ExactPlan> solve_by_subsets(const Problem& problem, Stop& stop, const WholeJobTuning& tuning) {
   const Index n = problem.cost->n_jobs();
-  if (n > kMaxSubsetJobs) return std::nullopt;
+  if (n > tuning.subset_jobs) return std::nullopt;
   std::vector<Index> jobs;
   for (Index i = 0; i < n; ++i) jobs.push_back(i);
   const SubsetDp subsets(problem, std::move(jobs));

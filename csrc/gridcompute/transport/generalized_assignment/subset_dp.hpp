@@ -1,6 +1,6 @@
 // Exact solution for few jobs: dynamic programming over subsets of jobs, or a proof that no plan exists.
 //
-// Problem.  With at most kMaxSubsetJobs jobs all integral plans can be enumerated implicitly, however tight.
+// Problem.  With at most subset_jobs (tuning.hpp) jobs all integral plans can be enumerated implicitly, however tight.
 //
 // Steps.  f_c(M) is the least cost of the jobs of set M in the first c classes, or unplaced:
 //   f_c(M) = min over subsets A of M whose demands fit into class c of f_{c-1}(M \ A) + cost of A in c.
@@ -23,9 +23,6 @@
 
 namespace gridcompute::transport {
 
-// Largest number of jobs: 3^12 * 12 steps.
-constexpr Index kMaxSubsetJobs = 12;
-
 // The cheapest plan and its cost: rounded down, to nearest, and up to an integer if that is below 2^120 in magnitude.
 struct ExactPlan {
   bool feasible = false;
@@ -34,11 +31,12 @@ struct ExactPlan {
   std::optional<Wide> whole;
 };
 
-// Nothing for more than kMostExact jobs, or after a stop.
-[[nodiscard]] std::optional<ExactPlan> solve_by_subsets(const Problem& problem, Stop& stop);
+// Returns the cheapest plan; nullopt for more than subset_jobs jobs, or after a stop.
+[[nodiscard]] std::optional<ExactPlan> solve_by_subsets(const Problem& problem, Stop& stop,
+                                                        const WholeJobTuning& tuning = kDefaultWholeJobTuning);
 
-// Some of these jobs, as few as possible, that cannot all be placed whole; empty where they can. At most kMostExact
-// jobs.
+// Returns some of these jobs, as few as possible, that cannot all be placed whole; empty where they can. At most
+// subset_jobs jobs.
 [[nodiscard]] std::vector<Index> smallest_unpackable_set(const Problem& problem, std::span<const Index> jobs);
 
 }  // namespace gridcompute::transport

@@ -34,9 +34,32 @@ inline constexpr const char* kGaps = "gap in fixed steps, 20..2000 jobs in 4..40
   X(double, auction_gap, 1e-3, 1e-9, 1.0, "relative gap", "gap at which the anytime method ends if none is asked for", \
     kGaps)                                                                                                             \
   X(double, closing_steps, 2.2, 0.0, 1e4, "steps per job", "time reserved to sum the costs of the result", kGaps)      \
+  X(double, descent_share, 1.0 / 16, 0, 1, "share of a round's steps", "of the windows before branch and bound",       \
+    kGaps)                                                                                                             \
+  X(double, branch_share, 4.0 / 16, 0, 1, "share of a round's steps", "of branch and bound", kGaps)                    \
+  X(double, branch_share_first, 6.0 / 16, 0, 1, "share of a round's steps", "the same in the first round", kGaps)      \
+  X(double, last_round_share, 0.25, 0, 1, "share of search_steps", "left at which no more round begins", kGaps)        \
+  X(Index, subset_jobs, 12, 10, 12, "jobs", "all subsets of which are tried, in 3^12 steps a class", kGaps)            \
+  X(double, exact_bound_steps, 1 << 25, 0, 1 << 26, "steps", "of the exact bound by knapsacks: a tenth of a second",   \
+    kGaps)                                                                                                             \
+  X(Index, exact_bound_costs, 1 << 20, 0, 1 << 21, "costs", "held in memory for it", kGaps)                            \
+  X(Wide, fill_words, 1 << 22, 0, 1 << 26, "words", "of bit sets that find the capacities that demands can fill",      \
+    kGaps)                                                                                                             \
   X(int, root_evaluations, 500, 1, 5000, "evaluations", "subgradient steps at the root of the whole problem", kGaps)   \
   /* Windows (window_search.cpp). Windows of window_jobs_reduced jobs must stay within window_steps. */                \
   X(double, window_steps, 1 << 19, 1 << 19, 1 << 24, "steps", "largest dynamic program of a window", kGaps)            \
+  X(double, window_cells, 1 << 20, 1, 1 << 24, "cells", "of all its layers: 8 MB", kGaps)                              \
+  X(Index, window_patience, 20, 1, 1 << 20, "windows", "without a gain before the plan is perturbed", kGaps)           \
+  X(Index, window_patience_class, 4, 0, 1 << 10, "windows a class", "more of them", kGaps)                             \
+  X(std::uint64_t, kick_windows, 4, 1, 64, "windows", "perturbed at once, at most", kGaps)                             \
+  X(Slot, kick_classes, 4, 2, 5, "classes", "of each of these, at most", kGaps)                                        \
+  X(Slot, preferred_classes, 8, 3, 64, "classes", "listed as preferred by a job", kGaps)                               \
+  X(Slot, preferred_first, 3, 1, 3, "classes", "of these that are chosen more often", kGaps)                           \
+  X(unsigned, recent_eighths, 4, 0, 8, "of eight windows", "around a class that changed recently", kGaps)              \
+  X(unsigned, regret_eighths, 3, 0, 8, "of eight windows", "around a job with regret", kGaps)                          \
+  X(std::uint64_t, unlinked_share, 4, 1, 1024, "1 / share of classes", "of a window, that no preference links to it",  \
+    kGaps)                                                                                                             \
+  X(Slot, class_tries, 4, 1, 64, "tries a class", "to find another class for a window", kGaps)                         \
   X(Index, window_jobs, 60, 2, 60, "jobs", "jobs of the classes of a window beyond which a sample is taken", kGaps)    \
   X(Index, window_jobs_reduced, 10, 1, 10, "jobs", "sample of each class then, and least size of a reduced window",    \
     kGaps)                                                                                                             \
@@ -59,6 +82,8 @@ inline constexpr const char* kGaps = "gap in fixed steps, 20..2000 jobs in 4..40
     "distance to the best plan up to which a completed plan is polished", kGaps)                                       \
   X(int, node_evaluations, 25, 1, 1000, "evaluations", "subgradient steps at other nodes", kGaps)                      \
   X(double, polish_steps, 1 << 15, 0.0, 1 << 24, "steps", "window search from a completed plan", kGaps)                \
+  X(double, polish_steps_first, 1 << 12, 0.0, 1 << 24, "steps", "the same for plans that are not near the best",       \
+    kGaps)                                                                                                             \
   /* Large neighbourhood search (neighbourhood_search.cpp). */                                                         \
   X(double, part_share, 1.0 / 64, 1e-4, 1.0, "share of steps", "work of one subproblem, within the next two", kGaps)   \
   X(double, part_steps_least, 1 << 20, 1 << 8, 1 << 22, "steps", "least work of a subproblem", kGaps)                  \

@@ -106,7 +106,7 @@ class WholeJobSolver {
 
   // Solves by dynamic programming over subsets where jobs are few; false if not.
   bool solve_exactly() {
-    const std::optional<ExactPlan> plan = solve_by_subsets(problem_, stop_);
+    const std::optional<ExactPlan> plan = solve_by_subsets(problem_, stop_, tuning_);
     if (!plan) return false;
     if (!plan->feasible) {
       std::vector<Index> jobs;
@@ -141,7 +141,7 @@ class WholeJobSolver {
       left -= run_round(
           round, timed ? std::min(share, tuning_.round_steps_most) : std::min(left, tuning_.search_steps * cutoff / 2));
       if (without && n_unassigned_required_ == 0) left = tuning_.search_steps;
-      if (!timed && left < tuning_.search_steps * cutoff / 4) break;
+      if (!timed && left < tuning_.search_steps * cutoff * tuning_.last_round_share) break;
     }
     if (exhausted_) ++result_.stats.exhausted;
   }
@@ -163,7 +163,7 @@ class WholeJobSolver {
   double run_round(std::uint64_t round, double steps) {
     // Reduced costs at the prices are compared with the bound that these prices prove.
     const std::optional<IntegralModel> built = build_integral_model(
-        problem_, result_.assignment, result_.prices, jobs_of_round(round), gap_above(price_bound_), stop_);
+        problem_, result_.assignment, result_.prices, jobs_of_round(round), gap_above(price_bound_), stop_, tuning_);
     if (!built) return 1;
     const IntegralModel& model = *built;
     std::vector<Slot> start;
@@ -178,8 +178,9 @@ class WholeJobSolver {
     parts.set_size(part_size_);
     const double target = this->target(model);
     if (round == 0) search.start_greedily(stop_);
-    search.improve(steps / 16, target, stop_);
-    branch.run(steps * (round == 0 ? 6 : 4) / 16, target, tuning_.root_evaluations);
+    search.improve(steps * tuning_.descent_share, target, stop_);
+    branch.run(steps * (round == 0 ? tuning_.branch_share_first : tuning_.branch_share), target,
+               tuning_.root_evaluations);
     const bool all = model.jobs() == n_;
     if (all && !branch.charges().empty()) improve_bound(model, branch.charges());
     if (all && branch.complete()) {
@@ -217,7 +218,7 @@ class WholeJobSolver {
     if (!(most > 0 && most < kInf)) return;
     const double unit = std::ldexp(1.0, std::max(std::ilogb(most) - kChargeBits, -1000));
     for (double& y : all) y = std::nearbyint(y / unit) * unit;
-    const std::optional<ScaledInteger> found = exact_knapsack_bound(problem_, all);
+    const std::optional<ScaledInteger> found = exact_knapsack_bound(problem_, all, tuning_);
     if (!found || double_below(found->mantissa, found->exponent) <= result_.bound) return;
     set_bound(found->mantissa, found->exponent);
     knapsacks_ = found;
@@ -235,7 +236,7 @@ class WholeJobSolver {
       if (!required(i)) continue;
       const std::vector<Choice> choices = choices_of(problem_, i);
       if (std::ranges::all_of(choices, [&](const Choice& c) { return open[c.slot] != 0; })) jobs.push_back(i);
-      if (static_cast<Index>(jobs.size()) > kMaxSubsetJobs) return;
+      if (static_cast<Index>(jobs.size()) > tuning_.subset_jobs) return;
     }
     std::vector<Index> stuck = smallest_unpackable_set(problem_, jobs);
     if (!stuck.empty()) set_infeasible(std::move(stuck));
@@ -317,7 +318,7 @@ class WholeJobSolver {
 
 void solve_whole_jobs(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
                       Result& result, const WholeJobTuning& tuning) {
-  const FittedProblem fitted(problem);
+  const FittedProblem fitted(problem, tuning);
   solve_once(fitted.problem(), options, pool, stop, result);
   if (result.status == Status::infeasible || stop.why() == Stop::Why::interrupted) return;
   WholeJobSolver(fitted.problem(), options, pool, stop, tuning, result).run();

@@ -5,7 +5,7 @@
 // Steps.
 //   1. fitting_pairs.hpp forbids pairs and lowers capacities that no integral plan uses; the splittable relaxation is
 //      solved exactly and rounded (rounding/integral.hpp).
-//   2. Up to kMaxSubsetJobs jobs: dynamic programming over subsets. Optimal, or infeasible.
+//   2. Up to subset_jobs (tuning.hpp) jobs: dynamic programming over subsets. Optimal, or infeasible.
 //   3. While the plan costs more than the bound, or required jobs are unassigned, rounds of window search, branch and
 //      bound and large neighbourhood search: for a fixed number of steps without a time limit, until the limit with
 //      one. A round of a large problem takes some of its jobs; without a time limit, large problems with a small gap

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "gridcompute/base/simd.hpp"
@@ -11,9 +12,7 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kMostCells = 1 << 20;  // cells of all layers: 8 MB
-constexpr Index kMostSubsets = 12;      // largest number of jobs by subsets
-constexpr Cost kNoCost = kForbidden;
+constexpr double kInf = std::numeric_limits<double>::infinity();
 
 // Returns the sum of a partial cost and the key of leaving a job unassigned, kForbidden at most: several such keys may
 // be kForbidden, and their sum would overflow. Both are at most kForbidden, so this sum does not.
@@ -50,16 +49,16 @@ Cost sum_of(const std::vector<Cost>& weight) { return std::accumulate(weight.beg
 
 }  // namespace
 
-double WindowDp::steps_by_loads(const JobWindow& window) {
+double WindowDp::steps_by_loads(const JobWindow& window, const WholeJobTuning& tuning) {
   const Cost unit = unit_of(window), all = sum_of(window.weight);
   double cells = 1;
   for (Slot c = 0; c < window.classes(); ++c) cells *= static_cast<double>(room_in(window, c, unit, all) + 1);
   const auto m = static_cast<double>(window.jobs());
-  return cells * (m + 1) > kMostCells ? kTooMuch : cells * m * (window.classes() + 1);
+  return cells * (m + 1) > tuning.window_cells ? kInf : cells * m * (window.classes() + 1);
 }
 
-double WindowDp::steps_by_subsets(const JobWindow& window) {
-  if (window.jobs() > kMostSubsets) return kTooMuch;
+double WindowDp::steps_by_subsets(const JobWindow& window, const WholeJobTuning& tuning) {
+  if (window.jobs() > tuning.subset_jobs) return kInf;
   return std::pow(3.0, static_cast<double>(window.jobs())) * window.classes();
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "gridcompute/base/types.hpp"
+#include "gridcompute/transport/generalized_assignment/tuning.hpp"
 
 namespace gridcompute::transport {
 
@@ -30,10 +31,9 @@ struct JobWindow {
 
 class WindowDp {
  public:
-  // Return the steps of each method; kTooMuch also where it takes too much memory.
-  static constexpr double kTooMuch = 1e18;
-  [[nodiscard]] static double steps_by_loads(const JobWindow& window);
-  [[nodiscard]] static double steps_by_subsets(const JobWindow& window);
+  // Return the steps of each method; infinity also where it takes too much memory.
+  [[nodiscard]] static double steps_by_loads(const JobWindow& window, const WholeJobTuning& tuning);
+  [[nodiscard]] static double steps_by_subsets(const JobWindow& window, const WholeJobTuning& tuning);
 
   // Write the classes of an optimal plan to `to` (the number of classes: unassigned). `random` chooses among optima.
   void solve_by_loads(const JobWindow& window, std::uint64_t random, std::vector<Slot>& to);

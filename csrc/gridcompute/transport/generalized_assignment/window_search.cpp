@@ -5,28 +5,25 @@
 #include <numeric>
 #include <utility>
 
+#include "gridcompute/base/hash.hpp"
+
 namespace gridcompute::transport {
 
 WindowSearch::WindowSearch(const IntegralModel& model, std::vector<Slot> start, std::uint64_t seed,
                            const WholeJobTuning& tuning)
-    : model_(model), tuning_(tuning), state_(seed * 0x9e3779b97f4a7c15u + 1) {
+    : model_(model), tuning_(tuning), state_(seed * kHashSeed + 1) {
   best_ = start;
   best_cost_ = cost_of(best_);
   set_assignment(std::move(start));
   for (Index i = 0; i < model_.jobs(); ++i) {
-    const Slot second = model_.preferred[static_cast<std::size_t>(i) * IntegralModel::kPreferred + 1];
-    if (second != kNone)
-      margin_ += std::fabs(model_.guided(i, second) -
-                           model_.guided(i, model_.preferred[static_cast<std::size_t>(i) * IntegralModel::kPreferred]));
+    const Slot* const all = model_.preferred_of(i);
+    if (all[1] != kNone) margin_ += std::fabs(model_.guided(i, all[1]) - model_.guided(i, all[0]));
   }
   margin_ /= static_cast<double>(std::max<Index>(1, model_.jobs()));
 }
 
 std::uint64_t WindowSearch::random() {  // splitmix64
-  std::uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
+  return mixed_bits(state_ += kHashSeed);
 }
 
 Wide WindowSearch::cost_of(const std::vector<Slot>& at) const {
@@ -131,7 +128,7 @@ void WindowSearch::start_greedily(Stop& stop) {
 }
 
 double WindowSearch::regret(Index i) const {
-  const Slot first = model_.preferred[static_cast<std::size_t>(i) * IntegralModel::kPreferred];
+  const Slot first = model_.preferred_of(i)[0];
   double least = model_.guided(i, model_.out());
   if (first != kNone) least = std::min(least, model_.guided(i, first));
   return model_.guided(i, assignment_[static_cast<std::size_t>(i)]) - least;
@@ -158,22 +155,23 @@ void WindowSearch::choose_classes(Slot most) {
   classes_.clear();
   most = std::min(most, model_.classes());
   const auto preferred = [&](Index i) {
-    const Slot* all = model_.preferred.data() + i * IntegralModel::kPreferred;
-    const std::uint64_t r = random();
-    const Slot s = all[(r & 1) != 0 ? 0 : (r >> 1) % ((r & 64) != 0 ? 3 : IntegralModel::kPreferred)];
+    const Slot* const all = model_.preferred_of(i);
+    const std::uint64_t r = random();  // half the time the first, else one of the first few, or of all
+    const Slot count = (r & 64) != 0 ? tuning_.preferred_first : model_.n_preferred;
+    const Slot s = all[(r & 1) != 0 ? 0 : (r >> 1) % static_cast<std::uint64_t>(count)];
     return s == kNone ? all[0] : s;
   };
-  const std::uint64_t kind = random() % 8;
-  if (!recent_classes_.empty() && kind < 4) {
+  const auto kind = static_cast<unsigned>(random() % 8);
+  if (!recent_classes_.empty() && kind < tuning_.recent_eighths) {
     add_class(recent_classes_[static_cast<std::size_t>(below(static_cast<Index>(recent_classes_.size())))]);
-  } else if (kind < 7) {
+  } else if (kind < tuning_.recent_eighths + tuning_.regret_eighths) {
     const Index seed = sample_job_by_regret();
     add_class(assignment_[static_cast<std::size_t>(seed)]);
     add_class(preferred(seed));
   }
-  for (int tries = 0; static_cast<Slot>(classes_.size()) < most && tries < 4 * most; ++tries) {
+  for (int tries = 0; static_cast<Slot>(classes_.size()) < most && tries < tuning_.class_tries * most; ++tries) {
     const std::vector<Index>* of = nullptr;
-    if (!classes_.empty() && random() % 4 != 0)
+    if (!classes_.empty() && random() % tuning_.unlinked_share != 0)
       of = &members_[classes_[static_cast<std::size_t>(below(static_cast<Index>(classes_.size())))]];
     if (of == nullptr || of->empty()) {
       add_class(static_cast<Slot>(below(model_.classes())));
@@ -243,7 +241,7 @@ void WindowSearch::repack(double noise) {
   for (;;) {
     write_window(noise);
     steps_ += static_cast<double>(jobs_.size() * classes_.size());
-    loads = WindowDp::steps_by_loads(window_), subsets = WindowDp::steps_by_subsets(window_);
+    loads = WindowDp::steps_by_loads(window_, tuning_), subsets = WindowDp::steps_by_subsets(window_, tuning_);
     if (std::min(loads, subsets) <= tuning_.window_steps) break;
     if (classes_.size() > 2 && random() % 2 != 0) {
       drop_class();
@@ -275,7 +273,7 @@ void WindowSearch::remember_classes() {
 void WindowSearch::improve(double steps, double target, Stop& stop) {
   if (model_.jobs() == 0 || model_.classes() == 0) return;
   const double until = steps_ + steps;
-  const Index patience = 20 + 4 * model_.classes();
+  const Index patience = tuning_.window_patience + tuning_.window_patience_class * model_.classes();
   Index idle = 0;
   double counted = steps_;
   const auto stopped = [&] { return stop.poll(static_cast<Index>(steps_ - std::exchange(counted, steps_))); };
@@ -298,9 +296,10 @@ void WindowSearch::improve(double steps, double target, Stop& stop) {
 
 void WindowSearch::kick() {
   recent_classes_.clear();
+  // A power of two from a quarter to eight times the mean margin, in units of write_window()'s 24 random bits.
   const double noise = margin_ * std::exp2(static_cast<double>(random() % 6) - 2.0) / 0x1p24;
-  for (auto windows = 1 + random() % 4; windows > 0; --windows) {
-    choose_classes(static_cast<Slot>(2 + below(3)));
+  for (auto windows = 1 + random() % tuning_.kick_windows; windows > 0; --windows) {
+    choose_classes(static_cast<Slot>(2 + below(tuning_.kick_classes - 1)));
     repack(noise);
     remember_classes();
   }

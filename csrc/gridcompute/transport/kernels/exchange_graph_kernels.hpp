@@ -12,7 +12,7 @@
 
 namespace gridcompute::transport {
 
-constexpr Index kPad = 16;
+constexpr Index kPad = 16;  // entries: the widest vector of int32
 
 // Units of equal jobs in one class: their row of keys, and the key of the class they are in.
 template <class T>

@@ -126,7 +126,7 @@ FloatFilter::FloatFilter(const QuantisedCost& keys, const PriceBox& box, const T
       down_(n_),
       above_(width_, kInfinity),
       below_(width_, kInfinity) {
-  constexpr double kOutwards = 0x1p-23;
+  constexpr double kOutwards = 0x1p-23;  // two roundings of a float
   for (Index s = 0; s < n_; ++s) {
     up_[s] = box.center[s] + box.up[s];
     down_[s] = box.center[s] - box.down[s];

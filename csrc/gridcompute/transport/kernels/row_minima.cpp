@@ -68,14 +68,10 @@ std::optional<Wide> dual_value(const SolverContext& context, const Level& level,
   const bool whole = context.pool.for_chunks(
       level.n, kChunk,
       [&](Index chunk, Index begin, Index end) {
-        RowMinima::Scratch scratch;
-        for (Index b = begin; b < end; b += RowMinima::kBlock) {
-          const Index count = std::min(RowMinima::kBlock, end - b);
-          minima.compute(b, count, scratch);
-          for (Index k = 0; k < count; ++k)
-            parts[static_cast<std::size_t>(chunk)] +=
-                static_cast<Wide>(context.keys.problem().weight(level.row(b + k))) * scratch.low[k];
-        }
+        minima.for_each(begin, end, [&](Index k, Cost low) {
+          parts[static_cast<std::size_t>(chunk)] +=
+              static_cast<Wide>(context.keys.problem().weight(level.row(k))) * low;
+        });
       },
       &context.stop);
   if (!whole) return std::nullopt;

@@ -5,6 +5,7 @@
 // a sum may wrap; as prices are below 2^30 it then is below -2^30, and that row is read again in 64 bits.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 
 #include "gridcompute/transport/kernels/row_screening.hpp"
@@ -27,6 +28,17 @@ class RowMinima {
 
   // Computes scratch.low of `count` jobs from this position on; kForbidden or more where no class is allowed.
   void compute(Index begin, Index count, Scratch& scratch) const;
+
+  // Calls use(position, minimum) for the jobs [begin, end).
+  template <class Use>
+  void for_each(Index begin, Index end, const Use& use) const {
+    Scratch scratch;
+    for (Index b = begin; b < end; b += kBlock) {
+      const Index count = std::min(kBlock, end - b);
+      compute(b, count, scratch);
+      for (Index k = 0; k < count; ++k) use(b + k, scratch.low[k]);
+    }
+  }
 
  private:
   void compute_wide(Index begin, Index count, Cost* low, Scratch& scratch) const;

@@ -119,7 +119,7 @@ GRIDCOMPUTE_INLINE Index list_few(const T* row, const T* down, Index n, const Sc
 template <Index kBytes, class T>
 GRIDCOMPUTE_INLINE Index list_screened_of(const T* row, const T* down, Index n, const ScreenedRow<T>& seen,
                                           Slot* GRIDCOMPUTE_RESTRICT out) {
-  using Signed = typename Lanes<T, kBytes>::Signed;
+  using Signed = typename Lanes<T, kBytes>::Signed;  // kBlock, kWord: bytes tested together
   constexpr Index lanes = Lanes<T, kBytes>::kCount, kBlock = 8 * static_cast<Index>(sizeof(T)), kWord = 8;
   if (n >= lanes && (seen.count() == 2 || seen.count() == 3)) return list_few<kBytes>(row, down, n, seen, out);
   const T low = seen.low;
@@ -277,7 +277,7 @@ GRIDCOMPUTE_CLONES bool keys_match(const Cost* row, const Slot* slot, const Cost
 }
 
 Index list_marked(std::span<const std::uint8_t> listed, Slot* out) {
-  constexpr std::size_t kWord = 8;
+  constexpr std::size_t kWord = 8;  // bytes tested together
   Index count = 0;
   for (std::size_t b = 0; b < listed.size(); b += kWord) {
     const std::size_t end = std::min(listed.size(), b + kWord);

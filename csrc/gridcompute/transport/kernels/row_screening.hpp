@@ -16,7 +16,7 @@ namespace gridcompute::transport {
 
 // Half of the bits of a T count classes, the other half hold the sum of their numbers.
 template <class T>
-inline constexpr int kCountBits = 4 * sizeof(T);
+inline constexpr int kCountBits = 4 * sizeof(T);  // half of T
 // Sums in 32 bits of int32 keys and prices below this wrap to values below its negative.
 inline constexpr std::int32_t kInt32Limit = 1 << 30;
 inline constexpr Index kInt32Classes = Index{1}

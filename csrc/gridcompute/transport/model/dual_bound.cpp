@@ -106,12 +106,12 @@ double cost_rounded_down(Wide sum, const QuantisedCost& keys, bool inexact, Wide
 }
 
 Wide integer_not_below(double bound) {
-  constexpr double kWide = 0x1p120;
+  constexpr double kWide = 0x1p120;  // sums of 64 fit 127 bits
   return static_cast<Wide>(std::ceil(std::clamp(bound, -kWide, kWide)));
 }
 
 std::optional<double> bound_of_source(const Problem& problem, Pool& pool) {
-  constexpr Index kRows = 1 << 12;
+  constexpr Index kRows = 1 << 12;  // jobs of a chunk
   const Index n = problem.cost->n_jobs();
   std::vector<Sum> parts(static_cast<std::size_t>(Pool::chunks(n, kRows)));
   std::atomic<bool> known = n > 0;

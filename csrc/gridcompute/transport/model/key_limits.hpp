@@ -12,11 +12,11 @@ namespace gridcompute::transport {
 template <class T>
 struct KeyLimits;
 template <>
-struct KeyLimits<std::int32_t> {
+struct KeyLimits<std::int32_t> {  // proved above
   static constexpr std::int32_t kForbid = 1 << 29, kPrice = 1 << 28, kKey = 1 << 27, kSettled = 1 << 30;
 };
 template <>
-struct KeyLimits<Cost> {
+struct KeyLimits<Cost> {  // proved above
   static constexpr Cost kForbid = Cost{1} << 60, kPrice = Cost{1} << 59, kKey = Cost{1} << 58, kSettled = Cost{1} << 61;
 };
 

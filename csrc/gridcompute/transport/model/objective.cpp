@@ -44,7 +44,7 @@ namespace {
 
 // Sums real costs whose sum overflows on the way, or at the end: scaled down, which loses nothing of a sum that large.
 double sum_scaled(const Problem& problem, std::span<const std::int32_t> assignment) {
-  constexpr int kScale = 100;
+  constexpr int kScale = 100;  // bits: 2^31 doubles do not overflow
   const CostSource& source = *problem.cost;
   Total total;
   for (Index i = 0; i < source.n_jobs(); ++i) {
@@ -62,7 +62,7 @@ double sum_scaled(const Problem& problem, std::span<const std::int32_t> assignme
 
 Total total_cost(const Problem& problem, std::span<const std::int32_t> assignment, Pool& pool) {
   if (problem.shards != nullptr) return problem.shards->total(assignment);
-  constexpr Index kChunk = kTotalRows, kAhead = 16;
+  constexpr Index kChunk = kTotalRows, kAhead = 16;  // jobs; prefetches are ahead by 16
   const CostSource& source = *problem.cost;
   const Index n = source.n_jobs(), n_slots = source.n_slots();
   std::vector<Total> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
@@ -95,7 +95,7 @@ Total total_cost(const Problem& problem, std::span<const std::int32_t> assignmen
 }
 
 bool any_cost_below(const Problem& problem, double most, Pool& pool, Stop& stop) {
-  constexpr Index kChunk = 256;
+  constexpr Index kChunk = 256;  // jobs
   const CostSource& source = *problem.cost;
   const auto lost = [&](double cost) { return cost != 0 && std::fabs(cost) <= most; };
   std::atomic<bool> any = false;

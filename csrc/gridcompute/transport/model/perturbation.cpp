@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "gridcompute/base/hash.hpp"
 #include "gridcompute/base/simd.hpp"
 
 namespace gridcompute::transport {
@@ -72,7 +73,7 @@ KeyPerturber::KeyPerturber(const Perturbation& ties, Slot n_slots, Slot columns)
 }
 
 std::uint32_t KeyPerturber::odd(Index at) noexcept {
-  auto z = (static_cast<std::uint64_t>(at) + 1) * 0x9E3779B97F4A7C15ULL;  // splitmix64
+  auto z = (static_cast<std::uint64_t>(at) + 1) * kHashSeed;  // the first step of mixed_bits()
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
   return static_cast<std::uint32_t>(z >> 32) | 1U;
 }

@@ -10,8 +10,8 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kMostReal = 0x1p900;
-constexpr double kRoundable = 0x1p51;
+constexpr double kMostReal = 0x1p900;  // prices are doubles
+constexpr double kRoundable = 0x1p51;  // kRound + x rounds up to here
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
 // Computes maxima of doubles by their bits: as integers they are ordered by size, NaN is above infinity, and the loop
@@ -82,7 +82,7 @@ void require_priceable(double most) {
 
 // By exponents and mantissas: a logarithm is rounded, and just below an integer it would be off by a factor of two.
 double choose_resolution(double most, Cost limit) {
-  constexpr int kExponents = 1000;
+  constexpr int kExponents = 1000;  // a factor and its reciprocal are doubles
   if (!(most > 0)) return 1.0;
   int room_exponent = 0, cost_exponent = 0;
   const double room = std::frexp(std::min(static_cast<double>(limit), kRoundable / 2), &room_exponent);

@@ -4,7 +4,7 @@
 #include <numeric>
 #include <span>
 
-#include "gridcompute/cost/equal_columns.hpp"
+#include "gridcompute/base/hash.hpp"
 
 namespace gridcompute::transport {
 

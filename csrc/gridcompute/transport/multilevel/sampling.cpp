@@ -4,6 +4,8 @@
 #include <cmath>
 #include <iterator>
 
+#include "gridcompute/base/hash.hpp"
+
 namespace gridcompute::transport {
 
 namespace {
@@ -31,10 +33,7 @@ std::vector<Index> stratified_sample(Index n, Index m, std::uint64_t seed) {
   for (Index k = 0; k < m; ++k) {
     const auto begin = static_cast<Index>(static_cast<Wide>(n) * k / m),
                end = static_cast<Index>(static_cast<Wide>(n) * (k + 1) / m);
-    std::uint64_t z = (seed + static_cast<std::uint64_t>(k) + 1) * 0x9E3779B97F4A7C15ULL;  // splitmix64
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
-    z ^= z >> 31;
+    const std::uint64_t z = mixed_bits((seed + static_cast<std::uint64_t>(k) + 1) * kHashSeed);
     rows[static_cast<std::size_t>(k)] = begin + static_cast<Index>(z % static_cast<std::uint64_t>(end - begin));
   }
   return rows;
@@ -61,9 +60,9 @@ std::optional<auction::KeyTable> read_key_table(const QuantisedCost& keys, const
   return out;
 }
 
-std::vector<Cost> probe_keys(const QuantisedCost& keys, const Level& level) {
-  constexpr Index kKeys = 1 << 14, kJobs = 256;
-  const Index jobs = std::min(level.n, std::clamp<Index>(kKeys / keys.columns(), 1, kJobs));
+std::vector<Cost> probe_keys(const QuantisedCost& keys, const Level& level, const Tuning& tuning) {
+  const Index most = std::clamp<Index>(tuning.tie_probe_keys / keys.columns(), 1, tuning.tie_probe_jobs);
+  const Index jobs = std::min(level.n, most);
   std::vector<Cost> row(static_cast<std::size_t>(keys.columns())), some;
   std::vector<double> scratch;
   CostRangeStats ignored;
@@ -97,8 +96,9 @@ Level sample_level(const Problem& problem, std::span<const Index> rows, std::spa
   return level;
 }
 
-// The largest of the price errors of this many classes, to the one that a fiftieth exceed: tails are long, and the more
-// classes there are, the more likely one went further, whose jobs are then read again. A wider box costs candidates.
+// The largest of the price errors of this many classes, to the one that one in radius_rank exceeds: tails are long, and
+// the more classes there are, the more likely one went further, whose jobs are then read again. A wider box costs
+// candidates.
 double TrustRegion::largest_to_ranked(std::size_t classes) const {
   const double decades = std::log10(static_cast<double>(classes) / 100);
   return std::max(tuning_.radius_tail, tuning_.radius_tail + tuning_.radius_tail_decade * decades);
@@ -114,7 +114,8 @@ void TrustRegion::update(std::span<const Cost> before, std::span<const Cost> aft
                         std::max(noise_[s], after[s] > before[s] ? ranked_.up[s] : ranked_.down[s]));
     }
     if (!moves.empty()) {
-      const auto rank = moves.begin() + static_cast<std::ptrdiff_t>(moves.size() - 1 - moves.size() / 50);
+      const auto rank =
+          moves.begin() + static_cast<std::ptrdiff_t>(moves.size() - 1 - moves.size() / tuning_.radius_rank);
       std::nth_element(moves.begin(), rank, moves.end());
       stretch_ = std::clamp(largest_to_ranked(after.size()) * *rank, tuning_.radius_least, tuning_.radius_most);
     }

@@ -197,15 +197,10 @@ Violations find_violations_exact(const SolverContext& context, const Level& leve
   const bool whole = context.pool.for_chunks(
       n, kLows,
       [&](Index chunk, Index begin, Index end) {
-        RowMinima::Scratch scratch;
-        for (Index b = begin; b < end; b += RowMinima::kBlock) {
-          const Index count = std::min(RowMinima::kBlock, end - b);
-          minima.compute(b, count, scratch);
-          for (Index k = b; k < b + count; ++k) {
-            if (scratch.low[k - b] < least_listed_cost(context, level, r, prices, k))
-              parts[static_cast<std::size_t>(chunk)].push_back(k);
-          }
-        }
+        minima.for_each(begin, end, [&](Index k, Cost low) {
+          if (low < least_listed_cost(context, level, r, prices, k))
+            parts[static_cast<std::size_t>(chunk)].push_back(k);
+        });
       },
       &context.stop);
   Violations out;

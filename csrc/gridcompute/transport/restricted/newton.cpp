@@ -8,7 +8,6 @@
 namespace gridcompute::transport {
 
 namespace {
-constexpr double kRidge = 1 + 1e-3;  // factor of the diagonal; above 1 the system is definite where no class is bound
 
 // Adds matrix * x to y for a symmetric matrix: by its rows as columns, which vectorises without reordering a sum.
 GRIDCOMPUTE_CLONES void add_product(const double* matrix, const double* x, Index n, double* GRIDCOMPUTE_RESTRICT y) {
@@ -127,7 +126,8 @@ double Newton::width(std::span<const Cost> packed, Index active) {
     }
   }
   if (gaps.empty()) return 1.0;
-  const auto rank = std::min<std::size_t>(gaps.size() / 4, static_cast<std::size_t>(active * r_.columns) / step);
+  const auto rank =
+      std::min<std::size_t>(gaps.size() / tuning_.width_rank, static_cast<std::size_t>(active * r_.columns) / step);
   std::nth_element(gaps.begin(), gaps.begin() + static_cast<std::ptrdiff_t>(rank), gaps.end());
   return std::max(1.0, gaps[rank]);
 }
@@ -278,7 +278,7 @@ void Newton::stiffen(std::span<const Cost> move) {
   for (std::size_t k = 0; k < n_; ++k) {
     if (move[k] == 0) continue;
     const double seen = (now_.gradient[k] - trial_.gradient[k]) / static_cast<double>(move[k]);
-    const double told = now_.diagonal[k] * kRidge + damp_[k];
+    const double told = now_.diagonal[k] * tuning_.ridge + damp_[k];
     if (seen > tuning_.stiffness_ratio * told) stiff_[k] += seen - told;
   }
 }
@@ -299,7 +299,7 @@ std::vector<double> Newton::noise(std::span<const Cost> packed, double tau, std:
       const double size = std::sqrt(std::max(1.0, capacity_[k]));
       off[k] = (seed >> 63) != 0 ? size : -size;
     }
-    const std::vector<double> x = solve(off, tuning_.cg_iterations / 3);
+    const std::vector<double> x = solve(off, tuning_.cg_iterations_error);
     for (std::size_t k = 0; k < n_; ++k) square[k] += x[k] * x[k] / tuning_.error_probes;
   }
   for (std::size_t s = 0; s < out.size(); ++s) out[s] = std::sqrt(square[of_[s]]);
@@ -310,7 +310,7 @@ std::vector<double> Newton::solve(const std::vector<double>& off, int iterations
   std::vector<double> x(n_), residual(n_), z(n_), p(n_), q(n_), scale(n_);
   double rho = 0;
   for (std::size_t k = 0; k < n_; ++k) {
-    const double stiff = now_.diagonal[k] * kRidge + damp_[k];
+    const double stiff = now_.diagonal[k] * tuning_.ridge + damp_[k];
     scale[k] = free_[k] > 0 && stiff > 0 ? 1 / stiff : 0.0;
     residual[k] = free_[k] * off[k];
     z[k] = residual[k] * scale[k];
@@ -362,7 +362,7 @@ void Newton::assemble() {
 }
 
 void Newton::multiply(const std::vector<double>& x, std::vector<double>& y) const {
-  for (std::size_t k = 0; k < n_; ++k) y[k] = ((kRidge - 1.0) * now_.diagonal[k] + damp_[k]) * x[k];
+  for (std::size_t k = 0; k < n_; ++k) y[k] = ((tuning_.ridge - 1.0) * now_.diagonal[k] + damp_[k]) * x[k];
   if (!laplacian_.empty()) {
     add_product(laplacian_.data(), x.data(), static_cast<Index>(n_), y.data());
   } else {

@@ -8,8 +8,6 @@
 
 namespace gridcompute::transport {
 
-namespace {}  // namespace
-
 double tune_prices(const RestrictedProblem& problem, std::span<const Cost> capacity, std::span<const Slot> duplicate_of,
                    std::vector<Cost>& prices, Pool& pool, Stop& stop, const Tuning& tuning) {
   const auto all = static_cast<double>(problem.weight_total);
@@ -147,8 +145,9 @@ double ranked(const std::vector<Moves>& parts, std::vector<Lowest> Moves::* whic
 }  // namespace
 
 RankedPriceError ranked_price_error(const RestrictedProblem& problem, std::span<const Cost> capacity,
-                                    std::span<const Slot> duplicate_of, std::span<const Cost> prices, Pool& pool) {
-  constexpr Index kChunk = 1 << 13;
+                                    std::span<const Slot> duplicate_of, std::span<const Cost> prices, Pool& pool,
+                                    const Tuning& tuning) {
+  constexpr Index kChunk = 1 << 13;  // groups
   const std::size_t n = capacity.size();
   std::vector<Cost> room(n, 0), load(n, 0), fixed(n, 0);
   const std::vector<Cost> loads = problem.load();
@@ -180,7 +179,8 @@ RankedPriceError ranked_price_error(const RestrictedProblem& problem, std::span<
       continue;
     }
     const double root = std::sqrt(static_cast<double>(room[s]));
-    if (prices[s] == 0 && static_cast<double>(load[s]) + 3 * root < static_cast<double>(room[s])) continue;
+    const double likely = static_cast<double>(load[s]) + tuning.spare_deviations * root;
+    if (prices[s] == 0 && likely < static_cast<double>(room[s])) continue;
     const auto up = static_cast<double>(problem.box.up[s]), down = static_cast<double>(problem.box.down[s]);
     out.up[s] = ranked(parts, &Moves::leave, s, leave[s] - 1, up, fixed[s] > 0);
     if (prices[s] > 0) out.down[s] = ranked(parts, &Moves::come, s, come[s] - 1, down, true);

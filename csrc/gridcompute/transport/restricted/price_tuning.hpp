@@ -34,6 +34,6 @@ struct RankedPriceError {
 };
 [[nodiscard]] RankedPriceError ranked_price_error(const RestrictedProblem& problem, std::span<const Cost> capacity,
                                                   std::span<const Slot> duplicate_of, std::span<const Cost> prices,
-                                                  Pool& pool);
+                                                  Pool& pool, const Tuning& tuning = kDefaultTuning);
 
 }  // namespace gridcompute::transport

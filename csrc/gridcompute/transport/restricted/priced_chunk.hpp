@@ -18,7 +18,7 @@ inline constexpr Index kPricedRows = 2048;
 
 // Results of some rows; joined in order.
 struct PricedChunk {
-  static constexpr int kRecentBits = 8;
+  static constexpr int kRecentBits = 8;  // 1 KB
 
   explicit PricedChunk(std::pmr::memory_resource* pages) : memory(pages) { recent.fill(-1); }
 

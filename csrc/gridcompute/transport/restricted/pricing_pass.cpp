@@ -119,10 +119,11 @@ class ChunkPricer {
   // read. Where it matters whether costs are exact keys, rows must be read whole until one is not.
   Index filter_rows(Index b, Index end, PricedChunk& chunk_out, Buffer& buffer) const {
     if (!filter_ || !(known_ || chunk_out.seen.inexact)) return b;
-    constexpr Index kAhead = 8;  // rows
-    while (b < end && 4 * buffer.failures <= buffer.attempts++ + context_.tuning.filter_tries) {
+    while (b < end &&
+           context_.tuning.filter_failures * buffer.failures <= buffer.attempts++ + context_.tuning.filter_tries) {
       const Index job = level_.row(b);
-      if (b + kAhead < end) context_.keys.problem().cost->prefetch(level_.row(b + kAhead));
+      const Index ahead = b + context_.tuning.filter_prefetch;
+      if (ahead < end) context_.keys.problem().cost->prefetch(level_.row(ahead));
       if (!filter_->screen(job, unplaced_value(job, chunk_out.seen), buffer.scratch, buffer.filtered)) {
         ++buffer.failures;
         break;
@@ -350,7 +351,8 @@ std::vector<Index> append(std::vector<PricedChunk>& chunks, const SolverContext&
     candidate[c + 1] = candidate[c] + static_cast<Index>(chunks[c].slot.size());
   }
   const auto groups = static_cast<std::size_t>(group.back()), candidates = static_cast<std::size_t>(candidate.back());
-  const std::size_t room = candidates + candidates / 16;  // lists get columns later
+  const std::size_t room =
+      candidates + candidates / static_cast<std::size_t>(context.tuning.spare_candidates);  // lists get columns later
   out.slot.reserve(room), out.key.reserve(room), out.group_of.reserve(room), out.flow.reserve(room);
   out.begin.resize(groups), out.job.resize(groups), out.size.resize(groups), out.members.resize(groups);
   out.weight.resize(groups), out.next.resize(groups), out.slot.resize(candidates), out.key.resize(candidates);

@@ -29,7 +29,7 @@ namespace {
 // Returns the sum of each(k) for k in [0, n).
 template <class Each>
 Wide sum_of(Index n, Pool& pool, const Each& each) {
-  constexpr Index kChunk = 1 << 14;
+  constexpr Index kChunk = 1 << 14;  // groups
   std::vector<Wide> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)), 0);
   pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
     Wide sum = 0;
@@ -72,7 +72,7 @@ void RestrictedProblem::place(std::span<const Cost> prices, std::span<const Cost
     std::vector<Cost> taken;
     std::vector<std::pair<Index, Cost>> tied;  // group, units in no class yet
   };
-  constexpr Index kChunk = 1 << 14;
+  constexpr Index kChunk = 1 << 14;  // groups
   std::vector<Part> parts(static_cast<std::size_t>(Pool::chunks(groups(), kChunk)));
   pool.for_chunks(groups(), kChunk, [&](Index chunk, Index from, Index to) {
     Part& part = parts[static_cast<std::size_t>(chunk)];

@@ -148,7 +148,7 @@ void SspRepair::build(Slot s, Scratch& scratch) {
 // Builds the arcs of all classes at once, in threads, where many have excess: most will then be settled by some search.
 // After a stop no search begins.
 void SspRepair::build_all(Pool& pool) {
-  constexpr Index kClasses = 8;
+  constexpr Index kClasses = 8;  // of a chunk
   const auto giving = std::count_if(excess_.begin(), excess_.end(), [](Cost e) { return e > 0; });
   if (hub_ > tuning_.build_all_share * giving || stop_.poll(static_cast<Index>(r_.slot.size()))) return;
   pool.for_chunks(

@@ -60,7 +60,7 @@ class SspRepair {
 
  private:
   static constexpr Cost kInactive = -kForbidden;  // `low_` of a group with one candidate in the narrow box
-  static constexpr Index kChunk = 1 << 14;
+  static constexpr Index kChunk = 1 << 14;        // groups
 
   struct ExchangeArc {
     Cost key;

@@ -35,7 +35,7 @@ bool needs_perturbation(const RestrictedProblem& r, std::span<const Slot> duplic
 
 void remove_perturbation(RestrictedProblem& r, const KeyPerturber& breaker, const std::function<Index(Index)>& job_at,
                          const std::function<Cost(Index)>& weight_of, Pool& pool) {
-  constexpr Index kChunk = 1 << 14;
+  constexpr Index kChunk = 1 << 14;  // groups
   const auto n = static_cast<Index>(r.place_of.size());
   const Cost most = breaker.perturbation().spread - 1;
   std::vector<Wide> added(static_cast<std::size_t>(Pool::chunks(n, kChunk)), 0);

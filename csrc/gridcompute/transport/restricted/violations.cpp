@@ -18,7 +18,7 @@ constexpr double kRounding = 0x1p-48;  // relative rounding error of a needed sh
 // Rounds down to a double. Needed shifts are rounded up, so that the difference of one and a margin is below the true
 // one by its own rounding at most, and a shift is lowered by as much.
 double surely_below(Cost x) {
-  constexpr double kExact = 0x1p52;
+  constexpr double kExact = 0x1p52;  // integers up to here are doubles
   const double below = -round_up(-x);
   return std::fabs(below) < kExact ? below : std::nextafter(below, -std::numeric_limits<double>::infinity());
 }

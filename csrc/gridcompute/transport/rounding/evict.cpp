@@ -9,7 +9,7 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 1 << 16;
+constexpr Index kChunk = 1 << 16;  // jobs
 constexpr Cost kAny = std::numeric_limits<Cost>::max();
 
 // A possible move of a job from its class to another, or to none.

@@ -10,13 +10,13 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 1 << 16;
-constexpr Index kAhead = 16;  // jobs by which prefetching is ahead
+constexpr Index kChunk = 1 << 16;  // jobs
+constexpr Index kAhead = 16;       // jobs by which prefetching is ahead
 
 // Stable radix sort by descending weight, one byte at a time.
 template <class Weight>
 void sort_heaviest_first(std::vector<Index>& jobs, const Weight& weight) {
-  constexpr int kBits = 8, kValues = 1 << kBits;
+  constexpr int kBits = 8, kValues = 1 << kBits;  // of a pass of a radix sort
   Cost most = 0;
   for (const Index k : jobs) most = std::max(most, weight(k));
   std::vector<Index> next(jobs.size());
@@ -48,7 +48,7 @@ class RowReadBudget {
   }
 
  private:
-  static constexpr Index kPollEvery = 64;
+  static constexpr Index kPollEvery = 64;  // jobs between two polls of the stop
 
   Stop& stop_;
   Index rows_after_stop_, count_ = 0;

@@ -15,11 +15,6 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
-// A job whose margin exceeds what the box proves by less than this share of its class's radius is listed at once:
-// prices that leave the box a little then need no second question.
-constexpr double kNearBox = 0.25;
-// When more jobs are listed, so are those whose margin is larger by this share.
-constexpr double kAhead = 0.25;
 constexpr double kFloat = 0x1p-20;  // bounds the roundings of a margin, a float, after a subtraction
 
 std::vector<std::int32_t> local_rows(std::span<const Index> positions, Index first) {
@@ -215,7 +210,7 @@ bool ShardCoordinator::price(const SolverContext& context, const PriceBox& box, 
       setting);
   setting_ = setting.take();
   limits_.clear();
-  for (const Cost up : box.up) limits_.push_back(static_cast<double>(up) * (1 + kNearBox) + 1);
+  for (const Cost up : box.up) limits_.push_back(static_cast<double>(up) * (1 + options_.tuning->shard_box_margin) + 1);
   MessageWriter asked = question(Question::scan);
   asked.put_vector(limits_);
   hold(JobColumns(model_), {});  // samples make room: the listed jobs are held twice while they are merged
@@ -340,7 +335,7 @@ bool ShardCoordinator::list_doubtful(std::span<const Cost> prices, Cost margin, 
     if (removed_) below += lowered + std::fabs(below) * kFloat + 1;
     if (!(least_margins_[s] * (removed_ ? 1 - kFloat : 1) < below)) continue;
     any = true;
-    limits[s] = std::max(limits[s], below + std::fabs(below) * kAhead + 1);
+    limits[s] = std::max(limits[s], below + std::fabs(below) * options_.tuning->shard_list_margin + 1);
   }
   if (!any) return false;
   MessageWriter asked = question(Question::list_near);

@@ -59,7 +59,7 @@ void copy_rows(std::size_t count, std::size_t width, char* to, const Row& row) {
   }
 }
 
-constexpr Index kCheckedRows = 1 << 14;
+constexpr Index kCheckedRows = 1 << 14;  // of a chunk
 
 bool keys_fit(const std::int32_t* key, Index n, Index n_keys) {
   std::int32_t low = 0, high = -1;
@@ -69,7 +69,7 @@ bool keys_fit(const std::int32_t* key, Index n, Index n_keys) {
 
 // Returns the largest |value|; NaN where one is NaN or infinite. In lanes, which the compiler adds up at once.
 double largest_size(const double* values, Index n) {
-  constexpr Index kLanes = 8;
+  constexpr Index kLanes = 8;                     // independent extremes: compilers make vectors of them
   double most[kLanes] = {}, broken[kLanes] = {};  // broken: 0 where all are finite, else NaN
   Index k = 0;
   for (; k + kLanes <= n; k += kLanes) {

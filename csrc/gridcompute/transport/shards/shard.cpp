@@ -77,7 +77,7 @@ namespace {
 
 // Returns a bound below every cost but 0; -inf where the source has none at once. O(jobs x terms).
 double least_cost(const Problem& problem, Pool& pool, Stop& stop) {
-  constexpr Index kRows = 256;
+  constexpr Index kRows = 256;  // jobs: two buffers of 2 KB
   const CostSource& source = *problem.cost;
   // A chunk that a stop leaves out bounds nothing.
   std::vector<double> parts(static_cast<std::size_t>(Pool::chunks(source.n_jobs(), kChunk)), -kInf);
@@ -361,17 +361,12 @@ std::string Shard::list_wrong(Asked& asked) {
   asked.pool.for_chunks(
       level.n, kChunk,
       [&](Index chunk, Index begin, Index end) {
-        RowMinima::Scratch scratch;
-        for (Index b = begin; b < end; b += RowMinima::kBlock) {
-          const Index count = std::min(RowMinima::kBlock, end - b);
-          minima.compute(b, count, scratch);
-          for (Index k = b; k < b + count; ++k) {
-            const std::int32_t s = place(k);
-            if (s < 0 || margin_[k] < limits[static_cast<std::size_t>(s)]) continue;
-            if (scratch.low[k - b] < keys.at(k, s) + prices[static_cast<std::size_t>(s)])
-              parts[static_cast<std::size_t>(chunk)].push_back(static_cast<std::int32_t>(k));
-          }
-        }
+        minima.for_each(begin, end, [&](Index k, Cost low) {
+          const std::int32_t s = place(k);
+          if (s < 0 || margin_[k] < limits[static_cast<std::size_t>(s)]) return;
+          if (low < keys.at(k, s) + prices[static_cast<std::size_t>(s)])
+            parts[static_cast<std::size_t>(chunk)].push_back(static_cast<std::int32_t>(k));
+        });
       },
       &asked.stop);
   MessageWriter out;

@@ -1,51 +1,43 @@
 #include "gridcompute/transport/small/aggregate.hpp"
 
 #include <algorithm>
-#include <bitset>
 #include <numeric>
+
+#include "gridcompute/base/hash.hpp"
 
 namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kProbe = 64;  // rows sampled in the search for duplicates
-constexpr Slot kFirst = 8;    // sampled rows, or entries of a row, that usually suffice to rule duplicates out
-
-std::uint64_t mixed(std::uint64_t hash, std::uint64_t value) {
-  return (hash ^ value) * 0xFF51AFD7ED558CCDULL + (hash >> 29);
-}
-
-// Returns odd factors of a multilinear row hash, which vectorises; a chain of mixed() does not.
+// Returns odd factors of a multilinear row hash, which vectorises; a chain of hashed() does not.
 std::vector<std::uint64_t> factors(Slot n) {
   std::vector<std::uint64_t> out(static_cast<std::size_t>(n));
-  std::uint64_t last = 0x9E3779B97F4A7C15ULL;
-  for (std::uint64_t& x : out) x = (last = mixed(last, last >> 32)) | 1;
+  std::uint64_t last = kHashSeed;
+  for (std::uint64_t& x : out) x = (last = hashed(last, last >> 32)) | 1;
   return out;
 }
-
-struct Hashed {
-  std::uint64_t hash;
-  Index at;
-  bool operator<(const Hashed& other) const noexcept { return hash != other.hash ? hash < other.hash : at < other.at; }
-};
 
 template <class T>
 class Aggregator {
  public:
-  Aggregator(const DefaultInitVector<T>& keys, Index n, Slot columns, Index stride)
-      : keys_(keys), n_(n), columns_(columns), stride_(stride), factors_(factors(columns)) {}
+  Aggregator(const DefaultInitVector<T>& keys, Index n, Slot columns, Index stride, const Tuning& tuning)
+      : keys_(keys),
+        n_(n),
+        columns_(columns),
+        stride_(stride),
+        tuning_(tuning),
+        probe_(std::min(n, tuning.duplicate_probe_rows)),
+        factors_(factors(columns)) {}
 
   // Returns for each column the lowest column equal to it.
   [[nodiscard]] std::vector<Slot> columns() const {
-    std::vector<Hashed> hashed(static_cast<std::size_t>(columns_));
-    for (Slot s = 0; s < columns_; ++s) hashed[s] = {0, s};
-    const Index probe = std::min(n_, kProbe);
-    for (Index k = 0; k < probe; ++k) {
-      if (k == kFirst && copies(hashed) == 0) break;
-      const T* row = at(n_ * k / probe);
-      for (Slot s = 0; s < columns_; ++s) hashed[s].hash = mixed(hashed[s].hash, static_cast<std::uint64_t>(row[s]));
+    std::vector<std::uint64_t> hashes(static_cast<std::size_t>(columns_), 0);
+    for (Index k = 0; k < probe_; ++k) {
+      if (k == tuning_.duplicate_first_rows && more_differ(hashes, columns_ - 1)) break;
+      const T* row = at(n_ * k / probe_);
+      for (Slot s = 0; s < columns_; ++s) hashes[s] = hashed(hashes[s], static_cast<std::uint64_t>(row[s]));
     }
-    return representatives<Slot>(hashed, [&](Index a, Index b) {
+    return representatives(hashes, [&](Index a, Index b) {
       for (Index i = 0; i < n_; ++i) {
         if (at(i)[a] != at(i)[b]) return false;
       }
@@ -53,60 +45,37 @@ class Aggregator {
     });
   }
 
-  // Returns for each row the lowest row equal to it; empty where fewer than an eighth of the sampled rows have a
-  // duplicate.
+  // Returns for each row the lowest row equal to it; empty where too few of the sampled rows have a duplicate.
   [[nodiscard]] std::vector<std::int32_t> rows() const {
-    std::vector<Hashed> hashed;
-    const Index probe = std::min(n_, kProbe);
-    for (const Slot some : {std::min(kFirst, columns_), columns_}) {
-      hashed.clear();
-      for (Index k = 0; k < probe; ++k) hashed.push_back(hash_of(n_ * k / probe, some));
-      if (copies_at_most(hashed) * 8 < probe || copies(hashed) * 8 < probe) return {};
+    const Index copies = (probe_ + tuning_.duplicate_rows_share - 1) / tuning_.duplicate_rows_share;
+    std::vector<std::uint64_t> hashes;
+    for (const Slot some : {std::min(static_cast<Slot>(tuning_.duplicate_first_rows), columns_), columns_}) {
+      hashes.clear();
+      for (Index k = 0; k < probe_; ++k) hashes.push_back(hash_of(n_ * k / probe_, some));
+      if (more_differ(hashes, probe_ - copies)) return {};
     }
-    hashed.clear();
-    for (Index i = 0; i < n_; ++i) hashed.push_back(hash_of(i, columns_));
-    return representatives<std::int32_t>(hashed,
-                                         [&](Index a, Index b) { return std::equal(at(a), at(a) + columns_, at(b)); });
+    hashes.clear();
+    for (Index i = 0; i < n_; ++i) hashes.push_back(hash_of(i, columns_));
+    return representatives(hashes, [&](Index a, Index b) { return std::equal(at(a), at(a) + columns_, at(b)); });
   }
 
  private:
   [[nodiscard]] const T* at(Index row) const { return keys_.data() + row * stride_; }
 
-  [[nodiscard]] static Index copies(std::vector<Hashed> hashed) {
-    std::sort(hashed.begin(), hashed.end());
-    Index count = 0;
-    for (std::size_t k = 1; k < hashed.size(); ++k) count += hashed[k].hash == hashed[k - 1].hash ? 1 : 0;
-    return count;
-  }
-
-  // Returns an upper bound on copies(), from a bitmap of hash prefixes: no sort.
-  [[nodiscard]] static Index copies_at_most(std::span<const Hashed> hashed) {
-    constexpr int kBits = 10;
-    std::bitset<std::size_t{1} << kBits> met;
-    for (const Hashed& h : hashed) met.set(h.hash * 0x9E3779B97F4A7C15ULL >> (64 - kBits));
-    return static_cast<Index>(hashed.size()) - static_cast<Index>(met.count());
-  }
-
   // Hashes the first `columns` entries of a row.
-  [[nodiscard]] Hashed hash_of(Index row, Slot columns) const {
+  [[nodiscard]] std::uint64_t hash_of(Index row, Slot columns) const {
     std::uint64_t hash = 0;
     for (Slot s = 0; s < columns; ++s) hash += static_cast<std::uint64_t>(at(row)[s]) * factors_[s];
-    return {hash, row};
+    return hash;
   }
 
   // Returns each item's representative. An item whose hash collides with an unequal one stays by itself.
-  template <class Out, class Equal>
-  static std::vector<Out> representatives(std::vector<Hashed>& hashed, const Equal& equal) {
-    std::vector<Out> out(hashed.size());
-    std::iota(out.begin(), out.end(), Out{0});
-    std::sort(hashed.begin(), hashed.end());
-    std::size_t first = 0;
-    for (std::size_t k = 1; k < hashed.size(); ++k) {
-      if (hashed[k].hash != hashed[first].hash) {
-        first = k;
-      } else if (equal(hashed[first].at, hashed[k].at)) {
-        out[static_cast<std::size_t>(hashed[k].at)] = static_cast<Out>(hashed[first].at);
-      }
+  template <class Equal>
+  static std::vector<Slot> representatives(std::span<const std::uint64_t> hashes, const Equal& equal) {
+    std::vector<Slot> out = lowest_equal(hashes);
+    for (std::size_t k = 0; k < out.size(); ++k) {
+      const auto item = static_cast<Slot>(k);
+      if (out[k] != item && !equal(out[k], item)) out[k] = item;
     }
     return out;
   }
@@ -115,16 +84,17 @@ class Aggregator {
   Index n_;
   Slot columns_;
   Index stride_;
+  const Tuning& tuning_;
+  Index probe_;                         // rows sampled
   std::vector<std::uint64_t> factors_;  // (columns)
 };
 
 // Numbers the representatives and replaces each entry of `of` by its number; returns the representatives.
-template <class Out>
-std::vector<Index> numbered(std::vector<Out>& of) {
+std::vector<Index> numbered(std::vector<Slot>& of) {
   std::vector<Index> kept;
   for (std::size_t k = 0; k < of.size(); ++k) {
-    if (of[k] == static_cast<Out>(k)) {
-      of[k] = static_cast<Out>(kept.size());
+    if (of[k] == static_cast<Slot>(k)) {
+      of[k] = static_cast<Slot>(kept.size());
       kept.push_back(static_cast<Index>(k));
     } else {
       of[k] = of[static_cast<std::size_t>(of[k])];  // the representative has a lower index, so it is numbered already
@@ -149,8 +119,9 @@ std::vector<Run> runs_of(std::span<const Index> kept) {
 }  // namespace
 
 template <class T>
-AggregatedMatrix<T> aggregate(DefaultInitVector<T> keys, Index n, Slot columns, Index stride, Index unit, T pad) {
-  const Aggregator<T> merger(keys, n, columns, stride);
+AggregatedMatrix<T> aggregate(DefaultInitVector<T> keys, Index n, Slot columns, Index stride, Index unit, T pad,
+                              const Tuning& tuning) {
+  const Aggregator<T> merger(keys, n, columns, stride, tuning);
   AggregatedMatrix<T> out;
   out.column_of = merger.columns();
   out.row_of = merger.rows();
@@ -189,7 +160,7 @@ AggregatedMatrix<T> not_aggregated(DefaultInitVector<T> keys, Index n, Slot colu
 template AggregatedMatrix<std::int32_t> not_aggregated(DefaultInitVector<std::int32_t>, Index, Slot, Index);
 template AggregatedMatrix<Cost> not_aggregated(DefaultInitVector<Cost>, Index, Slot, Index);
 template AggregatedMatrix<std::int32_t> aggregate(DefaultInitVector<std::int32_t>, Index, Slot, Index, Index,
-                                                  std::int32_t);
-template AggregatedMatrix<Cost> aggregate(DefaultInitVector<Cost>, Index, Slot, Index, Index, Cost);
+                                                  std::int32_t, const Tuning&);
+template AggregatedMatrix<Cost> aggregate(DefaultInitVector<Cost>, Index, Slot, Index, Index, Cost, const Tuning&);
 
 }  // namespace gridcompute::transport

@@ -12,6 +12,7 @@
 
 #include "gridcompute/base/default_init.hpp"
 #include "gridcompute/base/types.hpp"
+#include "gridcompute/transport/tuning.hpp"
 
 namespace gridcompute::transport {
 
@@ -28,7 +29,7 @@ struct AggregatedMatrix {
 // reused. O(n * columns).
 template <class T>
 [[nodiscard]] AggregatedMatrix<T> aggregate(DefaultInitVector<T> keys, Index n, Slot columns, Index stride, Index unit,
-                                            T pad);
+                                            T pad, const Tuning& tuning);
 
 // Wraps a matrix without looking for duplicates.
 template <class T>

@@ -7,7 +7,6 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kBlock = 256;  // jobs read per block
-constexpr Index kProbe = 64;   // rows sampled for duplicates
 
 Index pairs_of(const QuantisedCost& keys) {
   const CostSource& cost = *keys.problem().cost;
@@ -66,7 +65,7 @@ bool CsrKeys<T>::read(const QuantisedCost& keys, Stop& stop, CostRangeStats& see
 template <class T>
 bool CsrKeys<T>::mostly_copies(const Tuning& tuning) const {
   const CsrKeyRows<T> all = rows(0);
-  const Index n = static_cast<Index>(begin_.size()) - 1, probe = std::min(n, kProbe);
+  const Index n = static_cast<Index>(begin_.size()) - 1, probe = std::min(n, tuning.duplicate_probe_rows);
   std::vector<std::int32_t> order;
   for (Index k = 0; k < probe; ++k) order.push_back(static_cast<std::int32_t>(n * k / probe));
   const auto less = [&](std::int32_t a, std::int32_t b) {
@@ -77,7 +76,7 @@ bool CsrKeys<T>::mostly_copies(const Tuning& tuning) const {
   std::sort(order.begin(), order.end(), less);
   Index copies = 0;
   for (std::size_t k = 1; k < order.size(); ++k) copies += less(order[k - 1], order[k]) ? 0 : 1;
-  return copies * tuning.listed_copies_share >= probe;
+  return copies * tuning.duplicate_rows_share >= probe;
 }
 
 template class CsrKeys<std::int32_t>;

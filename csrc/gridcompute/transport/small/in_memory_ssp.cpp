@@ -239,7 +239,7 @@ bool ClassGraphSsp<T, Rows>::run_paths() {
                          static_cast<std::size_t>(rows_.stride));
   exchange_rows_.assign(static_cast<std::size_t>(rows_.stride), T{0});
   n_exchange_rows_ = kSpareRow + 1;
-  if constexpr (kListed) exchange_index_ = SparseExchangeIndex<T>(rows_, members_);
+  if constexpr (kListed) exchange_index_ = SparseExchangeIndex<T>(rows_, members_, tuning_.direct_pairs_classes);
   for (Slot s = 0; s < columns_; ++s) {
     if constexpr (kListed) {
       exchange_index_.add_class(s, members_[s], spare_[s] > 0, members_[s].empty() ? nullptr : own_exchange_row(s));

@@ -118,10 +118,9 @@ bool scatter(const QuantisedCost& keys, const Level& level, Index stride, KeyMat
 }
 
 // Returns whether a key of the first job fits 32 bits in no unit that divides it: then the matrix does not either.
-bool too_wide(const QuantisedCost& keys, const Level& level) {
-  constexpr Slot kLooks = 4;
+bool too_wide(const QuantisedCost& keys, const Level& level, const Tuning& tuning) {
   if (level.n == 0 || !keys.problem().cost->singles()) return false;
-  for (Slot s = 0; s < std::min(keys.n_slots(), kLooks); ++s) {
+  for (Slot s = 0; s < std::min(keys.n_slots(), tuning.narrow_probe_keys); ++s) {
     const Cost key = keys.at(level.row(0), s);
     if (key >= kForbidden || key == 0) continue;
     const auto size = static_cast<std::uint64_t>(key < 0 ? -key : key);
@@ -134,9 +133,9 @@ bool too_wide(const QuantisedCost& keys, const Level& level) {
 
 template <class T>
 bool read_key_matrix(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix<T>& out, Stop& stop,
-                     CostRangeStats& seen) {
+                     CostRangeStats& seen, const Tuning& tuning) {
   if constexpr (std::is_same_v<T, std::int32_t>)
-    if (too_wide(keys, level)) return false;
+    if (too_wide(keys, level, tuning)) return false;
   out.keys.resize(static_cast<std::size_t>(level.n * stride));
   if constexpr (std::is_same_v<T, std::int32_t>)
     if (keys.int32() != nullptr && keys.perturbation().none()) return copy(keys, level, stride, out, stop, seen);
@@ -147,7 +146,8 @@ bool read_key_matrix(const QuantisedCost& keys, const Level& level, Index stride
 }
 
 template bool read_key_matrix(const QuantisedCost&, const Level&, Index, KeyMatrix<std::int32_t>&, Stop&,
-                              CostRangeStats&);
-template bool read_key_matrix(const QuantisedCost&, const Level&, Index, KeyMatrix<Cost>&, Stop&, CostRangeStats&);
+                              CostRangeStats&, const Tuning&);
+template bool read_key_matrix(const QuantisedCost&, const Level&, Index, KeyMatrix<Cost>&, Stop&, CostRangeStats&,
+                              const Tuning&);
 
 }  // namespace gridcompute::transport

@@ -12,8 +12,6 @@ namespace gridcompute::transport {
 
 namespace {
 
-// Epsilons by which prices fall between phases, at most: AuctionState::lower_prices().
-constexpr Cost kLoweredEpsilons = 4;
 // Jobs or rows between two polls of the stop.
 constexpr Index kPollEvery = 256;
 constexpr std::int32_t kNoJob = -1, kHubArc = -2;
@@ -175,13 +173,13 @@ bool NearAssignment::run_auction() {
   const std::vector<Cost> weights(static_cast<std::size_t>(n_), 1);
   std::vector<Cost> capacity(capacity_.begin(), capacity_.end());
   capacity.push_back(0);  // the padding of lists
-  auction::AuctionState state(lists_, weights, capacity);
-  Cost epsilon = state.first_epsilon(tuning_.auction_phases, tuning_.auction_factor);
+  auction::AuctionState state(lists_, weights, capacity, tuning_);
+  Cost epsilon = state.first_epsilon();
   Index bids_left = tuning_.near_bids * n_;
   for (int k = 0; k < tuning_.auction_phases; ++k) {
     if (k > 0) {
       state.lower_prices(epsilon);
-      lists_.lower_bounds(kLoweredEpsilons * epsilon);
+      lists_.lower_bounds(std::max<Cost>(1, tuning_.auction_fall) * epsilon);
       epsilon = std::max<Cost>(1, epsilon / tuning_.auction_factor);
     }
     if (state.run_phase(epsilon, bids_left, stop_)) continue;

@@ -222,10 +222,10 @@ Outcome with_keys_in_memory(const QuantisedCost& keys, const Level& level, bool 
       }
     }
     KeyMatrix<T> keys_read;
-    if (!read_key_matrix(keys, level, stride, keys_read, stop, seen))
+    if (!read_key_matrix(keys, level, stride, keys_read, stop, seen, tuning))
       return stop.requested() ? Outcome::given_up : Outcome::unreadable;
     AggregatedMatrix<T> merged =
-        merging ? aggregate(std::move(keys_read.keys), level.n, columns, stride, kPad, KeyLimits<T>::kForbid)
+        merging ? aggregate(std::move(keys_read.keys), level.n, columns, stride, kPad, KeyLimits<T>::kForbid, tuning)
                 : not_aggregated(std::move(keys_read.keys), level.n, columns, stride);
     const DenseKeyRows<T> matrix{merged.keys.data(), merged.stride};
     SmallProblem<T, DenseKeyRows<T>> small(std::move(merged), matrix, keys_read.shift, level, weights, stop, stats,

@@ -6,8 +6,8 @@ namespace gridcompute::transport {
 
 template <class T>
 SparseExchangeIndex<T>::SparseExchangeIndex(const CsrKeyRows<T>& rows,
-                                            const std::vector<std::vector<JobUnits<T>>>& members)
-    : rows_(rows), columns_(members.size()), tables_(columns_ <= kTables) {
+                                            const std::vector<std::vector<JobUnits<T>>>& members, std::size_t direct)
+    : rows_(rows), columns_(members.size()), tables_(columns_ <= direct) {
   std::int32_t last = -1;
   for (const auto& here : members)
     for (const JobUnits<T>& m : here) last = std::max(last, m.row);

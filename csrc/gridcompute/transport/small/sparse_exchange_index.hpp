@@ -6,7 +6,7 @@
 // Data structure.  The jobs of each pair: an array sorted by pair for the initial members, linked chains for those
 // inserted later. Entries of jobs that have left stay and are skipped (lazy deletion).
 //
-// Memory.  Up to kTables classes the pairs are addressed directly, 12 bytes a pair. Beyond, by hashing: memory is
+// Memory.  Up to a number of classes the pairs are addressed directly, 12 bytes a pair. Beyond, by hashing: memory is
 // proportional to the listed pairs that some member ever had, whatever the number of classes.
 #pragma once
 
@@ -23,8 +23,10 @@ template <class T>
 class SparseExchangeIndex {
  public:
   SparseExchangeIndex() = default;
-  // Prepares for these members of all classes, one unit each; add_class() must follow for each class in order.
-  SparseExchangeIndex(const CsrKeyRows<T>& rows, const std::vector<std::vector<JobUnits<T>>>& members);
+  // Prepares for these members of all classes, one unit each; add_class() must follow for each class in order. Pairs
+  // are addressed directly up to `direct` classes.
+  SparseExchangeIndex(const CsrKeyRows<T>& rows, const std::vector<std::vector<JobUnits<T>>>& members,
+                      std::size_t direct);
   // Enters the members of class a and computes its row of W (null where it needs none).
   void add_class(Slot a, const std::vector<JobUnits<T>>& members, bool spare, T* row);
 
@@ -41,7 +43,6 @@ class SparseExchangeIndex {
   }
 
  private:
-  static constexpr std::size_t kTables = 1024;  // classes up to which pairs are addressed directly: 12 MB
   static constexpr std::size_t kAbsent = std::numeric_limits<std::size_t>::max();
 
   struct Exchange {
