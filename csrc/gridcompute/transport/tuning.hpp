@@ -155,23 +155,24 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(Index, exact_objective_costs, 1 << 22, 0, 1 << 30, "costs", "beyond these the objective is not summed exactly",    \
     kBench)                                                                                                            \
   X(Index, cancel_list_steps, 1 << 24, 1, 1 << 28, "steps", "of cycle canceling on lists", kBench)                     \
-  X(Index, cancel_steps, 1 << 22, 1, 1 << 28, "steps", "of cycle canceling on all costs", kBench)                      \
-  X(Index, cancel_steps_cost, 8, 0, 1 << 10, "steps a cost", "more of them", kBench)                                   \
-  X(std::size_t, near_pairs, 1 << 22, 1, 1 << 22, "pairs", "near classes of all jobs, of 24 bytes, at most", kBench)   \
+  X(Index, cancel_steps, 1 << 22, 1 << 22, 1 << 28, "steps", "of cycle canceling on all costs", kBench)                \
+  X(Index, cancel_steps_cost, 8, 8, 1 << 10, "steps a cost", "more of them", kBench)                                   \
+  X(std::size_t, near_pairs, 1 << 22, 1 << 22, 1 << 24, "pairs", "near classes of all jobs, of 24 bytes, at most",     \
+    kBench)                                                                                                            \
   X(Index, few_pairs, 1 << 12, 0, 1 << 22, "pairs", "near classes that are few, so that cycles are canceled at once",  \
     kBench)                                                                                                            \
   X(Index, few_pairs_share, 4, 1, 1 << 20, "1 / share of costs", "or this share, before another method is tried",      \
     kBench)                                                                                                            \
-  X(double, near_margins, 8, 1, 1 << 10, "roundings a class", "margin within which a class is near", kBench)           \
+  X(double, near_margins, 8, 8, 1 << 10, "roundings a class", "margin within which a class is near", kBench)           \
   X(Index, counted_classes, 64, 0, 1 << 20, "classes", "shortest row that is listed without being counted first",      \
     kBench)                                                                                                            \
-  X(std::size_t, lowered_pairs, 1 << 18, 0, 1 << 22, "pairs", "of jobs and classes, up to which prices are lowered",   \
-    kBench)                                                                                                            \
-  X(double, lowered_excess, 0x1p20, 1, 0x1p60, "ratio",                                                                \
+  X(std::size_t, lowered_pairs, 1 << 18, 1 << 18, 1 << 22, "pairs",                                                    \
+    "of jobs and classes, up to which prices are lowered", kBench)                                                     \
+  X(double, lowered_excess, 0x1p20, 1, 0x1p20, "ratio",                                                                \
     "of the largest price to all that is paid, from which they are", kBench)                                           \
   /* Finer units (exact/resolution_refinement.cpp). */                                                                 \
-  X(double, finer, 8, 1, 0x1p20, "ratio", "of units, from which costs that are capped are solved again", kBench)       \
-  X(double, finer_shifted, 0x1p10, 1, 0x1p40, "ratio", "the same for shifted costs, which take longer to read",        \
+  X(double, finer, 8, 1, 8, "ratio", "of units, from which costs that are capped are solved again", kBench)            \
+  X(double, finer_shifted, 0x1p10, 1, 0x1p10, "ratio", "the same for shifted costs, which take longer to read",        \
     kBench)                                                                                                            \
   X(Index, doubtful_share, 32, 1, 1 << 20, "1 / share of jobs", "in doubt, or with two near classes, at most", kBench) \
   X(Index, doubtful_jobs, 1 << 10, 0, 1 << 20, "jobs", "or this number of them", kBench)                               \
