@@ -126,9 +126,13 @@ native: native-asan native-tsan ## the native tests under ASan, UBSan and TSan (
 # The extension built in two other ways, each in a folder of its own, and some of its tests on it: by g++ for a named CPU
 # with the address sanitizer and all assertions (which brings the widest vectors under the sanitizer), and by clang.
 
-VARIANT_TESTS := $(addprefix tests/unit/test_,transport_edges.py transport_few.py transport_gangs.py transport_gap.py \
-	transport_given.py transport_sparse_rows.py transport_ties.py implicit_costs.py assignment.py flow.py matcher.py \
-	matcher_costs.py matcher_edges.py grid_exchange.py)
+VARIANT_TESTS := tests/unit/solvers/test_transport_edges.py tests/unit/solvers/test_transport_few.py \
+	tests/unit/solvers/test_transport_gangs.py tests/unit/solvers/test_transport_gap.py \
+	tests/unit/solvers/test_transport_given.py tests/unit/solvers/test_transport_sparse_rows.py \
+	tests/unit/solvers/test_transport_ties.py tests/unit/costs/test_implicit_costs.py \
+	tests/unit/solvers/test_assignment.py tests/unit/solvers/test_flow.py tests/unit/live/test_matcher.py \
+	tests/unit/live/test_matcher_costs.py tests/unit/live/test_matcher_edges.py \
+	tests/unit/grid/planner/test_grid_exchange.py
 
 # $(1) name, $(2) environment of the build, $(3) of the tests, $(4) the tests, $(5) a command that says whether it can be had,
 # $(6) what it needs

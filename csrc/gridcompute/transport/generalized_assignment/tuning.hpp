@@ -4,7 +4,7 @@
 // (the native fuzz test draws them at random). Numbers fixed by a proof (bits of sums, rounding slack) stay beside it.
 //
 // Measured on: kGaps, the gap reached in a fixed number of steps on jobs of demand 1..8 and 1..100, 20 to 2000 of them
-// in 4 to 40 classes with little or no spare capacity (the shapes of tests/unit/test_transport_gangs.py); flatness not
+// in 4 to 40 classes with little or no spare capacity (the shapes of test_transport_gangs.py); flatness not
 // on record.
 #pragma once
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gridcompute import InvalidProblemError, forecast
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import forecast_oracle
 from real_data import find, here
 

@@ -14,7 +14,7 @@ from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.planner.constraints import CouplingConstraints
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "own-tables.md"
+DOCS = Path(__file__).resolve().parents[4] / "docs" / "how-to" / "own-tables.md"
 TABLES = ("jobs", "sites", "classes", "energy", "corridors", "quotas")
 _PACKAGED = grid.east_west(n_jobs=40, seed=2)
 _APART = np.full((len(_PACKAGED.classes.accelerator_names), len(_PACKAGED.quotas)), np.inf)

@@ -15,7 +15,7 @@ import gridcompute as gc
 from gridcompute import InvalidProblemError, forecast, rolling
 from gridcompute.rolling.starts import best_saving_rate
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import replay_oracle
 from real_data import find, here, with_data
 
