@@ -22,6 +22,12 @@ def level_of(src: str) -> str:
     return "-O3" if FAST.search(src) or VECTORS.search(Path(src).read_text()) else "-O2"
 
 
+def rank(obj: str, build_temp: str) -> int:
+    """The place of an object in the link: those compiled for speed come first."""
+    src = Path(obj).relative_to(build_temp).with_suffix(".cpp")
+    return ("-O3", "-O2", "-Os").index(level_of(str(src))) if src.exists() else 0
+
+
 class Build(build_ext):
     """Replaces O3 by the level of each source, and links what is compiled for speed first.
 
@@ -31,15 +37,16 @@ class Build(build_ext):
 
     def build_extensions(self) -> None:
         """Compile and link."""
-        for extension in self.extensions:
-            extension.sources.sort(key=lambda src: ("-O3", "-O2", "-Os").index(level_of(src)))
-        compiled = self.compiler._compile
+        compiled, linked = self.compiler._compile, self.compiler.link_shared_object
 
         def sized(obj, src, ext, cc_args, extra_postargs, pp_opts):
             flags = [level_of(src) if flag == "-O3" else flag for flag in extra_postargs]
             compiled(obj, src, ext, cc_args, flags, pp_opts)
 
-        self.compiler._compile = sized
+        def fast_first(objects, *args, **kwargs):
+            linked(sorted(objects, key=lambda obj: rank(obj, self.build_temp)), *args, **kwargs)
+
+        self.compiler._compile, self.compiler.link_shared_object = sized, fast_first
         super().build_extensions()
 
 
