@@ -250,7 +250,7 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(double, slope_past, -0.8, -100, 0, "of the first slope", "at the end of a step that was too long", kBench)         \
   X(double, width_first, 8, 1, 1 << 10, "1 / share of the median radius", "first smoothing width", kBench)             \
   X(double, width_shrink, 4, 1.1, 100, "ratio", "of smoothing widths from step to step", kBench)                       \
-  X(std::size_t, width_rank, 4, 1, 1 << 10, "1 / share of gaps", "below the smoothing width, at most", kBench)         \
+  X(std::size_t, width_rank, 4, 2, 1 << 10, "1 / share of gaps", "below the smoothing width, at most", kBench)         \
   X(Index, width_active, 2, 1, 1 << 10, "groups a class", "that are split at the last width", kBench)                  \
   X(Index, error_active, 100, 1, 1 << 20, "groups a class",                                                            \
     "that are split for the error estimate; few would leave the Laplacian in pieces, which looks like error", kBench)  \
