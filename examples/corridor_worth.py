@@ -168,7 +168,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--gap", type=float, default=0.001)
     parser.add_argument("--stages", nargs="+", choices=list(STAGES), default=list(STAGES))
     parser.add_argument("--rows", type=Path, help="a JSON file to write the rows into")
-    parser.add_argument("--read", type=Path, help="such a file, in place of solving")
+    parser.add_argument("--read", type=Path, help="a file written by --rows, in place of solving")
     parser.add_argument("--out", type=Path, help="an SVG file to draw the table into")
     asked = parser.parse_args(arguments)
     if asked.read:

@@ -250,6 +250,7 @@ def test_hooks_that_stop_or_raise_at_any_stage(
     """If this fails, a stop between two stages loses the plan, or leaves a thread behind.
 
     One world is planned as large ones are, by prices and dives, the other as one integer program.
+    Slow: each case solves its world to the end and again twice for each stop, some tens of times.
     """
     if not whole:
         monkeypatch.setattr(exact, "MOST_RELAXED", 0)

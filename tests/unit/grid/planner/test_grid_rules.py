@@ -170,14 +170,15 @@ def test_a_plan_under_the_rule_is_certified_and_kept(tmp_path: Path) -> None:
     problem = grid.east_west(n_jobs=60, seed=1)
     problem = problem.replace(mandate=grid.Mandate(share=0.0))
     strict = grid.DirectRule(used=1.0, of_load=0.7)
-    plan = gc.match(problem.replace(direct_rule=strict), gap=1.0)
+    plan = gc.match(problem.replace(direct_rule=strict), gap=0.05)
     assert plan.verify().valid, str(plan.verify())
     assert plan.bound_yuan <= plan.objective_yuan
     again = grid.read_plan(grid.write_plan(plan, tmp_path))
     assert again.problem.direct_rule == strict
     assert again.verify().valid
     unruled_day = grid.DirectRule(used=0.0, of_load=0.0)
-    free = grid.whatif(plan, direct_rule=unruled_day, gap=1.0).after
+    # Looser: without the rule five CPU seconds end at 0.34, and 0.5 takes a quarter of a second.
+    free = grid.whatif(plan, direct_rule=unruled_day, gap=0.5).after
     used, unruled = (grid.audit(p).direct["own_used"] for p in (plan, free))
     new = problem.sites.new
     assert used[new].mean() > unruled[new].mean() + 0.02
