@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,8 +62,9 @@ class SlotTypes:
                 f"guarantees of {known}",
                 field,
             )
-        if isinstance(given, str):
-            raise TypeError(f"{field} must be a sequence of names, not str")
+        single = isinstance(given, (str, bytes)) or getattr(given, "ndim", 1) == 0
+        if single or not isinstance(given, Iterable):
+            raise TypeError(f"{field} must be a sequence of names, not {type(given).__name__}")
         types: Sequence[Any] = list(given)
         if len(types) != n:
             raise InvalidProblemError(

@@ -94,7 +94,7 @@ def _shown(op: Rolling) -> tuple[slice, list[str], str]:
 
 
 def _time(hours: float) -> str:
-    """Say when so many hours have passed, to the minute."""
+    """Return a time, hours from the start, as day and clock."""
     minutes = round(hours * 60)
     return f"day {minutes // (_DAY * 60) + 1}, {minutes // 60 % _DAY:02d}:{minutes % 60:02d}"
 

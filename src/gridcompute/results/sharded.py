@@ -133,7 +133,7 @@ class ShardedProblem:
     Parameters
     ----------
     model : CostModel
-        The tables of its costs.
+        What the costs of all shards have in common.
     rows : sequence of int
         Jobs of each shard.
     capacity : int64 array

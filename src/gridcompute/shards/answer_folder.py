@@ -48,8 +48,8 @@ class AnswerFolder:
     Raises
     ------
     InvalidProblemError
-        A file, a folder that is not empty, or one that was begun by a version of this library whose
-        shards speak otherwise.
+        A file, a folder that is not empty, or one that was begun by a version of this library with
+        another shard protocol.
     """
 
     def __init__(self, out: str | os.PathLike[str], problem: Sequence[Any]) -> None:

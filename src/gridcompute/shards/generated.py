@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import _checks
@@ -9,7 +10,7 @@ from .source import CACHE_BYTES, ShardSource
 from .spec import CostSpec, cost_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -34,20 +35,27 @@ class GeneratedJobs(ShardSource):
             raise TypeError(f"columns_of must be callable, not {type(columns_of).__name__}")
         n_jobs = _checks.whole("n_jobs", n_jobs, 0, 2**62)
         if spec.typed:
-            spec = spec.of_samples(columns_of(0, min(1, n_jobs)))
+            spec = spec.of_samples(_checked(columns_of(0, min(1, n_jobs))))
         super().__init__(spec, n_jobs, rows_per_shard, cache_bytes)
         self._columns_of = columns_of
 
     def read(self, shard: int, threads: int = 1) -> PartColumns:  # noqa: ARG002 - it is one call
         """Make the columns of a shard."""
         first, n = self.first(shard), self.rows[shard]
-        arrays = self._columns_of(first, first + n)
+        arrays = _checked(self._columns_of(first, first + n))
         return self.spec.columns_of(arrays, n, f"columns_of({first}, {first + n})")
 
     def fingerprint(self) -> Sequence[Any]:
         """Return the shape and the function's name: what it makes is not read."""
         name = getattr(self._columns_of, "__qualname__", type(self._columns_of).__name__)
         return ("generated", self.n_jobs, self.rows[:1], name)
+
+
+def _checked(found: Any) -> Any:
+    """Check that a function returned columns by name; data frames have them as well."""
+    if not isinstance(found, Mapping) and not hasattr(found, "columns"):
+        raise TypeError(f"columns_of must return a mapping of columns, not {type(found).__name__}")
+    return found
 
 
 def generated(
@@ -69,7 +77,8 @@ def generated(
     columns_of : callable
         ``columns_of(first, last)`` returns the columns of the jobs first to last - 1: a mapping
         from names to arrays, which must not change afterwards. It must return the same whenever it
-        is called, and is called from another thread than the caller's, one call at a time.
+        is called. A solve calls it from another thread than the caller's, one call at a time; with
+        `cost` it is called once before, by this function on the caller's thread.
     terms : sequence of (table, key, coef), optional
         As of `Terms`; key and coef are names of columns, or None.
     cost : SlotKernel or str, optional
@@ -95,7 +104,8 @@ def generated(
     InvalidProblemError
         A table, a name or a number that does not fit; the columns are checked when they are made.
     TypeError
-        `columns_of` is not callable, a key is no name, or both or none of `terms` and `cost`.
+        `columns_of` is not callable or returns no mapping, a key is no name, or both or none of
+        `terms` and `cost`.
 
     Notes
     -----

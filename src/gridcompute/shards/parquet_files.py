@@ -100,7 +100,7 @@ class ParquetJobs(ShardSource):
             status = path.stat()
             self._stamps.append((str(path), status.st_size, status.st_mtime_ns))
             at = self._add_file(path, spec, at, kinds)
-        self._stored = {name: _values(_empty(kind)) for name, (kind, _) in kinds.items()}
+        self._stored = {name: _values(name, _empty(kind)) for name, (kind, _) in kinds.items()}
         if spec.typed:
             if not kinds and spec.names:
                 raise InvalidProblemError(
@@ -221,7 +221,7 @@ class ParquetJobs(ShardSource):
                     name,
                     group.first + index,
                 )
-            arrays[name] = _values(column)
+            arrays[name] = _values(name, column, group)
         return arrays
 
     def fingerprint(self) -> Sequence[Any]:
@@ -236,15 +236,22 @@ def _empty(kind: Any) -> Any:
     return pa.chunked_array([], kind)
 
 
-def _values(column: Any) -> NDArray[Any]:
-    """Return the values of a column; of lists of one length as a matrix."""
+def _values(name: str, column: Any, group: _Group | None = None) -> NDArray[Any]:
+    """Return the values of a column of a row group; of lists of one length as a matrix."""
     import pyarrow.types as types
 
     if not types.is_fixed_size_list(column.type):
         return cast("NDArray[Any]", column.to_numpy())
     parts = [chunk.flatten() for chunk in column.chunks]
-    if any(part.null_count for part in parts):
-        raise InvalidProblemError("files: found a null in a row of costs, needed numbers", "files")
+    if group is not None and any(part.null_count for part in parts):
+        nulls = np.concatenate([part.is_null().to_numpy(zero_copy_only=False) for part in parts])
+        job, slot = divmod(int(nulls.argmax()), column.type.list_size)
+        raise InvalidProblemError(
+            f"files: found a null in {name}[{group.first + job}, {slot}] ({group.path}), needed "
+            "numbers",
+            name,
+            group.first + job,
+        )
     dtype = column.type.value_type.to_pandas_dtype()
     values = [part.to_numpy(zero_copy_only=False) for part in parts]
     joined = values[0] if len(values) == 1 else np.concatenate([np.empty(0, dtype), *values])
@@ -266,7 +273,11 @@ def _check_kind(name: str, kind: Any, spec: CostSpec, path: Path) -> None:
         good |= needed == "plain" and types.is_boolean(stored)
     if good:
         return
-    shown = "bool, integers or floats" if needed == "plain" else needed
+    shown = {
+        "plain": "bool, integers or floats",
+        "rows of floats": "lists of one length, float32 or float64, such as "
+        "pyarrow.list_(pyarrow.float64(), n_slots)",
+    }.get(needed, needed)
     raise TypeError(f"files: column {name!r} of {path} must be {shown}, not {kind}")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from .. import _checks, _core
+from .._log import log
 from ..costs.jit import fingerprint
 from ..costs.kernels import BoundKernel, Kernel, SlotKernel
 from ..costs.terms import Terms
@@ -282,7 +283,10 @@ class FormulaSpec(CostSpec):
 
     def identity(self) -> Sequence[Any]:
         """Return digests of the formula and its arrays; never the same where it is not known."""
-        known = fingerprint(self._cost.kernel.formula) or os.urandom(16).hex()
+        known = fingerprint(self._cost.kernel.formula)
+        if known is None:
+            log("transport: what the formula refers to is not known: out= begins again")
+            known = os.urandom(16).hex()
         arrays = {**self._cost.slots, **self._cost.shared}
         parts = [(name, a.dtype.str, a.shape, _digest(a)) for name, a in sorted(arrays.items())]
         return ("formula", known, self.unplaced, sorted(self._dtypes.items()), *parts)
@@ -292,7 +296,7 @@ class FormulaSpec(CostSpec):
         for name in self._cost.job_names:
             field, dtype = f"{where}: {name}", self._dtypes[name]
             array = _one_dimension(field, name, arrays[name], n)
-            if not np.can_cast(array.dtype, dtype, "safe"):
+            if array.dtype.newbyteorder("=") != dtype:
                 raise TypeError(
                     f"{field} must be {dtype}, for which the formula was compiled, "
                     f"not {array.dtype}"

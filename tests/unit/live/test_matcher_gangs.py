@@ -494,6 +494,9 @@ def test_types_are_refused_with_a_reason(more: Any, message: str) -> None:
     with pytest.raises(InvalidProblemError) as caught:
         typed(**more)
     assert message in str(caught.value)
+    for wrong in (5, b"fast", np.array(5)):
+        with pytest.raises(TypeError, match="slot_types"):
+            typed(slot_types=wrong)
 
 
 def test_types_of_new_classes_and_of_snapshots(tmp_path: Path) -> None:

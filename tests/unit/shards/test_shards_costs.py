@@ -148,6 +148,20 @@ def test_what_does_not_fit_is_said() -> None:
 
     with pytest.raises(TypeError, match="job_family must be int16, for which the formula was"):
         gc.transport(gc.shards.generated(40, changing, cost=cost), capacity)
+    first = np.array([0.5, *[2**53 + 1] * 39], object)
+    later = {**columns, "job_work": first}
+
+    def rounded(a: int, b: int):
+        part = {name: column[a:b] for name, column in later.items()}
+        return {**part, "job_work": part["job_work"].astype(float if b - a == 1 else np.int64)}
+
+    with pytest.raises(TypeError, match="job_work must be float64, for which the formula was"):
+        gc.transport(gc.shards.generated(40, rounded, cost=cost), capacity)
+    for kind in (cost, "row"):
+        with pytest.raises(TypeError, match="must return a mapping of columns, not NoneType"):
+            gc.shards.generated(40, lambda _a, _b: None, cost=kind)
+    with pytest.raises(TypeError, match="must return a mapping of columns, not list"):
+        gc.transport(gc.shards.generated(40, lambda _a, _b: [], terms=table), capacity)
     narrow = {name: column.copy() for name, column in columns.items()}
     wide = gc.shards.generated(
         40,

@@ -270,6 +270,22 @@ def test_columns_without_numbers_are_named_before_a_solve(tmp_path: Path) -> Non
         solve("family", "row")
 
 
+def test_rows_of_costs_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    """Lists of any length, with what to write in their place; a null, with its job and class."""
+    rows = [[1.0, 2.0]] * 4
+    pq.write_table(
+        pa.table({"row": pa.array(rows, pa.list_(pa.float64()))}), tmp_path / "a.parquet"
+    )
+    with pytest.raises(TypeError, match=r"lists of one length.*pyarrow\.list_\(pyarrow\.float64"):
+        gc.shards.parquet(tmp_path / "a.parquet", cost="row")
+    rows[3] = [1.0, None]
+    fixed = pa.array(rows, pa.list_(pa.float64(), 2))
+    pq.write_table(pa.table({"row": fixed}), tmp_path / "a.parquet", row_group_size=3)
+    with pytest.raises(gc.InvalidProblemError, match=r"null in row\[3, 1\] .*a\.parquet") as error:
+        gc.transport(gc.shards.parquet(tmp_path / "a.parquet", cost="row"), [2, 2])
+    assert (error.value.field, error.value.index) == ("row", 3)
+
+
 def test_integers_that_float64_does_not_hold_are_refused(tmp_path: Path) -> None:
     """A coefficient of 2**53 + 1 in the second row group of a shard is not rounded."""
     columns = {"work": np.array([1, 2, 2**53 + 1, 4]), "family": np.array([0, 1, 0, 1])}

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["KIND", "read_state", "write_state"]
 
 KIND = "grid.Rolling"
+#: Of what is in the file; 1 had neither the step nor the start of its problem, and said no number.
+FORMAT = 2
 TABLES: dict[str, type[Columns]] = {
     "jobs": Jobs,
     "sites": Sites,
@@ -53,7 +55,12 @@ def write_state(
     path: str | PathLike[str], world: Problem, state: State, settings: dict[str, Any]
 ) -> None:
     """Write a snapshot."""
-    meta: dict[str, Any] = {"settings": settings, "clock": state.clock, "history": state.history}
+    meta: dict[str, Any] = {
+        "format": FORMAT,
+        "settings": settings,
+        "clock": state.clock,
+        "history": state.history,
+    }
     arrays: dict[str, Any] = {}
     meta["tables"] = {}
     for name in TABLES:
@@ -104,9 +111,17 @@ def read_state(path: str | PathLike[str]) -> tuple[Problem, State, dict[str, Any
     Raises
     ------
     InvalidProblemError
-        The file is no snapshot of an operator, or its parts do not fit each other.
+        The file is no snapshot of an operator, another version wrote it, or its parts do not fit
+        each other.
     """
     meta, arrays = snapshot_file.read(path, kind=KIND)
+    found = meta.get("format", 1)
+    if found != FORMAT:
+        raise InvalidProblemError(
+            f"{path}: format: found {found!r:.20}, needed {FORMAT}: another version of gridcompute "
+            "wrote it; restore it there, or begin a new operator",
+            "path",
+        )
     try:
         world = _world_of(meta, arrays)
         state = _state_of(meta, arrays, world)

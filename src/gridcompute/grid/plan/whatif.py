@@ -10,6 +10,7 @@ import numpy as np
 from ... import _checks
 from ..._html import table
 from ...errors import InvalidProblemError
+from ..planner.settings import GAP_OF_PLAN, LEAST_GAP, MOST_GAP
 from ..tables.corridors import GB_PER_GBIT_S_HOUR
 from .compare import Comparison
 
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 __all__ = ["WhatIf", "changed", "whatif"]
-
-#: The gap asked for, as a part of the plan's own, and at least and at most: where a plan's own gap
-#: is some percents, as with few jobs, its placement would be good enough after nearly any change.
-GAP_OF_PLAN, LEAST_GAP, MOST_GAP = 1.5, 1e-4, 0.01
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 from ...errors import InfeasibleError
 from .integer_program import IntegerProgram
 from .options import count_options, open_options, priced
+from .settings import MOST_RELAXED, MOST_SEARCHED, POLISHED, RELAXED_PART, SEARCH_STEPS
 
 if TYPE_CHECKING:
     from ..tables.column import Bools, Floats
@@ -24,18 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["is_small", "reduced_costs", "solve_exactly"]
 
-#: Options at most, and steps of the simplex method that the search may take. The 200 contested days
-#: of the tests take 1,200 at most; with 60,000 forty gangs of a small world kept it busy for half a
-#: minute.
-MOST_OPTIONS, MOST_STEPS = 6_000, 5_000
-#: Options up to which the prices come from the program with jobs in fractions, though no search is
-#: made. With 6,600 (60 jobs) it takes 0.1 s of one processor, and a walk that proves less 0.45 s;
-#: with 9,000 it takes 0.6 s, with 20,000 ten.
-MOST_RELAXED = 8_000
-#: Part of the time left that it may take: a walk to prices and a plan need some of it if it fails.
-RELAXED_PART = 0.6
-#: A gap no wider than this is asked for to have the best plan, and the search goes on to its end.
-POLISHED = 1e-3
 #: Part of the cost that is as good as nothing: about the solver's own tolerance.
 SAME = 1e-6
 
@@ -62,7 +51,7 @@ def solve_exactly(state: PlannerState) -> bool:
     if relaxed is None:
         return False
     state.look(relaxed.y)
-    if state.finished() or len(options.job) > MOST_OPTIONS:
+    if state.finished() or len(options.job) > MOST_SEARCHED:
         return True
     state.clock.stage("search", 0.9)
     room = state.best.cost - state.proved_yuan()
@@ -72,7 +61,7 @@ def solve_exactly(state: PlannerState) -> bool:
         start,
         closed=closed & ~start,
         gap=state.gap if state.gap > POLISHED else 0.0,
-        iterations=MOST_STEPS,
+        iterations=SEARCH_STEPS,
         seconds=clock.left(),
         stop=lambda: clock.over(0.5),
     )

@@ -36,13 +36,20 @@ __all__ = [
     "FEW",
     "FEW_PLACES",
     "FULL",
+    "GAP_OF_PLAN",
     "HASTE",
     "LAST_SIZES",
+    "LEAST_GAP",
+    "MOST_GAP",
+    "MOST_RELAXED",
     "MOST_SAMPLES",
+    "MOST_SEARCHED",
+    "POLISHED",
     "PRICES_PART",
     "PRICES_PART_HASTY",
     "PRICES_PART_SMALL",
     "QUICK",
+    "RELAXED_PART",
     "ROUNDS",
     "ROUNDS_QUICK",
     "SAMPLED_ASCENT",
@@ -54,6 +61,7 @@ __all__ = [
     "SAMPLED_ASCENT_SMALL",
     "SAMPLED_ASCENT_SMALL_LIMITED",
     "SAMPLED_ASCENT_WARM",
+    "SEARCH_STEPS",
     "SMALL",
     "TIMES_AS_LONG",
     "DiveOptions",
@@ -261,3 +269,21 @@ ROUNDS, ROUNDS_QUICK = 8, 4
 #: Part of a time limit after which the walk to the first prices ends, so that jobs are placed at
 #: them.
 PRICES_PART, PRICES_PART_HASTY, PRICES_PART_SMALL = 0.35, 0.5, 0.4
+
+
+#: Options at most of a problem that is searched as one program, and steps of the simplex method
+#: that the search may take. The 200 contested days of the tests take 1,200 at most; with 60,000
+#: forty gangs of a small world kept it busy for half a minute.
+MOST_SEARCHED, SEARCH_STEPS = 6_000, 5_000
+#: Options up to which the prices come from the program with jobs in fractions, though no search is
+#: made. With 6,600 (60 jobs) it takes 0.1 s of one processor, and a walk that proves less 0.45 s;
+#: with 9,000 it takes 0.6 s, with 20,000 ten.
+MOST_RELAXED = 8_000
+#: Part of the time left that it may take: a walk to prices and a plan need some of it if it fails.
+RELAXED_PART = 0.6
+#: A gap no wider than this is asked for to have the best plan, and the search goes on to its end.
+POLISHED = 1e-3
+#: The gap that a what-if asks for, as a part of the plan's own, and at least and at most: where a
+#: plan's own gap is some percents, as with few jobs, its placement would be good enough after
+#: nearly any change.
+GAP_OF_PLAN, LEAST_GAP, MOST_GAP = 1.5, 1e-4, 0.01

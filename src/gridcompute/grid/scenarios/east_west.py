@@ -41,7 +41,7 @@ __all__ = ["SLOW", "east_west"]
 
 #: Throughput every job is sure to find somewhere: windows leave room for the work at this speed.
 SLOW = 0.7
-#: Gangs of which at least so many fit into the largest class that a job may use.
+#: Least number of gangs that fit into the largest class that a job may use.
 PARTS = 4
 #: Jobs that an int32 can number.
 MOST_JOBS = 2**31 - 1

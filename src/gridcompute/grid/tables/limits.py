@@ -20,6 +20,7 @@ __all__ = [
     "LIMITS",
     "MOST_CARRIED_KWH",
     "MOST_PUE",
+    "MOST_SITES",
     "labels_of",
     "number_of",
     "price_of",
@@ -56,6 +57,8 @@ MOST_PUE = 1e3
 LEAST_EFFICIENCY = 1e-3
 #: The most energy that a ledger may carry into a batch, owed or in hand, kWh by scope.
 MOST_CARRIED_KWH = 1e15
+#: Sites a problem may have: `Jobs.residency` holds one bit for each.
+MOST_SITES = 63
 
 
 def number_of(name: str, value: Any) -> float:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import InvalidProblemError
+from .limits import MOST_SITES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -143,6 +144,12 @@ def _residency(table: pa.Table, where: str, sites: Sequence[str]) -> pa.Table:
     lists = pa.types.is_list(type_) or pa.types.is_large_list(type_)
     if not (is_text(type_) or (lists and is_text(type_.value_type))):
         return table
+    if len(sites) > MOST_SITES:
+        raise InvalidProblemError(
+            f"{where}jobs.residency: found names of {len(sites)} sites, needed at most "
+            f"{MOST_SITES}, the bits of a residency",
+            "jobs.residency",
+        )
     place = {text: i for i, text in enumerate(sites)}
     masks = np.full(len(table), _ANYWHERE, np.int64)
     for row, cell in enumerate(table["residency"].to_pylist()):

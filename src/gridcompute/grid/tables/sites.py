@@ -9,12 +9,9 @@ import numpy as np
 
 from ...errors import InvalidProblemError
 from .column import Bools, Floats, Int32s, Int64s, Strings, Table, column
-from .limits import MOST_PUE, labels_of
+from .limits import MOST_PUE, MOST_SITES, labels_of
 
-__all__ = ["MOST_SITES", "Classes", "Sites"]
-
-#: Sites a problem may have: `Jobs.residency` holds one bit for each.
-MOST_SITES = 63
+__all__ = ["Classes", "Sites"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)

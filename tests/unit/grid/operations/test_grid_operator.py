@@ -14,6 +14,7 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
+from gridcompute.live import snapshot_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -316,6 +317,12 @@ def test_damaged_and_foreign_snapshots_are_refused(tmp_path: Path) -> None:
         path.write_bytes(cut)
         with pytest.raises(InvalidProblemError):
             grid.Rolling.restore(path)
+    path.write_bytes(whole)
+    meta, arrays = snapshot_file.read(path, kind="grid.Rolling")
+    del meta["format"]  # as the first format was
+    snapshot_file.write(path, meta, arrays, kind="grid.Rolling")
+    with pytest.raises(InvalidProblemError, match="format: found 1, needed 2"):
+        grid.Rolling.restore(path)
     matcher = gc.Matcher([1], cost=[(np.array([[1.0]]), "family", None)], unplaced=9.0)
     matcher.snapshot(path)
     with pytest.raises(InvalidProblemError, match=r"no snapshot of a grid\.Rolling"):

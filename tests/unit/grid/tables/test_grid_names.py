@@ -143,6 +143,19 @@ def test_regions_and_operators_may_be_given_by_name() -> None:
         sites.residency(["East"])
 
 
+@pytest.mark.parametrize("column", ["residency", "origin"])
+def test_more_names_than_a_residency_has_bits_are_refused(column: str) -> None:
+    """If this fails, a list of 64 sites ends in an overflow that names nothing."""
+    sites = [f"site {i}" for i in range(64)]
+    table = pa.table(sound().jobs.to_arrow())
+    texts = pa.array([sites[-2]] * len(table))
+    table = table.set_column(table.column_names.index("residency"), "residency", texts)
+    most = grid.Jobs.from_arrow(table, names={column: sites[:-1]})
+    assert (most.residency == 1 << 62).all()
+    with pytest.raises(InvalidProblemError, match="found names of 64 sites, needed at most 63"):
+        grid.Jobs.from_arrow(table, names={column: sites})
+
+
 # ---------------------------------------------------------------- files written by hand
 
 
