@@ -149,6 +149,6 @@ $(1):
 	@if $(5); then $$(MAKE) $(1)-run; else echo "$(1): SKIPPED, it needs $(6)"; fi
 endef
 NAMED_CPU := $(shell grep -qw avx2 /proc/cpuinfo && echo -march=haswell)
-$(eval $(call variant_rule,check-asan,GRIDCOMPUTE_DEBUG=1 GRIDCOMPUTE_FLAGS="-g1 -fsanitize=address -fno-omit-frame-pointer $(NAMED_CPU)" LDFLAGS=-fsanitize=address,ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(shell $(CXX) -print-file-name=libasan.so),$(VARIANT_TESTS) tests/edges/test_edge_grid.py,$(CXX) --version | grep -q "Free Software",g++ with its libasan))
+$(eval $(call variant_rule,check-asan,GRIDCOMPUTE_DEBUG=1 GRIDCOMPUTE_FLAGS="-g1 -fsanitize=address -fno-omit-frame-pointer $(NAMED_CPU)" LDFLAGS=-fsanitize=address,ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$(shell $(CXX) -print-file-name=libasan.so) $(shell $(CXX) -print-file-name=libstdc++.so.6)",$(VARIANT_TESTS) tests/edges/test_edge_grid.py,$(CXX) --version | grep -q "Free Software",g++ with its libasan))
 $(eval $(call variant_rule,check-clang,CC=clang-19 CXX=clang++-19 GRIDCOMPUTE_FLAGS=-O1,,$(VARIANT_TESTS),command -v clang++-19 >/dev/null,clang++-19))
 variants: check-asan check-clang ## the extension under ASan for a named CPU, and built by clang

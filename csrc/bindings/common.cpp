@@ -103,7 +103,8 @@ Stop::Why Guard::look(const Progress& progress) {
     int truth = 0;
     if (PyErr_CheckSignals() != 0) {  // a no-op outside the main thread
       truth = -1;
-    } else if (hook != Py_None) {
+    } else if (hook != Py_None &&
+               stop_.why() != Stop::Why::stopped) {  // a hook that asked for a stop is not asked again
       PyObject* const answer = PyObject_CallFunction(hook, "sd", progress.stage, progress.done);
       truth = answer == nullptr ? -1 : PyObject_IsTrue(answer);
       Py_XDECREF(answer);

@@ -1,6 +1,8 @@
 // Access to the solvers' tables of tuned numbers, for benches that switch a method off and for tests that force one.
 #include "tuning.hpp"
 
+#include <array>
+#include <charconv>
 #include <string>
 #include <utility>
 
@@ -56,6 +58,11 @@ py::list table_of(const std::string& solver) {
 }  // namespace
 
 const Tunings& tunings() noexcept { return in_force; }
+
+std::string text_of(double number) {
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), number).ptr};
+}
 
 void bind_tuning(py::module_& m) {
   m.def("tuning_table", &table_of, py::arg("solver"), "The tuned numbers of a solver, each a dict.");

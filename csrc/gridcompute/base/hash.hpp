@@ -1,7 +1,7 @@
 // Hashes: of sequences of integers, sets of equal ones by their hashes, and the mixing function of splitmix64.
 //
-// Hashes only say what may be equal; callers compare in full, or take unequal values with one hash (one pair in 2^64)
-// apart.
+// Hashes only say what may be equal; callers compare in full, or accept that one unequal pair in 2^64 is taken for
+// equal.
 #pragma once
 
 #include <cstdint>

@@ -7,7 +7,7 @@
 // solver counts, at points whose order does not depend on threads or on time, and the limit is tested at such points
 // alone: a loop of several threads is counted as a whole and runs as a whole. So a limit of work ends a solve at the
 // same point on every machine, whatever else that machine does. A limit at or above the work() of a whole solve leaves
-// that solve as it is: whoever asks what work is left must not give up anything for want of more than it would take.
+// that solve as it is: no step of it may be skipped for want of more work than the step takes.
 #pragma once
 
 #include <atomic>

@@ -210,6 +210,11 @@ def test_release_gives_back_all_and_an_id_only_once():
             "tuning: found 'listss'",
         ),
         (
+            lambda: pack.Packer(nodes(), mix=pods(), tuning={"lists": "many"}),
+            TypeError,
+            r"tuning\['lists'\] must be a number, not str",
+        ),
+        (
             lambda: pack.Packer(nodes(), mix=pods(), templates=[1]),
             TypeError,
             r"templates\[0\] must be a Template",

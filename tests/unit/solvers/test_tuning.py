@@ -57,7 +57,7 @@ def test_what_is_no_number_of_a_solver_is_refused_and_changes_nothing() -> None:
         _core.tuning_table("grid")
     with pytest.raises(gc.InvalidProblemError, match="'filter_klasses', no number of transport"):
         _core.set_tuning("transport", {"filter_klasses": 1})
-    with pytest.raises(gc.InvalidProblemError, match=r"found 0\.0+, needed 1\.0+ to"):
+    with pytest.raises(gc.InvalidProblemError, match=r"found 0, needed 1 to"):
         _core.set_tuning("transport", {"filter_classes": 0})
     with pytest.raises(gc.InvalidProblemError, match="found nan"):
         _core.set_tuning("transport", {"filter_classes": np.nan})
