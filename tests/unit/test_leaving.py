@@ -122,6 +122,7 @@ import atexit, os, sys, threading, time
 import numpy as np
 import gridcompute as gc
 
+gc.transport([[0]], [1])  # the core is loaded before threads need it
 r = np.random.default_rng(0)
 {setup}
 inside = threading.Barrier(3)

@@ -537,3 +537,23 @@ def test_records_of_jobs_in_queues_fit_a_matcher_without_them(
     exact = Matcher([4], cost=[(np.ones((1, 1)), None, None)], unplaced="value")
     with pytest.raises(InvalidProblemError, match="found 'priority'"):
         exact.add({"value": [9.0], "priority": [3]})
+
+
+def test_a_table_that_changed_before_a_snapshot_counts_after_it(tmp_path: Path) -> None:
+    """If this fails, a job stays in a class that a table forbade between a round and a snapshot."""
+    world = Matcher(
+        [0, 1],
+        cost=[(np.array([[np.inf, 0.0], [np.inf, 0.0]]), "k", None)],
+        unplaced="u",
+        demand="w",
+        preemptible="e",
+        queues=fair.Queues(name=["all"], guarantee=[0], limit=[9]),
+        queue="q",
+    )
+    world.add({"k": [1], "w": [1], "u": [1.0], "e": [False], "q": [0]})
+    assert world.match().assignment.tolist() == [1]
+    world.set_table("k", np.array([[np.inf, 0.0], [0.0, np.inf]]))
+    world.snapshot(tmp_path / "world")
+    m = Matcher.restore(tmp_path / "world").match()
+    assert m.verify().valid, m.verify().reasons
+    assert m.assignment.tolist() == [-1]

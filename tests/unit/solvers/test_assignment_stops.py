@@ -105,7 +105,7 @@ def test_an_interrupt_is_raised_and_nothing_dies(call: str) -> None:
 def interrupt(*_):
     raise KeyboardInterrupt
 
-gc.{call}(np.zeros((1, 2, 2) if "batch" in {call!r} else (2, 2)))  # the core is loaded before the first alarm
+gc.{call}(np.zeros((1, 2, 2) if "batch" in {call!r} else (2, 2)))  # load the core
 signal.signal(signal.SIGALRM, interrupt)
 raised = 0
 for n, m in ((1500, 1200), (1200, 1500), (1300, 1300)):

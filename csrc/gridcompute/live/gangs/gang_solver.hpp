@@ -113,7 +113,8 @@ class GangSolver {
   std::vector<Cost> shares_, capacities_;
   double last_gap_ = 0;  // of the last round
   Index rounds_since_prices_ = 0;
-  bool changed_ = true, all_dirty_ = true, priced_ = false, updated_ = false;
+  bool changed_ = true, all_dirty_ = true, priced_ = false;
+  bool updated_ = true;  // at first too: a snapshot does not say what changed before it was taken
   Index n_new_ = 0;
 };
 
