@@ -77,7 +77,7 @@ def green(plan: grid.Plan, names: tuple[str, ...] = ()) -> float:
 def solve(
     n_jobs: int, seed: int, gap: float, stages: list[str], say: Callable[[str], None] = print
 ) -> list[Row]:
-    """The rows, each plan solved from the prices of the one before; `say` is told of each plan."""
+    """The rows, each plan solved from the prices of the one before; `say` reports each plan."""
     rows = []
     for stage in stages:
         whole, plan = None, None

@@ -76,7 +76,7 @@ def day(seed: int) -> grid.Problem:
 
 
 def in_steps(problem: grid.Problem, parts: int) -> grid.Problem:
-    """The same day, each hour so many steps: every hour as often, its energy and data in parts."""
+    """The same day with each hour split into equal steps, its energy and data in equal parts."""
     tables: dict[str, Any] = {}
     for name in ("sites", "classes", "energy", "corridors"):
         table, columns = getattr(problem, name), {}

@@ -209,7 +209,7 @@ def test_grid_operator_runs_and_goes_on_after_an_interruption(tmp_path, capsys):
 
 
 def test_corridor_worth(tmp_path, capsys):
-    """If this fails, nobody can ask what the corridor is worth, or its answer is not told."""
+    """If this fails, the command for the corridor's worth is broken, or prints no answer."""
     example = load("corridor_worth")
     out = tmp_path / "figure.svg"
     example.main(["--jobs", "150", "--gap", "0.5", "--stages", "planned", "--out", str(out)])

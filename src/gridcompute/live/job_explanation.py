@@ -193,5 +193,5 @@ def _share_or_room(
         )
     return "Capacity", (
         f"{held} of its share of {shares[queue]} (guarantee {guarantee}), but no class has "
-        f"{demand} free slots, and nobody who may be preempted holds them."
+        f"{demand} free slots, and no preemptible job holds them."
     )

@@ -184,8 +184,8 @@ def whatif(
     ----------
     plan : Plan
     gap : float, optional
-        None = 1.5 times the gap of the plan at hand, from 1e-4 to 1e-2. Once the placement of the
-        plan at hand is proved to be within it after the change, it is the answer.
+        None = 1.5 times the gap of `plan`, from 1e-4 to 1e-2. Where the placement of
+        `plan` is proved to be within it after the change, that placement is the answer.
     threads : int, optional
     time_limit : float, optional
         Seconds.
