@@ -22,7 +22,7 @@ DATA = ROOT.parent / "shared" / "data"
 if not DATA.exists():
     DATA = ROOT.parents[1] / "shared" / "data"
 SPEEDS = DATA / "traces" / "gavel" / "simulation_throughputs.json.gz"
-PAGE = ROOT / "docs" / "explanation" / "replayed-traces.md"
+PAGE = ROOT / "docs" / "development" / "replayed-traces.md"
 ROUND_S, HOUR = 360.0, 3600.0
 WINDOW = slice(4000, 5000)
 STATIC = (100, 200, 300, 400, 500, 600, 700)

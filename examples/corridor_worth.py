@@ -47,7 +47,7 @@ class Row(NamedTuple):
     #: Least and most by which the best plan's cost rises, yuan.
     yuan: tuple[float, float]
     #: Do the bounds tell whether it rises or falls?
-    told: bool
+    resolved: bool
     #: Yuan of the whole day with the corridor.
     cost: float
     tco2: float
@@ -95,7 +95,7 @@ def solve(
                     stage=stage,
                     without=LEFT[corridor],
                     yuan=change.between,
-                    told=change.told,
+                    resolved=change.resolved,
                     cost=whole.objective_yuan,
                     tco2=float((plan.green["n4_tco2"] - whole.green["n4_tco2"]).sum()),
                     green_points=100 * (green(whole) - green(plan)),
@@ -114,7 +114,8 @@ def show(rows: list[Row]) -> None:
     print("|" + "---|" * (len(head) + 2))
     for r in rows:
         low, high = r.yuan
-        yuan = f"{low:,.0f} to {high:,.0f}" if r.told else f"not told: {low:,.0f} to {high:,.0f}"
+        yuan = f"{low:,.0f} to {high:,.0f}"
+        yuan = yuan if r.resolved else f"not resolved: {yuan}"
         cells = [
             STAGES[r.stage],
             r.without,
@@ -138,9 +139,9 @@ def save(rows: list[Row], path: Path) -> None:
 
 def load(path: Path) -> list[Row]:
     """The rows of a file that `save` wrote, none if there is no file."""
-    told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     return [
-        Row(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}) for row in told
+        Row(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}) for row in stored
     ]
 
 

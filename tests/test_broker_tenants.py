@@ -44,9 +44,9 @@ def test_a_gang_waits_is_told_why_and_takes_what_its_tenant_is_owed(service):
     states = submit(service, *(gang(f"r{k}", "red") for k in range(5)))
     assert sorted(states.values()) == ["placed"] * 4 + ["waiting"]
     late = next(key for key, state in states.items() if state == "waiting")
-    told = service.http.get(f"/why/{late}").json()
-    assert told["reason"] in ("Limit", "Share")
-    assert "red" in told["why"]
+    found = service.http.get(f"/why/{late}").json()
+    assert found["reason"] in ("Limit", "Share")
+    assert "red" in found["why"]
     assert service.http.get("/tenants").json()["red"]["takes"] == 16
     states = submit(service, gang("b0", "blue", 8, preemptible=False))
     assert states["b0"] == "placed"

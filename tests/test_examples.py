@@ -215,5 +215,5 @@ def test_corridor_worth(tmp_path, capsys):
     example.main(["--jobs", "150", "--gap", "0.5", "--stages", "planned", "--out", str(out)])
     said = capsys.readouterr().out
     assert said.count("| as planned |") == 3
-    assert "not told" in said, "at such a gap the bounds tell nothing of it"
+    assert "not resolved" in said, "at such a gap the bounds resolve nothing of it"
     assert "<svg" in out.read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import gridcompute as gc
 from gridcompute import assignment, min_cost_flow, transport
 from gridcompute.results.matching import TransportStats
 from gridcompute.solvers.assignment import AssignmentStats
@@ -33,6 +34,12 @@ def test_assignment_counts_are_those_of_the_type_and_the_reference() -> None:
     """If this fails, a promised count is missing, or one is returned that no page explains."""
     a = assignment(np.random.default_rng(0).integers(0, 100, (30, 30)))
     assert set(a.stats) == set(AssignmentStats.__annotations__) == documented("Linear assignment")
+
+
+def test_plan_counts_are_those_of_the_reference() -> None:
+    """If this fails, a user meets a key that no page explains, or looks for one in vain."""
+    plan = gc.match(gc.grid.east_west(n_jobs=5, seed=0, hours=4), gap=2.0)
+    assert set(plan.stats) == documented("Grid plans")
 
 
 @pytest.mark.parametrize("method", ["auto", "cost_scaling"])

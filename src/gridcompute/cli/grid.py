@@ -20,6 +20,9 @@ __all__ = ["register"]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads; all by default.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 TimeLimit = Annotated[float | None, typer.Option(min=0.0, help="Seconds.")]
+WorkLimit = Annotated[
+    float | None, typer.Option(min=0.0, help="Units of counted work: the same plan on any machine.")
+]
 Folder = Annotated[Path, typer.Argument(help="Folder of a plan, as `match` writes it.")]
 Gap = Annotated[
     float, typer.Option(min=0.0, help="Stop once the relative gap is proved this small.")
@@ -84,6 +87,7 @@ def match(
     seed: Annotated[int, typer.Option(min=0, help="Seed wherever chance enters.")] = 0,
     threads: Threads = None,
     time_limit: TimeLimit = None,
+    work_limit: WorkLimit = None,
     ledger: Annotated[
         Path | None,
         typer.Option(help="The ledger's file, in place of the one that problem.json names."),
@@ -95,7 +99,8 @@ def match(
     from ..grid import read_problem
 
     _require_apart(problem, out)
-    options = {"gap": gap, "seed": seed, "threads": threads, "time_limit": time_limit}
+    limits = {"time_limit": time_limit, "work_limit": work_limit}
+    options = {"gap": gap, "seed": seed, "threads": threads, **limits}
     given = read_problem(problem, ledger=ledger)
     _made(_solved(given, out, quiet or as_json, **options), out, as_json)
 
@@ -174,6 +179,7 @@ def whatif(
     gap: Annotated[float | None, typer.Option(help="1.5 times the plan's gap by default.")] = None,
     threads: Threads = None,
     time_limit: TimeLimit = None,
+    work_limit: WorkLimit = None,
     quiet: Quiet = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the new plan.")] = None,
     as_json: Json = False,
@@ -196,6 +202,7 @@ def whatif(
         gap=gap,
         threads=threads,
         time_limit=time_limit,
+        work_limit=work_limit,
         progress=not (quiet or as_json),
         share=share,
         battery=battery,

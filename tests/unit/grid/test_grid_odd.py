@@ -187,10 +187,10 @@ def test_every_job_is_explained(plan: grid.Plan) -> None:
     """If this fails, a tenant's question ends in a traceback, or a job is out without a reason."""
     assert set(plan.reasons) == set(np.flatnonzero(plan.assignment < 0).tolist())
     for job in range(len(plan.assignment)):
-        told = plan.explain(job)
-        assert str(job) in str(told)
-        assert (told.taken is None) == (job in plan.reasons)
-        assert len(told.best) + len(told.shut) == len(plan.problem.sites)
+        found = plan.explain(job)
+        assert str(job) in str(found)
+        assert (found.taken is None) == (job in plan.reasons)
+        assert len(found.best) + len(found.shut) == len(plan.problem.sites)
 
 
 def test_audit_and_page(plan: grid.Plan, tmp_path: Path) -> None:

@@ -294,8 +294,8 @@ def test_notebooks_show_results() -> None:
         html = RESULTS[name]()._repr_html_()
         assert html.startswith("<div>")
         assert "<script" not in html
-    told = ("ShareExplanation", "DivisionExplanation", "DominantShare", "Witness")
-    for name in (*told, "Explanation of a pod"):
+    printed = ("ShareExplanation", "DivisionExplanation", "DominantShare", "Witness")
+    for name in (*printed, "Explanation of a pod"):
         html = RESULTS[name]()._repr_html_()
         assert html.count("<p>") == len(str(RESULTS[name]()).splitlines()), (name, html)
     for name, column in (("WhatIf", "before"), ("Comparison", "first")):

@@ -124,7 +124,7 @@ class Rolling:
         (`forecast.phantoms`). Only jobs that came by `new_jobs` are a record of arrivals.
         "yesterday", or `forecast.yesterday`: those of the last day again, once there is a day.
         None: nothing is expected, which cost less where it was measured
-        (docs/explanation/planning-by-the-hour.md).
+        (docs/explanation/operator.md).
     margin : float
         Added to the mandate's share in plans; the account is kept at the share itself.
     gap : float
@@ -286,6 +286,7 @@ class Rolling:
         new_jobs: Any = None,
         finished: Any = None,
         time_limit: float | None = None,
+        work_limit: float | None = None,
         progress: bool | ProgressHook | None = None,
     ) -> Step:
         """Plan from this hour on, commit the hour, and write down what it brought.
@@ -304,6 +305,8 @@ class Rolling:
             Jobs that ended before this hour, though they were expected to run on.
         time_limit : float, optional
             Seconds for the whole step.
+        work_limit : float, optional
+            Units of counted work for its plan, as for `match`: the same hour on any machine.
         progress : bool or callable, optional
             As for `match`.
 
@@ -325,7 +328,7 @@ class Rolling:
             unit = _unit(self.world)
             message = f"step: found {unit} {t}, needed one below {self.world.hours}: the tables end"
             raise InvalidProblemError(message, "hours")
-        time_limit = _checks.time_limit(time_limit)
+        time_limit, work_limit = _checks.time_limit(time_limit), _checks.work_limit(work_limit)
         hour = brought(actual, self.world.energy, t)
         arriving = new_table(new_jobs, self.world, t)
         book = state.book.copy()
@@ -345,6 +348,7 @@ class Rolling:
             prices=prices,
             threads=self._threads,
             time_limit=left,
+            work_limit=work_limit,
             progress=progress,
         )
         moved, move_yuan, move_data = move(window, plan, book, t, self.world)
@@ -473,7 +477,13 @@ class Rolling:
         """What the hours that have passed cost: the sum of `account`."""
         return self.account.yuan
 
-    def hindsight(self, *, gap: float | None = None, time_limit: float | None = None) -> Plan:
+    def hindsight(
+        self,
+        *,
+        gap: float | None = None,
+        time_limit: float | None = None,
+        work_limit: float | None = None,
+    ) -> Plan:
         """Return the plan of one who knew all: the same hours, jobs, and ends.
 
         It may start the jobs released in the hours that have passed, in those hours, and is charged
@@ -485,7 +495,8 @@ class Rolling:
         ----------
         gap : float, optional
             Default: the operator's.
-        time_limit : float, optional
+        time_limit, work_limit : float, optional
+            As for `match`.
 
         Raises
         ------
@@ -494,7 +505,9 @@ class Rolling:
         """
         gap = self.gap if gap is None else _checks.gap(gap)
         problem = hindsight_problem(self.world, self._state, self.account, self._horizon)
-        return match(problem, gap=gap, threads=self._threads, time_limit=time_limit)
+        return match(
+            problem, gap=gap, threads=self._threads, time_limit=time_limit, work_limit=work_limit
+        )
 
     @property
     def regret(self) -> dict[str, float]:

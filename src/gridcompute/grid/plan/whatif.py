@@ -77,14 +77,14 @@ class WhatIf:
         proved = (
             f"the best plan's cost changes by {low:+,.2f} to {high:+,.2f} yuan: so much is proved"
         )
-        if not self.told:
+        if not self.resolved:
             proved += (
                 "\nthe bounds do not tell whether the change saves or costs: ask for a smaller gap"
             )
         return [self._difference(), *proved.split("\n")]
 
     @property
-    def told(self) -> bool:
+    def resolved(self) -> bool:
         """Do the bounds tell whether the change saves or costs anything at the best plans?"""
         low, high = self.between
         return low > 0 or high < 0 or low == high
@@ -174,6 +174,7 @@ def whatif(
     gap: float | None = None,
     threads: int | None = None,
     time_limit: float | None = None,
+    work_limit: float | None = None,
     progress: bool | ProgressHook | None = None,
     keep: Any = False,
     **changes: Any,
@@ -187,15 +188,15 @@ def whatif(
         None = 1.5 times the gap of `plan`, from 1e-4 to 1e-2. Where the placement of
         `plan` is proved to be within it after the change, that placement is the answer.
     threads : int, optional
-    time_limit : float, optional
-        Seconds.
+    time_limit, work_limit : float, optional
+        Seconds, and units of counted work, as in `match`.
     progress : bool or callable, optional
         As in `match`.
     keep : bool or bool (n_jobs,)
         True: each job stays where the plan has it, wherever it still can, and only what must move
         or was left out is placed again. An array: the jobs that stay so. What is placed again goes
         where it costs least at the plan's prices; nothing is optimised further, and `gap`,
-        `time_limit` and `progress` have no effect.
+        `time_limit`, `work_limit` and `progress` have no effect.
     **changes
         Those of `changed`, or whole tables as in `Problem.replace`.
 
@@ -228,6 +229,7 @@ def whatif(
         prices=plan.prices.replace(placement=placement),
         threads=threads,
         time_limit=time_limit,
+        work_limit=work_limit,
         progress=progress,
     )
     return WhatIf(plan, after)

@@ -22,6 +22,7 @@ import numpy as np
 
 from ... import _core
 from .dispatch_lp import ROUNDING
+from .work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,6 +117,7 @@ class CouplingConstraints:
     def __init__(self, problem: Problem, block: EnergyBlock, threads: int) -> None:
         """Sizes, limits, and the scale of each row's price."""
         self.problem, self.block, self.threads = problem, block, threads
+        self.work = Work(problem, block)
         #: One thread for the energy block, which is asked while the jobs are looked at.
         alone = _core.thread_count(threads) == 1
         self._beside = None if alone else ThreadPoolExecutor(1, "gridcompute-energy")
@@ -227,8 +229,28 @@ class CouplingConstraints:
 
     def use(self, market: _core.LagrangianOracle, y: Floats) -> Floats:
         """What the live jobs of `market` take of each row at prices `y`, flat."""
-        found = self.market_use(market.price(*self.unpack(y), threads=self.threads))
-        return found * self.active
+        return self.market_use(self.price(market, y)) * self.active
+
+    def price(
+        self,
+        market: _core.LagrangianOracle,
+        y: Floats,
+        klass: Int32s | None = None,
+        start: Int32s | None = None,
+    ) -> dict[str, Any]:
+        """The cheapest options of the live jobs of `market` at prices `y`, filled in where asked.
+
+        All passes over jobs go through here, so that they are counted.
+        """
+        self.work.priced(market)
+        return market.price(*self.unpack(y), klass, start, threads=self.threads)
+
+    def place(
+        self, room: _core.ResidualCapacity, y: Floats, jobs: Int32s, klass: Int32s, start: Int32s
+    ) -> None:
+        """Place jobs in their order, each where it is cheapest at the prices `y` and still fits."""
+        self.work.placed(len(jobs))
+        room.place(*self.unpack(y), jobs, klass, start)
 
     def market_use(self, found: dict[str, Any]) -> Floats:
         """The flat vector of a pass's use; energy in kWh by site and hour."""
@@ -250,13 +272,14 @@ class CouplingConstraints:
 
     def _begin(self, ask: Callable[..., _Found], *args: Any) -> Callable[[], _Found]:
         """Ask the energy block; calling what comes back waits for the answer."""
+        self.work.asking()
         if self._beside is not None:
             try:
-                return self._beside.submit(ask, *args).result
+                return self.work.asked(self._beside.submit(ask, *args).result)
             except RuntimeError:  # the system has no thread to spare, or Python is leaving
                 self._beside = None
         found = ask(*args)
-        return lambda: found
+        return self.work.asked(lambda: found)
 
     def slope(self, use: Floats, y: Floats, supply: RightHandSide, served_kwh: Floats) -> Floats:
         """What jobs take at prices `y` less what the rows offer, `served_kwh` of energy with it."""
@@ -281,7 +304,7 @@ class CouplingConstraints:
         """The bound at `y` for the live jobs of `market`, and its slope."""
         prices = self.prices(y)
         minimum = self._begin(self.block.minimum, prices.energy)
-        found = market.price(*self.unpack(y), threads=self.threads)
+        found = self.price(market, y)
         energy = minimum()
         held = self._held(self.quotas.summed(found["quota"]), prices.quota, supply)
         slope = self.slope(self.market_use(found), y, supply, energy.load_kwh)

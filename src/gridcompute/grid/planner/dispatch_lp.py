@@ -327,6 +327,11 @@ class EnergyBlock:
         self._load_columns = loads
         self._given_load = given
 
+    @property
+    def steps(self) -> float:
+        """Steps of counted work so far."""
+        return self.solver.steps
+
     # -- Questions to it ---------------------------------------------------------------------------
 
     def minimum(self, pi: Floats) -> EnergyMinimum:

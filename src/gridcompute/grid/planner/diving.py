@@ -109,7 +109,7 @@ def dive_size(
             dive.average = pace.memory * dive.average + (1 - pace.memory) * dive.y
             k += 1
         part = np.ascontiguousarray(chosen[i::parts])
-        dive.room.place(*rows_.unpack(dive.average), part, dive.klass, dive.start)
+        rows_.place(dive.room, dive.average, part, dive.klass, dive.start)
         live[part] = 0
     served()
 
@@ -150,5 +150,6 @@ def make_way(state: PlannerState, stuck: Int32s, dive: _Dive) -> None:
     exchange = _core.LocalSearch(dive.room, *prices, 1.0, dive.klass, dive.start)
     exchange.regrets(np.inf, placed_only=True, threads=state.rows.threads)
     no_end = np.zeros((*prices.energy.shape, 1))
+    state.rows.work.searched(len(stuck) + len(dive.klass))
     exchange.run(state.market.positions(stuck), no_end, prices.energy[:, :, None].copy())
     exchange.commit()

@@ -166,6 +166,7 @@ class DualAscent:
     def _moved(self, y: Floats, slope: Floats, length: float) -> Floats:
         """The prices a step further along what is known of the slopes."""
         rows, memory = self._rows, self._memory
+        rows.work.climbed(len(y))
         self._steps += 1
         self._mean += (1 - memory.slope) * (slope - self._mean)
         self._square += (1 - memory.square) * (slope * slope - self._square)

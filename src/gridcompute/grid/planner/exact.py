@@ -47,7 +47,10 @@ def solve_exactly(state: PlannerState) -> bool:
     options = open_options(problem, free, classes.capacity, wires.bandwidth_gb)
     scale = abs(state.best.cost - state.without_option)
     program = IntegerProgram(rows, free, options, rows.supply(), scale)
-    relaxed = program.relaxed(RELAXED_PART * clock.left())
+    relaxed = program.relaxed(
+        RELAXED_PART * clock.seconds_left(),
+        program.iterations_in(clock.steps_left(RELAXED_PART)),
+    )
     if relaxed is None:
         return False
     state.look(relaxed.y)
@@ -61,8 +64,8 @@ def solve_exactly(state: PlannerState) -> bool:
         start,
         closed=closed & ~start,
         gap=state.gap if state.gap > POLISHED else 0.0,
-        iterations=SEARCH_STEPS,
-        seconds=clock.left(),
+        iterations=min(SEARCH_STEPS, program.iterations_in(clock.steps_left())),
+        seconds=clock.seconds_left(),
         stop=lambda: clock.over(0.5),
     )
     before = state.best.cost

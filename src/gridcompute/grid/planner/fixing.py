@@ -86,7 +86,7 @@ def fix_by_frequency(
             market = markets[k % len(markets)]
             if k % how.energy_every == 0:
                 served = rows.serving(y)
-            found = market.price(*rows.unpack(y), to_class, to_start, threads=rows.threads)
+            found = rows.price(market, y, to_class, to_start)
             use = rows.market_use(found) * rows.active
             chosen[k % WINDOW] = np.where(
                 to_class[jobs] >= 0, to_class[jobs] * hours + to_start[jobs], -1
@@ -101,7 +101,7 @@ def fix_by_frequency(
         room.place_at(part, option // hours, option % hours, klass, start)
         declined[part] = option < 0
         missed = np.ascontiguousarray(part[(klass[part] < 0) & (option >= 0)])
-        room.place(*rows.unpack(average), missed, klass, start)
+        rows.place(room, average, missed, klass, start)
         live[part] = 0
         for market in markets:
             market.set_active(live)

@@ -60,7 +60,7 @@ def offer(
     if guide is not None:
         assert order is not None
         rest = np.ascontiguousarray(order[klass[order] < 0])
-        room.place(*state.rows.unpack(guide), rest, klass, start)
+        state.rows.place(room, guide, rest, klass, start)
     found = state.judged(klass, start, room)
     if state.best is None or found.cost < state.best.cost:
         state.best = found
@@ -69,7 +69,7 @@ def offer(
 def greedy(state: PlannerState, y: Floats) -> Incumbent:
     """The plan of all jobs placed at the prices `y`, large ones first."""
     room, klass, start = state.settled(None)
-    room.place(*state.rows.unpack(y), state.by_size, klass, start)
+    state.rows.place(room, y, state.by_size, klass, start)
     return state.judged(klass, start, room)
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..._extras import extra
+from .settings import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,8 @@ TYPICAL_COST = 1000.0
 TOLERANCE = 1e-7
 #: HiGHS's mark of a solution that keeps all rows.
 FEASIBLE = 2
+#: HiGHS's number for no limit of steps.
+UNLIMITED = 2**31 - 1
 
 
 class Relaxation(NamedTuple):
@@ -255,16 +258,30 @@ class IntegerProgram:
         self._set("output_flag", False)
         self._set("parallel", "off")
         self._highs.passModel(lp)
+        #: Rows and columns.
+        self._size = sum(matrix.shape)
 
     def _set(self, option: str, value: object) -> None:
         self._highs.setOptionValue(option, value)
 
     # -- Questions to it ---------------------------------------------------------------------------
 
-    def relaxed(self, seconds: float = np.inf) -> Relaxation | None:
-        """Solve the program with jobs in fractions; None if that takes longer than `seconds`."""
+    def iterations_in(self, steps: float) -> float:
+        """Steps of the simplex method that so much counted work is enough for."""
+        return steps / STEPS.iterations(1, self._size)
+
+    def _count(self) -> None:
+        """Count the steps of the last run."""
+        taken = max(self._highs.getInfo().simplex_iteration_count, 0)
+        self._rows.work.programmed(taken, self._size)
+
+    def relaxed(self, seconds: float = np.inf, iterations: float = np.inf) -> Relaxation | None:
+        """Solve the program with jobs in fractions; None where that takes more than is given."""
         self._set("time_limit", float(min(seconds, 1e30)))
+        self._set("simplex_iteration_limit", int(min(iterations, UNLIMITED)))
         self._highs.run()
+        self._set("simplex_iteration_limit", UNLIMITED)
+        self._count()
         if self._highs.getModelStatus().name != "kOptimal":
             return None
         found = self._highs.getSolution()
@@ -326,10 +343,12 @@ class IntegerProgram:
         self._highs.setCallback(ask, None)
         self._highs.startCallback(self._interrupts.kCallbackMipInterrupt)
         self._highs.run()
+        self._count()
         bound = float(self._highs.getInfo().mip_dual_bound)
         if start is not None and self._is_stale():
             self._highs.clearSolver()
             self._highs.run()
+            self._count()
             bound = max(bound, float(self._highs.getInfo().mip_dual_bound))  # both are proved
         self._highs.stopCallback(self._interrupts.kCallbackMipInterrupt)
         bound = (bound - TOLERANCE * max(TYPICAL_COST, abs(bound))) / self._unit

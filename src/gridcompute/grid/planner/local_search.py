@@ -53,6 +53,8 @@ def exchange_round(state: PlannerState, round_: int, effort: LocalSearchOptions)
         most = min(most, MOST_TRIED_SHORT)
     exchange = _core.LocalSearch(best.room, *prices, 0.0, best.klass, best.start)
     least = 1e-7 * abs(best.cost) / effort.parts
+    work = state.rows.work
+    work.placed(len(best.klass))
     found = exchange.regrets(least, threads=state.rows.threads)[:most]
     parts = np.array_split(found, min(effort.parts, len(found)) or 1)
     curves = curves_about(block, best.room.load) if both_sides else block.curves()
@@ -60,6 +62,7 @@ def exchange_round(state: PlannerState, round_: int, effort: LocalSearchOptions)
         if state.clock.over(i / len(parts)) or state.proved():
             return False
         klass, start = best.klass.copy(), best.start.copy()
+        work.searched(len(part), chains=effort.chains)
         if exchange.run(np.ascontiguousarray(part), *curves, chains=effort.chains) == 0:
             continue
         rows = np.flatnonzero((klass != best.klass) | (start != best.start)).astype(np.int32)
@@ -90,7 +93,7 @@ def fill(state: PlannerState, y: Floats | None = None, order: Int32s | None = No
     y, order = state.y if y is None else y, state.by_size if order is None else order
     klass, start = best.klass.copy(), best.start.copy()
     out = np.ascontiguousarray(order[(klass[order] < 0) & state.reach[order]])
-    best.room.place(*state.rows.unpack(y), out, klass, start)
+    state.rows.place(best.room, y, out, klass, start)
     filled = state.judged(klass, start, best.room)
     cheaper = filled.cost < best.cost
     if cheaper:

@@ -65,6 +65,7 @@ def _round(state: PlannerState) -> bool:
         _near(state, problem.mandate_rows.member[q], missing[q]) for q in np.flatnonzero(short)
     ]
     if state.few:
+        state.rows.work.placed(len(best.klass))
         tried.append(exchange.regrets(0.0, threads=state.rows.threads)[:TRIED_BY_REGRET])
     served, lacked = dispatch_cost(problem, supplied.dispatch), _lacked(state)
     curves, gained = block.curves(), False
@@ -72,6 +73,7 @@ def _round(state: PlannerState) -> bool:
         if state.clock.over(1.0):
             break
         klass, start = best.klass.copy(), best.start.copy()
+        state.rows.work.searched(1)
         if exchange.run(np.array([position], np.int32), *curves) == 0:
             continue
         rows = np.flatnonzero((klass != best.klass) | (start != best.start)).astype(np.int32)

@@ -49,6 +49,7 @@ from .settings import (
     SAMPLED_ASCENT_HOUR_FAR,
     SAMPLED_ASCENT_SMALL,
     SAMPLED_ASCENT_SMALL_LIMITED,
+    STEPS_PER_UNIT,
     TIMES_AS_LONG,
 )
 from .state import PlannerState
@@ -64,8 +65,8 @@ __all__ = ["check_problem", "match"]
 
 #: A relative gap that is none.
 CLOSED = 1e-7
-#: Seconds that may be spent on what a mandate that cannot be kept misses at least.
-LEAST_SECONDS = 10.0
+#: Units of work that may be spent on what a mandate that cannot be kept misses at least.
+LEAST_UNITS = 1e6
 
 
 def match(
@@ -75,6 +76,7 @@ def match(
     prices: Prices | None = None,
     threads: int | None = None,
     time_limit: float | None = None,
+    work_limit: float | None = None,
     seed: int = 0,
     progress: bool | ProgressHook | None = None,
 ) -> Plan:
@@ -96,8 +98,12 @@ def match(
         Seconds, 0 or more; the best plan so far comes back, with its bound. They begin when scipy
         and HiGHS are there: the first call of a process loads them. However short it is, no
         plan costs more than leaving out all jobs, or than keeping those that were placed, by the
-        columns of `jobs` or by `prices`, and filling up greedily. There is no limit of work
-        here: the planner's stages, and HiGHS inside them, share the time by the clock.
+        columns of `jobs` or by `prices`, and filling up greedily.
+    work_limit : float, optional
+        Units of counted work, 0 or more: as `time_limit`, but the same plan for any threads, load
+        and run. The planner shares out what it may do among its stages, so that a limit decides
+        the plan from the start: ``stats["work_units"]`` of a solve without one is enough for a plan
+        about as good, not for the same. With both limits the first that is met ends the solve.
     seed : int
         Without effect: nothing in the solve is random. Kept so that calls may name it.
     progress : bool or callable, optional
@@ -122,7 +128,7 @@ def match(
     Notes
     -----
     Complexity: some hundred passes over all jobs; see csrc/gridcompute/plan/lagrangian.hpp.
-    Determinism: the same bytes for any number of threads, unless `time_limit` ends the solve.
+    Determinism: the same bytes for any number of threads, unless there is a `time_limit`.
 
     Examples
     --------
@@ -133,11 +139,11 @@ def match(
     """
     check_problem(problem, prices)
     gap, most = _checks.gap(gap), _checks.threads(threads)
-    time_limit = _checks.time_limit(time_limit)
+    time_limit, work_limit = _checks.time_limit(time_limit), _checks.work_limit(work_limit)
     _checks.seed(seed)
     load_solver()
     with progress_hook(progress, "match") as hook:
-        clock, market = Clock(time_limit, hook), WithoutPinned(problem)
+        clock, market = Clock(time_limit, hook, work_limit), WithoutPinned(problem)
         state = PlannerState(market.problem, gap, most, clock)
         try:
             return market.plan(_run(state, market.prices(prices)))
@@ -182,7 +188,7 @@ def _run(state: PlannerState, prices: Prices | None) -> Plan:
     insert_until_stable(state)
     if not state.clock.status:
         repair_mandate(state)
-    keep_mandate(state, lambda problem: match(problem, gap=0.0, time_limit=LEAST_SECONDS))
+    keep_mandate(state, lambda problem: match(problem, gap=0.0, work_limit=LEAST_UNITS))
     return _plan(state)
 
 
@@ -285,6 +291,7 @@ def _plan(state: PlannerState) -> Plan:
         status=state.clock.status or ("optimal" if bound >= cost else "feasible"),
         stats={
             "passes": state.passes + state.ascent.passes,
+            "work_units": state.rows.work.steps / STEPS_PER_UNIT,
             "shapes": state.market.shapes,
             "seconds": seconds,
         },

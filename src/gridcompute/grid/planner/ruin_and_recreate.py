@@ -75,11 +75,13 @@ def _round(
     room, klass, start = state.settled(_ruined(state, rng))
     order = _jumbled(state, rng)
     out = np.ascontiguousarray(order[(klass[order] < 0) & state.reach[order]])
-    room.place(*state.rows.unpack(_moved(state, rng)), out, klass, start)
+    state.rows.place(room, _moved(state, rng), out, klass, start)
     exchange = _core.LocalSearch(room, *state.rows.unpack(state.y), 0.0, klass, start)
     least, threads = 1e-7 * abs(best.cost), state.rows.threads
     for chains, most in ((False, len(klass)), (True, CHAINS.jobs)):
         found = exchange.regrets(least, threads=threads)[:most]
+        state.rows.work.placed(len(klass))
+        state.rows.work.searched(len(found), chains=chains)
         exchange.run(np.ascontiguousarray(found), *curves, chains=chains)
     exchange.commit()
     return state.judged(klass, start, room)

@@ -85,6 +85,11 @@ class SplitSimplex:
         """How often an attempt of `warm_lp.LADDER` had to be made, by its position."""
         return sum(solver.failures for solver in self._solvers)
 
+    @property
+    def steps(self) -> float:
+        """Steps of counted work so far."""
+        return sum(solver.steps for solver in self._solvers)
+
     def set_costs(self, costs: Floats) -> None:
         """Change the costs of the given columns."""
         for k, (of, at) in enumerate(self._given):

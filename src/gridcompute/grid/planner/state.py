@@ -57,6 +57,8 @@ class PlannerState:
         clock.stage("read", 0.05)
         self.market = market_of(problem)
         self.rows = CouplingConstraints(problem, EnergyBlock(problem), threads)
+        work = self.rows.work
+        clock.steps = lambda: work.steps
         self.ascent = DualAscent(self.rows)
         self.bound, self.y = -np.inf, np.zeros(0)
         #: What a search over all plans proved, beyond what prices prove.

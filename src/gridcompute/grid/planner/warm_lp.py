@@ -13,6 +13,7 @@ import numpy as np
 
 from ..._extras import extra
 from ...errors import InternalError
+from .settings import STEPS
 
 if TYPE_CHECKING:
     from ..tables.column import Floats, Int32s
@@ -108,6 +109,8 @@ class Simplex:
         self._highs.passModel(lp)
         #: How often an attempt of `LADDER` had to be made, by its position.
         self.failures = np.zeros(len(LADDER), int)
+        #: Steps of counted work so far, and rows and columns.
+        self.steps, self._size = 0.0, sum(matrix.shape)
 
     def set_costs(self, columns: Int32s, costs: Floats) -> None:
         """Change the costs of some columns."""
@@ -172,6 +175,9 @@ class Simplex:
     def _run(self) -> str:
         """Run the solver; return the name of the status that it ends with."""
         self._highs.run()
+        info = self._highs.getInfo()
+        steps = max(info.simplex_iteration_count, 0) + max(info.ipm_iteration_count, 0)
+        self.steps += self._size * STEPS.solve + STEPS.iterations(steps, self._size)
         return str(self._highs.getModelStatus().name)
 
     def _disturb(self, by: float) -> None:

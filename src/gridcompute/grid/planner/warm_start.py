@@ -146,7 +146,7 @@ def unsettled(state: PlannerState) -> NDArray[np.bool_]:
         noise = rng.standard_normal(len(unit)) if k else 0.0
         y = rows.within(state.y + APART * unit * noise)
         klass, start = np.empty_like(best.klass), np.empty_like(best.start)
-        state.market.price(*rows.unpack(y), klass, start, threads=rows.threads)
+        rows.price(state.market, y, klass, start)
         leave |= (klass != best.klass) | (start != best.start)
     state.passes += VECTORS
     return leave & state.reach

@@ -123,12 +123,12 @@ def test_explanation_finds_each_sites_cheapest_option(plan: grid.Plan) -> None:
             cost += gang * d * prices.quota[jobs.tenant[j]]
             name = str(problem.sites.name[s])
             best[name] = min(best.get(name, np.inf), cost)
-        told = plan.explain(j)
-        assert {k: pytest.approx(v.yuan) for k, v in told.best.items()} == best
-        assert set(told.shut) == set(problem.sites.name) - set(best)
-        assert set(told.shut.values()) <= set(REASONS)
-        assert all(set(offer.parts) == set(PARTS) for offer in told.best.values())
-        assert str(j) in str(told).splitlines()[0]
+        found = plan.explain(j)
+        assert {k: pytest.approx(v.yuan) for k, v in found.best.items()} == best
+        assert set(found.shut) == set(problem.sites.name) - set(best)
+        assert set(found.shut.values()) <= set(REASONS)
+        assert all(set(offer.parts) == set(PARTS) for offer in found.best.values())
+        assert str(j) in str(found).splitlines()[0]
 
 
 def test_an_explanation_parts_energy_from_mandate(plan: grid.Plan) -> None:

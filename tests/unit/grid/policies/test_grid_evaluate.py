@@ -372,9 +372,9 @@ def test_a_what_if_says_what_its_bounds_do_not_tell(large: grid.Plan) -> None:
     outcome = grid.whatif(large, battery=1.01, keep=True)
     low, high = outcome.between
     assert low < 0 < high
-    assert not outcome.told
+    assert not outcome.resolved
     assert "the bounds do not tell" in str(outcome)
     dear = {"objective_yuan": 1e12, "bound_yuan": 1e12}
     same = grid.WhatIf(large, grid.Plan(**{**large.__getstate__(), **dear}))
-    assert same.told
+    assert same.resolved
     assert "do not tell" not in str(same)

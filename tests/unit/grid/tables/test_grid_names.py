@@ -61,10 +61,10 @@ def test_results_carry_ids() -> None:
     assert arrow["id"].to_pylist() == problem.jobs.id.tolist()
     assert arrow["tenant_name"][0].as_py() == problem.quotas.label(problem.jobs.tenant[0])
     first = t["id"][0]
-    told = plan.explain(str(first))
-    assert str(told) == str(plan.explain(int(t["job"][0])))
-    assert told.id == str(first)
-    assert str(told).startswith(f"job {first} runs at ")
+    found = plan.explain(str(first))
+    assert str(found) == str(plan.explain(int(t["job"][0])))
+    assert found.id == str(first)
+    assert str(found).startswith(f"job {first} runs at ")
     listed = {"id": t["id"][::-1], "klass": t["klass"][::-1], "start": t["start"][::-1]}
     assert grid.evaluate(problem, listed).objective_yuan == pytest.approx(plan.objective_yuan)
     assert plan.verify().valid
@@ -78,10 +78,10 @@ def test_an_explanation_names_the_job_as_the_caller_does() -> None:
     problem = sound()
     ids = np.arange(len(problem.jobs)) + 7000
     plan = gc.match(problem.replace(jobs=problem.jobs.replace(id=ids)), gap=0.3, time_limit=1)
-    told = plan.explain(0)
-    assert told.job == 0
-    assert told.id == "7000"
-    assert str(told).startswith("job 7000 (row 0) ")
+    found = plan.explain(0)
+    assert found.job == 0
+    assert found.id == "7000"
+    assert str(found).startswith("job 7000 (row 0) ")
     assert str(gc.match(problem, gap=0.3, time_limit=1).explain(0)).startswith("job 0 ")
 
 

@@ -74,9 +74,9 @@ def test_a_limit_above_tenants_holds_for_all_of_them() -> None:
     assert found["vision"] == 24, found  # its jobs are worth more
     assert found["guest"] == 40, found  # all that is left of 64
     left_out = next(j for j in plan.reasons if plan.problem.jobs.tenant[j] == SPEECH)
-    told = plan.explain(left_out)
-    assert (told.reason, told.queue) == ("QuotaReached", "lab")
-    assert "(QuotaReached, queue lab)" in str(told)
+    found = plan.explain(left_out)
+    assert (found.reason, found.queue) == ("QuotaReached", "lab")
+    assert "(QuotaReached, queue lab)" in str(found)
 
 
 def test_what_is_borrowed_has_a_limit_of_its_own() -> None:
@@ -120,8 +120,8 @@ def test_accelerators_have_limits_of_their_own() -> None:
     tighter = by.copy()
     tighter[:, VISION] = 1.0
     plan = gc.match(day(upper_by_accelerator_h=tighter), gap=0.0)
-    told = plan.explain(0)
-    assert (told.reason, told.queue) == ("QuotaTooSmall", "vision on A")
+    found = plan.explain(0)
+    assert (found.reason, found.queue) == ("QuotaTooSmall", "vision on A")
 
 
 def test_a_plan_above_a_limit_is_found_out() -> None:

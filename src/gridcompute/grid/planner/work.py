@@ -1,0 +1,95 @@
+"""Counted work: what a solve has looked at, the same number on any machine and under any load.
+
+A step is about one option of a job, or one entry of a linear program, that is looked at. Each part
+of the planner says what it begins; HiGHS says how many steps of the simplex method it took. The
+weights make parts that take equally long count alike, roughly: they decide where a limit of work
+ends a solve, never what a plan costs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from .settings import STEPS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ... import _core
+    from ..tables.problem import Problem
+    from .dispatch_lp import EnergyBlock
+
+__all__ = ["Work"]
+
+_Found = TypeVar("_Found")
+
+
+class Work:
+    """The counted work of one solve.
+
+    A question to the energy block may run beside other work, on a thread of its own. What it took
+    counts from the moment at which its answer is taken, so that the count does not depend on which
+    of the two was faster.
+
+    Parameters
+    ----------
+    problem : Problem
+    block : EnergyBlock
+    """
+
+    def __init__(self, problem: Problem, block: EnergyBlock) -> None:
+        """Nothing is done."""
+        jobs, shape = problem.jobs, problem.classes.capacity.shape
+        window = float(np.mean(jobs.deadline - jobs.release)) if len(jobs) else 0.0
+        #: Lanes and options of a job, about, and prices of a table of them.
+        self._lanes = 1.0 + window * len(problem.sites) * STEPS.lane
+        self._options = 1.0 + window * shape[0] * STEPS.option
+        self._jobs = len(jobs)
+        self._table = shape[0] * shape[1] * STEPS.table
+        self._block, self._steps = block, 0.0
+        #: What the block had taken before the question under way; None where there is none.
+        self._before: float | None = None
+
+    @property
+    def steps(self) -> float:
+        """Steps so far."""
+        return self._steps + (self._block.steps if self._before is None else self._before)
+
+    def asked(self, answer: Callable[[], _Found]) -> Callable[[], _Found]:
+        """Return `answer`, which counts the question under way once it is called."""
+
+        def taken() -> _Found:
+            found = answer()
+            self._before = None
+            return found
+
+        return taken
+
+    def asking(self) -> None:
+        """Note that a question to the block begins."""
+        if self._before is None:
+            self._before = self._block.steps
+
+    def priced(self, market: _core.LagrangianOracle) -> None:
+        """Count a pass over the live jobs of a market."""
+        tables = min(market.n_active, market.shapes)
+        self._steps += market.n_active * self._lanes + tables * self._table
+
+    def climbed(self, rows: int) -> None:
+        """Count a step of the ascent."""
+        self._steps += rows * STEPS.row
+
+    def placed(self, count: int) -> None:
+        """Count jobs that are placed greedily."""
+        self._steps += count * self._options
+
+    def searched(self, count: int, *, chains: bool = False) -> None:
+        """Count jobs for which exchanges are tried, or with which chains are started."""
+        each = self._options * STEPS.exchange + chains * self._jobs * STEPS.chain
+        self._steps += count * each
+
+    def programmed(self, iterations: int, size: int) -> None:
+        """Count a run of HiGHS on a program of so many rows and columns."""
+        self._steps += size * STEPS.solve + STEPS.iterations(iterations, size)
