@@ -18,6 +18,7 @@ from scipy.sparse import coo_array
 
 import gridcompute as gc
 from gridcompute import grid
+from gridcompute.grid.checker.bound import lower_bound
 from gridcompute.grid.planner.integer_program import IntegerProgram
 
 SEEDS = range(200)
@@ -189,6 +190,18 @@ def optimum(problem: grid.Problem) -> float | None:
                 p.row(*(lambda v: (v, terms, v))(opening if earlier is None else 0.0))
                 before[colour] = kept[colour]
             p.row(-np.inf, [(x, 1.0) for x in kept.values()], float(energy.battery_kwh[s]))
+
+    for s in range(n_sites):
+        fine, last = float(sites.load_limit_yuan_per_kwh[s]), float(sites.load_before_kw[s])
+        least = np.broadcast_to(sites.minimum_load_kw[s], hours)
+        for h in range(hours):
+            p.row(float(least[h]), [(load[s][h], 1.0), (p.variable(fine), 1.0)], np.inf)
+            for limit, sign in ((sites.ramp_up_kw[s], 1.0), (sites.ramp_down_kw[s], -1.0)):
+                if not np.isfinite(limit) or (h == 0 and not np.isfinite(last)):
+                    continue
+                terms = [(load[s][h], sign), (p.variable(fine), -1.0)]
+                terms += [(load[s][h - 1], -sign)] if h else []
+                p.row(-np.inf, terms, float(limit) + (0.0 if h else sign * last))
 
     mandate = problem.mandate
     held = np.asarray(sites.new if mandate.new is None else mandate.new)
@@ -390,3 +403,35 @@ def test_a_tree_of_queues_is_kept_at_the_least_cost(seed: int) -> None:
     assert found.valid, shown
     assert plan.bound_yuan <= best + 2e-6 * size, shown
     assert best - 2e-6 * size <= plan.objective_yuan <= best * 1.03 + 1e-6 * size, shown
+
+
+def with_load_limits(problem: grid.Problem, seed: int) -> grid.Problem:
+    """The problem with minimum loads, some by hour, and limits of change at some sites."""
+    r = np.random.default_rng((seed, 20))
+    n, size = len(problem.sites), problem.most_load_kwh.max(axis=1)
+    least = size[:, None] * r.uniform(0, 0.5, (n, problem.hours)) * (r.random((n, 1)) < 0.6)
+    sites = problem.sites.replace(
+        minimum_load_kw=least if seed % 2 else least[:, 0],
+        ramp_up_kw=np.where(r.random(n) < 0.3, np.inf, size * r.uniform(0.02, 0.3, n)),
+        ramp_down_kw=np.where(r.random(n) < 0.3, np.inf, size * r.uniform(0.02, 0.3, n)),
+        load_before_kw=np.where(r.random(n) < 0.4, np.inf, size * r.random(n)),
+        load_limit_yuan_per_kwh=r.choice([0.05, 0.5, 20.0], n),
+    )
+    return problem.replace(sites=sites)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 5, 8, 13, 21, 34])
+def test_limits_of_load_are_kept_or_paid_at_the_least_cost(seed: int) -> None:
+    """If this fails, a minimum load or a limit of its change is left out, or costs too much."""
+    problem = with_load_limits(day(seed), seed)
+    best = optimum(problem)
+    assert best is not None
+    plan = gc.match(problem)
+    found, size = plan.verify(), max(1.0, abs(best))
+    shown = f"seed {seed}: {plan}, bound {plan.bound_yuan}, best {best}, {found}"
+    assert found.valid, shown
+    assert plan.bound_yuan <= best + 2e-6 * size, shown
+    assert best - 2e-6 * size <= plan.objective_yuan <= best * 1.03 + 1e-6 * size, shown
+    # The prices alone prove a bound that is true, and they are those of the limits.
+    prices = grid.evaluate(problem, plan).prices
+    assert lower_bound(problem, prices) <= best + 2e-6 * size, shown

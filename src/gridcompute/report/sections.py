@@ -37,6 +37,7 @@ PARTS = {
     "mandate_shortfall": "#c0392b",
     "direct_shortfall": "#d9705f",
     "shed": "#8e2b55",
+    "load_limits": "#b5651d",
     "data": "#c2703d",
     "delay": "#b08cc9",
     "migration": "#8a78c4",

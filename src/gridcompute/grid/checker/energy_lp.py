@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._extras import extra
-from .rules import by_hour, direct_yuan_per_kwh, lost_yuan_per_kwh, ruled, scopes
+from .rules import (
+    by_hour,
+    direct_yuan_per_kwh,
+    load_limits,
+    lost_yuan_per_kwh,
+    ruled,
+    scopes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -188,6 +195,7 @@ class EnergyProgram:
         self._supply()
         self._battery()
         self._balance()
+        self._limits_of_load()
         self._mandate()
         self._direct_rule()
 
@@ -285,6 +293,34 @@ class EnergyProgram:
         terms = [(self.index[k], 1) for k in parts]
         none = np.zeros(self._most.shape)
         self.program.constraints(none, [*terms, (self.index["load"], -1)], none)
+
+    def _limits_of_load(self) -> None:
+        """Load below the minimum, and changes beyond those allowed, site by site, at a price."""
+        sites, index = self.problem.sites, self.index
+        for s, limits in load_limits(self.problem).items():
+            price = sites.load_limit_yuan_per_kwh[s]
+            drawn = [(index["load"][s], 1.0), (index["shed"][s], -1.0)]
+            least = limits.least_kwh / self.unit
+            lacks = self.program.variables(0, least, price)
+            self.program.constraints(least, [*drawn, (lacks, 1.0)], np.inf)
+            first = limits.before_kwh / self.unit
+            most = float(self._most[s].max()) / self.unit
+            most = max(most, first) if np.isfinite(first) else most
+            hours = len(least)
+            for sign, limit in ((1.0, limits.up_kwh), (-1.0, limits.down_kwh)):
+                if not np.isfinite(limit):
+                    continue
+                beyond = self.program.variables(0, np.full(hours, most), price)
+                for h in range(hours):
+                    if h == 0 and not np.isfinite(first):
+                        continue
+                    at = slice(h, h + 1)
+                    terms = [(i[at], sign * factor) for i, factor in drawn]
+                    if h:
+                        terms += [(i[h - 1 : h], -sign * factor) for i, factor in drawn]
+                    allowed = limit / self.unit + (sign * first if h == 0 else 0.0)
+                    terms.append((beyond[at], -1.0))
+                    self.program.constraints(np.full(1, -np.inf), terms, np.full(1, allowed))
 
     def _mandate(self) -> None:
         energy, rows, index = self.problem.energy, scopes(self.problem), self.index

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
 
 __all__ = [
+    "LoadLimits",
     "QuotaTree",
     "RuledSites",
     "Scopes",
@@ -27,6 +28,7 @@ __all__ = [
     "direct_yuan_per_kwh",
     "kwh_by_class",
     "largest_price",
+    "load_limits",
     "lost_yuan_per_kwh",
     "most_load_kwh",
     "quota_tree",
@@ -67,6 +69,26 @@ class RuledSites(NamedTuple):
     used_kwh: Floats
     of_load: float
     yuan_per_kwh: float
+
+
+class LoadLimits(NamedTuple):
+    """What one site's load is held to, kWh of a step."""
+
+    least_kwh: Floats
+    up_kwh: float
+    down_kwh: float
+    #: inf = not known.
+    before_kwh: float
+
+    def outside_kwh(self, drawn: Floats) -> float:
+        """How far the loads of a site's steps lie outside these limits, all steps together."""
+        total, last = 0.0, self.before_kwh
+        for least, load in zip(self.least_kwh.tolist(), drawn.tolist(), strict=True):
+            total += max(least - load, 0.0)
+            if last < np.inf:
+                total += max(load - last - self.up_kwh, 0.0) + max(last - load - self.down_kwh, 0.0)
+            last = load
+        return total
 
 
 class QuotaTree(NamedTuple):
@@ -149,7 +171,13 @@ def by_step(problem: Problem) -> Problem:
     rates = {
         "jobs": ("delay_yuan_per_h",),
         "classes": ("power_kw", "overhead_kw", "throughput"),
-        "sites": ("connection_kw",),
+        "sites": (
+            "connection_kw",
+            "minimum_load_kw",
+            "ramp_up_kw",
+            "ramp_down_kw",
+            "load_before_kw",
+        ),
         "energy": ("battery_kw", "export_kw", "demand_paid_kw"),
         "quotas": ("below_yuan_per_accelerator_h",),
     }
@@ -197,6 +225,17 @@ def lost_yuan_per_kwh(problem: Problem) -> Floats:
     return np.asarray(price + energy.curtailment_yuan_per_kwh[:, :, None])
 
 
+def load_limits(problem: Problem) -> dict[int, LoadLimits]:
+    """Read the limits of load, by the row of the sites that have any."""
+    sites, out = problem.sites, {}
+    least = by_hour(sites.minimum_load_kw, problem.hours)
+    for s in range(len(sites)):
+        up, down = float(sites.ramp_up_kw[s]), float(sites.ramp_down_kw[s])
+        if least[s].any() or min(up, down) < np.inf:
+            out[s] = LoadLimits(least[s], up, down, float(sites.load_before_kw[s]))
+    return out
+
+
 def largest_price(problem: Problem) -> float:
     """Return the largest price of a kWh in size, whatever it is of, yuan."""
     energy, mandate = problem.energy, problem.mandate
@@ -204,6 +243,7 @@ def largest_price(problem: Problem) -> float:
     found = [float(np.abs(getattr(energy, name)).max(initial=0.0)) for name in columns]
     if mandate.shortfall == "forbidden":
         found.append(FORBIDDEN_YUAN_PER_KWH)
+    found += [float(problem.sites.load_limit_yuan_per_kwh[s]) for s in load_limits(problem)]
     found += [mandate.shortfall_yuan_per_kwh, problem.direct_rule.shortfall_yuan_per_kwh]
     return max(found)
 

@@ -22,6 +22,7 @@ from .rules import (
     direct_yuan_per_kwh,
     kwh_by_class,
     largest_price,
+    load_limits,
     lost_yuan_per_kwh,
     quota_tree,
     ruled,
@@ -529,6 +530,7 @@ def _cost(plan: PlanData) -> dict[str, float]:
         "mandate_shortfall": scopes(problem).yuan_per_kwh * d.missing_kwh,
         "direct_shortfall": ruled(problem).yuan_per_kwh * short,
         "shed": energy.shed_yuan_per_kwh * d.shed_kwh,
+        "load_limits": _outside_limits_yuan(plan),
         "data": wire * jobs.data_gb[job],
         "delay": jobs.delay_yuan_per_h[job] * (start - jobs.release[job]),
         "migration": np.where(_moved(plan), jobs.migration_yuan[job], 0.0),
@@ -536,6 +538,15 @@ def _cost(plan: PlanData) -> dict[str, float]:
         "quota_shortfall": below * tree.below_yuan_per_h,
     }
     return {name: float(np.sum(values)) for name, values in parts.items()}
+
+
+def _outside_limits_yuan(plan: PlanData) -> float:
+    """What loads outside the limits of their sites cost, yuan."""
+    limits = load_limits(plan.problem)
+    if not limits:
+        return 0.0
+    drawn, price = _load(plan) - plan.dispatch.shed_kwh, plan.problem.sites.load_limit_yuan_per_kwh
+    return sum(float(price[s]) * limit.outside_kwh(drawn[s]) for s, limit in limits.items())
 
 
 def _moved(plan: PlanData) -> Bools:

@@ -276,4 +276,6 @@ def _label(problem: Problem, dim: str, index: int) -> str:
 
 
 def _hourly_sites(problem: Problem) -> bool:
-    return problem.sites.pue.ndim == 2 or problem.sites.carbon_g_per_kwh.ndim == 2
+    sites = problem.sites
+    hourly = (sites.pue, sites.carbon_g_per_kwh, sites.minimum_load_kw)
+    return any(values.ndim == 2 for values in hourly)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..planner.cost import load_of
 from ..planner.dispatch_lp import EnergyBlock, wasted_yuan_per_kwh
+from ..tables.load_limits import load_limits_yuan
 from ..tables.steps import day_of
 from .book import RUNNING, WAITING
 
@@ -168,6 +169,8 @@ def energy_yuan(
     wasted = wasted_yuan_per_kwh(energy)
     power_yuan += (wasted[:, :, min(t, wasted.shape[2] - 1)] * d.curtailed_kwh[:, :, t]).sum()
     power_yuan += (energy.demand_yuan_per_kw * np.maximum(drawn - paid, 0.0)).sum()
+    if problem.sites.limits_load.any():
+        power_yuan += load_limits_yuan(problem, d.load_kwh - d.shed_kwh)[:, t].sum()
     return {
         "energy": float(power_yuan),
         "wear": float((energy.wear_yuan_per_kwh * worn).sum()),

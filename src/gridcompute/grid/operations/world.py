@@ -10,7 +10,7 @@ import numpy as np
 from ..checker.bound import cheapest
 from ..tables.jobs import Jobs
 from ..tables.steps import in_hours
-from ..tables.window import sliced
+from ..tables.window import sites_in_window, sliced
 from .book import NEVER, RUNNING, WAITING
 from .hour_ledger import carrying
 
@@ -182,12 +182,20 @@ def _hours_of(world: Problem, state: State, first: int, hours: int, factor: Floa
         hours=hours,
         jobs=none,
         running=None,
-        sites=sliced(world.sites, first, hours),
+        sites=sites_in_window(world.sites, first, hours, _load_kw(world, state)),
         classes=sliced(world.classes, first, hours),
         corridors=sliced(world.corridors, first, hours),
         energy=energy,
         start=world.time(first),
     )
+
+
+def _load_kw(world: Problem, state: State) -> Floats | None:
+    """Return the load of the hour that has just passed, None before the first."""
+    if not state.clock:
+        return None
+    drawn = state.ledger.load_kwh[-1] - state.ledger.shed_kwh[-1]
+    return np.asarray(np.maximum(drawn, 0.0) / world.step_h)
 
 
 def _quotas(world: Problem, state: State, rows: Int64s, hours: int) -> Quotas:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..tables.load_limits import load_excess
 from ..tables.mandate import RULES, SCOPES
 from .queues import LEAST_H, QueueAccount, queue_account
 
@@ -293,6 +294,10 @@ def _claim(plan: PlanData, rule: str, scope: str) -> Claim:
 
 def _alarms(plan: PlanData, new: Bools) -> list[str]:
     green, out = plan.green, []
+    outside = None
+    if plan.problem.sites.limits_load.any():
+        drawn = plan.dispatch.load_kwh - plan.dispatch.shed_kwh
+        outside = load_excess(plan.problem.stepped, drawn)
     for i, name in enumerate(plan.problem.sites.name):
         ahead = green["n1_statutory"][i] - green["n2_hourly"][i]
         if ahead > ALARM:
@@ -307,6 +312,18 @@ def _alarms(plan: PlanData, new: Bools) -> list[str]:
             if short > LEAST_SHORT_KWH:
                 words = what.format(amount(float(short)))
                 out.append(f"{name} {words} than the direct-connection rule asks")
+        for what, kwh in (
+            ()
+            if outside is None
+            else (
+                ("lacks {} kWh to its minimum load", outside.below_kwh[i]),
+                ("changes its load by {} kWh more than it may", outside.beyond_kwh[i]),
+            )
+        ):
+            if kwh.max() > LEAST_SHORT_KWH:
+                steps = int((kwh > LEAST_SHORT_KWH).sum())
+                words = what.format(amount(float(kwh.sum())))
+                out.append(f"{name} {words}, in {steps} of {len(kwh)} steps")
     return out
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..tables.load_limits import load_limits_yuan
+
 if TYPE_CHECKING:
     from ..tables.column import Floats, Int32s
     from ..tables.energy import Energy
@@ -29,6 +31,7 @@ COSTS = {
     "mandate_shortfall": "green energy missing to the mandate",
     "direct_shortfall": "direct energy missing to the direct-connection rule",
     "shed": "load that goes without power",
+    "load_limits": "load below a site's minimum, or changing faster than it may",
     "data": "data moved between sites",
     "delay": "hours between release and start",
     "migration": "jobs moved from where they were",
@@ -88,6 +91,7 @@ def cost_parts(plan: Planned) -> dict[str, float]:
         "mandate_shortfall": problem.mandate_rows.missing_yuan_per_kwh * d.missing_kwh,
         "direct_shortfall": problem.direct_rows.short_yuan_per_kwh * short,
         "shed": energy.shed_yuan_per_kwh * d.shed_kwh,
+        "load_limits": load_limits_yuan(problem, d.load_kwh - d.shed_kwh),
         "data": data,
         "delay": delay,
         "migration": migration,
@@ -203,6 +207,7 @@ def _hourly_rate(plan: Planned) -> Floats:
     site += _demand(energy, d.grid_kwh + d.grid_charge_kwh)
     short = d.direct_use_short_kwh + d.direct_load_short_kwh
     site += problem.direct_rows.short_yuan_per_kwh * short
+    site += load_limits_yuan(problem.stepped, load - d.shed_kwh).sum(axis=1)
     rows = problem.mandate_rows
     scope = energy.certificate_yuan_per_kwh * d.certificate_kwh
     scope = scope + rows.missing_yuan_per_kwh * d.missing_kwh

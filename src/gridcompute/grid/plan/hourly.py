@@ -8,6 +8,7 @@ import numpy as np
 
 from ..._extras import extra
 from ..._table import Tabular
+from ..tables.load_limits import load_excess
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +41,9 @@ class HourlyTable(Tabular):
             ``load_kwh`` and what carries it: ``direct_kwh``, ``bundled_kwh``, ``grid_kwh``,
             ``green_discharge_kwh``, ``grey_discharge_kwh``; ``charge_kwh``, ``stored_kwh``,
             ``exported_kwh``, ``curtailed_kwh``; ``price_yuan_per_kwh``; ``carbon_g_per_kwh`` of
-            the grid.
+            the grid. Where a site's load has limits, also ``below_minimum_kwh`` and
+            ``ramp_excess_kwh``, what the load lacks to its minimum and by how much it changes
+            faster than it may.
         """
         with extra("grid"):
             import pyarrow as pa
@@ -71,5 +74,9 @@ class HourlyTable(Tabular):
             "price_yuan_per_kwh": plan.prices.energy,
             "carbon_g_per_kwh": problem.carbon_g_per_kwh,
         }
+        if problem.sites.limits_load.any():
+            outside = load_excess(problem.stepped, d.load_kwh - d.shed_kwh)
+            by_site_hour["below_minimum_kwh"] = outside.below_kwh
+            by_site_hour["ramp_excess_kwh"] = outside.beyond_kwh
         columns |= {name: values.reshape(-1) for name, values in by_site_hour.items()}
         return pa.table(columns)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..eligibility import ROUNDING_H
+from ..tables.load_limits import load_limits_yuan
 from .dispatch_lp import ROUNDING, wasted_yuan_per_kwh
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def dispatch_cost(problem: Problem, d: Dispatch) -> float:
     short = d.direct_use_short_kwh.sum() + d.direct_load_short_kwh.sum()
     total += problem.direct_rows.short_yuan_per_kwh * short
     total += energy.shed_yuan_per_kwh * d.shed_kwh.sum()
+    if problem.sites.limits_load.any():
+        total += load_limits_yuan(problem, d.load_kwh - d.shed_kwh).sum()
     if energy.terminal == "value":
         left = (d.green_stored_kwh + d.grey_stored_kwh)[:, -1]
         total -= (energy.terminal_yuan_per_kwh * left).sum()

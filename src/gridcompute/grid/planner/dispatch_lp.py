@@ -13,6 +13,7 @@ import numpy as np
 from ..._extras import extra
 from ...errors import InfeasibleError
 from ..plan.columns import Dispatch
+from ..tables.load_limits import hourly_minimum
 from .split_lp import SplitSimplex
 from .warm_lp import DUAL, PRIMAL
 
@@ -107,6 +108,7 @@ class EnergyBlock:
         self._contracts()
         self._store()
         self._load()
+        self._load_limits()
         self._mandate()
         self._direct_rule()
         self._pass_model()
@@ -255,6 +257,54 @@ class EnergyBlock:
         sources = ("direct", "bundled", "grid", "green_out", "grey_out", "shed")
         terms = [(self.column["load"], -1.0), *((self.column[k], 1.0) for k in sources)]
         self._add_rows("load", np.zeros(most.shape), np.zeros(most.shape), terms)
+
+    def _load_limits(self) -> None:
+        """Minimum loads and limits of change from step to step, at the sites that have some.
+
+        What a step's load lacks or is beyond them by is a column with a price: jobs may stay away
+        from a site, or all begin at once. Load that is shed is not there.
+        """
+        sites, hours = self.problem.sites, self.problem.hours
+        self._limited = at = np.flatnonzero(sites.limits_load)
+        if not len(at):
+            return
+        unit = self.site_unit[at]
+        price = (sites.load_limit_yuan_per_kwh[:, None] * self._part)[at]
+        load, shed = self.column["load"][at], self.column["shed"][at]
+        least = hourly_minimum(sites, hours)[at] / unit
+        self._add_columns("below", SLACK * least, price)
+        terms = [(load, 1.0), (shed, -1.0), (self.column["below"], 1.0)]
+        self._add_rows("minimum", least, np.full(least.shape, np.inf), terms)
+        before = sites.load_before_kw[at] / unit[:, 0]
+        known = np.isfinite(before)
+        before[~known] = 0.0
+        # No load changes by more than the largest there is, so that this is no limit.
+        tallest = np.maximum(self.most_kwh[at].max(axis=1) / unit[:, 0], before)
+        limits = (("rise", sites.ramp_up_kw, 1.0), ("fall", sites.ramp_down_kw, -1.0))
+        for name, limit, sign in limits:
+            most = np.repeat(np.minimum(limit[at] / unit[:, 0], tallest)[:, None], hours, axis=1)
+            most[~known, 0] = tallest[~known]  # a first step with nothing before it is free
+            self._add_columns(name, SLACK * (tallest[:, None] - most), price)
+            terms = [(load, sign), (shed, -sign), (self.column[name], -1.0)]
+            most[:, 0] += sign * before
+            self._add_rows(name, np.full(most.shape, -np.inf), most, terms)
+            later = self.row[name][:, 1:].ravel()
+            for column, factor in ((load, -sign), (shed, sign)):
+                earlier = column[:, :-1].ravel()
+                self._entries.append((later, earlier, np.full(later.size, factor)))
+
+    def _limits_yuan_per_kwh(self) -> Floats:
+        """What a kWh more of load costs by the limits of load, at the duals last found.
+
+        (n_sites, n_hours), yuan/kWh; 0 without limits.
+        """
+        out = np.zeros(self.most_kwh.shape)
+        if len(self._limited):
+            rise, fall = self._duals[self.row["rise"]], self._duals[self.row["fall"]]
+            held = self._duals[self.row["minimum"]] + rise - fall
+            held[:, :-1] -= (rise - fall)[:, 1:]
+            out[self._limited] = -held / self._part[self._limited]
+        return out
 
     def _mandate(self) -> None:
         energy, rows = self.problem.energy, self.problem.mandate_rows
@@ -510,10 +560,12 @@ class EnergyBlock:
         drawn = (drawn - dual[self.row["kw_out"]]) / part
         segments.append((power, wear + drawn - by_site))
         if energy.shed_kwh.any():
-            price = np.full(base.shape, energy.shed_yuan_per_kwh)
+            # Load that is shed is outside the limits of load.
+            price = energy.shed_yuan_per_kwh - self._limits_yuan_per_kwh()
             segments.append((energy.shed_kwh, price))
         width = np.stack([w for w, _ in segments], axis=-1)
         asked = rows.share * by_site + problem.direct_rows.of_load * of_load
+        asked = asked + self._limits_yuan_per_kwh()
         price = np.stack([p for _, p in segments], axis=-1) + asked[:, :, None]
         order = np.argsort(price, axis=-1, kind="stable")
         end = np.take_along_axis(width, order, -1).cumsum(axis=-1) - base[:, :, None]
@@ -566,6 +618,7 @@ class EnergyBlock:
         units: dict[str, Any] = dict.fromkeys(("missing", "retired"), self.unit)
         units |= dict.fromkeys(("use_short", "load_short"), self.site_unit[site, 0])
         units["peak"] = self.site_unit[:, 0]
+        units |= dict.fromkeys(("below", "rise", "fall"), self.site_unit[self._limited])
         v = {
             name: np.maximum(point[index] * units.get(name, self.site_unit), 0.0)
             for name, index in self.column.items()

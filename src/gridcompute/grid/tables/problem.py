@@ -24,7 +24,7 @@ from .quotas import Quotas
 from .running import Running, pinned_accelerators, require_room, running_as_jobs
 from .sites import Classes, Sites
 from .times import start_of, time_of
-from .window import jobs_in_window, sliced
+from .window import jobs_in_window, sites_in_window, sliced
 
 if TYPE_CHECKING:
     import datetime
@@ -344,7 +344,7 @@ class Problem(Frozen):
         return self.replace(
             running=None if self.running is None else self.running.of_rows(rows),
             jobs=jobs_in_window(self.jobs, rows, first, hours, defer_yuan),
-            sites=sliced(self.sites, first, hours),
+            sites=sites_in_window(self.sites, first, hours),
             classes=sliced(self.classes, first, hours),
             energy=sliced(self.energy, first, hours),
             corridors=sliced(self.corridors, first, hours),

@@ -32,6 +32,17 @@ class Sites(Table):
         its own limit, `Energy.bundled_kwh`.
     carbon_g_per_kwh : float64 (n_sites,) or (n_sites, n_hours)
         Location-based intensity of the grid there.
+    minimum_load_kw : float64 (n_sites,) or (n_sites, n_hours), kW
+        Least load at the grid connection, base load included, while the site is open; 0 = none.
+    ramp_up_kw, ramp_down_kw : float64 (n_sites,), kW
+        Most by which the load may rise, or fall, from one step to the next; inf = no limit.
+    load_before_kw : float64 (n_sites,), kW
+        Load before hour 0, which the first step's change is counted from; inf = not known, and the
+        first step is free.
+    load_limit_yuan_per_kwh : float64 (n_sites,), yuan/kWh
+        What each kWh costs by which a step's load lies below the minimum, or beyond what its
+        limits of change allow after the step before. All plans stay possible: a price far above
+        any other keeps the limits wherever jobs can.
     region, operator : int32 or str (n_sites,)
         Labels for pooling the mandate: "cluster" pools the new sites of one region, "operator"
         those of one operator. Names become numbers, with the names in `region_names` and
@@ -62,6 +73,13 @@ class Sites(Table):
     carbon_g_per_kwh: Floats = column(
         "site hour", np.float64, "g CO2 per kWh", default=0.0, low=0, may_drop_last=True
     )
+    minimum_load_kw: Floats = column(
+        "site hour", np.float64, "kW", default=0.0, low=0, may_drop_last=True
+    )
+    ramp_up_kw: Floats = column("site", np.float64, "kW", default=np.inf, low=0, infinite=True)
+    ramp_down_kw: Floats = column("site", np.float64, "kW", default=np.inf, low=0, infinite=True)
+    load_before_kw: Floats = column("site", np.float64, "kW", default=np.inf, low=0, infinite=True)
+    load_limit_yuan_per_kwh: Floats = column("site", np.float64, "yuan/kWh", default=3.0, low=0)
     region: Int32s = column("site", np.int32, default=0, low=0)
     operator: Int32s = column("site", np.int32, default=0, low=0)
     region_names: tuple[str, ...] = ()
@@ -92,6 +110,13 @@ class Sites(Table):
                 raise InvalidProblemError(message, "residency", i)
             mask |= 1 << row
         return np.int64(mask)
+
+    @property
+    def limits_load(self) -> Bools:
+        """Which sites have a minimum load or a limit of its change, (n_sites,)."""
+        least = self.minimum_load_kw.reshape(len(self), -1)
+        limited = (least > 0).any(axis=1) | np.isfinite(self.ramp_up_kw)
+        return np.asarray(limited | np.isfinite(self.ramp_down_kw))
 
     def check(self) -> None:
         """Few enough for a residency mask, each name used once, labels named where names are."""

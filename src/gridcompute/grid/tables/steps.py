@@ -37,6 +37,8 @@ def step_of(field: str, value: Any) -> float:
     return round(seconds) / 3600
 
 
+#: Columns of sites in kW: a step has less energy of them the shorter it is.
+POWERS = ("connection_kw", "minimum_load_kw", "ramp_up_kw", "ramp_down_kw", "load_before_kw")
 #: Columns in hours, or by kW: a step has more of them the shorter it is.
 LENGTHS = {
     "energy": ("demand_yuan_per_kw",),
@@ -100,7 +102,9 @@ def per_step(problem: Any) -> dict[str, Any]:
             overhead_kw=classes.overhead_kw * step,
             throughput=classes.throughput * step,
         ),
-        "sites": problem.sites.replace(connection_kw=problem.sites.connection_kw * step),
+        "sites": problem.sites.replace(
+            **{name: getattr(problem.sites, name) * step for name in POWERS}
+        ),
         "energy": energy.replace(
             battery_kw=energy.battery_kw * step,
             export_kw=energy.export_kw * step,

@@ -10,10 +10,11 @@ from ... import _checks
 from ...errors import InvalidProblemError
 
 if TYPE_CHECKING:
-    from .column import Table
+    from .column import Floats, Table
     from .jobs import Jobs
+    from .sites import Sites
 
-__all__ = ["jobs_in_window", "sliced"]
+__all__ = ["jobs_in_window", "sites_in_window", "sliced"]
 
 _Table = TypeVar("_Table", bound="Table")
 
@@ -27,6 +28,16 @@ def sliced(table: _Table, first: int, hours: int) -> _Table:
             axis = spec.dims.index("hour")
             parts[name] = np.take(array, np.arange(first, first + hours), axis)
     return table.replace(**parts) if parts else table
+
+
+def sites_in_window(
+    sites: Sites, first: int, hours: int, load_before_kw: Floats | None = None
+) -> Sites:
+    """Return the sites of some hours; the load before the first is unknown where none is given."""
+    out = sliced(sites, first, hours)
+    if not first or not sites.limits_load.any():
+        return out
+    return out.replace(load_before_kw=np.inf if load_before_kw is None else load_before_kw)
 
 
 def jobs_in_window(jobs: Jobs, rows: Any, first: int, hours: int, defer_yuan: Any) -> Jobs:
