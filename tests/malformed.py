@@ -259,6 +259,24 @@ SETTINGS: dict[str, tuple[Damage, list[str]]] = {
         edited("problem.json", '"hours": 3', '"hours": ' + "3" * 5000),
         ["problem.json: found", "digits"],
     ),
+    "a comment": (
+        edited("problem.json", "{", "// my problem\n{"),
+        ["problem.json: found Expecting value: line 1 column 1", "needed JSON"],
+    ),
+    "a comma too many": (
+        edited("problem.json", "}", ",}"),
+        ["problem.json: found Expecting property name", "line", "needed JSON"],
+    ),
+    "hours with an exponent": (setting("hours", 1e3), ["hours: found 1000.0, needed an integer"]),
+    "a step in minutes": (
+        setting("step_h", 15),
+        ["problem.json: step_h is 15, needed a number of hours from 1/60 to 1"],
+    ),
+    "another name for it": (
+        lambda folder: (folder / "problem.json").rename(folder / "problem.yaml"),
+        ["problem.json is not there, needed a file"],
+    ),
+    "name null": (setting("name", None), ["problem.json: name: found None, needed text"]),
     "name a number": (setting("name", 7), ["problem.json: name: found 7, needed text"]),
     "mandate a number": (setting("mandate", 0.8), ["mandate: found 0.8, needed an object"]),
     "mandate null": (setting("mandate", None), ["mandate: found None, needed an object"]),

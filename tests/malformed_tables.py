@@ -9,7 +9,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from malformed import a_folder, edited, fifo, linked, recoded, removed, sound, text, then
+from malformed import (
+    a_folder,
+    edited,
+    fifo,
+    linked,
+    recoded,
+    removed,
+    setting,
+    sound,
+    text,
+    then,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,6 +202,106 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
             cell("quotas", "lower_accelerator_h", 0, "6.0"),
         ),
         ["quotas.csv: quotas.lower_accelerator_h[0] is 6"],
+    ),
+    "semicolons": (
+        lambda f: (f / "jobs.csv").write_text((f / "jobs.csv").read_text().replace(",", ";")),
+        ["jobs.csv: jobs has no column", "names joined by ';', needed commas between them"],
+    ),
+    "a head of capitals": (
+        edited("jobs.csv", '"gang"', '"Gang"'),
+        ["jobs.csv: jobs has no column 'gang'", "found a column 'Gang', which it does not know"],
+    ),
+    "a head with a space": (
+        edited("jobs.csv", '"gang"', '" gang"'),
+        ["jobs.csv: jobs has no column 'gang'", "found a column ' gang'"],
+    ),
+    "a line of comment": (
+        lambda f: (f / "jobs.csv").write_text("# mine\n" + (f / "jobs.csv").read_text()),
+        ["jobs.csv: found CSV parse error: Expected 1 columns", "needed CSV"],
+    ),
+    "a decimal comma": (
+        cell("jobs", "work_h", 1, "1,5"),
+        ["jobs.csv: jobs.work_h", "'1,5' in row 1", "needed float64 (hours on a reference"],
+    ),
+    "a unit in the cell": (
+        cell("classes", "power_kw", 0, "0.4 kW"),
+        ["classes.csv: classes.power_kw", "'0.4 kW' in row 0", "needed float64 (kW per"],
+    ),
+    "a percent sign": (
+        cell("energy", "charge_efficiency", 1, "95%"),
+        ["energy.csv: energy.charge_efficiency", "'95%' in row 1", "needed float64"],
+    ),
+    "percent for a factor": (
+        cell("energy", "charge_efficiency", 1, "95"),
+        ["energy.csv: energy.charge_efficiency[1] is 95.0, needed", "<= 1"],
+    ),
+    "a word for no limit": (
+        cell("quotas", "upper_accelerator_h", 0, "none"),
+        ["quotas.csv: quotas.upper_accelerator_h", "'none' in row 0", "needed float64"],
+    ),
+    "whole numbers with an exponent": (
+        cell("jobs", "gang", 0, "1e0"),
+        ["jobs.csv: jobs.gang", "1.0 in row 0", "needed int32 (accelerators)"],
+    ),
+    "digits of another script": (
+        cell("jobs", "gang", 0, "\uff11"),
+        ["jobs.csv: jobs.gang", "'\uff11' in row 0", "needed int32 (accelerators)"],
+    ),
+    "names in GB18030": (
+        recoded("sites.csv", "gb18030", "South", "\u54c8\u5bc6"),
+        ["sites.csv: found 0xb9 in line 3, needed UTF-8"],
+    ),
+    "no name": (cell("sites", "name", 0, ""), ["sites.csv: sites.name[0] is '', needed a name"]),
+    "a PUE below 1": (
+        cell("sites", "pue", 1, "0.9"),
+        ["sites.csv: sites.pue[1] is 0.9, needed a finite number >= 1"],
+    ),
+    "a latitude that is none": (
+        cell("sites", "latitude", 0, "123"),
+        ["sites.csv: sites.latitude[0] is 123.0, needed", "<= 90 (degrees north)"],
+    ),
+    "a negative minimum load": (
+        cell("sites", "minimum_load_kw", 1, "-1"),
+        ["sites.csv: sites.minimum_load_kw[1] is -1.0, needed a finite number >= 0", "(kW)"],
+    ),
+    "a negative ramp": (
+        cell("sites", "ramp_up_kw", 0, "-1"),
+        ["sites.csv: sites.ramp_up_kw[0] is -1.0, needed inf or a number >= 0", "(kW)"],
+    ),
+    "negative work": (
+        cell("jobs", "work_h", 1, "-1"),
+        ["jobs.csv: jobs.work_h[1] is -1.0, needed a finite number > 0"],
+    ),
+    "a negative latency": (
+        cell("jobs", "latency_ms", 1, "-1"),
+        ["jobs.csv: jobs.latency_ms[1] is -1.0, needed inf or a number >= 0", "(ms)"],
+    ),
+    "a residency of commas": (
+        cell("jobs", "residency", 1, "North,South"),
+        ["jobs.csv: jobs.residency[1] is 'North,South', needed one of North, South, joined by"],
+    ),
+    "a residency of nowhere": (
+        cell("jobs", "residency", 1, "0"),
+        ["jobs.csv: jobs.residency[1] is 0, needed at least one site's bit set"],
+    ),
+    "an unknown accelerator": (
+        cell("classes", "accelerator", 0, "B200"),
+        ["classes.csv: classes.accelerator[0] is 'B200', needed one of A800, H20"],
+    ),
+    "a site too few in energy": (
+        lambda f: text("energy.csv", (f / "energy.csv").read_text().rsplit("\n", 2)[0])(f),
+        ["energy.csv: energy.", "has shape (1, 1", "needed 2, the size of sites"],
+    ),
+    "a time between two hours": (
+        then(
+            setting("start", "2026-03-01T00:00+08:00"),
+            cell("jobs", "release", 0, "2026-03-01T00:30+08:00"),
+        ),
+        ["jobs.csv: jobs.release[0] is '2026-03-01T00:30+08:00', needed the number of an hour"],
+    ),
+    "a spreadsheet": (
+        lambda f: (f / "jobs.csv").rename(f / "jobs.xlsx"),
+        ["neither of jobs.parquet and jobs.csv, needed one of them"],
     ),
     "a FIFO": (fifo("jobs.csv"), ["jobs.csv: found a FIFO, needed a regular file"]),
     "a device": (linked("jobs.csv", "/dev/zero"), ["jobs.csv: found a device, needed a regular"]),

@@ -46,7 +46,7 @@ from .tidy import tidied, widened
 from .timed import with_hours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -492,6 +492,7 @@ def _built(
     )
     if missing:
         message = f"{path.name}: {kind.title} has no column '{missing[0]}', which has no default"
+        message += _columns_found(kind, arrow.column_names)
         raise InvalidProblemError(message, f"{kind.title}.{missing[0]}")
     for name, spec in kind.columns().items():
         here = {kind.rows: arrow.num_rows, **sizes}
@@ -507,9 +508,19 @@ def _built(
         raise _in_file(place, error, at_fault[0]) from None
 
 
+def _columns_found(kind: type[Table], names: Sequence[str]) -> str:
+    """Return in words what a file has in a missing column's place: an odd head, or no commas."""
+    mark = next((mark for mark in (";", "\t") if len(names) == 1 and mark in names[0]), "")
+    if mark:
+        return f"; found one column, its names joined by {mark!r}, needed commas between them"
+    odd = [name for name in names if name.partition("[")[0] not in kind.columns()]
+    return f"; found a column {odd[0]!r:.100}, which it does not know" if odd else ""
+
+
 def _in_file(path: Path, error: Exception, field: str = "") -> InvalidProblemError:
     """Return the error with the file's name in front."""
-    message = f"{path.name}: {error}"
+    message = str(error)
+    message = message if message.startswith(f"{path.name}: ") else f"{path.name}: {message}"
     if isinstance(error, InvalidProblemError):
         return InvalidProblemError(message, error.field, error.index)
     return InvalidProblemError(message, field)

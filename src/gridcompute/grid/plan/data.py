@@ -208,9 +208,9 @@ class PlanData(Frozen):
             ``grid``, ``bundled``, ``direct`` power, ``carbon``, ``storage_wear``, ``stored`` (worth
             of what is left, not above 0), ``exports`` (not above 0), ``certificates``,
             ``mandate_shortfall``, ``direct_shortfall`` (missing to the direct-connection rule),
-            ``shed`` (load without power),
-            ``data``, ``delay``, ``migration``, ``unplaced`` (values of the jobs left out) and
-            ``quota_shortfall`` (below tenants' lower quotas).
+            ``shed`` (load without power), ``load_limits`` (load below a site's minimum, or changing
+            faster than it may), ``data``, ``delay``, ``migration``, ``unplaced`` (values of the jobs
+            left out) and ``quota_shortfall`` (below tenants' lower quotas).
         """
         return dict(self._costs)
 

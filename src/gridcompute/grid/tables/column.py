@@ -323,24 +323,28 @@ class Table(Columns, Tabular):
 
 
 def _first_odd(array: NDArray[Any], allowed: str) -> str:
-    """The first entry that made a column of a wrong kind, in words; nothing if all did."""
+    """The first entry that made a column of a wrong kind, in words; the first of all if all did.
+
+    Numbers of the right kind may stand in a column of another, such as 1.0 where integers belong.
+    """
 
     def fits(value: Any) -> bool:
         if allowed == "U":
             return isinstance(value, str)
         if allowed == "b":
             return str(value).lower() in ("true", "false")
+        if isinstance(value, str) and not value.isascii():  # digits of other scripts are text
+            return False
         try:
             number = float(value)
         except (TypeError, ValueError):
             return False
         return "f" in allowed or number.is_integer()
 
-    for i, value in enumerate(array.ravel().tolist()):
-        if not fits(value):
-            at = ", ".join(str(int(k)) for k in np.unravel_index(i, array.shape))
-            return f" with {value!r:.100}" + (f" in row {at}" if at else "")
-    return ""
+    values = array.ravel().tolist()
+    i = next((i for i, value in enumerate(values) if not fits(value)), 0)
+    at = ", ".join(str(int(k)) for k in np.unravel_index(i, array.shape))
+    return f" with {values[i]!r:.100}" + (f" in row {at}" if at else "")
 
 
 def _arrow_dims(spec: Column, rows: str) -> tuple[str, ...]:

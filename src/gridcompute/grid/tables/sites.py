@@ -132,6 +132,9 @@ class Sites(Table):
             raise InvalidProblemError(message, "sites")
         seen: dict[str, int] = {}
         for i, name in enumerate(self.name):
+            if not name:
+                message = f"sites.name[{i}] is '', needed a name"
+                raise InvalidProblemError(message, "sites.name", i)
             if name in seen:
                 raise self.fail("name", i, f"a name not used by row {seen[name]}")
             if any("\ud800" <= c <= "\udfff" for c in name):

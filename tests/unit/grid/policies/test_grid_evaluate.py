@@ -14,7 +14,7 @@ POLICIES = list(grid.policies.POLICIES)
 
 
 def with_everything(seed: int) -> grid.Problem:
-    """A problem with exports, stores, migration, quotas and rules."""
+    """A problem with exports, stores, migration, quotas, rules and limits of load."""
     problem = grid.east_west(n_jobs=90, seed=seed)
     rng = np.random.default_rng(seed)
     was = np.where(rng.random(90) < 0.4, rng.integers(0, 60, 90), -1)
@@ -34,6 +34,7 @@ def with_everything(seed: int) -> grid.Problem:
             memory_gb=np.where(np.arange(90) % 9, problem.jobs.memory_gb, 1e6),
         ),
         energy=energy,
+        sites=problem.sites.replace(ramp_up_kw=0.1 * problem.most_load_kwh.mean(axis=1)),
         quotas=grid.Quotas(
             upper_accelerator_h=np.full(20, 1e6),
             lower_accelerator_h=np.full(20, 60.0),
