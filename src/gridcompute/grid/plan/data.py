@@ -209,8 +209,8 @@ class PlanData(Frozen):
             of what is left, not above 0), ``exports`` (not above 0), ``certificates``,
             ``mandate_shortfall``, ``direct_shortfall`` (missing to the direct-connection rule),
             ``shed`` (load without power), ``load_limits`` (load below a site's minimum, or changing
-            faster than it may), ``data``, ``delay``, ``migration``, ``unplaced`` (values of the jobs
-            left out) and ``quota_shortfall`` (below tenants' lower quotas).
+            faster than it may), ``data``, ``delay``, ``migration``, ``unplaced`` (values of
+            the jobs left out) and ``quota_shortfall`` (below tenants' lower quotas).
         """
         return dict(self._costs)
 
