@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 import traceback
+import warnings
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
 from typing import Annotated, Any
@@ -105,7 +106,9 @@ def run(arguments: list[str]) -> int:
     What the user can mend costs one line on standard error. Anything else that is raised is a bug
     here: its traceback is printed, and the status is that of an internal error.
     """
+    shown = warnings.showwarning
     try:
+        warnings.showwarning = _tell
         status = app(arguments, prog_name="gridcompute", standalone_mode=False)
         sys.stdout.flush()
     except UsageError as error:
@@ -129,7 +132,14 @@ def run(arguments: list[str]) -> int:
         traceback.print_exc()
         words = f"internal error, {type(error).__name__}: {error}"
         return _complain(f"{words} (please report it with the lines above)", INTERNAL)
+    finally:
+        warnings.showwarning = shown
     return status or DONE
+
+
+def _tell(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Print a warning as one line: whoever runs a command has no use for a line of our source."""
+    _complain(f"warning: {message}")
 
 
 def _complain(message: str, status: int = BAD_INPUT) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..tables.load_limits import load_excess
 from ..tables.mandate import RULES, SCOPES
+from ..tables.sources import by_kind
 from .queues import LEAST_H, QueueAccount, queue_account
 
 if TYPE_CHECKING:
@@ -88,6 +89,9 @@ class Audit:
     queues : QueueAccount
         What each tenant's queue uses, is guaranteed, may use, would have as its fair share, and who
         borrows from whom.
+    figures : mapping of str to int
+        How many of the problem's figures are "sourced", "derived" and "assumed"
+        (`Problem.sources`).
     """
 
     sites: Mapping[str, Any]
@@ -101,6 +105,7 @@ class Audit:
     battery: Mapping[str, Floats]
     costs: Mapping[str, float]
     queues: QueueAccount
+    figures: Mapping[str, int]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, for JSON."""
@@ -147,6 +152,9 @@ class Audit:
             head = f"| battery, kWh | colour | {' | '.join(self.battery)} |"
             lines += ["", head, "|---|---|" + "--:|" * len(self.battery), *kept]
         lines += self._queue_lines()
+        if any(self.figures.values()):
+            told = ", ".join(f"{n} {kind}" for kind, n in self.figures.items())
+            lines += ["", f"Figures of the problem: {told}; the page lists each with its source."]
         return (
             "\n".join([*lines, "", *(f"ALARM: {_markdown(a)}" for a in self.alarms)]).rstrip()
             + "\n"
@@ -243,6 +251,7 @@ def audit(plan: PlanData) -> Audit:
         battery=_battery_book(plan),
         costs=plan.costs,
         queues=queue_account(plan),
+        figures={kind: len(rows) for kind, rows in by_kind(problem.sources).items()},
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -9,7 +11,18 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ImplausibleUnitWarning", "implausible"]
+__all__ = ["ImplausibleUnitWarning", "implausible", "warn_of_units"]
+
+#: Modules that build a problem on behalf of their caller, who is told; any other of this package
+#: builds one from a problem whose maker was told.
+ON_BEHALF = frozenset(
+    (
+        "dataclasses",
+        "gridcompute.grid.files.read_write",
+        "gridcompute.grid.plan.whatif",
+        "gridcompute.grid.tables.problem",
+    )
+)
 
 
 class ImplausibleUnitWarning(UserWarning):
@@ -45,8 +58,27 @@ RANGES = (
     Range("jobs", "work_h", 0.0, 8784.0, "h", "seconds?"),
     Range("jobs", "memory_gb", 0.0, 4096.0, "GB an accelerator", "megabytes?"),
     Range("jobs", "data_gb", 0.0, 1e7, "GB", "megabytes?"),
-    Range("jobs", "latency_ms", 0.01, np.inf, "ms", "seconds?"),
+    Range("jobs", "latency_ms", 0.1, np.inf, "ms", "seconds?"),
 )
+
+
+def warn_of_units(problem: Any) -> None:
+    """Warn of each implausible column at the line of the caller that made the problem."""
+    caller = sys._getframe(1)
+    while caller.f_back is not None and caller.f_globals.get("__name__") in ON_BEHALF:
+        caller = caller.f_back
+    module = str(caller.f_globals.get("__name__"))
+    if module.startswith("gridcompute.") and not module.startswith("gridcompute.cli"):
+        return
+    for words in implausible(problem):
+        warnings.warn_explicit(
+            words,
+            ImplausibleUnitWarning,
+            caller.f_code.co_filename,
+            caller.f_lineno,
+            module,
+            caller.f_globals.setdefault("__warningregistry__", {}),
+        )
 
 
 def implausible(problem: Any) -> Iterator[str]:
@@ -64,3 +96,19 @@ def implausible(problem: Any) -> Iterator[str]:
             size = f"{values[at]:g} {spec.unit}".rstrip()
             likely = f"{spec.least:g} to {spec.most:g}" if spec.least else f"up to {spec.most:g}"
             yield f"{where} is {size}, where {likely} is plausible: {spec.hint}"
+    yield from _unreachable(problem)
+
+
+def _unreachable(problem: Any) -> Iterator[str]:
+    """Yield a sentence for the first site whose minimum load is more than it can ever draw."""
+    sites, classes = problem.sites, problem.classes
+    if not (sites.minimum_load_kw > 0).any():
+        return
+    most = problem.energy.base_load_kwh.max(axis=1) / problem.step_h
+    busy = (classes.power_kw + classes.overhead_kw) * classes.capacity.max(axis=1)
+    pue = sites.pue.reshape(len(sites), -1).max(axis=1)
+    most = most + pue * np.bincount(classes.site, busy, len(sites))
+    least = sites.minimum_load_kw.reshape(len(sites), -1).max(axis=1)
+    for s in np.flatnonzero(least > most * (1 + 1e-9))[:1].tolist():
+        found = f"sites.minimum_load_kw[{s}] is {least[s]:g} kW"
+        yield f"{found}, where {most[s]:g} is drawn with all accelerators busy: watts?"

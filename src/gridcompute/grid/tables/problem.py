@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,7 +18,7 @@ from .frozen import Frozen, frozen, sealed
 from .jobs import Jobs
 from .limits import LIMITS, MOST_CARRIED_KWH
 from .mandate import DirectRows, DirectRule, Mandate, MandateRows
-from .plausible import ImplausibleUnitWarning, implausible
+from .plausible import warn_of_units
 from .quotas import Quotas
 from .running import Running, pinned_accelerators, require_room, running_as_jobs
 from .sites import Classes, Sites
@@ -143,8 +142,8 @@ class Problem(Frozen):
         self.mandate.applies_to(self.sites)
         self._check_carried()
         self.direct_rule.applies_to(self.sites, self.energy)
-        for words in implausible(self) if type(self) is Problem else ():
-            warnings.warn(words, ImplausibleUnitWarning, stacklevel=3)
+        if type(self) is Problem:
+            warn_of_units(self)
         if self.step_h != 1:
             steps.require_room(self)
         _ = self.stepped

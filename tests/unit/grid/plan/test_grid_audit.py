@@ -126,6 +126,16 @@ def test_the_account_prints_four_columns_and_the_lowest_site(plan: grid.Plan) ->
     assert json.loads(json.dumps(grid.audit(plan).as_dict()))["rule"].startswith("80% hourly")
 
 
+def test_the_account_tells_how_many_figures_are_assumed(plan: grid.Plan) -> None:
+    """If this fails, whoever reads audit.md takes assumptions for facts."""
+    counts = grid.audit(plan).figures
+    kinds = ("sourced", "derived", "assumed")
+    assert counts == {kind: len(grid.figures(kind)) for kind in kinds}
+    assert min(counts.values()) > 0
+    told = ", ".join(f"{counts[kind]} {kind}" for kind in kinds)
+    assert f"Figures of the problem: {told};" in str(grid.audit(plan))
+
+
 def test_pooled_scopes_split_what_is_missing_by_load() -> None:
     """If this fails, a pooled shortfall is lost or counted twice."""
     problem = grid.east_west(n_jobs=200, seed=2)

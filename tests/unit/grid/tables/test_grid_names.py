@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path  # noqa: TC003
+import dataclasses
+import warnings
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +15,8 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
+from gridcompute.cli import app as cli
+from gridcompute.grid.tables.plausible import implausible
 from malformed import sound
 
 
@@ -414,6 +419,8 @@ def test_a_malformed_tidy_table_is_refused_with_its_place(folder: Path, name: st
         ("energy", "certificate_yuan_per_kwh", 5.2, r"certificate_yuan_per_kwh is 5\.2"),
         ("jobs", "work_h", 86400.0, r"jobs\.work_h\[0\] is 86400 h.*seconds"),
         ("classes", "memory_gb", 81920.0, "megabytes"),
+        ("jobs", "latency_ms", 0.02, r"jobs\.latency_ms\[0\] is 0\.02 ms.*seconds"),
+        ("sites", "minimum_load_kw", 5e6, r"minimum_load_kw\[0\] is 5e\+06 kW.*watts"),
     ],
 )
 def test_a_value_of_another_unit_is_met_with_a_warning(
@@ -429,5 +436,36 @@ def test_a_value_of_another_unit_is_met_with_a_warning(
 @pytest.mark.filterwarnings("error")
 def test_the_scenario_is_plausible() -> None:
     """If this fails, the packaged figures, or the limits of what is plausible, are wrong."""
-    grid.east_west(n_jobs=500, seed=3)
-    sound()
+    for problem in (grid.east_west(n_jobs=500, seed=3), sound()):
+        assert list(implausible(problem)) == []
+
+
+def test_a_warning_names_the_line_that_made_the_problem(tmp_path: Path) -> None:
+    """If this fails, the line is one of the library's, or each use of the problem warns again."""
+    odd = sound().sites.replace(pue=120.0)
+    for make in (
+        lambda: sound().replace(sites=odd),
+        lambda: dataclasses.replace(sound(), sites=odd),
+        lambda: grid.read_problem(tmp_path / "odd"),
+    ):
+        with pytest.warns(grid.ImplausibleUnitWarning) as told:
+            problem = make()
+        assert [Path(w.filename).name for w in told] == [Path(__file__).name]
+        if not (tmp_path / "odd").exists():
+            grid.write_problem(problem, tmp_path / "odd")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert grid.evaluate(problem, grid.policies.cheapest(problem)).verify().valid
+
+
+def test_the_command_line_warns_in_one_line_each(tmp_path: Path, capsys: Any) -> None:
+    """If this fails, whoever runs a command is shown lines of our source."""
+    with pytest.warns(grid.ImplausibleUnitWarning):
+        problem = sound().replace(sites=sound().sites.replace(pue=120.0))
+    grid.write_problem(problem, tmp_path / "odd")
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert cli.run(["match", str(tmp_path / "odd"), "--out", str(tmp_path / "plan")]) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "120" in line]
+    line = "gridcompute: warning: sites.pue[0] is 120, where up to 3 is plausible: percent?"
+    assert told == [line]
