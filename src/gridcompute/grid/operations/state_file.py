@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["KIND", "read_state", "write_state"]
 
 KIND = "grid.Rolling"
-#: Of what is in the file; 1 had neither the step nor the start of its problem, and said no number.
-FORMAT = 2
+#: Of what is in the file; 1 had neither the step nor the start of its problem, and said no number;
+#: 2 had no limits of the sites' loads.
+FORMAT = 3
 TABLES: dict[str, type[Columns]] = {
     "jobs": Jobs,
     "sites": Sites,

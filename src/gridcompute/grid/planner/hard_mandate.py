@@ -111,6 +111,7 @@ def least_shortfall(
             migration_yuan=np.zeros(len(jobs)),
         ),
         energy=energy.replace(**free),
+        sites=problem.sites.replace(load_limit_yuan_per_kwh=0.0),
         corridors=problem.corridors.replace(price_yuan_per_gb=0.0),
         quotas=quotas.replace(below_yuan_per_accelerator_h=np.zeros(len(quotas))),
         mandate=mandate,

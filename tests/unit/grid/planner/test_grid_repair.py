@@ -64,7 +64,9 @@ def test_a_hard_mandate_that_nothing_keeps_is_refuted() -> None:
     energy = problem.energy.replace(
         base_load_kwh=base, direct_kwh=problem.energy.direct_kwh * 0.0, bundled_kwh=0.0
     )
-    hard = forbidding(problem.replace(energy=energy), 0.8)
+    # What a minimum load costs beside is no shortfall of the mandate.
+    held = problem.sites.replace(minimum_load_kw=5.0, load_limit_yuan_per_kwh=9.0)
+    hard = forbidding(problem.replace(energy=energy, sites=held), 0.8)
     with pytest.raises(gc.InfeasibleError, match="forbidden") as found:
         gc.match(hard, gap=0.2, time_limit=1.0)
     new = problem.sites.new.sum()
