@@ -96,28 +96,32 @@ $(VENV)/.ready-dev: $(VENV)/.ready-test
 build: $(VENV)/.ready ## compile what changed
 	$(INCREMENTAL) $(BIN)python setup.py -q build_ext --inplace
 
-# The core by itself, without Python: its own tests, under ASan with UBSan and under TSan.
+# The core by itself, without Python: its own tests, under ASan with UBSan and under TSan. A unit is a source that includes
+# those of one folder: headers are read, and templates instantiated, once for all of them.
 
-CORE := $(shell find csrc/gridcompute -name '*.cpp')
-TESTS := $(shell find csrc/tests -name '*.cpp')
+FOLDERS := $(sort $(patsubst %/,%,$(dir $(shell find csrc/gridcompute csrc/tests -name '*.cpp'))))
+UNITS := $(subst /,-,$(FOLDERS))
 WARN := -std=c++20 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -ffp-contract=off -Icsrc -Icsrc/tests -UNDEBUG
 
-# A precompiled header takes half a second of each source's two or three. ccache handles one where it is told so.
-export CCACHE_SLOPPINESS ?= pch_defines,time_macros
+define unit_rule
+build/units/$(subst /,-,$(1)).cpp: FORCE
+	@mkdir -p $$(@D)
+	@printf '#include "%s"\n' unit.hpp $(patsubst csrc/%,%,$(sort $(wildcard $(1)/*.cpp))) > $$@.new
+	@cmp -s $$@.new $$@ && rm $$@.new || mv $$@.new $$@
+endef
+$(foreach folder,$(FOLDERS),$(eval $(call unit_rule,$(folder))))
+FORCE:
 
 define native_rule
-build/native-$(1)/standard_headers.hpp.gch: csrc/tests/standard_headers.hpp
-	@mkdir -p $$(@D) && cp $$< $$(@D)
-	$$(CXX) $(WARN) $(2) -x c++-header $$< -o $$@
-build/native-$(1)/%.o: %.cpp build/native-$(1)/standard_headers.hpp.gch
+build/native-$(1)/%.o: build/units/%.cpp
 	@mkdir -p $$(@D)
-	$$(CXX) $(WARN) -MMD $(2) -include build/native-$(1)/standard_headers.hpp -c $$< -o $$@
-build/native-$(1)/run: $$(patsubst %.cpp,build/native-$(1)/%.o,$(CORE) $(TESTS))
+	$$(CXX) $(WARN) -MMD $(2) -c $$< -o $$@
+build/native-$(1)/run: $$(patsubst %,build/native-$(1)/%.o,$(UNITS))
 	$$(CXX) $(2) $$^ -o $$@ -lpthread
 native-$(1): build/native-$(1)/run
 	@! ldd $$< | grep -i python # the proof that the core needs none
 	$(3) build/native-$(1)/run $(ONLY)
--include $$(patsubst %.cpp,build/native-$(1)/%.d,$(CORE) $(TESTS))
+-include $$(patsubst %,build/native-$(1)/%.d,$(UNITS))
 endef
 $(eval $(call native_rule,asan,-O1 -g1 -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer,))
 $(eval $(call native_rule,tsan,-O1 -g1 -fsanitize=thread,setarch -R))

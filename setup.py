@@ -13,7 +13,7 @@ from pybind11.setup_helpers import ParallelCompile, Pybind11Extension
 from setuptools import Extension, setup
 
 sys.path.insert(0, str(Path(__file__).parent / "csrc"))
-from build_support import Build, stale
+from build_support import Build, stale, units
 
 # Asserts and holds() on; give such a build its own --build-temp.
 DEBUG = os.environ.get("GRIDCOMPUTE_DEBUG") == "1"
@@ -37,7 +37,7 @@ def files(suffix: str) -> list[str]:
 
 core = Pybind11Extension(
     "gridcompute._core",
-    files(".cpp"),
+    units(files(".cpp")),
     depends=files(".hpp"),  # a newer one opens the question that `stale` answers file by file
     include_dirs=["csrc"],
     cxx_std=20,

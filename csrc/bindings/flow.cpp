@@ -12,7 +12,7 @@ namespace {
 
 using Ints = Array<std::int64_t>;
 
-const char* name_of(flow::FlowStatus status) {
+const char* status_name(flow::FlowStatus status) {
   switch (status) {
     case flow::FlowStatus::optimal:
       return "optimal";
@@ -39,7 +39,7 @@ struct FlowWarmStart {
   flow::FlowStats stats;
 };
 
-py::dict stats_of(const flow::FlowStats& s) {
+py::dict flow_stats(const flow::FlowStats& s) {
   py::dict seconds;
   seconds["build"] = s.seconds_build;
   seconds["start"] = s.seconds_start;
@@ -130,9 +130,9 @@ certificate::FlowProblem certificate_problem(const flow::MinCostFlow& p) {
   return {p.tail, p.head, p.lower, p.capacity, p.cost, p.supply};
 }
 
-py::tuple solve(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
-                const std::optional<Ints>& lower, std::string_view method, const FlowWarmStart* start,
-                std::optional<double> time_limit, std::optional<double> work_limit, py::object progress) {
+py::tuple solve_flow(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
+                     const std::optional<Ints>& lower, std::string_view method, const FlowWarmStart* start,
+                     std::optional<double> time_limit, std::optional<double> work_limit, py::object progress) {
   const flow::MinCostFlow problem = problem_of(tail, head, capacity, cost, supply, lower);
   const flow::WarmStart* before = start == nullptr ? nullptr : &start->state;
   const flow::FlowTuning tuning = tunings().flow;
@@ -142,7 +142,7 @@ py::tuple solve(const Ints& tail, const Ints& head, const Ints& capacity, const 
   const auto if_status = [&](flow::FlowStatus status, std::vector<Index>&& ids) {
     return r.status == status ? py::object(read_only(to_array(std::move(ids)))) : py::none();
   };
-  return py::make_tuple(read_only(to_array(std::move(r.potential))), to_int(r.objective), name_of(r.status),
+  return py::make_tuple(read_only(to_array(std::move(r.potential))), to_int(r.objective), status_name(r.status),
                         if_status(flow::FlowStatus::infeasible, std::move(r.cut)),
                         if_status(flow::FlowStatus::unbounded, std::move(r.cycle)),
                         FlowWarmStart{std::move(r.warm_start), r.stats});
@@ -150,9 +150,9 @@ py::tuple solve(const Ints& tail, const Ints& head, const Ints& capacity, const 
 
 // Checks what the status claims: optimal (flow, potentials), infeasible (cut), unbounded (flow, cycle); and for every
 // status what the flow costs and leaves unserved.
-py::dict check(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
-               const std::optional<Ints>& lower, const std::string& status, const Ints& flow, const Ints& potentials,
-               const Ints& cut, const Ints& cycle) {
+py::dict check_flow(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
+                    const std::optional<Ints>& lower, const std::string& status, const Ints& flow,
+                    const Ints& potentials, const Ints& cut, const Ints& cycle) {
   const certificate::FlowProblem p = certificate_problem(problem_of(tail, head, capacity, cost, supply, lower));
   certificate::FlowReport partial, proof;
   {
@@ -211,16 +211,16 @@ void bind_flow(py::module_& m) {
                return kept.state.flow();
              }());
            })
-      .def("stats", [](const FlowWarmStart& kept) { return stats_of(kept.stats); });
+      .def("stats", [](const FlowWarmStart& kept) { return flow_stats(kept.stats); });
   m.def("flow_arrays_fit", &arrays_fit);
-  m.def("min_cost_flow", &solve, py::arg("tail").noconvert(), py::arg("head").noconvert(),
+  m.def("min_cost_flow", &solve_flow, py::arg("tail").noconvert(), py::arg("head").noconvert(),
         py::arg("capacity").noconvert(), py::arg("cost").noconvert(), py::arg("supply").noconvert(),
         py::arg("lower").noconvert(), py::arg("method"), py::arg("start"), py::arg("time_limit"), py::arg("work_limit"),
         py::arg("progress"));
-  m.def("check_flow", &check, py::arg("tail").noconvert(), py::arg("head").noconvert(), py::arg("capacity").noconvert(),
-        py::arg("cost").noconvert(), py::arg("supply").noconvert(), py::arg("lower").noconvert(), py::arg("status"),
-        py::arg("flow").noconvert(), py::arg("potentials").noconvert(), py::arg("cut").noconvert(),
-        py::arg("cycle").noconvert());
+  m.def("check_flow", &check_flow, py::arg("tail").noconvert(), py::arg("head").noconvert(),
+        py::arg("capacity").noconvert(), py::arg("cost").noconvert(), py::arg("supply").noconvert(),
+        py::arg("lower").noconvert(), py::arg("status"), py::arg("flow").noconvert(), py::arg("potentials").noconvert(),
+        py::arg("cut").noconvert(), py::arg("cycle").noconvert());
   py::class_<flow::DimacsReader>(m, "DimacsReader")
       .def(py::init<std::string>(), py::arg("name"))
       .def("feed", &feed, py::arg("bytes"))

@@ -81,7 +81,7 @@ py::tuple positions(LivePacker& self, const Ids& pods) {
   return py::make_tuple(node, devices, item, shape, live);
 }
 
-py::tuple place(LivePacker& self, const Numbers& shapes, int moves) {
+py::tuple place_shapes(LivePacker& self, const Numbers& shapes, int moves) {
   Numbers node(shapes.size());
   Ids devices(shapes.size());
   Array<std::int8_t> refused(shapes.size());
@@ -165,7 +165,7 @@ void bind_packing(py::module_& m) {
           py::arg("cpu"), py::arg("memory"), py::arg("gpus"), py::arg("milli"), py::arg("profile"), py::arg("models"))
       .def("set_mix", &set_mix, py::arg("shapes").noconvert(), py::arg("counts").noconvert(),
            py::arg("prices").noconvert(), py::arg("seed"), py::arg("tuning"))
-      .def("place", &place, py::arg("shapes").noconvert(), py::arg("moves"))
+      .def("place", &place_shapes, py::arg("shapes").noconvert(), py::arg("moves"))
       .def(
           "release", [](LivePacker& self, const Ids& pods) { self.run([&](Packer& c) { c.release(view(pods)); }); },
           py::arg("pods").noconvert())

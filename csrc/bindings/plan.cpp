@@ -128,9 +128,9 @@ py::dict price(const LagrangianOracle& m, const Array<double>& capacity, const A
   return out;
 }
 
-Index place(ResidualCapacity& residual, const Array<double>& capacity, const Array<double>& energy,
-            const Array<double>& link, const Array<double>& quota, const Array<std::int32_t>& rows,
-            Array<std::int32_t>& klass, Array<std::int32_t>& start) {
+Index place_choice(ResidualCapacity& residual, const Array<double>& capacity, const Array<double>& energy,
+                   const Array<double>& link, const Array<double>& quota, const Array<std::int32_t>& rows,
+                   Array<std::int32_t>& klass, Array<std::int32_t>& start) {
   const DualPrices y = prices_of(capacity, energy, link, quota);
   check(residual.oracle(), y);
   check_rows(residual.oracle(), view(rows), static_cast<std::size_t>(klass.size()));
@@ -274,7 +274,7 @@ void bind_plan(py::module_& m) {
       .def("commit", [](OwningLocalSearch& s) { s.search.commit(); });
   py::class_<ResidualCapacity>(m, "ResidualCapacity")
       .def(py::init<const LagrangianOracle&>(), py::arg("oracle"), py::keep_alive<1, 2>())
-      .def("place", &place, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
+      .def("place", &place_choice, py::arg("capacity").noconvert(), py::arg("energy").noconvert(),
            py::arg("corridor").noconvert(), py::arg("quota").noconvert(), py::arg("rows").noconvert(),
            py::arg("klass").noconvert(), py::arg("start").noconvert())
       .def(

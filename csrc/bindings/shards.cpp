@@ -154,10 +154,10 @@ std::optional<py::bytes> answer(PyShard& self, const py::bytes& question, const 
 }
 
 // (prices, load, objective, bound, exact, status, stats, jobs and slots of a witness or None, remainders or None)
-py::tuple solve(const std::shared_ptr<Model>& model, const Array<std::int64_t>& rows,
-                const Array<std::int64_t>& capacity, const py::object& ask, const std::optional<Array<double>>& prices,
-                std::uint64_t seed, int threads, std::optional<double> time_limit, py::object progress,
-                const std::vector<PyShard*>& held) {
+py::tuple solve_sharded(const std::shared_ptr<Model>& model, const Array<std::int64_t>& rows,
+                        const Array<std::int64_t>& capacity, const py::object& ask,
+                        const std::optional<Array<double>>& prices, std::uint64_t seed, int threads,
+                        std::optional<double> time_limit, py::object progress, const std::vector<PyShard*>& held) {
   transport::Options options;
   options.direct = true;
   if (prices) options.prices = prices->data();
@@ -328,9 +328,9 @@ void bind_shards(py::module_& m) {
   m.def("formula_model", &formula_model, py::arg("address"), py::arg("words").noconvert(), py::arg("places"),
         py::arg("widths"), py::arg("n_slots"), py::arg("unplaced"), py::arg("keep"));
   m.def("matrix_model", &matrix_model, py::arg("n_slots"), py::arg("wide"), py::arg("unplaced"));
-  m.def("transport_shards", &solve, py::arg("model"), py::arg("rows").noconvert(), py::arg("capacity").noconvert(),
-        py::arg("ask"), py::arg("prices").noconvert(), py::arg("seed"), py::arg("threads"), py::arg("time_limit"),
-        py::arg("progress"), py::arg("held"));
+  m.def("transport_shards", &solve_sharded, py::arg("model"), py::arg("rows").noconvert(),
+        py::arg("capacity").noconvert(), py::arg("ask"), py::arg("prices").noconvert(), py::arg("seed"),
+        py::arg("threads"), py::arg("time_limit"), py::arg("progress"), py::arg("held"));
   m.def("sum_shard", &sum_jobs, py::arg("model"), py::arg("columns").noconvert(), py::arg("unplaced").noconvert(),
         py::arg("first"), py::arg("assignment").noconvert(), py::arg("prices").noconvert(),
         py::arg("remainders").noconvert(), py::arg("threads"));

@@ -66,7 +66,7 @@ constexpr Count kCounts[] = {
 // Keys that are made once: making a str and its hash takes longer than an entry.
 py::handle key(const char* name) { return PyUnicode_InternFromString(name); }
 
-void set(const py::dict& out, py::handle key, const py::object& value) {
+void set_statistic(const py::dict& out, py::handle key, const py::object& value) {
   if (PyDict_SetItem(out.ptr(), key.ptr(), value.ptr()) != 0) throw py::error_already_set();
 }
 
@@ -93,8 +93,8 @@ py::dict stats_of(const Stats& stats) {
   for (const transport::Stage& s : stats.stages) seconds[s.name] = s.seconds;
   py::dict out = zeros();
   for (std::size_t k = 0; k < names.size(); ++k)
-    if (const Index count = stats.*kCounts[k].count; count != 0) set(out, names[k], py::int_(count));
-  set(out, kSeconds, seconds);
+    if (const Index count = stats.*kCounts[k].count; count != 0) set_statistic(out, names[k], py::int_(count));
+  set_statistic(out, kSeconds, seconds);
   return out;
 }
 
@@ -133,11 +133,12 @@ py::object frozen_rows(const std::vector<std::vector<double>>& rows) {
 
 // (assignment, load, prices, objective, bound, exact, status, stats, jobs and slots of a witness or None, charges or
 // None, remainders or None)
-py::tuple solve(const Source& source, const Array<std::int64_t>& capacity,
-                const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,
-                double resolution, double gap, const std::optional<Array<double>>& prices, std::uint64_t seed,
-                int threads, std::optional<double> time_limit, std::optional<double> work_limit,
-                const std::string& method, py::object progress) {
+py::tuple solve_transport(const Source& source, const Array<std::int64_t>& capacity,
+                          const std::optional<Array<std::int32_t>>& demand,
+                          const std::optional<Array<double>>& unplaced, double resolution, double gap,
+                          const std::optional<Array<double>>& prices, std::uint64_t seed, int threads,
+                          std::optional<double> time_limit, std::optional<double> work_limit, const std::string& method,
+                          py::object progress) {
   Problem problem;
   problem.cost = source.cost.get();
   problem.capacity = capacity.data();
@@ -167,9 +168,9 @@ py::tuple solve(const Source& source, const Array<std::int64_t>& capacity,
   const Index pairs = std::max<Index>(1, problem.cost->n_jobs() * problem.cost->n_slots());
   py::dict stats = stats_of(r.stats);
   static const py::handle kPasses = key("passes"), kResolution = key("resolution"), kWork = key("work_units");
-  set(stats, kWork, py::float_(guard.stop().work()));
-  set(stats, kPasses, py::float_(static_cast<double>(r.stats.evaluations) / static_cast<double>(pairs)));
-  set(stats, kResolution, py::float_(r.resolution));
+  set_statistic(stats, kWork, py::float_(guard.stop().work()));
+  set_statistic(stats, kPasses, py::float_(static_cast<double>(r.stats.evaluations) / static_cast<double>(pairs)));
+  set_statistic(stats, kResolution, py::float_(r.resolution));
   py::object witness = py::none();
   if (r.status == transport::Status::infeasible)
     witness = py::make_tuple(frozen(r.witness_jobs), frozen(r.witness_slots));
@@ -194,7 +195,7 @@ bool are_counts(const py::object& values, Index n, std::int64_t least) {
 void bind_transport(py::module_& m) {
   m.def("are_counts_64", &are_counts<std::int64_t>, py::arg("values"), py::arg("n"), py::arg("least"));
   m.def("are_counts_32", &are_counts<std::int32_t>, py::arg("values"), py::arg("n"), py::arg("least"));
-  m.def("transport", &solve, py::arg("cost"), py::arg("capacity").noconvert(), py::arg("demand").noconvert(),
+  m.def("transport", &solve_transport, py::arg("cost"), py::arg("capacity").noconvert(), py::arg("demand").noconvert(),
         py::arg("unplaced").noconvert(), py::arg("resolution"), py::arg("gap"), py::arg("prices").noconvert(),
         py::arg("seed"), py::arg("threads"), py::arg("time_limit"), py::arg("work_limit"), py::arg("method"),
         py::arg("progress"));

@@ -31,7 +31,7 @@ auto with_solver(const std::string& solver, Use&& use) {
 }
 
 // Sets the defaults with `values` in their place; on an error nothing changes.
-void set(const std::string& solver, const py::dict& values) {
+void set_tuning(const std::string& solver, const py::dict& values) {
   with_solver(solver, [&](auto& current, const auto& defaults, const auto& table) {
     current = with_values(defaults, table, values, "values", solver);
   });
@@ -66,7 +66,7 @@ std::string text_of(double number) {
 
 void bind_tuning(py::module_& m) {
   m.def("tuning_table", &table_of, py::arg("solver"), "The tuned numbers of a solver, each a dict.");
-  m.def("set_tuning", &set, py::arg("solver"), py::arg("values"),
+  m.def("set_tuning", &set_tuning, py::arg("solver"), py::arg("values"),
         "For benches and tests: later calls in this process use the defaults with these values in their place.");
 }
 

@@ -10,8 +10,6 @@ namespace {
 
 constexpr Index kChunkRows = 64;  // rows of a chunk
 
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
 // A stop left rows without their list or copy: nothing may go on from there.
 struct PassStopped {};
 

@@ -17,10 +17,8 @@ namespace {
 
 // Where prices find no room in 64 bits, floats are scaled by 2^8 less: detours are of few rows, and the last of six
 // tries leaves room for detours over 2^42 rows.
-constexpr int kRetryBits = 8;
-constexpr int kTries = 6;
-
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
+constexpr int kSparseRetryBits = 8;
+constexpr int kSparseTries = 6;
 
 [[noreturn]] void throw_invalid(Index where, const std::string& what) {
   throw Error(ErrorKind::invalid_problem, "cost_matrix", where, what);
@@ -187,7 +185,7 @@ Result solve_once(const CheckedCsr<T>& cost, bool maximize, Stop& stop, const Tu
     const double most = extent_of(cost.cost.data(), static_cast<Index>(cost.cost.size()), maximize).magnitude();
     // Prices may move by many costs where pairs are missing: four bits are left for that.
     int exponent = exponent_for(most) - 4;
-    for (int k = 0; k < kTries && fit != RowFit::invalid; ++k, exponent -= kRetryBits)
+    for (int k = 0; k < kSparseTries && fit != RowFit::invalid; ++k, exponent -= kSparseRetryBits)
       if (auto result = attempt<T, std::int64_t>(cost, maximize, exponent, true, stop, fit, near, tuning))
         return *std::move(result);
     if (fit == RowFit::invalid) throw_invalid(-1, "matrix contains invalid numeric entries");

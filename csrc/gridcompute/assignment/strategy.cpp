@@ -18,8 +18,6 @@ namespace {
 
 constexpr Index kUnlimited = std::numeric_limits<Index>::max();
 
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
 // Checks whether doubles spread over the matrix include fractions.
 bool sample_has_fractions(const DenseMatrix<double>& cost, const Tuning& tuning) {
   std::array<double, 64> sample;  // as many as fraction_costs allows

@@ -1,6 +1,7 @@
 // Integer types, each with the reason for its width.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 
@@ -29,6 +30,11 @@ inline constexpr Cost kCostLimit = Cost{1} << 61;
 inline constexpr Cost kForbidden = std::numeric_limits<Cost>::max() / 2;
 
 inline constexpr Slot kNone = -1;  // no slot
+
+inline constexpr double kInf = std::numeric_limits<double>::infinity();
+
+// An index as containers take it.
+[[nodiscard]] constexpr std::size_t at(Index k) noexcept { return static_cast<std::size_t>(k); }
 
 // Returns the largest |cost| of a problem of n_slots classes. A multiple of 2^8, and so exact as a double: no other
 // cost, rounded up to a double, equals it.

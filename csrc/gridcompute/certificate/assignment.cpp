@@ -13,11 +13,9 @@ namespace gridcompute::certificate {
 
 namespace {
 
-constexpr double kLargest = 0x1p62, kInf = std::numeric_limits<double>::infinity();  // range of integers
-constexpr Wide kMostDual = Wide{1} << 100;                                           // sums of 2^26 stay in 127 bits
+constexpr double kLargest = 0x1p62;             // range of integers
+constexpr Wide kMostDual = Wide{1} << 100;      // sums of 2^26 stay in 127 bits
 constexpr Index kPollEntries = Index{1} << 18;  // entries between two polls of the stop
-
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
 
 // The objective's term of a cost that exceeds the range of units: more than any bound.
 constexpr Wide kBeyond = Wide{1} << 95;
@@ -140,23 +138,70 @@ bool each_row(const CheckedCosts<T>& a, Stop& stop, const Visit& visit) {
   return true;
 }
 
+// What was read of all costs, whatever their type.
+template <class D>
+struct Readings {
+  Readings(std::size_t lines, Index rows)
+      : least(lines, kNever), paid(at(rows)), allowed(at(rows)), cheapest(at(rows), kInf) {}
+
+  // Above every sum of duals.
+  static constexpr D kNever =
+      sizeof(D) == 8 ? static_cast<D>(std::numeric_limits<std::int64_t>::max()) : static_cast<D>(Wide{1} << 120);
+
+  std::vector<D> least;  // of a line of the shorter side, the least cost less the other side's dual
+  std::vector<Wide> paid;
+  std::vector<char> allowed;
+  std::vector<double> cheapest;       // of the pair that is matched
+  bool lost = false, broken = false;  // see Units: a cost without a bound from below, one that is no integer
+};
+
+// Judges pairs and duals, `own` of the shorter side and `other`, by what was read.
+template <class D>
+AssignmentCheck judge(const Readings<D>& read, std::span<const std::int32_t> col_of, std::span<const D> own,
+                      std::span<const D> other, Index n_rows, Index n_cols) {
+  AssignmentCheck check;
+  std::vector<bool> taken(at(n_cols));
+  ExactSum total;
+  Index pairs = 0;
+  check.feasible = true;
+  for (Index i = 0; i < n_rows; ++i) {
+    const std::int32_t j = col_of[at(i)];
+    if (j == -1) continue;
+    ++pairs;
+    if (j < 0 || j >= n_cols || taken[at(j)] || read.allowed[at(i)] == 0 || std::isinf(read.cheapest[at(i)])) {
+      check.feasible = false;
+      continue;
+    }
+    taken[at(j)] = true;
+    check.objective += read.paid[at(i)];
+    total.add(read.cheapest[at(i)]);
+  }
+  check.feasible = check.feasible && pairs == std::min(n_rows, n_cols);
+  check.total = total.up();
+  check.whole = !read.broken;
+  check.duals_feasible = !read.lost;
+  Wide by_duals = 0, by_least = 0;
+  for (std::size_t k = 0; k < own.size(); ++k) {
+    by_least += read.least[k], by_duals += own[k];
+    check.duals_feasible = check.duals_feasible && own[k] <= read.least[k];
+  }
+  for (const D dual : other) {
+    by_least += dual, by_duals += dual;
+    if (n_rows != n_cols) check.duals_feasible = check.duals_feasible && dual <= 0;
+  }
+  check.bound = check.duals_feasible ? by_duals : by_least;
+  return check;
+}
+
 // Checks with reduced costs of type D. `overflow`: they do not fit D, and the result is undefined.
 template <class T, class D>
 AssignmentCheck check_in(const CheckedCosts<T>& a, std::span<const std::int32_t> col_of, std::span<const D> row_dual,
                          std::span<const D> col_dual, int exponent, Stop& stop, bool& overflow) {
-  // Above every sum of duals.
-  constexpr D kNever =
-      sizeof(D) == 8 ? static_cast<D>(std::numeric_limits<std::int64_t>::max()) : static_cast<D>(Wide{1} << 120);
-  AssignmentCheck check;
   const Scale<D> scale(exponent, a.maximize);
   const bool tall = a.rows > a.cols;
-  // least[k]: of a line of the shorter side, the least cost less the other side's dual.
   const auto& other = tall ? row_dual : col_dual;
   const auto& own = tall ? col_dual : row_dual;
-  std::vector<D> least(own.size(), kNever);
-  std::vector<Wide> paid(at(a.rows));
-  std::vector<char> allowed(at(a.rows));
-  std::vector<double> cheapest(at(a.rows), kInf);  // of the pair that is matched
+  Readings<D> read(own.size(), a.rows);
   bool wide = false, lost = false, broken = false;
   // Lowers `into` to the cost less a dual, if the pair is allowed.
   const auto reduce = [&](T cost, D dual, D& into) {
@@ -177,20 +222,20 @@ AssignmentCheck check_in(const CheckedCosts<T>& a, std::span<const std::int32_t>
     const Units<D> units = scale(cost);
     if (!units.allowed) return;
     const Wide high = units.known ? Wide{units.high} : kBeyond;
-    paid[at(i)] = allowed[at(i)] != 0 ? std::min(paid[at(i)], high) : high;
-    allowed[at(i)] = 1;
+    read.paid[at(i)] = read.allowed[at(i)] != 0 ? std::min(read.paid[at(i)], high) : high;
+    read.allowed[at(i)] = 1;
     const double real = a.maximize ? -static_cast<double>(cost) : static_cast<double>(cost);
-    cheapest[at(i)] = std::min(cheapest[at(i)], real == real ? real : kInf);
+    read.cheapest[at(i)] = std::min(read.cheapest[at(i)], real == real ? real : kInf);
   };
   const bool whole = each_row(a, stop, [&](Index i, const T* costs, Index count, const auto& column) {
     const D* dual = other.data();
     if (tall) {
-      D* into = least.data();
+      D* into = read.least.data();
       for (Index k = 0; k < count; ++k) reduce(costs[k], dual[i], into[column(k)]);
     } else {
-      D into = least[at(i)];
+      D into = read.least[at(i)];
       for (Index k = 0; k < count; ++k) reduce(costs[k], dual[column(k)], into);
-      least[at(i)] = into;
+      read.least[at(i)] = into;
     }
     const Index j = col_of[at(i)];
     if (j < 0 || j >= a.cols) return;
@@ -199,38 +244,12 @@ AssignmentCheck check_in(const CheckedCosts<T>& a, std::span<const std::int32_t>
       if (column(k) == j) pay(i, costs[k]);
   });
   overflow = wide;
+  AssignmentCheck check;
+  if (whole && !wide) {
+    read.lost = lost, read.broken = broken;
+    check = judge<D>(read, col_of, own, other, a.rows, a.cols);
+  }
   check.stopped = stop.requested();
-  if (!whole || wide) return check;
-  std::vector<bool> taken(at(a.cols));
-  ExactSum total;
-  Index pairs = 0;
-  check.feasible = true;
-  for (Index i = 0; i < a.rows; ++i) {
-    const std::int32_t j = col_of[at(i)];
-    if (j == -1) continue;
-    ++pairs;
-    if (j < 0 || j >= a.cols || taken[at(j)] || allowed[at(i)] == 0 || std::isinf(cheapest[at(i)])) {
-      check.feasible = false;
-      continue;
-    }
-    taken[at(j)] = true;
-    check.objective += paid[at(i)];
-    total.add(cheapest[at(i)]);
-  }
-  check.feasible = check.feasible && pairs == std::min(a.rows, a.cols);
-  check.total = total.up();
-  check.whole = !broken;
-  check.duals_feasible = !lost;
-  Wide by_duals = 0, by_least = 0;
-  for (std::size_t k = 0; k < own.size(); ++k) {
-    by_least += least[k], by_duals += own[k];
-    check.duals_feasible = check.duals_feasible && own[k] <= least[k];
-  }
-  for (const D dual : other) {
-    by_least += dual, by_duals += dual;
-    if (a.rows != a.cols) check.duals_feasible = check.duals_feasible && dual <= 0;
-  }
-  check.bound = check.duals_feasible ? by_duals : by_least;
   return check;
 }
 

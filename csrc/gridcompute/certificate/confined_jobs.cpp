@@ -5,19 +5,11 @@
 
 namespace gridcompute::certificate {
 
-namespace {
-
-constexpr Index kChunk = 1 << 12;       // jobs of one chunk: fixed, as in transport.cpp
-constexpr Index kBlockCosts = 1 << 14;  // costs read at a time: 128 kB, which stay in the second-level cache
-constexpr double kInf = std::numeric_limits<double>::infinity();
-
-}  // namespace
-
 std::optional<ConfinedJobs> count_confined(const TransportProblem& problem, std::span<const std::uint8_t> within,
                                            Index first, Index job, Pool& pool, Stop& stop) {
   const Index n = problem.cost->n_jobs(), n_slots = problem.cost->n_slots();
   const Index rows = std::max<Index>(1, kBlockCosts / std::max<Index>(1, n_slots));
-  std::vector<ConfinedJobs> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  std::vector<ConfinedJobs> parts(static_cast<std::size_t>(Pool::chunks(n, kChunkJobs)));
   const auto count = [&](Index chunk, Index begin, Index end) {
     ConfinedJobs& part = parts[static_cast<std::size_t>(chunk)];
     std::vector<double> reals;
@@ -48,7 +40,7 @@ std::optional<ConfinedJobs> count_confined(const TransportProblem& problem, std:
       }
     }
   };
-  if (!pool.for_chunks(n, kChunk, count, &stop)) return std::nullopt;
+  if (!pool.for_chunks(n, kChunkJobs, count, &stop)) return std::nullopt;
   ConfinedJobs total;
   for (const ConfinedJobs& part : parts) total.join(part);
   return total;

@@ -10,8 +10,6 @@ namespace {
 
 constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 std::int64_t lower_of(const FlowProblem& p, std::size_t e) { return p.lower.empty() ? 0 : p.lower[e]; }
 
 FlowReport wrong(std::string reason, std::size_t index) {

@@ -13,7 +13,6 @@ namespace gridcompute::certificate {
 
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
 // Limits of a check, fixed: what can be proved must not depend on settings. The attainable capacities take at most this
 // many steps, the knapsacks at most this many table entries: about a second.
 constexpr double kMaxSteps = 1 << 28;

@@ -6,8 +6,6 @@ namespace gridcompute::certificate {
 
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
-
 // The costs of some jobs.
 class RowsOfCost final : public CostSource {
  public:

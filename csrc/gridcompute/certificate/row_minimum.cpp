@@ -11,7 +11,6 @@ namespace gridcompute::certificate {
 
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
 // Costs and weighted prices below this add up to less than kForbidden.
 constexpr Cost kSmall = Cost{1} << 60;
 // Prices below this are converted to integers; with a remainder below 2^53 they fit an int64.

@@ -13,12 +13,6 @@ namespace gridcompute::certificate {
 
 namespace {
 
-// Jobs of one chunk; fixed, so that the bits do not depend on the number of threads.
-constexpr Index kChunk = 1 << 12;
-// Costs read at a time: 128 kB of doubles, which stay in the second-level cache.
-constexpr Index kBlockCosts = 1 << 14;
-constexpr double kInf = std::numeric_limits<double>::infinity();
-
 std::string others(const JobFault& fault) {
   return fault.count > 1 ? " (and " + std::to_string(fault.count - 1) + " more jobs)" : "";
 }
@@ -293,9 +287,9 @@ std::optional<TransportSums> sum_jobs(const TransportProblem& problem, std::span
   const bool assigned = static_cast<Index>(assignment.size()) == n;
   if (!priced) prices = {}, remainders = {};
   const Check check(problem, assignment, prices, remainders, first);
-  std::vector<TransportSums> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  std::vector<TransportSums> parts(static_cast<std::size_t>(Pool::chunks(n, kChunkJobs)));
   const bool complete = pool.for_chunks(
-      n, kChunk,
+      n, kChunkJobs,
       [&](Index chunk, Index begin, Index end) {
         TransportSums& part = parts[static_cast<std::size_t>(chunk)];
         if (assigned) check.primal(begin, end, part);

@@ -42,6 +42,11 @@
 
 namespace gridcompute::certificate {
 
+// Jobs of one chunk; fixed, so that the bits do not depend on the number of threads.
+inline constexpr Index kChunkJobs = 1 << 12;
+// Costs read at a time: 128 kB of doubles, which stay in the second-level cache.
+inline constexpr Index kBlockCosts = 1 << 14;
+
 struct TransportProblem {
   const CostSource* cost = nullptr;
   std::span<const Cost> capacity;        // (n_slots)

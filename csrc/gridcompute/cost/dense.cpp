@@ -11,7 +11,6 @@ namespace gridcompute {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kLeast = 0x1p-100, kMost = 0x1p100;  // factors that are floats well within their range
 // Roundings: of the cost, the factor, their product, and the price added to it; and one more for this sum itself.
 constexpr double kRoundings = 5 * 0x1p-24;
@@ -46,14 +45,14 @@ GRIDCOMPUTE_CLONES double scaled(const std::int64_t* row, Index n, double scale,
 template <class T, class Bits>
 GRIDCOMPUTE_INLINE double scaled_real(const T* row, Index n, T factor, float* GRIDCOMPUTE_RESTRICT out) {
   constexpr auto kSize = static_cast<Bits>(static_cast<std::make_unsigned_t<Bits>>(-1) >> 1);  // all but the sign
-  constexpr auto kInf = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
+  constexpr auto kInfBits = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
   Bits most = 0, bad = 0;
   for (Index s = 0; s < n; ++s) {
     out[s] = static_cast<float>(row[s] * factor);
     const auto bits = std::bit_cast<Bits>(row[s]);
-    const Bits size = bits & kSize, finite = size < kInf ? size : 0;
+    const Bits size = bits & kSize, finite = size < kInfBits ? size : 0;
     most = finite > most ? finite : most;
-    bad |= static_cast<Bits>(size > kInf) | static_cast<Bits>(size == kInf && bits < 0);
+    bad |= static_cast<Bits>(size > kInfBits) | static_cast<Bits>(size == kInfBits && bits < 0);
   }
   return bad != 0 ? -1 : static_cast<double>(std::bit_cast<T>(most));
 }
@@ -90,9 +89,9 @@ template EqualClasses merged_dense(const double*, Index, Index, Index, Pool&, St
 
 template <class T>
 Sketched sketch_row(const T* row, Index n, double scale, float* out) {
-  if (!(scale >= kLeast && scale <= kMost)) return {kInfinity, kInfinity};
+  if (!(scale >= kLeast && scale <= kMost)) return {kInf, kInf};
   const double most = scaled(row, n, scale, out);
-  if (most < 0) return {kInfinity, kInfinity};
+  if (most < 0) return {kInf, kInf};
   std::fill(out + n, out + sketch_width(n), 0.0F);
   return {kRoundings * scale * most + kLeast, scale * most};
 }

@@ -1,7 +1,6 @@
 #include "gridcompute/cost/equal_columns.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <numeric>
 #include <type_traits>
 
@@ -11,13 +10,7 @@ namespace gridcompute {
 
 namespace {
 
-constexpr Index kChunk = 1 << 10;  // rows compared by a thread at a time
-
-template <class T>
-std::uint64_t bits_of(T x) noexcept {
-  if constexpr (std::is_floating_point_v<T>) return std::bit_cast<std::uint64_t>(static_cast<double>(x) + 0.0);
-  return static_cast<std::uint64_t>(x);  // above: one zero
-}
+constexpr Index kComparedRows = 1 << 10;  // rows compared by a thread at a time
 
 // Copies the entries kept, and returns whether every entry equals the one kept for its column.
 template <class T>
@@ -91,7 +84,7 @@ bool EqualColumns::copy(const T* values, Index n_rows, T* out, Pool& pool, Stop&
   // Every difference is found, by whatever thread, unless there are too many whichever come first.
   const auto too_many = [&] { return width + differences_.load(std::memory_order_relaxed) > most_; };
   const bool whole = pool.for_chunks(
-      n_rows, kChunk,
+      n_rows, kComparedRows,
       [&](Index, Index begin, Index end) {
         for (Index i = begin; i < end && !too_many(); ++i) {
           const T* row = values + i * n;

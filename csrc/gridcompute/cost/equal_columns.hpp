@@ -9,7 +9,10 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
+#include <cstdint>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "gridcompute/base/hash.hpp"
@@ -19,6 +22,13 @@
 #include "gridcompute/cost/tuning.hpp"
 
 namespace gridcompute {
+
+// What is hashed of a cost: the same for both zeros.
+template <class T>
+[[nodiscard]] std::uint64_t bits_of(T x) noexcept {
+  if constexpr (std::is_floating_point_v<T>) return std::bit_cast<std::uint64_t>(static_cast<double>(x) + 0.0);
+  return static_cast<std::uint64_t>(x);
+}
 
 class EqualColumns {
  public:

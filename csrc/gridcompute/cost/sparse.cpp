@@ -1,7 +1,6 @@
 #include "gridcompute/cost/sparse.hpp"
 
 #include <algorithm>
-#include <bit>
 
 #include "gridcompute/cost/equal_columns.hpp"
 
@@ -11,60 +10,89 @@ namespace {
 
 constexpr Index kPollEvery = 1 << 12;  // rows
 
-template <class T>
-std::uint64_t bits_of(T x) noexcept {
-  if constexpr (std::is_floating_point_v<T>) return std::bit_cast<std::uint64_t>(static_cast<double>(x) + 0.0);
-  return static_cast<std::uint64_t>(x);  // above: one zero
+// Classes by the hashes of their entries, whatever the type of these.
+class ClassHashes {
+ public:
+  explicit ClassHashes(Index n_slots) : hashes_(static_cast<std::size_t>(n_slots), kHashSeed) {}
+
+  // Starts again; returns the hashes, one a class, to be written.
+  [[nodiscard]] std::vector<std::uint64_t>& reset() noexcept {
+    std::fill(hashes_.begin(), hashes_.end(), kHashSeed);
+    return hashes_;
+  }
+  // Do more than `most` classes of those with entries differ?
+  [[nodiscard]] bool differ(Index most) const {
+    std::vector<std::uint64_t> met;
+    for (const std::uint64_t h : hashes_)
+      if (h != kHashSeed) met.push_back(h);
+    return more_differ(met, most);
+  }
+  // Makes sets of classes of equal hashes.
+  void group() {
+    of_ = lowest_equal(hashes_);
+    number_.assign(of_.size(), kNone);
+    Slot kept = 0;
+    for (std::size_t s = 0; s < of_.size(); ++s) number_[s] = of_[s] == static_cast<Slot>(s) ? kept++ : number_[of_[s]];
+    kept_ = kept;
+  }
+
+  // (n_slots) the lowest class that is equal, and its position among those kept
+  [[nodiscard]] std::vector<Slot>& of() noexcept { return of_; }
+  [[nodiscard]] const std::vector<Slot>& number() const noexcept { return number_; }
+  [[nodiscard]] Index kept() const noexcept { return kept_; }
+
+ private:
+  std::vector<std::uint64_t> hashes_;
+  std::vector<Slot> of_, number_;
+  Index kept_ = 0;
+};
+
+// Returns how many evenly spread rows to read: some entries of each class, and all of few.
+Index rows_to_sample(Index n_jobs, Index n_slots, Index entries, const CostTuning& tuning) {
+  const auto share = static_cast<double>(tuning.sparse_entries * n_slots) / static_cast<double>(entries);
+  const Index rows = share >= 1 ? n_jobs : static_cast<Index>(share * static_cast<double>(n_jobs));
+  return std::clamp(rows, std::min(tuning.sparse_rows, n_jobs), n_jobs);
 }
 
 template <class T, class I>
 class Merger {
  public:
   Merger(const T* values, const I* columns, const I* starts, Index n_jobs, Index n_slots, Stop& stop)
-      : values_(values), columns_(columns), starts_(starts), n_jobs_(n_jobs), n_slots_(n_slots), stop_(stop) {}
+      : values_(values), columns_(columns), starts_(starts), n_jobs_(n_jobs), stop_(stop), classes_(n_slots) {}
 
-  // Do evenly spread rows with some entries of each class show more than `most` that differ? Few entries are all read.
-  [[nodiscard]] bool sample_differs(Index most, const CostTuning& tuning) {
-    const auto entries = static_cast<Index>(starts_[n_jobs_]);
-    if (entries == 0) return false;
-    const auto share = static_cast<double>(tuning.sparse_entries * n_slots_) / static_cast<double>(entries);
-    const Index rows = share >= 1 ? n_jobs_ : static_cast<Index>(share * static_cast<double>(n_jobs_)),
-                read = std::clamp(rows, std::min(tuning.sparse_rows, n_jobs_), n_jobs_);
-    whole_ = hash_rows(read) && read == n_jobs_;
-    std::vector<std::uint64_t> met;
-    for (const std::uint64_t h : hashes_)
-      if (h != kHashSeed) met.push_back(h);
-    return more_differ(met, most);
-  }
-
-  // Sets of classes by the hashes of all their entries. False after a stop, or where more than `most` differ.
-  [[nodiscard]] bool group(Index most) {
-    if (!whole_ && !hash_rows(n_jobs_)) return false;
-    of_ = lowest_equal(hashes_);
-    number_.assign(of_.size(), kNone);
-    Slot kept = 0;
-    for (std::size_t s = 0; s < of_.size(); ++s) number_[s] = of_[s] == static_cast<Slot>(s) ? kept++ : number_[of_[s]];
-    kept_ = kept;
-    return kept_ <= most;
+  // Hashes the columns of this many rows, evenly spread. False after a stop.
+  [[nodiscard]] bool hash_rows(Index rows) {
+    auto& hashes = classes_.reset();
+    for (Index k = 0; k < rows; ++k) {
+      if (k % kPollEvery == 0 && stop_.poll()) return false;
+      const Index i = rows == n_jobs_ ? k : static_cast<Index>(static_cast<Wide>(n_jobs_) * k / rows);
+      const std::uint64_t row = static_cast<std::uint64_t>(i) * kHashSeed;
+      for (I e = starts_[i]; e < starts_[i + 1]; ++e) {
+        std::uint64_t& hash = hashes[columns_[e]];
+        hash = hashed(hash, bits_of(values_[e]) + row);
+      }
+    }
+    return true;
   }
 
   // Copies the entries of the lowest class of each set. False after a stop, or where hashes are equal of classes that
   // are not: in each row a set has entries in all its classes, all of them equal, or none.
-  [[nodiscard]] bool copy(SparseArrays<T, I>& out) const {
-    std::vector<std::int32_t> size(static_cast<std::size_t>(kept_), 0), count(size);
+  [[nodiscard]] bool copy(SparseArrays<T, I>& out) {
+    const std::vector<Slot>&of = classes_.of(), &number = classes_.number();
+    std::vector<std::int32_t> size(static_cast<std::size_t>(classes_.kept()), 0), count(size);
     std::vector<T> value(size.size());
-    for (const Slot k : number_) ++size[k];
+    for (const Slot k : number) ++size[k];
     out.starts.reserve(static_cast<std::size_t>(n_jobs_) + 1);
     out.starts.push_back(0);
     for (Index i = 0; i < n_jobs_; ++i) {
       if (i % kPollEvery == 0 && stop_.poll()) return false;
       for (I e = starts_[i]; e < starts_[i + 1]; ++e) {
-        const Slot k = number_[columns_[e]];
+        const Slot k = number[columns_[e]];
         if (count[k]++ > 0) {
           if (!(values_[e] == value[k])) return false;
           continue;
         }
-        if (of_[columns_[e]] != static_cast<Slot>(columns_[e])) return false;
+        if (of[columns_[e]] != static_cast<Slot>(columns_[e])) return false;
         value[k] = values_[e];
         out.values.push_back(values_[e]);
         out.columns.push_back(static_cast<I>(k));
@@ -81,34 +109,15 @@ class Merger {
     return true;
   }
 
-  [[nodiscard]] Index kept() const noexcept { return kept_; }
-  [[nodiscard]] std::vector<Slot>& of() noexcept { return of_; }
+  [[nodiscard]] ClassHashes& classes() noexcept { return classes_; }
 
  private:
-  // Hashes the columns of this many rows, evenly spread. False after a stop.
-  [[nodiscard]] bool hash_rows(Index rows) {
-    hashes_.assign(static_cast<std::size_t>(n_slots_), kHashSeed);
-    for (Index k = 0; k < rows; ++k) {
-      if (k % kPollEvery == 0 && stop_.poll()) return false;
-      const Index i = rows == n_jobs_ ? k : static_cast<Index>(static_cast<Wide>(n_jobs_) * k / rows);
-      const std::uint64_t row = static_cast<std::uint64_t>(i) * kHashSeed;
-      for (I e = starts_[i]; e < starts_[i + 1]; ++e) {
-        std::uint64_t& hash = hashes_[columns_[e]];
-        hash = hashed(hash, bits_of(values_[e]) + row);
-      }
-    }
-    return true;
-  }
-
   const T* values_;
   const I* columns_;
   const I* starts_;
-  Index n_jobs_, n_slots_;
+  Index n_jobs_;
   Stop& stop_;
-  bool whole_ = true;  // all rows were hashed
-  std::vector<std::uint64_t> hashes_;
-  std::vector<Slot> of_, number_;  // (n_slots) the lowest class that is equal, and its position among those kept
-  Index kept_ = 0;
+  ClassHashes classes_;
 };
 
 }  // namespace
@@ -116,10 +125,17 @@ class Merger {
 template <class T, class I>
 EqualClasses merged_sparse(const T* values, const I* columns, const I* starts, Index n_jobs, Index n_slots, Index most,
                            Stop& stop, const CostTuning& tuning) {
+  const auto entries = static_cast<Index>(starts[n_jobs]);
+  if (entries == 0) return {};
   Merger<T, I> merger(values, columns, starts, n_jobs, n_slots, stop);
+  ClassHashes& classes = merger.classes();
+  const Index sample = rows_to_sample(n_jobs, n_slots, entries, tuning);
+  const bool whole = merger.hash_rows(sample) && sample == n_jobs;
+  if (classes.differ(most) || (!whole && !merger.hash_rows(n_jobs))) return {};
+  classes.group();
   SparseArrays<T, I> out;
-  if (starts[n_jobs] == 0 || merger.sample_differs(most, tuning) || !merger.group(most) || !merger.copy(out)) return {};
-  return {std::move(merger.of()), std::make_unique<SparseCost<T, I>>(std::move(out), n_jobs, merger.kept())};
+  if (classes.kept() > most || !merger.copy(out)) return {};
+  return {std::move(classes.of()), std::make_unique<SparseCost<T, I>>(std::move(out), n_jobs, classes.kept())};
 }
 
 template EqualClasses merged_sparse(const std::int32_t*, const std::int32_t*, const std::int32_t*, Index, Index, Index,

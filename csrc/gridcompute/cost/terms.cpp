@@ -14,7 +14,6 @@ namespace {
 constexpr Index kAtOnce = 4;           // terms summed in one pass
 constexpr double kLargest = 0x1p100;   // largest factor of a sketch
 constexpr double kRounding = 0x1p-24;  // of a float32
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 template <class T>
 struct Product {
@@ -77,7 +76,7 @@ GRIDCOMPUTE_INLINE void sum_products(Index terms, Index n, T* GRIDCOMPUTE_RESTRI
 
 // -inf and NaN come only from an infinite table entry: forbidden, like +inf.
 GRIDCOMPUTE_CLONES void forbid(Index n, double* GRIDCOMPUTE_RESTRICT out) {
-  for (Index s = 0; s < n; ++s) out[s] = std::fabs(out[s]) < kInfinity ? out[s] : kInfinity;
+  for (Index s = 0; s < n; ++s) out[s] = std::fabs(out[s]) < kInf ? out[s] : kInf;
 }
 
 struct Extent {
@@ -86,7 +85,7 @@ struct Extent {
 };
 
 GRIDCOMPUTE_CLONES Extent extent(const double* x, Index n) {
-  constexpr auto inf = std::bit_cast<std::int64_t>(kInfinity);
+  constexpr auto inf = std::bit_cast<std::int64_t>(kInf);
   std::int64_t most = 0, odd = 0;  // without their signs doubles are in the order of their bits
   for (Index k = 0; k < n; ++k) {
     const std::int64_t size = std::bit_cast<std::int64_t>(x[k]) & std::numeric_limits<std::int64_t>::max();
@@ -134,9 +133,9 @@ TermsCost::FloatTable TermsCost::float_table(const Term& term) const {
     int exponent = 0;
     std::frexp(all.most, &exponent);
     out.unit[k] = std::ldexp(1.0, exponent);
-    out.low[k] = kInfinity, out.high[k] = -kInfinity;
+    out.low[k] = kInf, out.high[k] = -kInf;
     for (Index s = 0; s < n; ++s) {
-      if (!(std::fabs(row[s]) < kInfinity)) continue;
+      if (!(std::fabs(row[s]) < kInf)) continue;
       out.low[k] = std::min(out.low[k], row[s]);
       out.high[k] = std::max(out.high[k], row[s]);
     }
@@ -195,8 +194,7 @@ Sketched TermsCost::sketch(Index job, double scale, float* out) const {
     return Product<float>{floats.table.data() + key * width, coef};
   });
   // One more rounding for the sum of both parts, one for this sum; factors too small for a float are below 1.
-  return possible ? Sketched{static_cast<double>(terms + 5) * kRounding * sum + 1.0, sum}
-                  : Sketched{kInfinity, kInfinity};
+  return possible ? Sketched{static_cast<double>(terms + 5) * kRounding * sum + 1.0, sum} : Sketched{kInf, kInf};
 }
 
 void TermsCost::column(Rows rows, Index slot, double* out) const {
@@ -221,13 +219,12 @@ bool TermsCost::least(Rows rows, double* out) const {
     for (Index k = 0; k < rows.count; ++k) {
       const Index job = rows[k], key = term.key != nullptr ? term.key[job] : 0;
       const double coef = term.coef != nullptr ? term.coef[job] : 1.0;
-      const bool any = low[key] < kInfinity && std::fabs(coef) < kInfinity;
+      const bool any = low[key] < kInf && std::fabs(coef) < kInf;
       const double product = any ? coef * (coef < 0 ? high[key] : low[key]) : kNothing;
       out[k] = t == 0 ? product : out[k] + product;
     }
   }
-  for (Index k = 0; k < rows.count; ++k)
-    out[k] = std::fabs(out[k]) < kInfinity ? out[k] : kInfinity;  // no pair is allowed
+  for (Index k = 0; k < rows.count; ++k) out[k] = std::fabs(out[k]) < kInf ? out[k] : kInf;  // no pair is allowed
   return true;
 }
 
@@ -239,7 +236,7 @@ double TermsCost::real_at(Index job, Index slot) const {
                            term.table[(term.key != nullptr ? term.key[job] * n_slots() : 0) + slot];
     sum = t == 0 ? product : sum + product;
   }
-  return std::fabs(sum) < kInfinity ? sum : kInfinity;
+  return std::fabs(sum) < kInf ? sum : kInf;
 }
 
 void TermsCost::reals_at(Index job, std::span<const Slot> slots, double* out) const {
@@ -252,7 +249,7 @@ void TermsCost::reals_at(Index job, std::span<const Slot> slots, double* out) co
       out[k] = t == 0 ? product : out[k] + product;
     }
   }
-  for (std::size_t k = 0; k < slots.size(); ++k) out[k] = std::fabs(out[k]) < kInfinity ? out[k] : kInfinity;
+  for (std::size_t k = 0; k < slots.size(); ++k) out[k] = std::fabs(out[k]) < kInf ? out[k] : kInf;
 }
 
 }  // namespace gridcompute

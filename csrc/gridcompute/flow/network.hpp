@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -25,8 +24,6 @@ using Node = std::int32_t;
 using Arc = std::int32_t;
 
 inline constexpr Arc kNoArc = -1;  // no arc
-
-[[nodiscard]] constexpr std::size_t at(std::int64_t i) noexcept { return static_cast<std::size_t>(i); }
 
 // A vector whose entries are left unset until their owner writes them, in memory that earlier solves gave back.
 template <class T>

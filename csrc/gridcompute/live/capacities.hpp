@@ -48,7 +48,6 @@ class Capacities {
   }
 
  private:
-  static std::size_t at(Index s) noexcept { return static_cast<std::size_t>(s); }
   std::vector<Cost> set_, pinned_, effective_;
 };
 

@@ -12,10 +12,6 @@ namespace {
 // A gap beyond this share of the objective is more than the rounding of keys explains; as in transport.
 constexpr double kRounding = 0x1p-30;
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
 // Composes the changes of each job, in the order given, into one from its first class to its last; none where these are
 // the same.
 std::vector<ReportedChange> composed(std::vector<ReportedChange> all) {
@@ -37,7 +33,7 @@ ChangeLog::ChangeLog(PrimalDual& pair) : pair_(pair), state_(pair.state), placed
 // ---------------------------------------------------------------- charges
 
 void ChangeLog::ChargeSum::add(double charge, int sign) {
-  charge < kInfinity ? total.add(charge, sign) : void(forbidden += sign);
+  charge < kInf ? total.add(charge, sign) : void(forbidden += sign);
 }
 
 void ChangeLog::add(Job job) {
@@ -169,7 +165,7 @@ void ChangeLog::commit_stopped(RoundContext& round, std::span<const Job> live, s
   const Slot unplaced = state_.unplaced_class();
   const Capacities& capacity = pair_.capacity;
   const bool proved = pair_.index && pair_.queue.empty() && pair_.changed.empty();
-  const double bound = proved ? pair_.lower_bound_of(pair_.dual_value()) : -kInfinity;
+  const double bound = proved ? pair_.lower_bound_of(pair_.dual_value()) : -kInf;
   std::vector<Job> changed;
   for (std::size_t k = live.size(); k-- > 0;) {
     const Job job = live[k];
@@ -186,7 +182,7 @@ void ChangeLog::commit_stopped(RoundContext& round, std::span<const Job> live, s
   for (std::size_t k = 0; k < live.size(); ++k) {
     const Slot to = assigned[k];
     if (state_.placed_class(live[k]) != unplaced || to == kNone || to == unplaced) continue;
-    if (placed_load_[at(to)] >= capacity[to] || !(state_.cost(live[k], to) < kInfinity)) continue;
+    if (placed_load_[at(to)] >= capacity[to] || !(state_.cost(live[k], to) < kInf)) continue;
     place(round, live.subspan(k, 1), assigned.subspan(k, 1));
     changed.push_back(live[k]);
   }
@@ -199,7 +195,7 @@ void ChangeLog::commit_stopped(RoundContext& round, std::span<const Job> live, s
     if (change.from != kNone) round.move_cost.add(state_.move_cost(change.job), 1);
   conclude(round, {false, false, 0, bound});
   for (Slot s = 0; s < unplaced; ++s) {  // beyond capacity: jobs that must be placed have found no class
-    if (placed_load_[at(s)] > capacity[s]) round.answer.objective = kInfinity;
+    if (placed_load_[at(s)] > capacity[s]) round.answer.objective = kInf;
   }
   round.answer.status =
       round.stop.why() == Stop::Why::time_limit ? transport::Status::time_limit : transport::Status::stopped;
@@ -212,7 +208,7 @@ void ChangeLog::conclude(RoundContext& round, const RoundProof& proof) {
   ExactTotal total = sum_.total;
   total.add(round.move_cost);
   answer.move_cost = round.move_cost.nearest();
-  answer.objective = sum_.forbidden > 0 ? kInfinity : total.nearest();
+  answer.objective = sum_.forbidden > 0 ? kInf : total.nearest();
   answer.bound = proof.bound;
   // The sum of the costs has to agree with that of their keys, but for how each was rounded to a double.
   const bool same = std::fabs(proof.value - answer.objective) <= 0x1p-50 * std::fabs(answer.objective);

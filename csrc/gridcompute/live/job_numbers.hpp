@@ -41,7 +41,6 @@ class JobNumbers {
   [[nodiscard]] Index size() const noexcept { return static_cast<Index>(id_.size()); }  // positions ever given
 
  private:
-  static std::size_t at(Index k) noexcept { return static_cast<std::size_t>(k); }
   [[nodiscard]] std::size_t home(std::int64_t id) const noexcept;
   [[nodiscard]] std::size_t find(std::int64_t id) const noexcept;  // its slot, or the empty one where it would be
   void prefetch(std::int64_t id) const noexcept;

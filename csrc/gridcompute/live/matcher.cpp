@@ -13,8 +13,6 @@ namespace {
 // The largest price that a restored matcher starts from, in keys: half the range, so that it can still rise.
 constexpr double kMaxStartPrice = static_cast<double>(kCostLimit / 2);
 
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
 [[noreturn]] void refuse(const char* field, Index index, const std::string& found, const std::string& needed) {
   const std::string where = index < 0 ? std::string(field) : std::string(field) + "[" + std::to_string(index) + "]";
   throw Error(ErrorKind::invalid_problem, field, index, where + ": found " + found + ", needed " + needed);

@@ -15,8 +15,6 @@ namespace gridcompute::live {
 
 namespace {
 
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
 Index bit_floor(Index n) { return static_cast<Index>(std::bit_floor(static_cast<std::uint64_t>(n))); }
 
 // Orders a heap so that its front is the shortest move, and of these that of the lowest job.

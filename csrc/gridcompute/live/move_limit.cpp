@@ -6,8 +6,6 @@ namespace gridcompute::live {
 
 namespace {
 
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
 // A path or a cycle of arcs, with what making it costs and saves.
 struct ArcSet {
   std::vector<std::size_t> arcs;

@@ -6,12 +6,6 @@
 
 namespace gridcompute::live {
 
-namespace {
-
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
-}  // namespace
-
 PathSearch::PathSearch(MatcherState& state, MoveIndex& index, std::vector<Cost>& prices,
                        const std::vector<Cost>& capacity, WorkCounts& counts, const Tuning& tuning, Pool& pool,
                        Stop& stop)

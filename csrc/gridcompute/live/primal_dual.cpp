@@ -5,12 +5,6 @@
 
 namespace gridcompute::live {
 
-namespace {
-
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
-}  // namespace
-
 PrimalDual::PrimalDual(Slot n_slots, const Tuning& given)
     : tuning(given), state(n_slots, given), prices(at(n_slots) + 1, 0), capacity(n_slots), index(given) {}
 

@@ -12,8 +12,6 @@ namespace {
 // A bid this high comes from a job that is forbidden elsewhere: it takes its slot at any price.
 constexpr Cost kAnyPrice = kForbidden / 2;
 
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
 std::vector<Cost> joined(const std::vector<std::vector<Cost>>& parts) {
   std::vector<Cost> all;
   for (const auto& part : parts) all.insert(all.end(), part.begin(), part.end());

@@ -10,12 +10,6 @@
 
 namespace gridcompute::live {
 
-namespace {
-
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
-}  // namespace
-
 RoundAnswer RoundSolver::solve(const MatchOptions& options, Stop& stop) {
   RoundContext round{options, stop, Pool(thread_count(options.threads)), {}, {}, {}, stop.seconds()};
   pair_.counts = {};

@@ -4,8 +4,6 @@ namespace gridcompute::live {
 
 namespace {
 
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
 // Finds null moves that can be reverted together.
 class NullMoveFinder {
  public:

@@ -2,15 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace gridcompute::plan {
-
-namespace {
-constexpr double kInf = std::numeric_limits<double>::infinity();
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-}  // namespace
 
 Exchanges::Exchanges(PlacementState& state, const PlanTuning& tuning) : state_(state), tuning_(tuning) {
   const std::size_t n = at(state.oracle().size());

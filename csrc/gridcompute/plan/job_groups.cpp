@@ -13,10 +13,6 @@ namespace gridcompute::plan {
 
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
 struct RowHash {  // FNV-1a
   std::size_t operator()(const std::vector<std::int32_t>& row) const noexcept {
     std::uint64_t h = 1469598103934665603ULL;

@@ -13,10 +13,7 @@ namespace gridcompute::plan {
 
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kUnitRoundoff = 0x1p-53;  // of doubles
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 

@@ -1,7 +1,6 @@
 #include "gridcompute/plan/option_kernels.hpp"
 
 #include <algorithm>
-#include <limits>
 
 #include "gridcompute/base/simd_lanes.hpp"
 
@@ -9,7 +8,6 @@ namespace gridcompute::plan {
 
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
 // Finds the cheapest option; the number of lanes is a constant, so that vectors stay in registers.
 template <Index kLanes, Index kBytes>
 GRIDCOMPUTE_INLINE CheapestOption find_lanes(const OptionSearch& job) {

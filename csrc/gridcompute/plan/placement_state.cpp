@@ -7,9 +7,7 @@
 
 namespace gridcompute::plan {
 
-namespace {
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-}  // namespace
+namespace {}  // namespace
 
 PlacementState::PlacementState(ResidualCapacity& residual, const DualPrices& guide, double weight,
                                std::span<std::int32_t> klass, std::span<std::int32_t> start)

@@ -1,15 +1,12 @@
 #include "gridcompute/plan/residual_capacity.hpp"
 
 #include <algorithm>
-#include <limits>
 
 #include "gridcompute/base/error.hpp"
 
 namespace gridcompute::plan {
 
-namespace {
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-}  // namespace
+namespace {}  // namespace
 
 ResidualCapacity::ResidualCapacity(const LagrangianOracle& oracle)
     : oracle_(&oracle),

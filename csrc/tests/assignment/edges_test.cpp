@@ -21,8 +21,6 @@ namespace {
 constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min(),
                        kMost = std::numeric_limits<std::int64_t>::max();
 
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
 template <class D>
 certificate::AssignmentCheck check(const std::vector<std::int64_t>& cost, Index rows, Index cols, bool maximize,
                                    const std::vector<std::int32_t>& col_of, const std::vector<D>& u,

@@ -21,8 +21,6 @@ namespace {
 
 using Random = std::mt19937_64;
 
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
 double unit(Random& random) { return static_cast<double>(random() >> 11) * 0x1p-53; }
 Index below(Random& random, Index most) { return static_cast<Index>(random() % static_cast<std::uint64_t>(most)); }
 
@@ -133,7 +131,7 @@ std::vector<T> converted(const std::vector<double>& cost, double scale) {
 }
 
 template <class T, class I>
-certificate::AssignmentCheck checked(const certificate::AssignmentCosts<T, I>& costs, const Result& r) {
+certificate::AssignmentCheck checked_in_any_width(const certificate::AssignmentCosts<T, I>& costs, const Result& r) {
   Stop stop;
   const std::span<const std::int32_t> col_of(r.col_of);
   if (r.wide())
@@ -152,7 +150,7 @@ void certify(const certificate::AssignmentCosts<T, I>& costs, Index pairs, const
     return;
   }
   CHECK(r.status == Status::optimal);
-  const auto check = checked(costs, r);
+  const auto check = checked_in_any_width(costs, r);
   CHECK(check.feasible);
   CHECK(check.duals_feasible);
   // A pair of floats exceeds its rounded-down integer by less than one unit, before and after tie breaking.

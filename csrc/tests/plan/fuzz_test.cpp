@@ -11,7 +11,6 @@ namespace gridcompute::plan {
 
 namespace {
 
-using testing::kInf;
 using testing::PlanCase;
 
 // Draws within [low, high]: a quarter of the draws at either end, the others uniform in the logarithm.

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <random>
 #include <vector>
 
@@ -12,8 +11,6 @@
 #include "gridcompute/plan/residual_capacity.hpp"
 
 namespace gridcompute::plan::testing {
-
-inline constexpr double kInf = std::numeric_limits<double>::infinity();
 
 struct PlanCase {
   Index n, places, hours, classes, owners, families = 3, models = 1;
@@ -151,8 +148,6 @@ struct PlanCase {
     };
     return all(free) && all(left) && all(wires) && all(owned);
   }
-
-  static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 };
 
 }  // namespace gridcompute::plan::testing

@@ -10,7 +10,6 @@ namespace gridcompute::plan {
 
 namespace {
 
-using testing::kInf;
 using testing::PlanCase;
 
 struct Placement {

@@ -13,14 +13,14 @@ namespace gridcompute::transport {
 
 namespace {
 
-struct Case {
+struct CsrCase {
   Index n = 0;
   Slot s = 0;
   std::vector<std::int32_t> start{0}, column;
   std::vector<double> value, whole, unplaced;
   std::vector<Cost> capacity;
 
-  Case(std::mt19937& random, int k) {
+  CsrCase(std::mt19937& random, int k) {
     const auto draw = [&](Index low, Index high) { return std::uniform_int_distribution<Index>(low, high)(random); };
     s = static_cast<Slot>(draw(1, 60));
     n = draw(0, k % 6 == 0 ? 1 << 14 : 600);
@@ -48,7 +48,7 @@ TEST(listed_pairs_come_to_the_optimum_of_whole_rows) {
   std::mt19937 random(5);
   Index direct = 0, wide = 0, given_up = 0;
   for (int k = 0; k < 90; ++k) {
-    const Case p(random, k);
+    const CsrCase p(random, k);
     const SparseCost<double, std::int32_t> sparse(p.value.data(), p.column.data(), p.start.data(), p.n, p.s);
     const DenseCost<double> dense(p.whole.data(), p.n, p.s);
     Problem problem;

@@ -13,28 +13,26 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
 struct Draw {
   std::mt19937_64 random;
   Index index(Index low, Index high) { return std::uniform_int_distribution<Index>(low, high)(random); }
   double real(double low, double high) { return std::uniform_real_distribution<double>(low, high)(random); }
 };
 
-struct Instance {
+struct FilterInstance {
   Index jobs = 400, slots = 0;
   std::vector<std::vector<double>> table, coef;
   std::vector<std::vector<std::int32_t>> key;
   std::vector<Cost> capacity;
 
-  explicit Instance(Draw& draw) : slots(draw.index(32, 150)), capacity(static_cast<std::size_t>(slots), 1) {
+  explicit FilterInstance(Draw& draw) : slots(draw.index(32, 150)), capacity(static_cast<std::size_t>(slots), 1) {
     const bool picky = draw.index(0, 1) == 0, signs = draw.index(0, 2) == 0;
     const double offset = draw.index(0, 2) == 0 ? 1e7 : 0;  // float32 loses what differs
     for (Index t = draw.index(1, 6); t > 0; --t) {
       const Index keys = draw.index(1, 5);
       std::vector<double>& entries = table.emplace_back();
       for (Index k = 0; k < keys * slots; ++k)
-        entries.push_back(picky && draw.index(0, 9) == 0 ? kInfinity : offset + std::exp(draw.real(-9, 3)));
+        entries.push_back(picky && draw.index(0, 9) == 0 ? kInf : offset + std::exp(draw.real(-9, 3)));
       for (Index i = 0; i < jobs; ++i) {
         coef.resize(table.size()), key.resize(table.size());
         coef.back().push_back(draw.index(0, 30) == 0 ? 0 : draw.real(signs ? -5 : 0, 5));
@@ -157,7 +155,7 @@ TEST(sketch_keeps_what_a_look_at_all_keys_keeps) {
   Draw draw{std::mt19937_64(11)};
   Told told;
   for (int round = 0; round < 40; ++round) {
-    const Instance instance(draw);
+    const FilterInstance instance(draw);
     const double resolution = std::exp2(static_cast<double>(draw.index(-3, 20)));
     compare(draw, instance.cost(), resolution, round % 4 == 0, told);
   }
@@ -181,9 +179,9 @@ TEST(sketch_of_a_matrix_keeps_the_same_too) {
 // If this fails, NaN and -inf are taken for costs, or huge ones for small.
 TEST(sketch_refuses_a_row_it_cannot_hold) {
   constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-  CHECK(sketched(kInfinity, 1.0) && sketched(1e30, 1.0) && sketched(-1e30F, 1.0) && sketched(Cost{1} << 50, 1.0));
-  CHECK(!sketched(nan, 1.0) && !sketched(-nan, 1.0) && !sketched(-kInfinity, 1.0));
-  CHECK(!sketched(static_cast<float>(nan), 1.0) && !sketched(static_cast<float>(-kInfinity), 1.0));
+  CHECK(sketched(kInf, 1.0) && sketched(1e30, 1.0) && sketched(-1e30F, 1.0) && sketched(Cost{1} << 50, 1.0));
+  CHECK(!sketched(nan, 1.0) && !sketched(-nan, 1.0) && !sketched(-kInf, 1.0));
+  CHECK(!sketched(static_cast<float>(nan), 1.0) && !sketched(static_cast<float>(-kInf), 1.0));
   CHECK(!sketched((Cost{1} << 50) + 1, 1.0) && !sketched(std::numeric_limits<Cost>::min(), 1.0));
   CHECK(!sketched(2.0, 0x1p-101) && !sketched(2.0, 0x1p101) && !sketched(2.0, nan));
   const double most = std::numeric_limits<std::int32_t>::max();
@@ -198,8 +196,8 @@ TEST(sketch_refuses_a_row_it_cannot_hold) {
 TEST(sketch_leaves_what_it_cannot_hold) {
   const Index n = 40, jobs = 100;
   std::vector<double> table(static_cast<std::size_t>(3 * n), 1.0), coef(static_cast<std::size_t>(jobs), 1.0);
-  std::fill_n(table.begin() + n, n, kInfinity);
-  std::fill_n(table.begin() + 2 * n, n / 2, kInfinity);
+  std::fill_n(table.begin() + n, n, kInf);
+  std::fill_n(table.begin() + 2 * n, n / 2, kInf);
   std::vector<std::int32_t> key(static_cast<std::size_t>(jobs), 0);
   key[1] = 1, key[2] = 2, key[3] = 2;
   coef[2] = 0, coef[3] = -1, coef[4] = 1e-320;
@@ -229,7 +227,7 @@ TEST(terms_tell_a_bound_without_a_look) {
   Draw draw{std::mt19937_64(9)};
   Index tight = 0, hopeless = 0;
   for (int k = 0; k < 40; ++k) {
-    const Instance p(draw);
+    const FilterInstance p(draw);
     const TermsCost cost = p.cost();
     std::vector<double> row(static_cast<std::size_t>(p.slots)), least(static_cast<std::size_t>(p.jobs));
     CHECK(cost.least({nullptr, 0, p.jobs}, least.data()));
@@ -238,7 +236,7 @@ TEST(terms_tell_a_bound_without_a_look) {
       const double lowest = *std::min_element(row.begin(), row.end());
       CHECK(least[i] <= lowest);
       tight += least[i] == lowest ? 1 : 0;
-      hopeless += lowest == kInfinity ? 1 : 0;
+      hopeless += lowest == kInf ? 1 : 0;
     }
   }
   CHECK(tight > 100 && hopeless == 0);

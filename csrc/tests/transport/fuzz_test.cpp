@@ -40,7 +40,7 @@ Tuning random_tuning(std::mt19937& random) {
 }
 
 // An instance of one of the families of cost that some row of the decision table is for.
-Instance random_instance(std::mt19937& random, unsigned kind) {
+Instance fuzzed_instance(std::mt19937& random, unsigned kind) {
   const auto draw = [&](Cost low, Cost high) { return std::uniform_int_distribution<Cost>(low, high)(random); };
   Instance p;
   p.s = draw(0, 3) == 0 ? draw(1, 3) : draw(4, 24);
@@ -116,7 +116,7 @@ TEST(transport_of_integers_is_proved_whatever_the_tuning) {
     const auto seed = static_cast<unsigned>(testing::seed(k));
     CONTEXT("seed", seed);
     std::mt19937 random(seed);
-    const Instance p = random_instance(random, seed);
+    const Instance p = fuzzed_instance(random, seed);
     const Tuning tuning = random_tuning(random);
     const int threads = 1 + static_cast<int>(random() % 3);
     const auto check = [&](const CostSource& cost) {
@@ -148,7 +148,7 @@ TEST(transport_of_reals_is_proved_whatever_the_tuning) {
     const auto seed = static_cast<unsigned>(testing::seed(1000 + k));
     CONTEXT("seed", seed);
     std::mt19937 random(seed);
-    const Instance p = random_instance(random, seed);
+    const Instance p = fuzzed_instance(random, seed);
     const Tuning tuning = random_tuning(random);
     std::vector<double> values;
     for (const std::int64_t c : p.cost) values.push_back(static_cast<double>(c) * (k % 2 == 0 ? 0.01 : 0x1.8p-7) + 0.1);

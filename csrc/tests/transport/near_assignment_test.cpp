@@ -11,14 +11,14 @@ namespace gridcompute::transport {
 
 namespace {
 
-struct Case {
+struct NearCase {
   Index n = 0;
   Slot s = 0;
   std::vector<double> cost, unplaced;
   std::vector<Cost> capacity;
 
   // Products of job and class factors: prices far apart, so that the first lists do not reach the cheapest class.
-  explicit Case(std::mt19937& random, int k) {
+  explicit NearCase(std::mt19937& random, int k) {
     const auto draw = [&](Index low, Index high) { return std::uniform_int_distribution<Index>(low, high)(random); };
     s = static_cast<Slot>(k % 4 == 0 ? draw(1, 70) : draw(100, 400));
     n = draw(0, k % 3 == 0 ? s : 3 * s);
@@ -48,7 +48,7 @@ TEST(few_jobs_a_class_reach_the_optimum_of_the_general_method) {
   std::mt19937 random(3);
   Index solved = 0, copies = 0, searches = 0, read_again = 0, given_up = 0, cut_short = 0, too_long = 0;
   for (int k = 0; k < 120; ++k) {
-    const Case p(random, k);
+    const NearCase p(random, k);
     const DenseCost<double> cost(p.cost.data(), p.n, p.s);
     Problem problem;
     problem.cost = &cost;

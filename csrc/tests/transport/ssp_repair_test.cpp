@@ -12,18 +12,19 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kJobs = 400, kSlots = 12;
+constexpr Index kRepairJobs = 400, kRepairSlots = 12;
 
-struct Case {
+struct RepairCase {
   std::vector<std::int64_t> cost;
   std::vector<Cost> capacity;
 
-  explicit Case(std::mt19937& random) {
+  explicit RepairCase(std::mt19937& random) {
     const Cost spread = random() % 2 == 0 ? 6 : 3000;
     std::uniform_int_distribution<Cost> draw(0, spread);
-    for (Index k = 0; k < kJobs * kSlots; ++k) cost.push_back(draw(random) + k % kSlots * spread / 20);
-    capacity.assign(static_cast<std::size_t>(kSlots), kJobs / kSlots + 2);
-    capacity[random() % 6] = kJobs / 6;
+    for (Index k = 0; k < kRepairJobs * kRepairSlots; ++k)
+      cost.push_back(draw(random) + k % kRepairSlots * spread / 20);
+    capacity.assign(static_cast<std::size_t>(kRepairSlots), kRepairJobs / kRepairSlots + 2);
+    capacity[random() % 6] = kRepairJobs / 6;
     capacity[6 + random() % 6] = 1;
   }
 };
@@ -41,8 +42,8 @@ TEST(repair_goes_on_in_a_wider_box_and_with_longer_lists) {
   std::mt19937 random(7);
   int widened = 0, relisted = 0;
   for (int k = 0; k < 200; ++k) {
-    const Case p(random);
-    const DenseCost<std::int64_t> cost(p.cost.data(), kJobs, kSlots);
+    const RepairCase p(random);
+    const DenseCost<std::int64_t> cost(p.cost.data(), kRepairJobs, kRepairSlots);
     Problem problem;
     problem.cost = &cost;
     problem.capacity = p.capacity.data();
@@ -50,12 +51,12 @@ TEST(repair_goes_on_in_a_wider_box_and_with_longer_lists) {
     Pool pool(2);
     Stop stop;
     Level level;
-    level.n = kJobs;
+    level.n = kRepairJobs;
     level.capacity = p.capacity;
     const SolverContext context{keys, pool, stop, k % 2 == 0, {}};
     CostRangeStats seen;
     Stats stats;
-    const std::vector<Cost> zero(static_cast<std::size_t>(kSlots), 0);
+    const std::vector<Cost> zero(static_cast<std::size_t>(kRepairSlots), 0);
 
     RestrictedProblem all;
     CHECK(pricing_pass(context, level, box_of(zero, Cost{1} << 40), all, seen));

@@ -47,11 +47,11 @@ struct Stopped {
   Index after;  // rows read since the stop
 };
 
-constexpr Index kJobs = 40'000, kSlots = 50;
+constexpr Index kBudgetJobs = 40'000, kBudgetSlots = 50;
 
 Stopped solve_until(Stop::Why why, const char* stage, const std::vector<std::int32_t>& demand) {
-  const Counted cost(kJobs, kSlots);
-  const std::vector<Cost> capacity(kSlots, 2 * kJobs / kSlots);
+  const Counted cost(kBudgetJobs, kBudgetSlots);
+  const std::vector<Cost> capacity(kBudgetSlots, 2 * kBudgetJobs / kBudgetSlots);
   transport::Problem problem{&cost, capacity.data(), demand.empty() ? nullptr : demand.data()};
   transport::Options options;
   options.threads = 2;
@@ -72,12 +72,12 @@ TEST(transport_reads_little_after_a_stop) {
   for (const auto why : {Stop::Why::interrupted, Stop::Why::stopped}) {
     for (const char* stage : {"samples", "scan", "repair"}) {
       for (const std::vector<std::int32_t>& demand :
-           {std::vector<std::int32_t>{}, std::vector<std::int32_t>(kJobs, 2)}) {
+           {std::vector<std::int32_t>{}, std::vector<std::int32_t>(kBudgetJobs, 2)}) {
         const Stopped end = solve_until(why, stage, demand);
-        CHECK(end.after <= kInHand + (why == Stop::Why::interrupted ? 0 : kJobs / 4));
+        CHECK(end.after <= kInHand + (why == Stop::Why::interrupted ? 0 : kBudgetJobs / 4));
         if (why == Stop::Why::interrupted) continue;
-        CHECK(end.result.assignment.size() == std::size_t{kJobs});
-        for (const Cost load : end.result.load) CHECK(load <= 2 * kJobs / kSlots);
+        CHECK(end.result.assignment.size() == std::size_t{kBudgetJobs});
+        for (const Cost load : end.result.load) CHECK(load <= 2 * kBudgetJobs / kBudgetSlots);
       }
     }
   }
@@ -85,42 +85,42 @@ TEST(transport_reads_little_after_a_stop) {
 
 // If this fails, a solve without a limit times a pass, or one with a limit begins a pass that it has no time for.
 TEST(transport_paces_itself_by_the_time_left) {
-  const Counted cost(kJobs, kSlots);
-  const std::vector<Cost> capacity(kSlots, kJobs), prices(kSlots, 0), radius(kSlots, 1);
+  const Counted cost(kBudgetJobs, kBudgetSlots);
+  const std::vector<Cost> capacity(kBudgetSlots, kBudgetJobs), prices(kBudgetSlots, 0), radius(kBudgetSlots, 1);
   const transport::Problem problem{&cost, capacity.data()};
   const transport::QuantisedCost keys(problem, 1);
-  const transport::Level all{nullptr, kJobs, capacity};
+  const transport::Level all{nullptr, kBudgetJobs, capacity};
   const transport::PriceBox box{prices, radius, radius};
   Pool pool(2);
   const auto tried = [&](double seconds) {
     Stop stop(seconds);
     const transport::SolverContext context{keys, pool, stop, false, {}};
-    transport::TimeBudget budget(all, kSlots, 0, 10);
+    transport::TimeBudget budget(all, kBudgetSlots, 0, 10);
     budget.record_level(context, 100, 1.0, box);
     return std::pair(budget.allows_passes(context, box, 1), budget.allows_level(100, stop));
   };
   CHECK(tried(1e12) == std::pair(true, true));
   CHECK(cost.rows_read() == 0);
   CHECK(tried(1000) == std::pair(true, true));
-  CHECK(cost.rows_read() > 0 && cost.rows_read() < kJobs / 4);
+  CHECK(cost.rows_read() > 0 && cost.rows_read() < kBudgetJobs / 4);
   CHECK(tried(5) == std::pair(false, false));  // less than what follows a look takes
 }
 
 // If this fails, a limit of work reads a clock, or refuses a step that it has the work for.
 TEST(transport_paces_itself_by_the_work_left) {
-  const Counted cost(kJobs, kSlots);
-  const std::vector<Cost> capacity(kSlots, kJobs), prices(kSlots, 0), radius(kSlots, 1);
+  const Counted cost(kBudgetJobs, kBudgetSlots);
+  const std::vector<Cost> capacity(kBudgetSlots, kBudgetJobs), prices(kBudgetSlots, 0), radius(kBudgetSlots, 1);
   const transport::Problem problem{&cost, capacity.data()};
   const transport::QuantisedCost keys(problem, 1);
-  const transport::Level all{nullptr, kJobs, capacity};
+  const transport::Level all{nullptr, kBudgetJobs, capacity};
   const transport::PriceBox box{prices, radius, radius};
   Pool pool(2);
-  constexpr Index kPass = kJobs * kSlots, kLevel = 100 * kSlots;
+  constexpr Index kPass = kBudgetJobs * kBudgetSlots, kLevel = 100 * kBudgetSlots;
   const auto tried = [&](Index steps_left) {
     Stop stop(std::numeric_limits<double>::infinity(), {}, static_cast<double>(2 * kPass));
     stop.count(stop.steps_left() - steps_left);
     const transport::SolverContext context{keys, pool, stop, false, {}};
-    transport::TimeBudget budget(all, kSlots, 0, 10);
+    transport::TimeBudget budget(all, kBudgetSlots, 0, 10);
     budget.record_level(context, 100, 1.0, box);
     return std::pair(budget.allows_passes(context, box, 3), budget.allows_level(100, stop));
   };

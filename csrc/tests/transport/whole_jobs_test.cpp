@@ -21,8 +21,6 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
-
 // Tight instances: demands of 1 to `largest`, capacity for all or nearly all of them.
 struct DemandInstance {
   Index n, s;

@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
 
 cdef str shown(object value)
@@ -24,3 +24,4 @@ cdef class Interner:
     cdef int look_ahead(self) except -1
     cdef int64_t drop(self, object key) except -1
     cdef bint holds_key(self, object key) except -1
+    cdef object key_of(self, int32_t id)

@@ -2,6 +2,7 @@
 """Strings and 64-bit integers to small ids: the interner, and how it and `_ingest` look at single values."""
 
 cimport cython
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_Check, PyUnicode_CheckExact, PyUnicode_FromObject
@@ -18,6 +19,36 @@ cdef extern from "Python.h":
 
 cdef object ABSENT = object()
 cdef int64_t MAX_IDS = 2147483647  # ids are int32, as keys of Terms are
+
+
+@cython.final
+cdef class _Ids:
+    """The ids in an array of int32, contiguous and of one dimension, where the caller has them.
+
+    A typed memoryview would do: it takes as many bytes as the rest of this module.
+    """
+
+    cdef Py_buffer raw
+    cdef const int32_t* at
+    cdef Py_ssize_t size
+
+    def __cinit__(self, array):
+        PyObject_GetBuffer(array, &self.raw, PyBUF_ND | PyBUF_FORMAT)
+        if self.raw.ndim != 1 or self.raw.itemsize != 4 or self.raw.format not in (b"i", b"l"):
+            found = f"{self.raw.ndim} dimensions of format {self.raw.format.decode()!r}"
+            raise ValueError(f"ids: found {found}, needed one of int32")
+        self.at, self.size = <const int32_t*>self.raw.buf, self.raw.shape[0]
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.raw)
+
+
+cdef void* memory_of(object array) except NULL:
+    """The memory of a new array, which lasts as long as the array does."""
+    cdef Py_buffer raw
+    PyObject_GetBuffer(array, &raw, PyBUF_SIMPLE)
+    PyBuffer_Release(&raw)
+    return raw.buf
 
 
 @cython.final
@@ -144,34 +175,33 @@ cdef class Interner:
         cdef list given = keys if type(keys) is list else list(keys)
         cdef Py_ssize_t n = len(given), k
         found = np.empty(n, np.int32)
-        cdef int32_t[::1] ids = found
+        cdef int32_t* ids = <int32_t*>memory_of(found)
         cdef PyObject* known
         for k in range(n):
             known = PyDict_GetItemWithError(self._ids, exact_key(given[k]))
             ids[k] = -1 if known is NULL else <int32_t><object>known
         return found
 
-    def keys(self, const int32_t[::1] ids):
-        """The keys of many ids, in a list; an id that is not given is an IndexError."""
-        cdef Py_ssize_t k, size = len(self._keys)
-        cdef list out = []
-        for k in range(ids.shape[0]):
-            key = self._keys[ids[k]] if 0 <= ids[k] < size else ABSENT
-            if key is ABSENT:
-                raise IndexError(f"id {ids[k]} is not given to any key")
-            out.append(key)
-        return out
+    cdef object key_of(self, int32_t id):
+        key = self._keys[id] if 0 <= id < len(self._keys) else ABSENT
+        if key is ABSENT:
+            raise IndexError(f"id {id} is not given to any key")
+        return key
 
-    def numbers(self, const int32_t[::1] ids):
+    def keys(self, ids):
+        """The keys of many ids, in a list; an id that is not given is an IndexError."""
+        cdef _Ids given = _Ids(ids)
+        cdef Py_ssize_t k
+        return [self.key_of(given.at[k]) for k in range(given.size)]
+
+    def numbers(self, ids):
         """The keys of many ids, all of them ints: int64 (n_ids,); a str is a TypeError."""
-        cdef Py_ssize_t k, size = len(self._keys)
-        cdef object out = np.empty(ids.shape[0], np.int64)
-        cdef int64_t[::1] into = out
-        for k in range(ids.shape[0]):
-            key = self._keys[ids[k]] if 0 <= ids[k] < size else ABSENT
-            if key is ABSENT:
-                raise IndexError(f"id {ids[k]} is not given to any key")
-            into[k] = key
+        cdef _Ids given = _Ids(ids)
+        cdef Py_ssize_t k
+        out = np.empty(given.size, np.int64)
+        cdef int64_t* into = <int64_t*>memory_of(out)
+        for k in range(given.size):
+            into[k] = self.key_of(given.at[k])
         return out
 
     def remove(self, keys):
@@ -185,14 +215,15 @@ cdef class Interner:
             raise InvalidProblemError("keys to remove must be distinct", "keys")
         return np.array([self.drop(key) for key in exact], np.int32)
 
-    def release(self, const int32_t[::1] ids):
+    def release(self, ids):
         """Frees the keys of ids that `lookup` gave, each once: one look-up a key, and no check."""
         self.idle()
+        cdef _Ids given = _Ids(ids)
         cdef Py_ssize_t k
-        for k in range(ids.shape[0]):
-            del self._ids[self._keys[ids[k]]]
-            self._keys[ids[k]] = ABSENT
-            self._free.append(ids[k])
+        for k in range(given.size):
+            del self._ids[self._keys[given.at[k]]]
+            self._keys[given.at[k]] = ABSENT
+            self._free.append(given.at[k])
         self.look_ahead()
 
     @property

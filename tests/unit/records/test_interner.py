@@ -125,3 +125,17 @@ def test_release_frees_ids_as_remove_does():
     assert list(one) == list(two) == ["a", "b"]
     assert one.intern(["x", "y", "z"]).tolist() == two.intern(["x", "y", "z"]).tolist()
     assert one.lookup([7]).tolist() == [-1]
+
+
+@pytest.mark.parametrize("call", ["keys", "numbers", "release"])
+def test_ids_are_an_array_of_int32(call):
+    """If this fails, ids are read from memory that holds something else."""
+    it = Interner([5, 6, 7])
+    take = getattr(it, call)
+    for bad in (np.arange(2), np.zeros((1, 2), np.int32), np.arange(3, dtype=np.int32)[::2]):
+        with pytest.raises(ValueError, match=r"int32|contiguous"):
+            take(bad)
+    with pytest.raises(TypeError):
+        take([0, 1])
+    take(np.empty(0, np.int32))
+    assert list(it) == [5, 6, 7]

@@ -12,12 +12,6 @@
 
 namespace gridcompute::assignment {
 
-namespace {
-
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
-}  // namespace
-
 template <class T>
 BatchStatus solve_batch(const DenseMatrix<T>& first, Index count, bool maximize, int threads, Stop& stop,
                         std::int64_t* row_ind, std::int64_t* col_ind, const Tuning& tuning) {

@@ -20,18 +20,14 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
-template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE bool solve_rows_of(RowSspState<V>& s, bool cold) {
-  if (cold && s.n == s.m) {
-    start_jv<kBytes>(s);
-  } else if (cold) {  // unmatched columns of wide matrices must end at price 0
-    zero_prices(s);
-    start_at_prices<kBytes>(s);
+template <class V>
+bool solve_rows(RowSspState<V>& s, bool cold) {
+  if (cold) {
+    if (s.n != s.m) zero_prices(s);  // unmatched columns of wide matrices must end at price 0
+    cold_start(s);
   }
   for (std::int32_t i = 0; i < s.n; ++i)
-    if (s.col_of[i] == kUnmatched && augment_of<kBytes>(s, i) != AugmentStatus::augmented) return false;
+    if (s.col_of[i] == kUnmatched && augment(s, i) != AugmentStatus::augmented) return false;
   return true;
 }
 
@@ -53,11 +49,10 @@ GRIDCOMPUTE_INLINE bool solve_64_of(RowSspState<V>& s) {
   return RegisterSsp<kBytes, 64, V>(s).run();
 }
 
-#define GRIDCOMPUTE_SOLVE(V)                                                         \
-  GRIDCOMPUTE_VERSIONS(bool, solve_rows, (RowSspState<V> & s, bool cold), (s, cold)) \
-  GRIDCOMPUTE_VERSIONS(bool, solve_8, (RowSspState<V> & s), (s))                     \
-  GRIDCOMPUTE_VERSIONS(bool, solve_16, (RowSspState<V> & s), (s))                    \
-  GRIDCOMPUTE_VERSIONS(bool, solve_32, (RowSspState<V> & s), (s))                    \
+#define GRIDCOMPUTE_SOLVE(V)                                      \
+  GRIDCOMPUTE_VERSIONS(bool, solve_8, (RowSspState<V> & s), (s))  \
+  GRIDCOMPUTE_VERSIONS(bool, solve_16, (RowSspState<V> & s), (s)) \
+  GRIDCOMPUTE_VERSIONS(bool, solve_32, (RowSspState<V> & s), (s)) \
   GRIDCOMPUTE_VERSIONS(bool, solve_64, (RowSspState<V> & s), (s))
 GRIDCOMPUTE_SOLVE(std::int32_t)
 GRIDCOMPUTE_SOLVE(std::int64_t)
@@ -155,17 +150,17 @@ V max_spread(Index n, bool forbids) {
 
 // Solves costs that were measured as one row, `all`. False if their spread is too large. `previous`, if any: the start,
 // and where the answer is stored.
-template <class T, class V>
-bool solve_fitted(const DenseRowReader<T, V>& all, const DenseMatrix<T>& cost, bool forbids, std::int32_t* col_of,
-                  bool& feasible, double unit, PreviousSolution* previous, const Tuning& tuning) {
-  const Index n = std::min(cost.rows, cost.cols), m = std::max(cost.rows, cost.cols);
+template <class V>
+bool solve_fitted(const RowReader<V>& all, Index rows, Index cols, bool forbids, std::int32_t* col_of, bool& feasible,
+                  double unit, PreviousSolution* previous, const Tuning& tuning) {
+  const Index n = std::min(rows, cols), m = std::max(rows, cols);
   if (all.spread[0] >= max_spread<V>(n, forbids)) return false;
-  const bool turn = cost.rows > cost.cols;
+  const bool turn = rows > cols;
   const auto solve = [&](V* values, V* columns, std::int32_t* scanned, V* turned) {
     all.load(0, values);
     if (turn)
-      for (Index i = 0; i < cost.rows; ++i)
-        for (Index j = 0; j < cost.cols; ++j) turned[j * cost.rows + i] = values[i * cost.cols + j];
+      for (Index i = 0; i < rows; ++i)
+        for (Index j = 0; j < cols; ++j) turned[j * rows + i] = values[i * cols + j];
     spread_out(turn ? turned : values, n, m);
     feasible = solve_on(turn ? turned : values, n, m, columns, scanned, col_of, unit, all.spread[0], previous, tuning);
     return true;
@@ -224,10 +219,10 @@ template <class T>
 bool match_small(const DenseMatrix<T>& cost, bool maximize, std::int32_t* partner, bool& feasible, double& unit,
                  PreviousSolution& previous, const Tuning& tuning) {
   const DenseMatrix<T> all{cost.data, 1, cost.rows * cost.cols};
-  const auto fitted = [&](const auto& rows, RowFit fit, bool forbids) {
+  const auto fitted = [&]<class V>(const DenseRowReader<T, V>& rows, RowFit fit, bool forbids) {
     const bool restarts = unit != 0 && cost.rows == cost.cols && !forbids;
-    return fit == RowFit::exact &&
-           solve_fitted(rows, cost, forbids, partner, feasible, unit, restarts ? &previous : nullptr, tuning);
+    return fit == RowFit::exact && solve_fitted<V>(rows, cost.rows, cost.cols, forbids, partner, feasible, unit,
+                                                   restarts ? &previous : nullptr, tuning);
   };
   unit = 0;
   if constexpr (std::is_floating_point_v<T>) {

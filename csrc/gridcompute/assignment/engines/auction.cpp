@@ -9,7 +9,7 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr Index kPollMask = 0xFFF;  // bids between two polls of the stop
+constexpr Index kBidPollMask = 0xFFF;  // bids between two polls of the stop
 
 // A column of a sparse graph: its price and the row matched to it, in one cache line.
 template <class V>
@@ -66,7 +66,7 @@ bool auction_phase(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V
     }
     if (--budget < 0 || refresh.count - start > phase.rereads) return false;
     const auto compared = [&] { return phase.whole_rows ? state.m : lists[free[at]].size; };  // by a bid
-    if ((++stats.bids & kPollMask) == 0 && stop.poll((kPollMask + 1) * compared())) return false;
+    if ((++stats.bids & kBidPollMask) == 0 && stop.poll((kBidPollMask + 1) * compared())) return false;
     if (at + lists_ahead < free.size()) lists.prefetch(free[at + lists_ahead]);
     if (at + prices_ahead < free.size() && !phase.whole_rows) prefetch_prices(state, lists, free[at + prices_ahead]);
     const std::int32_t i = free[at++];
@@ -103,7 +103,7 @@ bool sparse_auction_phase(std::vector<V>& v, const CandidateLists<V>& lists, con
   Index budget = phase.bids;
   const auto bid = [&](std::int32_t i) {
     const auto list = lists[i];
-    if (--budget < 0 || ((++stats.bids & kPollMask) == 0 && stop.poll((kPollMask + 1) * list.size))) return false;
+    if (--budget < 0 || ((++stats.bids & kBidPollMask) == 0 && stop.poll((kBidPollMask + 1) * list.size))) return false;
     const LeastTwo<V> two = least_two(list.col, list.cost, list.size, column.data(), reduced.data());
     if (two.u1 >= IntRange<V>::kForbiddenReduced) return false;
     PricedColumn<V>& best = column[static_cast<std::size_t>(list.col[two.at])];

@@ -8,8 +8,6 @@ namespace gridcompute::assignment {
 
 namespace {
 
-std::size_t at(std::int32_t k) { return static_cast<std::size_t>(k); }
-
 template <class V>
 class HopcroftKarp {
  public:

@@ -14,9 +14,7 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr std::int32_t kPollMask = 0x3F;  // rows between two polls of the stop
-
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
+constexpr std::int32_t kRowPollMask = 0x3F;  // rows between two polls of the stop
 
 template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE void update_extremes_of(const V* GRIDCOMPUTE_RESTRICT row, Index m, Key<V>* GRIDCOMPUTE_RESTRICT low,
@@ -41,26 +39,10 @@ GRIDCOMPUTE_INLINE void update_extremes_of(const V* GRIDCOMPUTE_RESTRICT row, In
   }
 }
 
-template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE void greedy_start_of(RowSspState<V>& s) {
-  if (s.n == s.m)
-    start_at_column_minima<kBytes>(s);
-  else
-    greedy_at_prices<kBytes>(s);
-}
-
-template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE void reduce_rows_of(RowSspState<V>& s) {
-  row_reduction<kBytes>(s, s.tuning->first_bids * s.n);
-}
-
-#define GRIDCOMPUTE_IN_PLACE(V)                                                                                        \
-  GRIDCOMPUTE_VERSIONS(void, update_extremes, (const V* row, Index m, Key<V>* low, Key<V>& high), (row, m, low, high)) \
-  GRIDCOMPUTE_VERSIONS(void, greedy_start, (RowSspState<V> & s), (s))                                                  \
-  GRIDCOMPUTE_VERSIONS(void, reduce_rows, (RowSspState<V> & s), (s))                                                   \
-  GRIDCOMPUTE_VERSIONS(AugmentStatus, augment, (RowSspState<V> & s, std::int32_t source), (s, source))
-GRIDCOMPUTE_IN_PLACE(double)
-GRIDCOMPUTE_IN_PLACE(std::int64_t)
+#define GRIDCOMPUTE_EXTREMES(V) \
+  GRIDCOMPUTE_VERSIONS(void, update_extremes, (const V* row, Index m, Key<V>* low, Key<V>& high), (row, m, low, high))
+GRIDCOMPUTE_EXTREMES(double)
+GRIDCOMPUTE_EXTREMES(std::int64_t)
 GRIDCOMPUTE_VERSIONS(LeastTwo<std::int64_t>, two, (const RowSspState<double>& s, std::int32_t i), (s, i))
 
 template <class V>
@@ -125,7 +107,7 @@ class InPlaceJv {
     K high = std::numeric_limits<K>::min();
     std::fill_n(s_.label, s_.m, std::numeric_limits<K>::max());
     for (std::int32_t i = 0; i < s_.n; ++i) {
-      if ((i & kPollMask) == 0 && stop.poll((kPollMask + 1) * s_.m)) return false;
+      if ((i & kRowPollMask) == 0 && stop.poll((kRowPollMask + 1) * s_.m)) return false;
       update_extremes(s_.row(i), s_.m, s_.label, high);
     }
     const V least = value_of<V>(*std::min_element(s_.label, s_.label + s_.m)), most = value_of<V>(high);

@@ -6,7 +6,7 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr Index kPollMask = 0xFFF;  // bids between two polls of the stop
+constexpr Index kReductionPollMask = 0xFFF;  // bids between two polls of the stop
 
 template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE LeastTwo<V> least_two_in_list_of(const std::int32_t* GRIDCOMPUTE_RESTRICT col,
@@ -51,7 +51,8 @@ bool augmenting_row_reduction(Matching<V>& state, CandidateLists<V>& lists, List
     for (std::size_t at = 0; at < waiting.size(); ++at) {
       for (std::int32_t i = waiting[at]; i != kUnmatched;) {
         if (--budget < 0) return false;
-        if ((++stats.bids & kPollMask) == 0 && stop.poll((kPollMask + 1) * lists[i].size)) return false;
+        if ((++stats.bids & kReductionPollMask) == 0 && stop.poll((kReductionPollMask + 1) * lists[i].size))
+          return false;
         const BestColumn<V> best = best_in_list(state, lists, refresh, i);
         if (best.col == kUnmatched) break;  // no allowed pair: the search finds the witness
         std::int32_t j = best.col;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <limits>
 #include <queue>
 #include <utility>
 #include <vector>
@@ -15,11 +14,9 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr int kCoreBits = 59;         // the 64-bit core takes complete matrices that span less than this power of two
-constexpr Index kPollWork = 1 << 16;  // arcs between two polls of the stop
-constexpr Index kRows = 64;           // of a chunk
-
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
+constexpr int kCoreBits = 59;  // the 64-bit core takes complete matrices that span less than this power of two
+constexpr Index kArcPollWork = 1 << 16;  // arcs between two polls of the stop
+constexpr Index kRows = 64;              // of a chunk
 
 // Reverses the order of all 64-bit integers where costs are maximised: the minimised cost less 1. Never overflows.
 std::int64_t key_of(std::int64_t cost, bool maximize) { return maximize ? ~cost : cost; }
@@ -152,7 +149,7 @@ class Int128Ssp {
       const std::int32_t i = mate_of_[at(j)];
       reached_.push_back(i);
       relax(i, next.label - (mate_cost_[at(i)] - v_[at(j)]));
-      if (work_ - counted_ > kPollWork && stop_.poll(work_ - std::exchange(counted_, work_)))
+      if (work_ - counted_ > kArcPollWork && stop_.poll(work_ - std::exchange(counted_, work_)))
         return SearchStatus::stopped;
     }
     if (sink_ == kUnmatched) return SearchStatus::infeasible;

@@ -7,11 +7,9 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr std::int64_t kInfinity = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kUnreached = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kLabelLimit = std::int64_t{1} << 61;  // sums of two labels fit 63 bits
-constexpr Index kPollWork = Index{1} << 20;  // list entries between two polls of the stop within a search
-
-std::size_t at(std::int32_t k) { return static_cast<std::size_t>(k); }
+constexpr Index kListPollWork = Index{1} << 20;  // list entries between two polls of the stop within a search
 
 }  // namespace
 
@@ -87,14 +85,15 @@ SearchStatus ListSsp<V>::search(std::int32_t source, Index budget, Stop& stop) {
   scanned_.clear();
   reached_rows_.assign(1, source);
   source_ = source;
-  best_ = kInfinity;
+  best_ = kUnreached;
   best_col_ = kUnmatched;
   level_ = 0;
   source_u_ = row_dual(source);
   if (source_u_ >= IntRange<V>::kForbiddenReduced) return SearchStatus::infeasible;
   relax(source, 0);
   while (level_ < best_) {
-    if (work_ - polled_ > kPollWork && stop.poll(work_ - std::exchange(polled_, work_))) return SearchStatus::stopped;
+    if (work_ - polled_ > kListPollWork && stop.poll(work_ - std::exchange(polled_, work_)))
+      return SearchStatus::stopped;
     std::int32_t id;
     if (!at_level_.empty()) {
       id = at_level_.back();

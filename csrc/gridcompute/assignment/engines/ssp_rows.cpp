@@ -10,8 +10,6 @@ namespace gridcompute::assignment {
 
 namespace {
 
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
 template <class V>
 GRIDCOMPUTE_INLINE V largest_cost_of(const V* c, Index size) {
   V most = 0;
@@ -22,19 +20,45 @@ GRIDCOMPUTE_INLINE V largest_cost_of(const V* c, Index size) {
   return most;
 }
 
+GRIDCOMPUTE_CLONES std::int32_t largest_cost(const std::int32_t* c, Index size) { return largest_cost_of(c, size); }
+GRIDCOMPUTE_CLONES std::int64_t largest_cost(const std::int64_t* c, Index size) { return largest_cost_of(c, size); }
+
+GRIDCOMPUTE_CLONES void reduce_columns(RowSspState<std::int32_t>& s) { column_reduction(s); }
+GRIDCOMPUTE_CLONES void reduce_columns(RowSspState<std::int64_t>& s) { column_reduction(s); }
+
 template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE bool cold_start_of(RowSspState<V>& s, bool square) {
-  return square ? start_jv<kBytes>(s) : start_at_prices<kBytes>(s);
+GRIDCOMPUTE_INLINE void greedy_start_of(RowSspState<V>& s) {
+  if (s.n == s.m)
+    start_at_column_minima<kBytes>(s);
+  else
+    greedy_at_prices<kBytes>(s);
 }
 
-#define GRIDCOMPUTE_AUGMENT(V)                                                                         \
-  GRIDCOMPUTE_VERSIONS(AugmentStatus, augment, (RowSspState<V> & s, std::int32_t source), (s, source)) \
-  GRIDCOMPUTE_VERSIONS(bool, cold_start, (RowSspState<V> & s, bool square), (s, square))               \
-  GRIDCOMPUTE_CLONES V largest_cost(const V* c, Index size) { return largest_cost_of(c, size); }
-GRIDCOMPUTE_AUGMENT(std::int32_t)
-GRIDCOMPUTE_AUGMENT(std::int64_t)
+template <Index kBytes, class V>
+GRIDCOMPUTE_INLINE bool reduce_rows_of(RowSspState<V>& s) {
+  return row_reduction<kBytes>(s, s.tuning->first_bids * s.n);
+}
+
+template <class V>
+bool started(RowSspState<V>& s) {
+  const bool square = s.n == s.m;
+  if (square) reduce_columns(s);
+  greedy_start(s);
+  return (!square && s.n <= s.tuning->unreduced_rows) || reduce_rows(s);
+}
 
 }  // namespace
+
+#define GRIDCOMPUTE_ROW_STEPS(V)                                                                       \
+  GRIDCOMPUTE_VERSIONS(AugmentStatus, augment, (RowSspState<V> & s, std::int32_t source), (s, source)) \
+  GRIDCOMPUTE_VERSIONS(void, greedy_start, (RowSspState<V> & s), (s))                                  \
+  GRIDCOMPUTE_VERSIONS(bool, reduce_rows, (RowSspState<V> & s), (s))
+GRIDCOMPUTE_ROW_STEPS(std::int32_t)
+GRIDCOMPUTE_ROW_STEPS(std::int64_t)
+GRIDCOMPUTE_ROW_STEPS(double)
+
+bool cold_start(RowSspState<std::int32_t>& s) { return started(s); }
+bool cold_start(RowSspState<std::int64_t>& s) { return started(s); }
 
 template <class V>
 SearchStatus ssp_rows(Matching<V>& state, const RowCopy<V>& rows, Index limit, Stats& stats, Stop& stop,
@@ -72,8 +96,7 @@ SearchStatus ssp_rows(Matching<V>& state, const RowCopy<V>& rows, Index limit, S
   s.tuning = &tuning;
   TieOrder<V> order(rows, tuning);
   if (order.active()) s.by_rank = order.by_rank(), s.rank = order.rank();
-  if (start != SspStart::warm && !cold_start(s, state.n == state.m) && start == SspStart::cold_if_easy)
-    return end(SearchStatus::budget);
+  if (start != SspStart::warm && !cold_start(s) && start == SspStart::cold_if_easy) return end(SearchStatus::budget);
   if (warm != nullptr) start_from_matching(s, *warm, tuning);
   if (s.rank != nullptr) s.reset_ranks();
   if (*std::min_element(columns.begin(), columns.begin() + state.m) < -kMost) return end(SearchStatus::budget);

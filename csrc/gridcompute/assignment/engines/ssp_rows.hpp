@@ -355,13 +355,6 @@ GRIDCOMPUTE_INLINE std::int32_t greedy_at_prices(RowSspState<V>& s) {
   return matched;
 }
 
-// Starts at the present prices: greedy, then row reduction. Returns whether every row had its turn.
-template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE bool start_at_prices(RowSspState<V>& s) {
-  greedy_at_prices<kBytes>(s);
-  return s.n <= s.tuning->unreduced_rows || row_reduction<kBytes>(s, s.tuning->first_bids * s.n);
-}
-
 template <class V>
 GRIDCOMPUTE_INLINE void zero_prices(RowSspState<V>& s) {
   std::fill_n(s.v, s.stride, V{0});
@@ -374,21 +367,37 @@ template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE void start_at_column_minima(RowSspState<V>& s) {
   static_assert(sizeof(V) == sizeof(Key<V>));
   const auto bytes = static_cast<std::size_t>(s.stride) * sizeof(V);
-  const std::int32_t matched = greedy_at_prices<kBytes>(s);
-  if (matched >= s.tuning->minima_matched * s.n) return;
-  std::memcpy(s.label, s.v, bytes);  // labels are not in use yet
-  zero_prices(s);
-  if (s.tuning->minima_gain * greedy_at_prices<kBytes>(s) >= matched) return;
-  std::memcpy(s.v, s.label, bytes);
-  greedy_at_prices<kBytes>(s);
+  double at_minima = 0;
+  for (int tried = 0; tried < 3; ++tried) {  // at the minima, at 0, at the minima again: the code is there once
+    const std::int32_t matched = greedy_at_prices<kBytes>(s);
+    if (tried == 0) {
+      if (matched >= s.tuning->minima_matched * s.n) return;
+      at_minima = matched;
+      std::memcpy(s.label, s.v, bytes);  // labels are not in use yet
+      zero_prices(s);
+    } else if (tried == 1) {
+      if (s.tuning->minima_gain * matched >= at_minima) return;
+      std::memcpy(s.v, s.label, bytes);
+    }
+  }
 }
-// Starts a square matrix: column reduction, greedy, row reduction. Returns whether every row had its turn.
-template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE bool start_jv(RowSspState<V>& s) {
-  column_reduction(s);
-  start_at_column_minima<kBytes>(s);
-  return row_reduction<kBytes>(s, s.tuning->first_bids * s.n);
-}
+
+// For each instruction set: augment_of; the greedy matching, of a square matrix at column minima; and row reduction,
+// which returns whether every row had its turn.
+AugmentStatus augment(RowSspState<std::int32_t>& s, std::int32_t source);
+AugmentStatus augment(RowSspState<std::int64_t>& s, std::int32_t source);
+AugmentStatus augment(RowSspState<double>& s, std::int32_t source);
+void greedy_start(RowSspState<std::int32_t>& s);
+void greedy_start(RowSspState<std::int64_t>& s);
+void greedy_start(RowSspState<double>& s);
+bool reduce_rows(RowSspState<std::int32_t>& s);
+bool reduce_rows(RowSspState<std::int64_t>& s);
+bool reduce_rows(RowSspState<double>& s);
+
+// Starts without pairs, at the column minima of a square matrix and at the present prices of a wide one. Returns
+// whether every row had its turn.
+bool cold_start(RowSspState<std::int32_t>& s);
+bool cold_start(RowSspState<std::int64_t>& s);
 
 struct WarmMatching;  // warm_start.hpp
 

@@ -12,8 +12,6 @@ namespace {
 
 constexpr int kCostBits = 12;  // kept of a cost: sums over up to 2^19 sampled rows fit 32 bits
 
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
 template <class V>
 GRIDCOMPUTE_INLINE V least_in(const V* GRIDCOMPUTE_RESTRICT row, Index m) {
   V least = row[0];

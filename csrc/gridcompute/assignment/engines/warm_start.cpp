@@ -9,8 +9,6 @@ namespace gridcompute::assignment {
 
 namespace {
 
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
 template <class V>
 GRIDCOMPUTE_INLINE V least_in(const V* GRIDCOMPUTE_RESTRICT row, Index m, const V* GRIDCOMPUTE_RESTRICT v) {
   V least = std::numeric_limits<V>::max();

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <type_traits>
 #include <vector>
 
@@ -15,10 +14,8 @@ namespace gridcompute::assignment {
 
 namespace {
 
-constexpr Index kBlock = 16;       // columns compared at once
-constexpr Index kPollMask = 0x3F;  // rows between two polls of the stop
-
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
+constexpr Index kComparedColumns = 16;  // columns compared at once
+constexpr Index kPollMask = 0x3F;       // rows between two polls of the stop
 
 template <class T>
 GRIDCOMPUTE_INLINE bool better(T a, T b, bool maximize) {
@@ -34,13 +31,14 @@ GRIDCOMPUTE_INLINE T largest_in(const T* GRIDCOMPUTE_RESTRICT row, Index m, bool
     for (Index j = 1; j < m; ++j) most = better(most, row[j], maximize) ? row[j] : most;
     return most;
   }
-  T chain[kBlock];
+  T chain[kComparedColumns];
   for (T& a : chain) a = row[0];
   Index j = 0;
-  for (; j + kBlock <= m; j += kBlock)
-    for (Index k = 0; k < kBlock; ++k) chain[k] = better(chain[k], row[j + k], maximize) ? row[j + k] : chain[k];
+  for (; j + kComparedColumns <= m; j += kComparedColumns)
+    for (Index k = 0; k < kComparedColumns; ++k)
+      chain[k] = better(chain[k], row[j + k], maximize) ? row[j + k] : chain[k];
   for (; j < m; ++j) chain[0] = better(chain[0], row[j], maximize) ? row[j] : chain[0];
-  for (Index k = 1; k < kBlock; ++k) chain[0] = better(chain[0], chain[k], maximize) ? chain[k] : chain[0];
+  for (Index k = 1; k < kComparedColumns; ++k) chain[0] = better(chain[0], chain[k], maximize) ? chain[k] : chain[0];
   return chain[0];
 }
 
@@ -49,10 +47,10 @@ template <class T>
 GRIDCOMPUTE_INLINE Index below_big_m_in(const T* GRIDCOMPUTE_RESTRICT row, Index m, T big_m,
                                         std::int32_t* GRIDCOMPUTE_RESTRICT col) {
   Index count = 0, j = 0;
-  for (; j + kBlock <= m; j += kBlock) {
+  for (; j + kComparedColumns <= m; j += kComparedColumns) {
     int some = 0;
-    for (Index k = 0; k < kBlock; ++k) some |= row[j + k] == big_m ? 0 : 1;
-    for (Index k = 0; some != 0 && k < kBlock; ++k) {
+    for (Index k = 0; k < kComparedColumns; ++k) some |= row[j + k] == big_m ? 0 : 1;
+    for (Index k = 0; some != 0 && k < kComparedColumns; ++k) {
       col[count] = static_cast<std::int32_t>(j + k);
       count += row[j + k] == big_m ? 0 : 1;
     }

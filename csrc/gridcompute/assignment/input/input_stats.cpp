@@ -8,8 +8,6 @@ namespace gridcompute::assignment {
 
 namespace {
 
-std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
 // Adds a row's costs less its mean to the column sums, and their squares to `square`. False without allowed pairs.
 template <class V>
 GRIDCOMPUTE_INLINE bool add_to_sums(const V* GRIDCOMPUTE_RESTRICT row, Index m, double* GRIDCOMPUTE_RESTRICT sum,

@@ -51,7 +51,6 @@ GRIDCOMPUTE_INLINE CostExtent extent_of(const T* GRIDCOMPUTE_RESTRICT c, Index m
   using Some = Lanes<double, std::min<Index>(kBytes, 32)>;
   using Reals = typename Some::Signed;
   constexpr Index kReals = Some::kCount;
-  constexpr double kInf = std::numeric_limits<double>::infinity();
   constexpr Index kChains = 4;  // of minima, independent of each other
   Reals lo[kChains], hi[kChains], top[kChains], odd = {};
   for (Index k = 0; k < kChains; ++k) lo[k] = Reals{} + kInf, hi[k] = top[k] = -lo[k];
@@ -195,12 +194,12 @@ GRIDCOMPUTE_INLINE void load_floats(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMP
 template <class T, class V>
 GRIDCOMPUTE_INLINE void load_capped_floats(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPUTE_RESTRICT out, Index m,
                                            std::int64_t shift, double scale, double top) {
-  constexpr T kInf = std::numeric_limits<T>::infinity();
+  constexpr T kInfinite = std::numeric_limits<T>::infinity();
   const auto first = static_cast<double>(shift);
   for (Index j = 0; j < m; ++j) {
     const double x = static_cast<double>(c[j]) * scale;
     const double y = x < top ? x : top;
-    const bool good = std::fabs(c[j]) < kInf;
+    const bool good = std::fabs(c[j]) < kInfinite;
     if constexpr (sizeof(V) == 4) {
       const auto q = static_cast<V>(y - first);
       out[j] = good ? q : IntRange<V>::kForbidden;

@@ -74,7 +74,6 @@ class DualRefinement {
   // of that.
   template <class Paid>
   [[nodiscard]] double cap(const T* costs, Index count, const Paid& paid) const {
-    constexpr double kInf = std::numeric_limits<double>::infinity();
     double least = kInf, sum = 0;
     for (Index k = 0; k < count; ++k) least = std::min(least, std::isinf(costs[k]) ? kInf : sign_ * costs[k]);
     for (std::size_t i = 0; i < result_.col_of.size(); ++i)

@@ -84,8 +84,6 @@ class ExactResiduals {
     double fraction;  // of the cost, not in units
   };
 
-  static std::size_t at(Index k) { return static_cast<std::size_t>(k); }
-
   [[nodiscard]] PairResidual residual(Index i, Index j, double cost) const {
     const double whole = std::trunc(cost * half_ * rest_);
     return {static_cast<std::int32_t>(i), static_cast<std::int32_t>(j),

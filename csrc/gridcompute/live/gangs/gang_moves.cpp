@@ -5,12 +5,6 @@
 
 namespace gridcompute::live {
 
-namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-}  // namespace
-
 GangMoves::GangMoves(GangPlacement& placement, const GangPrices& prices)
     : placement_(placement), prices_(prices), tuning_(placement.tuning()) {}
 
@@ -124,7 +118,7 @@ Slot GangMoves::cheapest_with_room(Job job, Slot except, Slot vacated, Cost vaca
   const double* costs = row(job);
   const Cost demand = placement_.demand(job);
   Slot best = placement_.out();
-  double least = kInfinity;
+  double least = kInf;
   const auto consider = [&](Slot s, Cost left) {
     if (s != except && left >= demand && costs[s] < least && may_enter(job, s)) least = costs[s], best = s;
   };
@@ -145,7 +139,7 @@ void GangMoves::collect(Slot s, Job job, Claim claim, Cost need, bool relocate, 
   for (std::size_t k = 0; k < n; ++k) {
     const Job member = members[(start + k) % members.size()];
     if (member == job || placement_.fixed(member)) continue;
-    Item item{member, placement_.out(), placement_.priority(member), placement_.demand(member), kInfinity};
+    Item item{member, placement_.out(), placement_.priority(member), placement_.demand(member), kInf};
     if (anywhere) {
       const Slot to = cheapest_with_room(member, s, vacated > 0 ? old : kNone, vacated);
       if (to != placement_.out()) item.to = to, item.cost = row(member)[to] - row(member)[s];
@@ -226,7 +220,7 @@ GangMoves::Plan GangMoves::cover(std::vector<Item>& items, Cost need) const {
   }
   const std::size_t n = items.size(), width = at(need) + 1;
   const Value nothing{std::numeric_limits<std::int64_t>::min(), 0, 0.0};
-  std::vector<Value> best(width, {0, 0, kInfinity});
+  std::vector<Value> best(width, {0, 0, kInf});
   best[0] = nothing;
   std::vector<std::uint8_t> taken(n * width, 0);
   for (std::size_t k = 0; k < n; ++k) {
@@ -296,7 +290,7 @@ bool GangMoves::insert_where(Job job, Claim claim, std::int32_t type) {
   const double leave = placement_.out_cost(job);
   const auto w = static_cast<double>(demand);
   Slot best = kNone;
-  double least = kInfinity;
+  double least = kInf;
   for (Slot s = 0; s < placement_.out(); ++s) {
     if (placement_.left(s) < demand || !(costs[s] < leave) || !open_to(job, s, claim, type)) continue;
     const double here = costs[s] + w * prices[s];

@@ -96,7 +96,6 @@ class GangMoves {
     Value value{};
     std::vector<Item> items;
   };
-  static std::size_t at(Index k) noexcept { return static_cast<std::size_t>(k); }
   [[nodiscard]] bool evictable(Job victim, Job job, Claim claim) const;
   [[nodiscard]] Cost above(std::int32_t queue, Slot s, Claim claim) const;
   [[nodiscard]] Slot cheapest_with_room(Job job, Slot except, Slot vacated, Cost vacated_slots);

@@ -12,7 +12,6 @@
 // type.
 #pragma once
 
-#include <limits>
 #include <map>
 #include <span>
 
@@ -104,8 +103,6 @@ class GangPlacement {
   [[nodiscard]] const PrimalDual& pair() const noexcept { return pair_; }
   [[nodiscard]] const GangTuning& tuning() const noexcept { return tuning_; }
   [[nodiscard]] bool holds() const;
-
-  static std::size_t at(Index k) noexcept { return static_cast<std::size_t>(k); }
 
  private:
   void insert(Job job, Slot slot);

@@ -7,8 +7,6 @@ namespace gridcompute::live {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
 // Solves (a + ridge) x = b for a symmetric positive semidefinite matrix, by Cholesky's method without pivots.
 void solve(std::vector<double>& a, std::vector<double>& b, std::size_t n) {
   for (std::size_t k = 0; k < n; ++k) {
@@ -85,7 +83,7 @@ GangPrices::Term GangPrices::term(Job job, double* row) const {
   const Cost demand = placement_.demand(job);
   const auto w = static_cast<double>(demand);
   Term out;
-  out.least = kInfinity;
+  out.least = kInf;
   out.cheapest = placement_.out();
   const double* prices = to_queue(placement_.queue(job));
   for (Slot s = 0; s < placement_.out(); ++s) {
@@ -93,7 +91,7 @@ GangPrices::Term GangPrices::term(Job job, double* row) const {
     if (here < out.least && demand <= placement_.capacity(s)) out.least = here, out.cheapest = s;
   }
   out.least += w * charge_[at(placement_.queue(job))];
-  const double leave = held(job) ? kInfinity : placement_.out_cost(job);
+  const double leave = held(job) ? kInf : placement_.out_cost(job);
   out.value = std::min(out.least, leave);
   return out;
 }
@@ -137,21 +135,21 @@ void GangPrices::refresh_all(Pool& pool) {
 Job GangPrices::impossible() const {
   if (n_infinite_ == 0) return kNone;
   for (Job job = 0; job < static_cast<Job>(placement_.n_positions()); ++job)
-    if (counted_[at(job)] != 0 && value_[at(job)] == kInfinity) return job;
+    if (counted_[at(job)] != 0 && value_[at(job)] == kInf) return job;
   return kNone;
 }
 
 void GangPrices::release_unplaceable() {
   if (n_infinite_ == 0) return;
   for (Job job = 0; job < static_cast<Job>(placement_.n_positions()); ++job) {
-    if (counted_[at(job)] == 0 || !held(job) || least_[at(job)] < kInfinity) continue;
+    if (counted_[at(job)] == 0 || !held(job) || least_[at(job)] < kInf) continue;
     hold(job, false);
     refresh(job);
   }
 }
 
 double GangPrices::bound() const {
-  if (n_infinite_ > 0) return kInfinity;
+  if (n_infinite_ > 0) return kInf;
   ExactTotal total = total_;
   double most = 0, sizes = 0, slots = 0;
   for (std::size_t s = 0; s < p_.size(); ++s) {
@@ -240,10 +238,10 @@ void GangPrices::run(Pass& pass, double temperature, const std::vector<Job>& job
       const double by_queue = charge_[at(placement_.queue(job))];
       const double* prices = to_queue(placement_.queue(job));
       const double per_slot = 1 / w;
-      const double leave = held(job) ? kInfinity : placement_.out_cost(job) * per_slot;
+      const double leave = held(job) ? kInf : placement_.out_cost(job) * per_slot;
       double least = leave;
       for (Slot s = 0; s < n_slots; ++s) {
-        row[at(s)] = demand <= placement_.capacity(s) ? row[at(s)] * per_slot + prices[s] + by_queue : kInfinity;
+        row[at(s)] = demand <= placement_.capacity(s) ? row[at(s)] * per_slot + prices[s] + by_queue : kInf;
         least = std::min(least, row[at(s)]);
       }
       if (!std::isfinite(least)) continue;
@@ -311,7 +309,7 @@ double GangPrices::scale(const std::vector<Job>& jobs) const {
   for (std::size_t k = 0; k < jobs.size(); k += step) {
     placement_.read_row(jobs[k], row.data());
     const auto w = static_cast<double>(placement_.demand(jobs[k]));
-    double least = kInfinity, total = 0;
+    double least = kInf, total = 0;
     Index finite = 0;
     for (Slot s = 0; s < placement_.out(); ++s) {
       if (!std::isfinite(row[at(s)])) continue;
@@ -348,8 +346,8 @@ void GangPrices::improve(double objective, double target, double warmth, int pas
 
   std::vector<double> best_p = p_, best_q = q_;
   const double coldest = unit * warmth * tuning_.last_temperature;
-  double best = -kInfinity, temperature = unit * warmth, radius = temperature * tuning_.first_step;
-  double smooth = -kInfinity;
+  double best = -kInf, temperature = unit * warmth, radius = temperature * tuning_.first_step;
+  double smooth = -kInf;
   // The price of a limit may be far from where it was, as after the first round; it is as large as costs differ.
   const double widest = pass.n > pass.n_classes ? unit * tuning_.widest_limit_step : 0.0;
   std::vector<double> from_p = p_, from_q = q_, step(pass.n, 0.0);
@@ -402,7 +400,7 @@ void GangPrices::improve(double objective, double target, double warmth, int pas
     radius = std::min(radius * 2, widest > 0 ? widest : temperature * tuning_.widest_step);
     if (longest < temperature * tuning_.settled && temperature > coldest) {
       temperature = std::max(temperature * tuning_.cooling, coldest);
-      smooth = -kInfinity;
+      smooth = -kInf;
       radius = temperature * tuning_.first_step;
     } else if (longest < temperature * 1e-3) {
       break;

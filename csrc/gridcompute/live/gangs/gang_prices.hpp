@@ -72,7 +72,6 @@ class GangPrices {
     Slot cheapest = kNone;
   };
   struct Pass;
-  static std::size_t at(Index k) noexcept { return static_cast<std::size_t>(k); }
   [[nodiscard]] Term term(Job job, double* row) const;
   void count(Job job, const Term& term);
   void recharge();

@@ -6,12 +6,6 @@
 
 namespace gridcompute::live {
 
-namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-}  // namespace
-
 GangSolver::GangSolver(PrimalDual& pair, ChangeLog& log, const GangTuning& tuning)
     : pair_(pair),
       log_(log),
@@ -93,7 +87,7 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
     for (Slot s = 0; s < placement_.out(); ++s)
       if (std::isfinite(moves_.cost(job, s))) round.answer.witness_slots.push_back(s);
     round.answer.status = transport::Status::infeasible;
-    round.answer.objective = round.answer.bound = kInfinity;
+    round.answer.objective = round.answer.bound = kInf;
     write_report(round);
     return std::move(round.answer);
   }
@@ -111,7 +105,7 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
   if (!found) {
     undo_all();
     round.answer.status = transport::Status::infeasible;
-    round.answer.objective = round.answer.bound = kInfinity;
+    round.answer.objective = round.answer.bound = kInf;
     write_report(round);
     return std::move(round.answer);
   }
@@ -305,7 +299,7 @@ double GangSolver::objective() {
     std::isfinite(before) ? void(sum -= before) : void(--missing);
     std::isfinite(after) ? void(sum += after) : void(++missing);
   }
-  return missing > 0 ? kInfinity : sum;
+  return missing > 0 ? kInf : sum;
 }
 
 // ---------------------------------------------------------------- what must leave
@@ -527,7 +521,7 @@ bool GangSolver::serve_priorities() {
     const double leave = placement_.out_cost(job);
     const std::vector<Job>& list = running[at(placement_.queue(job))];
     Job best = kNone;
-    double least = kInfinity;
+    double least = kInf;
     for (const Job other : list) {
       if (placement_.priority(other) >= placement_.priority(job)) break;
       if (best != kNone && placement_.priority(other) > placement_.priority(best)) break;
@@ -616,7 +610,7 @@ void GangSolver::balance(RoundContext& round) {
         }
         return to;
       };
-      ways.assign(take, Way{kInfinity, kNone});
+      ways.assign(take, Way{kInf, kNone});
       round.pool.for_chunks(static_cast<Index>(take), tuning_.balance_chunk, [&](Index, Index begin, Index end) {
         std::vector<double> row(at(out));
         for (Index k = begin; k < end; ++k) {

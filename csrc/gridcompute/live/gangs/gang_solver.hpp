@@ -68,7 +68,6 @@ class GangSolver {
     std::int32_t type = kNone;
   };
 
-  static std::size_t at(Index k) noexcept { return static_cast<std::size_t>(k); }
   [[nodiscard]] bool small_world() const;
   void refresh(RoundContext& round, bool costs_changed);
   bool start_cold(RoundContext& round);

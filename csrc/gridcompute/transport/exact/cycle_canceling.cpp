@@ -11,7 +11,6 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr int kSpareBits = 40;  // headroom for sums of 2^32 numbers and differences of four
 
 // Residual graph over classes, "unplaced" and the hub; its arcs are moves of the jobs with two or more near classes.

@@ -12,7 +12,7 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 1 << 14;  // jobs or groups
+constexpr Index kListChunk = 1 << 14;  // jobs or groups
 // Range proof: a key and a price, below 2^61 each, and this margin stay below 2^63. Beyond, rounding has left little of
 // the costs.
 constexpr double kMostMargin = 0x1p40;
@@ -45,7 +45,7 @@ std::optional<NearClasses> find_near_classes_on_lists(const SolverContext& conte
   if (static_cast<Index>(doubtful.size()) > most) return std::nullopt;
   // Groups with two or more near candidates.
   std::vector<char> choice(r.size.size(), 0);
-  context.pool.for_chunks(r.groups(), kChunk, [&](Index, Index begin, Index end) {
+  context.pool.for_chunks(r.groups(), kListChunk, [&](Index, Index begin, Index end) {
     for (Index g = begin; g < end; ++g) {
       const Cost limit = r.cheapest(g, prices) + margin;
       Index near = 0;
@@ -53,11 +53,11 @@ std::optional<NearClasses> find_near_classes_on_lists(const SolverContext& conte
       choice[g] = near > 1 ? 1 : 0;
     }
   });
-  std::vector<NearClassesChunk> parts(static_cast<std::size_t>(Pool::chunks(all.n, kChunk)));
+  std::vector<NearClassesChunk> parts(static_cast<std::size_t>(Pool::chunks(all.n, kListChunk)));
   std::vector<Dyadic> paid(own ? static_cast<std::size_t>(all.n) : 0);
   std::atomic<Index> listed = 0;
   const bool whole = context.pool.for_chunks(
-      all.n, kChunk,
+      all.n, kListChunk,
       [&](Index chunk, Index begin, Index end) {
         NearClassesChunk& part = parts[static_cast<std::size_t>(chunk)];
         auto next = std::lower_bound(doubtful.begin(), doubtful.end(), begin);

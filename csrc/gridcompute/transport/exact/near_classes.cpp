@@ -13,8 +13,7 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr Index kChunk = 256;  // jobs
+constexpr Index kNearChunk = 256;  // jobs
 
 // Counts the allowed classes with row + price <= limit.
 GRIDCOMPUTE_CLONES Index count_within(const double* row, const double* prices, Index n, double limit) {
@@ -153,12 +152,12 @@ void list_near_classes(const PricedMatching& of, std::span<const Index> jobs, Ne
 
 std::optional<NearClasses> find_near_classes(const PricedMatching& of, std::size_t most, Pool& pool, Stop& stop) {
   const Index n = of.problem.cost->n_jobs();
-  std::vector<NearClassesChunk> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  std::vector<NearClassesChunk> parts(static_cast<std::size_t>(Pool::chunks(n, kNearChunk)));
   std::vector<Dyadic> own(static_cast<std::size_t>(n));
   std::atomic<std::size_t> pairs = 0;
   stop.count(n * of.problem.cost->n_slots());
   const bool whole = pool.for_chunks(
-      n, kChunk,
+      n, kNearChunk,
       [&](Index chunk, Index begin, Index end) {
         if (pairs > most) return;
         std::vector<Index> jobs(static_cast<std::size_t>(end - begin));

@@ -8,8 +8,6 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
-
 struct DoubleDouble {
   double high, low;
 };

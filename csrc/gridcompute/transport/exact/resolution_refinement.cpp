@@ -17,8 +17,6 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
-
 // Caps costs at a power of two (>= 1 for integers).
 struct CostCap {
   double most;

@@ -14,7 +14,6 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr double kTiny = 0x1p-900, kFactor = 0x1p800;  // products are normal numbers
-constexpr double kInf = std::numeric_limits<double>::infinity();
 
 struct PowerOfTwoScaling {
   [[nodiscard]] double operator()(double cost) const { return cost * kFactor; }

@@ -6,12 +6,6 @@
 
 namespace gridcompute::transport {
 
-namespace {
-
-constexpr double kInf = std::numeric_limits<double>::infinity();
-
-}  // namespace
-
 bool BranchAndBound::finished() {
   return steps() >= until_ || static_cast<double>(search_.best_cost()) <= target_ || stop_.poll();
 }

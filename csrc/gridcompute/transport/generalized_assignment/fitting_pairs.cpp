@@ -12,7 +12,6 @@ namespace {
 
 constexpr Cost kSmall =
     1 << 12;  // demands up to this are counted in a table of 32 KB, the first cache; others in a map
-constexpr double kInf = std::numeric_limits<double>::infinity();
 
 struct Demand {
   Cost size, count;

@@ -3,13 +3,10 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <limits>
 
 namespace gridcompute::transport {
 
 namespace {
-
-constexpr double kInf = std::numeric_limits<double>::infinity();
 
 int bits_of(Wide mantissa) {
   int bits = 0;

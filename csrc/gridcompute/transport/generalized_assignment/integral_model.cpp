@@ -7,7 +7,6 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr std::size_t kPollEvery = 64;  // rows read between two polls of the stop
 constexpr double kSlack = 0x1p-40;      // relative slack for the rounding of sums compared with the gap
 

@@ -7,12 +7,6 @@
 
 namespace gridcompute::transport {
 
-namespace {
-
-constexpr double kInf = std::numeric_limits<double>::infinity();
-
-}  // namespace
-
 KnapsackBound::KnapsackBound(const IntegralModel& model, const WholeJobTuning& tuning)
     : model_(model), tuning_(tuning), packed_(model.capacity.size(), 0) {
   const Index n = model.jobs();

@@ -21,7 +21,6 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kRounding = 0x1p-40;  // a gap of this share of all costs is none
 constexpr int kChargeBits = 40;        // of a charge: products with units stay exact doubles
 

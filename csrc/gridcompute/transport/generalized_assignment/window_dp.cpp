@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include "gridcompute/base/simd.hpp"
@@ -11,8 +10,6 @@
 namespace gridcompute::transport {
 
 namespace {
-
-constexpr double kInf = std::numeric_limits<double>::infinity();
 
 // Returns the sum of a partial cost and the key of leaving a job unassigned, kForbidden at most: several such keys may
 // be kForbidden, and their sum would overflow. Both are at most kForbidden, so this sum does not.

@@ -10,12 +10,12 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kBlock = 64;  // classes that are excluded together by their common least
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr Index kFilterBlock = 64;  // classes that are excluded together by their common least
+constexpr float kFloatInf = std::numeric_limits<float>::infinity();
 
 constexpr double kRoundable = 0x1p50;  // keys up to here are doubles that rounded() converts
 
-constexpr Index kWord = 8;  // bytes tested together
+constexpr Index kFilterWord = 8;  // bytes tested together
 
 template <Index kBytes>
 using Floats = typename Lanes<float, kBytes>::Signed;
@@ -30,8 +30,8 @@ GRIDCOMPUTE_INLINE float least_of_blocks_of(const float* row, const float* up, c
   load(row, key);
   load(up, price);
   best = key + price;
-  for (Index b = 0; b < width; b += kBlock) {
-    const Index end = std::min(width, b + kBlock);
+  for (Index b = 0; b < width; b += kFilterBlock) {
+    const Index end = std::min(width, b + kFilterBlock);
     Floats<kBytes> here;
     load(row + b, key);
     load(down + b, price);
@@ -59,17 +59,17 @@ template <Index kBytes>
 GRIDCOMPUTE_INLINE Index list_below_of(const float* row, const float* down, Index width, const float* least,
                                        float limit, Slot* out, float& next) {
   Index count = 0;
-  float passed = kInfinity;
+  float passed = kFloatInf;
   Floats<kBytes> other, key, price;
-  for (Index k = 0; k < kLanes<kBytes>; ++k) other[k] = kInfinity;
+  for (Index k = 0; k < kLanes<kBytes>; ++k) other[k] = kFloatInf;
   const Floats<kBytes> most = other;
-  for (Index b = 0; b < width; b += kBlock, ++least) {
+  for (Index b = 0; b < width; b += kFilterBlock, ++least) {
     if (*least > limit) {
       passed = *least < passed ? *least : passed;
       continue;
     }
-    const Index size = std::min(width - b, kBlock);
-    std::uint8_t keep[kBlock] = {};
+    const Index size = std::min(width - b, kFilterBlock);
+    std::uint8_t keep[kFilterBlock] = {};
     for (Index s = 0; s < size; s += kLanes<kBytes>) {
       load(row + b + s, key);
       load(down + b + s, price);
@@ -78,11 +78,11 @@ GRIDCOMPUTE_INLINE Index list_below_of(const float* row, const float* down, Inde
       other = price < other ? price : other;
       for (Index k = 0; k < kLanes<kBytes>; ++k) keep[s + k] = row[b + s + k] + down[b + s + k] <= limit ? 1 : 0;
     }
-    for (Index w = 0; w < size; w += kWord) {
+    for (Index w = 0; w < size; w += kFilterWord) {
       std::uint64_t eight = 0;
-      std::memcpy(&eight, keep + w, kWord);
+      std::memcpy(&eight, keep + w, kFilterWord);
       if (eight == 0) continue;
-      for (Index k = w; k < w + kWord; ++k) {
+      for (Index k = w; k < w + kFilterWord; ++k) {
         out[count] = static_cast<Slot>(b + k);
         count += keep[k];
       }
@@ -104,7 +104,7 @@ GRIDCOMPUTE_VERSIONS(Index, list_below,
 // The float32 next to a real, above or below it.
 float above(double x) {
   const auto f = static_cast<float>(x);
-  return static_cast<double>(f) < x ? std::nextafterf(f, kInfinity) : f;
+  return static_cast<double>(f) < x ? std::nextafterf(f, kFloatInf) : f;
 }
 
 float below(double x) { return -above(-x); }
@@ -124,8 +124,8 @@ FloatFilter::FloatFilter(const QuantisedCost& keys, const PriceBox& box, const T
       limit_(std::min(static_cast<double>(keys.limit()), kRoundable)),
       up_(n_),
       down_(n_),
-      above_(width_, kInfinity),
-      below_(width_, kInfinity) {
+      above_(width_, kFloatInf),
+      below_(width_, kFloatInf) {
   constexpr double kOutwards = 0x1p-23;  // two roundings of a float
   for (Index s = 0; s < n_; ++s) {
     up_[s] = box.center[s] + box.up[s];
@@ -139,7 +139,7 @@ FloatFilter::FloatFilter(const QuantisedCost& keys, const PriceBox& box, const T
 bool FloatFilter::screen(Index job, Cost outside, Scratch& scratch, FilteredRow& out) const {
   scratch.row.resize(static_cast<std::size_t>(width_));
   scratch.slot.resize(static_cast<std::size_t>(width_ + 1));
-  scratch.least.resize(static_cast<std::size_t>((width_ + kBlock - 1) / kBlock));
+  scratch.least.resize(static_cast<std::size_t>((width_ + kFilterBlock - 1) / kFilterBlock));
   const CostSource& source = *keys_.problem().cost;
   float* row = scratch.row.data();
   const Sketched sketched = source.sketch(job, keys_.scale(job), row);

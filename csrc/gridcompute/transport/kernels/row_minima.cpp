@@ -6,7 +6,7 @@
 namespace gridcompute::transport {
 
 namespace {
-constexpr Index kChunk = 1 << 13;  // jobs
+constexpr Index kMinimaChunk = 1 << 13;  // jobs
 }  // namespace
 
 RowMinima::RowMinima(const SolverContext& context, const Level& level, std::span<const Cost> prices)
@@ -63,10 +63,10 @@ void RowMinima::compute_wide(Index begin, Index count, Cost* low, Scratch& scrat
 
 std::optional<Wide> dual_value(const SolverContext& context, const Level& level, std::span<const Cost> prices) {
   const RowMinima minima(context, level, prices);
-  std::vector<Wide> parts(static_cast<std::size_t>(Pool::chunks(level.n, kChunk)), 0);
+  std::vector<Wide> parts(static_cast<std::size_t>(Pool::chunks(level.n, kMinimaChunk)), 0);
   context.stop.count(level.n * context.keys.columns());
   const bool whole = context.pool.for_chunks(
-      level.n, kChunk,
+      level.n, kMinimaChunk,
       [&](Index chunk, Index begin, Index end) {
         minima.for_each(begin, end, [&](Index k, Cost low) {
           parts[static_cast<std::size_t>(chunk)] +=

@@ -171,7 +171,6 @@ GRIDCOMPUTE_INLINE Cost least_real(const double* GRIDCOMPUTE_RESTRICT cost, doub
 }
 
 GRIDCOMPUTE_INLINE void extremes(const double* GRIDCOMPUTE_RESTRICT cost, double scale, Index n, KeyExtremes& all) {
-  constexpr double kInf = std::numeric_limits<double>::infinity();
   Cost low = all.low, high = all.high, inexact = 0;
   for (Index s = 0; s < n; ++s) {
     const double x = cost[s] * scale, shifted = x + kRound;

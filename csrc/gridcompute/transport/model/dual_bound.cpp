@@ -10,10 +10,10 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 256;                        // jobs
+constexpr Index kBoundChunk = 256;                   // jobs
 constexpr double kOff = 0x1p-50, kTiny = 0x1p-1073;  // rounding error of a sum and its parts, and of a product near 0
 constexpr double kFar = 0x1p1023;                    // a lower bound of what is beyond the doubles
-constexpr double kInf = std::numeric_limits<double>::infinity(), kMost = std::numeric_limits<double>::max();
+constexpr double kMost = std::numeric_limits<double>::max();
 
 // Returns the least of c + w p, each rounded down.
 GRIDCOMPUTE_CLONES double least_below(const double* costs, const double* prices, double weight, Index n) {
@@ -56,10 +56,10 @@ std::optional<double> bound_of_costs(const Problem& problem, std::span<const dou
                                      std::span<const Cost> capacity, Pool& pool, Stop& stop) {
   const CostSource& source = *problem.cost;
   const Index n = source.n_jobs(), n_slots = source.n_slots();
-  std::vector<Sum> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  std::vector<Sum> parts(static_cast<std::size_t>(Pool::chunks(n, kBoundChunk)));
   stop.count(n * n_slots);
   const bool whole = pool.for_chunks(
-      n, kChunk,
+      n, kBoundChunk,
       [&](Index chunk, Index begin, Index end) {
         std::vector<double> row(static_cast<std::size_t>(n_slots) + 1);
         for (Index i = begin; i < end; ++i) {

@@ -32,7 +32,7 @@ void Total::join(const Total& other) {
 bool unplaced_integral(const Problem& problem) {
   if (problem.unplaced == nullptr) return true;
   const Index n = problem.unplaced_stride == 0 ? std::min<Index>(1, problem.cost->n_jobs()) : problem.cost->n_jobs();
-  constexpr double kMost = 0x1p90, kInf = std::numeric_limits<double>::infinity();  // sums of 2^31 stay below 2^121
+  constexpr double kMost = 0x1p90;  // sums of 2^31 stay below 2^121
   for (Index i = 0; i < n; ++i) {
     const double out = problem.unplaced[i];
     if (out != std::nearbyint(out) || (out < kInf && std::fabs(out) > kMost)) return false;

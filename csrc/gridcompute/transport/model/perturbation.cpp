@@ -14,8 +14,8 @@ namespace {
 
 constexpr Cost kQuarter = 4;  // 1 / share of the unit that the spread takes
 constexpr Cost kNarrowKeys =
-    Cost{1} << 26;             // largest key of a sample for 32 bits; pricing_pass.cpp has room up to 2^30
-constexpr Cost kRounded = 16;  // distance in keys below which two keys of reals are the same cost, rounded
+    Cost{1} << 26;                 // largest key of a sample for 32 bits; pricing_pass.cpp has room up to 2^30
+constexpr Cost kRoundedKeys = 16;  // distance in keys below which two keys of reals are the same cost, rounded
 
 GRIDCOMPUTE_CLONES void break_row(Cost* GRIDCOMPUTE_RESTRICT key, const std::uint32_t* factor, Index n, Cost most,
                                   int shift, int up, int drop, std::uint32_t job, std::uint64_t& bits) {
@@ -54,7 +54,7 @@ Cost remainder(Cost p, Cost unit) {
 bool multiples(std::span<const Cost> keys, double quantum) {
   return std::all_of(keys.begin(), keys.end(), [&](Cost key) {
     const double x = static_cast<double>(key);
-    return std::fabs(x - quantum * std::nearbyint(x / quantum)) <= static_cast<double>(kRounded);
+    return std::fabs(x - quantum * std::nearbyint(x / quantum)) <= static_cast<double>(kRoundedKeys);
   });
 }
 
@@ -94,7 +94,7 @@ Perturbation choose_perturbation(std::vector<Cost> keys, Cost limit, Slot column
   Cost largest = std::max({Cost{1}, keys.back(), -keys.front()});
   // Halving the resolution leaves room for e.
   const auto halved = [](Cost spread) {
-    return spread / 2 >= kRounded ? Perturbation{0, spread / 2, 0.5, false} : Perturbation{};
+    return spread / 2 >= kRoundedKeys ? Perturbation{0, spread / 2, 0.5, false} : Perturbation{};
   };
   double scale = 1;
   if (!wanted.shifted) {
@@ -102,7 +102,7 @@ Perturbation choose_perturbation(std::vector<Cost> keys, Cost limit, Slot column
     std::uint64_t bits = 0;
     double size = 0;
     for (std::size_t k = 0; k < keys.size(); ++k) {
-      if (k > 0 && keys[k] - keys[k - 1] > kRounded) apart = std::min(apart, keys[k] - keys[k - 1]);
+      if (k > 0 && keys[k] - keys[k - 1] > kRoundedKeys) apart = std::min(apart, keys[k] - keys[k - 1]);
       bits |= static_cast<std::uint64_t>(keys[k]);
       size += std::fabs(static_cast<double>(keys[k])) / static_cast<double>(keys.size());
     }

@@ -12,7 +12,6 @@ namespace {
 
 constexpr double kMostReal = 0x1p900;  // prices are doubles
 constexpr double kRoundable = 0x1p51;  // kRound + x rounds up to here
-constexpr double kInf = std::numeric_limits<double>::infinity();
 
 // Computes maxima of doubles by their bits: as integers they are ordered by size, NaN is above infinity, and the loop
 // vectorises.

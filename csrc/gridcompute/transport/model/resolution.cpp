@@ -18,12 +18,12 @@ namespace {
 // vectorises.
 GRIDCOMPUTE_CLONES double largest_finite(const double* row, Index n, bool& invalid) {
   constexpr auto kSize = std::numeric_limits<std::int64_t>::max();
-  constexpr auto kInf = std::bit_cast<std::int64_t>(std::numeric_limits<double>::infinity());
+  constexpr auto kInfBits = std::bit_cast<std::int64_t>(std::numeric_limits<double>::infinity());
   std::int64_t most = 0, bad = 0;
   for (Index s = 0; s < n; ++s) {
-    const auto bits = std::bit_cast<std::int64_t>(row[s]), size = bits & kSize, finite = size < kInf ? size : 0;
+    const auto bits = std::bit_cast<std::int64_t>(row[s]), size = bits & kSize, finite = size < kInfBits ? size : 0;
     most = finite > most ? finite : most;
-    bad |= static_cast<std::int64_t>(size > kInf) | static_cast<std::int64_t>(size == kInf && bits < 0);
+    bad |= static_cast<std::int64_t>(size > kInfBits) | static_cast<std::int64_t>(size == kInfBits && bits < 0);
   }
   invalid = bad != 0;
   return std::bit_cast<double>(most);

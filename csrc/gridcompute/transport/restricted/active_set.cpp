@@ -7,7 +7,7 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 1 << 12;  // groups: fixed, so that sums do not depend on threads
+constexpr Index kGroupChunk = 1 << 12;  // groups: fixed, so that sums do not depend on threads
 
 struct Candidate {
   float x;
@@ -58,8 +58,8 @@ void keep(std::vector<Candidate>& list, float weight, const ActiveSet::MoveRange
 
 ActiveSet::ActiveSet(const RestrictedProblem& r, std::span<const std::int32_t> set, std::span<const Cost> center,
                      const MoveRange& range, Pool& pool) {
-  for (Index c = 0; c < Pool::chunks(r.groups(), kChunk); ++c) parts_.emplace_back(pool.memory());
-  pool.for_chunks(r.groups(), kChunk, [&](Index chunk, Index begin, Index end) {
+  for (Index c = 0; c < Pool::chunks(r.groups(), kGroupChunk); ++c) parts_.emplace_back(pool.memory());
+  pool.for_chunks(r.groups(), kGroupChunk, [&](Index chunk, Index begin, Index end) {
     Chunk& part = parts_[static_cast<std::size_t>(chunk)];
     part.fixed.assign(center.size(), 0.0);
     const auto most = static_cast<std::size_t>(end - begin);

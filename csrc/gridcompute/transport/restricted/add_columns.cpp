@@ -13,9 +13,9 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 1 << 15;  // jobs a chunk of a test on margins
-constexpr Index kLows = 1 << 13;   // jobs a chunk of a pass over all costs
-constexpr Index kAgain = 64;       // jobs a chunk where rows are read again
+constexpr Index kMarginChunk = 1 << 15;  // jobs a chunk of a test on margins
+constexpr Index kLows = 1 << 13;         // jobs a chunk of a pass over all costs
+constexpr Index kAgain = 64;             // jobs a chunk where rows are read again
 
 // Splits a shared group whose members must be read again into one group a member; flow is assigned in index order.
 void part_members(RestrictedProblem& r, const std::vector<std::int32_t>& shared) {
@@ -219,8 +219,8 @@ Cost price_drop_needed(const SolverContext& context, const Level& level, Restric
     level.shards->list_every(step, r);
     if (context.stop.requested()) return most;
   }
-  std::vector<std::vector<Cost>> parts(static_cast<std::size_t>(Pool::chunks(asked, kChunk)));
-  context.pool.for_chunks(asked, kChunk, [&](Index chunk, Index begin, Index end) {
+  std::vector<std::vector<Cost>> parts(static_cast<std::size_t>(Pool::chunks(asked, kMarginChunk)));
+  context.pool.for_chunks(asked, kMarginChunk, [&](Index chunk, Index begin, Index end) {
     for (Index at = begin * step; at < std::min(n, end * step); at += step) {
       const Index k = level.shards != nullptr ? level.shards->listed_at(at) : at;
       const Index job = level.row(k);

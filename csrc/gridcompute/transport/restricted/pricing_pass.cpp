@@ -16,7 +16,6 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = kPricedRows;
 constexpr Index kBlockBytes = 1 << 14;  // costs and keys of the rows converted at a time: they stay in the L1 cache
 constexpr int kRecentBits = PricedChunk::kRecentBits;
 
@@ -452,16 +451,16 @@ template <class T>
 bool pricing_pass_as(const SolverContext& context, const Level& level, const PriceBox& box, RestrictedProblem& out,
                      CostRangeStats& seen, bool& wrapped) {
   std::vector<PricedChunk> chunks;
-  for (Index c = 0; c < Pool::chunks(level.n, kChunk); ++c) chunks.emplace_back(context.pool.memory());
+  for (Index c = 0; c < Pool::chunks(level.n, kPricedRows); ++c) chunks.emplace_back(context.pool.memory());
   const ChunkPricer<T> scanner(context, level, box, seen.inexact, out);
   const bool whole = context.pool.for_chunks(
-      level.n, kChunk, [&](Index chunk, Index begin, Index end) { scanner.run(begin, end, chunks[chunk]); },
+      level.n, kPricedRows, [&](Index chunk, Index begin, Index end) { scanner.run(begin, end, chunks[chunk]); },
       &context.stop);
   if (!whole) return false;
   for (const PricedChunk& p : chunks) wrapped |= p.wrapped;
   if (wrapped) return true;
   std::vector<Index> starts;
-  for (Index k = 0; k < level.n; k += kChunk) starts.push_back(k);
+  for (Index k = 0; k < level.n; k += kPricedRows) starts.push_back(k);
   starts.push_back(level.n);
   return join_chunks(chunks, starts, context, out, seen);
 }

@@ -8,7 +8,7 @@
 namespace gridcompute::transport {
 
 namespace {
-constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kFloatInf = std::numeric_limits<float>::infinity();
 }  // namespace
 
 bool needs_perturbation(const RestrictedProblem& r, std::span<const Slot> duplicate_of, std::span<const Cost> prices,
@@ -47,7 +47,7 @@ void remove_perturbation(RestrictedProblem& r, const KeyPerturber& breaker, cons
       added[static_cast<std::size_t>(chunk)] += static_cast<Wide>(weight_of(k)) * first;
       if (w >= 0) {
         const float less = r.margin[k] - static_cast<float>(most - first);
-        r.margin[k] = std::nextafterf(std::nextafterf(less, -kInf), -kInf);  // two roundings
+        r.margin[k] = std::nextafterf(std::nextafterf(less, -kFloatInf), -kFloatInf);  // two roundings
         continue;
       }
       for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) r.key[c] -= breaker.at(job, r.slot[c]) - first;

@@ -12,8 +12,8 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 1 << 15;      // jobs a chunk
-constexpr double kRounding = 0x1p-48;  // relative rounding error of a needed shift
+constexpr Index kViolationChunk = 1 << 15;  // jobs a chunk
+constexpr double kRounding = 0x1p-48;       // relative rounding error of a needed shift
 
 // Rounds down to a double. Needed shifts are rounded up, so that the difference of one and a margin is below the true
 // one by its own rounding at most, and a shift is lowered by as much.
@@ -34,7 +34,7 @@ class NeededShifts {
     for (Slot s = 0; s < r.columns; ++s) fixed_[s] = round_up(prices[s] - r.box.center[s] + margin);
     if (context.tuning.suspects_per_group * jobs < r.groups()) return;
     grouped_.resize(r.size.size());
-    context.pool.for_chunks(r.groups(), kChunk, [&](Index, Index begin, Index end) {
+    context.pool.for_chunks(r.groups(), kViolationChunk, [&](Index, Index begin, Index end) {
       for (Index g = begin; g < end; ++g) grouped_[g] = of_group(g);
     });
   }
@@ -60,7 +60,7 @@ class NeededShifts {
 // visit(chunk, j) for the j of [0, n).
 template <class Visit>
 void each(const SolverContext& context, Index n, const Visit& visit) {
-  context.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+  context.pool.for_chunks(n, kViolationChunk, [&](Index chunk, Index begin, Index end) {
     for (Index j = begin; j < end; ++j) visit(static_cast<std::size_t>(chunk), j);
   });
 }
@@ -97,7 +97,7 @@ void ViolationFinder::collect_suspects(const SolverContext& context, const Restr
   most_ = some.empty() ? lowest : std::min(lowest, *rank);
   at_.assign(prices.begin(), prices.end());
   known_ = r.place_of.size();
-  std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(n, kViolationChunk)));
   each(context, n, [&](std::size_t chunk, Index k) {
     if (needs(k) > most_) parts[chunk].push_back(k);
   });
@@ -122,7 +122,7 @@ Violations ViolationFinder::find(const SolverContext& context, const RestrictedP
   if (!none_possible(r, prices, lowest)) collect_suspects(context, r, prices, lowest);
   const auto asked = static_cast<Index>(jobs_.size());
   const NeededShifts needs(context, r, prices, margin_, asked);
-  std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(asked, kChunk)));
+  std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(asked, kViolationChunk)));
   each(context, asked, [&](std::size_t chunk, Index j) {
     const Index k = jobs_[static_cast<std::size_t>(j)];
     if (lowest < needs(k)) parts[chunk].push_back(k);

@@ -9,7 +9,7 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 1 << 16;  // jobs
+constexpr Index kEvictChunk = 1 << 16;  // jobs
 constexpr Cost kAny = std::numeric_limits<Cost>::max();
 
 // A possible move of a job from its class to another, or to none.
@@ -132,8 +132,8 @@ class Eviction {
   template <class Visit>
   [[nodiscard]] std::vector<Move> collect(const Visit& visit) const {
     const auto n = static_cast<Index>(r_.place_of.size());
-    std::vector<std::vector<Move>> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
-    context_.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+    std::vector<std::vector<Move>> parts(static_cast<std::size_t>(Pool::chunks(n, kEvictChunk)));
+    context_.pool.for_chunks(n, kEvictChunk, [&](Index chunk, Index begin, Index end) {
       for (Index k = begin; k < end; ++k) {
         const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
         if (s >= 0 && residual_[s] < 0)

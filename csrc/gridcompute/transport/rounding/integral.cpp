@@ -10,8 +10,8 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kChunk = 1 << 16;  // jobs
-constexpr Index kAhead = 16;       // jobs by which prefetching is ahead
+constexpr Index kRoundedChunk = 1 << 16;  // jobs
+constexpr Index kAhead = 16;              // jobs by which prefetching is ahead
 
 // Stable radix sort by descending weight, one byte at a time.
 template <class Weight>
@@ -212,8 +212,8 @@ IntegralPlan assign_unsplit(const SolverContext& context, const Level& level, co
   if (r.shared) out.assignment = split_shared_groups(r);
   out.assignment.resize(static_cast<std::size_t>(n));
   const Problem& problem = context.keys.problem();
-  std::vector<std::vector<Cost>> loads(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
-  context.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+  std::vector<std::vector<Cost>> loads(static_cast<std::size_t>(Pool::chunks(n, kRoundedChunk)));
+  context.pool.for_chunks(n, kRoundedChunk, [&](Index chunk, Index begin, Index end) {
     std::vector<Cost>& load = loads[static_cast<std::size_t>(chunk)];
     load.assign(static_cast<std::size_t>(r.columns), 0);
     for (Index k = begin; k < end; ++k) {

@@ -14,7 +14,6 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kFloat = 0x1p-20;  // bounds the roundings of a margin, a float, after a subtraction
 
 std::vector<std::int32_t> local_rows(std::span<const Index> positions, Index first) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <string>
 #include <type_traits>
 
@@ -12,8 +11,6 @@
 namespace gridcompute::transport {
 
 namespace {
-
-constexpr double kInf = std::numeric_limits<double>::infinity();
 
 [[noreturn]] void refuse(const std::string& field, Index job, const std::string& found, const std::string& needed) {
   throw Error(ErrorKind::invalid_problem, field, job,

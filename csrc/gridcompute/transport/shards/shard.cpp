@@ -18,7 +18,6 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kChunk = 1 << 14;  // jobs
-constexpr double kInf = std::numeric_limits<double>::infinity();
 
 std::vector<std::int32_t> range(Index begin, Index end) {
   std::vector<std::int32_t> rows(static_cast<std::size_t>(end - begin));

@@ -11,8 +11,6 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
-
 // Returns the positions of all samples, ascending; `probed`: those of the sample that sets the resolution too, where
 // costs have no bound that is known without reading them (model/resolution.cpp).
 std::vector<Index> sampled_positions(Index n, std::span<const Index> sizes, bool probed, std::uint64_t seed,

@@ -6,7 +6,7 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kBlock = 256;  // jobs read per block
+constexpr Index kCsrBlock = 256;  // jobs read per block
 
 Index pairs_of(const QuantisedCost& keys) {
   const CostSource& cost = *keys.problem().cost;
@@ -34,8 +34,8 @@ bool CsrKeys<T>::read(const QuantisedCost& keys, Stop& stop, CostRangeStats& see
   std::vector<Slot> slots;
   std::vector<Cost> some, left_out;
   std::vector<double> scratch;
-  for (Index first = 0; first < n; first += kBlock) {
-    const Index last = std::min(n, first + kBlock);
+  for (Index first = 0; first < n; first += kCsrBlock) {
+    const Index last = std::min(n, first + kCsrBlock);
     Index pairs = 0;
     for (Index i = first; i < last; ++i) pairs += cost.listed(i);
     if (stop.poll(pairs)) return false;

@@ -11,7 +11,7 @@ namespace gridcompute::transport {
 
 namespace {
 // Searches, and rows read by bids, between two polls of the stop.
-constexpr Index kPollEvery = 64, kRowsPerPoll = 1 << 12;
+constexpr Index kSspPollEvery = 64, kRowsPerPoll = 1 << 12;
 }  // namespace
 
 template <class T, class Rows>
@@ -252,7 +252,7 @@ bool ClassGraphSsp<T, Rows>::run_paths() {
   tree_.parent.resize(price_.size());
   tree_.open.resize(price_.size());
   for (Index k = 0; left > 0; ++k) {
-    if (k % kPollEvery == 0 && stop_.poll()) return false;
+    if (k % kSspPollEvery == 0 && stop_.poll()) return false;
     if (!search(left)) return false;
     stop_.count(static_cast<Index>(tree_.settled.size()) * columns_);
     for (const Slot target : tree_.targets) left -= augment(target);

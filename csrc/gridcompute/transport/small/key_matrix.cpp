@@ -11,7 +11,7 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Index kBlock = 64;             // rows read per block
+constexpr Index kKeyBlock = 64;          // rows read per block
 constexpr Cost kWidest = Cost{1} << 30;  // out of the range of int32 keys, without wrapping
 
 struct Extremes {
@@ -34,10 +34,10 @@ bool copy(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix
   Extremes extremes;
   for (Index k = 0; k < level.n; ++k) {
     const std::int32_t* from = keys.int32() + level.row(k) * n_slots;
-    if (k % kBlock == 0) {
-      if (stop.poll(kBlock * n_slots)) return false;
+    if (k % kKeyBlock == 0) {
+      if (stop.poll(kKeyBlock * n_slots)) return false;
       if (level.rows == nullptr)
-        widen(from, std::min(kBlock, level.n - k) * n_slots, extremes);  // contiguous rows: all of the block at once
+        widen(from, std::min(kKeyBlock, level.n - k) * n_slots, extremes);  // contiguous rows: all of the block at once
     }
     if (level.rows != nullptr) widen(from, n_slots, extremes);
     std::int32_t* to = out.keys.data() + k * stride;
@@ -55,11 +55,11 @@ template <class T>
 bool convert(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix<T>& out, Stop& stop,
              CostRangeStats& seen) {
   const Slot n_slots = keys.n_slots();
-  std::vector<Cost> some(static_cast<std::size_t>(kBlock * n_slots)), left_out;
+  std::vector<Cost> some(static_cast<std::size_t>(kKeyBlock * n_slots)), left_out;
   std::vector<double> scratch;
   CommonFactor<T> unit;
-  for (Index k = 0; k < level.n; k += kBlock) {
-    const Index count = std::min(kBlock, level.n - k);
+  for (Index k = 0; k < level.n; k += kKeyBlock) {
+    const Index count = std::min(kKeyBlock, level.n - k);
     if (stop.poll(count * n_slots)) return false;
     const int before = unit.shift();
     keys.fill(level.block(k, count), some.data(), scratch, seen);
@@ -90,8 +90,8 @@ bool scatter(const QuantisedCost& keys, const Level& level, Index stride, KeyMat
   std::vector<Cost> some, left_out;
   std::vector<double> scratch;
   CommonFactor<T> unit;
-  for (Index first = 0; first < level.n; first += kBlock) {
-    const Index count = std::min(kBlock, level.n - first);
+  for (Index first = 0; first < level.n; first += kKeyBlock) {
+    const Index count = std::min(kKeyBlock, level.n - first);
     Index pairs = 0;
     for (Index i = 0; i < count; ++i) pairs += cost.listed(first + i);
     if (stop.poll(pairs)) return false;

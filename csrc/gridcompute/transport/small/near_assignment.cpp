@@ -13,7 +13,7 @@ namespace gridcompute::transport {
 namespace {
 
 // Jobs or rows between two polls of the stop.
-constexpr Index kPollEvery = 256;
+constexpr Index kNearPollEvery = 256;
 constexpr std::int32_t kNoJob = -1, kHubArc = -2;
 
 class NearAssignment {
@@ -196,7 +196,7 @@ bool NearAssignment::run_auction() {
 // Assigns each job to its cheapest class; of equal ones on its list the first with residual capacity.
 bool NearAssignment::assign_all() {
   for (Index i = 0; i < n_; ++i) {
-    if (i % kPollEvery == 0 && stop_.poll(kPollEvery * lists_.length())) return false;
+    if (i % kNearPollEvery == 0 && stop_.poll(kNearPollEvery * lists_.length())) return false;
     const auction::TwoBest b = lists_.best(i, price_);
     if (b.first >= kForbidden) return false;
     const auto list = lists_[i];
@@ -319,7 +319,8 @@ bool NearAssignment::search(Cost left) {
     if (label > KeyRange::kLimit) return false;
     if (id < 0) {
       lists_.refresh(~id, [&](Slot s) { return node_[s].price; });
-      if (stats_.rows_extended % kPollEvery == 0 && stop_.poll(work_ - std::exchange(counted_, work_))) return false;
+      if (stats_.rows_extended % kNearPollEvery == 0 && stop_.poll(work_ - std::exchange(counted_, work_)))
+        return false;
       relax_job(~id);
     } else if (settled_flag_[id] == 0 && node_[id].label == label) {
       settle(id);
