@@ -205,7 +205,7 @@ class TransportSolver {
       box_ = box_around(1);
       return {};
     }
-    const std::vector<Index> sizes = sample_sizes(n_, columns_, tuning_);
+    std::vector<Index> sizes = sample_sizes(n_, columns_, tuning_);
     if (solved_ == 0) {
       start_prices(sizes.empty() ? n_ : sizes.front(), stats);
       share_ = problem_.demand == nullptr && !keys_.perturbation().active();  // until a level was measured
@@ -257,6 +257,10 @@ class TransportSolver {
       for (const std::int32_t members : r.members) shared += members;
       share_ = share_ && shared > 2 * r.groups();
       budget_.record_level(context, m, stop_.seconds() - begun, box_around(1));
+      // A sample of jobs in shards is read from all of them: that costs as much as a pass.
+      if (solved_ + 1 == sizes.size() && problem_.shards == nullptr && !given_) {
+        if (const Index more = extra_sample(r, box_, m, n_, tuning_); more > 0) sizes.push_back(more);
+      }
     }
     return {};
   }

@@ -10,6 +10,26 @@ namespace gridcompute::transport {
 
 namespace {
 constexpr Index kPollEvery = 64;  // rows
+
+// Returns the candidates of a group, in the mean, that `part` of the box's radii leaves. Of a few of the groups: the
+// mean is advice.
+double mean_candidates(const RestrictedProblem& level, const PriceBox& box, double part, const Tuning& tuning) {
+  std::vector<Cost> low = box.center, high = box.center;
+  for (std::size_t s = 0; s < low.size(); ++s) {
+    low[s] -= static_cast<Cost>(part * static_cast<double>(box.down[s]));
+    high[s] += static_cast<Cost>(part * static_cast<double>(box.up[s]));
+  }
+  const Index step = std::max<Index>(1, level.groups() / tuning.sample_extra_groups);
+  Index groups = 0, count = 0;
+  for (Index g = 0; g < level.groups(); g += step, ++groups) {
+    const Index from = level.begin[g], to = from + level.size[g];
+    Cost least = kForbidden;
+    for (Index c = from; c < to; ++c) least = std::min(least, level.key[c] + high[level.slot[c]]);
+    for (Index c = from; c < to; ++c) count += level.key[c] + low[level.slot[c]] <= least ? 1 : 0;
+  }
+  return static_cast<double>(count) / static_cast<double>(groups);
+}
+
 }  // namespace
 
 std::vector<Index> sample_sizes(Index n_jobs, Index n_slots, const Tuning& tuning) {
@@ -26,6 +46,16 @@ std::vector<Index> sample_sizes(Index n_jobs, Index n_slots, const Tuning& tunin
         static_cast<Index>(static_cast<double>(first) * std::pow(last / static_cast<double>(first), k / steps)));
   }
   return sizes;
+}
+
+Index extra_sample(const RestrictedProblem& level, const PriceBox& box, Index m, Index n_jobs, const Tuning& tuning) {
+  const auto more = static_cast<Index>(static_cast<double>(m) * tuning.sample_extra);
+  if (more >= n_jobs || level.groups() == 0) return 0;
+  const double now = mean_candidates(level, box, 1, tuning);
+  const double then = mean_candidates(level, box, 1 / std::sqrt(tuning.sample_extra), tuning);
+  const double cost = static_cast<double>(more) / static_cast<double>(n_jobs) *
+                      (static_cast<double>(level.columns) + tuning.sample_candidate * now);
+  return tuning.sample_candidate * (now - then) > tuning.sample_extra_gain * cost ? more : 0;
 }
 
 std::vector<Index> stratified_sample(Index n, Index m, std::uint64_t seed) {

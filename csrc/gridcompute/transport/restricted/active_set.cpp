@@ -36,7 +36,8 @@ void keep(std::vector<Candidate>& list, float weight, const ActiveSet::MoveRange
   for (const Candidate& c : list) least = std::min(least, c.x + range.high[c.set]);
   std::size_t count = 0;
   for (const Candidate c : list) {
-    if (c.x + range.low[c.set] <= least) list[count++] = c;
+    list[count] = c;
+    count += c.x + range.low[c.set] <= least ? 1 : 0;
   }
   if (count == 1) {
     out.fixed[list[0].set] += static_cast<double>(weight);
@@ -45,10 +46,9 @@ void keep(std::vector<Candidate>& list, float weight, const ActiveSet::MoveRange
     out.apart.push_back(list[1].x - list[0].x);
     out.weight.push_back(weight);
   } else {
-    for (std::size_t c = 0; c < count; ++c) {
-      out.set.push_back(list[c].set);
-      out.above.push_back(list[c].x - list[0].x);
-    }
+    const std::size_t at = out.set.size();
+    out.set.resize(at + count), out.above.resize(at + count);
+    for (std::size_t c = 0; c < count; ++c) out.set[at + c] = list[c].set, out.above[at + c] = list[c].x - list[0].x;
     out.size.push_back(static_cast<std::int32_t>(count));
     out.weights.push_back(weight);
   }

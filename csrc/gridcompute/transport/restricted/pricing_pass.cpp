@@ -355,7 +355,7 @@ std::vector<Index> append(std::vector<PricedChunk>& chunks, const SolverContext&
   out.slot.reserve(room), out.key.reserve(room), out.group_of.reserve(room), out.flow.reserve(room);
   out.begin.resize(groups), out.job.resize(groups), out.size.resize(groups), out.members.resize(groups);
   out.weight.resize(groups), out.next.resize(groups), out.slot.resize(candidates), out.key.resize(candidates);
-  out.group_of.resize(candidates);
+  out.group_of.resize(candidates), out.flow.resize(candidates);
   const auto copy = [&](Index chunk, Index, Index) {
     PricedChunk& p = chunks[static_cast<std::size_t>(chunk)];
     const auto to = [](auto& all, Index at) { return all.begin() + at; };
@@ -367,6 +367,7 @@ std::vector<Index> append(std::vector<PricedChunk>& chunks, const SolverContext&
     std::copy(p.next.begin(), p.next.end(), to(out.next, g));
     std::copy(p.slot.begin(), p.slot.end(), to(out.slot, c));
     std::copy(p.key.begin(), p.key.end(), to(out.key, c));
+    std::fill_n(to(out.flow, c), p.slot.size(), 0);
     for (const std::int32_t size : p.size) {
       std::fill_n(to(out.group_of, c), size, static_cast<std::int32_t>(g));
       out.begin[g++] = c;
@@ -413,6 +414,7 @@ std::vector<std::vector<std::int32_t>> append_shared(std::vector<PricedChunk>& c
     }
     p = PricedChunk(p.memory);
   }
+  out.flow.assign(out.slot.size(), 0);
   return renamed;
 }
 
@@ -439,7 +441,6 @@ bool join_chunks(std::vector<PricedChunk>& chunks, std::span<const Index> starts
   };
   if (!context.pool.for_chunks_ignoring_deadline(static_cast<Index>(chunks.size()), 1, rename, context.stop))
     return false;
-  out.flow.assign(out.slot.size(), 0);
   for (const Cost w : out.weight) out.weight_total += w;
   for (const Cost w : out.fixed) out.weight_total += w;
   return true;
