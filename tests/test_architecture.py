@@ -58,7 +58,7 @@ UPWARDS = {
 # It reads the tables and calls nothing that made the plan, so that it cannot share its mistakes.
 CHECKER = {
     f"grid.checker.{name}"
-    for name in ("verify", "bound", "search", "rules", "energy_lp", "marginal", "running")
+    for name in ("verify", "bound", "search", "rules", "energy_lp", "marginal", "running", "pieces")
 }
 TABLES = {
     "column",

@@ -8,6 +8,7 @@ scipy. The generator makes days in which gangs, hours and quotas are contested.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import os
 
@@ -66,6 +67,42 @@ class Program:
         return float(found.fun) if found.status == 0 else None
 
 
+def ways(problem: grid.Problem, j: int, d: int) -> list[tuple[list[int], float]]:
+    """All hours in which job j may run where it takes d, with what its delay and restarts cost.
+
+    A job that may be interrupted has every set of hours of its window whose runs are long enough
+    and do its work, each but the first after a restart.
+    """
+    jobs, found = problem.jobs, []
+    window = range(int(jobs.release[j]), int(jobs.deadline[j]))
+    least, restart = int(jobs.least_piece_h[j]), int(jobs.restart_h[j])
+    for first in window:
+        if not jobs.interruptible[j]:
+            choices = [tuple(range(first, first + d))]
+        else:
+            later = [h for h in window if h > first]
+            choices = [
+                (first, *more)
+                for size in range(d - 1, len(later) + 1)
+                for more in itertools.combinations(later, size)
+            ]
+        for hours in choices:
+            runs = [1]
+            for before, after in itertools.pairwise(hours):
+                runs[-1] += after == before + 1
+                runs += [1] if after > before + 1 else []
+            again = len(runs) - 1
+            short = again > 0 and (
+                runs[0] < least or any(n < max(least, restart + 1) for n in runs[1:])
+            )
+            if short or len(hours) != d + again * restart or hours[-1] >= window.stop:
+                continue
+            late = hours[-1] + 1 - d - window.start
+            yuan = float(jobs.delay_yuan_per_h[j]) * late + float(jobs.restart_yuan[j]) * again
+            found.append((list(hours), yuan))
+    return found
+
+
 def optimum(problem: grid.Problem) -> float | None:
     """The cost of the best plan there is, yuan."""
     jobs, classes, sites, energy = problem.jobs, problem.classes, problem.sites, problem.energy
@@ -95,8 +132,8 @@ def optimum(problem: grid.Problem) -> float | None:
             if not (int(jobs.residency[j]) >> s) & 1 or delay > jobs.latency_ms[j]:
                 continue
             d = max(1, math.ceil(jobs.work_h[j] / speed - 1e-9))
-            for t in range(int(jobs.release[j]), int(jobs.deadline[j]) - d + 1):
-                own = jobs.delay_yuan_per_h[j] * (t - jobs.release[j])
+            for hours_of, own in ways(problem, j, d):
+                t, taken = min(hours_of), len(hours_of)
                 own += problem.corridors.price_yuan_per_gb[origin, s] * jobs.data_gb[j]
                 was = int(jobs.placed_class[j]), int(jobs.placed_start[j])
                 if was[0] >= 0 and was != (c, t):
@@ -104,16 +141,16 @@ def optimum(problem: grid.Problem) -> float | None:
                 x = p.variable(float(own), 1.0, whole=1)
                 choices.append((x, 1.0))
                 kw = float(classes.power_kw[c] + classes.overhead_kw[c])
-                for h in range(t, t + d):
+                for h in hours_of:
                     busy.setdefault((c, h), []).append((x, gang))
                     drawn.setdefault((s, h), []).append((x, -gang * kw * float(pue[s, h])))
                 if s != origin:
                     sent.setdefault((origin, s, t), []).append((x, float(jobs.data_gb[j])))
                 queue = int(jobs.tenant[j])
                 while queue >= 0:
-                    used[queue, None].append((x, gang * d))
+                    used[queue, None].append((x, gang * taken))
                     if len(quotas.upper_by_accelerator_h):
-                        used[queue, int(classes.accelerator[c])].append((x, gang * d))
+                        used[queue, int(classes.accelerator[c])].append((x, gang * taken))
                     queue = int(quotas.parent[queue])
         p.row(1.0, choices, 1.0)
     for (c, h), terms in busy.items():

@@ -10,7 +10,7 @@ from .files.verify_folder import verify_plan
 from .operations.hour_ledger import HourLedger
 from .operations.rolling import Rolling, Step
 from .plan.audit import Audit, audit
-from .plan.columns import Placement
+from .plan.columns import Pieces, Placement
 from .plan.compare import Comparison, compare
 from .plan.ledger import Ledger, LedgerRepair
 from .plan.plan import Dispatch, Plan, Prices
@@ -45,6 +45,7 @@ __all__ = [
     "Ledger",
     "LedgerRepair",
     "Mandate",
+    "Pieces",
     "Placement",
     "Plan",
     "PlanCertificate",

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from .interruption import Cuts, cheapest_cuts
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,6 +23,7 @@ __all__ = [
     "ROUNDING_H",
     "filtered",
     "hours_needed",
+    "hours_taken",
     "open_starts",
     "places_of",
     "without_option_yuan",
@@ -87,6 +90,14 @@ def hours_needed(problem: Eligibility, index: Any) -> Int32s:
     with np.errstate(divide="ignore", over="ignore"):
         hours = np.ceil(problem.jobs.work_h[index][:, None] / speed - ROUNDING_H)
     return np.where(speed > 0, np.clip(hours, 1, problem.hours + 1), 0).astype(np.int32)
+
+
+def hours_taken(problem: Eligibility, job: Any, klass: Int32s) -> Int32s:
+    """Hours that jobs occupy their classes."""
+    speed = problem.classes.throughput[problem.jobs.family[job], klass]
+    hours = np.ceil(problem.jobs.work_h[job] / speed - ROUNDING_H)
+    taken: Int32s = np.maximum(hours, 1).astype(np.int32)
+    return taken
 
 
 def filtered(
@@ -169,7 +180,10 @@ def open_starts(
     capacity: Int64s,
     bandwidth_gb: Floats | None,
 ) -> Int32s:
-    """How many first hours each job has at each class, given this capacity and bandwidth."""
+    """How many first hours each job has at each class, given this capacity and bandwidth.
+
+    Of an interruptible job that can run in pieces alone, as many as 1.
+    """
     jobs, site = problem.jobs, problem.classes.site
     row, col = np.nonzero(among)
     slack = jobs.deadline[index[row]] - need[row, col] - jobs.release[index[row]]
@@ -188,7 +202,44 @@ def open_starts(
         found[:n] += open_
     count = np.zeros(among.shape, np.int32)
     count[row, col] = found
+    if jobs.interruptible[index].any():
+        row, col = np.nonzero(among & (count == 0) & jobs.interruptible[index][:, None])
+        count[row, col] = _may_be_cut(
+            problem, index[row], col, need[row, col], capacity, bandwidth_gb
+        )
     return count
+
+
+def _may_be_cut(
+    problem: Eligibility,
+    job: Int64s,
+    klass: Int64s,
+    need: Int32s,
+    capacity: Int64s,
+    bandwidth_gb: Floats | None,
+) -> Bools:
+    """Return which interruptible jobs can run at a class each, in pieces or whole."""
+    jobs, clock, out = problem.jobs, np.arange(problem.hours), np.zeros(len(job), bool)
+    for first in range(0, len(job), BLOCK):
+        at = slice(first, first + BLOCK)
+        j, c, n = job[at], klass[at], len(job[at])
+        open_ = (clock >= jobs.release[j][:, None]) & (clock < jobs.deadline[j][:, None])
+        open_ &= capacity[c] >= jobs.gang[j][:, None]
+        begin = np.zeros((n, problem.hours))
+        if bandwidth_gb is not None:
+            wire = bandwidth_gb[jobs.origin[j], problem.classes.site[c]]
+            begin = np.where(jobs.data_gb[j][:, None] <= wire, 0.0, np.inf)
+        cuts = Cuts(
+            np.where(open_, 0.0, np.inf),
+            begin,
+            np.zeros((n, problem.hours + 1)),
+            need[at],
+            jobs.least_piece_h[j],
+            jobs.restart_h[j],
+            np.zeros(n),
+        )
+        out[at] = np.isfinite(cheapest_cuts(cuts)[0])
+    return out
 
 
 def least_free(capacity: Int64s) -> Int64s:

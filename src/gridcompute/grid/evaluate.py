@@ -11,6 +11,7 @@ from .. import _checks
 from ..errors import InfeasibleError, InvalidProblemError
 from .checker.verify import FAULTS, TOLERANCE, placement_faults
 from .plan.columns import Dispatch, Placement, Prices
+from .plan.pieces import listed_runs
 from .plan.plan import Plan
 from .planner.clock import Clock
 from .planner.cost import load_of, plan_cost
@@ -25,6 +26,7 @@ from .planner.state import PlannerState
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .plan.columns import Pieces
     from .tables.column import Bools, Int32s
     from .tables.problem import Problem
 
@@ -37,7 +39,7 @@ QUICK_ASCENT = SampledAscentOptions(500, (10.0, 0.005), energy_every=4)
 #: The same from the prices of a problem before a change.
 QUICK_ASCENT_NEAR = QUICK_ASCENT._replace(lengths=(1.0, 0.005))
 #: Columns that a placement may have, as a mapping or as a table.
-COLUMNS = ("id", "job", "klass", "class", "site", "accelerator", "start")
+COLUMNS = ("id", "job", "klass", "class", "site", "accelerator", "start", "hours")
 
 
 class _Placed(NamedTuple):
@@ -46,6 +48,7 @@ class _Placed(NamedTuple):
     problem: Problem
     assignment: Int32s
     start: Int32s
+    pieces: Pieces | None = None
 
 
 def evaluate(
@@ -65,7 +68,8 @@ def evaluate(
         entry a job, -1 = unplaced. A mapping, or anything with the Arrow PyCapsule interface (a
         data frame, what `Plan.to_arrow` returns), may list some jobs by ``job``, their rows, or by
         ``id``; all others are unplaced. In place of ``klass`` it may name ``site`` and
-        ``accelerator``.
+        ``accelerator``. With ``hours`` an interruptible job may be listed several times, once for
+        each of its pieces, as in `Plan.runs`.
     prices : Prices, optional
         Prices that prove the bound, e.g. those of a plan of `match` for the same problem. None: a
         short walk finds some, which prove somewhat less.
@@ -103,7 +107,7 @@ def evaluate(
     check_problem(problem, prices)
     most = _checks.threads(threads)
     placed = placement_of(problem, placement)
-    for fault in placement_faults(_Placed(problem, placed.klass, placed.start)):
+    for fault in placement_faults(_Placed(problem, placed.klass, placed.start, placed.pieces)):
         message = f"placement: {fault} ({fault.token}: {FAULTS[fault.token]})"
         raise InvalidProblemError(message.replace(f"{fault.token} at", "at", 1), "placement")
     market = WithoutPinned(problem)
@@ -132,6 +136,10 @@ def repaired(
         the plan cheaper than leaving them out.
     threads : int, optional
     """
+    if placement.pieces is not None and keep[placement.pieces.job].any():
+        job = int(placement.pieces.job[np.argmax(keep[placement.pieces.job])])
+        message = f"keep[{job}]: found True, needed False: the job runs in pieces"
+        raise InvalidProblemError(message, "keep", job)
     market = WithoutPinned(problem)
     rows = np.arange(len(keep)) if market.rows is None else market.rows
     state = PlannerState(market.problem, 0.0, _checks.threads(threads), Clock(None, None))
@@ -156,7 +164,7 @@ def dispatched(problem: Problem, placement: Any) -> Plan:
     As `evaluate`, in a fraction of the time, to compare costs. The placement is not checked.
     """
     placed, steps = placement_of(problem, placement), problem.stepped
-    load = load_of(steps, placed.klass, placed.start)
+    load = load_of(steps, placed.klass, placed.start, placed.pieces)
     supplied = EnergyBlock(steps, np.maximum(load, problem.energy.base_load_kwh)).serve(load)
     _require_mandate(problem, supplied.dispatch)
     n, hours, scopes = len(problem.sites), problem.hours, len(problem.mandate_rows.names)
@@ -164,6 +172,7 @@ def dispatched(problem: Problem, placement: Any) -> Plan:
         problem=problem,
         assignment=placed.klass,
         start=placed.start,
+        pieces=placed.pieces,
         dispatch=supplied.dispatch,
         prices=Prices(
             capacity=np.zeros(problem.classes.capacity.shape),
@@ -173,7 +182,9 @@ def dispatched(problem: Problem, placement: Any) -> Plan:
             mandate=np.zeros((scopes, 2)),
             storage=supplied.storage_yuan,
         ),
-        objective_yuan=plan_cost(steps, placed.klass, placed.start, supplied.dispatch),
+        objective_yuan=plan_cost(
+            steps, placed.klass, placed.start, supplied.dispatch, placed.pieces
+        ),
         bound_yuan=-np.inf,
         without_option_yuan=0.0,
     )
@@ -183,11 +194,13 @@ def _evaluated(
     state: PlannerState, placed: Placement, prices: Prices | None, *, near: bool = False
 ) -> Plan:
     problem = state.problem
-    load = load_of(problem, placed.klass, placed.start)
+    load = load_of(problem, placed.klass, placed.start, placed.pieces)
     block = state.rows.block.for_load(load)
     supplied = block.serve(load)
     _require_mandate(problem, supplied.dispatch)
-    cost = plan_cost(problem, placed.klass, placed.start, supplied.dispatch)
+    cost = plan_cost(problem, placed.klass, placed.start, supplied.dispatch, placed.pieces)
+    if problem.jobs.interruptible.any():
+        state.cut()
     start = state.rows.start(prices)
     state.look(start if prices is not None else state.sampled(start, QUICK_ASCENT))
     if near:  # the prices are those of another problem, not far from this one's
@@ -199,6 +212,7 @@ def _evaluated(
         problem=problem,
         assignment=placed.klass,
         start=placed.start,
+        pieces=placed.pieces,
         dispatch=supplied.dispatch,
         prices=Prices(
             capacity=found.capacity,
@@ -235,13 +249,13 @@ def _require_mandate(problem: Problem, dispatch: Dispatch) -> None:
 
 def placement_of(problem: Problem, placement: Any) -> Placement:
     """Return a placement in any of the forms that `evaluate` takes, one entry a job."""
-    n = len(problem.jobs)
+    n, pieces = len(problem.jobs), None
     if isinstance(placement, Plan):
-        klass, start = placement.assignment, placement.start
+        klass, start, pieces = placement.assignment, placement.start, placement.pieces
     elif isinstance(placement, Placement):
-        klass, start = placement.klass, placement.start
+        klass, start, pieces = placement.klass, placement.start, placement.pieces
     elif isinstance(placement, Mapping) or _is_arrow(placement):
-        klass, start = _listed(problem, _columns(placement))
+        klass, start, pieces = _listed(problem, _columns(placement))
     elif isinstance(placement, (tuple, list)) and len(placement) == 2:
         klass = _whole("klass", placement[0], n)
         start = _whole("start", placement[1], n)
@@ -251,7 +265,7 @@ def placement_of(problem: Problem, placement: Any) -> Placement:
     if len(klass) != n:
         message = f"placement: found {len(klass)} jobs, needed {n}, those of the problem"
         raise InvalidProblemError(message, "placement")
-    return Placement(klass=klass, start=start)
+    return Placement(klass=klass, start=start, pieces=pieces)
 
 
 def _is_arrow(value: Any) -> bool:
@@ -277,8 +291,10 @@ def _columns(placement: Any) -> dict[str, NDArray[Any]]:
     return {name: np.asarray(arrow[name].to_pylist()) for name in arrow.column_names}
 
 
-def _listed(problem: Problem, table: Mapping[str, NDArray[Any]]) -> tuple[Int32s, Int32s]:
-    """Return class and start of each job from the columns of a listing."""
+def _listed(
+    problem: Problem, table: Mapping[str, NDArray[Any]]
+) -> tuple[Int32s, Int32s, Pieces | None]:
+    """Return class, start and pieces of jobs from the columns of a listing."""
     if "start" not in table:
         raise InvalidProblemError("placement: found no start, needed one", "placement.start")
     size, n = len(table["start"]), len(problem.jobs)
@@ -288,7 +304,7 @@ def _listed(problem: Problem, table: Mapping[str, NDArray[Any]]) -> tuple[Int32s
             raise InvalidProblemError(message, f"placement.{name}")
     start, klass = _whole("start", table["start"], size), _classes(problem, table, size)
     if "job" not in table and "id" not in table:
-        return klass, start
+        return klass, start, None
     by = "job" if "job" in table else "id"
     rows = _whole(by, table[by], size) if by == "job" else problem.jobs.rows_of(table[by])
     bad = np.flatnonzero((rows < 0) | (rows >= n))
@@ -296,6 +312,8 @@ def _listed(problem: Problem, table: Mapping[str, NDArray[Any]]) -> tuple[Int32s
         found, needed = rows[bad[0]], f"needed a row of jobs, 0 to {n - 1}"
         message = f"placement.job[{bad[0]}]: found {found}, {needed}"
         raise InvalidProblemError(message, "placement.job", int(bad[0]))
+    if "hours" in table and problem.jobs.interruptible.any():
+        return listed_runs(problem, rows, klass, start, _whole("hours", table["hours"], size))
     _, first, count = np.unique(rows, return_index=True, return_counts=True)
     if (count > 1).any():
         twice = int(rows[first[np.argmax(count > 1)]])
@@ -304,7 +322,7 @@ def _listed(problem: Problem, table: Mapping[str, NDArray[Any]]) -> tuple[Int32s
         raise InvalidProblemError(message, f"placement.{by}", at)
     out = np.full((2, n), -1, np.int32)
     out[:, rows] = klass, start
-    return out[0], out[1]
+    return out[0], out[1], None
 
 
 def _classes(problem: Problem, table: Mapping[str, NDArray[Any]], size: int) -> Int32s:

@@ -218,9 +218,9 @@ class PlanPlots:
                 ax.text(window[0], y, f" {reasons.get(j, '')}", **words)
                 continue
             site = int(problem.classes.site[klass])
-            begin, hours = int(plan.start[j]), int(plan.hours[j])
-            ax.barh(y, hours, left=begin, height=0.7, color=colours[site])
-            end = begin + hours
+            edges = np.flatnonzero(np.diff(plan.busy(j).astype(np.int8), prepend=0, append=0))
+            for begin, end in edges.reshape(-1, 2).tolist():
+                ax.barh(y, end - begin, left=begin, height=0.7, color=colours[site])
             ax.text(end, y, f" {names[site]}", **words)
         ax.set_yticks(np.arange(len(rows)), [str(i) for i in problem.jobs.ids[rows].tolist()])
         ax.set_ylim(max(len(rows), 1) - 0.5, -0.5)

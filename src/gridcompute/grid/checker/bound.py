@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .energy_lp import ROUNDING, EnergyProgram
+from .pieces import Priced, cheapest_in_pieces
 from .rules import direct_yuan_per_kwh, kwh_by_class, most_load_kwh, quota_tree
 from .running import fixed, plain
 
@@ -40,6 +41,7 @@ __all__ = [
     "Proof",
     "cheapest",
     "energy_bound",
+    "in_pieces",
     "jobs_bound",
     "lower_bound",
     "offers",
@@ -48,6 +50,8 @@ __all__ = [
 ]
 
 BLOCK = 1 << 16
+#: Prices of stretches of hours that are held at once.
+MOST_STRETCHES = 1 << 21
 
 
 class Proof(NamedTuple):
@@ -139,7 +143,8 @@ def _margin(problem: Problem, prices: Prices) -> float:
     for c in {int(np.flatnonzero(tree.line == line)[0]) for line in tree.line}:
         hourly += hours * tree.along(held, c, np.add).max(initial=0.0)
     wire = problem.corridors.price_yuan_per_gb.max() + prices.corridor.max()
-    size = (jobs.value_yuan + jobs.migration_yuan + hours * jobs.delay_yuan_per_h).sum()
+    hour = jobs.delay_yuan_per_h + np.where(jobs.interruptible, jobs.restart_yuan, 0.0)
+    size = (jobs.value_yuan + jobs.migration_yuan + hours * hour).sum()
     size += hourly * jobs.gang.sum(dtype=np.float64) + wire * jobs.data_gb.sum()
     return float(ROUNDING * (hours + 512) * size)
 
@@ -195,29 +200,27 @@ def _cheapest(
     for offer in offers(problem, prices, windows, block):
         best[offer.at] = np.minimum(best[offer.at], offer.yuan)
         has_option[offer.at] |= offer.yuan < np.inf
+    for at, _, priced in in_pieces(problem, prices, windows, block):
+        yuan = cheapest_in_pieces(problem, priced)
+        best[at] = np.minimum(best[at], yuan)
+        has_option[at] |= yuan < np.inf
     return np.asarray(best, np.float64), has_option
 
 
 def offers(
     problem: Problem, prices: Prices, windows: list[tuple[Floats, Floats]], block: np.ndarray
 ) -> Iterator[Offer]:
-    """Every option of the jobs of a block, open or not, class by class and hour by hour."""
+    """Every option of the jobs of a block, open or not, class by class and hour by hour.
+
+    Those of interruptible jobs are not among them (`in_pieces`).
+    """
     jobs, classes, corridors = problem.jobs, problem.classes, problem.corridors
-    times = 2.0 if corridors.latency_rule == "round_trip" else 1.0
-    tree = quota_tree(problem)
+    tree, uncut = quota_tree(problem), ~jobs.interruptible[block]
     nu = tree.prices(prices)
     for c in range(len(classes)):
-        site = int(classes.site[c])
-        speed = classes.throughput[jobs.family[block], c]
-        origin = jobs.origin[block]
-        fits = (speed > 0) & (jobs.memory_gb[block] <= classes.memory_gb[c])
-        fits &= ((jobs.residency[block] >> site) & 1) == 1
-        fits &= times * corridors.delay_ms[origin, site] <= jobs.latency_ms[block]
-        need = np.full(len(block), problem.hours + 1.0)
-        with np.errstate(over="ignore"):  # a job of 1e6 hours at a speed of 1e-300
-            work = np.ceil(jobs.work_h[block][fits] / speed[fits] - 1e-9)
-        need[fits] = np.clip(work, 1, problem.hours + 1)
-        fits &= jobs.release[block] + need <= jobs.deadline[block]
+        site, origin = int(classes.site[c]), jobs.origin[block]
+        fits, need = _fitting(problem, c, block)
+        fits &= uncut
         slack = jobs.deadline[block] - need - jobs.release[block]
         at = np.flatnonzero(fits)
         at = at[np.argsort(-slack[at], kind="stable")]  # so that each later start concerns a prefix
@@ -245,6 +248,75 @@ def offers(
                 cost += whole * (beta[t + d[:n]] - beta[t])
             shut = (gang[:n] > room[d[:n], t]) | (data[:n] > wire[o[:n], t]) | too_long[:n]
             yield Offer(at[:n], c, t, d[:n], own, np.where(shut, np.inf, cost))
+
+
+def _fitting(problem: Problem, c: int, block: np.ndarray) -> tuple[Bools, Floats]:
+    """Return which jobs of the block class `c` can run within their windows, and for how long."""
+    jobs, classes, corridors = problem.jobs, problem.classes, problem.corridors
+    times = 2.0 if corridors.latency_rule == "round_trip" else 1.0
+    site, speed = int(classes.site[c]), classes.throughput[jobs.family[block], c]
+    fits = (speed > 0) & (jobs.memory_gb[block] <= classes.memory_gb[c])
+    fits &= ((jobs.residency[block] >> site) & 1) == 1
+    fits &= times * corridors.delay_ms[jobs.origin[block], site] <= jobs.latency_ms[block]
+    need = np.full(len(block), problem.hours + 1.0)
+    with np.errstate(over="ignore"):  # a job of 1e6 hours at a speed of 1e-300
+        work = np.ceil(jobs.work_h[block][fits] / speed[fits] - 1e-9)
+    need[fits] = np.clip(work, 1, problem.hours + 1)
+    fits &= jobs.release[block] + need <= jobs.deadline[block]
+    return fits, need
+
+
+def in_pieces(
+    problem: Problem, prices: Prices, windows: list[tuple[Floats, Floats]], block: np.ndarray
+) -> Iterator[tuple[Int64s, int, Priced]]:
+    """Yield class by class the interruptible jobs of a block, by position, with their prices."""
+    jobs, hours = problem.jobs, problem.hours
+    cut = jobs.interruptible[block]
+    if not cut.any():
+        return
+    tree = quota_tree(problem)
+    nu, size = tree.prices(prices), max(1, MOST_STRETCHES // (hours * hours))
+    for c in range(len(problem.classes)):
+        fits, need = _fitting(problem, c, block)
+        most = tree.along(tree.most_h, c, np.minimum)[jobs.tenant[block]]
+        fits &= cut & (jobs.gang[block] * need <= most)
+        held = tree.along(nu, c, np.add)
+        every = np.flatnonzero(fits)
+        for first in range(0, len(every), size):
+            at = every[first : first + size]
+            yield at, c, _priced(problem, prices, windows[c], c, block[at], need[at], held)
+
+
+def _priced(
+    problem: Problem,
+    prices: Prices,
+    window: tuple[Floats, Floats],
+    c: int,
+    job: Int64s,
+    need: Floats,
+    held_yuan: Floats,
+) -> Priced:
+    """Return the prices of interruptible jobs at class `c`; `held_yuan` is that of quotas."""
+    jobs, corridors, clock = problem.jobs, problem.corridors, np.arange(problem.hours)
+    gang, site = jobs.gang[job].astype(np.float64), int(problem.classes.site[c])
+    (price, room), length = window, np.arange(problem.hours + 1)[:, None]
+    hour = gang * held_yuan[jobs.tenant[job]]
+    stretch = gang[:, None, None] * price + hour[:, None, None] * length
+    for k, beta in enumerate(prices.gang):
+        total = np.concatenate([[0.0], beta[c].cumsum()])
+        rent = total[np.minimum(clock + length, problem.hours)] - total[clock]
+        stretch += (gang // 2 ** (k + 1))[:, None, None] * rent
+    shut = gang[:, None, None] > room
+    shut |= (clock < jobs.release[job][:, None])[:, None, :]
+    shut |= clock + length > jobs.deadline[job][:, None, None]
+    origin, data = jobs.origin[job], jobs.data_gb[job]
+    own = (corridors.price_yuan_per_gb[origin, site] * data)[:, None]
+    was, first = jobs.placed_class[job][:, None], jobs.placed_start[job][:, None]
+    elsewhere = (was >= 0) & ((was != c) | (first != clock))
+    own = own + np.where(elsewhere, jobs.migration_yuan[job][:, None], 0.0)
+    begin = own + prices.corridor[origin, site] * data[:, None]
+    begin = np.where(data[:, None] > corridors.bandwidth_gb[origin, site], np.inf, begin)
+    return Priced(job, need.astype(np.int64), np.where(shut, np.inf, stretch), begin, own)
 
 
 def energy_bound(problem: Problem, pi: Floats) -> float:

@@ -14,20 +14,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .bound import offers, windows_of
+from .bound import in_pieces, offers, windows_of
 from .energy_lp import EnergyProgram
+from .pieces import cheapest_in_pieces, ways
 from .rules import kwh_by_class, most_load_kwh, quota_tree
 from .running import fixed
 
 if TYPE_CHECKING:
     from ..plan.columns import Prices
-    from ..tables.column import Floats, Int64s
+    from ..tables.column import Bools, Floats, Int64s
     from ..tables.problem import Problem
 
 __all__ = ["MOST_OPTIONS", "searched_bound"]
 
 #: Open options that a program is written down for, at most, and seconds that a search may take.
 MOST_OPTIONS, MOST_SECONDS = 6_000, 120.0
+#: Ways to cut one job at one class that are looked through, at most.
+MOST_WAYS = 20_000
 #: Relative gap at which a search ends that is to prove a plan the best.
 CLOSED = 1e-8
 
@@ -40,6 +43,8 @@ class _Options(NamedTuple):
     start: Int64s
     hours: Int64s
     own_yuan: Floats
+    #: Hours in which those of interruptible jobs run, (n_cut, n_hours): the last ones of the list.
+    busy: Bools
 
 
 def searched_bound(
@@ -85,6 +90,9 @@ def _options(problem: Problem, prices: Prices, above_yuan: float) -> _Options | 
     found = list(offers(problem, prices, windows, every))
     for offer in found:
         least[offer.at] = np.minimum(least[offer.at], offer.yuan)
+    cuts = list(in_pieces(problem, prices, windows, every))
+    for at, _, priced in cuts:
+        least[at] = np.minimum(least[at], cheapest_in_pieces(problem, priced))
     columns: list[list[np.ndarray]] = [[], [], [], [], []]
     for offer in found:
         few = np.flatnonzero(offer.yuan < np.inf)
@@ -95,8 +103,21 @@ def _options(problem: Problem, prices: Prices, above_yuan: float) -> _Options | 
             column.append(part)
     if sum(len(part) for part in columns[0]) > MOST_OPTIONS:
         return None
+    busy: list[Bools] = []
+    for at, c, priced in cuts:
+        for k, j in enumerate(at.tolist()):
+            for tried, (hours_of, own, yuan) in enumerate(ways(problem, priced, k)):
+                if tried > MOST_WAYS or len(busy) > MOST_OPTIONS:
+                    return None
+                if yuan - least[j] <= above_yuan * (1 + 1e-9) + 1e-9:
+                    busy.append(hours_of)
+                    one = (j, c, int(np.argmax(hours_of)), int(hours_of.sum()), own)
+                    for column, value in zip(columns, one, strict=True):
+                        column.append(np.array([value]))
     job, klass, start, hours = (np.concatenate([*c, every[:0]]) for c in columns[:4])
-    return _Options(job, klass, start, hours, np.concatenate([*columns[4], np.zeros(0)]))
+    own_yuan = np.concatenate([*columns[4], np.zeros(0)])
+    marks = np.array(busy, bool).reshape(-1, problem.hours)
+    return _Options(job, klass, start, hours, own_yuan, marks)
 
 
 def _program(problem: Problem, options: _Options) -> tuple[EnergyProgram, Int64s]:
@@ -104,13 +125,15 @@ def _program(problem: Problem, options: _Options) -> tuple[EnergyProgram, Int64s
     base = problem.energy.base_load_kwh
     energy = EnergyProgram(problem, base, most_load_kwh(problem))
     lp, unit, jobs = energy.program, energy.unit, problem.jobs
-    job, klass, start, hours, own = options
+    job, klass, start, hours, own, busy = options
     x = lp.variables(0, np.ones(len(job)), (own - jobs.value_yuan[job]) / unit)
     gang, site = jobs.gang[job].astype(np.float64), problem.classes.site[klass]
     n = len(jobs)
     lp.entries(np.full(n, -np.inf), np.ones(n), job, x, np.ones(len(x)))
     which = np.repeat(np.arange(len(x)), hours)
     hour = np.arange(len(which)) - np.repeat(np.cumsum(hours) - hours, hours) + start[which]
+    if len(busy):
+        hour[which >= len(x) - len(busy)] = np.nonzero(busy)[1]
 
     def at_most(limit: Floats | Int64s, key: Int64s, column: Int64s, amount: Floats) -> None:
         used, place = np.unique(key, return_inverse=True)

@@ -17,6 +17,7 @@ from ..._certificate import Certificate
 from ..._gap import relative_gap
 from .bound import proof
 from .marginal import mandate_prices, storage_limits
+from .pieces import Stretches, faulty_pieces, stretches
 from .rules import (
     by_hour,
     direct_yuan_per_kwh,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ..plan.columns import Pieces
     from ..plan.data import PlanData
     from ..tables.column import Bools, Floats, Int32s
     from ..tables.problem import Problem
@@ -60,6 +62,10 @@ FAULTS = {
     "BundledExceeded": "more bundled green power than can be delivered",
     "LoadImbalance": "power used differs from what base load and jobs need",
     "GreenAboveLoad": "more green power counted as used than there is load in that hour",
+    "PiecesMalformed": "pieces that overlap or touch, lie outside the batch or are no job's",
+    "NotInterruptible": "a job in pieces that has to run whole",
+    "PieceTooShort": "a piece shorter than the job's least one, or than its restart",
+    "WorkMismatch": "the pieces of a job do more or less than its work",
     "PinnedMoved": "a job that runs and cannot move is elsewhere, or left out",
     "ShedTooMuch": "more load goes without power than may",
     "ConnectionExceeded": "more grid power than the connection carries",
@@ -186,6 +192,10 @@ class Placed(Protocol):
     def start(self) -> Int32s:
         """First hour of each job, -1 = unplaced."""
 
+    @property
+    def pieces(self) -> Pieces | None:
+        """Of the jobs that do not run whole."""
+
 
 class PlacedJobs(NamedTuple):
     """A problem with the class and first hour of each job."""
@@ -193,12 +203,13 @@ class PlacedJobs(NamedTuple):
     problem: Problem
     assignment: Int32s
     start: Int32s
+    pieces: Pieces | None = None
 
 
 def placement_faults(placed: Placed) -> list[Fault]:
     """Return what is wrong with the places of jobs alone: limits of each job, shared capacity."""
     whole = placed.problem
-    placed = PlacedJobs(plain(whole), placed.assignment, placed.start)
+    placed = PlacedJobs(plain(whole), placed.assignment, placed.start, placed.pieces)
     faults = [*_pinned(whole, placed), *_placement(placed)]
     return faults or list(_resources(placed))
 
@@ -217,7 +228,7 @@ def verify(plan: PlanData) -> PlanCertificate:
             *_store(plan),
         ]
         faults += [*_mandate(plan), *_direct_rule(plan), *_account(plan)]
-    malformed = any(f.token == "PlacementMalformed" for f in faults)
+    malformed = any(f.token in ("PlacementMalformed", "PiecesMalformed") for f in faults)
     parts = {} if malformed else _cost(plan)
     cost = np.nan if malformed else float(np.sum(list(parts.values())))
     slack = TOLERANCE * max(1.0, abs(cost))
@@ -248,7 +259,7 @@ def verify(plan: PlanData) -> PlanCertificate:
 
 
 def _placed(plan: Placed) -> tuple[Int32s, Int32s, Int32s, Int32s]:
-    """Placed jobs with their classes, first hours and hours."""
+    """Placed jobs with their classes, first hours, and the hours that they take whole."""
     problem = plan.problem
     job = np.flatnonzero(plan.assignment >= 0).astype(np.int32)
     klass, start = plan.assignment[job], plan.start[job]
@@ -256,6 +267,12 @@ def _placed(plan: Placed) -> tuple[Int32s, Int32s, Int32s, Int32s]:
     with np.errstate(divide="ignore", over="ignore"):
         hours = np.ceil(problem.jobs.work_h[job] / speed - 1e-9)
     return job, klass, start, np.clip(hours, 1, problem.hours + 1).astype(np.int32)
+
+
+def _stretches(plan: Placed) -> Stretches:
+    """When placed jobs run, in pieces or whole."""
+    job, _, start, hours = _placed(plan)
+    return stretches(job, start, hours, plan.pieces)
 
 
 def _placement(plan: Placed) -> Iterator[Fault]:
@@ -267,11 +284,17 @@ def _placement(plan: Placed) -> Iterator[Fault]:
             yield Fault("PlacementMalformed", f"job {at}", float(array[at]), float(size - 1))
             return
     job, klass, start, hours = _placed(plan)
+    if plan.pieces is not None:
+        fault = faulty_pieces(jobs, job, start, hours, problem.hours, plan.pieces)
+        if fault is not None:
+            yield Fault(*fault)
+            if fault[0] == "PiecesMalformed":
+                return
     site, origin = classes.site[klass], jobs.origin[job]
     allowed = (jobs.residency[job] >> site.astype(np.int64)) & 1
     times = 2.0 if problem.corridors.latency_rule == "round_trip" else 1.0
     delay = times * problem.corridors.delay_ms[origin, site]
-    speed, end = classes.throughput[jobs.family[job], klass], start + hours
+    speed, end = classes.throughput[jobs.family[job], klass], _stretches(plan).end
     checks: list[tuple[str, NDArray[np.bool_], NDArray[np.generic], NDArray[np.generic]]] = [
         ("WindowViolated", start < jobs.release[job], start, jobs.release[job]),
         ("WindowViolated", end > jobs.deadline[job], end, jobs.deadline[job]),
@@ -310,19 +333,24 @@ def _table(
 ) -> Iterator[Fault]:
     """What the plan shows of its placed jobs, against its placements: every gang whole, once."""
     problem = plan.problem
-    job, klass, start, hours = _placed(plan)
+    job, klass, start, _ = _placed(plan)
+    runs = _stretches(plan)
     if not np.array_equal(shown["job"], job):
         yield Fault("TableMismatch", "rows of the table", len(shown["job"]), len(job))
         return
     gang = problem.jobs.gang[job]
-    for token, name, needed in (
+    cut = problem.jobs.interruptible.any()
+    more = (("end", runs.end), ("pieces", runs.resumed + 1)) if cut else ()
+    checks: list[tuple[str, str, NDArray[Any]]] = [
         ("GangSplit", "gang", gang),
-        ("GangSplit", "hours", hours),
+        ("GangSplit", "hours", runs.whole_h),
         ("TableMismatch", "klass", klass),
         ("TableMismatch", "site", problem.classes.site[klass]),
         ("TableMismatch", "start", start),
         ("TableMismatch", "tenant", problem.jobs.tenant[job]),
-    ):
+        *(("TableMismatch", name, needed) for name, needed in more),
+    ]
+    for token, name, needed in checks:
         off = np.flatnonzero(shown[name] != needed)
         if len(off):
             where = f"job {job[off[0]]}, {name}"
@@ -337,11 +365,11 @@ def _table(
 
 def _resources(plan: Placed) -> Iterator[Fault]:
     problem, jobs = plan.problem, plan.problem.jobs
-    job, klass, start, hours = _placed(plan)
-    gang = jobs.gang[job].astype(np.int64)
+    job, klass, start, _ = _placed(plan)
+    gang, runs = jobs.gang[job].astype(np.int64), _stretches(plan)
     change = np.zeros((len(problem.classes), problem.hours + 1), np.int64)
-    np.add.at(change, (klass, start), gang)
-    np.add.at(change, (klass, start + hours), -gang)
+    np.add.at(change, (klass[runs.at], runs.start), gang[runs.at])
+    np.add.at(change, (klass[runs.at], runs.start + runs.hours), -gang[runs.at])
     use = change.cumsum(axis=1)[:, : problem.hours]
     yield from _above("CapacityExceeded", "class, hour", use, problem.classes.capacity, 0.0)
     shape = problem.corridors.bandwidth_gb.shape
@@ -350,7 +378,7 @@ def _resources(plan: Placed) -> Iterator[Fault]:
     bandwidth = problem.corridors.bandwidth_gb
     yield from _above("CorridorExceeded", "origin, site, hour", sent.reshape(shape), bandwidth)
     tree = quota_tree(problem)
-    used = tree.used(jobs.tenant[job], klass, gang * hours)
+    used = tree.used(jobs.tenant[job], klass, gang * runs.whole_h)
     yield from _above("QuotaExceeded", "tenant", used[0], tree.most_h[0])
     where = "accelerator, tenant"
     yield from _above("QuotaExceeded", where, used[1:], tree.most_h[1:])
@@ -364,11 +392,12 @@ def _load(plan: PlanData) -> Floats:
 def _jobs_load(plan: PlanData) -> Floats:
     """What placed jobs need, kWh by site and hour."""
     problem = plan.problem
-    job, klass, start, hours = _placed(plan)
-    gang = problem.jobs.gang[job].astype(np.float64)
+    job, klass, _, _ = _placed(plan)
+    runs = _stretches(plan)
+    gang, klass = problem.jobs.gang[job][runs.at].astype(np.float64), klass[runs.at]
     change = np.zeros((len(problem.classes), problem.hours + 1))
-    np.add.at(change, (klass, start), gang)
-    np.add.at(change, (klass, np.minimum(start + hours, problem.hours)), -gang)
+    np.add.at(change, (klass, runs.start), gang)
+    np.add.at(change, (klass, np.minimum(runs.start + runs.hours, problem.hours)), -gang)
     busy = change.cumsum(axis=1)[:, : problem.hours]
     load = np.zeros_like(problem.energy.base_load_kwh)
     np.add.at(load, problem.classes.site, busy * kwh_by_class(problem))
@@ -502,10 +531,11 @@ def _cost(plan: PlanData) -> dict[str, float]:
     """What the plan costs, part by part, from its placements and its dispatch alone."""
     problem, jobs, d = plan.problem, plan.problem.jobs, plan.dispatch
     energy = problem.energy
-    job, klass, start, hours = _placed(plan)
+    job, klass, _, hours = _placed(plan)
+    runs = _stretches(plan)
     wire = problem.corridors.price_yuan_per_gb[jobs.origin[job], problem.classes.site[klass]]
     tree = quota_tree(problem)
-    used = tree.used(jobs.tenant[job], klass, jobs.gang[job] * hours)
+    used = tree.used(jobs.tenant[job], klass, jobs.gang[job] * runs.whole_h)
     below = np.maximum(tree.least_h - used, 0)
     direct = d.direct_kwh + d.direct_charge_kwh
     bundled, grid = d.bundled_kwh + d.bundled_charge_kwh, d.grid_kwh + d.grid_charge_kwh
@@ -532,8 +562,9 @@ def _cost(plan: PlanData) -> dict[str, float]:
         "shed": energy.shed_yuan_per_kwh * d.shed_kwh,
         "load_limits": _outside_limits_yuan(plan),
         "data": wire * jobs.data_gb[job],
-        "delay": jobs.delay_yuan_per_h[job] * (start - jobs.release[job]),
+        "delay": jobs.delay_yuan_per_h[job] * (runs.end - hours - jobs.release[job]),
         "migration": np.where(_moved(plan), jobs.migration_yuan[job], 0.0),
+        "restarts": jobs.restart_yuan[job] * runs.resumed,
         "unplaced": jobs.value_yuan[plan.assignment < 0],
         "quota_shortfall": below * tree.below_yuan_per_h,
     }
@@ -573,21 +604,23 @@ def _charges(
     """What placed jobs are charged at the margin, and what they bear of the cost in all."""
     problem, jobs, prices = plan.problem, plan.problem.jobs, plan.prices
     job, klass, start, hours = _placed(plan)
+    runs = _stretches(plan)
     site, gang = problem.classes.site[klass], jobs.gang[job].astype(np.float64)
     origin, data = jobs.origin[job], jobs.data_gb[job]
     charge = problem.corridors.price_yuan_per_gb[origin, site] * data
-    charge = charge + jobs.delay_yuan_per_h[job] * (start - jobs.release[job])
+    charge = charge + jobs.delay_yuan_per_h[job] * (runs.end - hours - jobs.release[job])
+    charge = charge + jobs.restart_yuan[job] * runs.resumed
     charge = charge + np.where(_moved(plan), jobs.migration_yuan[job], 0.0)
     scarce = prices.corridor[origin, site, start] * data
     tree = quota_tree(problem)
     for c in np.unique(klass).tolist():
         on = klass == c
         held = tree.along(tree.prices(prices), c, np.add)[jobs.tenant[job[on]]]
-        scarce[on] += held * gang[on] * hours[on]
+        scarce[on] += held * gang[on] * runs.whole_h[on]
     kwh = kwh_by_class(problem)
-    for ahead in range(int(hours.max(initial=0))):
-        on = np.flatnonzero(hours > ahead)
-        at = (klass[on], start[on] + ahead)
+    for hour in range(problem.hours):
+        on = runs.at[(runs.start <= hour) & (hour < runs.start + runs.hours)]
+        at = (klass[on], np.full(len(on), hour))
         price = prices.energy[site[on], at[1]]
         charge[on] += gang[on] * kwh[at] * price
         scarce[on] += gang[on] * prices.capacity[at]

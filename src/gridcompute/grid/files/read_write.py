@@ -27,6 +27,7 @@ from ...errors import InvalidProblemError
 from ..plan.audit import audit
 from ..plan.ledger import Ledger
 from ..plan.ledger_file import LedgerFile
+from ..plan.pieces import pieces_of
 from ..plan.plan import Dispatch, Plan, Prices, dimensions
 from ..tables.corridors import Corridors
 from ..tables.energy import Energy
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from ..tables.column import Columns, Table
     from ..tables.mandate import CarriedEnergy
@@ -70,6 +72,8 @@ RUNNING = "running"
 PARTS: dict[str, type[Columns]] = {"dispatch": Dispatch, "prices": Prices}
 NUMBERS = ("objective_yuan", "bound_yuan", "without_option_yuan")
 PLAN_FILE, ARRAYS_FILE, LEDGER = "plan.json", "plan.npz", "ledger.jsonl"
+#: The hours of jobs in pieces in the file of arrays, and the file of all runs.
+BUSY, RUNS_FILE = "busy", "runs.parquet"
 #: Tenants that there may be where no file of quotas says how many there are, or as many as jobs.
 MOST_UNNAMED = 2**16
 #: Columns of names, and of hours of tidy tables, that are no columns of the table's class.
@@ -219,7 +223,8 @@ def write_plan(plan: Plan, folder: str | Path) -> Path:
     """Write a plan: for machines ``plan.npz`` and ``plan.json``, for people the rest.
 
     ``problem/`` the problem, ``jobs.parquet`` each job's place and price, ``green.csv`` the account
-    by site, ``audit.md`` the audit, ``plan.html`` the page.
+    by site, ``audit.md`` the audit, ``plan.html`` the page; where jobs are interruptible,
+    ``runs.parquet`` their pieces (`Plan.runs`).
 
     Parameters
     ----------
@@ -253,6 +258,8 @@ def write_plan(plan: Plan, folder: str | Path) -> Path:
         (work / "problem").mkdir()
         _fill_problem(plan.problem, work / "problem", "parquet", ledger)
         arrays: dict[str, Any] = {"assignment": plan.assignment, "start": plan.start}
+        if plan.pieces is not None:
+            arrays[BUSY] = _marks(plan)
         for part in PARTS:
             table = getattr(plan, part)
             arrays |= {f"{part}.{k}": getattr(table, k) for k in table.columns()}
@@ -262,10 +269,29 @@ def write_plan(plan: Plan, folder: str | Path) -> Path:
         text = json.dumps({**numbers, "version": __version__, "stats": stats}, indent=2)
         (work / PLAN_FILE).write_text(text + "\n", encoding="utf-8")
         write_table(plan.to_arrow(), work / "jobs.parquet")
+        if plan.problem.jobs.interruptible.any():
+            write_table(runs_table(plan), work / RUNS_FILE)
         write_table(account_table(plan), work / "green.csv")
         (work / "audit.md").write_text(str(audit(plan)), encoding="utf-8")
         plan.report(work / "plan.html")
     return folder
+
+
+def runs_table(plan: Plan) -> pa.Table:
+    """Return the runs of placed jobs, as runs.parquet has them."""
+    with extra("grid"):
+        import pyarrow as pa
+
+    return pa.table({name: pa.array(values) for name, values in plan.runs().items()})
+
+
+def _marks(plan: Plan) -> NDArray[np.bool_]:
+    """Return the hours of the jobs that run in pieces, (n_jobs, n_hours)."""
+    out, pieces = np.zeros((len(plan.assignment), plan.problem.hours), bool), plan.pieces
+    assert pieces is not None
+    for job in np.unique(pieces.job).tolist():
+        out[job] = plan.busy(job)
+    return out
 
 
 def account_table(plan: Plan) -> pa.Table:
@@ -298,7 +324,8 @@ def read_plan(folder: str | Path) -> Plan:
     shapes: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
         name: (np.int32, (len(problem.jobs),)) for name in ("assignment", "start")
     }
-    optional = []
+    shapes[BUSY] = (np.bool_, (len(problem.jobs), problem.hours))
+    optional = [BUSY]
     for part, kind in PARTS.items():
         for name, spec in kind.columns().items():
             shapes[f"{part}.{name}"] = (spec.dtype, tuple(sizes[d] for d in spec.dims))
@@ -306,6 +333,7 @@ def read_plan(folder: str | Path) -> Plan:
                 optional.append(f"{part}.{name}")
     path = folder / ARRAYS_FILE
     arrays = read_arrays(path, shapes, optional)
+    cut = BUSY in arrays
     try:
         parts = {
             part: kind(
@@ -320,6 +348,7 @@ def read_plan(folder: str | Path) -> Plan:
             problem=problem,
             assignment=arrays["assignment"],
             start=arrays["start"],
+            pieces=pieces_of(np.arange(len(problem.jobs)), arrays[BUSY]) if cut else None,
             **parts,  # type: ignore[arg-type]
             **numbers,
         )

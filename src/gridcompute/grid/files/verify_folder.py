@@ -17,7 +17,7 @@ from ..checker.verify import TOLERANCE, Fault, PlanCertificate
 from ..plan.audit import audit
 from .bounded import read_bytes
 from .problem_json import MOST_JSON
-from .read_write import PLAN_FILE, account_table, read_plan
+from .read_write import PLAN_FILE, RUNS_FILE, account_table, read_plan, runs_table
 from .table_files import read_table
 
 if TYPE_CHECKING:
@@ -84,12 +84,15 @@ def verify_plan(folder: str | Path) -> PlanCertificate:
 
 
 def _files(plan: Plan, folder: Path) -> Iterator[Fault]:
-    for name in ("jobs.parquet", "green.csv", "audit.md", "plan.html"):
+    runs = [RUNS_FILE] if plan.problem.jobs.interruptible.any() else []
+    for name in ("jobs.parquet", *runs, "green.csv", "audit.md", "plan.html"):
         path = folder / name
         if not path.is_file():
             yield Fault("FileMissing", name, 0.0, 1.0)
         elif name == "jobs.parquet":
             yield from _table(path, plan.to_arrow())
+        elif name == RUNS_FILE:
+            yield from _table(path, runs_table(plan))
         elif name == "green.csv":
             yield from _table(path, account_table(plan))
     wrote = json.loads(read_bytes(folder / PLAN_FILE, most=MOST_JSON)).get("version")

@@ -143,7 +143,14 @@ def new_table(new_jobs: Any, world: Problem, hour: int) -> Jobs | None:
         needed = f"below {size}, the size of {where}"
         table.require(getattr(table, name) < size, name, needed)
     table.require(table.release >= hour, "release", f"hour {hour}, the operator's, or later")
+    require_whole(table)
     return table
+
+
+def require_whole(table: Jobs) -> None:
+    """Raise for the first job that an operator cannot run: it runs jobs whole."""
+    needed = "False for an operator: one that is movable may stop and go on"
+    table.require(~table.interruptible, "interruptible", needed)
 
 
 def _columns_of_jobs(new_jobs: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,8 +159,6 @@ def _columns_of_jobs(new_jobs: Mapping[str, Any]) -> dict[str, Any]:
     for name in new_jobs:
         if name not in known:
             message = f"new_jobs: found a column {name!r:.100}, needed one of {', '.join(known)}"
-            if name == "interruptible":
-                message += "; a job runs in one piece, and one that is movable may stop and go on"
             raise InvalidProblemError(message, f"new_jobs.{name}")
     return {str(name): new_jobs[name] for name in new_jobs}
 

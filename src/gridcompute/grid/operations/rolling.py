@@ -19,7 +19,16 @@ from .book import DONE, LOST, RUNNING, WAITING, Book
 from .hindsight import Account, account, hindsight_problem, hourly_yuan
 from .hour import commit, energy_yuan, move, power
 from .hour_ledger import HourLedger
-from .inputs import brought, expected_jobs, factor_of, known, new_table, outlook, setting
+from .inputs import (
+    brought,
+    expected_jobs,
+    factor_of,
+    known,
+    new_table,
+    outlook,
+    require_whole,
+    setting,
+)
 from .state import COSTS, HOURLY, State, first_state
 from .state_file import read_state, write_state
 from .world import Window, length_of, numbered, window_of, within_store
@@ -191,6 +200,7 @@ class Rolling:
         if threads is not None:
             _checks.threads(threads)
         self._threads = threads
+        require_whole(problem.jobs)
         n = len(problem.jobs)
         given = {
             "movable": (movable, np.bool_),

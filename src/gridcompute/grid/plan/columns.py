@@ -12,7 +12,7 @@ from ...errors import InvalidProblemError
 from ..tables.column import Columns, Floats, Int32s, column
 from ..tables.frozen import sealed
 
-__all__ = ["Dispatch", "Placement", "Prices"]
+__all__ = ["Dispatch", "Pieces", "Placement", "Prices"]
 
 #: Prices of gangs, or of quotas by accelerator, where none are priced: no levels, no accelerators.
 NO_LEVELS = ()
@@ -85,6 +85,38 @@ class Dispatch(Columns):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Pieces(Columns):
+    """The pieces in which interrupted jobs run, one row each, by job and first hour.
+
+    Parameters
+    ----------
+    job : int32 (n_pieces,)
+        Row of the jobs table; each has at least two pieces.
+    start, hours : int32 (n_pieces,), hours
+        Its first hour, and how long it lasts, its restart included. Between two pieces of a job
+        there is at least an idle hour.
+    """
+
+    title: ClassVar[str] = "pieces"
+
+    job: Int32s = column("piece", np.int32, "row of jobs", low=0)
+    start: Int32s = column("piece", np.int32, "hour", low=0)
+    hours: Int32s = column("piece", np.int32, "hours", low=1)
+
+    def check(self) -> None:
+        """Rows are in order, jobs have two pieces or more, and these are apart."""
+        same = self.job[1:] == self.job[:-1]
+        rising = np.append(True, (self.job[1:] > self.job[:-1]) | same)
+        self.require(rising[: len(self.job)], "job", "rows of jobs in ascending order")
+        many = np.append(False, same) | np.append(same, False)
+        self.require(many[: len(self.job)], "job", "at least two pieces of a job")
+        end = self.start[:-1].astype(np.int64) + self.hours[:-1]
+        apart = np.append(True, ~same | (self.start[1:] > end))
+        needed = "an hour after an idle one that follows the job's piece before"
+        self.require(apart[: len(self.job)], "start", needed)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Placement(Columns):
     """Where and when jobs were placed.
 
@@ -94,17 +126,34 @@ class Placement(Columns):
         Class of each job, -1 = unplaced.
     start : int32 (n_jobs,)
         Its first hour, -1 = unplaced.
+    pieces : Pieces, optional
+        Of the jobs that run in pieces; the others run whole.
     """
 
     title: ClassVar[str] = "placement"
 
     klass: Int32s = column("job", np.int32, low=-1)
     start: Int32s = column("job", np.int32, low=-1)
+    pieces: Pieces | None = None
 
     def check(self) -> None:
-        """A job has both a class and an hour, or neither."""
+        """A job has both a class and an hour, or neither; pieces begin with the job."""
         needed = "-1 where klass is -1, and only there"
         self.require((self.klass < 0) == (self.start < 0), "start", needed)
+        pieces: object = self.pieces
+        if pieces is None:
+            return
+        if not isinstance(pieces, Pieces):
+            found = type(pieces).__name__
+            raise TypeError(f"placement.pieces must be a grid.Pieces, not {found}")
+        if not len(pieces.job):
+            object.__setattr__(self, "pieces", None)
+            return
+        n = len(self.klass)
+        pieces.require(pieces.job < n, "job", f"below {n}, the number of jobs placed")
+        first = np.append(True, pieces.job[1:] != pieces.job[:-1])
+        same = ~first | (self.start[pieces.job] == pieces.start)
+        pieces.require(same, "start", "the first hour of its job for a job's first piece")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -213,12 +262,16 @@ class Prices(Columns):
         }
         placement = self.placement
         if placement is not None:
-            klass, start = placement.klass, placement.start - hours
+            klass, start, rows = placement.klass, placement.start - hours, None
             if ids is not None:
                 rows = _rows_by_id(*ids, len(klass))
                 klass, start = (np.append(values, -1)[rows] for values in (klass, start))
             gone = (klass < 0) | (start < 0) | (start >= length)
-            placement = Placement(klass=np.where(gone, -1, klass), start=np.where(gone, -1, start))
+            placement = Placement(
+                klass=np.where(gone, -1, klass),
+                start=np.where(gone, -1, start),
+                pieces=_later(placement.pieces, hours, gone, rows),
+            )
         return self.replace(placement=placement, **kept)
 
     @property
@@ -239,6 +292,26 @@ class Prices(Columns):
         ):
             needed = f"below {size}, the number of {what} in prices.capacity"
             placement.require(getattr(placement, name) < size, name, needed)
+
+
+def _later(pieces: Pieces | None, hours: int, gone: Any, rows: Any) -> Pieces | None:
+    """Return pieces some hours later; `rows` is where each job was, None = where it is.
+
+    Those of jobs that are gone fall away.
+    """
+    if pieces is None or not len(gone):
+        return None
+    place = np.arange(len(gone))
+    if rows is not None:
+        place = np.full(max(int(pieces.job.max()), int(rows.max(initial=-1))) + 1, -1)
+        place[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
+    job = place[pieces.job]
+    kept = (job >= 0) & ~gone[job]
+    if not kept.any():
+        return None
+    job, start, length = job[kept], pieces.start[kept] - hours, pieces.hours[kept]
+    order = np.lexsort((start, job))
+    return Pieces(job=job[order], start=start[order], hours=length[order])
 
 
 def _rows_by_id(before: Any, now: Any, n: int) -> Any:

@@ -13,12 +13,24 @@ from .costs import COSTS
 if TYPE_CHECKING:
     from .data import PlanData
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare", "moved_jobs"]
 
 #: How a part of the cost reads in a table.
 _WORDS = {name: name.replace("_", " ") for name in COSTS}
 #: Parts of a cost that differ by less are not shown, yuan.
 _LEAST_YUAN = 0.005
+
+
+def moved_jobs(a: PlanData, b: PlanData) -> int:
+    """Return how many jobs two plans of the same jobs place differently, or cut otherwise."""
+    differs = (a.assignment != b.assignment) | (a.start != b.start)
+    if a.pieces is not None or b.pieces is not None:
+        cut = [
+            set() if p is None else set(zip(p.job.tolist(), p.start, p.hours, strict=True))
+            for p in (a.pieces, b.pieces)
+        ]
+        differs[[job for job, _, _ in cut[0] ^ cut[1]]] = True
+    return int(differs.sum())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +55,7 @@ class Comparison:
         a, b = self.first, self.second
         if len(a.assignment) != len(b.assignment):
             return None
-        return int(((a.assignment != b.assignment) | (a.start != b.start)).sum())
+        return moved_jobs(a, b)
 
     @property
     def difference_yuan(self) -> float:

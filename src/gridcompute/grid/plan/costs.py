@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ..tables.load_limits import load_limits_yuan
+from .pieces import delay_yuan, resumed_yuan, runs_of, summed
 
 if TYPE_CHECKING:
     from ..tables.column import Floats, Int32s
     from ..tables.energy import Energy
     from ..tables.problem import Problem
-    from .columns import Dispatch
+    from .columns import Dispatch, Pieces
 
 __all__ = ["COSTS", "Planned", "allocated_yuan", "cost_parts"]
 
@@ -35,6 +36,7 @@ COSTS = {
     "data": "data moved between sites",
     "delay": "hours between release and start",
     "migration": "jobs moved from where they were",
+    "restarts": "interrupted jobs that go on",
     "unplaced": "values of the jobs left out",
     "quota_shortfall": "accelerator-hours below tenants' lower quotas",
 }
@@ -60,6 +62,10 @@ class Planned(Protocol):
         """Hours each job runs."""
 
     @property
+    def pieces(self) -> Pieces | None:
+        """The pieces of the jobs that do not run whole."""
+
+    @property
     def dispatch(self) -> Dispatch:
         """How each site is powered."""
 
@@ -68,7 +74,7 @@ def cost_parts(plan: Planned) -> dict[str, float]:
     """Return each part of `COSTS`, yuan; their sum is the plan's objective."""
     problem, d = plan.problem.effective, plan.dispatch
     jobs, energy = problem.jobs, plan.problem.stepped.energy
-    data, delay, migration = _own_parts(plan)
+    data, delay, migration, restarts = _own_parts(plan)
     charged = d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh + d.grid_charge_kwh
     worn = charged + d.green_discharge_kwh + d.grey_discharge_kwh
     drawn, left = d.grid_kwh + d.grid_charge_kwh, d.green_stored_kwh + d.grey_stored_kwh
@@ -95,6 +101,7 @@ def cost_parts(plan: Planned) -> dict[str, float]:
         "data": data,
         "delay": delay,
         "migration": migration,
+        "restarts": restarts,
         "unplaced": jobs.value_yuan[plan.assignment < 0],
         "quota_shortfall": problem.quotas.below_yuan(_used_h(plan)),
     }
@@ -122,18 +129,19 @@ def _demand(energy: Energy, drawn_kwh: Floats) -> Floats:
     return np.asarray(energy.demand_yuan_per_kw * above)
 
 
-def _own_parts(plan: Planned) -> tuple[Floats, Floats, Floats]:
-    """Data, delay and migration of each placed job, yuan."""
+def _own_parts(plan: Planned) -> tuple[Floats, Floats, Floats, Floats]:
+    """Data, delay, migration and restarts of each placed job, yuan."""
     problem = plan.problem.effective
     jobs = problem.jobs
     job = np.flatnonzero(plan.assignment >= 0)
     klass, start = plan.assignment[job], plan.start[job]
     site = problem.classes.site[klass]
     data = problem.corridors.price_yuan_per_gb[jobs.origin[job], site] * jobs.data_gb[job]
-    delay = jobs.delay_yuan_per_h[job] * (start - jobs.release[job])
+    delay = delay_yuan(problem, job, klass, start, plan.pieces)
     was = jobs.placed_class[job]
     moved = (was >= 0) & ((was != klass) | (jobs.placed_start[job] != start))
-    return data, delay, np.where(moved, jobs.migration_yuan[job], 0.0)
+    migration = np.where(moved, jobs.migration_yuan[job], 0.0)
+    return data, delay, migration, resumed_yuan(problem, job, plan.pieces)
 
 
 def allocated_yuan(plan: Planned, energy_kwh: Floats) -> Floats:
@@ -159,11 +167,14 @@ def allocated_yuan(plan: Planned, energy_kwh: Floats) -> Floats:
     parts = cost_parts(plan)
     total = sum(yuan for name, yuan in parts.items() if name != "unplaced")
     rate = _hourly_rate(plan)
-    klass, start, end = plan.assignment[job], plan.start[job], plan.start[job] + plan.hours[job]
+    klass = plan.assignment[job]
+    runs = runs_of(problem, plan.assignment, plan.start, plan.pieces)
     site = problem.classes.site[klass]
     spent = problem.kwh_per_accelerator_h * rate[problem.classes.site]
     running = np.concatenate([np.zeros((len(spent), 1)), spent.cumsum(axis=1)], axis=1)
-    of_load = jobs.gang[job] * (running[klass, end] - running[klass, start])
+    end = runs.start + runs.hours
+    of_run = running[runs.klass, end] - running[runs.klass, runs.start]
+    of_load = jobs.gang[job] * summed(of_run, runs, len(job))
     bears = np.sum(_own_parts(plan), axis=0) + of_load
     # The base load of a site is served for its jobs.
     base = (problem.energy.base_load_kwh * rate).sum(axis=1)

@@ -12,19 +12,21 @@ import numpy as np
 from ..._gap import relative_gap
 from ...errors import InvalidProblemError
 from ..checker.bound import lower_bound
-from ..eligibility import ROUNDING_H, without_option_yuan
+from ..eligibility import without_option_yuan
 from ..planner.dispatch_lp import EnergyBlock
 from ..tables.column import Columns
 from ..tables.frozen import Frozen, FrozenDict, frozen, sealed
 from .account import green_account
+from .columns import Pieces, Placement
 from .costs import allocated_yuan, cost_parts
+from .pieces import Runs, delay_yuan, resumed_yuan, runs_of, summed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from ..tables.column import Floats, Int32s, Int64s
+    from ..tables.column import Bools, Floats, Int32s, Int64s
     from ..tables.problem import Problem
     from .columns import Dispatch, Prices
 
@@ -60,6 +62,7 @@ class PlanData(Frozen):
     without_option_yuan: float = math.nan
     status: str = "feasible"
     stats: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    pieces: Pieces | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and dtypes; that the plan is right is for `verify` to say."""
@@ -71,6 +74,8 @@ class PlanData(Frozen):
                 raise TypeError(f"plan.{name} is {found[0]} {found[1]}, needed int32 ({n},)")
             object.__setattr__(self, name, frozen(array))
         object.__setattr__(self, "stats", FrozenDict(self.stats))
+        if self.pieces is not None:
+            _check_pieces(self)
         if math.isnan(self.without_option_yuan):
             without = without_option_yuan(self.problem.effective)
             object.__setattr__(self, "without_option_yuan", without)
@@ -128,14 +133,56 @@ class PlanData(Frozen):
 
     @cached_property
     def hours(self) -> Int32s:
-        """Hours each job runs (steps, if `Problem.step_h` is not 1), (n_jobs,); 0 = unplaced."""
-        jobs, placed = self.problem.effective.jobs, np.flatnonzero(self.assignment >= 0)
-        speed = self.problem.effective.classes.throughput[
-            jobs.family[placed], self.assignment[placed]
-        ]
-        out = np.zeros(len(jobs), np.int32)
-        out[placed] = np.maximum(np.ceil(jobs.work_h[placed] / speed - ROUNDING_H), 1)
+        """Hours each job runs (steps, if `Problem.step_h` is not 1), (n_jobs,); 0 = unplaced.
+
+        Of a job in pieces, the hours of all of them.
+        """
+        out, placed = np.zeros(len(self.assignment), np.int32), np.flatnonzero(self.assignment >= 0)
+        runs = self._runs
+        out[placed] = summed(runs.hours, runs, len(placed))
         return sealed(out)
+
+    @cached_property
+    def end(self) -> Int32s:
+        """The hour after each job's last one, (n_jobs,); -1 = unplaced."""
+        runs, out = self._runs, np.full(len(self.assignment), -1, np.int32)
+        out[runs.job] = runs.start + runs.hours  # the last of a job's runs is the last written
+        return sealed(out)
+
+    def busy(self, job: int) -> Bools:
+        """In which hours a job runs, (n_hours,); in none if it is unplaced."""
+        runs, clock = self._runs, np.arange(self.problem.hours)
+        first, last = np.searchsorted(runs.job, [job, job + 1])
+        out = np.zeros(len(clock), bool)
+        for k in range(first, last):
+            out |= (clock >= runs.start[k]) & (clock < runs.start[k] + runs.hours[k])
+        return out
+
+    @cached_property
+    def _runs(self) -> Runs:
+        return runs_of(self.problem.effective, self.assignment, self.start, self.pieces)
+
+    def runs(self) -> dict[str, NDArray[Any]]:
+        """When placed jobs run: one entry for each that runs whole, one for each piece of others.
+
+        Returns
+        -------
+        dict of arrays
+            ``job`` (its row), ``id``, ``piece`` (0, 1, ...), ``klass``, ``site``, ``start``,
+            ``hours``, by job and first hour. `evaluate` takes it as a placement.
+        """
+        runs, classes = self._runs, self.problem.classes
+        first = np.searchsorted(runs.at, runs.at)
+        columns: dict[str, NDArray[Any]] = {
+            "job": runs.job.astype(np.int32),
+            "id": self.problem.jobs.ids[runs.job],
+            "piece": (np.arange(len(runs.at)) - first).astype(np.int32),
+            "klass": runs.klass,
+            "site": classes.site[runs.klass],
+            "start": runs.start,
+            "hours": runs.hours,
+        }
+        return {name: sealed(values) for name, values in columns.items()}
 
     @cached_property
     def _table(self) -> dict[str, NDArray[Any]]:
@@ -143,24 +190,32 @@ class PlanData(Frozen):
         job = np.flatnonzero(self.assignment >= 0).astype(np.int32)
         klass, start, hours = self.assignment[job], self.start[job], self.hours[job]
         site, origin, gang = problem.classes.site[klass], jobs.origin[job], jobs.gang[job]
-        end, data = start + hours, jobs.data_gb[job]
+        data, runs = jobs.data_gb[job], self._runs
+
+        def over(hourly: Floats) -> Floats:
+            """The sum of hourly values over each job's hours at its class."""
+            total, end = _running(hourly), runs.start + runs.hours
+            found = total[runs.klass, end] - total[runs.klass, runs.start]
+            return np.asarray(summed(found, runs, len(job)))
+
         kwh, yuan, rent = (
-            gang * (total[klass, end] - total[klass, start])
-            for total in (
-                _running(problem.kwh_per_accelerator_h),
-                _running(problem.kwh_per_accelerator_h * prices.energy[problem.classes.site]),
-                _running(prices.capacity),
+            gang * over(hourly)
+            for hourly in (
+                problem.kwh_per_accelerator_h,
+                problem.kwh_per_accelerator_h * prices.energy[problem.classes.site],
+                prices.capacity,
             )
         )
         moved = (jobs.placed_class[job] >= 0) & (
             (jobs.placed_class[job] != klass) | (jobs.placed_start[job] != start)
         )
         cost = yuan + data * problem.corridors.price_yuan_per_gb[origin, site]
-        cost += jobs.delay_yuan_per_h[job] * (start - jobs.release[job])
+        cost += delay_yuan(problem.effective, job, klass, start, self.pieces)
         cost += np.where(moved, jobs.migration_yuan[job], 0.0)
+        if self.pieces is not None:
+            cost += resumed_yuan(problem.effective, job, self.pieces)
         for level, beta in zip(problem.gang_levels, prices.gang, strict=False):
-            total = _running(beta)
-            rent = rent + (gang // level) * (total[klass, end] - total[klass, start])
+            rent = rent + (gang // level) * over(beta)
         scarce = rent + data * prices.corridor[origin, site, start]
         rows, kinds = problem.quotas.linear_rows, problem.classes.accelerator[klass]
         held = rows.paid(prices.quota_rows)
@@ -175,6 +230,9 @@ class PlanData(Frozen):
         columns |= {"gang": gang, "energy_kwh": kwh, "cost_yuan": cost, "price_yuan": cost + scarce}
         columns["allocated_yuan"] = allocated_yuan(self, kwh)
         columns["id"], columns["tenant"] = self.problem.jobs.ids[job], jobs.tenant[job]
+        if problem.jobs.interruptible.any():
+            columns["end"] = self.end[job]
+            columns["pieces"] = np.bincount(runs.at, minlength=len(job)).astype(np.int32)
         return {name: sealed(values) for name, values in columns.items()}
 
     def table(self) -> dict[str, NDArray[Any]]:
@@ -189,7 +247,8 @@ class PlanData(Frozen):
             energy at the price of one more kWh in the site's hours, with what the mandate adds to
             it; ``price_yuan``: with what its capacity, corridor and quota are worth to others.
             ``allocated_yuan``: what the job bears of the cost that the plan has; it sums to
-            `objective_yuan` less ``costs["unplaced"]``.
+            `objective_yuan` less ``costs["unplaced"]``. Where jobs are interruptible, also ``end``,
+            the hour after the last one, and ``pieces``, how many there are (`runs` has them).
 
         Notes
         -----
@@ -209,8 +268,9 @@ class PlanData(Frozen):
             of what is left, not above 0), ``exports`` (not above 0), ``certificates``,
             ``mandate_shortfall``, ``direct_shortfall`` (missing to the direct-connection rule),
             ``shed`` (load without power), ``load_limits`` (load below a site's minimum, or changing
-            faster than it may), ``data``, ``delay``, ``migration``, ``unplaced`` (values of
-            the jobs left out) and ``quota_shortfall`` (below tenants' lower quotas).
+            faster than it may), ``data``, ``delay``, ``migration``, ``restarts`` (of jobs that were
+            interrupted), ``unplaced`` (values of the jobs left out) and ``quota_shortfall`` (below
+            tenants' lower quotas).
         """
         return dict(self._costs)
 
@@ -222,9 +282,9 @@ class PlanData(Frozen):
     def free(self) -> Free:
         """What the placed jobs leave free."""
         problem, jobs, t = self.problem, self.problem.effective.jobs, self._table
-        change = np.zeros((len(problem.classes), problem.hours + 1), np.int64)
-        np.add.at(change, (t["klass"], t["start"]), t["gang"])
-        np.add.at(change, (t["klass"], t["start"] + t["hours"]), -t["gang"])
+        change, runs = np.zeros((len(problem.classes), problem.hours + 1), np.int64), self._runs
+        np.add.at(change, (runs.klass, runs.start), jobs.gang[runs.job])
+        np.add.at(change, (runs.klass, runs.start + runs.hours), -jobs.gang[runs.job])
         sent = problem.corridors.bandwidth_gb.copy()
         data = jobs.data_gb[t["job"]]
         np.subtract.at(sent, (jobs.origin[t["job"]], t["site"], t["start"]), data)
@@ -277,6 +337,12 @@ class PlanData(Frozen):
         price = np.fmin(price, self.prices.mandate[:, 0]) @ rows.member
         on_grid = self.dispatch.grid_kwh > 1e-6 * np.maximum(self.dispatch.load_kwh, 1.0)
         return sealed(price[:, None] * (rows.share - ~on_grid))
+
+
+def _check_pieces(plan: PlanData) -> None:
+    """Raise unless the pieces of a plan are those of jobs placed; drop a table without rows."""
+    placement = Placement(klass=plan.assignment, start=plan.start, pieces=plan.pieces)
+    object.__setattr__(plan, "pieces", placement.pieces)
 
 
 def dimensions(problem: Problem) -> dict[str, int]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..._html import paragraphs
 from ..eligibility import REASONS, filtered, hours_needed, least_free
+from ..interruption import cheapest_cuts
+from ..planner.cut_market import cuts_of
 from .queues import queue_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from ..tables.column import Bools, Int32s, Int64s
     from .data import PlanData
 
 __all__ = ["PARTS", "PINNED", "Explanation", "Offer", "explain"]
@@ -29,8 +32,9 @@ PARTS = {
     "transfer": "moving its data",
     "corridor": "what its share of the corridor is worth to others",
     "quota": "what its share of the quotas it counts in is worth to other jobs",
-    "delay": "starting after its release",
+    "delay": "starting after its release, or being done later by breaks",
     "migration": "not staying where it was",
+    "restart": "going on after breaks",
 }
 
 
@@ -41,10 +45,13 @@ class Offer:
     Parameters
     ----------
     klass, site, start, hours : int
+        `hours` counts those of all pieces.
     parts : mapping of str to float
         Yuan by the names of `PARTS`.
     fits : bool
         Is there room for it beside the jobs placed (always True for the option taken)?
+    pieces : tuple of (int, int)
+        First hour and hours of each piece, where there are several.
     """
 
     klass: int
@@ -53,6 +60,7 @@ class Offer:
     hours: int
     parts: Mapping[str, float]
     fits: bool
+    pieces: tuple[tuple[int, int], ...] = ()
 
     @property
     def yuan(self) -> float:
@@ -102,9 +110,11 @@ class Explanation:
         base = self.taken.parts if self.taken is not None else {}
         total = self.taken.yuan if self.taken is not None else self.value_yuan
         for name, offer in sorted(self.best.items(), key=lambda item: item[1].yuan):
-            if self.taken is not None and (offer.klass, offer.start) == (
-                self.taken.klass,
-                self.taken.start,
+            mine = self.taken
+            if mine is not None and (offer.klass, offer.start, offer.pieces) == (
+                mine.klass,
+                mine.start,
+                mine.pieces,
             ):
                 continue
             parts = [(p, offer.parts[p] - base.get(p, 0.0)) for p in PARTS]
@@ -140,6 +150,9 @@ class Explanation:
         unit = "hour" if self.step_h == 1 else "step"
         length = f"{offer.hours * self.step_h:g} h"
         when = f"{unit} {offer.start}{self.time and f' ({self.time})'}, {length}"
+        if offer.pieces:
+            spans = ", ".join(f"{t} to {t + n - 1}" if n > 1 else f"{t}" for t, n in offer.pieces)
+            when += f" in {len(offer.pieces)} pieces ({unit}s {spans})"
         return f"{self._called} runs at {where} from {when}, at {offer.yuan:.2f} yuan: {parts}"
 
 
@@ -158,16 +171,22 @@ def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> 
     whole = least_free(classes.capacity)
     taken = None
     if plan.assignment[job] >= 0:
-        c, t = int(plan.assignment[job]), int(plan.start[job])
-        taken = _offer(plan, job, c, t, int(need[c]), fits=True)
+        c = int(plan.assignment[job])
+        taken = _offer(plan, job, c, np.flatnonzero(plan.busy(job)), int(need[c]), fits=True)
     best: dict[str, Offer] = {}
-    for c in np.flatnonzero(left[0]).tolist():
+    cut = bool(jobs.interruptible[job])
+    for offer in _cut_offers(plan, job, left[0], need) if cut else ():
+        name = str(problem.sites.name[offer.site])
+        if name not in best or offer.yuan < best[name].yuan:
+            best[name] = offer
+    for c in [] if cut else np.flatnonzero(left[0]).tolist():
         d, name = int(need[c]), str(problem.sites.name[classes.site[c]])
         for t in range(int(jobs.release[job]), int(jobs.deadline[job]) - d + 1):
             wire = problem.corridors.bandwidth_gb[jobs.origin[job], classes.site[c], t]
             if whole[d, c, t] < jobs.gang[job] or jobs.data_gb[job] > wire:
                 continue
-            offer = _offer(plan, job, int(c), t, d, fits=_fits(plan, job, int(c), t, d))
+            hours = np.arange(t, t + d)
+            offer = _offer(plan, job, int(c), hours, d, fits=_fits(plan, job, int(c), hours))
             if name not in best or offer.yuan < best[name].yuan:
                 best[name] = offer
     shut = {}
@@ -188,12 +207,47 @@ def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> 
     return Explanation(job, taken, token, value, best, shut, names_of, when, queue, step, id_)
 
 
-def _offer(plan: PlanData, job: int, c: int, t: int, d: int, *, fits: bool) -> Offer:
-    """The price of one option."""
+def _cut_offers(plan: PlanData, job: int, left: Bools, need: Int32s) -> Iterator[Offer]:
+    """The cheapest way to run an interruptible job at each class, whole or in pieces."""
+    problem, prices = plan.problem.effective, plan.prices
+    jobs, classes = problem.jobs, problem.classes
+    klass = np.flatnonzero(left)
+    if not len(klass):
+        return
+    site, gang, origin = classes.site[klass], int(jobs.gang[job]), int(jobs.origin[job])
+    power = problem.kwh_per_accelerator_h[klass] * prices.energy[site]
+    hourly = gang * (prices.capacity[klass] + power)
+    for level, beta in zip(problem.gang_levels, prices.gang, strict=False):
+        hourly += gang // level * beta[klass]
+    rows = problem.quotas.linear_rows
+    held = rows.paid(prices.quota_rows)[jobs.tenant[job], rows.model(classes.accelerator)[klass]]
+    hourly += gang * held[:, None]
+    cuts = cuts_of(
+        problem,
+        np.full(len(klass), job),
+        klass,
+        need[klass],
+        hourly,
+        prices.corridor[origin, site],
+        classes.capacity,
+        problem.corridors.bandwidth_gb,
+    )
+    yuan, busy = cheapest_cuts(cuts, traced=True)
+    for k in np.flatnonzero(np.isfinite(yuan)).tolist():
+        c, hours = int(klass[k]), np.flatnonzero(busy[k])
+        yield _offer(plan, job, c, hours, int(need[c]), fits=_fits(plan, job, c, hours))
+
+
+def _offer(plan: PlanData, job: int, c: int, hours: Int64s, d: int, *, fits: bool) -> Offer:
+    """The price of one option, in these hours at class `c`, where the whole job takes `d`."""
     problem, prices = plan.problem.effective, plan.prices
     jobs = problem.jobs
     site, origin = int(problem.classes.site[c]), int(jobs.origin[job])
-    gang, data, span = int(jobs.gang[job]), float(jobs.data_gb[job]), slice(t, t + d)
+    gang, data, t = int(jobs.gang[job]), float(jobs.data_gb[job]), int(hours[0])
+    breaks = np.flatnonzero(np.diff(hours) > 1) + 1
+    parted = np.split(hours, breaks) if len(breaks) else []
+    span: Any = hours if len(breaks) else slice(t, t + len(hours))
+    late = int(hours[-1]) + 1 - d - int(jobs.release[job])
     kwh = gang * problem.kwh_per_accelerator_h[c, span]
     asked = float(kwh @ plan.mandate_yuan_per_kwh[site, span])
     was = (int(jobs.placed_class[job]), int(jobs.placed_start[job]))
@@ -208,19 +262,22 @@ def _offer(plan: PlanData, job: int, c: int, t: int, d: int, *, fits: bool) -> O
         "capacity": rent,
         "transfer": data * float(problem.corridors.price_yuan_per_gb[origin, site]),
         "corridor": data * float(prices.corridor[origin, site, t]),
-        "quota": gang * d * float(prices.quota_rows[queues].sum()),
-        "delay": float(jobs.delay_yuan_per_h[job]) * (t - int(jobs.release[job])),
+        "quota": gang * len(hours) * float(prices.quota_rows[queues].sum()),
+        "delay": float(jobs.delay_yuan_per_h[job]) * late,
         "migration": float(jobs.migration_yuan[job]) if was[0] >= 0 and was != (c, t) else 0.0,
+        "restart": len(breaks) * float(jobs.restart_yuan[job]),
     }
-    return Offer(c, site, t, d, parts, fits)
+    pieces = tuple((int(part[0]), len(part)) for part in parted)
+    return Offer(c, site, t, len(hours), parts, fits, pieces)
 
 
-def _fits(plan: PlanData, job: int, c: int, t: int, d: int) -> bool:
-    """Does the option fit beside all other jobs placed?"""
+def _fits(plan: PlanData, job: int, c: int, at: Int64s) -> bool:
+    """Does the option, the hours `at` at class `c`, fit beside all other jobs placed?"""
+    t, d = int(at[0]), len(at)
     jobs, free = plan.problem.effective.jobs, plan.free
     gang, data, tenant = int(jobs.gang[job]), float(jobs.data_gb[job]), int(jobs.tenant[job])
     origin, site = int(jobs.origin[job]), int(plan.problem.classes.site[c])
-    room, wire = free.accelerators[c, t : t + d].copy(), float(free.data_gb[origin, site, t])
+    room, wire = free.accelerators[c, at], float(free.data_gb[origin, site, t])
     rows, kinds = plan.problem.stepped.quotas.linear_rows, plan.problem.classes.accelerator
     queues = rows.rows_of(tenant, kinds[c])
     hours = free.quota_rows_h[queues].copy()
@@ -229,8 +286,7 @@ def _fits(plan: PlanData, job: int, c: int, t: int, d: int) -> bool:
         length = int(plan.hours[job])
         hours += gang * length * np.isin(queues, rows.rows_of(tenant, kinds[own]))
         if own == c:
-            clock = np.arange(t, t + d)
-            room += gang * ((clock >= first) & (clock < first + length))
+            room += gang * plan.busy(job)[at]
         if (int(plan.problem.classes.site[own]), first) == (site, t):
             wire += data
     enough = (gang * d <= hours * (1 + 1e-9)).all()

@@ -59,6 +59,8 @@ class Plan(PlanData, Tabular):
         "optimal" (gap 0), "feasible", "time_limit" or "stopped".
     stats : mapping
         Passes, seconds by stage, counts.
+    pieces : Pieces, optional
+        Of the interruptible jobs that run in pieces; all others run whole.
     """
 
     @property
@@ -157,7 +159,7 @@ class Plan(PlanData, Tabular):
             known = [int((time - origin).total_seconds()) for time in times]
         seconds, kind = np.array(known), pa.timestamp("s", tz=zone_name(start) or None)
         first = np.where(placed, self.start, 0)
-        last = np.minimum(first + np.where(placed, self.hours, 0), self.problem.hours)
+        last = np.minimum(np.where(placed, self.end, 0), self.problem.hours)
         return {
             "start_time": pa.array(seconds[first], pa.int64(), mask=~placed).cast(kind),
             "end_time": pa.array(seconds[last], pa.int64(), mask=~placed).cast(kind),

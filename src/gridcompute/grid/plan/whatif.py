@@ -12,7 +12,7 @@ from ..._html import table
 from ...errors import InvalidProblemError
 from ..planner.settings import GAP_OF_PLAN, LEAST_GAP, MOST_GAP
 from ..tables.corridors import GB_PER_GBIT_S_HOUR
-from .compare import Comparison
+from .compare import Comparison, moved_jobs
 
 if TYPE_CHECKING:
     from ..._progress import ProgressHook
@@ -44,7 +44,7 @@ class WhatIf:
         a, b = self.before, self.after
         if len(a.assignment) != len(b.assignment):
             return None
-        return int(((a.assignment != b.assignment) | (a.start != b.start)).sum())
+        return moved_jobs(a, b)
 
     @property
     def between(self) -> tuple[float, float]:
@@ -219,10 +219,11 @@ def whatif(
     problem = changed(plan.problem.replace(**whole), **rest)
     kept = _kept(plan, problem, keep)
     if kept.any():
-        where = Placement(klass=plan.assignment, start=plan.start)
+        where = Placement(klass=plan.assignment, start=plan.start, pieces=plan.pieces)
         return WhatIf(plan, repaired(problem, where, kept, plan.prices, threads))
     goal = min(max(LEAST_GAP, GAP_OF_PLAN * plan.gap), MOST_GAP) if gap is None else gap
-    placement = Placement(klass=plan.assignment, start=plan.start)  # a stored plan's prices lack it
+    # A stored plan's prices lack it.
+    placement = Placement(klass=plan.assignment, start=plan.start, pieces=plan.pieces)
     after = match(
         problem,
         gap=goal,

@@ -16,7 +16,7 @@ gives LB and a supergradient: use less supply.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CouplingConstraints",
     "DualEvaluation",
+    "Market",
     "PriceVector",
     "RightHandSide",
     "RowPrices",
@@ -54,6 +55,30 @@ LEAST_TYPICAL = 1e-9
 #: Jobs of less work than this, hours, count as those that take an hour: a value over 1e-300 hours
 #: is no typical price.
 SHORT_H = 1e-3
+
+
+class Market(Protocol):
+    """Jobs that can be asked what they take at prices, as `LagrangianOracle` can."""
+
+    @property
+    def n_active(self) -> int:
+        """How many are asked, about."""
+
+    @property
+    def shapes(self) -> int:
+        """How many tables of prices they share."""
+
+    def price(
+        self,
+        capacity: Floats,
+        energy: Floats,
+        corridor: Floats,
+        quota: Floats,
+        klass: Int32s | None = None,
+        start: Int32s | None = None,
+        threads: int = 0,
+    ) -> dict[str, Any]:
+        """Return the cost of each job's cheapest choice, and what these take of the rows."""
 
 
 class PriceVector(NamedTuple):
@@ -227,13 +252,13 @@ class CouplingConstraints:
             accelerators // self._level,
         )
 
-    def use(self, market: _core.LagrangianOracle, y: Floats) -> Floats:
+    def use(self, market: Market, y: Floats) -> Floats:
         """What the live jobs of `market` take of each row at prices `y`, flat."""
         return self.market_use(self.price(market, y)) * self.active
 
     def price(
         self,
-        market: _core.LagrangianOracle,
+        market: Market,
         y: Floats,
         klass: Int32s | None = None,
         start: Int32s | None = None,
@@ -298,9 +323,7 @@ class CouplingConstraints:
         held = np.where(nu > 0, supply.quota_h, held)
         return np.where(nu < 0, supply.quota_low_h, held)
 
-    def evaluate(
-        self, market: _core.LagrangianOracle, y: Floats, supply: RightHandSide
-    ) -> DualEvaluation:
+    def evaluate(self, market: Market, y: Floats, supply: RightHandSide) -> DualEvaluation:
         """The bound at `y` for the live jobs of `market`, and its slope."""
         prices = self.prices(y)
         minimum = self._begin(self.block.minimum, prices.energy)

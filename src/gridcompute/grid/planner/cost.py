@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..eligibility import ROUNDING_H
+from ..plan.pieces import delay_yuan, resumed_yuan, runs_of, summed
 from ..tables.load_limits import load_limits_yuan
 from .dispatch_lp import ROUNDING, wasted_yuan_per_kwh
 
 if TYPE_CHECKING:
-    from ..plan.columns import Dispatch
+    from ..plan.columns import Dispatch, Pieces
     from ..tables.column import Floats, Int32s
     from ..tables.problem import Problem
 
@@ -26,18 +26,27 @@ __all__ = [
 ]
 
 
-def plan_cost(problem: Problem, klass: Int32s, start: Int32s, dispatch: Dispatch) -> float:
+def plan_cost(
+    problem: Problem,
+    klass: Int32s,
+    start: Int32s,
+    dispatch: Dispatch,
+    pieces: Pieces | None = None,
+) -> float:
     """All that a plan costs, yuan."""
-    return jobs_cost(problem, klass, start) + dispatch_cost(problem, dispatch)
+    return jobs_cost(problem, klass, start, pieces) + dispatch_cost(problem, dispatch)
 
 
-def jobs_cost(problem: Problem, klass: Int32s, start: Int32s) -> float:
+def jobs_cost(
+    problem: Problem, klass: Int32s, start: Int32s, pieces: Pieces | None = None
+) -> float:
     """Transfers, delays, migrations, values of jobs left out, and lower quotas missed, yuan."""
     everyone = np.arange(len(klass), dtype=np.int32)
-    total = own_cost(problem, everyone, klass, start)
+    total = own_cost(problem, everyone, klass, start, pieces)
     if misses_quotas(problem):
         job = np.flatnonzero(klass >= 0)
-        hours = hours_taken(problem, job, klass[job])
+        runs = runs_of(problem, klass, start, pieces)
+        hours = summed(runs.hours, runs, len(job))
         gangs, tenants = problem.jobs.gang[job], problem.jobs.tenant[job]
         kinds = problem.classes.accelerator[klass[job]]
         used = problem.quotas.linear_rows.used(tenants, kinds, gangs * hours)
@@ -45,16 +54,27 @@ def jobs_cost(problem: Problem, klass: Int32s, start: Int32s) -> float:
     return total
 
 
-def own_cost(problem: Problem, rows: Int32s, klass: Int32s, start: Int32s) -> float:
-    """Transfers, delays, migrations and values left out of some jobs at options `klass, start`."""
+def own_cost(
+    problem: Problem,
+    rows: Int32s,
+    klass: Int32s,
+    start: Int32s,
+    pieces: Pieces | None = None,
+) -> float:
+    """Transfers, delays, migrations and values left out of some jobs at options `klass, start`.
+
+    `pieces` are those of all jobs.
+    """
     jobs, on = problem.jobs, klass >= 0
     job, c, t = rows[on], klass[on], start[on]
     wire = problem.corridors.price_yuan_per_gb[jobs.origin[job], problem.classes.site[c]]
     moved = (jobs.placed_class[job] >= 0) & (
         (jobs.placed_class[job] != c) | (jobs.placed_start[job] != t)
     )
-    own = wire * jobs.data_gb[job] + jobs.delay_yuan_per_h[job] * (t - jobs.release[job])
+    own = wire * jobs.data_gb[job] + delay_yuan(problem, job, c, t, pieces)
     own += np.where(moved, jobs.migration_yuan[job], 0.0)
+    if pieces is not None:
+        own += resumed_yuan(problem, job, pieces)
     return float(own.sum() + jobs.value_yuan[rows[~on]].sum())
 
 
@@ -119,11 +139,10 @@ def least_energy_cost(problem: Problem) -> float:
     return float(sum(term.sum() for term in terms) * (1 + ROUNDING * (count + 16)))
 
 
-def load_of(problem: Problem, klass: Int32s, start: Int32s) -> Floats:
+def load_of(problem: Problem, klass: Int32s, start: Int32s, pieces: Pieces | None = None) -> Floats:
     """Load of base and placed jobs by site and hour, (n_sites, n_hours), kWh."""
-    jobs, classes, job = problem.jobs, problem.classes, np.flatnonzero(klass >= 0)
-    c, t = klass[job], start[job]
-    hours = hours_taken(problem, job, c)
+    jobs, classes = problem.jobs, problem.classes
+    job, c, t, hours, _ = runs_of(problem, klass, start, pieces)
     change = np.zeros((len(classes), problem.hours + 1), np.int64)
     np.add.at(change, (c, t), jobs.gang[job])
     np.add.at(change, (c, t + hours), -jobs.gang[job])
@@ -131,11 +150,3 @@ def load_of(problem: Problem, klass: Int32s, start: Int32s) -> Floats:
     load = problem.energy.base_load_kwh.copy()
     np.add.at(load, classes.site, busy * problem.kwh_per_accelerator_h)
     return load
-
-
-def hours_taken(problem: Problem, job: Any, klass: Int32s) -> Int32s:
-    """Hours that jobs occupy their classes."""
-    speed = problem.classes.throughput[problem.jobs.family[job], klass]
-    hours = np.ceil(problem.jobs.work_h[job] / speed - ROUNDING_H)
-    taken: Int32s = np.maximum(hours, 1).astype(np.int32)
-    return taken

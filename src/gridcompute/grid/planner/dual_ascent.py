@@ -29,9 +29,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ... import _core
     from ..tables.column import Floats
-    from .constraints import CouplingConstraints, RightHandSide
+    from .constraints import CouplingConstraints, Market, RightHandSide
     from .settings import SampledAscentOptions
 
 __all__ = ["SAMPLED", "DualAscent", "Memory"]
@@ -79,7 +78,7 @@ class DualAscent:
 
     def climb(
         self,
-        market: _core.LagrangianOracle,
+        market: Market,
         supply: RightHandSide,
         y: Floats,
         steps: int,
@@ -92,7 +91,7 @@ class DualAscent:
 
         Parameters
         ----------
-        market : LagrangianOracle
+        market : Market
         supply : RightHandSide
         y : float64 (n_rows,)
         steps : int
@@ -127,8 +126,8 @@ class DualAscent:
 
     def walk(
         self,
-        markets: Sequence[_core.LagrangianOracle],
-        whole: _core.LagrangianOracle,
+        markets: Sequence[Market],
+        whole: Market,
         supply: RightHandSide,
         y: Floats,
         how: SampledAscentOptions,
@@ -175,7 +174,7 @@ class DualAscent:
         unit = rows.scale + OWN_PART * rows.active * np.abs(y)
         return rows.within(y + length * unit * mean / spread)
 
-    def _look(self, market: _core.LagrangianOracle, supply: RightHandSide, y: Floats) -> Floats:
+    def _look(self, market: Market, supply: RightHandSide, y: Floats) -> Floats:
         found = self._rows.evaluate(market, y, supply)
         self.passes += 1
         if found.bound > self.bound:

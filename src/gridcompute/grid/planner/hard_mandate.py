@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import InfeasibleError
-from .cost import hours_taken
+from ..eligibility import hours_taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable

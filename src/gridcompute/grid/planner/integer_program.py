@@ -142,16 +142,9 @@ class IntegerProgram:
         n = len(self.free)
         self._add(np.full(n, -np.inf), np.ones(n), row, np.arange(self._n), np.ones(self._n))
 
-    def _running(self) -> tuple[Any, Any]:
-        """Each hour that each option runs: its column and the hour."""
-        hours = self.options.hours
-        column = np.repeat(np.arange(self._n), hours)
-        before = np.repeat(np.cumsum(hours) - hours, hours)
-        return column, self.options.start[column] + (np.arange(len(column)) - before)
-
     def _accelerators(self) -> None:
         problem = self._rows.problem
-        column, hour = self._running()
+        column, hour = self.options.running()
         key = self.options.klass[column].astype(np.int64) * problem.hours + hour
         gang = problem.jobs.gang[self.options.job[column]].astype(np.float64)
         most = np.asarray(self._supply.accelerators, np.float64).ravel()
@@ -220,7 +213,7 @@ class IntegerProgram:
         kept = np.isfinite(block.row_low) | np.isfinite(block.row_high)
         assert kept.all()
         self._add(block.row_low, block.row_high, entries.row, first + entries.col, entries.data)
-        column, hour = self._running()
+        column, hour = self.options.running()
         klass = self.options.klass[column]
         site = problem.classes.site[klass].astype(np.int64)
         kwh = problem.kwh_per_accelerator_h[klass, hour] / block.site_unit[site, 0]

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ... import _core
-from .cost import dispatch_cost, hours_taken, missed_cost, own_cost
+from ..eligibility import hours_taken
+from .cost import dispatch_cost, missed_cost, own_cost
 
 if TYPE_CHECKING:
     from ..tables.column import Bools, Floats, Int32s

@@ -19,6 +19,7 @@ from ..plan.columns import Placement, Prices
 from ..plan.plan import Plan
 from .clock import Clock
 from .cost import load_of, plan_cost
+from .cut_search import cut_jobs
 from .exact import is_small, solve_exactly
 from .hard_mandate import keep_mandate, without_dust
 from .improvement import improve
@@ -51,6 +52,7 @@ from .settings import (
     SAMPLED_ASCENT_SMALL_LIMITED,
     STEPS_PER_UNIT,
     TIMES_AS_LONG,
+    WHOLE_PART,
 )
 from .state import PlannerState
 from .warm_lp import load_solver
@@ -58,6 +60,7 @@ from .warm_start import resume
 
 if TYPE_CHECKING:
     from ..._progress import ProgressHook
+    from ..plan.columns import Pieces
     from ..tables.column import Floats
     from ..tables.problem import Problem
 
@@ -144,9 +147,16 @@ def match(
     load_solver()
     with progress_hook(progress, "match") as hook:
         clock, market = Clock(time_limit, hook, work_limit), WithoutPinned(problem)
-        state = PlannerState(market.problem, gap, most, clock)
+        cut, first = bool(market.problem.jobs.interruptible.any()), clock
+        if cut and clock.limited:
+            limits = (None if m is None else WHOLE_PART * m for m in (time_limit, work_limit))
+            first = Clock(next(limits), hook, next(limits))
+        state = PlannerState(market.problem, gap, most, first)
         try:
-            return market.plan(_run(state, market.prices(prices)))
+            given = market.prices(prices)
+            if cut:
+                return market.plan(_run_cut(state, given, clock))
+            return market.plan(_run(state, given))
         finally:  # whatever ended it, no thread of it goes on
             state.rows.close()
 
@@ -175,6 +185,31 @@ def check_problem(problem: Any, prices: Any) -> None:
 
 def _run(state: PlannerState, prices: Prices | None) -> Plan:
     """All stages."""
+    _seek(state, prices)
+    keep_mandate(state, _least_missing)
+    return _plan(state)
+
+
+def _least_missing(problem: Problem) -> Plan:
+    """Plan for the least that is missing to a mandate, where nothing else costs anything."""
+    return match(problem, gap=0.0, work_limit=LEAST_UNITS)
+
+
+def _run_cut(state: PlannerState, prices: Prices | None, clock: Clock) -> Plan:
+    """All stages where jobs are interruptible: whole runs by the clock of `state`, then cuts."""
+    _seek(state, prices)
+    keep_mandate(state, _least_missing)
+    if state.clock is not clock:
+        clock.steps = state.clock.steps
+        clock.status = "stopped" if state.clock.status == "stopped" else ""
+        clock.seconds |= {k: v for k, v in state.clock.seconds.items() if k != "start"}
+        state.clock = clock
+    pieces = cut_jobs(state, None if prices is None else prices.placement)
+    return _plan(state, pieces)
+
+
+def _seek(state: PlannerState, prices: Prices | None) -> None:
+    """Find prices and a plan, as if no job was interruptible."""
     y = state.rows.start(prices)
     placement = None if prices is None else prices.placement
     initial_plans(state, y, placement)
@@ -188,8 +223,6 @@ def _run(state: PlannerState, prices: Prices | None) -> Plan:
     insert_until_stable(state)
     if not state.clock.status:
         repair_mandate(state)
-    keep_mandate(state, lambda problem: match(problem, gap=0.0, work_limit=LEAST_UNITS))
-    return _plan(state)
 
 
 def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm: bool) -> None:
@@ -253,22 +286,22 @@ def _first_prices(state: PlannerState, y: Floats) -> Floats:
     return state.sampled(y, SAMPLED_ASCENT)
 
 
-def _plan(state: PlannerState) -> Plan:
+def _plan(state: PlannerState, pieces: Pieces | None = None) -> Plan:
     """The answer, with its prices."""
     state.clock.stage("certificate", 1.0)
     assert state.best is not None
     best, prices = state.best, state.rows.prices(state.y)
-    load = load_of(state.problem, best.klass, best.start)
+    load = load_of(state.problem, best.klass, best.start, pieces)
     block = state.rows.block.for_load(load)
     supplied = block.serve(load)
     dispatch = without_dust(state.problem, supplied.dispatch)
-    cost = plan_cost(state.problem, best.klass, best.start, dispatch)
+    cost = plan_cost(state.problem, best.klass, best.start, dispatch, pieces)
     found = Prices(
         capacity=prices.capacity,
         energy=prices.energy,
         corridor=prices.corridor,
         **state.rows.quota_columns(prices.quota),
-        placement=Placement(klass=best.klass, start=best.start),
+        placement=Placement(klass=best.klass, start=best.start, pieces=pieces),
         mandate=block.mandate_interval(load),
         storage=supplied.storage_yuan,
         gang=prices.gang,
@@ -283,6 +316,7 @@ def _plan(state: PlannerState) -> Plan:
         problem=state.problem,
         assignment=best.klass,
         start=best.start,
+        pieces=pieces,
         dispatch=dispatch,
         prices=found,
         objective_yuan=cost,

@@ -6,7 +6,7 @@ solver of integer programs can be asked about it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -29,12 +29,24 @@ class Options(NamedTuple):
     hours: Int32s
     #: Transfer, delay and migration, yuan.
     own_yuan: Floats
+    #: The hours in which each runs, (n_options, n_hours); None where all run whole. With it,
+    #: `hours` counts those of all pieces.
+    busy: Bools | None = None
 
     def of(self, chosen: Bools | Int64s) -> Options:
         """Some of them, in their order."""
-        job, klass, start, hours, own = self
+        job, klass, start, hours, own, busy = self
         parts = (job[chosen], klass[chosen], start[chosen], hours[chosen])
-        return Options(*parts, own[chosen])
+        return Options(*parts, own[chosen], None if busy is None else busy[chosen])
+
+    def running(self) -> tuple[Any, Any]:
+        """Each hour that each option runs: the option's place and the hour."""
+        if self.busy is not None:
+            place, hour = np.nonzero(self.busy)
+            return place, hour
+        place = np.repeat(np.arange(len(self.job)), self.hours)
+        before = np.repeat(np.cumsum(self.hours) - self.hours, self.hours)
+        return place, self.start[place] + (np.arange(len(place)) - before)
 
 
 def count_options(problem: Problem) -> int:
@@ -85,10 +97,12 @@ def open_options(problem: Problem, rows: Int32s, capacity: Int64s, data_gb: Floa
 def priced(problem: Problem, options: Options, prices: RowPrices) -> Floats:
     """Cost of each option with what it takes of the rows, at these prices, yuan."""
     jobs, site = problem.jobs, problem.classes.site
-    job, klass, start, hours, own = options
+    job, klass, start, hours, own, busy = options
     gang = jobs.gang[job].astype(np.float64)
 
     def rent(hourly: Floats) -> Floats:
+        if busy is not None:
+            return np.asarray((hourly[klass] * busy).sum(axis=1))
         running = np.concatenate([np.zeros((len(hourly), 1)), hourly.cumsum(axis=1)], axis=1)
         return np.asarray(running[klass, start + hours] - running[klass, start])
 

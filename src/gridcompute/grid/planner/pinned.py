@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..plan.columns import Placement
+from ..plan.pieces import pieces_at
 
 if TYPE_CHECKING:
     from ..plan.columns import Prices
@@ -53,13 +54,15 @@ class WithoutPinned:
         """Return a placement of the whole problem's jobs as one of this one's."""
         if self.rows is None:
             return placement
-        return Placement(klass=placement.klass[self.rows], start=placement.start[self.rows])
+        klass, start = placement.klass[self.rows], placement.start[self.rows]
+        pieces = pieces_at(placement.pieces, self.rows, len(placement.klass))
+        return Placement(klass=klass, start=start, pieces=pieces)
 
     def plan(self, found: Plan) -> Plan:
         """Return a plan of this problem as one of the whole problem."""
         if self.problem is self.whole:
             return found
-        klass, start = found.assignment, found.start
+        klass, start, pieces = found.assignment, found.start, found.pieces
         if self.rows is not None:
             klass = _spread(klass, self.rows, len(self.whole.jobs))
             start = _spread(start, self.rows, len(self.whole.jobs))
@@ -68,9 +71,16 @@ class WithoutPinned:
             at = running.pinned_in(self.whole.hours)
             klass[running.id[at]] = running.klass[at]
             start[running.id[at]] = 0
-        prices = found.prices.replace(placement=Placement(klass=klass, start=start))
+            if pieces is not None:
+                pieces = pieces.replace(job=self.rows[pieces.job])
+        placement = Placement(klass=klass, start=start, pieces=pieces)
         return dataclasses.replace(
-            found, problem=self.whole, assignment=klass, start=start, prices=prices
+            found,
+            problem=self.whole,
+            assignment=klass,
+            start=start,
+            pieces=pieces,
+            prices=found.prices.replace(placement=placement),
         )
 
 

@@ -22,6 +22,11 @@ __all__ = [
     "CHAINS",
     "CHAIN_ROUNDS",
     "CORRECTED_AT",
+    "CUT_ASCENT",
+    "CUT_BATCH",
+    "CUT_CLIMB",
+    "CUT_PART",
+    "CUT_ROUNDS",
     "DIVE",
     "DIVE_AGAIN",
     "DIVE_FEW",
@@ -67,6 +72,7 @@ __all__ = [
     "STEPS_PER_S",
     "STEPS_PER_UNIT",
     "TIMES_AS_LONG",
+    "WHOLE_PART",
     "DiveOptions",
     "FixingOptions",
     "LocalSearchOptions",
@@ -326,3 +332,12 @@ STEPS = StepWeights()
 STEPS_PER_UNIT = 1_000
 #: Steps that count as a second where a limit of work decides what seconds decide else.
 STEPS_PER_S = 2e8
+#: Interruptible jobs. Steps of the bound from the prices of whole runs, with their lengths; rounds
+#: in which jobs are cut anew, at most; and the jobs of a round that are tried together at first.
+CUT_ASCENT = SampledAscentOptions(400, (1.0, 0.005), energy_every=2)
+CUT_CLIMB = (60, (0.005, 0.0005))
+CUT_ROUNDS, CUT_BATCH = 12, 16
+#: Part of a time limit in which prices with cuts are sought.
+CUT_PART = 0.75
+#: Part of a time limit in which whole runs are planned, where jobs are interruptible.
+WHOLE_PART = 0.5

@@ -16,6 +16,7 @@ from ..._gap import relative_gap
 from ..eligibility import places_of
 from .constraints import CouplingConstraints, market_of, samples_of
 from .cost import least_energy_cost, plan_cost
+from .cut_market import CutMarket
 from .dispatch_lp import EnergyBlock
 from .dual_ascent import SAMPLED, DualAscent
 from .settings import (
@@ -56,6 +57,8 @@ class PlannerState:
         self.problem, self.gap, self.clock = problem, gap, clock
         clock.stage("read", 0.05)
         self.market = market_of(problem)
+        #: What bounds and slopes of all jobs come from: the market, or one that cuts jobs.
+        self.priced: _core.LagrangianOracle | CutMarket = self.market
         self.rows = CouplingConstraints(problem, EnergyBlock(problem), threads)
         work = self.rows.work
         clock.steps = lambda: work.steps
@@ -82,6 +85,16 @@ class PlannerState:
         self.without_option = float(problem.jobs.value_yuan[~self.reach].sum())
         #: What no plan costs less than, whatever the prices: the signs of all costs prove it.
         self.least = self.without_option + least_energy_cost(problem)
+
+    def cut(self) -> CutMarket:
+        """Let interruptible jobs run in pieces from now on: what was proved before is forgotten."""
+        market = self.priced = CutMarket(self.problem, self.market)
+        self.reach = self.reach.copy()
+        self.reach[market.rows] = market.has_option
+        self.bound, self.searched = -np.inf, -np.inf
+        self.without_option = float(self.problem.jobs.value_yuan[~self.reach].sum())
+        self.least = self.without_option + least_energy_cost(self.problem)
+        return market
 
     @cached_property
     def step(self) -> Int32s:
@@ -132,7 +145,7 @@ class PlannerState:
     def look(self, y: Floats) -> None:
         """Keep `y` if it proves more than all before it."""
         self.passes += 1
-        bound = self.rows.evaluate(self.market, y, self.rows.supply()).bound
+        bound = self.rows.evaluate(self.priced, y, self.rows.supply()).bound
         if bound > self.bound:
             self.bound, self.y = bound, y
 
@@ -146,7 +159,7 @@ class PlannerState:
             return self.clock.over(done) or self.clock.spent(most)
 
         ascent = self.ascent
-        ascent.climb(self.market, self.rows.supply(), y, steps, lengths, stop=stop)
+        ascent.climb(self.priced, self.rows.supply(), y, steps, lengths, stop=stop)
         if ascent.bound > self.bound:
             self.bound, self.y = ascent.bound, ascent.best
 

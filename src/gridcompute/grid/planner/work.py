@@ -17,8 +17,8 @@ from .settings import STEPS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ... import _core
     from ..tables.problem import Problem
+    from .constraints import Market
     from .dispatch_lp import EnergyBlock
 
 __all__ = ["Work"]
@@ -72,7 +72,7 @@ class Work:
         if self._before is None:
             self._before = self._block.steps
 
-    def priced(self, market: _core.LagrangianOracle) -> None:
+    def priced(self, market: Market) -> None:
         """Count a pass over the live jobs of a market."""
         tables = min(market.n_active, market.shapes)
         self._steps += market.n_active * self._lanes + tables * self._table

@@ -10,7 +10,7 @@ import numpy as np
 from ... import _checks
 from ..._extras import extra
 from ...errors import InvalidProblemError
-from .column import Floats, Int32s, Int64s, Table, column
+from .column import Bools, Floats, Int32s, Int64s, Table, column
 from .frozen import frozen, sealed
 
 if TYPE_CHECKING:
@@ -29,8 +29,10 @@ ANYWHERE = -1
 class Jobs(Table):
     """Jobs, one row each; a job runs whole, at one class, in consecutive hours, or not at all.
 
-    No plan cuts a job into pieces. One that runs and is `Running.movable` may be stopped by the
-    next plan, at its price, and go on later or elsewhere with the work that is left.
+    An `interruptible` one may run in pieces with idle hours between them, all at one class, where
+    its data are. One that runs when the batch begins goes by its row of `Running` alone: if it is
+    movable, the next plan may stop it, and it goes on later or elsewhere with the work that is
+    left.
 
     Parameters
     ----------
@@ -55,13 +57,24 @@ class Jobs(Table):
     value_yuan : float64 (n_jobs,)
         What leaving the job out costs.
     delay_yuan_per_h : float64 (n_jobs,)
-        Cost of each hour between release and start.
+        Cost of each hour between release and start; of an interrupted job also of each hour by
+        which breaks and restarts put off its end.
     tenant : int32 (n_jobs,)
         Row of `Quotas`.
     placed_class, placed_start : int32 (n_jobs,)
         Where the last plan put the job; -1, -1 = nowhere.
     migration_yuan : float64 (n_jobs,)
-        Cost of running it anywhere else than there (unused where nothing was placed).
+        Cost of running it anywhere else than there (unused where nothing was placed). An
+        interrupted job is where it was if its class and its first hour are the same.
+    interruptible : bool (n_jobs,)
+        May it run in pieces? Default: False.
+    least_piece_h : int32 (n_jobs,), hours
+        How long each piece lasts at least, its restart included; a whole job may be shorter.
+    restart_h : int32 (n_jobs,), hours
+        Hours at the beginning of each piece but the first in which it does no work: its
+        accelerators are taken and draw power. A piece is longer than that.
+    restart_yuan : float64 (n_jobs,)
+        Price of each piece but the first, beside what its hours cost.
     id : int64 or str (n_jobs,), optional
         What the jobs are called elsewhere, each once: results carry it, so that they can be joined.
         None: their rows.
@@ -86,6 +99,10 @@ class Jobs(Table):
     placed_class: Int32s = column("job", np.int32, "class", default=-1, low=-1)
     placed_start: Int32s = column("job", np.int32, "hour", default=-1, low=-1)
     migration_yuan: Floats = column("job", np.float64, "yuan", default=0.0, low=0)
+    interruptible: Bools = column("job", np.bool_, default=False)
+    least_piece_h: Int32s = column("job", np.int32, "hours", default=1, low=1)
+    restart_h: Int32s = column("job", np.int32, "hours", default=0, low=0)
+    restart_yuan: Floats = column("job", np.float64, "yuan", default=0.0, low=0)
     id: NDArray[Any] | None = None
 
     def check(self) -> None:

@@ -68,8 +68,8 @@ class Problem(Frozen):
     step_h : float, hours
         Length of a step of the batch, from a minute to an hour; 0.25 = 15 minutes. `hours` then
         counts steps, and hourly columns and columns that count hours (`release`, `deadline`,
-        `placed_start`, `hours_left`, `restart_h`) go by the step: kWh and GB are those of a step.
-        What is a rate or a length in hours stays one: kW, yuan per hour, `work_h`,
+        `placed_start`, `least_piece_h`, `hours_left`, `restart_h`) go by the step: kWh and GB are
+        those of a step. What is a rate or a length in hours stays one: kW, yuan per hour, `work_h`,
         accelerator-hours.
 
     Notes
@@ -84,6 +84,13 @@ class Problem(Frozen):
     its site in each of its hours, ``data_gb`` of the corridor origin -> site in hour t (nothing if
     origin is the site), and ``gang * d * step_h`` accelerator-hours of its tenant's quota and of
     those above it.
+
+    An interruptible job has options in pieces as well: with k pieces at class c, at least an idle
+    hour between one and the next, it occupies ``d + (k - 1) * restart_h`` hours in all. Each piece
+    is at least ``least_piece_h`` long, and each but the first longer than ``restart_h``. It takes
+    of shared resources in its own hours what any job takes in them, its data travel in its first
+    hour, and its delay is counted to its end: ``delay_yuan_per_h * (end - d - release) * step_h``.
+    Each piece but the first costs ``restart_yuan`` more.
 
     A job that runs has the options that `effective` gives it. Where power does not reach what runs
     and cannot move, the rest of it is shed at ``energy.shed_yuan_per_kwh``; a quota that it exceeds

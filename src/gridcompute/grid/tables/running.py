@@ -138,6 +138,7 @@ def running_as_jobs(
         "placed_class": np.where(pinned, -1, at),
         "placed_start": np.where(pinned, -1, 0),
         "migration_yuan": np.where(pinned, 0.0, running.move_yuan),
+        "interruptible": np.zeros(len(rows), bool),
     }
     changed = {}
     for name, values in new.items():

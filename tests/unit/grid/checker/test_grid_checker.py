@@ -155,7 +155,7 @@ def test_the_checker_runs_without_anything_of_the_engine(monkeypatch: pytest.Mon
         (Mandate, ("rows", "applies_to")),
         (DirectRule, ("rows", "applies_to")),
         (grid.Ledger, ("carried_kwh", "_counting")),
-        (cost, ("plan_cost", "jobs_cost", "dispatch_cost", "load_of", "hours_taken")),
+        (cost, ("plan_cost", "jobs_cost", "dispatch_cost", "load_of", "runs_of")),
         (audit, ("audit",)),
         (account, ("green_account",)),
     ]

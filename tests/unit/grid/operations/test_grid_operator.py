@@ -145,7 +145,6 @@ def test_what_an_hour_brings_is_checked_and_a_failed_step_changes_nothing() -> N
         ({"finished": ["a"]}, TypeError, ["job numbers"]),
         ({"new_jobs": [1]}, TypeError, ["Jobs"]),
         ({"new_jobs": {"gangs": [1]}}, InvalidProblemError, ["'gangs'", "needed one of gang,"]),
-        ({"new_jobs": {"interruptible": [True]}}, InvalidProblemError, ["one piece", "movable"]),
         ({"time_limit": -1.0}, InvalidProblemError, ["time_limit"]),
     ):
         with pytest.raises(error) as caught:
@@ -155,6 +154,9 @@ def test_what_an_hour_brings_is_checked_and_a_failed_step_changes_nothing() -> N
     late = {"gang": [1], "work_h": [1.0], "origin": [0], "release": [0], "deadline": [9]}
     with pytest.raises(InvalidProblemError, match=r"jobs.release\[0\] is 0"):
         op.step(new_jobs={**late, "value_yuan": [5.0]})
+    cut = {**late, "release": [1], "value_yuan": [5.0], "interruptible": [True]}
+    with pytest.raises(InvalidProblemError, match=r"jobs.interruptible\[0\] is True, needed False"):
+        op.step(new_jobs=cut)
     far = {**late, "origin": [12], "release": [1], "value_yuan": [5.0]}
     with pytest.raises(InvalidProblemError, match=r"jobs.origin\[0\] is 12"):
         op.step(new_jobs=far)
