@@ -181,6 +181,7 @@ RESULTS: dict[str, Any] = {
     "Mandate": lambda: plan().problem.mandate,
     "DirectRule": lambda: gc.grid.DirectRule(),
     "Placement of jobs": lambda: gc.grid.Placement(klass=[2, -1], start=[5, -1]),
+    "Pieces of jobs": lambda: gc.grid.Pieces(job=[0, 0], start=[1, 4], hours=[2, 1]),
     "Hours of a plan": lambda: plan().hourly,
 }  # fmt: skip
 RESULTS = {name: cache(make) for name, make in RESULTS.items()}  # values: made once, for all tests

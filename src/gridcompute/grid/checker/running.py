@@ -80,7 +80,7 @@ def plain(problem: Problem) -> Problem:
             ("placed_class", c if may else -1),
             ("placed_start", 0 if may else -1),
             ("migration_yuan", table.move_yuan[k] if may else 0.0),
-            ("interruptible", False),
+            ("interruptible", may and bool(jobs.interruptible[job])),
         ):
             columns[name][job] = value
     wide = dataclasses.replace(

@@ -78,15 +78,20 @@ class Book:
         n = len(jobs)
         new: dict[str, Any] = {name: getattr(jobs, name) for name in jobs.columns()}
         new |= {"state": WAITING, "klass": -1, "started": -1, "end": -1, "finished": -1}
-        new |= {"arrived": hour, "least_h": least_hours(jobs, world), **moves}
+        new |= {"arrived": hour, "least_h": least_hours(jobs, world), **_of_pieces(jobs, moves)}
         out = {}
         for name, values in self.columns.items():
             more = np.broadcast_to(np.asarray(new[name], values.dtype), (n,))
             out[name] = np.concatenate([values, more])
         return Book(out)
 
-    def jobs(self, rows: Int64s, hour: int, hours: int) -> dict[str, NDArray[Any]]:
-        """Return the columns of `Jobs` for some rows, times counted from `hour`, cut at the end."""
+    def jobs(
+        self, rows: Int64s, hour: int, hours: int, site: NDArray[np.int32] | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """Return the columns of `Jobs` for some rows, times counted from `hour`, cut at the end.
+
+        Interruptible jobs that run stay at their site, where `site` is that of each class.
+        """
         columns = {name: self.columns[name][rows].copy() for name in Jobs.columns()}
         release, deadline = columns["release"] - hour, columns["deadline"] - hour
         columns["release"] = np.clip(release, 0, hours - 1)
@@ -95,6 +100,13 @@ class Book:
         gone = (columns["placed_class"] < 0) | (placed < 0) | (placed >= hours)
         columns["placed_class"] = np.where(gone, -1, columns["placed_class"])
         columns["placed_start"] = np.where(gone, -1, placed)
+        # One that is interrupted now takes its restart later, and must still be done in time.
+        cut = columns["interruptible"] & (self.columns["state"][rows] == RUNNING)
+        earlier = np.maximum(columns["deadline"] - columns["restart_h"], columns["release"] + 1)
+        columns["deadline"] = np.where(cut, earlier, columns["deadline"])
+        if site is not None:
+            here = site[self.columns["klass"][rows[cut]]].astype(np.int64)
+            columns["residency"][cut] = np.int64(1) << here
         return columns
 
     def running(self, rows: Int64s, hour: int) -> Running | None:
@@ -103,11 +115,15 @@ class Book:
         if not len(at):
             return None
         jobs = rows[at]
+        # Both the piece that it would break off and the one that would follow are long enough.
+        least, left = self.columns["least_piece_h"][jobs], self.columns["end"][jobs] - hour
+        short = hour - self.columns["started"][jobs] < least
+        short |= left + self.columns["restart_h"][jobs] < least
         return Running(
             id=at,
             klass=self.columns["klass"][jobs],
             hours_left=self.columns["end"][jobs] - hour,
-            movable=self.columns["movable"][jobs],
+            movable=self.columns["movable"][jobs] & ~(self.columns["interruptible"][jobs] & short),
             checkpoint_gb=self.columns["checkpoint_gb"][jobs],
             restart_h=self.columns["restart_h"][jobs],
             move_yuan=self.columns["move_yuan"][jobs],
@@ -141,6 +157,18 @@ class Book:
             message = f"{field}[{at}]: found {rows[at]}, needed a job number below {len(self)}"
             raise InvalidProblemError(message, field, at)
         return rows.astype(np.int64)
+
+
+def _of_pieces(jobs: Jobs, moves: dict[str, Any]) -> dict[str, Any]:
+    """Return what it takes to move jobs, those that may be interrupted by their own columns."""
+    cut = jobs.interruptible
+    own: dict[str, Any] = {
+        "movable": True,
+        "restart_h": jobs.restart_h,
+        "move_yuan": jobs.restart_yuan,
+    }
+    given = {**moves, **{name: np.where(cut, own[name], moves[name]) for name in own}}
+    return given if cut.any() else moves
 
 
 def least_hours(jobs: Jobs, world: Problem) -> NDArray[np.int32]:

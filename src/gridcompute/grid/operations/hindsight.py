@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import InvalidProblemError
+from ..plan.pieces import delay_yuan, resumed_yuan
 from ..planner.cost import dispatch_cost, load_of
 from ..planner.dispatch_lp import EnergyBlock
 from ..planner.pinned import WithoutPinned
@@ -128,7 +129,8 @@ def hourly_yuan(plan: Plan, hours: int) -> Floats:
     job = np.flatnonzero(plan.assignment >= 0)
     klass, start = plan.assignment[job], plan.start[job]
     wire = problem.corridors.price_yuan_per_gb[jobs.origin[job], problem.classes.site[klass]]
-    own = wire * jobs.data_gb[job] + jobs.delay_yuan_per_h[job] * (start - jobs.release[job])
+    own = wire * jobs.data_gb[job] + delay_yuan(problem, job, klass, start, plan.pieces)
+    own += resumed_yuan(problem, job, plan.pieces)
     moved = (jobs.placed_class[job] >= 0) & (
         (jobs.placed_class[job] != klass) | (jobs.placed_start[job] != start)
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..eligibility import hours_taken
 from ..planner.cost import load_of
 from ..planner.dispatch_lp import EnergyBlock, wasted_yuan_per_kwh
 from ..tables.load_limits import load_limits_yuan
@@ -42,7 +43,8 @@ def commit(window: Window, plan: Plan, book: Book, hour: int) -> dict[str, NDArr
     waits = np.zeros(len(rows), bool)
     waits[real] = book["state"][rows[real]] == WAITING
     at = np.flatnonzero(waits & (plan.assignment >= 0) & (plan.start == 0))
-    jobs, klass, hours = rows[at], plan.assignment[at], plan.hours[at]
+    jobs, klass = rows[at], plan.assignment[at]
+    hours = hours_taken(plan.problem.effective, at, klass)  # of a job in pieces, were it left alone
     book["state"][jobs] = RUNNING
     book["klass"][jobs], book["started"][jobs], book["end"][jobs] = klass, hour, hour + hours
     return {
@@ -74,7 +76,8 @@ def move(
         return empty, 0.0, 0.0
     jobs, site = window.rows[running.id[at]], world.classes.site
     goes = (klass[at] >= 0) & (start[at] == 0)
-    hours = plan.hours[running.id[at]]
+    hours = np.zeros(len(at), np.int32)
+    hours[goes] = hours_taken(plan.problem.effective, running.id[at[goes]], klass[at[goes]])
     data = 0.0
     for k, job in enumerate(jobs.tolist()):
         was = int(running.klass[at[k]])
@@ -83,7 +86,7 @@ def move(
             wire = world.corridors.price_yuan_per_gb[site[was], site[klass[at[k]]]]
             data += float(wire * running.checkpoint_gb[at[k]])
         else:
-            _stop(book, job, was, int(running.hours_left[at[k]]), world.stepped)
+            _stop(book, job, was, int(running.hours_left[at[k]]), hour, world.stepped)
     cost = float(running.move_yuan[at].sum())
     moved: dict[str, NDArray[Any]] = {
         "job": jobs,
@@ -94,7 +97,7 @@ def move(
     return moved, cost, data
 
 
-def _stop(book: Book, job: int, klass: int, left: int, world: Problem) -> None:
+def _stop(book: Book, job: int, klass: int, left: int, hour: int, world: Problem) -> None:
     """Let a running job wait: what it needs now is the rest of its work, from where it ran.
 
     `world` is in steps, as `left` is.
@@ -109,6 +112,8 @@ def _stop(book: Book, job: int, klass: int, left: int, world: Problem) -> None:
     book["work_h"][job] = (left + int(book["restart_h"][job])) * speed
     book["data_gb"][job] = book["checkpoint_gb"][job]
     book["state"][job], book["klass"][job] = WAITING, -1
+    if book["interruptible"][job]:  # its data stay where it ran, and its delay is paid for
+        book["residency"][job], book["release"][job] = np.int64(1) << site, hour
     quickest = classes.throughput[family].max()
     book["least_h"][job] = max(1, int(np.ceil(book["work_h"][job] / quickest - 1e-9)))
 
@@ -120,7 +125,7 @@ def power(plan: Plan, brought: dict[str, Floats]) -> Powered:
     """
     problem = plan.problem.effective
     energy = problem.energy
-    load = load_of(problem, plan.assignment, plan.start)
+    load = load_of(problem, plan.assignment, plan.start, plan.pieces)
     columns = {}
     for name, values in brought.items():
         column = getattr(energy, name).copy()

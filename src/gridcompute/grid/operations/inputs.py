@@ -143,14 +143,7 @@ def new_table(new_jobs: Any, world: Problem, hour: int) -> Jobs | None:
         needed = f"below {size}, the size of {where}"
         table.require(getattr(table, name) < size, name, needed)
     table.require(table.release >= hour, "release", f"hour {hour}, the operator's, or later")
-    require_whole(table)
     return table
-
-
-def require_whole(table: Jobs) -> None:
-    """Raise for the first job that an operator cannot run: it runs jobs whole."""
-    needed = "False for an operator: one that is movable may stop and go on"
-    table.require(~table.interruptible, "interruptible", needed)
 
 
 def _columns_of_jobs(new_jobs: Mapping[str, Any]) -> dict[str, Any]:

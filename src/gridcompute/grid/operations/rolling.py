@@ -26,7 +26,6 @@ from .inputs import (
     known,
     new_table,
     outlook,
-    require_whole,
     setting,
 )
 from .state import COSTS, HOURLY, State, first_state
@@ -151,6 +150,13 @@ class Rolling:
 
     Notes
     -----
+    An interruptible job is planned in pieces until it starts. From then on each hour decides
+    whether it goes on or breaks off: after its least piece, and where its deadline leaves room for
+    the restart. It goes on at its site, at the price and with the restart of its own columns; what
+    is left of its work is carried along. As with jobs that are moved, the hours of a restart that
+    the coming hour would cause are in the plans after it, not in the plan that decides on it. Jobs that ran when the operator began go by their row of
+    ``problem.running``.
+
     What starts in an hour is decided on what was known before it: `actual` says what the hour then
     brought, and changes the account, the battery and later hours, not the starts of its own.
     Nothing beyond the window is read.
@@ -200,7 +206,6 @@ class Rolling:
         if threads is not None:
             _checks.threads(threads)
         self._threads = threads
-        require_whole(problem.jobs)
         n = len(problem.jobs)
         given = {
             "movable": (movable, np.bool_),
@@ -218,7 +223,7 @@ class Rolling:
             table = problem.running
             book["state"][table.id] = RUNNING
             book["klass"][table.id], book["started"][table.id] = table.klass, 0
-            book["end"][table.id] = table.hours_left
+            book["end"][table.id], book["interruptible"][table.id] = table.hours_left, False
             for name in given:
                 book[name][table.id] = getattr(table, name)
         #: The problem of all hours, as it was given.

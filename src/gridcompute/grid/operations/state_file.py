@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import GridComputeError, InvalidProblemError
 from ...live import snapshot_file
-from ..plan.columns import Placement, Prices
+from ..plan.columns import Pieces, Placement, Prices
 from ..plan.ledger import Ledger
 from ..plan.ledger_entry import entry_of
 from ..tables.corridors import Corridors
@@ -38,8 +38,8 @@ __all__ = ["KIND", "read_state", "write_state"]
 
 KIND = "grid.Rolling"
 #: Of what is in the file; 1 had neither the step nor the start of its problem, and said no number;
-#: 2 had no limits of the sites' loads.
-FORMAT = 3
+#: 2 had no limits of the sites' loads, 3 no interruptible jobs.
+FORMAT = 4
 TABLES: dict[str, type[Columns]] = {
     "jobs": Jobs,
     "sites": Sites,
@@ -102,6 +102,9 @@ def write_state(
         if state.prices.placement is not None:
             arrays["placement.klass"] = state.prices.placement.klass
             arrays["placement.start"] = state.prices.placement.start
+            if state.prices.placement.pieces is not None:
+                for name in Pieces.columns():
+                    arrays[f"pieces.{name}"] = getattr(state.prices.placement.pieces, name)
     contiguous = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
     snapshot_file.write(path, meta, contiguous, kind=KIND)
 
@@ -180,7 +183,10 @@ def _state_of(meta: dict[str, Any], arrays: dict[str, Any], world: Problem) -> S
     if "prices.energy" in arrays:
         if "placement.klass" in arrays:
             klass, start = arrays["placement.klass"], arrays["placement.start"]
-            placement = Placement(klass=klass, start=start)
+            pieces = None
+            if "pieces.job" in arrays:
+                pieces = Pieces(**{name: arrays[f"pieces.{name}"] for name in Pieces.columns()})
+            placement = Placement(klass=klass, start=start, pieces=pieces)
         kept = {name: arrays[f"prices.{name}"] for name in Prices.columns()}
         prices = Prices(placement=placement, **kept)
     ledger = HourLedger(

@@ -83,7 +83,7 @@ def window_of(
     t, book = state.clock, state.book
     busy = (book["state"] == RUNNING) & (book["end"] > t)
     rows = np.flatnonzero(busy | (book.fits(t, t + hours) & (book["arrived"] <= t)))
-    columns = book.jobs(rows, t, hours)
+    columns = book.jobs(rows, t, hours, world.classes.site)
     numbers = rows
     if expected is not None and len(expected["gang"]):
         columns = {k: np.concatenate([v, expected[k]]) for k, v in columns.items()}

@@ -16,7 +16,7 @@ gives LB and a supergradient: use less supply.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from ..tables.column import Floats, Int32s
     from ..tables.problem import Problem
     from .dispatch_lp import EnergyBlock
+    from .work import Market
 
 __all__ = [
     "CouplingConstraints",
     "DualEvaluation",
-    "Market",
     "PriceVector",
     "RightHandSide",
     "RowPrices",
@@ -55,30 +55,6 @@ LEAST_TYPICAL = 1e-9
 #: Jobs of less work than this, hours, count as those that take an hour: a value over 1e-300 hours
 #: is no typical price.
 SHORT_H = 1e-3
-
-
-class Market(Protocol):
-    """Jobs that can be asked what they take at prices, as `LagrangianOracle` can."""
-
-    @property
-    def n_active(self) -> int:
-        """How many are asked, about."""
-
-    @property
-    def shapes(self) -> int:
-        """How many tables of prices they share."""
-
-    def price(
-        self,
-        capacity: Floats,
-        energy: Floats,
-        corridor: Floats,
-        quota: Floats,
-        klass: Int32s | None = None,
-        start: Int32s | None = None,
-        threads: int = 0,
-    ) -> dict[str, Any]:
-        """Return the cost of each job's cheapest choice, and what these take of the rows."""
 
 
 class PriceVector(NamedTuple):

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..tables.column import Floats
-    from .constraints import CouplingConstraints, Market, RightHandSide
+    from .constraints import CouplingConstraints, RightHandSide
     from .settings import SampledAscentOptions
+    from .work import Market
 
 __all__ = ["SAMPLED", "DualAscent", "Memory"]
 

@@ -8,7 +8,7 @@ ends a solve, never what a plan costs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -17,13 +17,37 @@ from .settings import STEPS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..tables.column import Floats, Int32s
     from ..tables.problem import Problem
-    from .constraints import Market
     from .dispatch_lp import EnergyBlock
 
-__all__ = ["Work"]
+__all__ = ["Market", "Work"]
 
 _Found = TypeVar("_Found")
+
+
+class Market(Protocol):
+    """Jobs that can be asked what they take at prices, as `LagrangianOracle` can."""
+
+    @property
+    def n_active(self) -> int:
+        """How many are asked, about."""
+
+    @property
+    def shapes(self) -> int:
+        """How many tables of prices they share."""
+
+    def price(
+        self,
+        capacity: Floats,
+        energy: Floats,
+        corridor: Floats,
+        quota: Floats,
+        klass: Int32s | None = None,
+        start: Int32s | None = None,
+        threads: int = 0,
+    ) -> dict[str, Any]:
+        """Return the cost of each job's cheapest choice, and what these take of the rows."""
 
 
 class Work:

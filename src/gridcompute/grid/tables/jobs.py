@@ -30,8 +30,8 @@ class Jobs(Table):
     """Jobs, one row each; a job runs whole, at one class, in consecutive hours, or not at all.
 
     An `interruptible` one may run in pieces with idle hours between them, all at one class, where
-    its data are. One that runs when the batch begins goes by its row of `Running` alone: if it is
-    movable, the next plan may stop it, and it goes on later or elsewhere with the work that is
+    its data are. One that runs when the batch begins goes by its row of `Running` first: pinned, it
+    is not interrupted; movable, it may stop, and go on later or elsewhere with the work that is
     left.
 
     Parameters

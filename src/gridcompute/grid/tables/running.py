@@ -24,7 +24,8 @@ class Running(Table):
     A running job occupies its class from hour 0 on. Pinned, it stays there to its end, whatever
     that costs. Movable, it may go elsewhere at a price: its checkpoint travels from the site where
     it runs, it does the work that is left at the speed of the new class, and it may be left out
-    like any other job, for its value.
+    like any other job, for its value. One that is interruptible may be cut as well, by the columns
+    of its row of `Jobs`; its first piece goes on where it runs if it begins in hour 0.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def running_as_jobs(
         "placed_class": np.where(pinned, -1, at),
         "placed_start": np.where(pinned, -1, 0),
         "migration_yuan": np.where(pinned, 0.0, running.move_yuan),
-        "interruptible": np.zeros(len(rows), bool),
+        "interruptible": jobs.interruptible[rows] & ~pinned,
     }
     changed = {}
     for name, values in new.items():

@@ -1,0 +1,118 @@
+"""An operator of interruptible jobs: each hour goes on with them or breaks off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from gridcompute import grid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOURS = 10
+TARIFF = np.array([1.0, 1.0, 9.0, 9.0, 1.0, 9.0, 1.0, 9.0, 9.0, 9.0])
+
+
+def world(**jobs: Any) -> grid.Problem:
+    """One site, power at 1 or 9 yuan, and a job of four hours that may be interrupted."""
+    columns: dict[str, Any] = {
+        "gang": [2],
+        "work_h": [4.0],
+        "origin": [0],
+        "deadline": [HOURS],
+        "value_yuan": [500.0],
+        "interruptible": True,
+    }
+    return grid.Problem(
+        jobs=grid.Jobs(**(columns | jobs)),
+        sites=grid.Sites(name=np.array(["s"])),
+        classes=grid.Classes(
+            site=[0],
+            capacity=np.full((1, HOURS), 2),
+            memory_gb=[80.0],
+            power_kw=[1.0],
+            throughput=[[1.0]],
+        ),
+        hours=HOURS,
+        energy=grid.Energy(
+            direct_kwh=np.zeros((0, 1, HOURS)),
+            direct_yuan_per_kwh=np.zeros((0, 1)),
+            bundled_kwh=0.0,
+            bundled_yuan_per_kwh=0.0,
+            tariff_yuan_per_kwh=TARIFF[None],
+            battery_kwh=[0.0],
+            battery_kw=[0.0],
+        ),
+        corridors=grid.Corridors(
+            delay_ms=np.zeros((1, 1)),
+            bandwidth_gb=np.full((1, 1, HOURS), np.inf),
+            price_yuan_per_gb=np.zeros((1, 1)),
+        ),
+        quotas=grid.Quotas.unlimited(1),
+    )
+
+
+def run(problem: grid.Problem, hours: int = HOURS) -> tuple[grid.Rolling, list[float]]:
+    """The operator after some hours, and the load of each."""
+    op = grid.Rolling(problem, horizon_h=HOURS, gap=0.0)
+    for _ in range(hours):
+        assert op.step().plan.verify().valid
+    return op, op.history["load_kwh"].tolist()
+
+
+def test_a_job_breaks_off_in_dear_hours_and_goes_on_with_what_is_left() -> None:
+    """If this fails, work is lost or done twice, or the dear hours are paid for."""
+    op, load = run(world())
+    assert load == [2.0, 2.0, 0.0, 0.0, 2.0, 0.0, 2.0, 0.0, 0.0, 0.0]
+    assert op.history["moved"].tolist() == [0, 0, 1, 0, 0, 1, 0, 0, 0, 0]
+    assert op.cost_yuan == pytest.approx(8.0)
+    assert not len(op.lost)
+    assert not len(op.running)
+
+
+def test_restarts_take_hours_and_money() -> None:
+    """If this fails, an operator breaks off where going on is cheaper."""
+    op, load = run(world(restart_h=1, restart_yuan=3.0))
+    breaks = op.history["moved"].sum()
+    assert breaks >= 1
+    assert sum(load) == 2 * (4 + breaks)
+    assert op.history["moves"].sum() == 3.0 * breaks
+    whole, _ = run(world(restart_yuan=100.0))
+    assert whole.history["moved"].sum() == 0
+    assert whole.cost_yuan == pytest.approx(40.0)
+
+
+def test_a_piece_is_as_long_as_it_must_be_and_the_deadline_is_kept() -> None:
+    """If this fails, a job is interrupted before its least piece, or lost for want of hours."""
+    _, load = run(world(least_piece_h=3))
+    runs = "".join("1" if kwh else "0" for kwh in load).strip("0")
+    assert set(runs) == {"1"}, load
+    op, load = run(world(deadline=[5]))
+    assert sum(load[:5]) == 8.0
+    assert not len(op.lost)
+
+
+def test_a_restored_operator_goes_on_with_the_same_pieces(tmp_path: Path) -> None:
+    """If this fails, what is left of an interrupted job is not in its snapshot."""
+    for hours in (1, 3, 5):
+        op, _ = run(world(restart_yuan=1.0), hours)
+        op.snapshot(tmp_path / "op")
+        again = grid.Rolling.restore(tmp_path / "op")
+        for _ in range(hours, HOURS):
+            op.step(), again.step()
+        assert again.history["load_kwh"].tolist() == op.history["load_kwh"].tolist()
+        assert again.cost_yuan == op.cost_yuan
+
+
+def test_a_job_that_arrives_may_be_interrupted_too() -> None:
+    """If this fails, jobs of `new_jobs` are whole whatever their columns say."""
+    problem = world(value_yuan=[0.0])
+    op = grid.Rolling(problem, horizon_h=HOURS, gap=0.0)
+    new = {"gang": [2], "work_h": [3.0], "origin": [0], "release": [0], "deadline": [HOURS]}
+    op.step(new_jobs={**new, "value_yuan": [500.0], "interruptible": [True]})
+    for _ in range(HOURS - 1):
+        op.step()
+    assert op.history["energy"].sum() == pytest.approx(2 * 3)
