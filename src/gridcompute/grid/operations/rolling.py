@@ -150,11 +150,12 @@ class Rolling:
 
     Notes
     -----
-    An interruptible job is planned in pieces until it starts. From then on each hour decides
-    whether it goes on or breaks off: after its least piece, and where its deadline leaves room for
-    the restart. It goes on at its site, at the price and with the restart of its own columns; what
-    is left of its work is carried along. As with jobs that are moved, the hours of a restart that
-    the coming hour would cause are in the plans after it, not in the plan that decides on it. Jobs that ran when the operator began go by their row of
+    An interruptible job is planned in pieces until it starts, and from then on with the pieces that
+    may follow. Each hour decides whether it goes on or breaks off: after its least piece, and where
+    its deadline leaves room for the restart. It goes on at its site, at the price and with the
+    restart of its own columns; what is left of its work is carried along. As with jobs that are
+    moved, the hours of a restart that an hour causes are in the plans after it, not in the plan
+    that decides on it. Jobs that ran when the operator began go by their row of
     ``problem.running``.
 
     What starts in an hour is decided on what was known before it: `actual` says what the hour then
