@@ -112,19 +112,22 @@ endef
 $(foreach folder,$(FOLDERS),$(eval $(call unit_rule,$(folder))))
 FORCE:
 
+# TSan finds what several threads do to one another. No native test starts any in these folders, whose units it leaves out.
+ALONE := $(filter csrc-gridcompute-live% csrc-gridcompute-packing% csrc-tests-live% csrc-tests-packing%,$(UNITS))
+
 define native_rule
 build/native-$(1)/%.o: build/units/%.cpp
 	@mkdir -p $$(@D)
 	$$(CXX) $(WARN) -MMD $(2) -c $$< -o $$@
-build/native-$(1)/run: $$(patsubst %,build/native-$(1)/%.o,$(UNITS))
+build/native-$(1)/run: $$(patsubst %,build/native-$(1)/%.o,$(4))
 	$$(CXX) $(2) $$^ -o $$@ -lpthread
 native-$(1): build/native-$(1)/run
 	@! ldd $$< | grep -i python # the proof that the core needs none
 	$(3) build/native-$(1)/run $(ONLY)
--include $$(patsubst %,build/native-$(1)/%.d,$(UNITS))
+-include $$(patsubst %,build/native-$(1)/%.d,$(4))
 endef
-$(eval $(call native_rule,asan,-O1 -g1 -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer,))
-$(eval $(call native_rule,tsan,-O1 -g1 -fsanitize=thread,setarch -R))
+$(eval $(call native_rule,asan,-O1 -g1 -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer,,$(UNITS)))
+$(eval $(call native_rule,tsan,-O1 -g1 -fsanitize=thread,setarch -R,$(filter-out $(ALONE),$(UNITS))))
 native: native-asan native-tsan ## the native tests under ASan, UBSan and TSan (ONLY=name for one)
 
 # The extension built in two other ways, each in a folder of its own, and some of its tests on it: by g++ for a named CPU

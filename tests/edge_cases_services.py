@@ -337,7 +337,10 @@ def gang_matcher_cases() -> Iterator[Case]:
 
 def grid_cases() -> Iterator[Case]:
     """Worlds nobody would think of, stopped in every way."""
-    for end, number in itertools.product(endings(), range(15)):
+    whole = {"no limit", "hook looks on"}  # solved to the end, as "whole" is: a few are enough
+    for end, number in itertools.product(endings(), range(16)):
+        if end.name in whole and number >= 4:
+            continue
         name = f"world {number}"
 
         def case(end: Ending = end, number: int = number, name: str = name) -> None:

@@ -71,14 +71,14 @@ def test_real_day_on_a_small_trace(real_day, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("trace", "jobs"),
     [
-        ("philly", "400"),
-        pytest.param("pai", "1000", marks=pytest.mark.slow),
-        pytest.param("gavel", "400", marks=pytest.mark.slow),
+        ("philly", "200"),
+        pytest.param("pai", "500", marks=pytest.mark.slow),
+        pytest.param("gavel", "200", marks=pytest.mark.slow),
     ],
 )
 def test_real_day(real_day, tmp_path, capsys, trace, jobs):
     """If this fails, the platform no longer runs on published traces and a real grid's hours."""
-    out = ran(real_day, capsys, tmp_path, "--trace", trace, "--jobs", jobs, "--gap", "0.05")
+    out = ran(real_day, capsys, tmp_path, "--trace", trace, "--jobs", jobs, "--gap", "0.1")
     assert f"{int(jobs):,} jobs, " in out
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from effort import examples
 from gridcompute import Matcher, fair
 from live_machine import PICK, LiveWorld, machine
 
@@ -304,7 +305,7 @@ class RankedGangs(GangWorld):
         super().update(pick, job | {"q": 0})
 
 
-TestGangWorld = machine(GangWorld, 50, 20)
-TestTypedGangs = machine(TypedGangs, 50, 20)
-TestPlainGangs = machine(PlainGangs, 30, 20)
-TestRankedGangs = machine(RankedGangs, 30, 20)
+TestGangWorld = machine(GangWorld, examples(25, 200), 20)
+TestTypedGangs = machine(TypedGangs, examples(25, 200), 20)
+TestPlainGangs = machine(PlainGangs, examples(20, 100), 20)
+TestRankedGangs = machine(RankedGangs, examples(20, 100), 20)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from gridcompute import grid
 from step_cases import in_steps
 
@@ -93,7 +94,7 @@ def hour(op: grid.Rolling, day: dict[str, Any], t: int) -> grid.Step:
 
 
 @pytest.mark.slow
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=examples(4, 30), deadline=None)
 @given(days())
 def test_what_is_committed_is_never_taken_back(day: dict[str, Any]) -> None:
     """If this fails, a job starts twice, is moved though it is pinned, or ends before its time."""
@@ -103,8 +104,9 @@ def test_what_is_committed_is_never_taken_back(day: dict[str, Any]) -> None:
     kinds, taken = problem.classes.accelerator, {}
     for t in range(HOURS):
         step = hour(op, day, t)
-        certificate = step.plan.verify()
-        assert certificate.valid, (day["seed"], t, str(certificate))
+        if t in (0, HOURS // 2, HOURS - 1):  # verifying takes three times as long as planning
+            certificate = step.plan.verify()
+            assert certificate.valid, (day["seed"], t, str(certificate))
         for job, klass, hours in zip(
             *(step.commit[k].tolist() for k in ("job", "klass", "hours")), strict=True
         ):
@@ -180,7 +182,7 @@ def test_energy_and_ledger_add_up_over_the_hours(day: dict[str, Any], hours: int
         assert carried == pytest.approx(until, abs=1e-6)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=examples(3, 20), deadline=None)
 @given(days(), st.integers(0, HOURS - 1))
 def test_an_operator_restored_from_any_hour_goes_on_with_the_same_bytes(
     day: dict[str, Any], at: int

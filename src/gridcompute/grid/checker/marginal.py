@@ -2,13 +2,16 @@
 
 The least cost of serving a load is convex in each limit. So what a scope's prices say is recomputed
 by two more linear programs, one kWh asked less and more; and what a battery's price says lies
-between what one kWh (or kW) more saves and what one less costs. A program covers the sites that the
-mandate pools, no others: at a fixed load nothing else links sites.
+between what one kWh (or kW) more saves and what one less costs. By convexity the second is at least
+the first, so that a price no higher than the first needs no program for the second. A program
+covers the sites that the mandate pools, no others: at a fixed load nothing else links sites.
 """
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,7 +20,7 @@ from .energy_lp import EnergyProgram
 from .rules import scopes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ..tables.column import Bools, Floats
     from ..tables.energy import Energy
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from ..tables.sites import Sites
 
-__all__ = ["mandate_prices", "storage_limits"]
+__all__ = ["groups_of", "mandate_prices", "storage_limits"]
 
 #: kWh asked less and more, and kWh or kW of a battery less and more.
 STEP = 1.0
@@ -41,37 +44,57 @@ class Part(NamedTuple):
     direct_rule: DirectRule
 
 
-def mandate_prices(problem: Problem, load: Floats) -> Floats:
+class Group(NamedTuple):
+    """Sites that share a row of the mandate, and what serving their load costs."""
+
+    sites: Bools
+    part: Any  # a `Part`, which a program reads as it does a problem
+    served: Floats
+    yuan: float
+
+
+def groups_of(problem: Problem, load: Floats) -> list[Group]:
+    """Return the sites that each scope pools, in the scopes' order, and each other site alone."""
+    found = []
+    for sites in _groups(problem):
+        part, own = _part(problem, sites), load[sites]
+        found.append(Group(sites, part, own, EnergyProgram(part, own, own).value()))
+    return found
+
+
+def mandate_prices(problem: Problem, groups: list[Group]) -> Floats:
     """Return left and right derivative of the cost by the green energy asked for, (n_scopes, 2)."""
-    rows = scopes(problem)
-    out = np.zeros((len(rows.member), 2))
-    for q, member in enumerate(rows.member):
-        part, own = _part(problem, member), load[member]
-        here = EnergyProgram(part, own, own).value()
+    out = np.zeros((len(scopes(problem).member), 2))
+    for q, (_, part, own, here) in enumerate(groups[: len(out)]):
         for side, step in enumerate((-STEP, STEP)):
             other = EnergyProgram(part, own, own, asked_more_kwh=step).value()
             out[q, side] = max((other - here) / step, 0.0)
     return out
 
 
-def storage_limits(problem: Problem, load: Floats) -> Iterator[tuple[int, int, float, float]]:
-    """Yield site, 0 for size or 1 for power, and the least and most its price can be, yuan."""
-    for group in _groups(problem):
-        part, own = _part(problem, group), load[group]
-        here = EnergyProgram(part, own, own).value()
-        for i, site in enumerate(np.flatnonzero(group).tolist()):
-            if not (part.energy.battery_kwh[i] > 0 and part.energy.battery_kw[i] > 0):
+def storage_limits(groups: list[Group]) -> Iterator[tuple[int, int, float, Callable[[], float]]]:
+    """Yield site, 0 for size or 1 for power, the least its price can be, and what tells the most.
+
+    A call of the last solves a program, in yuan as well.
+    """
+    for group in groups:
+        energy = group.part.energy
+        for i, site in enumerate(np.flatnonzero(group.sites).tolist()):
+            if not (energy.battery_kwh[i] > 0 and energy.battery_kw[i] > 0):
                 continue  # nothing to store in: a first kWh is no kWh more
             for k, name in enumerate(("battery_kwh", "battery_kw")):
-                size = float(getattr(problem.energy, name)[site])
-                less = min(STEP, size)
-                more = EnergyProgram(_resized(part, i, name, STEP), own, own).value()
-                kept = part.energy.green_start_kwh[i] + part.energy.grey_start_kwh[i]
-                most = np.inf
-                if k == 1 or kept <= size - less:
-                    smaller = EnergyProgram(_resized(part, i, name, -less), own, own).value()
-                    most = (smaller - here) / less
-                yield site, k, (here - more) / STEP, most
+                saved = group.yuan - _resized(group, i, name, STEP)
+                yield site, k, saved / STEP, functools.partial(_most, group, i, name)
+
+
+def _most(group: Group, site: int, name: str) -> float:
+    """What one kWh (or kW) less costs; inf where the store must not shrink so far."""
+    energy = group.part.energy
+    size = float(getattr(energy, name)[site])
+    less, kept = min(STEP, size), energy.green_start_kwh[site] + energy.grey_start_kwh[site]
+    if name == "battery_kwh" and kept > size - less:
+        return np.inf
+    return (_resized(group, site, name, -less) - group.yuan) / less
 
 
 def _groups(problem: Problem) -> Iterator[Bools]:
@@ -103,8 +126,11 @@ def _sliced(table: Sites | Energy, here: Bools) -> dict[str, Any]:
     }
 
 
-def _resized(part: Any, site: int, name: str, by: float) -> Any:
-    """Return the part with a larger or smaller battery at one site."""
-    values = getattr(part.energy, name).copy()
+def _resized(group: Group, site: int, name: str, by: float) -> float:
+    """Return what serving the load costs with a larger or smaller battery at one site."""
+    values = getattr(group.part.energy, name).copy()
     values[site] = max(values[site] + by, 0.0)
-    return part._replace(energy=part.energy.replace(**{name: values}))
+    energy = copy.copy(group.part.energy)  # one number differs: all others have been checked
+    object.__setattr__(energy, name, values)
+    part: Any = group.part._replace(energy=energy)
+    return EnergyProgram(part, group.served, group.served).value()

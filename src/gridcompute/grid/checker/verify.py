@@ -16,7 +16,7 @@ import numpy as np
 from ..._certificate import Certificate
 from ..._gap import relative_gap
 from .bound import proof
-from .marginal import mandate_prices, storage_limits
+from .marginal import groups_of, mandate_prices, storage_limits
 from .pieces import Stretches, faulty_pieces, stretches
 from .rules import (
     by_hour,
@@ -638,18 +638,22 @@ def _prices(plan: PlanData) -> Iterator[Fault]:
     load, prices = _load(plan), plan.prices
     absolute, relative, part = PRICE_TOLERANCE
     absolute += part * max(1.0, float(load.max())) * largest_price(plan.problem)
-    needed = mandate_prices(plan.problem, load)
+    groups = groups_of(plan.problem, load)
+    needed = mandate_prices(plan.problem, groups)
     for q, (found, right) in enumerate(zip(prices.mandate, needed, strict=True)):
         for k, side in enumerate(("left", "right")):
             if not abs(found[k] - right[k]) <= absolute + relative * abs(right[k]):
                 yield Fault("PriceMismatch", f"mandate, scope {q}, {side}", found[k], right[k])
                 return
-    for site, k, least, most in storage_limits(plan.problem, load):
+    for site, k, least, most in storage_limits(groups):
         price = float(prices.storage[site, k])
         slack = absolute + relative * max(abs(price), abs(least))
-        if not least - slack <= price <= most + slack:
+        if abs(price - least) <= slack:
+            continue
+        needs = least if not price > least else most()
+        if price < least or not price <= needs + slack:
             where = f"battery {('size', 'power')[k]} of site {site}"
-            yield Fault("PriceMismatch", where, price, least if price < least else most)
+            yield Fault("PriceMismatch", where, price, needs)
             return
 
 

@@ -148,8 +148,7 @@ class Columns(Frozen):
     @classmethod
     def columns(cls) -> dict[str, Column]:
         """Each column's name and what it holds."""
-        fields = dataclasses.fields(cls)
-        return {f.name: f.metadata["column"] for f in fields if "column" in f.metadata}
+        return dict(_columns_of(cls))
 
     def __repr__(self) -> str:
         """The shapes of the columns, not their values."""
@@ -220,6 +219,26 @@ class Columns(Frozen):
         self.require(spec.fits(array), name, spec.needs())
 
 
+#: Columns by class, found once: a problem asks for them a hundred times.
+_COLUMNS: dict[type, dict[str, Column]] = {}
+_LIMITED: dict[type, dict[str, Column]] = {}
+
+
+def _columns_of(cls: Any) -> dict[str, Column]:
+    """Return the columns of a class."""
+    if cls not in _COLUMNS:
+        fields = dataclasses.fields(cls)
+        _COLUMNS[cls] = {f.name: f.metadata["column"] for f in fields if "column" in f.metadata}
+    return _COLUMNS[cls]
+
+
+def _limited_columns_of(cls: Any) -> dict[str, Column]:
+    """Return the same with the limits of their units."""
+    if cls not in _LIMITED:
+        _LIMITED[cls] = {name: spec.limited() for name, spec in _columns_of(cls).items()}
+    return _LIMITED[cls]
+
+
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Table(Columns, Tabular):
     """Columns that share one dimension, the table's rows; in and out as Arrow.
@@ -233,7 +252,7 @@ class Table(Columns, Tabular):
     @classmethod
     def columns(cls) -> dict[str, Column]:
         """Each column's name and what it holds, within `gridcompute.grid.LIMITS`."""
-        return {name: spec.limited() for name, spec in super().columns().items()}
+        return dict(_limited_columns_of(cls))
 
     def __len__(self) -> int:
         """The number of rows."""

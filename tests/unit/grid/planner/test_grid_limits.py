@@ -250,7 +250,7 @@ def test_hooks_that_stop_or_raise_at_any_stage(
     """If this fails, a stop between two stages loses the plan, or leaves a thread behind.
 
     One world is planned as large ones are, by prices and dives, the other as one integer program.
-    Slow: each case solves its world to the end and again twice for each stop, some tens of times.
+    Slow: each case solves its world to the end and again for each stop, some ten times.
     """
     if not whole:
         monkeypatch.setattr(exact, "MOST_RELAXED", 0)
@@ -268,6 +268,8 @@ def test_hooks_that_stop_or_raise_at_any_stage(
         found = gc.match(problem, progress=lambda _, n=at, c=count: next(c) >= n, **options)
         assert found.verify().valid, f"stopped at call {at}: {found.verify()}"
         assert found.objective_yuan <= at_once * (1 + 1e-9), at
+        if at not in (0, calls // 2, max(firsts.values())):
+            continue  # an error leaves a stage as a stop does
         count = iter(range(10**9))
 
         def hook(_: object, n: int = at, c: Any = count) -> None:
@@ -328,12 +330,12 @@ def test_ctrl_c_ends_a_match_and_nothing_else(after: float, threads: int) -> Non
 
 
 @pytest.mark.parametrize("seed", [0, 2])
-def test_four_hundred_jobs_have_a_plan_before_the_first_careful_dive(seed: int) -> None:
+def test_hundreds_of_jobs_have_a_plan_before_the_first_careful_dive(seed: int) -> None:
     """If this fails, a few hundred jobs have a gap of 60 % until seconds have gone by.
 
     Nine tenths of the time went into dispatches that nobody needed, before the first exchange.
     """
-    problem = grid.east_west(n_jobs=400, seed=seed)
+    problem = grid.east_west(n_jobs=250, seed=seed)
     # With less sun and wind every job costs something, so that a gap is of more than a few of them.
     scarce = problem.energy.replace(direct_kwh=0.1 * problem.energy.direct_kwh)
     problem = problem.replace(energy=scarce)
