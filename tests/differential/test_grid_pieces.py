@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -51,12 +53,20 @@ def test_no_bound_is_above_the_best_plan_in_pieces(seed: int) -> None:
     assert found.bound_yuan <= best + 2e-6 * size, shown
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_a_small_plan_in_pieces_is_the_best_there_is(seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "forbidden"), [*((s, False) for s in range(12)), (2, True), (5, True)]
+)
+def test_a_small_plan_in_pieces_is_the_best_there_is(seed: int, *, forbidden: bool) -> None:
     """If this fails, a plan costs more than an integer program over all cuts finds."""
     problem = cut_day(seed)
+    if forbidden:
+        hard = dataclasses.replace(problem.mandate, shortfall="forbidden", share=0.8)
+        problem = problem.replace(mandate=hard)
     best = optimum(problem)
-    assert best is not None
+    if best is None:
+        with pytest.raises(gc.InfeasibleError):
+            gc.match(problem)
+        return
     plan = gc.match(problem)
     found, size = plan.verify(), max(1.0, abs(best))
     shown = f"seed {seed}: {plan}, bound {plan.bound_yuan}, best {best}, {found}"

@@ -26,6 +26,7 @@ from .cost import dispatch_cost, jobs_cost
 from .cut_market import cuts_of
 from .dual_ascent import SAMPLED, DualAscent
 from .exact import SAME, reduced_costs
+from .hard_mandate import slack_kwh
 from .integer_program import IntegerProgram
 from .options import Options, open_options
 from .settings import (
@@ -145,6 +146,9 @@ class _CutSearch:
         load = self._room(klass, start, pieces).load_kwh
         dispatch = self._state.rows.block.serve(load).dispatch
         yuan = jobs_cost(self._problem, klass, start, pieces)
+        if self._problem.mandate.shortfall == "forbidden":
+            over = dispatch.missing_kwh > slack_kwh(self._problem, load)
+            yuan += np.inf if over.any() else 0.0
         return Placed(klass, start, busy, yuan + dispatch_cost(self._problem, dispatch))
 
     def _room(self, klass: Int32s, start: Int32s, pieces: Pieces | None) -> Room:
