@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import InvalidProblemError
 from .column import Bools, Floats, Int32s, Int64s, Strings, Table, column
+from .frozen import sealed
 from .limits import MOST_PUE, MOST_SITES, labels_of
 
 __all__ = ["Classes", "Sites"]
@@ -116,7 +117,7 @@ class Sites(Table):
         """Which sites have a minimum load or a limit of its change, (n_sites,)."""
         least = self.minimum_load_kw.reshape(len(self), -1)
         limited = (least > 0).any(axis=1) | np.isfinite(self.ramp_up_kw)
-        return np.asarray(limited | np.isfinite(self.ramp_down_kw))
+        return sealed(limited | np.isfinite(self.ramp_down_kw))
 
     def check(self) -> None:
         """Few enough for a residency mask, each name used once, labels named where names are."""
