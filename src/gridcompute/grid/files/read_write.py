@@ -324,13 +324,13 @@ def read_plan(folder: str | Path) -> Plan:
     shapes: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
         name: (np.int32, (len(problem.jobs),)) for name in ("assignment", "start")
     }
-    shapes[BUSY] = (np.bool_, (len(problem.jobs), problem.hours))
     optional = [BUSY]
     for part, kind in PARTS.items():
         for name, spec in kind.columns().items():
             shapes[f"{part}.{name}"] = (spec.dtype, tuple(sizes[d] for d in spec.dims))
             if kind.__dataclass_fields__[name].default is not dataclasses.MISSING:
                 optional.append(f"{part}.{name}")
+    shapes[BUSY] = (np.bool_, (len(problem.jobs), problem.hours))
     path = folder / ARRAYS_FILE
     arrays = read_arrays(path, shapes, optional)
     cut = BUSY in arrays
