@@ -3,8 +3,8 @@
     python examples/mandate_rules.py [--jobs 20000] [--seed 1] [--renewables 0.5]
 
 A calm day: sun, wind and water of the sites' own are half of what the scenario has. It was chosen
-after looking at results: with all of it the mandate binds at Chongqing and Guian alone, since the
-other new sites have more green power than they can draw, and the rules hardly differ.
+after looking at results: with all of it the mandate binds at three sites of seven, since the others
+have more green power than they can draw in nearly all hours, and the rules hardly differ.
 
 The rows of the table: no rule; 80 % by volume with certificates, per site; 80 % hourly, pooled by
 operator; 80 % hourly, per site; and 90 % by volume and hourly, pooled. For the sites held to the

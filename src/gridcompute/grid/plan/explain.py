@@ -26,7 +26,7 @@ PINNED = "Pinned"
 
 #: What the price of an option is made of, in the order printed.
 PARTS = {
-    "energy": "its energy, without the mandate",
+    "energy": "its energy, without the mandate; what it does for limits of load is in it",
     "mandate": "what the green mandate asks for its load, or brings in for using green power",
     "capacity": "what its accelerator-hours are worth to others",
     "transfer": "moving its data",
