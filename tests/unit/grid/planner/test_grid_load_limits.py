@@ -14,6 +14,7 @@ from gridcompute.grid.checker.bound import energy_bound
 from gridcompute.grid.checker.energy_lp import EnergyProgram
 from gridcompute.grid.planner.cost import dispatch_cost
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
+from malformed import sound
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,15 +128,15 @@ def test_a_forged_cost_of_the_limits_is_found() -> None:
 
 def test_jobs_go_where_a_site_must_draw_power() -> None:
     """If this fails, what a minimum load costs does not reach the jobs' choice."""
-    plain = grid.east_west(n_jobs=N_JOBS, seed=0)
-    used = gc.match(plain, gap=0.05, time_limit=1).dispatch.load_kwh.sum(axis=1)
-    poor = int(np.argmin(used - plain.energy.base_load_kwh.sum(axis=1)))
-    least = np.zeros(12)
-    least[poor] = 0.5 * plain.most_load_kwh[poor].min()
-    sites = plain.sites.replace(minimum_load_kw=least, load_limit_yuan_per_kwh=50.0)
-    held = gc.match(plain.replace(sites=sites), gap=0.05, time_limit=1)
+    plain = sound().replace(mandate=grid.Mandate(share=0.0))
+    free = gc.match(plain).dispatch.load_kwh
+    assert free[1].min() < 0.3, "the South is idle in some hour where it may be"
+    sites = plain.sites.replace(minimum_load_kw=np.array([0.0, 0.4]), load_limit_yuan_per_kwh=5.0)
+    held = gc.match(plain.replace(sites=sites))
     assert held.verify().valid
-    assert held.dispatch.load_kwh.sum(axis=1)[poor] > used[poor] + 1
+    assert held.status == "optimal"
+    np.testing.assert_allclose(held.dispatch.load_kwh[1].min(), 0.4)
+    assert held.costs["load_limits"] < 1e-9
 
 
 def test_steps_of_a_quarter_of_an_hour_have_limits_in_kw() -> None:
