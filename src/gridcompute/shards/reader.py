@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from .. import _core
+from .._interrupts import interrupts_shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,13 +62,15 @@ class ShardReader:
         pool = ThreadPoolExecutor(readers, "gridcompute-read")
         try:
             for k in shards:
-                while missing and len(ahead) < readers:
-                    ahead.append(pool.submit(self._source.read, missing.popleft(), self._inner))
-                part = self._kept.get(k)
-                if part is None:
-                    part = self._await(k, ahead.popleft())
-                    if missing:
+                with interrupts_shown():
+                    while missing and len(ahead) < readers:
                         ahead.append(pool.submit(self._source.read, missing.popleft(), self._inner))
+                    part = self._kept.get(k)
+                    if part is None:
+                        part = self._await(k, ahead.popleft())
+                        if missing:
+                            shard = missing.popleft()
+                            ahead.append(pool.submit(self._source.read, shard, self._inner))
                 yield k, part
                 del part
         finally:

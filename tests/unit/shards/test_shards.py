@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import functools
 import math
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -295,3 +296,24 @@ def test_a_source_says_what_does_not_fit() -> None:
 
     with pytest.raises(RuntimeError, match="no such day"):
         gc.transport(source(broken), [2, 2])
+
+
+def test_an_interrupt_while_a_shard_is_awaited_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, Ctrl-C at a bad moment ends in "RuntimeError: release unlocked lock".
+
+    CPython's Condition.wait raises that where an interrupt comes while it takes its lock again.
+    """
+
+    def interrupted(_: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("release unlocked lock")
+
+    columns, terms, capacity = make(300, 4, 1)
+    source = gc.shards.generated(
+        300, lambda a, b: {k: v[a:b] for k, v in columns.items()}, terms=terms
+    )
+    monkeypatch.setattr(Future, "result", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        gc.transport(source, capacity)

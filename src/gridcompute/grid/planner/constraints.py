@@ -15,12 +15,14 @@ gives LB and a supergradient: use less supply.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import functools
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from ... import _core
+from ..._interrupts import interrupts_shown
 from .dispatch_lp import ROUNDING
 from .work import Work
 
@@ -55,6 +57,11 @@ LEAST_TYPICAL = 1e-9
 #: Jobs of less work than this, hours, count as those that take an hour: a value over 1e-300 hours
 #: is no typical price.
 SHORT_H = 1e-3
+
+
+def _awaited(asked: Future[_Found]) -> _Found:
+    with interrupts_shown():
+        return asked.result()
 
 
 class PriceVector(NamedTuple):
@@ -276,11 +283,13 @@ class CouplingConstraints:
         self.work.asking()
         if self._beside is not None:
             try:
-                return self.work.asked(self._beside.submit(ask, *args).result)
+                with interrupts_shown():
+                    found = self._beside.submit(ask, *args)
+                return self.work.asked(functools.partial(_awaited, found))
             except RuntimeError:  # the system has no thread to spare, or Python is leaving
                 self._beside = None
-        found = ask(*args)
-        return self.work.asked(lambda: found)
+        at_once = ask(*args)
+        return self.work.asked(lambda: at_once)
 
     def slope(self, use: Floats, y: Floats, supply: RightHandSide, served_kwh: Floats) -> Floats:
         """What jobs take at prices `y` less what the rows offer, `served_kwh` of energy with it."""
