@@ -46,6 +46,8 @@ def test_no_prices_prove_more_than_a_plan_costs(
         + 0.1 * size * rng.random((12, 12, 24)) * (1 - np.eye(12))[:, :, None],
         quota=best.quota
         + size * rng.random(20) * np.isfinite(plan.problem.quotas.upper_accelerator_h),
+        gang=size * rng.random((3, *sparse.shape)) * sparse,
+        gang_size=rng.integers(1, 9, 3).astype(np.int32),  # of whatever size: rows of any are true
     )
     assert lower_bound(plan.problem, prices) <= plan.objective_yuan * (1 + 1e-9)
 

@@ -223,6 +223,7 @@ def _evaluated(
             mandate=block.mandate_interval(load),
             storage=supplied.storage_yuan,
             gang=found.gang,
+            gang_size=np.array(problem.gang_levels, np.int32),
         ),
         objective_yuan=cost,
         bound_yuan=bound,

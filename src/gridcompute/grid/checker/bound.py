@@ -8,8 +8,8 @@ least
             - alpha . K - sum_g beta_g . (K // g) - gamma . BW - nu+ . U + nu- . L + E(pi),
 
 The sum of nu is over the quotas that count the option: its tenant's, those above, those of the
-accelerator. g = 2, 4, 8, ...: K accelerators are at most K // g gangs of g, and a job of k has
-k // g of them.
+accelerator. For each size g that the prices name K accelerators are at most K // g gangs of g,
+and a job of k has k // g of them: that is so for any g, so the sizes need no check of their own.
 E(pi) is the least of (energy cost - pi . (load - base load)) over all dispatches, mandate
 included. E is bounded from below by weak duality, with the duals of a linear program but not with
 its trust: any vector of multipliers, right or wrong, gives a valid number because every variable
@@ -26,7 +26,7 @@ import numpy as np
 
 from .energy_lp import ROUNDING, EnergyProgram
 from .pieces import Priced, cheapest_in_pieces
-from .rules import direct_yuan_per_kwh, kwh_by_class, most_load_kwh, quota_tree
+from .rules import direct_yuan_per_kwh, gang_prices, kwh_by_class, most_load_kwh, quota_tree
 from .running import fixed, plain
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def proof(problem: Problem, prices: Prices) -> Proof:
         (gamma, problem.corridors.bandwidth_gb),
         (np.maximum(nu, 0), quotas.most_h),
         (np.minimum(nu, 0), quotas.least_h),
-        *((beta, problem.classes.capacity // 2 ** (i + 1)) for i, beta in enumerate(prices.gang)),
+        *((beta, problem.classes.capacity // size) for size, beta in gang_prices(prices)),
     ):
         priced, size = price != 0, size + price.size
         products = price[priced] * np.asarray(amount)[priced]
@@ -232,7 +232,8 @@ def offers(
         too_long = gang.astype(np.float64) * d > quota
         price, room = windows[c]
         running = np.concatenate([np.zeros((len(prices.gang), 1)), prices.gang[:, c].cumsum(1)], 1)
-        levels = [(2 ** (i + 1), beta) for i, beta in enumerate(running) if beta[-1] > 0]
+        sizes = [size for size, _ in gang_prices(prices)]
+        levels = [(s, beta) for s, beta in zip(sizes, running, strict=True) if beta[-1] > 0]
         wire, toll = corridors.bandwidth_gb[:, site], prices.corridor[:, site]
         late, moved = jobs.delay_yuan_per_h[job], jobs.migration_yuan[job]
         was, first = jobs.placed_class[job], jobs.placed_start[job]
@@ -302,10 +303,10 @@ def _priced(
     (price, room), length = window, np.arange(problem.hours + 1)[:, None]
     hour = gang * held_yuan[jobs.tenant[job]]
     stretch = gang[:, None, None] * price + hour[:, None, None] * length
-    for k, beta in enumerate(prices.gang):
+    for level, beta in gang_prices(prices):
         total = np.concatenate([[0.0], beta[c].cumsum()])
         rent = total[np.minimum(clock + length, problem.hours)] - total[clock]
-        stretch += (gang // 2 ** (k + 1))[:, None, None] * rent
+        stretch += (gang // level)[:, None, None] * rent
     shut = gang[:, None, None] > room
     shut |= (clock < jobs.release[job][:, None])[:, None, :]
     shut |= clock + length > jobs.deadline[job][:, None, None]

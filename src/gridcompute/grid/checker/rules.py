@@ -26,6 +26,7 @@ __all__ = [
     "by_hour",
     "by_step",
     "direct_yuan_per_kwh",
+    "gang_prices",
     "kwh_by_class",
     "largest_price",
     "load_limits",
@@ -234,6 +235,15 @@ def load_limits(problem: Problem) -> dict[int, LoadLimits]:
         if least[s].any() or min(up, down) < np.inf:
             out[s] = LoadLimits(least[s], up, down, float(sites.load_before_kw[s]))
     return out
+
+
+def gang_prices(prices: Prices) -> list[tuple[int, Floats]]:
+    """List each size of gangs that has prices of its own, and these by class and hour.
+
+    Powers of two where the prices do not name their sizes.
+    """
+    sizes = prices.gang_size.tolist() or [2 ** (k + 1) for k in range(len(prices.gang))]
+    return list(zip(sizes, prices.gang, strict=True))
 
 
 def largest_price(problem: Problem) -> float:

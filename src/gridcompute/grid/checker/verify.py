@@ -21,6 +21,7 @@ from .pieces import Stretches, faulty_pieces, stretches
 from .rules import (
     by_hour,
     direct_yuan_per_kwh,
+    gang_prices,
     kwh_by_class,
     largest_price,
     load_limits,
@@ -624,8 +625,8 @@ def _charges(
         price = prices.energy[site[on], at[1]]
         charge[on] += gang[on] * kwh[at] * price
         scarce[on] += gang[on] * prices.capacity[at]
-        for k, beta in enumerate(prices.gang):
-            scarce[on] += gang[on] // 2 ** (k + 1) * beta[at]
+        for size, beta in gang_prices(prices):
+            scarce[on] += gang[on] // size * beta[at]
     for name, needed in (("cost_yuan", charge), ("price_yuan", charge + scarce)):
         yield from _apart("ChargeMismatch", f"{name} of row", shown[name], needed)
     if len(job):

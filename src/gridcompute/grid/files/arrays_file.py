@@ -32,6 +32,7 @@ def read_arrays(
     path: Path,
     needed: Mapping[str, tuple[type[np.generic], tuple[int, ...]]],
     optional: Collection[str],
+    older: Mapping[str, tuple[int, ...]],
 ) -> dict[str, NDArray[Any]]:
     """Return the arrays of a .npz file by name.
 
@@ -42,6 +43,8 @@ def read_arrays(
         What each array must be; the file may hold no other.
     optional : collection of str
         Those of `needed` that may be missing.
+    older : mapping of str to tuple of int
+        Shapes that some have in files of older versions.
 
     Raises
     ------
@@ -61,7 +64,7 @@ def read_arrays(
                 if name not in names and name not in optional:
                     raise _fault(path, f"found no array {name!r}, needed one")
             return {
-                name: _read(path, file, info, name, *needed[name])
+                name: _read(path, file, info, name, *needed[name], older.get(name))
                 for name, info in zip(names, infos, strict=True)
             }
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OSError) as error:
@@ -78,6 +81,7 @@ def _read(
     name: str,
     dtype: type[np.generic],
     shape: tuple[int, ...],
+    older: tuple[int, ...] | None,
 ) -> NDArray[Any]:
     kind = np.dtype(dtype)
     size = kind.itemsize * int(np.prod(shape, dtype=np.int64))
@@ -90,6 +94,8 @@ def _read(
         if version != (1, 0):
             read = np.lib.format.read_array_header_2_0
         found_shape, fortran, found_kind = read(member)
+        if found_shape == older:
+            shape, size = older, kind.itemsize * int(np.prod(older, dtype=np.int64))
         if found_kind != kind or found_shape != shape:
             raise _fault(path, f"{name}: found {found_kind} {found_shape}, needed {words}")
         data = member.read(size + 1)

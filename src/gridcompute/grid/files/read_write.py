@@ -25,6 +25,7 @@ from ..._extras import extra
 from ..._version import __version__
 from ...errors import InvalidProblemError
 from ..plan.audit import audit
+from ..plan.data import powers_of_two
 from ..plan.ledger import Ledger
 from ..plan.ledger_file import LedgerFile
 from ..plan.pieces import pieces_of
@@ -332,7 +333,8 @@ def read_plan(folder: str | Path) -> Plan:
                 optional.append(f"{part}.{name}")
     shapes[BUSY] = (np.bool_, (len(problem.jobs), problem.hours))
     path = folder / ARRAYS_FILE
-    arrays = read_arrays(path, shapes, optional)
+    older = {"prices.gang": (powers_of_two(problem), *problem.classes.capacity.shape)}
+    arrays = read_arrays(path, shapes, optional, older)
     cut = BUSY in arrays
     try:
         parts = {

@@ -184,9 +184,12 @@ class Prices(Columns):
     storage : float64 (n_sites, 2)
         What one more kWh of size and one more kW of power would save in the batch, yuan.
     gang : float64 (n_levels, n_classes, n_hours), yuan per gang
-        Where jobs are few: price of each gang of 2, 4, 8, ... accelerators that a job has, beside
+        Where jobs are few: price of each gang of `gang_size` accelerators that a job has, beside
         that of its accelerators. Of K accelerators ``K // 2`` gangs of 2 can be made, so that
         whole gangs leave some unused; the bound accounts for it. No levels where jobs are many.
+    gang_size : int32 (n_levels,), accelerators
+        2, 4, 8 and so on, and other sizes that gangs have. Whatever they are, the bound holds. None
+        given = powers of two.
     placement : Placement, optional
         Where the jobs went at these prices. The next match begins with what still fits of it, if it
         has as many jobs; it proves nothing, and is not stored with a plan.
@@ -205,6 +208,7 @@ class Prices(Columns):
     mandate_bound: Floats = column("scope", np.float64, "yuan/kWh", default=0.0)
     storage: Floats = column("site capability", np.float64, "yuan per kWh and per kW")
     gang: Floats = column("level class hour", np.float64, "yuan per gang", default=NO_LEVELS, low=0)
+    gang_size: Int32s = column("size", np.int32, "accelerators", default=NO_LEVELS, low=1)
     placement: Placement | None = None
 
     def shift(
@@ -280,7 +284,10 @@ class Prices(Columns):
         return sealed(np.concatenate([self.quota, self.quota_by_accelerator.ravel()]))
 
     def check(self) -> None:
-        """The placement's classes and hours are among those that have prices."""
+        """Each price of gangs has its size, and the placement's classes and hours have prices."""
+        if len(self.gang_size) not in (0, len(self.gang)):
+            message = f"prices.gang_size has {len(self.gang_size)} sizes, needed {len(self.gang)}"
+            raise InvalidProblemError(f"{message}, one for each level of gang", "prices.gang_size")
         placement: object = self.placement
         if placement is None:
             return

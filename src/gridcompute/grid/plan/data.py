@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from .columns import Dispatch, Prices
 
-__all__ = ["STATUSES", "Free", "PlanData", "dimensions"]
+__all__ = ["STATUSES", "Free", "PlanData", "dimensions", "powers_of_two"]
 
 #: "optimal": gap 0 proved; "feasible": the gap asked for, or as far as it goes; "time_limit";
 #: "stopped".
@@ -79,15 +79,12 @@ class PlanData(Frozen):
         if math.isnan(self.without_option_yuan):
             without = without_option_yuan(self.problem.effective)
             object.__setattr__(self, "without_option_yuan", without)
-        levels = len(self.problem.gang_levels)
         by = self.problem.quotas.upper_by_accelerator_h
-        for name, shape in (
-            ("gang", (levels, *self.problem.classes.capacity.shape)),
-            ("quota_by_accelerator", by.shape),
-        ):
-            if isinstance(self.prices, Columns) and len(getattr(self.prices, name)) == 0 < shape[0]:
-                none = self.prices.replace(**{name: np.zeros(shape)})
+        if isinstance(self.prices, Columns):
+            if len(self.prices.quota_by_accelerator) == 0 < len(by):
+                none = self.prices.replace(quota_by_accelerator=np.zeros(by.shape))
                 object.__setattr__(self, "prices", none)
+            object.__setattr__(self, "prices", with_sizes(self.problem, self.prices))
         for part in ("dispatch", "prices"):
             _check_shapes(self.problem, part, getattr(self, part))
         if self.status not in STATUSES:
@@ -356,10 +353,32 @@ def dimensions(problem: Problem) -> dict[str, int]:
         "tenant": len(problem.quotas),
         "accelerator": len(problem.quotas.upper_by_accelerator_h),
         "level": len(problem.gang_levels),
+        "size": len(problem.gang_levels),
         "scope": len(problem.mandate_rows.names),
         "side": 2,
         "capability": 2,
     }
+
+
+def with_sizes(problem: Problem, prices: Prices) -> Prices:
+    """Return prices with the sizes of gangs that have them, 0 for what they do not price.
+
+    Prices without sizes are those of powers of two: older versions priced no others.
+    """
+    levels, found = problem.gang_levels, len(prices.gang)
+    shape = (len(levels), *problem.classes.capacity.shape)
+    if len(prices.gang_size) or not levels:
+        return prices
+    if found and prices.gang.shape != (powers_of_two(problem), *shape[1:]):
+        return prices  # of another problem: what is wrong is said where shapes are checked
+    gang = np.zeros(shape)
+    gang[:found] = prices.gang
+    return prices.replace(gang=gang, gang_size=np.array(levels, np.int32))
+
+
+def powers_of_two(problem: Problem) -> int:
+    """How many of the sizes of gangs that have prices are powers of two; they come first."""
+    return sum(size & (size - 1) == 0 for size in problem.gang_levels)
 
 
 def _check_shapes(problem: Problem, part: str, table: Columns) -> None:

@@ -202,7 +202,12 @@ class CouplingConstraints:
             tariff = self.problem.energy.tariff_yuan_per_kwh
             zero = [np.zeros(s) for s in self.shapes]
             return self.pack(zero[0], tariff * 0.75, *zero[2:])
-        beta = prices.gang if prices.gang.shape == self.shapes[4] else np.zeros(self.shapes[4])
+        beta = np.zeros(self.shapes[4])
+        if prices.gang.shape[1:] == beta.shape[1:]:
+            sizes = prices.gang_size if len(prices.gang_size) else 2 << np.arange(len(prices.gang))
+            known = dict(zip(sizes.tolist(), prices.gang, strict=True))
+            for i, size in enumerate(self.problem.gang_levels):
+                beta[i] = known.get(size, 0.0)
         nu, given = np.zeros(self.shapes[3]), prices.quota_rows
         given = given if given.shape == nu.shape else prices.quota
         nu[: len(given)] = given

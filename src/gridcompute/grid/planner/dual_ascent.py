@@ -44,8 +44,8 @@ class Memory(NamedTuple):
     square: float = 0.9
 
 
-#: What a climb with all jobs remembers, and a walk over small samples: with the first, a walk ends
-#: several times further away.
+#: What a climb with all jobs remembers, and a walk over small samples where its options say nothing
+#: else: with the first, a walk ends several times further away.
 CLIMB = Memory()
 SAMPLED = Memory(0.95, 0.99)
 #: How much of the past the average price remembers.
@@ -65,11 +65,15 @@ class DualAscent:
     ----------
     rows : CouplingConstraints
     memory : Memory
+    own_part : float
+        Part of a row's own price that its step adds to the typical price.
     """
 
-    def __init__(self, rows: CouplingConstraints, memory: Memory = CLIMB) -> None:
+    def __init__(
+        self, rows: CouplingConstraints, memory: Memory = CLIMB, own_part: float = OWN_PART
+    ) -> None:
         """Nothing is known of any slope."""
-        self._rows, self._memory = rows, memory
+        self._rows, self._memory, self._own_part = rows, memory, own_part
         self._mean = np.zeros_like(rows.scale)
         self._square = np.zeros_like(rows.scale)
         self._steps = 0
@@ -172,7 +176,7 @@ class DualAscent:
         self._square += (1 - memory.square) * (slope * slope - self._square)
         mean = self._mean / (1 - memory.slope**self._steps)
         spread = np.sqrt(self._square / (1 - memory.square**self._steps)) + 1e-9
-        unit = rows.scale + OWN_PART * rows.active * np.abs(y)
+        unit = rows.scale + self._own_part * rows.active * np.abs(y)
         return rows.within(y + length * unit * mean / spread)
 
     def _look(self, market: Market, supply: RightHandSide, y: Floats) -> Floats:

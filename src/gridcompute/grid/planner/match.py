@@ -305,6 +305,7 @@ def _plan(state: PlannerState, pieces: Pieces | None = None) -> Plan:
         mandate=block.mandate_interval(load),
         storage=supplied.storage_yuan,
         gang=prices.gang,
+        gang_size=np.array(state.problem.gang_levels, np.int32),
         mandate_bound=state.rows.block.mandate_at(prices.energy),
     )
     state.clock.stage("end", 1.0)

@@ -18,7 +18,7 @@ from .constraints import CouplingConstraints, market_of, samples_of
 from .cost import least_energy_cost, plan_cost
 from .cut_market import CutMarket
 from .dispatch_lp import EnergyBlock
-from .dual_ascent import SAMPLED, DualAscent
+from .dual_ascent import DualAscent, Memory
 from .settings import (
     AMPLE_S_PER_HOUR,
     AMPLE_S_PER_JOB,
@@ -131,7 +131,7 @@ class PlannerState:
         """
         self.clock.stage("sample", 0.2)
         drawn = samples_of(self.in_order, self.size, how.sample, MOST_SAMPLES)
-        walker = DualAscent(self.rows, SAMPLED)
+        walker = DualAscent(self.rows, Memory(*how.memory), how.own_part)
 
         def stop(done: float) -> bool:
             return self.clock.over(done) or self.clock.spent(most)

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Problem"]
 
-#: Jobs up to which gangs have prices of their own.
-LEVELLED_JOBS = 4_000
+#: Jobs up to which gangs have prices of their own, and sizes at most that have them beside powers
+#: of two: each takes a row for every class and hour.
+LEVELLED_JOBS, MOST_SIZES = 4_000, 8
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -456,14 +457,21 @@ class Problem(Frozen):
 
     @cached_property
     def gang_levels(self) -> tuple[int, ...]:
-        """Sizes of gangs, 2, 4, 8 and so on, whose number a class can hold is priced by itself.
+        """Sizes of gangs whose number a class can hold is priced by itself.
 
-        As far as gangs go; none where jobs are many: what whole gangs leave is little then.
+        They are 2, 4, 8 and so on as far as gangs go, and those of the gangs' own sizes beside
+        these that ask for most accelerators. None where jobs are many: what whole gangs leave is
+        little then.
         """
         free = self.jobs.gang[~self.pinned]
         if not 0 < len(free) <= LEVELLED_JOBS:
             return ()
-        return tuple(2**k for k in range(1, int(free.max()).bit_length()))
+        powers = [2**k for k in range(1, int(free.max()).bit_length())]
+        size, count = np.unique(free, return_counts=True)
+        size = size.astype(np.int64)
+        other = (size > 1) & ~np.isin(size, powers)
+        first = np.argsort(-(size * count)[other], kind="stable")[:MOST_SIZES]
+        return (*powers, *sorted(size[other][first].tolist()))
 
     @cached_property
     def mandate_rows(self) -> MandateRows:
