@@ -330,11 +330,10 @@ TransportReport conclude(const TransportProblem& problem, TransportSums& total, 
       gangs ? attainable_capacity(problem) : std::vector<Cost>(problem.capacity.begin(), problem.capacity.end());
   for (std::size_t s = 0; s < prices.size(); ++s) {
     const Cost room = std::min(rooms[s], weight);
-    ExactSum paid;
-    paid.subtract_product(room, prices[s]);
-    for (std::size_t at = s; at < remainders.size(); at += prices.size()) paid.subtract_product(room, remainders[at]);
-    total.high.join(paid);
-    total.low.join(paid);
+    for (ExactSum* const sum : {&total.low, &total.high}) {
+      sum->subtract_product(room, prices[s]);
+      for (std::size_t at = s; at < remainders.size(); at += prices.size()) sum->subtract_product(room, remainders[at]);
+    }
   }
   bool possible = true;
   if (gangs) possible = take_greater(bound_by_enumeration(problem), total);
@@ -343,14 +342,15 @@ TransportReport conclude(const TransportProblem& problem, TransportSums& total, 
     report.bound = {kInf, kInf, {}, {}};
     return report;
   }
-  report.bound = enclose(total.low, total.high);
-  const auto up = total.low.ceiling(), most = total.high.ceiling();
-  report.integral = report.integral && up && most;
-  if (report.integral) {
-    total.low = ExactSum{}, total.high = ExactSum{};
-    total.low.add(*up, 0), total.high.add(*most, 0);
-    report.bound = enclose(total.low, total.high);
+  if (report.integral) {  // the bound is rounded up
+    const auto up = total.low.ceiling(), most = total.high.ceiling();
+    report.integral = up && most;
+    if (report.integral) {
+      total.low = ExactSum{}, total.high = ExactSum{};
+      total.low.add(*up, 0), total.high.add(*most, 0);
+    }
   }
+  report.bound = enclose(total.low, total.high);
   total.low.negate();
   total.objective.join(total.low);
   report.tight = assigned && report.feasible() && total.objective.sign() == 0;
