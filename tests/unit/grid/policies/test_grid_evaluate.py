@@ -147,7 +147,7 @@ def test_the_parts_sum_to_the_cost(rich: grid.Plan) -> None:
     assert sum(rich.costs.values()) == pytest.approx(rich.objective_yuan, rel=1e-9)
     assert list(rich.costs) == list(COSTS)
     none = {name for name, yuan in rich.costs.items() if yuan == 0}
-    assert none <= {"certificates", "mandate_shortfall", "shed", "curtailment"}
+    assert none <= {"certificates", "mandate_shortfall", "shed", "curtailment", "restarts"}
     assert rich.costs["stored"] < 0
     assert rich.costs["exports"] < 0
 
