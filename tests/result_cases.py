@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import inspect
+import re
+import sys
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -98,6 +102,27 @@ def step() -> Any:
     return operator().step()
 
 
+def stepped() -> gc.grid.Rolling:
+    found = operator()
+    found.step()
+    return found
+
+
+def sharded() -> Any:
+    source = gc.shards.generated(
+        4,
+        lambda first, last: {"kind": np.zeros(last - first, np.int32)},
+        terms=[(np.ones((1, 2)), "kind", None)],
+    )
+    return gc.transport(source, [2, 2])
+
+
+def explained_job() -> Any:
+    asked = gangs()
+    asked.match()
+    return asked.explain(0)
+
+
 def explained_pod() -> Any:
     asked = packer()
     return asked.explain(int(asked.place(pods()).ids[0]))
@@ -183,6 +208,10 @@ RESULTS: dict[str, Any] = {
     "Placement of jobs": lambda: gc.grid.Placement(klass=[2, -1], start=[5, -1]),
     "Pieces of jobs": lambda: gc.grid.Pieces(job=[0, 0], start=[1, 4], hours=[2, 1]),
     "Hours of a plan": lambda: plan().hourly,
+    "ShardedMatching": sharded,
+    "Free": lambda: plan().free,
+    "Account": lambda: stepped().account,
+    "JobExplanation": lambda: explained_job(),
 }  # fmt: skip
 RESULTS = {name: cache(make) for name, make in RESULTS.items()}  # values: made once, for all tests
 
@@ -197,6 +226,45 @@ def public_types() -> dict[str, type]:
         for name in package.__all__
         if inspect.isclass(value := getattr(package, name)) and not issubclass(value, Exception)
     }
+
+
+def returned_types() -> dict[str, type]:
+    """Every class of the package that a public function, method or property says it returns."""
+    functions: dict[str, Any] = {}
+    for package in [gc, *(getattr(gc, name) for name in gc.__all__)]:
+        if isinstance(package, ModuleType):
+            members = {name: getattr(package, name) for name in package.__all__}
+            functions |= {f"{package.__name__}.{n}": f for n, f in members.items()}
+    for name, cls in public_types().items():
+        members = {n: v for n, v in inspect.getmembers(cls) if not n.startswith("_")}
+        functions |= {f"{name}.{n}": getattr(v, "fget", v) for n, v in members.items()}
+    found: dict[str, type] = {}
+    for function in functions.values():
+        function = getattr(function, "func", function)
+        if inspect.isfunction(function) and function.__module__.startswith("gridcompute"):
+            known = named_in(function.__module__)
+            for word in re.findall(r"\w+", str(function.__annotations__.get("return"))):
+                cls = known.get(word)
+                if cls is not None and not issubclass(cls, Exception):
+                    found[f"{cls.__module__}.{cls.__name__}"] = cls
+    return found
+
+
+@cache
+def named_in(module: str) -> dict[str, type]:
+    """Classes of the package by the names that a module has for them, in annotations too."""
+    source = sys.modules[module]
+    is_package = hasattr(source, "__path__")
+    out = {n: v for n, v in vars(source).items() if inspect.isclass(v)}
+    for node in ast.walk(ast.parse(inspect.getsource(source))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = module.split(".")[: len(module.split(".")) - node.level + is_package]
+            path = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                value = getattr(importlib.import_module(path), alias.name, None)
+                if inspect.isclass(value):
+                    out[alias.asname or alias.name] = value
+    return {n: v for n, v in out.items() if v.__module__.startswith("gridcompute")}
 
 
 def handled(result: Any) -> tuple[str, str, Any]:

@@ -161,6 +161,10 @@ class ShardedProblem:
         self.capacity, self.model, self.threads = capacity, model, threads
         self.sums, self.confined = sums, confined
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the numbers: the source of the jobs belongs to this process, and stays here."""
+        return {**vars(self), "model": None, "sums": None, "confined": None}
+
     def source(self) -> _NoReach:
         """Return what stands for the costs that no job pays."""
         return _NoReach()
@@ -229,6 +233,13 @@ class ShardedMatching:
             witness_job=job,
         )
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Set the fields; an array comes out of a pickle writable, so it is closed again."""
+        for name, value in state.items():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+            object.__setattr__(self, name, value)
+
     @property
     def gap(self) -> float:
         """(objective - bound) / max(abs(objective), abs(bound)); 0.0 where both are equal."""
@@ -257,7 +268,8 @@ class ShardedMatching:
         Raises
         ------
         InvalidProblemError
-            There is neither an assignment nor a witness to check.
+            There is neither an assignment nor a witness to check, or the matching came from another
+            process: it has left its source of jobs there.
 
         Notes
         -----
@@ -266,6 +278,12 @@ class ShardedMatching:
         the jobs that must be placed and fit into `witness_slots` only are counted, and must be more
         than these classes have slots.
         """
+        if self.question.model is None:
+            raise InvalidProblemError(
+                "question: found no source of jobs, needed that of the process that solved: "
+                "pickles and copies leave it there",
+                "question",
+            )
         if self.status == "infeasible":
             return self._proof_of_none(threads)
         if self.assignment is None:

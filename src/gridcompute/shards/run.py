@@ -17,6 +17,7 @@ from .reader import ShardReader
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -133,18 +134,9 @@ def solve_shards(
     assignment = None
     if solved and folder is not None:
         paths = folder.finish(source.rows)
-        assignment = ShardedAssignment(source.rows, lambda k: read_slots(paths[k], source.rows[k]))
+        assignment = ShardedAssignment(source.rows, _InFiles(paths, source.rows))
     elif solved:
-        slots = shards.slots
-
-        def widened(k: int) -> NDArray[np.int32]:
-            part = slots[k]
-            assert part is not None
-            wide = part.astype(np.int32)
-            wide.flags.writeable = False
-            return wide
-
-        assignment = ShardedAssignment(source.rows, widened)
+        assignment = ShardedAssignment(source.rows, _InMemory(shards.slots))
     elif folder is not None and status == "infeasible":
         folder.discard()
     model = question.model
@@ -187,6 +179,30 @@ def solve_shards(
 
     problem = ShardedProblem(model, source.rows, room, workers, sums, confined)
     return ShardedMatching.of(found, assignment, problem)
+
+
+class _InFiles:
+    """Reads the classes of a shard's jobs from its file."""
+
+    def __init__(self, paths: Sequence[Path], rows: Sequence[int]) -> None:
+        self._paths, self._rows = tuple(paths), tuple(rows)
+
+    def __call__(self, shard: int) -> NDArray[np.int32]:
+        return read_slots(self._paths[shard], self._rows[shard])
+
+
+class _InMemory:
+    """Widens the classes of a shard's jobs, which are kept in a byte each where that is enough."""
+
+    def __init__(self, slots: Sequence[NDArray[Any] | None]) -> None:
+        self._slots = slots
+
+    def __call__(self, shard: int) -> NDArray[np.int32]:
+        part = self._slots[shard]
+        assert part is not None
+        wide = part.astype(np.int32)
+        wide.flags.writeable = False
+        return wide
 
 
 def _digest(data: bytes) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, _html
-from result_cases import CAPACITY, COST, RESULTS, TALL, handled, plan, public_types
+from result_cases import CAPACITY, COST, RESULTS, TALL, handled, plan, public_types, returned_types
 
 
 def same(a: Any, b: Any) -> bool:
@@ -88,6 +88,46 @@ def test_every_public_type_is_sent() -> None:
     tried = {type(make()) for make in RESULTS.values()}
     missing = {name for name, cls in public_types().items() if cls not in tried}
     assert missing == NOT_SENT.keys()
+
+
+def test_jobs_in_shards_stay_where_they_are() -> None:
+    """If this fails, a pickled answer over shards takes its jobs along, or checks nothing."""
+    m = RESULTS["ShardedMatching"]()
+    again = sent(m)
+    assert np.asarray(again.assignment).tolist() == np.asarray(m.assignment).tolist()
+    assert m.verify().valid
+    with pytest.raises(InvalidProblemError, match="found no source of jobs"):
+        again.verify()
+
+
+# Classes that public calls return, but are no results of their own.
+PARTS_OF_OTHERS = {
+    "gridcompute.costs.kernels.Kernel": "a formula, compiled for this process",
+    "gridcompute.grid.tables.column.Columns": "the base of tables",
+    "gridcompute.grid.tables.column.Table": "the base of tables",
+    "gridcompute.grid.tables.mandate.DirectRows": "rows of a program, made from the tables",
+    "gridcompute.grid.tables.mandate.MandateRows": "rows of a program, made from the tables",
+    "gridcompute.grid.tables.quotas.QuotaRows": "rows of a program, made from the tables",
+    "gridcompute.live.gang_rules.Queues": "what `fair.Queues` has",
+    "gridcompute.plot.matching.MatchingPlots": "draws the answer that it belongs to",
+    "gridcompute.plot.plan.PlanPlots": "draws the answer that it belongs to",
+    "gridcompute.plot.replay.ReplayPlots": "draws the answer that it belongs to",
+    "gridcompute.plot.rolling.RollingPlots": "draws the answer that it belongs to",
+    "gridcompute.results.problem.TransportProblem": "what a live answer was asked, beside it",
+    "gridcompute.shards.spec.PartColumns": "what a source reads, for this process",
+    "gridcompute.traces.priced._Shares": "the state of a policy in a replay",
+    "gridcompute.traces.priced._Worth": "the state of a policy in a replay",
+}
+
+
+def test_every_type_that_a_call_returns_is_sent() -> None:
+    """If this fails, a call returns a class that nobody has tried to send to a worker."""
+    tried = {type(make()) for make in RESULTS.values()}
+    found = returned_types()
+    assert len(found) > 40, sorted(found)
+    public = set(public_types().values())
+    missing = {name for name, cls in found.items() if cls not in tried | public}
+    assert missing <= PARTS_OF_OTHERS.keys(), sorted(missing - PARTS_OF_OTHERS.keys())
 
 
 def test_every_result_goes_through_joblib() -> None:
