@@ -18,7 +18,7 @@
 //   groups
 //                                  that prices can still decide (active_set), equal columns as one (duplicate_columns)
 //   restricted/ssp_repair          successive shortest paths on the residual graph of S + 2 nodes: the exact optimum of
-//                                  the restricted problem; widen_box continues it in a wider box, with longer lists
+//                                  the restricted problem, continued in a wider box, with longer lists
 //   restricted/violations          the jobs whose dual constraint a class outside their candidates may violate
 //   restricted/add_columns         those jobs are read again and get the columns they lack; repair continues
 //   rounding/integral              whole jobs from the splittable optimum, where demands exceed 1

@@ -54,8 +54,8 @@
 #include "gridcompute/transport/multilevel/sampling.hpp"
 #include "gridcompute/transport/multilevel/time_budget.hpp"
 #include "gridcompute/transport/multilevel/warm_start.hpp"
-#include "gridcompute/transport/restricted/add_columns.hpp"
 #include "gridcompute/transport/restricted/column_generation.hpp"
+#include "gridcompute/transport/restricted/infeasibility_proof.hpp"
 #include "gridcompute/transport/restricted/price_tuning.hpp"
 #include "gridcompute/transport/restricted/tie_selection.hpp"
 #include "gridcompute/transport/result.hpp"
@@ -444,7 +444,7 @@ class TransportSolver {
     result.prices = prices_as_doubles({prices_.data(), n_slots}, keys_.per_cost());
     result.load.assign(n_slots, 0);
     result.resolution = keys_.resolution();
-    if (end.kind == Kind::infeasible && !stop_.requested()) return witness(end, result);
+    if (end.kind == Kind::infeasible && !stop_.requested()) return write_proof(end, result);
     result.status = stop_.why() == Stop::Why::time_limit ? Status::time_limit : Status::stopped;
     result.objective = std::numeric_limits<double>::infinity();
     result.bound = -std::numeric_limits<double>::infinity();
@@ -484,26 +484,15 @@ class TransportSolver {
     result.remainders.clear();
     result.resolution = keys_.perturbation().active() ? keys_.per_cost() : keys_.resolution();
     if (end.kind == Kind::infeasible) {
-      witness(end, result);
+      write_proof(end, result);
     } else {
       classify_result({problem_, keys_, full_, prices_, seen_, weight_}, end.kind == Kind::optimal, whole, sums, pool_,
                       stop_, result);
     }
   }
 
-  void witness(const LevelOutcome& end, Result& result) {
-    result.status = Status::infeasible;
-    result.objective = result.bound = std::numeric_limits<double>::infinity();
-    if (r_.first_infeasible_job >= 0) {
-      result.witness_jobs.assign(1, r_.first_infeasible_job);
-      return;
-    }
-    for (const Slot s : end.classes) {
-      if (s < keys_.n_slots()) result.witness_slots.push_back(s);
-    }
-    std::sort(result.witness_slots.begin(), result.witness_slots.end());
-    if (full_.shards != nullptr) return;
-    result.witness_jobs = jobs_with_units_in(r_, end.classes);
+  void write_proof(const LevelOutcome& end, Result& result) {
+    write_infeasibility_proof(r_, end.classes, keys_.n_slots(), full_.shards != nullptr, result);
   }
 
   const Problem& problem_;

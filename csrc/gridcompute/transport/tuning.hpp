@@ -261,7 +261,7 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(Index, width_active, 2, 1, 1 << 10, "groups a class", "that are split at the last width", kBench)                  \
   X(Index, error_active, 100, 1, 1 << 20, "groups a class",                                                            \
     "that are split for the error estimate; few would leave the Laplacian in pieces, which looks like error", kBench)  \
-  /* Repair by shortest paths (restricted/ssp_repair.cpp, widen_box.cpp). */                                           \
+  /* Repair by shortest paths (restricted/ssp_repair.cpp). */                                                          \
   X(Index, build_all_share, 8, 0, 1 << 10, "1 / share of classes",                                                     \
     "classes with excess from which all exchange arcs are built at once, in threads", kBench)                          \
   X(Cost, widen_factor, 2, 2, 16, "ratio", "of the new radius to the price move that left the box", kBench)            \

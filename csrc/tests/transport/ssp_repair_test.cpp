@@ -7,6 +7,7 @@
 #include "check.hpp"
 #include "gridcompute/cost/dense.hpp"
 #include "gridcompute/transport/restricted/add_columns.hpp"
+#include "gridcompute/transport/restricted/infeasibility_proof.hpp"
 
 namespace gridcompute::transport {
 

@@ -3,9 +3,7 @@
 // These jobs are read again, and every class that the bound does not exclude joins their list: at these prices they
 // have no violation left. Terminates: candidates are only added. Groups of several jobs are split first.
 //
-// Unreachable: repair found a set of classes whose jobs have no candidate outside. Those jobs are read for their
-// cheapest class outside; the cheapest of these escape columns join the lists, more of them each time. None at all is a
-// violation of Hall's condition: these jobs fit only in these classes, whose capacity is too small.
+// Where lists have no path for units at all, infeasibility_proof.hpp adds columns or proves that there is none.
 #pragma once
 
 #include "gridcompute/transport/restricted/violations.hpp"
@@ -27,16 +25,5 @@ enum class AddedColumns { none, better, stopped };
 [[nodiscard]] AddedColumns add_improving_columns(const SolverContext& context, const Level& level,
                                                  const Violations& violations, std::span<const Cost> prices,
                                                  RestrictedProblem& r, CostRangeStats& seen);
-
-enum class EscapeColumns { found, none, stopped };
-
-// Adds the cheapest columns outside `classes`, for this many units. (An entry equal to r.columns is the hub and is
-// ignored.)
-[[nodiscard]] EscapeColumns add_escape_columns(const SolverContext& context, const Level& level,
-                                               std::span<const Slot> classes, std::span<const Cost> prices, Cost units,
-                                               RestrictedProblem& r, CostRangeStats& seen);
-
-// Returns the jobs with units in these classes; ascending.
-[[nodiscard]] std::vector<Index> jobs_with_units_in(const RestrictedProblem& r, std::span<const Slot> classes);
 
 }  // namespace gridcompute::transport

@@ -6,6 +6,7 @@
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/transport/model/job_shards.hpp"
 #include "gridcompute/transport/restricted/add_columns.hpp"
+#include "gridcompute/transport/restricted/infeasibility_proof.hpp"
 #include "gridcompute/transport/restricted/price_tuning.hpp"
 #include "gridcompute/transport/restricted/ssp_repair.hpp"
 
