@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from .diving import dive
 from .incumbent import greedy
+from .level_dive import dive_by_levels
 from .local_search import exchange_round, fill
-from .settings import CHAIN_ROUNDS, CHAINS, FULL, ROUNDS
+from .settings import CHAIN_ROUNDS, CHAINS, FULL, ROUNDS, ROUNDS_QUICK
 
 if TYPE_CHECKING:
     from ..tables.column import Bools
     from .settings import DiveOptions, LocalSearchOptions
     from .state import PlannerState
 
-__all__ = ["exchanges", "improve"]
+__all__ = ["exchanges", "improve", "improve_by_levels"]
 
 
 def improve(
@@ -42,6 +43,18 @@ def improve(
         exchanges(state, range(rounds))
         if state.few:
             exchanges(state, range(CHAIN_ROUNDS), CHAINS)
+    if before is not None and state.best is not None and before.cost <= state.best.cost:
+        state.best = before
+
+
+def improve_by_levels(state: PlannerState) -> None:
+    """A dive by sizes of gangs, with rounds of exchanges; the cheaper plan stays."""
+    before, left = state.best, state.clock.left()
+    dive_by_levels(state)
+    state.last_dive_s = left - state.clock.left() if state.clock.limited else 0.0
+    fill(state)
+    exchanges(state, range(ROUNDS_QUICK))
+    exchanges(state, range(CHAIN_ROUNDS), CHAINS)
     if before is not None and state.best is not None and before.cost <= state.best.cost:
         state.best = before
 

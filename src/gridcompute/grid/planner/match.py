@@ -22,7 +22,7 @@ from .cost import load_of, plan_cost
 from .cut_search import cut_jobs
 from .exact import is_small, solve_exactly
 from .hard_mandate import keep_mandate, without_dust
-from .improvement import improve
+from .improvement import improve, improve_by_levels
 from .incumbent import initial_plans, insert_until_stable
 from .mandate_repair import repair_mandate
 from .pinned import WithoutPinned
@@ -40,10 +40,10 @@ from .settings import (
     DIVE_HASTY,
     DIVE_QUICK,
     DIVE_SMALL,
-    DIVE_SMALL_AGAIN,
     PRICES_PART,
     PRICES_PART_HASTY,
     PRICES_PART_SMALL,
+    QUICK_S_PER_JOB,
     ROUNDS_QUICK,
     SAMPLED_ASCENT,
     SAMPLED_ASCENT_HASTY,
@@ -241,20 +241,24 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
         y = _first_prices(state, y)
     if state.brief:  # a climb would take a tenth of the time for nothing
         state.look(y)
-        improve(state, DIVE_QUICK, 0.35, rounds=ROUNDS_QUICK)
+        improve_by_levels(state)
+        if not state.finished() and state.clock.left() > QUICK_S_PER_JOB * len(state.in_order):
+            improve(state, DIVE_QUICK, 0.35, rounds=ROUNDS_QUICK)
     else:
         steps = BOUND_STEPS_FEW if few and not state.small else BOUND_STEPS
         state.climb(y, steps, BOUND_LENGTHS, 0.3, most=0.45)
         if few or state.clock.over(1.0):
             improve(state, None, 0.35)
+        if state.small and not state.finished():
+            improve_by_levels(state)
     paces = (DIVE_FEW, DIVE_AGAIN) if few else (DIVE,)
-    paces = (DIVE_SMALL, DIVE_SMALL_AGAIN) if state.small else paces
+    paces = (DIVE_SMALL,) if state.small else paces
     if few and not state.small and state.clock.limited:
         improve(state, DIVE_HASTY, 0.4, rounds=0)
-    for pace in paces[1:] if again else paces:
+    for pace in paces[1:] if again and not state.small else paces:
         if state.finished() or _too_long(state):
             break
-        if pace in (DIVE_AGAIN, DIVE_SMALL_AGAIN):
+        if pace == DIVE_AGAIN:
             steps = min(BOUND_STEPS_AGAIN, len(state.in_order) // 40)
             state.climb(state.y, steps, BOUND_LENGTHS_AGAIN, 0.4)
             if state.finished():

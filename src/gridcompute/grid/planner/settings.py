@@ -33,7 +33,6 @@ __all__ = [
     "DIVE_HASTY",
     "DIVE_QUICK",
     "DIVE_SMALL",
-    "DIVE_SMALL_AGAIN",
     "DIVE_WARM",
     "DIVE_WARM_AGAIN",
     "DIVE_WARM_LAST",
@@ -45,6 +44,7 @@ __all__ = [
     "HASTE",
     "LAST_SIZES",
     "LEAST_GAP",
+    "LEVELS",
     "MOST_GAP",
     "MOST_RELAXED",
     "MOST_SAMPLES",
@@ -54,6 +54,7 @@ __all__ = [
     "PRICES_PART_HASTY",
     "PRICES_PART_SMALL",
     "QUICK",
+    "QUICK_S_PER_JOB",
     "RELAXED_PART",
     "ROUNDS",
     "ROUNDS_QUICK",
@@ -75,6 +76,7 @@ __all__ = [
     "WHOLE_PART",
     "DiveOptions",
     "FixingOptions",
+    "LevelOptions",
     "LocalSearchOptions",
     "SampledAscentOptions",
     "StepWeights",
@@ -209,9 +211,6 @@ DIVE_AGAIN = DIVE_FEW._replace(
 #: The same where jobs are `SMALL`: with the energy block asked at every sixth and third step, plans
 #: of 400 and 1,000 jobs are as good in a third and half of the time.
 DIVE_SMALL = DIVE_FEW._replace(energy_every=6, settling=FixingOptions(energy_every=6))
-DIVE_SMALL_AGAIN = DIVE_AGAIN._replace(
-    energy_every=3, settling=FixingOptions(between=12, lengths=(0.002, 0.05), energy_every=3)
-)
 #: Of a first dive before the careful ones where time is limited: a whole plan at once, that fills
 #: the hours as they do. At 20,000 jobs it takes half a second of one processor in place of six, and
 #: places 98 % of the jobs that they place.
@@ -228,6 +227,8 @@ DIVE_QUICK = DIVE_SMALL._replace(
     energy_every=24,
     settling=FixingOptions(parts=30, before=60, between=3, energy_every=24),
 )
+#: Seconds a job that must be left for a quick dive to follow one by sizes of gangs.
+QUICK_S_PER_JOB = 2e-3
 #: Of dives for the jobs that do not stay where an earlier plan had them: a quick one, and two more
 #: careful ones that follow while the gap is not proved. That others make way takes a look at all
 #: jobs a size, and gains nothing where most of them are placed.
@@ -245,6 +246,30 @@ DIVE_WARM = DiveOptions(
 )
 DIVE_WARM_AGAIN = DIVE_WARM._replace(parts=90, last_parts=220)
 DIVE_WARM_LAST = DIVE._replace(near=True)
+
+
+class LevelOptions(NamedTuple):
+    """How a dive by sizes of gangs goes, with an integer program for each."""
+
+    #: Jobs placed at once, about, and options of theirs at most, the cheapest at the prices. With
+    #: 120 jobs at once, a size in parts, 750 jobs end at 1,440 yuan in place of 1,404.
+    jobs: int = 250
+    options: int = 4_000
+    #: Steps of the prices between two groups, their first and last lengths, and after how many the
+    #: energy block is asked again.
+    steps: int = 100
+    lengths: tuple[float, float] = (0.05, 0.003)
+    energy_every: int = 6
+    #: Options that cost more than the relaxation's by this part of the plan's cost are closed.
+    above: float = 2e-3
+    #: What a search may leave, as a part of the plan's cost, and its steps of the simplex method.
+    gap: float = 1e-3
+    iterations: int = 4_000
+    #: Part of the time left that a relaxation or a search may take.
+    time_part: float = 0.25
+
+
+LEVELS = LevelOptions()
 
 
 class LocalSearchOptions(NamedTuple):
