@@ -241,8 +241,8 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
         y = _first_prices(state, y)
     if state.brief:  # a climb would take a tenth of the time for nothing
         state.look(y)
-        improve_by_levels(state)
-        if not state.finished() and state.clock.left() > QUICK_S_PER_JOB * len(state.in_order):
+        tried, enough = improve_by_levels(state), QUICK_S_PER_JOB * len(state.in_order)
+        if not state.finished() and (not tried or state.clock.left() > enough):
             improve(state, DIVE_QUICK, 0.35, rounds=ROUNDS_QUICK)
     else:
         steps = BOUND_STEPS_FEW if few and not state.small else BOUND_STEPS
