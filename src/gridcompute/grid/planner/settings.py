@@ -251,7 +251,8 @@ DIVE_WARM_LAST = DIVE._replace(near=True)
 class LevelOptions(NamedTuple):
     """How a dive by sizes of gangs goes, with an integer program for each."""
 
-    #: Sizes of gangs, 2, 4 and so on, that there are at least: 300 jobs in ones and twos lost by it.
+    #: Sizes of gangs, 2, 4 and so on, that there are at least: 300 jobs of ones and twos lost by it
+    #: (seed 0).
     least: int = 2
     #: Jobs placed at once, about, and options of theirs at most, the cheapest at the prices. With
     #: 120 jobs at once, a size in parts, 750 jobs end at 1,440 yuan in place of 1,404.
