@@ -196,7 +196,10 @@ class _CutSearch:
         free = np.flatnonzero(state.reach).astype(np.int32)
         scale = abs(self.best.yuan - state.without_option)
         program = IntegerProgram(state.rows, free, options, state.rows.supply(), scale)
-        relaxed = program.relaxed(RELAXED_PART * clock.left())
+        relaxed = program.relaxed(
+            RELAXED_PART * clock.seconds_left(),
+            program.iterations_in(clock.steps_left(RELAXED_PART)),
+        )
         if relaxed is None:
             return False
         state.look(relaxed.y)
@@ -212,8 +215,8 @@ class _CutSearch:
             start,
             closed=closed & ~start,
             gap=state.gap if state.gap > POLISHED else 0.0,
-            iterations=SEARCH_STEPS,
-            seconds=clock.left(),
+            iterations=min(SEARCH_STEPS, program.iterations_in(clock.steps_left())),
+            seconds=clock.seconds_left(),
             stop=lambda: clock.over(0.5),
         )
         if found.chosen is not None:

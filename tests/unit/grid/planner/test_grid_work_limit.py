@@ -78,6 +78,18 @@ def enough(problem: grid.Problem) -> float:
     return float(gc.match(problem, gap=0.02).stats["work_units"])
 
 
+@pytest.mark.parametrize("part", [0.0, 0.2, 0.6])
+def test_jobs_in_pieces_end_after_the_same_work(problem: grid.Problem, part: float) -> None:
+    """If this fails, the programs of interruptible jobs end by the clock, not by counted work."""
+    cut = problem.replace(jobs=problem.jobs.replace(interruptible=np.ones(16, bool)))
+    limit = part * float(gc.match(cut, gap=0.02).stats["work_units"])
+    first = gc.match(cut, gap=0.0, work_limit=limit, threads=1)
+    with busy():
+        again = gc.match(cut, gap=0.0, work_limit=limit, threads=2)
+    assert facts(first) == facts(again)
+    assert first.verify().valid
+
+
 @pytest.mark.parametrize("part", [0.0, 0.1, 0.3])
 @pytest.mark.parametrize("whole", [False, True], ids=["prices and dives", "one program"])
 def test_a_plan_ends_after_the_same_work(
