@@ -90,13 +90,16 @@ struct FlowAndPotentials {
 // Calls visit(first + i) for each i < count whose flag is set. For sparse flags: eight unset ones cost one comparison.
 template <class Flags, class Visit>
 void for_each_flag(const Flags& flags, std::size_t first, std::size_t count, Visit&& visit) {
-  for (std::size_t i = 0; i < count; i += 8) {
+  std::size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
     std::uint64_t eight = 0;
-    std::memcpy(&eight, flags.data() + i, std::min<std::size_t>(8, count - i));
+    std::memcpy(&eight, flags.data() + i, 8);
     if (eight == 0) continue;
-    for (std::size_t j = i; j < std::min(i + 8, count); ++j)
+    for (std::size_t j = i; j < i + 8; ++j)
       if (flags[j] != 0) visit(static_cast<Arc>(first + j));
   }
+  for (; i < count; ++i)
+    if (flags[i] != 0) visit(static_cast<Arc>(first + i));
 }
 
 }  // namespace gridcompute::flow

@@ -47,7 +47,7 @@ template <class Int, class Visit>
 bool for_changed_arcs(const MinCostFlow& p, const Topology& t, const ArcData<Int>& data, Visit&& visit) {
   for (std::size_t e = 0; e < p.tail.size(); e += kChunk) {
     const std::size_t count = std::min(kChunk, p.tail.size() - e);
-    ChunkFlags flags{};
+    ChunkFlags flags;  // the first `count` are written
     if (flag_changes({&p.tail[e], &p.head[e], &p.capacity[e], &p.cost[e]}, &t.caller_tail[e], &t.caller_head[e],
                      &(*data.cost)[e], &(*data.capacity)[e], data.capacity_limit, count, flags.data()))
       return false;
@@ -116,9 +116,10 @@ std::optional<ProblemDifference<Int>> difference(const MinCostFlow& p, const Top
   out.supply.resize(p.supply.size());
   Wide moved = 0;
   for (std::size_t v = 0; v < p.supply.size(); ++v) {
-    out.supply[v] = static_cast<Int>(p.supply[v]);
-    if (out.supply[v] != old[v]) out.supply_nodes.push_back(static_cast<Node>(v));
-    moved += std::abs(static_cast<std::int64_t>(out.supply[v]) - old[v]);
+    const Int b = out.supply[v] = static_cast<Int>(p.supply[v]);
+    if (b == old[v]) continue;
+    out.supply_nodes.push_back(static_cast<Node>(v));
+    moved += std::abs(static_cast<std::int64_t>(b) - old[v]);
   }
   out.most_supply_moved = 100 * moved > tuning.supply_change_percent * sent;
   out.negative_capacity = static_cast<std::int64_t>(negative);
