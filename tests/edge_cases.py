@@ -341,7 +341,7 @@ def transport_cases() -> Iterator[Case]:
 
 def gang_cases() -> Iterator[Case]:
     for (n, s), end, dtype, values, kind, out, threads in combinations(
-        (0, 1, 2, 3, 7, 64, 65), DTYPES, VALUES, ROOM, UNPLACED, THREADS
+        (0, 1, 2, 3, 7, 64, 129), DTYPES, VALUES, ROOM, UNPLACED, THREADS
     ):
         name = f"{n} x {s} {dtype} {values} {kind} {out=} {threads=}"
 

@@ -214,19 +214,23 @@ std::vector<Cost> attainable_capacity(const TransportProblem& problem, std::opti
   Cost most = 0, divisor = 0;
   for (const Cost u : room)
     if (u < all) most = std::max(most, u);
-  for (const auto& [weight, n] : count) divisor = std::gcd(divisor, weight);
-  if (most == 0 || divisor == 0) return room;
+  if (most == 0 || count.empty()) return room;
+  count.erase(count.upper_bound(most), count.end());  // demands that no such class can hold
+  Wide total = 0;
+  for (const auto& [weight, n] : count) divisor = std::gcd(divisor, weight), total += static_cast<Wide>(weight) * n;
+  divisor = std::max<Cost>(divisor, 1);
+  // In units of the divisor: the largest sum that is asked for.
+  const auto size = static_cast<Cost>(std::min<Wide>(most, total) / divisor);
   const auto lower = [&](const auto& to) {
     for (Cost& u : room)
-      if (u < all) u = to(u / divisor) * divisor;
+      if (u < all) u = to(std::min(u / divisor, size)) * divisor;
   };
-  // In units of the divisor: do small demands attain every sum up to the capacity?
+  // Do small demands attain every sum up to it?
   Wide reach = 0;
   for (const auto& [weight, n] : count) {
     if (weight / divisor > reach + 1) break;
     reach += static_cast<Wide>(weight / divisor) * n;
   }
-  const Cost size = most / divisor;
   const bool quick = static_cast<double>(size) * static_cast<double>(count.size()) <= kMaxSteps;
   if (reach >= size || !quick) return lower([](Cost u) { return u; }), room;
   // used[x]: the least number of jobs of the present demand that attain sum x; -1 where x cannot be attained so far.
