@@ -112,8 +112,8 @@ endef
 $(foreach folder,$(FOLDERS),$(eval $(call unit_rule,$(folder))))
 FORCE:
 
-# TSan finds what several threads do to one another. No native test starts any in these folders, whose units it leaves out.
-ALONE := $(filter csrc-gridcompute-live% csrc-gridcompute-packing% csrc-tests-live% csrc-tests-packing%,$(UNITS))
+# TSan finds what several threads do to one another. Packing starts none: TSan leaves out its units.
+ALONE := $(filter csrc-gridcompute-packing% csrc-tests-packing%,$(UNITS))
 
 define native_rule
 build/native-$(1)/%.o: build/units/%.cpp

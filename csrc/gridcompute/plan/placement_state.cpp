@@ -7,8 +7,6 @@
 
 namespace gridcompute::plan {
 
-namespace {}  // namespace
-
 PlacementState::PlacementState(ResidualCapacity& residual, const DualPrices& guide, double weight,
                                std::span<std::int32_t> klass, std::span<std::int32_t> start)
     : residual_(&residual),

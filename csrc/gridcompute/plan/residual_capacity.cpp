@@ -6,8 +6,6 @@
 
 namespace gridcompute::plan {
 
-namespace {}  // namespace
-
 ResidualCapacity::ResidualCapacity(const LagrangianOracle& oracle)
     : oracle_(&oracle),
       free_(oracle.capacity_),
