@@ -11,7 +11,7 @@ from .. import _checks
 from ..errors import InfeasibleError, InvalidProblemError
 from .checker.verify import FAULTS, TOLERANCE, placement_faults
 from .plan.columns import Dispatch, Placement, Prices
-from .plan.pieces import listed_runs
+from .plan.pieces import check_whole_runs, listed_runs
 from .plan.plan import Plan
 from .planner.clock import Clock
 from .planner.cost import load_of, plan_cost
@@ -69,7 +69,8 @@ def evaluate(
         data frame, what `Plan.to_arrow` returns), may list some jobs by ``job``, their rows, or by
         ``id``; all others are unplaced. In place of ``klass`` it may name ``site`` and
         ``accelerator``. With ``hours`` an interruptible job may be listed several times, once for
-        each of its pieces, as in `Plan.runs`.
+        each of its pieces, as in `Plan.runs`; of a job
+        that is listed once they must be those that it runs.
     prices : Prices, optional
         Prices that prove the bound, e.g. those of a plan of `match` for the same problem. None: a
         short walk finds some, which prove somewhat less.
@@ -304,7 +305,10 @@ def _listed(
             message = f"placement.{name}: found shape {values.shape}, needed ({size},) as start"
             raise InvalidProblemError(message, f"placement.{name}")
     start, klass = _whole("start", table["start"], size), _classes(problem, table, size)
+    hours = _whole("hours", table["hours"], size, -(2**31)) if "hours" in table else None
     if "job" not in table and "id" not in table:
+        if hours is not None and size == n:
+            check_whole_runs(problem, np.arange(n), klass, hours, np.arange(n))
         return klass, start, None
     by = "job" if "job" in table else "id"
     rows = _whole(by, table[by], size) if by == "job" else problem.jobs.rows_of(table[by])
@@ -313,14 +317,16 @@ def _listed(
         found, needed = rows[bad[0]], f"needed a row of jobs, 0 to {n - 1}"
         message = f"placement.job[{bad[0]}]: found {found}, {needed}"
         raise InvalidProblemError(message, "placement.job", int(bad[0]))
-    if "hours" in table and problem.jobs.interruptible.any():
-        return listed_runs(problem, rows, klass, start, _whole("hours", table["hours"], size))
+    if hours is not None and problem.jobs.interruptible.any():
+        return listed_runs(problem, rows, klass, start, hours)
     _, first, count = np.unique(rows, return_index=True, return_counts=True)
     if (count > 1).any():
         twice = int(rows[first[np.argmax(count > 1)]])
         at = int(np.flatnonzero(rows == twice)[1])
         message = f"placement.{by}[{at}]: found {table[by][at]} again, needed each job once"
         raise InvalidProblemError(message, f"placement.{by}", at)
+    if hours is not None:
+        check_whole_runs(problem, rows, klass, hours, np.arange(size))
     out = np.full((2, n), -1, np.int32)
     out[:, rows] = klass, start
     return out[0], out[1], None
@@ -366,10 +372,10 @@ def _classes(problem: Problem, table: Mapping[str, NDArray[Any]], size: int) -> 
     return out
 
 
-def _whole(name: str, values: Any, size: int) -> Int32s:
+def _whole(name: str, values: Any, size: int, least: int = -1) -> Int32s:
     field = f"placement.{name}"
     array = _checks.plain_array(field, values)
     if array.dtype.kind == "f" and array.size and (array == np.rint(array)).all():
         message = f"{field} must be of an integer dtype, not {array.dtype}"
         raise TypeError(message)
-    return np.asarray(_checks.counts(field, array, size, "n_jobs", -1, np.int32), np.int32)
+    return np.asarray(_checks.counts(field, array, size, "n_jobs", least, np.int32), np.int32)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Runs",
+    "check_whole_runs",
     "delay_yuan",
     "listed_runs",
     "pieces_at",
@@ -127,8 +128,8 @@ def listed_runs(
     ----------
     problem : Problem
     rows, klass, start, hours : int32 (n_runs,)
-        A job listed several times runs in pieces; of one that is listed once, and is interruptible,
-        the hours must be those that it runs whole.
+        A job listed several times runs in pieces; of one that is listed once, the hours must be
+        those that it runs whole.
 
     Raises
     ------
@@ -152,23 +153,47 @@ def listed_runs(
         raise fail(at, "klass", c[at], f"{out[0, job[at]]}, that of the job's first piece")
     for at in np.flatnonzero(again & (c < 0))[:1].tolist():
         raise fail(at, "job", job[at], "a job that is not placed once")
-    for at in np.flatnonzero((c >= 0) & (length < 1))[:1].tolist():
-        raise fail(at, "hours", length[at], "an integer >= 1")
+    many = np.bincount(job, minlength=n)[job] > 1
+    check_whole_runs(problem, job, c, length, order, once=~many)
     end = first.astype(np.int64) + length
     touches = np.append(False, ~begins[1:] & (first[1:] <= end[:-1]))[: len(job)]
     for at in np.flatnonzero(touches)[:1].tolist():
         needed = f"an hour after {end[at - 1]}, when the job's piece before ends"
         raise fail(at, "start", first[at], needed)
-    steps = problem.effective
-    many = np.bincount(job, minlength=n)[job] > 1
-    once = np.flatnonzero(~many & (c >= 0) & steps.jobs.interruptible[job])
-    once = once[c[once] < len(steps.classes)]
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # speed 0 is found later
-        needed_h = hours_taken(steps, job[once], c[once])
-    for k in np.flatnonzero(length[once] != needed_h)[:1].tolist():
-        needed = f"{needed_h[k]}, those of the whole job, or a row for each of its pieces"
-        raise fail(int(once[k]), "hours", length[once[k]], needed)
     if not many.any():
         return out[0], out[1], None
     job = job.astype(np.int32)
     return out[0], out[1], Pieces(job=job[many], start=first[many], hours=length[many])
+
+
+def check_whole_runs(
+    problem: Problem, job: Any, klass: Int32s, hours: Int32s, place: Any, once: Bools | None = None
+) -> None:
+    """Raise unless listed hours are at least 1, and those of whole jobs where the job runs whole.
+
+    Parameters
+    ----------
+    problem : Problem
+    job, klass, hours : int (n_runs,)
+        Runs at class -1 are not looked at.
+    place : int (n_runs,)
+        Where each run is in the caller's listing.
+    once : bool (n_runs,), optional
+        Runs of jobs that are listed once; default: all.
+    """
+    steps, field = problem.effective, "placement.hours"
+    for at in np.flatnonzero((klass >= 0) & (hours < 1))[:1].tolist():
+        row = int(place[at])
+        message = f"{field}[{row}]: found {hours[at]}, needed an integer >= 1"
+        raise InvalidProblemError(message, field, row)
+    known = (klass >= 0) & (klass < len(steps.classes))
+    at = np.flatnonzero(known if once is None else known & once)
+    at = at[steps.classes.throughput[steps.jobs.family[job[at]], klass[at]] > 0]  # found later
+    with np.errstate(over="ignore", invalid="ignore"):
+        whole = hours_taken(steps, job[at], klass[at])
+    for k in np.flatnonzero(hours[at] != whole)[:1].tolist():
+        row, needed = int(place[at[k]]), f"{whole[k]}, those of the whole job"
+        if steps.jobs.interruptible[job[at[k]]]:
+            needed += ", or a row for each of its pieces"
+        message = f"{field}[{row}]: found {hours[at[k]]}, needed {needed}"
+        raise InvalidProblemError(message, field, row)

@@ -122,6 +122,8 @@ def test_a_job_that_runs_whole_has_no_pieces() -> None:
         ({}, [(0, 0, 2, 1), (0, 1, 4, 3)], r"placement.klass\[1\]: found 1, needed 0"),
         ({}, [(0, 0, 2, 4)], r"placement.hours\[0\]: found 4, needed 3, those of the whole job"),
         ({}, [(0, 0, 2, 0), (0, 0, 4, 3)], r"placement.hours\[0\]: found 0, needed an integer"),
+        ({}, [(0, 0, 2, -2), (0, 0, 4, 3)], r"placement.hours\[0\]: found -2, needed an integer"),
+        ({}, [(1, 0, 2, 1)], r"placement.hours\[0\]: found 1, needed 2, those of the whole job$"),
         ({}, [(0, -1, -1, 0), (0, -1, -1, 0)], r"placement.job\[1\]: found 0, needed a job that"),
     ],
 )
@@ -131,6 +133,25 @@ def test_what_is_wrong_with_pieces_is_said(
     """If this fails, a placement that breaks the rules of pieces has a cost."""
     with pytest.raises(InvalidProblemError, match=words):
         grid.evaluate(problem(**jobs), runs(rows))
+
+
+@pytest.mark.parametrize("interruptible", [True, False])
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize(
+    ("hours", "needed"), [(1, "2, those"), (99, "2, those"), (-2, "an integer")]
+)
+def test_hours_that_a_job_does_not_run_are_refused(
+    hours: int, needed: str, *, listed: bool, interruptible: bool
+) -> None:
+    """If this fails, hours that a listing gives are dropped, and other hours are charged."""
+    batch = problem(interruptible=[interruptible, False])
+    given = runs([(0, -1, -1, 0), (1, 0, 0, hours)])
+    if not listed:
+        del given["job"]
+    with pytest.raises(InvalidProblemError, match=rf"hours\[1\]: found {hours}, needed {needed}"):
+        grid.evaluate(batch, given)
+    given["hours"][1] = 2
+    assert grid.evaluate(batch, given).hours.tolist() == [0, 2]
 
 
 def test_a_forged_plan_in_pieces_is_found() -> None:
