@@ -118,7 +118,7 @@ class Book:
         # Both the piece that it would break off and the one that would follow are long enough.
         least, left = self.columns["least_piece_h"][jobs], self.columns["end"][jobs] - hour
         short = hour - self.columns["started"][jobs] < least
-        short |= left + self.columns["restart_h"][jobs] < least
+        short |= left + self.columns["restart_h"][jobs].astype(np.int64) < least
         return Running(
             id=at,
             klass=self.columns["klass"][jobs],

@@ -188,8 +188,8 @@ class Prices(Columns):
         that of its accelerators. Of K accelerators ``K // 2`` gangs of 2 can be made, so that
         whole gangs leave some unused; the bound accounts for it. No levels where jobs are many.
     gang_size : int32 (n_levels,), accelerators
-        2, 4, 8 and so on, and other sizes that gangs have. Whatever they are, the bound holds. None
-        given = powers of two.
+        2, 4, 8 and so on, and other sizes that gangs have, each once. Whatever they are, the bound
+        holds. None given = powers of two.
     placement : Placement, optional
         Where the jobs went at these prices. The next match begins with what still fits of it, if it
         has as many jobs; it proves nothing, and is not stored with a plan.
@@ -283,11 +283,26 @@ class Prices(Columns):
         """The prices of `Quotas.linear_rows`, in their order."""
         return sealed(np.concatenate([self.quota, self.quota_by_accelerator.ravel()]))
 
+    @property
+    def gang_rows(self) -> list[tuple[int, Floats]]:
+        """Each size of gangs that has prices, with these by class and hour.
+
+        Powers of two where `gang_size` names none.
+        """
+        sizes = self.gang_size.tolist() or [2 << k for k in range(len(self.gang))]
+        return list(zip(sizes, self.gang, strict=True))
+
     def check(self) -> None:
         """Each price of gangs has its size, and the placement's classes and hours have prices."""
         if len(self.gang_size) not in (0, len(self.gang)):
             message = f"prices.gang_size has {len(self.gang_size)} sizes, needed {len(self.gang)}"
             raise InvalidProblemError(f"{message}, one for each level of gang", "prices.gang_size")
+        order = np.argsort(self.gang_size, kind="stable")
+        again = order[1:][np.diff(self.gang_size[order]) == 0]
+        if len(again):
+            at = int(again.min())
+            message = f"prices.gang_size[{at}]: found {self.gang_size[at]} again, needed"
+            raise InvalidProblemError(f"{message} each size once", "prices.gang_size", at)
         placement: object = self.placement
         if placement is None:
             return

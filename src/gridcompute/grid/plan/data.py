@@ -211,7 +211,7 @@ class PlanData(Frozen):
         cost += np.where(moved, jobs.migration_yuan[job], 0.0)
         if self.pieces is not None:
             cost += resumed_yuan(problem.effective, job, self.pieces)
-        for level, beta in zip(problem.gang_levels, prices.gang, strict=False):
+        for level, beta in prices.gang_rows:
             rent = rent + (gang // level) * over(beta)
         scarce = rent + data * prices.corridor[origin, site, start]
         rows, kinds = problem.quotas.linear_rows, problem.classes.accelerator[klass]

@@ -217,7 +217,7 @@ def _cut_offers(plan: PlanData, job: int, left: Bools, need: Int32s) -> Iterator
     site, gang, origin = classes.site[klass], int(jobs.gang[job]), int(jobs.origin[job])
     power = problem.kwh_per_accelerator_h[klass] * prices.energy[site]
     hourly = gang * (prices.capacity[klass] + power)
-    for level, beta in zip(problem.gang_levels, prices.gang, strict=False):
+    for level, beta in prices.gang_rows:
         hourly += gang // level * beta[klass]
     rows = problem.quotas.linear_rows
     held = rows.paid(prices.quota_rows)[jobs.tenant[job], rows.model(classes.accelerator)[klass]]
@@ -252,7 +252,7 @@ def _offer(plan: PlanData, job: int, c: int, hours: Int64s, d: int, *, fits: boo
     asked = float(kwh @ plan.mandate_yuan_per_kwh[site, span])
     was = (int(jobs.placed_class[job]), int(jobs.placed_start[job]))
     rent = gang * float(prices.capacity[c, span].sum())
-    for level, beta in zip(problem.gang_levels, prices.gang, strict=False):
+    for level, beta in prices.gang_rows:
         rent += gang // level * float(beta[c, span].sum())
     kind = problem.classes.accelerator[c]
     queues = problem.quotas.linear_rows.rows_of(int(jobs.tenant[job]), kind)

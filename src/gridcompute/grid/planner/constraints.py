@@ -204,8 +204,7 @@ class CouplingConstraints:
             return self.pack(zero[0], tariff * 0.75, *zero[2:])
         beta = np.zeros(self.shapes[4])
         if prices.gang.shape[1:] == beta.shape[1:]:
-            sizes = prices.gang_size if len(prices.gang_size) else 2 << np.arange(len(prices.gang))
-            known = dict(zip(sizes.tolist(), prices.gang, strict=True))
+            known = dict(prices.gang_rows)
             for i, size in enumerate(self.problem.gang_levels):
                 beta[i] = known.get(size, 0.0)
         nu, given = np.zeros(self.shapes[3]), prices.quota_rows

@@ -178,10 +178,12 @@ class CutMarket:
 def _long_enough(problem: Problem, rows: Int64s, need: Int32s) -> Bools:
     """Return at which classes jobs can be cut: each has work and hours for two pieces."""
     jobs = problem.jobs
-    least, restart = jobs.least_piece_h[rows][:, None], jobs.restart_h[rows][:, None]
+    least, restart = (
+        x[rows].astype(np.int64)[:, None] for x in (jobs.least_piece_h, jobs.restart_h)
+    )
     work = least + np.maximum(least - restart, 1)
     window = (jobs.deadline - jobs.release)[rows][:, None]
-    return np.asarray((need >= work) & (need.astype(np.int64) + restart + 1 <= window))
+    return np.asarray((need >= work) & (need + restart + 1 <= window))
 
 
 def own_prices(problem: Problem, job: Any, klass: Any, need: Any) -> tuple[Floats, Floats]:

@@ -208,7 +208,7 @@ class _CutSearch:
         if len(options.job) > MOST_SEARCHED:
             return False
         clock.stage("search", 0.9)
-        room = self.best.yuan - state.proved_yuan()
+        room = self.best.yuan - state.bound  # the one that `state.y` proves, as in `exact`
         closed = reduced_costs(state, options, state.y) > room + SAME * abs(self.best.yuan)
         start, before = self._chosen(options), self.best.yuan
         found = program.search(

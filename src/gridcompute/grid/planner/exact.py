@@ -57,7 +57,8 @@ def solve_exactly(state: PlannerState) -> bool:
     if state.finished() or len(options.job) > MOST_SEARCHED:
         return True
     state.clock.stage("search", 0.9)
-    room = state.best.cost - state.proved_yuan()
+    # Costs above a bound close options by that bound alone: the one that `state.y` proves.
+    room = state.best.cost - state.bound
     closed = reduced_costs(state, options, state.y) > room + SAME * abs(state.best.cost)
     start = _chosen(state, options)
     found = program.search(

@@ -86,7 +86,7 @@ def _groups(state: PlannerState) -> Iterator[tuple[Int32s, int, bool]]:
     Large gangs come first, and of one size large jobs.
     """
     gang, above = state.problem.jobs.gang, np.inf
-    for level in (*state.problem.gang_levels[::-1], 1):
+    for level in (*sorted(state.problem.gang_levels, reverse=True), 1):
         jobs = state.by_size[(state.reach & (gang >= level) & (gang < above))[state.by_size]]
         above = level
         parts = np.array_split(jobs, max(1, len(jobs) // LEVELS.jobs))

@@ -86,6 +86,27 @@ def test_charges_and_explanation_count_gangs_of_every_size(plan: grid.Plan) -> N
     assert taken.parts["capacity"] == pytest.approx(rent)
 
 
+def test_sizes_in_any_order_charge_the_same() -> None:
+    """If this fails, prices that name their sizes in another order refute a valid plan."""
+    plan = gc.match(world([6] * 12, room=7), gap=0.0)
+    prices = plan.prices
+    assert len(prices.gang) >= 2
+    turned = prices.replace(gang=prices.gang[::-1], gang_size=prices.gang_size[::-1])
+    other = dataclasses.replace(plan, prices=turned)
+    assert other.verify().valid, str(other.verify())
+    np.testing.assert_allclose(other.table()["price_yuan"], plan.table()["price_yuan"])
+    taken = [p.explain(int(plan.table()["job"][0])).taken for p in (plan, other)]
+    assert taken[0] is not None
+    assert taken[1] is not None
+    assert taken[0].parts == pytest.approx(taken[1].parts)
+
+
+def test_a_size_has_prices_once(plan: grid.Plan) -> None:
+    """If this fails, a warm start drops the prices of all but the last of equal sizes."""
+    with pytest.raises(gc.InvalidProblemError, match=r"gang_size\[1\]: found 3 again"):
+        plan.prices.replace(gang_size=[3, 3])
+
+
 def test_the_sizes_that_ask_for_most_accelerators_have_prices() -> None:
     """If this fails, a batch of a hundred sizes has a row for each, or none for the large ones."""
     gang = [2] * 5 + [3] * 9 + list(range(5, 30))

@@ -9,7 +9,7 @@ from gridcompute import grid
 from gridcompute.grid.evaluate import evaluate
 from gridcompute.grid.planner.clock import Clock
 from gridcompute.grid.planner.incumbent import greedy
-from gridcompute.grid.planner.level_dive import dive_by_levels
+from gridcompute.grid.planner.level_dive import _groups, dive_by_levels
 from gridcompute.grid.planner.settings import SAMPLED_ASCENT_HOUR_FAR
 from gridcompute.grid.planner.state import PlannerState
 
@@ -43,6 +43,21 @@ def test_sizes_of_gangs_placed_at_once_cost_less_than_one_job_after_the_other() 
     plan = evaluate(state.problem, grid.Placement(klass=found.klass, start=found.start))
     assert plan.objective_yuan == pytest.approx(found.cost, rel=1e-9)
     assert plan.verify().valid, str(plan.verify())
+
+
+def test_each_job_is_placed_by_one_size() -> None:
+    """If this fails, gangs whose sizes are no powers of two are placed twice, or never."""
+    seed = 1
+    problem = grid.east_west(n_jobs=300, seed=seed, hours=24)
+    gang = np.random.default_rng(seed).choice([1, 3, 6], len(problem.jobs))
+    problem = problem.replace(jobs=problem.jobs.replace(gang=gang))
+    state = PlannerState(problem.effective, 0.0, 1, Clock(None, None))
+    groups = list(_groups(state))
+    placed = np.sort(np.concatenate([jobs for jobs, _, _ in groups]))
+    np.testing.assert_array_equal(placed, np.flatnonzero(state.reach), f"seed {seed}")
+    levels = [level for _, level, _ in groups]
+    assert levels == sorted(levels, reverse=True)
+    assert {3, 6} <= set(levels)
 
 
 def test_a_dive_by_sizes_without_time_still_places_jobs() -> None:
