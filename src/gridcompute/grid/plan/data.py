@@ -146,14 +146,32 @@ class PlanData(Frozen):
         out[runs.job] = runs.start + runs.hours  # the last of a job's runs is the last written
         return sealed(out)
 
-    def busy(self, job: int) -> Bools:
-        """In which hours a job runs, (n_hours,); in none if it is unplaced."""
+    def busy(self, job: int | str) -> Bools:
+        """In which hours a job runs, (n_hours,); in none if it is unplaced.
+
+        Parameters
+        ----------
+        job : int or str
+            Its row in the jobs table, or its id where ids are text.
+        """
+        job = self._row(job)
         runs, clock = self._runs, np.arange(self.problem.hours)
         first, last = np.searchsorted(runs.job, [job, job + 1])
         out = np.zeros(len(clock), bool)
         for k in range(first, last):
             out |= (clock >= runs.start[k]) & (clock < runs.start[k] + runs.hours[k])
         return out
+
+    def _row(self, job: int | str) -> int:
+        """Return the row of a job that a caller names by its row, or by its id where it is text."""
+        jobs = self.problem.jobs
+        if isinstance(job, str):
+            return int(jobs.rows_of(np.array([job]))[0])
+        if isinstance(job, bool) or not isinstance(job, (int, np.integer)):
+            raise TypeError(f"job must be an int, not {type(job).__name__}")
+        if not 0 <= job < len(jobs):
+            raise IndexError(f"job is {job}, needed 0 to {len(jobs) - 1}")
+        return int(job)
 
     @cached_property
     def _runs(self) -> Runs:

@@ -160,11 +160,6 @@ def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> 
     """Every site's best option for one job at the plan's prices (see `Plan.explain`)."""
     problem = plan.problem.effective
     jobs, classes = problem.jobs, problem.classes
-    if isinstance(job, bool) or not isinstance(job, (int, np.integer)):
-        raise TypeError(f"job must be an int, not {type(job).__name__}")
-    job = int(job)
-    if not 0 <= job < len(jobs):
-        raise IndexError(f"job is {job}, needed 0 to {len(jobs) - 1}")
     index = np.array([job])
     left, _ = filtered(problem, index)
     need = hours_needed(problem, index)[0]

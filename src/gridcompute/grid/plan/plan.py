@@ -96,9 +96,7 @@ class Plan(PlanData, Tabular):
         job : int or str
             Its row in the jobs table, or its id where ids are text. The answer names it by its id.
         """
-        if isinstance(job, str):
-            job = int(self.problem.jobs.rows_of(np.array([job]))[0])
-        return explain(self, job, lambda: self._reasons)
+        return explain(self, self._row(job), lambda: self._reasons)
 
     def compare(self, other: Plan) -> Comparison:
         """Put another plan beside this one: costs by part, energy, green shares, what moved.

@@ -173,6 +173,19 @@ def test_explanations_of_jobs_that_are_not_there(plan: grid.Plan) -> None:
         plan.explain(1.0)  # type: ignore[arg-type]
 
 
+def test_hours_of_jobs_that_are_not_there(plan: grid.Plan) -> None:
+    """If this fails, `busy` says of a job that does not exist that it runs in no hour."""
+    with pytest.raises(IndexError, match="job is 200"):
+        plan.busy(200)
+    with pytest.raises(IndexError, match="job is -1"):
+        plan.busy(-1)
+    for wrong in (1.5, True, None):
+        with pytest.raises(TypeError, match="must be an int"):
+            plan.busy(wrong)  # type: ignore[arg-type]
+    placed = int(plan.table()["job"][0])
+    assert plan.busy(np.int32(placed)).sum() == plan.hours[placed]  # type: ignore[arg-type]
+
+
 def test_plan_refuses_arrays_of_other_shapes(plan: grid.Plan) -> None:
     """If this fails, a plan with a float assignment fails far away."""
     with pytest.raises(TypeError, match="needed int32"):
