@@ -110,7 +110,7 @@ class Priced(NamedTuple):
     ----------
     need : int64 (n,)
     stretch : float64 (n, n_hours + 1, n_hours), yuan
-        Price of so many hours from an hour on; inf where they are closed.
+        Price of a run of `length` hours from hour `first`, by these; inf where it is closed.
     begin : float64 (n, n_hours), yuan
         What is paid once for beginning in an hour, inf where the job may not.
     own : float64 (n, n_hours), yuan
@@ -166,13 +166,23 @@ def _cheapest(problem: Problem, priced: Priced, least: int, restart: int) -> Flo
     return out
 
 
-def ways(problem: Problem, priced: Priced, k: int) -> Iterator[tuple[Bools, float, float]]:
-    """Yield all ways to run job `k`: its hours, what it pays beside shared rows, and its price."""
+def ways(
+    problem: Problem, priced: Priced, k: int, most: int
+) -> Iterator[tuple[Bools, float, float] | None]:
+    """Yield all ways to run job `k`: its hours, what it pays beside shared rows, and its price.
+
+    After `most` ways, finished or begun, None is yielded, and the search ends.
+    """
     jobs, hours, j = problem.jobs, problem.hours, int(priced.job[k])
     least, restart, need = int(jobs.least_piece_h[j]), int(jobs.restart_h[j]), int(priced.need[k])
     rest: list[tuple[list[tuple[int, int]], int]] = [([], need)]
+    done = 0
     while rest:
+        if done + len(rest) > most:
+            yield None
+            return
         pieces, left = rest.pop()
+        done += 1
         if not left:
             end = pieces[-1][0] + pieces[-1][1]
             own = (len(pieces) - 1) * float(jobs.restart_yuan[j])

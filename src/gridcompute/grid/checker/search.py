@@ -29,8 +29,8 @@ __all__ = ["MOST_OPTIONS", "searched_bound"]
 
 #: Open options that a program is written down for, at most, and seconds that a search may take.
 MOST_OPTIONS, MOST_SECONDS = 6_000, 120.0
-#: Ways to cut one job at one class that are looked through, at most.
-MOST_WAYS = 20_000
+#: Ways to cut one job at one class that are looked through at most, with those that lead nowhere.
+MOST_WAYS = 50_000
 #: Relative gap at which a search ends that is to prove a plan the best.
 CLOSED = 1e-8
 
@@ -106,9 +106,10 @@ def _options(problem: Problem, prices: Prices, above_yuan: float) -> _Options | 
     busy: list[Bools] = []
     for at, c, priced in cuts:
         for k, j in enumerate(at.tolist()):
-            for tried, (hours_of, own, yuan) in enumerate(ways(problem, priced, k)):
-                if tried > MOST_WAYS or len(busy) > MOST_OPTIONS:
+            for way in ways(problem, priced, k, MOST_WAYS):
+                if way is None or len(busy) > MOST_OPTIONS:
                     return None
+                hours_of, own, yuan = way
                 if yuan - least[j] <= above_yuan * (1 + 1e-9) + 1e-9:
                     busy.append(hours_of)
                     one = (j, c, int(np.argmax(hours_of)), int(hours_of.sum()), own)

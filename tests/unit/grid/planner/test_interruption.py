@@ -102,9 +102,26 @@ def test_the_checker_finds_the_same_cuts_by_whole_pieces(cuts: Cuts) -> None:
     assert np.array_equal(found + shift, cheapest_cuts(cuts)[0]), cuts
     for k in np.flatnonzero(fits).tolist():
         listed, cost = every_cut(cuts, k)
-        own = {tuple(busy.tolist()): yuan for busy, _, yuan in ways(problem, priced, k)}
+        complete = [way for way in ways(problem, priced, k, 10**6) if way is not None]
+        own = {tuple(busy.tolist()): yuan for busy, _, yuan in complete}
         wanted = dict(zip(map(tuple, listed.tolist()), (cost - shift[k]).tolist(), strict=True))
         assert own == wanted, (k, cuts)
+
+
+def test_ways_that_lead_nowhere_count_as_well() -> None:
+    """If this fails, the checker looks for ever where each way to cut a job is a dead end.
+
+    Five hours in pieces of three at least: no five open hours follow each other, and after a piece
+    of three or four what is left is too short.
+    """
+    jobs = {"least_piece_h": [3], "restart_h": [0], "restart_yuan": [0.0]}
+    jobs |= {"delay_yuan_per_h": [0.0], "release": [0]}
+    problem = SimpleNamespace(hours=HOURS, jobs=SimpleNamespace(**jobs))
+    stretch, free = np.zeros((1, HOURS + 1, HOURS)), np.zeros((1, HOURS))
+    stretch[:, 5] = np.inf
+    priced = Priced(np.zeros(1, int), np.array([5]), stretch, free, free)
+    assert list(ways(problem, priced, 0, 100)) == []
+    assert list(ways(problem, priced, 0, 10)) == [None]
 
 
 def test_thousands_of_jobs_are_done_side_by_side() -> None:
