@@ -73,4 +73,11 @@ def test_a_small_plan_in_pieces_is_the_best_there_is(seed: int, *, forbidden: bo
     assert found.valid, shown
     assert plan.bound_yuan <= best + 2e-6 * size, shown
     assert plan.objective_yuan >= best - 2e-6 * size, shown
-    assert plan.objective_yuan <= best * 1.03 + 1e-6 * size, shown
+    most = best + 2e-6 * size if plan.status == "optimal" else best * 1.03 + 1e-6 * size
+    assert plan.objective_yuan <= most, shown
+
+
+def test_most_small_plans_in_pieces_are_proved_the_best() -> None:
+    """If this fails, the test above mostly allows three percent."""
+    found = [gc.match(cut_day(seed)).status for seed in range(12)]
+    assert found.count("optimal") >= 9, found

@@ -335,7 +335,7 @@ def test_hundreds_of_jobs_have_a_plan_before_the_first_careful_dive(seed: int) -
 
     Nine tenths of the time went into dispatches that nobody needed, before the first exchange.
     """
-    problem = grid.east_west(n_jobs=250, seed=seed)
+    problem = grid.east_west(n_jobs=400, seed=seed)
     # With less sun and wind every job costs something, so that a gap is of more than a few of them.
     scarce = problem.energy.replace(direct_kwh=0.1 * problem.energy.direct_kwh)
     problem = problem.replace(energy=scarce)
