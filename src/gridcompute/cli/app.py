@@ -108,7 +108,7 @@ def run(arguments: list[str]) -> int:
     """
     shown = warnings.showwarning
     try:
-        warnings.showwarning = _tell
+        warnings.showwarning = _print_warning
         status = app(arguments, prog_name="gridcompute", standalone_mode=False)
         sys.stdout.flush()
     except UsageError as error:
@@ -137,8 +137,8 @@ def run(arguments: list[str]) -> int:
     return status or DONE
 
 
-def _tell(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Print a warning as one line: whoever runs a command has no use for a line of our source."""
+def _print_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Print a warning as one line, without the source line."""
     _complain(f"warning: {message}")
 
 

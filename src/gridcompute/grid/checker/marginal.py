@@ -73,9 +73,9 @@ def mandate_prices(problem: Problem, groups: list[Group]) -> Floats:
 
 
 def storage_limits(groups: list[Group]) -> Iterator[tuple[int, int, float, Callable[[], float]]]:
-    """Yield site, 0 for size or 1 for power, the least its price can be, and what tells the most.
+    """Yield site, 0 for size or 1 for power, the least its price can be, and how to find the most.
 
-    A call of the last solves a program, in yuan as well.
+    The last is a function that computes the most, in yuan as well: a call solves a program.
     """
     for group in groups:
         energy = group.part.energy

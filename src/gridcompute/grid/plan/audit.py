@@ -153,8 +153,8 @@ class Audit:
             lines += ["", head, "|---|---|" + "--:|" * len(self.battery), *kept]
         lines += self._queue_lines()
         if any(self.figures.values()):
-            told = ", ".join(f"{n} {kind}" for kind, n in self.figures.items())
-            lines += ["", f"Figures of the problem: {told}; the page lists each with its source."]
+            counts = ", ".join(f"{n} {kind}" for kind, n in self.figures.items())
+            lines += ["", f"Figures of the problem: {counts}; the page lists each with its source."]
         return (
             "\n".join([*lines, "", *(f"ALARM: {_markdown(a)}" for a in self.alarms)]).rstrip()
             + "\n"
@@ -303,10 +303,14 @@ def _claim(plan: PlanData, rule: str, scope: str) -> Claim:
 
 def _alarms(plan: PlanData, new: Bools) -> list[str]:
     green, out = plan.green, []
-    outside = None
+    outside: list[tuple[str, Floats]] = []
     if plan.problem.sites.limits_load.any():
         drawn = plan.dispatch.load_kwh - plan.dispatch.shed_kwh
-        outside = load_excess(plan.problem.stepped, drawn)
+        excess = load_excess(plan.problem.stepped, drawn)
+        outside = [
+            ("lacks {} kWh to its minimum load", excess.below_kwh),
+            ("changes its load by {} kWh more than it may", excess.beyond_kwh),
+        ]
     for i, name in enumerate(plan.problem.sites.name):
         ahead = green["n1_statutory"][i] - green["n2_hourly"][i]
         if ahead > ALARM:
@@ -321,14 +325,8 @@ def _alarms(plan: PlanData, new: Bools) -> list[str]:
             if short > LEAST_SHORT_KWH:
                 words = what.format(amount(float(short)))
                 out.append(f"{name} {words} than the direct-connection rule asks")
-        for what, kwh in (
-            ()
-            if outside is None
-            else (
-                ("lacks {} kWh to its minimum load", outside.below_kwh[i]),
-                ("changes its load by {} kWh more than it may", outside.beyond_kwh[i]),
-            )
-        ):
+        for what, by_site in outside:
+            kwh = by_site[i]
             if kwh.max() > LEAST_SHORT_KWH:
                 steps = int((kwh > LEAST_SHORT_KWH).sum())
                 words = what.format(amount(float(kwh.sum())))

@@ -115,5 +115,5 @@ class Work:
         self._steps += count * each
 
     def programmed(self, iterations: int, size: int) -> None:
-        """Count a run of HiGHS on a program of so many rows and columns."""
+        """Count `iterations` of HiGHS on a program of `size` rows and columns."""
         self._steps += size * STEPS.solve + STEPS.iterations(iterations, size)

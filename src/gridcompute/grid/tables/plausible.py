@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ImplausibleUnitWarning", "implausible", "warn_of_units"]
 
-#: Modules that build a problem on behalf of their caller, who is told; any other of this package
-#: builds one from a problem whose maker was told.
+#: Modules that build a problem on behalf of their caller, which receives the warning; any other of
+#: this package builds one from a problem whose maker has received it.
 ON_BEHALF = frozenset(
     (
         "dataclasses",

@@ -132,8 +132,8 @@ def test_the_account_tells_how_many_figures_are_assumed(plan: grid.Plan) -> None
     kinds = ("sourced", "derived", "assumed")
     assert counts == {kind: len(grid.figures(kind)) for kind in kinds}
     assert min(counts.values()) > 0
-    told = ", ".join(f"{counts[kind]} {kind}" for kind in kinds)
-    assert f"Figures of the problem: {told};" in str(grid.audit(plan))
+    words = ", ".join(f"{counts[kind]} {kind}" for kind in kinds)
+    assert f"Figures of the problem: {words};" in str(grid.audit(plan))
 
 
 def test_pooled_scopes_split_what_is_missing_by_load() -> None:
