@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..tables.column import Bools, Floats, Int32s, Int64s
     from ..tables.problem import Problem
 
-__all__ = ["CutMarket", "cuts_of", "own_prices"]
+__all__ = ["CutMarket", "cuts_of"]
 
 
 #: Numbers of one kind that are held at once, of jobs at classes by hour.
@@ -186,7 +186,7 @@ def _long_enough(problem: Problem, rows: Int64s, need: Int32s) -> Bools:
     return np.asarray((need >= work) & (need + restart + 1 <= window))
 
 
-def own_prices(problem: Problem, job: Any, klass: Any, need: Any) -> tuple[Floats, Floats]:
+def _own_prices(problem: Problem, job: Any, klass: Any, need: Any) -> tuple[Floats, Floats]:
     """Return what jobs pay for beginning in an hour at a class, and for ending before one, yuan.
 
     Transfer and migration, (n, n_hours); delay, (n, n_hours + 1), below 0 before they can end.
@@ -232,7 +232,7 @@ def cuts_of(
     """
     jobs, site = problem.jobs, problem.classes.site[klass]
     clock = np.arange(problem.hours)
-    begin, finish = own_prices(problem, job, klass, need)
+    begin, finish = _own_prices(problem, job, klass, need)
     data, origin = jobs.data_gb[job][:, None], jobs.origin[job]
     begin = begin + toll * data
     closed = (origin != site)[:, None] & (data > data_gb[origin, site])

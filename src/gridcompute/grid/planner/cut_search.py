@@ -5,8 +5,8 @@ begins: a job that runs whole is one of its own cuts. Then
 
 1. prices go on from those of whole runs with cut jobs in the bound (`CutMarket`),
 2. where all cuts of all jobs are some thousand, one integer program decides among them,
-3. else jobs are taken out one by one and cut anew at the prices of the bound, and at those of power
-   beside the plan, while the exact cost falls.
+3. else jobs are taken out one by one and cut again at the prices of the bound, and at those of
+   power beside the plan, while the exact cost falls.
 
 What comes back never costs more than the plan of whole runs, or than the placement given.
 """
@@ -33,6 +33,8 @@ from .settings import (
     CUT_ASCENT,
     CUT_BATCH,
     CUT_CLIMB,
+    CUT_CLIMB_DONE,
+    CUT_CLIMB_PART,
     CUT_PART,
     CUT_ROUNDS,
     MOST_RELAXED,
@@ -85,7 +87,7 @@ def cut_jobs(state: PlannerState, placement: Placement | None) -> Pieces | None:
     state.look(np.zeros_like(state.y))
     if not state.finished() and not search.exactly():
         state.look(search.walked())
-        state.climb(state.y, *CUT_CLIMB, 0.6, most=0.7)
+        state.climb(state.y, *CUT_CLIMB, CUT_CLIMB_DONE, most=CUT_CLIMB_PART)
         search.rounds()
     search.settle()
     return search.pieces
@@ -296,7 +298,7 @@ class _CutSearch:
     # -- One job after the other -------------------------------------------------------------------
 
     def rounds(self) -> None:
-        """Cut jobs anew, those first that would gain most, while the exact cost falls."""
+        """Cut jobs again, those first that would gain most, while the exact cost falls."""
         state = self._state
         for k in range(CUT_ROUNDS):
             if state.finished():
@@ -334,7 +336,7 @@ class _CutSearch:
         return self.best.yuan < before
 
     def _try(self, some: Int64s, guide: PriceVector) -> None:
-        """Cut some jobs anew, all together; where that is dearer, each half by itself."""
+        """Cut some jobs again, all together; where that is dearer, each half by itself."""
         found = self._recut(some, guide)
         if self._take(found) or found is None or len(some) == 1:
             return
@@ -357,7 +359,7 @@ class _CutSearch:
         return np.asarray(paid)
 
     def _recut(self, some: Int64s, guide: PriceVector) -> Placed | None:
-        """The best plan with some interruptible jobs placed anew; None if they stay as they are."""
+        """The best plan with some interruptible jobs placed again; None if none of them moves."""
         problem, market, best = self._problem, self._market, self.best
         jobs, rows = problem.jobs, market.rows[some]
         klass, start, busy = best.klass.copy(), best.start.copy(), best.busy.copy()

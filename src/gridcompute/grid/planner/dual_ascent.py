@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .settings import PRICE_MEMORY
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -48,8 +50,6 @@ class Memory(NamedTuple):
 #: else: with the first, a walk ends several times further away.
 CLIMB = Memory()
 SAMPLED = Memory(0.95, 0.99)
-#: How much of the past the average price remembers.
-PRICE_MEMORY = 0.9
 #: Part of a row's own price that its step adds to the typical price.
 OWN_PART = 0.1
 #: Steps between two trials of the average.

@@ -260,7 +260,7 @@ class IntegerProgram:
     # -- Questions to it ---------------------------------------------------------------------------
 
     def iterations_in(self, steps: float) -> float:
-        """Steps of the simplex method that so much counted work is enough for."""
+        """Steps of the simplex method that `steps` of counted work are enough for."""
         return steps / STEPS.iterations(1, self._size)
 
     def _count(self) -> None:
@@ -268,16 +268,21 @@ class IntegerProgram:
         taken = max(self._highs.getInfo().simplex_iteration_count, 0)
         self._rows.work.programmed(taken, self._size)
 
-    def relaxed(self, seconds: float = np.inf, iterations: float = np.inf) -> Relaxation | None:
-        """Solve the program with jobs in fractions; None where that takes more than is given."""
+    def _solved(self, seconds: float, iterations: float) -> Any | None:
+        """Solve with jobs in fractions; HiGHS's solution, None if it takes more than is given."""
         self._set("time_limit", float(min(seconds, 1e30)))
         self._set("simplex_iteration_limit", int(min(iterations, UNLIMITED)))
         self._highs.run()
         self._set("simplex_iteration_limit", UNLIMITED)
         self._count()
-        if self._highs.getModelStatus().name != "kOptimal":
+        optimal = self._highs.getModelStatus().name == "kOptimal"
+        return self._highs.getSolution() if optimal else None
+
+    def relaxed(self, seconds: float = np.inf, iterations: float = np.inf) -> Relaxation | None:
+        """Solve the program with jobs in fractions; None where that takes more than is given."""
+        found = self._solved(seconds, iterations)
+        if found is None:
             return None
-        found = self._highs.getSolution()
         dual = np.asarray(found.row_dual) / self._unit
         rows = self._rows
         alpha, _, gamma, nu, beta = (np.zeros(s) for s in rows.shapes)

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .dual_ascent import DualAscent
-from .integer_program import UNLIMITED, IntegerProgram
+from .integer_program import IntegerProgram
 from .options import open_options, priced
-from .settings import LEVELS
+from .settings import LEVELS, PRICE_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,11 +30,6 @@ if TYPE_CHECKING:
     from .state import PlannerState
 
 __all__ = ["dive_by_levels"]
-
-#: Part of an option that the relaxation takes, from which on the job stays there.
-WHOLE = 0.999
-#: How much of the past the average price remembers.
-PRICE_MEMORY = 0.9
 
 
 class _Group(IntegerProgram):
@@ -48,14 +43,9 @@ class _Group(IntegerProgram):
 
         None where that takes more than is given.
         """
-        self._set("time_limit", float(min(seconds, 1e30)))
-        self._set("simplex_iteration_limit", int(min(self.iterations_in(steps), UNLIMITED)))
-        self._highs.run()
-        self._set("simplex_iteration_limit", UNLIMITED)
-        self._count()
-        if self._highs.getModelStatus().name != "kOptimal":
+        found = self._solved(seconds, self.iterations_in(steps))
+        if found is None:
             return None
-        found: Any = self._highs.getSolution()
         part, above = (np.asarray(x[: self._n]) for x in (found.col_value, found.col_dual))
         return part, above / self._unit
 
@@ -108,7 +98,7 @@ def _followed(state: PlannerState, room: _core.ResidualCapacity, left: Int32s, y
         length = first * (last / first) ** (k / LEVELS.steps)
         y = ascent.follow(rows.use(market, y), y, supply, length, served())
         average = PRICE_MEMORY * average + (1 - PRICE_MEMORY) * y
-    state.passes += LEVELS.steps
+    state.passes += ascent.passes
     return average
 
 
@@ -158,8 +148,8 @@ def _searched(state: PlannerState, program: _Group, worth: float) -> Bools | Non
         return None
     taken, above = relaxed
     whole = np.zeros(len(state.in_order), bool)
-    whole[options.job[taken > WHOLE]] = True
-    closed = whole[options.job] & (taken <= WHOLE)
+    whole[options.job[taken > LEVELS.whole]] = True
+    closed = whole[options.job] & (taken <= LEVELS.whole)
     found = program.search(
         closed=closed | (above > LEVELS.above * cost),
         gap=LEVELS.gap * cost / worth if worth > 0 else LEVELS.gap,

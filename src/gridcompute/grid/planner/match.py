@@ -40,6 +40,7 @@ from .settings import (
     DIVE_HASTY,
     DIVE_QUICK,
     DIVE_SMALL,
+    LEAST_UNITS,
     PRICES_PART,
     PRICES_PART_HASTY,
     PRICES_PART_SMALL,
@@ -68,8 +69,6 @@ __all__ = ["check_problem", "match"]
 
 #: A relative gap that is none.
 CLOSED = 1e-7
-#: Units of work that may be spent on what a mandate that cannot be kept misses at least.
-LEAST_UNITS = 1e6
 
 
 def match(
@@ -149,8 +148,7 @@ def match(
         clock, market = Clock(time_limit, hook, work_limit), WithoutPinned(problem)
         cut, first = bool(market.problem.jobs.interruptible.any()), clock
         if cut and clock.limited:
-            limits = (None if m is None else WHOLE_PART * m for m in (time_limit, work_limit))
-            first = Clock(next(limits), hook, next(limits))
+            first = Clock(_whole_part(time_limit), hook, _whole_part(work_limit))
         state = PlannerState(market.problem, gap, most, first)
         try:
             given = market.prices(prices)
@@ -159,6 +157,11 @@ def match(
             return market.plan(_run(state, given))
         finally:  # whatever ended it, no thread of it goes on
             state.rows.close()
+
+
+def _whole_part(limit: float | None) -> float | None:
+    """Return the part of a limit that whole runs may take where jobs are interruptible."""
+    return None if limit is None else WHOLE_PART * limit
 
 
 def check_problem(problem: Any, prices: Any) -> None:
