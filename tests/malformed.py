@@ -196,8 +196,8 @@ KNOWN = (
 
 SETTINGS: dict[str, tuple[Damage, list[str]]] = {
     "no problem.json": (removed("problem.json"), ["problem.json is not there"]),
-    "empty": (text("problem.json", ""), ["problem.json: found", "needed JSON"]),
-    "cut short": (text("problem.json", '{"hours": 3'), ["problem.json: found", "needed JSON"]),
+    "empty": (text("problem.json", ""), ["problem.json: not JSON: "]),
+    "cut short": (text("problem.json", '{"hours": 3'), ["problem.json: not JSON: "]),
     "an array": (text("problem.json", "[1]"), ["found a list, needed an object"]),
     "a number": (text("problem.json", "3"), ["found a int, needed an object"]),
     "latin-1": (
@@ -205,7 +205,7 @@ SETTINGS: dict[str, tuple[Damage, list[str]]] = {
         ["problem.json: found 0xf6", "needed UTF-8"],
     ),
     "UTF-16": (recoded("problem.json", "utf-16"), ["problem.json: found 0xff at byte 0"]),
-    "zeros": (text("problem.json", bytes(100)), ["problem.json: found", "needed JSON"]),
+    "zeros": (text("problem.json", bytes(100)), ["problem.json: not JSON: "]),
     "deep nesting": (text("problem.json", "[" * 10**6), ["nested too deep", "needed JSON"]),
     "deep objects": (text("problem.json", '{"name":' * 10**5), ["nested too deep"]),
     "too large": (text("problem.json", b" " * (1 << 24) + b"{}"), ["found 16777218 bytes"]),
@@ -261,11 +261,11 @@ SETTINGS: dict[str, tuple[Damage, list[str]]] = {
     ),
     "a comment": (
         edited("problem.json", "{", "// my problem\n{"),
-        ["problem.json: found Expecting value: line 1 column 1", "needed JSON"],
+        ["problem.json: not JSON: Expecting value: line 1 column 1"],
     ),
     "a comma too many": (
         edited("problem.json", "}", ",}"),
-        ["problem.json: found Expecting property name", "line", "needed JSON"],
+        ["problem.json: not JSON: Expecting property name", "line"],
     ),
     "hours with an exponent": (setting("hours", 1e3), ["hours: found 1000.0, needed an integer"]),
     "a step in minutes": (

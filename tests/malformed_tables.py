@@ -72,8 +72,8 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
         ["jobs.csv: jobs.tenant[0]: found 2000000000, needed below 65536"],
     ),
     "both formats": (both, ["both of jobs.parquet and jobs.csv, needed one of them"]),
-    "empty": (text("jobs.csv", ""), ["jobs.csv: found Empty CSV file, needed CSV"]),
-    "only line feeds": (text("jobs.csv", "\n\n"), ["jobs.csv: ", "Empty CSV file"]),
+    "empty": (text("jobs.csv", ""), ["jobs.csv: is empty, needed a header"]),
+    "only line feeds": (text("jobs.csv", "\n\n"), ["jobs.csv: is empty, needed a header"]),
     "a column less": (edited("jobs.csv", '"work_h"', '"work_hours"'), ["jobs", "'work_h"]),
     "an unknown column": (
         text("jobs.csv", f'{HEAD},"colour"\n1,1.0,0,3,1.0,red\n'),
@@ -129,11 +129,11 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
     ),
     "text for a number": (
         cell("jobs", "work_h", 2, "long"),
-        ["jobs.csv: jobs.work_h", "'long' in row 2", "needed float64"],
+        ["jobs.csv: jobs.work_h[2] is 'long'", "needed a number"],
     ),
     "half an accelerator": (
         cell("jobs", "gang", 1, "1.5"),
-        ["jobs.csv: jobs.gang", "1.5 in row 1", "needed int32"],
+        ["jobs.csv: jobs.gang[1] is 1.5", "needed an integer"],
     ),
     "an empty cell": (
         cell("jobs", "work_h", 3, ""),
@@ -148,7 +148,7 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
     ),
     "more than 64 bits": (
         cell("jobs", "gang", 1, "99999999999999999999"),
-        ["jobs.csv: jobs.gang", "needed int32"],
+        ["jobs.csv: jobs.gang[", "needed an integer"],
     ),
     "a date": (cell("jobs", "release", 0, "2026-01-01"), ["jobs.csv: jobs.release", "row 0"]),
     "an unknown site": (
@@ -211,6 +211,18 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
         edited("jobs.csv", '"gang"', '"Gang"'),
         ["jobs.csv: jobs has no column 'gang'", "found a column 'Gang', which it does not know"],
     ),
+    "a misspelt head beside ids": (
+        text("jobs.csv", f'{HEAD},"id"\n1,1.0,0,3,1.0,"a"\n'.replace("work_h", "work_hours")),
+        ["jobs.csv: jobs has no column 'work_h'", "found a column 'work_hours'"],
+    ),
+    "a misspelt head of an optional column": (
+        text("jobs.csv", f'{HEAD},"tennant"\n1,1.0,0,3,1.0,0\n'),
+        ["jobs.csv: jobs has no column 'tennant'; it has gang, work_h", "restart_yuan, id"],
+    ),
+    "a release after the deadline": (
+        text("jobs.csv", f'{HEAD},"release"\n1,1.0,0,3,1.0,5\n'),
+        ["jobs.csv: jobs.deadline[0] is 3, needed an hour after the job's release, 5"],
+    ),
     "a head with a space": (
         edited("jobs.csv", '"gang"', '" gang"'),
         ["jobs.csv: jobs has no column 'gang'", "found a column ' gang'"],
@@ -221,15 +233,15 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
     ),
     "a decimal comma": (
         cell("jobs", "work_h", 1, "1,5"),
-        ["jobs.csv: jobs.work_h", "'1,5' in row 1", "needed float64 (hours on a reference"],
+        ["jobs.csv: jobs.work_h[1] is '1,5'", "needed a number (hours on a reference"],
     ),
     "a unit in the cell": (
         cell("classes", "power_kw", 0, "0.4 kW"),
-        ["classes.csv: classes.power_kw", "'0.4 kW' in row 0", "needed float64 (kW per"],
+        ["classes.csv: classes.power_kw[0] is '0.4 kW'", "needed a number (kW per"],
     ),
     "a percent sign": (
         cell("energy", "charge_efficiency", 1, "95%"),
-        ["energy.csv: energy.charge_efficiency", "'95%' in row 1", "needed float64"],
+        ["energy.csv: energy.charge_efficiency[1] is '95%'", "needed a number"],
     ),
     "percent for a factor": (
         cell("energy", "charge_efficiency", 1, "95"),
@@ -237,15 +249,15 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
     ),
     "a word for no limit": (
         cell("quotas", "upper_accelerator_h", 0, "none"),
-        ["quotas.csv: quotas.upper_accelerator_h", "'none' in row 0", "needed float64"],
+        ["quotas.csv: quotas.upper_accelerator_h[0] is 'none'", "needed a number"],
     ),
     "whole numbers with an exponent": (
         cell("jobs", "gang", 0, "1e0"),
-        ["jobs.csv: jobs.gang", "1.0 in row 0", "needed int32 (accelerators)"],
+        ["jobs.csv: jobs.gang[0] is 1.0", "needed an integer (accelerators)"],
     ),
     "digits of another script": (
         cell("jobs", "gang", 0, "\uff11"),
-        ["jobs.csv: jobs.gang", "'\uff11' in row 0", "needed int32 (accelerators)"],
+        ["jobs.csv: jobs.gang[0] is '\uff11'", "needed an integer (accelerators)"],
     ),
     "names in GB18030": (
         recoded("sites.csv", "gb18030", "South", "\u54c8\u5bc6"),
@@ -384,19 +396,19 @@ PARQUET: dict[str, tuple[Damage, list[str]]] = {
     ),
     "text": (
         as_parquet("jobs", column("gang", ["1", "2", "x", "1"])),
-        ["jobs.parquet: jobs.gang", "'x' in row 2", "needed int32"],
+        ["jobs.parquet: jobs.gang[2] is 'x'", "needed an integer"],
     ),
     "decimals": (
         as_parquet("jobs", column("gang", pa.array([1, 2, 1, 1]).cast(pa.decimal128(38, 2)))),
-        ["jobs.parquet: jobs.gang", "needed int32"],
+        ["jobs.parquet: jobs.gang[", "needed an integer"],
     ),
     "structs": (
         as_parquet("jobs", column("gang", [{"a": 1}] * 4)),
-        ["jobs.parquet: jobs.gang", "needed int32"],
+        ["jobs.parquet: jobs.gang[", "needed an integer"],
     ),
     "times": (
         as_parquet("jobs", column("release", pa.array([0, 0, 0, 0]).cast(pa.timestamp("s")))),
-        ["jobs.parquet: jobs.release", "needed int32"],
+        ["jobs.parquet: jobs.release[", "needed an integer"],
     ),
     "bytes": (
         as_parquet("jobs", column("origin", [b"\xff", b"a", b"b", b"c"])),

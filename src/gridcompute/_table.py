@@ -26,9 +26,10 @@ class Tabular:
         ----------
         **options : as of `to_arrow`
         """
-        table = self.to_arrow(**options)
-        with extra("frames"):  # pyarrow imports pandas
-            return table.to_pandas()
+        with extra("frames"):
+            import pandas  # noqa: F401 - what pyarrow imports, so that its absence is ours to say
+            import pyarrow  # noqa: F401
+        return self.to_arrow(**options).to_pandas()
 
     def to_polars(self, **options: Any) -> Any:
         """Return the table of `to_arrow` as a polars DataFrame.
@@ -37,10 +38,10 @@ class Tabular:
         ----------
         **options : as of `to_arrow`
         """
-        table = self.to_arrow(**options)
         with extra("frames"):
             import polars
-        return polars.from_arrow(table)
+            import pyarrow  # noqa: F401 - what `to_arrow` needs
+        return polars.from_arrow(self.to_arrow(**options))
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Return the table of `to_arrow` as an Arrow stream, for whatever reads PyCapsules."""

@@ -6,7 +6,10 @@ import sys
 
 from .._extras import MissingExtraError, extra
 
-__all__ = ["main"]
+__all__ = ["SYSTEM", "main"]
+
+#: Exit status where no other input would have helped: no memory, disk or package.
+SYSTEM = 4
 
 
 def main() -> None:
@@ -15,5 +18,6 @@ def main() -> None:
         with extra("cli"):
             from .app import main as run
     except MissingExtraError as error:
-        sys.exit(f"gridcompute: {error}")
+        print(f"gridcompute: {error}", file=sys.stderr)
+        sys.exit(SYSTEM)
     run()

@@ -102,6 +102,9 @@ def match(
     limits = {"time_limit": time_limit, "work_limit": work_limit}
     options = {"gap": gap, "seed": seed, "threads": threads, **limits}
     given = read_problem(problem, ledger=ledger)
+    if not len(given.jobs):
+        name = next(path.name for path in sorted(problem.glob("jobs.*")))
+        typer.echo(f"gridcompute: warning: {name} has no rows, the plan has no jobs", err=True)
     _made(_solved(given, out, quiet or as_json, **options), out, as_json)
 
 

@@ -73,6 +73,16 @@ def test_scenario_match_verify(command: Command, folders: tuple[Path, Path]) -> 
     assert out.startswith("valid")
 
 
+def test_a_table_of_jobs_without_rows_is_pointed_out(command: Command, tmp_path: Path) -> None:
+    """If this fails, an empty export is planned, "optimal", and nobody notices."""
+    assert command("scenario", "--jobs", 5, "--out", tmp_path / "p", "--csv")[0] == 0
+    path = tmp_path / "p" / "jobs.csv"
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+    status, _, errors = command("match", tmp_path / "p", "--out", tmp_path / "plan", "--quiet")
+    assert status == 0, errors
+    assert "warning: jobs.csv has no rows" in errors
+
+
 def test_verify_finds_a_changed_plan(command: Command, folders: tuple[Path, Path]) -> None:
     """If this fails, a stored plan can be prettified unseen."""
     _, plan = folders

@@ -103,9 +103,9 @@ def test_what_has_no_canonical_text_is_an_error(value: object) -> None:
         (b"[" * 1_000_000, "nested too deep"),
         (b'{"a":' * 1_000_000, "nested too deep"),
         (b"1" * 5000, "digits"),
-        (b"", "needed JSON"),
-        (b"{", "needed JSON"),
-        (b"{} {}", "needed JSON"),
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b"{} {}", "not JSON"),
     ],
 )
 def test_what_is_no_json_is_named(data: bytes, words: str) -> None:

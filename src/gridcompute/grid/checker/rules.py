@@ -1,5 +1,7 @@
 """What the checker reads out of a problem's tables by itself: energy by hour, scopes, site rules.
 
+Whether a plan keeps the mandate is decided in `verify.py`, `_mandate`; its scopes are read here.
+
 The planner has functions of its own for all of this (`Problem.pue`, `Problem.mandate_rows` and
 others). Nothing here calls them, so that an error in one of them is found by `verify`.
 """

@@ -56,7 +56,7 @@ def parse(data: bytes, where: str, *, constants: bool = False) -> Any:
         message = f"{where}: found values nested too deep to read, needed JSON of a few levels"
         raise InvalidProblemError(message, where) from None
     except ValueError as error:
-        raise InvalidProblemError(f"{where}: found {error}, needed JSON", where) from None
+        raise InvalidProblemError(f"{where}: not JSON: {error}", where) from None
     for text in _strings(value):
         require_text(where, text)
     return value

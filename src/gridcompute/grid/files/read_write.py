@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import difflib
 import json
 import os
 import re
@@ -523,7 +524,7 @@ def _built(
     )
     if missing:
         message = f"{path.name}: {kind.title} has no column '{missing[0]}', which has no default"
-        message += _columns_found(kind, arrow.column_names)
+        message += _columns_found(kind, arrow.column_names, missing[0])
         raise InvalidProblemError(message, f"{kind.title}.{missing[0]}")
     for name, spec in kind.columns().items():
         here = {kind.rows: arrow.num_rows, **sizes}
@@ -539,12 +540,16 @@ def _built(
         raise _in_file(place, error, at_fault[0]) from None
 
 
-def _columns_found(kind: type[Table], names: Sequence[str]) -> str:
-    """Return in words what a file has in a missing column's place: an odd head, or no commas."""
+def _columns_found(kind: type[Table], names: Sequence[str], missing: str) -> str:
+    """Return in words what a file has in a missing column's place: an odd head, or no commas.
+
+    Of several odd heads the one that resembles the missing column is named.
+    """
     mark = next((mark for mark in (";", "\t") if len(names) == 1 and mark in names[0]), "")
     if mark:
         return f"; found one column, its names joined by {mark!r}, needed commas between them"
-    odd = [name for name in names if name.partition("[")[0] not in kind.columns()]
+    odd = [name for name in names if name.partition("[")[0] not in kind.__dataclass_fields__]
+    odd = difflib.get_close_matches(missing, odd, 1) or odd
     return f"; found a column {odd[0]!r:.100}, which it does not know" if odd else ""
 
 

@@ -101,7 +101,10 @@ def read_csv(path: Path, texts: Collection[str] = ()) -> pa.Table:
         if (where := _not_utf8(path)) is not None:
             message = f"{path.name}: {where}, needed UTF-8"
             raise InvalidProblemError(message, path.stem) from None
-        message = f"{path.name}: found {_first_line(error)}, needed CSV"
+        found = _first_line(error)
+        message = f"{path.name}: found {found}, needed CSV"
+        if found == "Empty CSV file":
+            message = f"{path.name}: is empty, needed a header"
         raise InvalidProblemError(message, path.stem) from None
     for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_binary(column.type):  # text that is not UTF-8

@@ -120,7 +120,8 @@ class Explanation:
             parts = [(p, offer.parts[p] - base.get(p, 0.0)) for p in PARTS]
             named = ", ".join(f"{p} {yuan:+.2f}" for p, yuan in parts if abs(yuan) >= 0.005)
             room = "" if offer.fits else " (no room left)"
-            lines.append(f"  at {name} {offer.yuan - total:+.2f} yuan{room}: {named or 'the same'}")
+            more = round(offer.yuan - total, 2) + 0.0  # no minus zero
+            lines.append(f"  at {name} {more:+.2f} yuan{room}: {named or 'the same'}")
         for token, why_not in {**REASONS, PINNED: "it runs already and cannot move"}.items():
             where = [name for name, why in self.shut.items() if why == token]
             if where:
@@ -135,7 +136,8 @@ class Explanation:
         """The job as the caller knows it; a number that is no row is shown beside the row."""
         if not self.id:
             return f"job {self.job}"
-        return f"job {self.id} (row {self.job})" if self.id.isdecimal() else f"job {self.id}"
+        number = self.id.removeprefix("-").isdecimal()
+        return f"job {self.id} (row {self.job})" if number else self.id
 
     def _headline(self) -> str:
         if self.taken is None:

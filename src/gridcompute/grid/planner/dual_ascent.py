@@ -1,5 +1,7 @@
 """Dual ascent: prices that prove a good bound, found by steps along each row's own slope.
 
+What prices prove is computed in `constraints.py`, `evaluate`; here they are only moved.
+
 Each row's step is its mean recent slope over the root of its mean squared slope, in units of a
 typical price of its kind plus a part of its own price: rows of very different sizes move alike, and
 a row whose slope keeps changing sign slows down. Between steps the running average of the prices is

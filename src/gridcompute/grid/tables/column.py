@@ -179,9 +179,9 @@ class Columns(Frozen):
         kinds = {np.integer: "iu", np.floating: "iuf", np.bool_: "b", np.str_: "U"}
         allowed = next(k for base, k in kinds.items() if issubclass(spec.dtype, base))
         if array.dtype.kind not in allowed:
-            needed = f"{np.dtype(spec.dtype).name} ({spec.unit or 'no unit'})"
-            found = f"dtype {array.dtype}{_first_odd(array, allowed)}"
-            raise TypeError(f"{self.title}.{name} has {found}, needed {needed}")
+            needed = _KIND_WORDS[allowed] + (f" ({spec.unit})" if spec.unit else "")
+            at, found = _first_odd(array, allowed)
+            raise TypeError(f"{self.title}.{name}{at} is {found}, needed {needed}")
         if allowed == "iu" and array.size:
             limit = np.iinfo(np.dtype(spec.dtype))
             for extreme in (int(array.min()), int(array.max())):
@@ -341,8 +341,12 @@ class Table(Columns, Tabular):
         return pa.table(out)
 
 
-def _first_odd(array: NDArray[Any], allowed: str) -> str:
-    """The first entry that made a column of a wrong kind, in words; the first of all if all did.
+#: What entries of a column must be, by the kinds of dtypes that it allows.
+_KIND_WORDS = {"iu": "an integer", "iuf": "a number", "b": "true or false", "U": "text"}
+
+
+def _first_odd(array: NDArray[Any], allowed: str) -> tuple[str, str]:
+    """Place and value of the first entry of a wrong kind; if all look right, the first's dtype too.
 
     Numbers of the right kind may stand in a column of another, such as 1.0 where integers belong.
     """
@@ -361,9 +365,10 @@ def _first_odd(array: NDArray[Any], allowed: str) -> str:
         return "f" in allowed or number.is_integer()
 
     values = array.ravel().tolist()
-    i = next((i for i, value in enumerate(values) if not fits(value)), 0)
-    at = ", ".join(str(int(k)) for k in np.unravel_index(i, array.shape))
-    return f" with {values[i]!r:.100}" + (f" in row {at}" if at else "")
+    i = next((i for i, value in enumerate(values) if not fits(value)), -1)
+    at = ", ".join(str(int(k)) for k in np.unravel_index(max(i, 0), array.shape))
+    found = f"{values[max(i, 0)]!r:.100}" + (f" of dtype {array.dtype}" if i < 0 else "")
+    return (f"[{at}]" if at else ""), found
 
 
 def _arrow_dims(spec: Column, rows: str) -> tuple[str, ...]:
@@ -406,7 +411,10 @@ def _gathered(title: str, table: Any, specs: Mapping[str, Column]) -> dict[str, 
     for label, values in zip(table.column_names, table.columns, strict=True):
         match = re.fullmatch(r"(\w+)(?:\[([0-9]{1,9}(?:,[0-9]{1,9})*)\])?", label)
         if match is None or match[1] not in specs:
-            message = f"{title} has no column {label!r:.100}; it has {', '.join(specs)}"
+            known = [*specs, "id"] if title == "jobs" else [*specs]
+            message = f"{title} has no column {label!r:.100}; it has {', '.join(known)}"
+            if label == "site" and title == "energy":
+                message += "; without a column hour its rows follow the order of sites.csv"
             raise InvalidProblemError(message, f"{title}.{label}")
         index = tuple(int(i) for i in match[2].split(",")) if match[2] else ()
         first = by_place.setdefault((match[1], index), label)

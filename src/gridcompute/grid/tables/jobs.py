@@ -109,7 +109,10 @@ class Jobs(Table):
         """Windows are not empty, jobs have sites to go to, placements are whole, ids differ."""
         if self.id is not None:
             object.__setattr__(self, "id", _ids(self.id, len(self)))
-        self.require(self.deadline > self.release, "deadline", "an hour after the job's release")
+        if (late := self.deadline <= self.release).any():
+            row = int(np.argmax(late))
+            needed = f"an hour after the job's release, {self.release[row]}"
+            raise self.fail("deadline", row, needed)
         self.require(
             self.residency != 0, "residency", "at least one site's bit set (-1 = any site)"
         )

@@ -126,7 +126,7 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "Empty CSV file"),
+        ("", "is empty, needed a header"),
         ("arrival_time,length,cpus,cpus\n0,1,1,2\n", "found 2 columns called 'cpus'"),
         ("arrival_time,length,cpus\n0,1\n", "Expected 3 columns, got 2"),
         ("arrival_time,length,cpus\n0,long,1\n", "row 0: work_h is 'long', needed a number"),

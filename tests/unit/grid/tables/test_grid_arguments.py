@@ -109,7 +109,7 @@ CASES: dict[str, Case] = {
     "nothing": (
         lambda: P.jobs.replace(value_yuan=None),
         TypeError,
-        "jobs.value_yuan has dtype object with None, needed float64 (yuan)",
+        "jobs.value_yuan is None, needed a number (yuan)",
     ),
     "a size below 0": (
         lambda: grid.Energy.from_arrow(P.energy.to_arrow(), sizes={"hour": -1}),

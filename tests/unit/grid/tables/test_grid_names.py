@@ -69,7 +69,7 @@ def test_results_carry_ids() -> None:
     found = plan.explain(str(first))
     assert str(found) == str(plan.explain(int(t["job"][0])))
     assert found.id == str(first)
-    assert str(found).startswith(f"job {first} runs at ")
+    assert str(found).startswith(f"{first} runs at ")
     listed = {"id": t["id"][::-1], "klass": t["klass"][::-1], "start": t["start"][::-1]}
     assert grid.evaluate(problem, listed).objective_yuan == pytest.approx(plan.objective_yuan)
     assert plan.verify().valid
@@ -294,7 +294,7 @@ TIDY = {
     "a price of text": (
         "energy",
         cell(1, "tariff_yuan_per_kwh", "cheap"),
-        ["energy.csv: energy.tariff_yuan_per_kwh", "needed float64"],
+        ["energy.csv: energy.tariff_yuan_per_kwh", "needed a number"],
     ),
     "an efficiency of 2": (
         "energy",
