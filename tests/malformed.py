@@ -347,7 +347,7 @@ LEDGER: dict[str, tuple[Damage, list[str]]] = {
     "cap": (setting("ledger.cap_yuan_per_kwh", -1), ["ledger.cap_yuan_per_kwh: found -1"]),
     "torn": (
         lambda f: (f / "ledger.jsonl").write_bytes((f / "ledger.jsonl").read_bytes()[:-9]),
-        ["ledger.jsonl line 1: found", "gridcompute ledger repair"],
+        ["ledger.jsonl line 1: not JSON", "gridcompute ledger repair"],
     ),
     "changed": (edited("ledger.jsonl", "[4,1]", "[4,2]"), ["ledger.jsonl[0] was changed"]),
     "of another encoding": (

@@ -150,7 +150,10 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
         cell("jobs", "gang", 1, "99999999999999999999"),
         ["jobs.csv: jobs.gang[", "needed an integer"],
     ),
-    "a date": (cell("jobs", "release", 0, "2026-01-01"), ["jobs.csv: jobs.release", "row 0"]),
+    "a date": (
+        cell("jobs", "release", 0, "2026-01-01"),
+        ["jobs.csv: jobs.release[0] is '2026-01-01'"],
+    ),
     "an unknown site": (
         cell("jobs", "origin", 1, "West"),
         ["jobs.csv: jobs.origin[1] is 'West', needed one of North, South"],
@@ -173,7 +176,10 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
         ["jobs.csv: jobs.deadline[0] is 4, needed at most 3"],
     ),
     "no window": (cell("jobs", "release", 0, "3"), ["jobs.csv: jobs.deadline[0] is 3"]),
-    "yes for true": (cell("sites", "new", 0, "yes"), ["sites.csv: sites.new", "'yes' in row 0"]),
+    "yes for true": (
+        cell("sites", "new", 0, "yes"),
+        ["sites.csv: sites.new[0] is 'yes', needed true"],
+    ),
     "a name twice": (cell("sites", "name", 1, "North"), ["sites.csv: sites.name[1] is North"]),
     "no site": (text("sites.csv", "name\n"), ["sites.csv: sites has 0 rows, needed at least 1"]),
     "64 sites": (

@@ -56,7 +56,9 @@ def parse(data: bytes, where: str, *, constants: bool = False) -> Any:
         message = f"{where}: found values nested too deep to read, needed JSON of a few levels"
         raise InvalidProblemError(message, where) from None
     except ValueError as error:
-        raise InvalidProblemError(f"{where}: not JSON: {error}", where) from None
+        malformed = isinstance(error, json.JSONDecodeError)
+        words = f"not JSON: {error}" if malformed else f"found {error}, needed JSON"
+        raise InvalidProblemError(f"{where}: {words}", where) from None
     for text in _strings(value):
         require_text(where, text)
     return value

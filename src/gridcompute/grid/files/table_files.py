@@ -103,7 +103,7 @@ def read_csv(path: Path, texts: Collection[str] = ()) -> pa.Table:
             raise InvalidProblemError(message, path.stem) from None
         found = _first_line(error)
         message = f"{path.name}: found {found}, needed CSV"
-        if found == "Empty CSV file":
+        if "Empty CSV file" in found:
             message = f"{path.name}: is empty, needed a header"
         raise InvalidProblemError(message, path.stem) from None
     for name, column in zip(table.column_names, table.columns, strict=True):

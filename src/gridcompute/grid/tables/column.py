@@ -180,8 +180,8 @@ class Columns(Frozen):
         allowed = next(k for base, k in kinds.items() if issubclass(spec.dtype, base))
         if array.dtype.kind not in allowed:
             needed = _KIND_WORDS[allowed] + (f" ({spec.unit})" if spec.unit else "")
-            at, found = _first_odd(array, allowed)
-            raise TypeError(f"{self.title}.{name}{at} is {found}, needed {needed}")
+            where, found = _first_odd(array, allowed)
+            raise TypeError(f"{self.title}.{name}{where} is {found}, needed {needed}")
         if allowed == "iu" and array.size:
             limit = np.iinfo(np.dtype(spec.dtype))
             for extreme in (int(array.min()), int(array.max())):
