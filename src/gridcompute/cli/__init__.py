@@ -6,10 +6,7 @@ import sys
 
 from .._extras import MissingExtraError, extra
 
-__all__ = ["SYSTEM", "main"]
-
-#: Exit status where no other input would have helped: no memory, disk or package.
-SYSTEM = 4
+__all__ = ["main"]
 
 
 def main() -> None:
@@ -19,5 +16,5 @@ def main() -> None:
             from .app import main as run
     except MissingExtraError as error:
         print(f"gridcompute: {error}", file=sys.stderr)
-        sys.exit(SYSTEM)
+        sys.exit(4)  # `SYSTEM` of app.py, which cannot be imported without its packages
     run()

@@ -17,7 +17,6 @@ from .._extras import MissingExtraError
 from .._version import __version__
 from ..errors import CostRangeError, InfeasibleError, InvalidProblemError
 from ..report.printable import printable
-from . import SYSTEM
 from . import bench as bench_cli
 from . import grid as grid_cli
 from . import replay as replay_cli
@@ -28,7 +27,7 @@ __all__ = ["app", "main", "run"]
 #: What typer raises for a command line it cannot read; it gives no name to it.
 UsageError: Any = typer.BadParameter.__bases__[0]
 
-DONE, INFEASIBLE, BAD_INPUT, INTERNAL, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 130, 141
+DONE, INFEASIBLE, BAD_INPUT, INTERNAL, SYSTEM, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 4, 130, 141
 
 #: Errors of the operating system that no other input would have avoided.
 SYSTEM_ERRORS = {
