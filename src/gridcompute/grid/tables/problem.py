@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Problem"]
 
 #: Jobs up to which gangs have prices of their own, and sizes at most that have them beside powers
-#: of two: each takes a row for every class and hour. They fix the shape of `Prices.gang` and what a
+#: of two: each takes a row for every class and hour. They fix the shape of the prices and what a
 #: stored plan holds, not the speed of a search alone: so they stand here, and not among the
 #: planner's settings.
 LEVELLED_JOBS, MOST_SIZES = 4_000, 8
