@@ -14,10 +14,10 @@ from ..tables.running import Running
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..tables.column import Bools, Int64s
+    from ..tables.column import Bools, Floats, Int64s
     from ..tables.problem import Problem
 
-__all__ = ["DONE", "LOST", "NEVER", "RUNNING", "WAITING", "Book"]
+__all__ = ["CHANGED", "DONE", "LOST", "NEVER", "RUNNING", "SEVERAL", "WAITING", "WHOLE", "Book"]
 
 #: States of a job.
 WAITING, RUNNING, DONE, LOST = range(4)
@@ -25,6 +25,21 @@ WAITING, RUNNING, DONE, LOST = range(4)
 NEVER = 2**30
 #: Jobs whose hours on all classes are looked at together.
 BLOCK = 1 << 14
+#: Columns that a job that breaks off has changed, with their dtypes; beside them they are kept as
+#: they came.
+CHANGED: dict[str, type[np.generic]] = {
+    "work_h": np.float64,
+    "data_gb": np.float64,
+    "origin": np.int32,
+    "release": np.int32,
+    "latency_ms": np.float64,
+    "residency": np.int64,
+    "placed_class": np.int32,
+    "placed_start": np.int32,
+    "least_h": np.int32,
+}
+#: The class of a job's pieces so far where it never broke off, and where they have several.
+WHOLE, SEVERAL = -1, -2
 #: What the book keeps beside the columns of `Jobs`, by dtype.
 OWN: dict[str, type[np.generic]] = {
     "state": np.int8,
@@ -38,7 +53,8 @@ OWN: dict[str, type[np.generic]] = {
     "checkpoint_gb": np.float64,
     "restart_h": np.int32,
     "move_yuan": np.float64,
-}
+    "broke_klass": np.int32,
+} | {f"came_{name}": dtype for name, dtype in CHANGED.items()}
 
 
 class Book:
@@ -51,7 +67,9 @@ class Book:
     columns : dict of array
         Those of `Jobs` and of `OWN`. A job runs on `klass` from `started` to `end`; `finished` is
         the hour before which it was reported done, -1 = never. `least_h`: its hours on the class
-        that is quickest of those it may use.
+        that is quickest of those it may use. `broke_klass`: where its pieces ran that it broke off,
+        `WHOLE` = it never did, `SEVERAL` = at several classes; `came_` and a name of `CHANGED`:
+        what was there before.
     """
 
     def __init__(self, columns: dict[str, NDArray[Any]]) -> None:
@@ -79,6 +97,7 @@ class Book:
         new: dict[str, Any] = {name: getattr(jobs, name) for name in jobs.columns()}
         new |= {"state": WAITING, "klass": -1, "started": -1, "end": -1, "finished": -1}
         new |= {"arrived": hour, "least_h": least_hours(jobs, world), **_of_pieces(jobs, moves)}
+        new |= {"broke_klass": WHOLE} | {f"came_{name}": new[name] for name in CHANGED}
         out = {}
         for name, values in self.columns.items():
             more = np.broadcast_to(np.asarray(new[name], values.dtype), (n,))
@@ -109,8 +128,13 @@ class Book:
             columns["residency"][cut] = np.int64(1) << here
         return columns
 
-    def running(self, rows: Int64s, hour: int) -> Running | None:
-        """Return the table of those of `rows` that run at `hour`; ids are places in `rows`."""
+    def running(
+        self, rows: Int64s, hour: int, restart_yuan: Floats | None = None
+    ) -> Running | None:
+        """Return the table of those of `rows` that run at `hour`; ids are places in `rows`.
+
+        `restart_yuan`, by job, is what the hours of a restart cost, which are in no plan yet.
+        """
         at = np.flatnonzero(self.columns["state"][rows] == RUNNING)
         if not len(at):
             return None
@@ -119,6 +143,9 @@ class Book:
         least, left = self.columns["least_piece_h"][jobs], self.columns["end"][jobs] - hour
         short = hour - self.columns["started"][jobs] < least
         short |= left + self.columns["restart_h"][jobs].astype(np.int64) < least
+        move_yuan = self.columns["move_yuan"][jobs].copy()
+        if restart_yuan is not None:
+            move_yuan += restart_yuan[jobs]
         return Running(
             id=at,
             klass=self.columns["klass"][jobs],
@@ -126,7 +153,7 @@ class Book:
             movable=self.columns["movable"][jobs] & ~(self.columns["interruptible"][jobs] & short),
             checkpoint_gb=self.columns["checkpoint_gb"][jobs],
             restart_h=self.columns["restart_h"][jobs],
-            move_yuan=self.columns["move_yuan"][jobs],
+            move_yuan=move_yuan,
         )
 
     def fits(self, hour: int, end: int) -> Bools:
@@ -136,6 +163,19 @@ class Book:
         return np.asarray(
             (self.columns["state"] == WAITING) & (first + self.columns["least_h"] <= latest)
         )
+
+    def as_it_came(self, rows: Any) -> Book:
+        """Return a book in which nothing is changed of the jobs at `rows` that broke off."""
+        book = self.copy()
+        for name in CHANGED:
+            book[name][rows] = self.columns[f"came_{name}"][rows]
+        return book
+
+    def whole(self) -> Bools:
+        """Which jobs broke off, and are no longer open, or go on where their pieces ran."""
+        state, broke = self.columns["state"], self.columns["broke_klass"]
+        goes = ((state == DONE) | (state == RUNNING)) & (self.columns["klass"] == broke)
+        return np.asarray((broke != WHOLE) & (goes | (state == LOST)))
 
     def expire(self, hour: int) -> Int64s:
         """Mark jobs released before `hour` that can no longer start as lost; their rows."""

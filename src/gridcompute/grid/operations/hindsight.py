@@ -65,7 +65,7 @@ class Account:
 def account(world: Problem, state: State, horizon: int) -> Account:
     """Return the account of the hours that have passed."""
     parts = {name: float(sum(state.history[name])) for name in COSTS}
-    tail = _tail_hours(world, state)
+    tail = _tail_hours(world, _as_they_came(state))
     parts |= _open_energy(world, state, tail)
     rows = _could_wait(world, state)
     rows = rows[state.book["state"][rows] == WAITING]
@@ -75,7 +75,12 @@ def account(world: Problem, state: State, horizon: int) -> Account:
 
 
 def hindsight_problem(world: Problem, state: State, settled: Account, horizon: int) -> Problem:
-    """Return the problem of one who knew all that the hours brought."""
+    """Return the problem of one who knew all that the hours brought.
+
+    A job that broke off is there as it came, at will in pieces. One that waits at the end, or went
+    on at another class, is there with the work that was left: no plan of the problem may do so.
+    """
+    state = _as_they_came(state)
     end, tail, book = state.clock, settled.tail_h, state.book
     if not end:
         raise InvalidProblemError("hindsight: found no hour that has passed, needed one", "clock")
@@ -138,6 +143,11 @@ def hourly_yuan(plan: Plan, hours: int) -> Floats:
     early = start < hours
     np.add.at(out, start[early], own[early])
     return np.asarray(out)
+
+
+def _as_they_came(state: State) -> State:
+    """Return the state with all work of the jobs that broke off and went on where they ran."""
+    return dataclasses.replace(state, book=state.book.as_it_came(state.book.whole()))
 
 
 def _tail_hours(world: Problem, state: State) -> int:

@@ -11,7 +11,7 @@ from ..planner.cost import load_of
 from ..planner.dispatch_lp import EnergyBlock, wasted_yuan_per_kwh
 from ..tables.load_limits import load_limits_yuan
 from ..tables.steps import day_of
-from .book import RUNNING, WAITING
+from .book import RUNNING, SEVERAL, WAITING, WHOLE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,8 +59,8 @@ def commit(window: Window, plan: Plan, book: Book, hour: int) -> dict[str, NDArr
 
 def move(
     window: Window, plan: Plan, book: Book, hour: int, world: Problem
-) -> tuple[dict[str, NDArray[Any]], float, float]:
-    """Move the running jobs that `plan` moves; return them, what they cost and their data's price.
+) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:
+    """Move the running jobs that `plan` moves; return them, and what they cost by `COSTS`.
 
     One that the plan does not run in this hour stops: it waits, with its checkpoint where it ran
     and the work that is left.
@@ -69,11 +69,11 @@ def move(
     none = np.zeros(0, np.int64)
     empty: dict[str, NDArray[Any]] = {"job": none, "from_klass": none, "klass": none, "hours": none}
     if running is None:
-        return empty, 0.0, 0.0
+        return empty, {}
     klass, start = plan.assignment[running.id], plan.start[running.id]
     at = np.flatnonzero(running.movable & ((klass != running.klass) | (start != 0)))
     if not len(at):
-        return empty, 0.0, 0.0
+        return empty, {}
     jobs, site = window.rows[running.id[at]], world.classes.site
     goes = (klass[at] >= 0) & (start[at] == 0)
     hours = np.zeros(len(at), np.int32)
@@ -87,14 +87,20 @@ def move(
             data += float(wire * running.checkpoint_gb[at[k]])
         else:
             _stop(book, job, was, int(running.hours_left[at[k]]), hour, world.stepped)
-    cost = float(running.move_yuan[at].sum())
+    # The hours of a restart put off the end of a job that breaks off.
+    late = np.where(goes | ~book["interruptible"][jobs], 0, book["restart_h"][jobs])
+    costs = {
+        "moves": float(book["move_yuan"][jobs].sum()),
+        "data": data,
+        "delay": float((book["delay_yuan_per_h"][jobs] * late * world.step_h).sum()),
+    }
     moved: dict[str, NDArray[Any]] = {
         "job": jobs,
         "from_klass": running.klass[at],
         "klass": np.where(goes, klass[at], -1),
         "hours": np.where(goes, hours, 0),
     }
-    return moved, cost, data
+    return moved, costs
 
 
 def _stop(book: Book, job: int, klass: int, left: int, hour: int, world: Problem) -> None:
@@ -114,6 +120,9 @@ def _stop(book: Book, job: int, klass: int, left: int, hour: int, world: Problem
     book["state"][job], book["klass"][job] = WAITING, -1
     if book["interruptible"][job]:  # its data stay where it ran, and its delay is paid for
         book["residency"][job], book["release"][job] = np.int64(1) << site, hour
+        book["placed_class"][job], book["placed_start"][job] = -1, -1
+        before = int(book["broke_klass"][job])
+        book["broke_klass"][job] = klass if before in (WHOLE, klass) else SEVERAL
     quickest = classes.throughput[family].max()
     book["least_h"][job] = max(1, int(np.ceil(book["work_h"][job] / quickest - 1e-9)))
 

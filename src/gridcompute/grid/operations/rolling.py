@@ -15,7 +15,7 @@ from ...forecast.arrivals import yesterday
 from ..planner.match import match
 from ..tables.problem import Problem
 from ..tables.steps import day_of, steps_in
-from .book import DONE, LOST, RUNNING, WAITING, Book
+from .book import DONE, LOST, RUNNING, WAITING, WHOLE, Book
 from .hindsight import Account, account, hindsight_problem, hourly_yuan
 from .hour import commit, energy_yuan, move, power
 from .hour_ledger import HourLedger
@@ -153,9 +153,10 @@ class Rolling:
     An interruptible job is planned in pieces until it starts, and from then on with the pieces that
     may follow. Each hour decides whether it goes on or breaks off: after its least piece, and where
     its deadline leaves room for the restart. It goes on at its site, at the price and with the
-    restart of its own columns; what is left of its work is carried along. As with jobs that are
-    moved, the hours of a restart that an hour causes are in the plans after it, not in the plan
-    that decides on it. Jobs that ran when the operator began go by their row of
+    restart of its own columns; what is left of its work is carried along. The hours of a restart
+    that an hour causes are in the plans after it; the plan that decides on it is charged what they
+    cost at the last plan's prices, a guess. Their delay is paid in the hour that breaks off. Jobs
+    that ran when the operator began go by their row of
     ``problem.running``.
 
     What starts in an hour is decided on what was known before it: `actual` says what the hour then
@@ -367,7 +368,7 @@ class Rolling:
             work_limit=work_limit,
             progress=progress,
         )
-        moved, move_yuan, move_data = move(window, plan, book, t, self.world)
+        moved, moving = move(window, plan, book, t, self.world)
         started = commit(window, plan, book, t)
         powered = power(plan, hour)
         d = powered.dispatch
@@ -375,8 +376,8 @@ class Rolling:
         lost = np.concatenate([gone, late])
         costs = energy_yuan(powered.problem, d)
         costs |= _own_yuan(book, started, self.world, t)
-        costs["data"] += move_data
-        costs["moves"] += move_yuan
+        for name, yuan in moving.items():
+            costs[name] += yuan
         costs["lost"] = float(book["value_yuan"][lost].sum())
         busy = np.flatnonzero(book["state"] == RUNNING)
         kinds = self.world.classes.accelerator[book["klass"][busy]]
@@ -505,7 +506,8 @@ class Rolling:
         It may start the jobs released in the hours that have passed, in those hours, and is charged
         for the rest as `account` is: for jobs left waiting, for what still runs and what is stored.
         What the operator did is one of its plans, so its bound is never above `cost_yuan`, unless
-        running jobs were moved: it cannot move them.
+        running jobs were moved: it cannot move them. Jobs that broke off are there as they came;
+        those that wait at the end, or went on at another class, with the work that was left.
 
         Parameters
         ----------
@@ -591,7 +593,8 @@ class Rolling:
         state, hours = self._state, self._state.clock
         again = object.__new__(Rolling)
         again.__dict__.update(self.__dict__)
-        book = state.book.copy()
+        book = state.book.as_it_came(slice(None))
+        book["broke_klass"][:] = WHOLE
         arrived = book["arrived"].copy()
         came = book["finished"].copy()
         book.columns.update(_unstarted(book, self.world))

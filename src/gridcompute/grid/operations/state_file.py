@@ -38,8 +38,9 @@ __all__ = ["KIND", "read_state", "write_state"]
 
 KIND = "grid.Rolling"
 #: Of what is in the file; 1 had neither the step nor the start of its problem, and said no number;
-#: 2 had no limits of the sites' loads, 3 no interruptible jobs.
-FORMAT = 4
+#: 2 had no limits of the sites' loads, 3 no interruptible jobs; 4 did not keep them as
+#: they came.
+FORMAT = 5
 TABLES: dict[str, type[Columns]] = {
     "jobs": Jobs,
     "sites": Sites,

@@ -80,9 +80,32 @@ def test_restarts_take_hours_and_money() -> None:
     assert breaks >= 1
     assert sum(load) == 2 * (4 + breaks)
     assert op.history["moves"].sum() == 3.0 * breaks
+    assert op.cost_yuan <= 40.0  # the cost of running whole, as below
     whole, _ = run(world(restart_yuan=100.0))
     assert whole.history["moved"].sum() == 0
     assert whole.cost_yuan == pytest.approx(40.0)
+
+
+def test_hindsight_knows_the_pieces_that_have_run(tmp_path: Path) -> None:
+    """If this fails, hindsight leaves out what a job did before it broke off."""
+    op, _ = run(world())
+    assert op.cost_yuan == pytest.approx(8.0)
+    op.snapshot(tmp_path / "op")
+    for one in (op, grid.Rolling.restore(tmp_path / "op")):
+        seen = one.hindsight(gap=0.0)
+        assert seen.objective_yuan == pytest.approx(8.0)
+        assert seen.verify().valid
+    for hours in (2, 3, 5):
+        op, _ = run(world(restart_h=1, restart_yuan=3.0, delay_yuan_per_h=0.5), hours)
+        assert op.hindsight(gap=0.0).bound_yuan <= op.cost_yuan + 1e-6, hours
+
+
+def test_an_operator_pays_for_the_delay_of_restarts() -> None:
+    """If this fails, hours of a restart put off the end of a job and cost no delay."""
+    op, load = run(world(restart_h=1, restart_yuan=3.0, delay_yuan_per_h=0.5))
+    end = max(t for t, kwh in enumerate(load) if kwh) + 1
+    assert op.history["moved"].sum() >= 1
+    assert op.history["delay"].sum() == pytest.approx(0.5 * (end - 4))
 
 
 def test_a_piece_is_as_long_as_it_must_be_and_the_deadline_is_kept() -> None:
