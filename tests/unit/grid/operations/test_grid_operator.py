@@ -320,7 +320,7 @@ def test_damaged_and_foreign_snapshots_are_refused(tmp_path: Path) -> None:
     meta, arrays = snapshot_file.read(path, kind="grid.Rolling")
     del meta["format"]  # as the first format was
     snapshot_file.write(path, meta, arrays, kind="grid.Rolling")
-    with pytest.raises(InvalidProblemError, match="format: found 1, needed 4"):
+    with pytest.raises(InvalidProblemError, match="format: found 1, needed 5"):
         grid.Rolling.restore(path)
     matcher = gc.Matcher([1], cost=[(np.array([[1.0]]), "family", None)], unplaced=9.0)
     matcher.snapshot(path)
