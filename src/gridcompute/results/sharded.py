@@ -16,6 +16,7 @@ from .matching import SolverCertificate, Status, array_misfit, conclude
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import Self
 
     from numpy.typing import NDArray
 
@@ -161,6 +162,13 @@ class ShardedProblem:
         self.capacity, self.model, self.threads = capacity, model, threads
         self.sums, self.confined = sums, confined
 
+    def __copy__(self) -> Self:
+        """Return a question about the same source of jobs."""
+        made = object.__new__(type(self))
+        for name, value in vars(self).items():
+            object.__setattr__(made, name, value)
+        return made
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the numbers: the source of the jobs belongs to this process, and stays here."""
         return {**vars(self), "model": None, "sums": None, "confined": None}
@@ -281,7 +289,7 @@ class ShardedMatching:
         if self.question.model is None:
             raise InvalidProblemError(
                 "question: found no source of jobs, needed that of the process that solved: "
-                "pickles and copies leave it there",
+                "pickles and deep copies leave it there",
                 "question",
             )
         if self.status == "infeasible":
