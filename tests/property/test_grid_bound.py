@@ -47,7 +47,7 @@ def test_no_prices_prove_more_than_a_plan_costs(
         quota=best.quota
         + size * rng.random(20) * np.isfinite(plan.problem.quotas.upper_accelerator_h),
         gang=size * rng.random((3, *sparse.shape)) * sparse,
-        gang_size=rng.integers(1, 9, 3).astype(np.int32),  # of whatever size: rows of any are true
+        gang_size=rng.permutation(np.arange(1, 9, dtype=np.int32))[:3],  # rows of any size are true
     )
     assert lower_bound(plan.problem, prices) <= plan.objective_yuan * (1 + 1e-9)
 
