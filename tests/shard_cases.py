@@ -9,8 +9,8 @@ import numpy as np
 
 import gridcompute as gc
 from gridcompute.shards.coordinate import Question, coordinate, is_solved
-from gridcompute.shards.held import ASSIGN, HeldShard
-from gridcompute.shards.spec import cost_spec
+from gridcompute.shards.cost_specs import cost_spec
+from gridcompute.shards.shard_worker import ASSIGN, HeldShard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

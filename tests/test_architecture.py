@@ -57,8 +57,9 @@ UPWARDS = {
 # The checker of plans, what it may import when it runs, and what it may only name in annotations.
 # It reads the tables and calls nothing that made the plan, so that it cannot share its mistakes.
 CHECKER = {
-    f"grid.checker.{name}"
-    for name in ("verify", "bound", "search", "rules", "energy_lp", "marginal", "running", "pieces")
+    f"grid.checker.{path.stem}"
+    for path in (PACKAGE / "grid" / "checker").glob("*.py")
+    if path.stem != "__init__"
 }
 TABLES = {
     "column",

@@ -20,7 +20,7 @@ if _TYPE_CHECKING:
     from .costs import Terms, kernel
     from .grid.planner.match import match
     from .live.matcher import Matcher
-    from .live.round import LiveMatching
+    from .live.round_result import LiveMatching
     from .records.ingest import Interner, Ragged, jobs_from_records
     from .results.explanation import Explanation
     from .results.matching import Matching, SolverCertificate, Witness
@@ -34,7 +34,7 @@ if _TYPE_CHECKING:
     from .solvers.dimacs import read_dimacs, write_dimacs
     from .solvers.flow import INFINITE, Flow, FlowProblem, min_cost_flow
     from .solvers.transport import transport
-    from .traces.run import replay
+    from .traces.replays import replay
 
 __all__ = [
     "INFINITE",
@@ -89,7 +89,7 @@ _MODULE_OF = {
     "Flow": "solvers.flow",
     "FlowProblem": "solvers.flow",
     "Interner": "records.ingest",
-    "LiveMatching": "live.round",
+    "LiveMatching": "live.round_result",
     "Matcher": "live.matcher",
     "Matching": "results.matching",
     "Ragged": "records.ingest",
@@ -108,7 +108,7 @@ _MODULE_OF = {
     "min_cost_flow": "solvers.flow",
     "pack": "",
     "read_dimacs": "solvers.dimacs",
-    "replay": "traces.run",
+    "replay": "traces.replays",
     "rolling": "",
     "shards": "",
     "traces": "",

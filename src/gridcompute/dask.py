@@ -10,9 +10,9 @@ import numpy as np
 from . import _checks
 from ._extras import extra
 from .errors import InvalidProblemError
-from .shards.cluster import POLL_SECONDS, ClusterShards
-from .shards.held import ASSIGN, HeldShard
-from .shards.spec import CostSpec, kernel_or_terms
+from .shards.cost_specs import CostSpec, kernel_or_terms
+from .shards.remote_shards import POLL_SECONDS, ClusterShards
+from .shards.shard_worker import ASSIGN, HeldShard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

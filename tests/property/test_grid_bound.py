@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from grid_oracles import dispatch_of, energy_prices, greedy_plan, load_of, lp_optimum
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.checker.bound import energy_bound, lower_bound
+from gridcompute.grid.checker.derived_tables import most_load_kwh
 from gridcompute.grid.checker.energy_lp import EnergyProgram
-from gridcompute.grid.checker.rules import most_load_kwh
 from gridcompute.grid.tables.mandate import RULES, SCOPES
 
 few = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))

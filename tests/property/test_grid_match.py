@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 import gridcompute as gc
 from grid_oracles import alternation, lp_optimum, relaxed_between
 from gridcompute import grid
-from gridcompute.grid.planner.constraints import CouplingConstraints, market_of
+from gridcompute.grid.planner.coupling_constraints import CouplingConstraints
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
+from gridcompute.grid.planner.dual_bound import evaluate_dual
+from gridcompute.grid.planner.native_problem import market_of
 
 
 def contested(n_jobs: int, seed: int) -> grid.Problem:
@@ -71,7 +73,7 @@ def test_the_bound_nears_the_relaxation_of_more_jobs() -> None:
     for size in (0.001, 0.03, 1.0, 30.0):
         noise = size * rng.standard_normal(len(here)) * (rng.random(len(here)) < 0.3)
         prices = np.maximum(here + rows.scale * noise, rows.floor)
-        assert rows.evaluate(market, prices, rows.supply()).bound <= high * (1 + 1e-7)
+        assert evaluate_dual(rows, market, prices, rows.supply()).bound <= high * (1 + 1e-7)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -85,7 +87,7 @@ def test_no_prices_pass_the_relaxation(
     rng, start = np.random.default_rng(seed), rows.start(None)
     noise = size * rng.standard_normal(len(start)) * (rng.random(len(start)) < 0.3)
     prices = np.maximum(start + rows.scale * noise, rows.floor)
-    found = rows.evaluate(market_of(problem), prices, rows.supply())
+    found = evaluate_dual(rows, market_of(problem), prices, rows.supply())
     assert found.bound <= best + 1e-7 * abs(best)
 
 

@@ -16,18 +16,18 @@ from .plan.ledger import Ledger, LedgerRepair
 from .plan.plan import Dispatch, Plan, Prices
 from .plan.whatif import WhatIf, whatif
 from .scenarios.east_west import east_west
+from .scenarios.packaged_tables import Figure, assumptions, figures
 from .scenarios.traces import from_traces
-from .scenarios.world import Figure, assumptions, figures
 from .tables.corridors import Corridors
 from .tables.energy import Energy
 from .tables.jobs import Jobs
-from .tables.limits import LIMITS
 from .tables.mandate import DirectRule, Mandate
-from .tables.plausible import ImplausibleUnitWarning
 from .tables.problem import Problem
 from .tables.quotas import Quotas
 from .tables.running import Running
 from .tables.sites import Classes, Sites
+from .tables.unit_warnings import ImplausibleUnitWarning
+from .tables.value_checks import LIMITS
 
 __all__ = [
     "LIMITS",

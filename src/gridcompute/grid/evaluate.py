@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import _checks
 from ..errors import InfeasibleError, InvalidProblemError
-from .checker.verify import FAULTS, TOLERANCE, placement_faults
+from .checker.faults import FAULTS, TOLERANCE
+from .checker.placements import placement_faults
 from .plan.columns import Dispatch, Placement, Prices
 from .plan.pieces import check_whole_runs, listed_runs
 from .plan.plan import Plan

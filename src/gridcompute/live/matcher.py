@@ -13,7 +13,7 @@ from . import snapshot as snapshots
 from .frames import by_position
 from .job_explanation import JobExplanation, explain_job
 from .job_ids import key_at, keys_of
-from .round import LiveMatching
+from .round_result import LiveMatching
 from .state import LiveState
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from ..errors import InvalidProblemError
 from . import snapshot as snapshots
 from .bound import Bound, prefix_bound, served_bound
 from .columns import MOST, ShapeKey, check_shape, node_column, node_models, shape_keys
+from .lp_groups import Group, Part, Shape, groups_of_equal_nodes, groups_of_models
 from .pattern_lp import MOST_COLUMNS
 from .placement import Explanation, Placement
 from .prices import PRICE_SCALE, shape_prices
 from .templates import Template
-from .world import Group, Part, Shape, groups_of_equal_nodes, groups_of_models
 
 if TYPE_CHECKING:
     import os

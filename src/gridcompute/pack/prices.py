@@ -12,7 +12,7 @@ from .bound import shape_costs
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .world import Group, Shape
+    from .lp_groups import Group, Shape
 
 __all__ = ["PRICE_SCALE", "shape_prices"]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._version import __version__
 from ..grid.eligibility import REASONS, REASONS_UNPLACED
-from ..grid.files.bounded import write_whole
+from ..grid.files.bounded_files import write_whole
 from ..grid.plan.audit import LEAST_SHORT_KWH, amount, audit
 from ..grid.tables.times import zone_name
 from .charts import flows, heat, legend, number, stack, tag

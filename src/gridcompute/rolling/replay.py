@@ -13,11 +13,11 @@ from .. import _checks
 from .._html import facts
 from ..errors import InvalidProblemError
 from ..forecast.signal import Signal
-from . import alone
+from . import policies_unlimited
 from .certificate import ReplayCertificate, check_runs
+from .hindsight_shared_slots import Room, flow_plan, local_search, priced_bound, raised_bound
 from .outlook import Outlook, mean_before
-from .plan import Room, flow_plan, local_search, priced_bound, raised_bound
-from .shared import SharedRun, replay_shared
+from .policies_shared_slots import SharedRun, replay_shared
 from .trace import Trace, read_jobs, read_starts
 
 if TYPE_CHECKING:
@@ -352,16 +352,16 @@ def _alone(q: Question) -> tuple[NDArray[np.int64], ...]:
     )
     pieces = q.interruptible and q.policy not in ("fifo", "gaia")
     if q.policy == "fifo":
-        rows, hours = np.arange(len(jobs)), alone.at_once(jobs)
+        rows, hours = np.arange(len(jobs)), policies_unlimited.at_once(jobs)
     elif q.policy == "hindsight":
-        rows, hours = alone.hindsight(jobs, q.signal.actual, pieces)
+        rows, hours = policies_unlimited.hindsight(jobs, q.signal.actual, pieces)
     else:
         outlook = Outlook(q.signal, q.forecast, int(jobs.arrival.min()))
         if q.policy in ("rolling", "book"):  # nothing is shared: a booking is a plan on arrival
-            decide = alone.hourly if q.policy == "rolling" else _plan_on_arrival
+            decide = policies_unlimited.hourly if q.policy == "rolling" else _plan_on_arrival
             rows, hours = decide(jobs, outlook, pieces)
         else:
-            rows, hours = alone.on_arrival(jobs, outlook, q.policy, pieces)
+            rows, hours = policies_unlimited.on_arrival(jobs, outlook, q.policy, pieces)
     length = np.ones(len(rows), np.int64) if pieces else jobs.hours[rows]
     return rows, hours, length, jobs.slots[rows]
 
@@ -370,7 +370,7 @@ def _plan_on_arrival(
     jobs: Trace, outlook: Outlook, pieces: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the plan of each job at its arrival."""
-    return alone.on_arrival(jobs, outlook, "arrival", pieces)
+    return policies_unlimited.on_arrival(jobs, outlook, "arrival", pieces)
 
 
 def _shared(q: Question) -> tuple[NDArray[np.int64], ...]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import _checks
+from .cost_specs import CostSpec, cost_spec
 from .source import CACHE_BYTES, ShardSource
-from .spec import CostSpec, cost_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..costs.kernels import SlotKernel
-    from .spec import PartColumns
+    from .cost_specs import PartColumns
 
 __all__ = ["GeneratedJobs", "generated"]
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from .._extras import extra
 from ..errors import InvalidProblemError
+from .cost_specs import CostSpec, cost_spec
 from .source import CACHE_BYTES, ShardSource
-from .spec import CostSpec, cost_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from ..costs.kernels import SlotKernel
-    from .spec import PartColumns
+    from .cost_specs import PartColumns
 
     #: Columns by name, as they are stored.
     Arrays = dict[str, NDArray[Any]]

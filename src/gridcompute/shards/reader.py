@@ -13,8 +13,8 @@ from .._interrupts import interrupts_shown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from .cost_specs import PartColumns
     from .source import ShardSource
-    from .spec import PartColumns
 
 __all__ = ["ShardReader"]
 

@@ -9,7 +9,7 @@ from .. import _checks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .spec import CostSpec, PartColumns
+    from .cost_specs import CostSpec, PartColumns
 
 __all__ = ["CACHE_BYTES", "ShardSource", "aligned_rows"]
 

@@ -189,7 +189,7 @@ def transport(
             if given:
                 message = f"{name}: found one, needed none for jobs in shards"
                 raise InvalidProblemError(message, name)
-        from ..shards.run import solve_shards
+        from ..shards.local_solve import solve_shards
 
         return solve_shards(
             cost,

@@ -17,7 +17,7 @@ from .assertions import (
     assert_plan_valid,
 )
 from .oracles import assignment_brute, flow_paths, transport_brute, transport_paths
-from .worlds import grid_problem
+from .random_tables import grid_problem
 
 if TYPE_CHECKING:
     from .strategies import (

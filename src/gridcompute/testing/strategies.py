@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._extras import extra
-from .worlds import grid_problem
+from .random_tables import grid_problem
 
 with extra("testing"):
     from hypothesis import strategies as st

@@ -9,8 +9,8 @@ from __future__ import annotations
 from .certificate import TraceCertificate
 from .engine import View
 from .loaders import GAVEL_TYPES, gavel, gavel_cluster, gavel_file, pai, philly, read
-from .priced import Priced
-from .run import Replay, replay
+from .priced_policy import Priced
+from .replays import Replay, replay
 from .tables import Cluster, Trace
 
 __all__ = [

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidProblemError
 from .allox import allox
-from .coded import FastestFirst, FifoAsCoded, isolated_shares
-from .mechanism import RoundPriorities
-from .priced import OBJECTIVES, Priced
-from .shares import blind_max_min_shares, makespan_shares, max_min_shares
-from .simple import best_fit, fifo, least_attained, shortest_left
+from .gavel_fifo import FastestFirst, FifoAsCoded, isolated_shares
+from .gavel_policies import blind_max_min_shares, makespan_shares, max_min_shares
+from .gavel_rounds import RoundPriorities
+from .priced_policy import OBJECTIVES, Priced
+from .queue_policies import best_fit, fifo, least_attained, shortest_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -114,9 +114,9 @@ PARTS_OF_OTHERS = {
     "gridcompute.plot.replay.ReplayPlots": "draws the answer that it belongs to",
     "gridcompute.plot.rolling.RollingPlots": "draws the answer that it belongs to",
     "gridcompute.results.problem.TransportProblem": "what a live answer was asked, beside it",
-    "gridcompute.shards.spec.PartColumns": "what a source reads, for this process",
-    "gridcompute.traces.priced._Shares": "the state of a policy in a replay",
-    "gridcompute.traces.priced._Worth": "the state of a policy in a replay",
+    "gridcompute.shards.cost_specs.PartColumns": "what a source reads, for this process",
+    "gridcompute.traces.priced_policy._Shares": "the state of a policy in a replay",
+    "gridcompute.traces.priced_policy._Worth": "the state of a policy in a replay",
 }
 
 

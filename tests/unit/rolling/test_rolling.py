@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, forecast, rolling
-from gridcompute.rolling.starts import best_saving_rate
+from gridcompute.rolling.start_rules import best_saving_rate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import replay_oracle

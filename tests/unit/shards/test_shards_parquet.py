@@ -35,7 +35,7 @@ def jobs(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture
 def recorded(monkeypatch) -> None:
     """Answers of the first seconds are recorded too."""
-    monkeypatch.setattr("gridcompute.shards.run._UNRECORDED", 0.0)
+    monkeypatch.setattr("gridcompute.shards.local_solve._UNRECORDED", 0.0)
 
 
 def placed(out: Path) -> np.ndarray:

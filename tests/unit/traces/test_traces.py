@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gridcompute import InvalidProblemError, replay, traces
-from gridcompute.traces import simple
+from gridcompute.traces import queue_policies
 from trace_records import SPEEDS, rows
 
 ROUND_S = 360.0
@@ -172,7 +172,7 @@ def test_fifo_event_by_event_is_fifo_round_by_round(seed: int) -> None:
         draw.choice([1, 2, 3], n),
     )
     cluster = traces.Cluster([3, 4])
-    by_rounds = replay(trace, cluster, lambda view: simple.fifo(view), round_s=0.0)
+    by_rounds = replay(trace, cluster, lambda view: queue_policies.fifo(view), round_s=0.0)
     quick = replay(trace, cluster, "fifo", round_s=0.0)
     np.testing.assert_allclose(quick.end_s, by_rounds.end_s, rtol=1e-12)
     np.testing.assert_allclose(quick.start_s, by_rounds.start_s, rtol=1e-12)

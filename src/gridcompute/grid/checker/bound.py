@@ -24,9 +24,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .derived_tables import (
+    direct_yuan_per_kwh,
+    gang_prices,
+    kwh_by_class,
+    most_load_kwh,
+    quota_tree,
+)
 from .energy_lp import ROUNDING, EnergyProgram
 from .pieces import Priced, cheapest_in_pieces
-from .rules import direct_yuan_per_kwh, gang_prices, kwh_by_class, most_load_kwh, quota_tree
 from .running import fixed, plain
 
 if TYPE_CHECKING:

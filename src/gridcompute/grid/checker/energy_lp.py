@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._extras import extra
-from .rules import (
+from .derived_tables import (
     by_hour,
     direct_yuan_per_kwh,
     load_limits,
     lost_yuan_per_kwh,
-    ruled,
-    scopes,
 )
+from .mandate_rules import ruled, scopes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .rules import by_step, kwh_by_class, quota_tree
+from .derived_tables import by_step, kwh_by_class, quota_tree
 
 if TYPE_CHECKING:
     from ..tables.column import Floats, Int64s

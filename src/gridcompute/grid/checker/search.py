@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .bound import in_pieces, offers, windows_of
+from .derived_tables import kwh_by_class, most_load_kwh, quota_tree
 from .energy_lp import EnergyProgram
 from .pieces import cheapest_in_pieces, ways
-from .rules import kwh_by_class, most_load_kwh, quota_tree
 from .running import fixed
 
 if TYPE_CHECKING:

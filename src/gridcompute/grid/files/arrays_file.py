@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import InvalidProblemError
-from .bounded import require_regular
+from .bounded_files import require_regular
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

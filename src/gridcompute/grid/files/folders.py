@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import InvalidProblemError
-from .bounded import read_bytes, sync_folder
+from .bounded_files import read_bytes, sync_folder
 from .json_text import parse
 
 if TYPE_CHECKING:

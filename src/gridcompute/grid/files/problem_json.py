@@ -9,7 +9,7 @@ from ...errors import InvalidProblemError
 from ..tables.mandate import DirectRule, Mandate
 from ..tables.steps import step_of
 from ..tables.times import start_of, start_text
-from .bounded import read_bytes
+from .bounded_files import read_bytes
 from .json_text import parse
 
 if TYPE_CHECKING:

@@ -39,14 +39,14 @@ from ..tables.quotas import Quotas
 from ..tables.running import Running
 from ..tables.sites import Classes, Sites
 from .arrays_file import read_arrays
-from .bounded import read_bytes
+from .bounded_files import read_bytes
 from .folders import LIST, replacing
 from .json_text import parse, require_text
-from .named import with_indices, with_parents
+from .name_columns import with_indices, with_parents
 from .problem_json import MOST_JSON, SETTINGS_FILE, Settings, require_keys, settings_of
 from .table_files import SUFFIXES, read_table, require_room, write_table
 from .tidy import tidied, widened
-from .timed import with_hours
+from .time_columns import with_hours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..._extras import extra
 from ...errors import InvalidProblemError
-from .bounded import require_regular
+from .bounded_files import require_regular
 from .parquet_footer import read_footer
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import numpy as np
 
 from ..._version import __version__
 from ...errors import InvalidProblemError
-from ..checker.verify import TOLERANCE, Fault, PlanCertificate
+from ..checker.faults import TOLERANCE, Fault
 from ..plan.audit import audit
-from .bounded import read_bytes
+from .bounded_files import read_bytes
 from .problem_json import MOST_JSON
 from .read_write import PLAN_FILE, RUNS_FILE, account_table, read_plan, runs_table
 from .table_files import read_table
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from ..checker.verify import PlanCertificate
     from ..plan.plan import Plan
 
 __all__ = ["FILE_FAULTS", "verify_plan"]

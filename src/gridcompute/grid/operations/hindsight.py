@@ -22,11 +22,11 @@ from ..tables.jobs import Jobs
 from ..tables.mandate import DirectRule, Mandate
 from ..tables.steps import day_of
 from ..tables.window import sliced
-from .book import LOST, NEVER, RUNNING, WAITING
-from .hour import energy_yuan
-from .inputs import known
+from .committed_hour import energy_yuan
+from .hour_inputs import known
+from .job_book import LOST, NEVER, RUNNING, WAITING
+from .next_hours import deferred_yuan, priced, run_out
 from .state import COSTS
-from .world import deferred_yuan, priced, run_out
 
 if TYPE_CHECKING:
     from ..plan.plan import Plan

@@ -15,11 +15,9 @@ from ...forecast.arrivals import yesterday
 from ..planner.match import match
 from ..tables.problem import Problem
 from ..tables.steps import day_of, steps_in
-from .book import DONE, LOST, RUNNING, WAITING, WHOLE, Book
+from .committed_hour import commit, energy_yuan, move, power
 from .hindsight import Account, account, hindsight_problem, hourly_yuan
-from .hour import commit, energy_yuan, move, power
-from .hour_ledger import HourLedger
-from .inputs import (
+from .hour_inputs import (
     brought,
     expected_jobs,
     factor_of,
@@ -28,9 +26,11 @@ from .inputs import (
     outlook,
     setting,
 )
+from .hour_ledger import HourLedger
+from .job_book import DONE, LOST, RUNNING, WAITING, WHOLE, Book
+from .next_hours import Window, length_of, numbered, window_of, within_store
 from .state import COSTS, HOURLY, State, first_state
 from .state_file import read_state, write_state
-from .world import Window, length_of, numbered, window_of, within_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

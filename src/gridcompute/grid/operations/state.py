@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..plan.columns import Prices
     from ..tables.column import Floats, Int64s
     from ..tables.problem import Problem
-    from .book import Book
+    from .job_book import Book
 
 __all__ = ["COSTS", "HOURLY", "RECORDED", "TAKEN", "State", "first_state"]
 

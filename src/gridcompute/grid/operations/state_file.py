@@ -25,8 +25,8 @@ from ..tables.quotas import Quotas
 from ..tables.running import Running
 from ..tables.sites import Classes, Sites
 from ..tables.times import start_text
-from .book import OWN, Book
 from .hour_ledger import HourLedger
+from .job_book import OWN, Book
 from .state import HOURLY, TAKEN, State
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import numpy as np
 from ..._checks import reals, whole
 from ...errors import InvalidProblemError
 from ..files.json_text import require_text
-from ..tables.limits import price_of
+from ..tables.value_checks import price_of
 from .ledger_entry import GENESIS, Chain, Entry
 from .ledger_file import LedgerFile, LedgerRepair, repair
 

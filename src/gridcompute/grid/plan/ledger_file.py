@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ...errors import InvalidProblemError
-from ..files.bounded import require_regular, sync_folder, write_all, write_whole
+from ..files.bounded_files import require_regular, sync_folder, write_all, write_whole
 from .ledger_entry import Chain, Entry, entry_of
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..eligibility import filtered, hours_needed
 from ..interruption import Cuts, cheapest_cuts
-from .constraints import PriceVector
+from .coupling_constraints import PriceVector
 from .dispatch_lp import ROUNDING
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...errors import InfeasibleError
-from ..checker.verify import PlacedJobs, placement_faults
+from ..checker.placements import PlacedJobs, placement_faults
 from ..interruption import Cuts, cheapest_cuts, count_cuts, every_cut
 from ..plan.pieces import pieces_of, runs_of
-from .constraints import PriceVector
 from .cost import dispatch_cost, jobs_cost
+from .coupling_constraints import PriceVector
 from .cut_market import cuts_of
 from .dual_ascent import SAMPLED, DualAscent
 from .exact import SAME, reduced_costs

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import _core
-from .constraints import TrustRegion, samples_of, with_sample
 from .fixing import fix_by_frequency
+from .sampling import samples_of, with_sample
 from .settings import CORRECTED_AT
+from .trust_region import TrustRegion
 
 if TYPE_CHECKING:
     from ..tables.column import Bools, Floats, Int32s

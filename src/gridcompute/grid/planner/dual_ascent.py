@@ -1,6 +1,6 @@
 """Dual ascent: prices that prove a good bound, found by steps along each row's own slope.
 
-What prices prove is computed in `constraints.py`, `evaluate`; here they are only moved.
+What prices prove is computed in `dual_bound.py`; here they are only moved.
 
 Each row's step is its mean recent slope over the root of its mean squared slope, in units of a
 typical price of its kind plus a part of its own price: rows of very different sizes move alike, and
@@ -28,13 +28,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .dual_bound import evaluate_dual
 from .settings import PRICE_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..tables.column import Floats
-    from .constraints import CouplingConstraints, RightHandSide
+    from .coupling_constraints import CouplingConstraints, RightHandSide
     from .settings import SampledAscentOptions
     from .work import Market
 
@@ -182,7 +183,7 @@ class DualAscent:
         return rows.within(y + length * unit * mean / spread)
 
     def _look(self, market: Market, supply: RightHandSide, y: Floats) -> Floats:
-        found = self._rows.evaluate(market, y, supply)
+        found = evaluate_dual(self._rows, market, y, supply)
         self.passes += 1
         if found.bound > self.bound:
             self.bound, self.best = found.bound, y.copy()

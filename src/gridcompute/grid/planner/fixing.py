@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ... import _core
     from ..tables.column import Bools, Floats, Int32s
-    from .constraints import CouplingConstraints
+    from .coupling_constraints import CouplingConstraints
     from .settings import FixingOptions
 
 __all__ = ["fix_by_frequency"]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..tables.column import Bools, Floats, Int32s
-    from .constraints import CouplingConstraints, RightHandSide
+    from .coupling_constraints import CouplingConstraints, RightHandSide
     from .options import Options
 
 __all__ = ["IntegerProgram", "Relaxation", "Searched"]

@@ -15,7 +15,7 @@ from ..eligibility import filtered, hours_needed, least_free
 if TYPE_CHECKING:
     from ..tables.column import Bools, Floats, Int32s, Int64s
     from ..tables.problem import Problem
-    from .constraints import RowPrices
+    from .coupling_constraints import RowPrices
 
 __all__ = ["Options", "count_options", "open_options", "priced"]
 

@@ -14,11 +14,14 @@ import numpy as np
 from ... import _core
 from ..._gap import relative_gap
 from ..eligibility import places_of
-from .constraints import CouplingConstraints, market_of, samples_of
 from .cost import least_energy_cost, plan_cost
+from .coupling_constraints import CouplingConstraints
 from .cut_market import CutMarket
 from .dispatch_lp import EnergyBlock
 from .dual_ascent import DualAscent, Memory
+from .dual_bound import evaluate_dual
+from .native_problem import market_of
+from .sampling import samples_of
 from .settings import (
     AMPLE_S_PER_HOUR,
     AMPLE_S_PER_JOB,
@@ -145,7 +148,7 @@ class PlannerState:
     def look(self, y: Floats) -> None:
         """Keep `y` if it proves more than all before it."""
         self.passes += 1
-        bound = self.rows.evaluate(self.priced, y, self.rows.supply()).bound
+        bound = evaluate_dual(self.rows, self.priced, y, self.rows.supply()).bound
         if bound > self.bound:
             self.bound, self.y = bound, y
 

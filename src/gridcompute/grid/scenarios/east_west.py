@@ -2,7 +2,7 @@
 
 What is random (jobs, clouds, wind) comes from the seed; sites grow with the number of jobs, so that
 capacity is contested to the same degree at every size. The figures are those of
-`gridcompute.grid.scenarios.world`.
+`gridcompute.grid.scenarios.packaged_tables`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 
 from ...errors import InvalidProblemError
 from ..tables.jobs import ANYWHERE, Jobs
-from ..tables.limits import rule_of
 from ..tables.mandate import Mandate
 from ..tables.problem import Problem
-from .world import (
+from ..tables.value_checks import rule_of
+from .packaged_tables import (
     CORRIDORS,
     STAGES,
     classes_of,

@@ -22,7 +22,7 @@ from ..tables.mandate import Mandate
 from ..tables.problem import Problem
 from ..tables.quotas import Quotas
 from .east_west import SLOW
-from .world import (
+from .packaged_tables import (
     Rows,
     classes_of,
     column_of,

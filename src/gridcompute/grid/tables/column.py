@@ -19,8 +19,8 @@ from ..._extras import extra
 from ..._table import Tabular
 from ...errors import InvalidProblemError
 from .frozen import Frozen, frozen
-from .limits import LIMITS
 from .names import checked_names, with_indices
+from .value_checks import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import InvalidProblemError
 from .column import Floats, Table, column
 from .frozen import sealed
-from .limits import rule_of
+from .value_checks import rule_of
 
 __all__ = ["GB_PER_GBIT_S_HOUR", "LATENCY_RULES", "Corridors", "great_circle_km", "one_way_ms"]
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from .column import Bools, Floats, Table, column
-from .limits import LEAST_EFFICIENCY, labels_of, price_of, rule_of
+from .value_checks import LEAST_EFFICIENCY, labels_of, price_of, rule_of
 
 __all__ = ["EXPORTED_CERTIFICATES", "TERMINAL_RULES", "Energy"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import InvalidProblemError
 from .frozen import sealed
-from .limits import number_of, price_of, rule_of
+from .value_checks import number_of, price_of, rule_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import InvalidProblemError
-from .limits import MOST_SITES
+from .value_checks import MOST_SITES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -16,13 +16,13 @@ from .corridors import Corridors
 from .energy import Energy
 from .frozen import Frozen, frozen, sealed
 from .jobs import Jobs
-from .limits import LIMITS, MOST_CARRIED_KWH
 from .mandate import DirectRows, DirectRule, Mandate, MandateRows
-from .plausible import warn_of_units
 from .quotas import Quotas
 from .running import Running, pinned_accelerators, require_room, running_as_jobs
 from .sites import Classes, Sites
 from .times import start_of, time_of
+from .unit_warnings import warn_of_units
+from .value_checks import LIMITS, MOST_CARRIED_KWH
 from .window import jobs_in_window, sites_in_window, sliced
 
 if TYPE_CHECKING:

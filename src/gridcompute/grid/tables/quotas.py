@@ -12,7 +12,7 @@ from ... import _checks
 from ...errors import InvalidProblemError
 from .column import Bools, Floats, Int32s, Table, column
 from .frozen import sealed
-from .limits import labels_of
+from .value_checks import labels_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

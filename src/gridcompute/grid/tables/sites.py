@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import InvalidProblemError
 from .column import Bools, Floats, Int32s, Int64s, Strings, Table, column
 from .frozen import sealed
-from .limits import MOST_PUE, MOST_SITES, labels_of
+from .value_checks import MOST_PUE, MOST_SITES, labels_of
 
 __all__ = ["Classes", "Sites"]
 

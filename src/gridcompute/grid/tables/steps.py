@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import InvalidProblemError
-from .limits import number_of
+from .value_checks import number_of
 
 if TYPE_CHECKING:
     from .quotas import Quotas

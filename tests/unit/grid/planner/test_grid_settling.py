@@ -7,9 +7,10 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import _core
-from gridcompute.grid.planner.constraints import CouplingConstraints, market_of
+from gridcompute.grid.planner.coupling_constraints import CouplingConstraints
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
 from gridcompute.grid.planner.fixing import fix_by_frequency, most_frequent
+from gridcompute.grid.planner.native_problem import market_of
 from gridcompute.grid.planner.settings import FixingOptions
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid.scenarios import east_west, world
-from gridcompute.grid.scenarios.world import table
+from gridcompute.grid.scenarios import east_west, packaged_tables
+from gridcompute.grid.scenarios.packaged_tables import table
 from gridcompute.grid.tables.corridors import great_circle_km, one_way_ms
 from real_data import find, with_data
 
@@ -54,9 +54,9 @@ def test_every_figure_is_read(problem: grid.Problem) -> None:
             read.add(key)
             return str(super().__getitem__(key))
 
-    plain = world.table
+    plain = packaged_tables.table
     with pytest.MonkeyPatch.context() as patched:
-        for module in (world, east_west):
+        for module in (packaged_tables, east_west):
             patched.setattr(module, "table", lambda name: [Watched(row) for row in plain(name)])
         for stage in ("planned", "today"):
             grid.east_west(n_jobs=5, stage=stage)

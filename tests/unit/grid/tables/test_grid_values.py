@@ -11,7 +11,7 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid.planner.constraints import CouplingConstraints
+from gridcompute.grid.planner.coupling_constraints import CouplingConstraints
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
 
 DOCS = Path(__file__).resolve().parents[4] / "docs" / "how-to" / "own-tables.md"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .spec import CostSpec
+    from .cost_specs import CostSpec
 
 __all__ = ["ASSIGN", "HeldShard"]
 

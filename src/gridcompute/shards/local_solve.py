@@ -11,8 +11,8 @@ from .. import _checks, _core
 from ..results.sharded import ShardedAssignment, ShardedMatching, ShardedProblem
 from .answer_folder import AnswerFolder, read_slots
 from .coordinate import Answers, Asking, Question, coordinate, is_solved
-from .held import ASSIGN
 from .reader import ShardReader
+from .shard_worker import ASSIGN
 
 if TYPE_CHECKING:
     import os

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InternalError
 from ..solvers.flow import min_cost_flow
-from .starts import window_sums
+from .start_rules import window_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

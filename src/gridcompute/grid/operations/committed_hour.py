@@ -11,7 +11,7 @@ from ..planner.cost import load_of
 from ..planner.dispatch_lp import EnergyBlock, wasted_yuan_per_kwh
 from ..tables.load_limits import load_limits_yuan
 from ..tables.steps import day_of
-from .book import RUNNING, SEVERAL, WAITING, WHOLE
+from .job_book import RUNNING, SEVERAL, WAITING, WHOLE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ..plan.plan import Plan
     from ..tables.column import Floats
     from ..tables.problem import Problem
-    from .book import Book
-    from .world import Window
+    from .job_book import Book
+    from .next_hours import Window
 
 __all__ = ["Powered", "commit", "energy_yuan", "move", "power"]
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .starts import best_saving_rate, cheapest_hours, threshold_hours, threshold_start, window_sums
+from .start_rules import (
+    best_saving_rate,
+    cheapest_hours,
+    threshold_hours,
+    threshold_start,
+    window_sums,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..forecast.arrivals import phantoms
-from .plan import Room, added_cost, flow_plan, local_search
-from .starts import window_sums
+from .hindsight_shared_slots import Room, added_cost, flow_plan, local_search
+from .start_rules import window_sums
 from .trace import Trace, read_jobs
 
 if TYPE_CHECKING:

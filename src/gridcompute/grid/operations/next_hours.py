@@ -12,8 +12,8 @@ from ..interruption import Cuts, cheapest_cuts
 from ..tables.jobs import Jobs
 from ..tables.steps import in_hours
 from ..tables.window import sites_in_window, sliced
-from .book import NEVER, RUNNING, WAITING
 from .hour_ledger import carrying
+from .job_book import NEVER, RUNNING, WAITING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..tables.mandate import Mandate
     from ..tables.problem import Problem
     from ..tables.quotas import Quotas
-    from .book import Book
+    from .job_book import Book
     from .state import State
 
 __all__ = [

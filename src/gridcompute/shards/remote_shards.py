@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .. import _core
     from .._progress import ProgressHook
-    from .spec import CostSpec
+    from .cost_specs import CostSpec
 
 __all__ = ["POLL_SECONDS", "ClusterShards"]
 

@@ -1,16 +1,11 @@
-"""Prices and the bound they prove: the rows all jobs share, evaluated in one native pass.
+"""The coupling constraints: the rows all jobs share, their prices, and what jobs take of them.
 
-For any prices y = (alpha, pi, gamma, nu) every plan costs at least
-
-    LB(y) = sum_j V_j(y) - alpha . K - beta_g . floor(K / g) - gamma . BW - nu+ . U - nu- . L
-    + E(pi),
-
-V_j the cheapest option of job j at these prices (or its value), E(pi) the energy block's least cost
-when each kWh of load earns pi. Of K accelerators no more than floor(K / g) gangs of g can be made,
-and a job of k accelerators takes floor(k / g) of these: where jobs are few, such rows (the rounding
-of Chvatal and Gomory) keep the relaxation from filling what whole gangs leave. They are priced by
-`beta`: an accelerator costs jobs of different gangs differently. `CouplingConstraints.evaluate`
-gives LB and a supergradient: use less supply.
+Rows of accelerators K, of corridors BW, of quotas U and L, and of energy, by class or site and
+hour; their prices are alpha, gamma, nu and pi. Of K accelerators no more than floor(K / g) gangs of
+g can be made, and a job of k accelerators takes floor(k / g) of these: where jobs are few, such
+rows (the rounding of Chvatal and Gomory) keep the relaxation from filling what whole gangs leave.
+They are priced by `beta`: an accelerator costs jobs of different gangs differently. The bound that
+prices prove is in `dual_bound.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +18,7 @@ import numpy as np
 
 from ... import _core
 from ..._interrupts import interrupts_shown
-from .dispatch_lp import ROUNDING
+from .native_problem import gangs_each
 from .work import Work
 
 if TYPE_CHECKING:
@@ -35,18 +30,7 @@ if TYPE_CHECKING:
     from .dispatch_lp import EnergyBlock
     from .work import Market
 
-__all__ = [
-    "CouplingConstraints",
-    "DualEvaluation",
-    "PriceVector",
-    "RightHandSide",
-    "RowPrices",
-    "TrustRegion",
-    "market_of",
-    "samples_of",
-    "systematic_samples",
-    "with_sample",
-]
+__all__ = ["CouplingConstraints", "PriceVector", "RightHandSide", "RowPrices"]
 
 
 _Found = TypeVar("_Found")
@@ -54,6 +38,7 @@ _Found = TypeVar("_Found")
 #: The least price or power that a step of the ascent is measured in, yuan or kW: below it prices
 #: would hardly move at all.
 LEAST_TYPICAL = 1e-9
+
 #: Jobs of less work than this, hours, count as those that take an hour: a value over 1e-300 hours
 #: is no typical price.
 SHORT_H = 1e-3
@@ -98,17 +83,6 @@ class RightHandSide(NamedTuple):
     quota_low_h: Floats
     #: Whole gangs by level, class and hour.
     gangs: Floats
-
-
-class DualEvaluation(NamedTuple):
-    """One look at a price vector."""
-
-    bound: float
-    #: Use less supply by row, flat.
-    slope: Floats
-    #: Cost of the jobs that stay out at these prices, and how many go in.
-    left_out_yuan: float
-    placed: int
 
 
 class CouplingConstraints:
@@ -280,9 +254,9 @@ class CouplingConstraints:
         Calling what comes back waits for that load, (n_sites, n_hours), kWh, between `limits` if
         they are given. Nothing else may be asked of the energy block before.
         """
-        return self._begin(self.block.served, self.unpack(y).energy, limits)
+        return self.begin(self.block.served, self.unpack(y).energy, limits)
 
-    def _begin(self, ask: Callable[..., _Found], *args: Any) -> Callable[[], _Found]:
+    def begin(self, ask: Callable[..., _Found], *args: Any) -> Callable[[], _Found]:
         """Ask the energy block; calling what comes back waits for the answer."""
         self.work.asking()
         if self._beside is not None:
@@ -302,39 +276,15 @@ class CouplingConstraints:
             taken.capacity - offered.accelerators,
             taken.energy + offered.load_kwh - served_kwh,
             taken.corridor - offered.data_gb,
-            taken.quota - self._held(taken.quota, self.prices(y).quota, offered),
+            taken.quota - self.held(taken.quota, self.prices(y).quota, offered),
             taken.gang - offered.gangs,
         )
 
-    def _held(self, used: Floats, nu: Floats, supply: RightHandSide) -> Floats:
+    def held(self, used: Floats, nu: Floats, supply: RightHandSide) -> Floats:
         """What quotas offer: a price is a rent above the upper limit, a bonus below the lower."""
         held = np.clip(used, supply.quota_low_h, supply.quota_h)
         held = np.where(nu > 0, supply.quota_h, held)
         return np.where(nu < 0, supply.quota_low_h, held)
-
-    def evaluate(self, market: Market, y: Floats, supply: RightHandSide) -> DualEvaluation:
-        """The bound at `y` for the live jobs of `market`, and its slope."""
-        prices = self.prices(y)
-        minimum = self._begin(self.block.minimum, prices.energy)
-        found = self.price(market, y)
-        energy = minimum()
-        held = self._held(self.quotas.summed(found["quota"]), prices.quota, supply)
-        slope = self.slope(self.market_use(found), y, supply, energy.load_kwh)
-        rent, size = 0.0, 0.0
-        held = np.where(prices.quota == 0, 0.0, held)
-        rented = (
-            (prices.capacity, supply.accelerators),
-            (prices.corridor, supply.data_gb),
-            (prices.gang, supply.gangs),
-        )
-        for price, amount in (*rented, (prices.quota, held)):
-            products = price * amount
-            rent += float(products.sum())
-            size += float(np.abs(products).sum())
-        fixed = prices.energy * (supply.load_kwh - self.problem.energy.base_load_kwh)
-        bound = found["total"] - found["margin"] - rent + energy.bound + float(fixed.sum())
-        bound -= ROUNDING * (len(y) + 64) * (size + float(np.abs(fixed).sum()))
-        return DualEvaluation(bound, slope, found["left_out"], found["placed"])
 
 
 def _typical(values: Floats, otherwise: float) -> float:
@@ -344,122 +294,3 @@ def _typical(values: Floats, otherwise: float) -> float:
         if typical >= LEAST_TYPICAL:
             return typical
     return otherwise
-
-
-class TrustRegion:
-    """The load that a dive is heading for, and limits near it.
-
-    Near the best prices a site is indifferent between loads that lie far apart, and what it pays
-    best to serve jumps from one to the other, whatever the jobs take. Within limits it tells in
-    which hours the load at hand is too high or too low.
-    """
-
-    #: How far from the load the limits lie, as a part of it; steps between two changes of them,
-    #: after which the energy block takes longer; and how much of the past a change leaves.
-    PART, EVERY, MEMORY = 0.03, 5, 0.7
-
-    def __init__(self) -> None:
-        """Nothing is known."""
-        self._load: Floats | None = None
-        self._steps = 0
-
-    def see(self, load_kwh: Floats) -> tuple[Floats, Floats]:
-        """The jobs would take `load_kwh`, base load included, at the latest prices; the limits."""
-        if self._load is None:
-            self._load = load_kwh
-        self._load = self.MEMORY * self._load + (1 - self.MEMORY) * load_kwh
-        if self._steps % self.EVERY == 0:
-            self._limits = (1 - self.PART) * self._load, (1 + self.PART) * self._load
-        self._steps += 1
-        return self._limits
-
-
-def supply_kwh(problem: Problem) -> Floats:
-    """Most that reaches the load without the battery, by site and hour, (n_sites, n_hours)."""
-    energy = problem.energy
-    direct = energy.direct_kwh.sum(axis=0)
-    return np.asarray(direct + energy.bundled_kwh + problem.sites.connection_kw[:, None])
-
-
-def gangs_each(problem: Problem) -> Floats:
-    """For each kind of gang how many gangs of each level one of its accelerators stands for."""
-    level = np.array(problem.gang_levels, np.int64)
-    if not len(level):
-        return np.zeros((1, 0))
-    gang = np.unique(problem.jobs.gang).astype(np.int64)[:, None]
-    return np.asarray((gang // level) / np.maximum(gang, 1), np.float64)
-
-
-def market_of(problem: Problem) -> _core.LagrangianOracle:
-    """The native side of a problem's jobs and classes."""
-    classes, corridors, quotas = problem.classes, problem.corridors, problem.quotas.linear_rows
-    most = problem.most_load_kwh - problem.energy.base_load_kwh
-    power = np.maximum(supply_kwh(problem) - problem.energy.base_load_kwh, 0.0)
-    priced = quotas.paid((quotas.limited | (quotas.floor > 0)).astype(np.float64))
-    world = {
-        "n_sites": len(problem.sites),
-        "n_hours": problem.hours,
-        "site": classes.site,
-        "capacity": classes.capacity,
-        "memory_gb": classes.memory_gb,
-        "throughput": classes.throughput,
-        "kwh_per_accelerator_h": problem.kwh_per_accelerator_h,
-        "power_kwh": np.where(most <= power, np.inf, power),
-        "bandwidth_gb": corridors.bandwidth_gb,
-        "price_yuan_per_gb": corridors.price_yuan_per_gb,
-        "latency_ms": problem.delay_ms,
-        "quota": quotas.upper_h,
-        "priced": (priced > 0).any(axis=1).astype(np.uint8),
-        "n_models": quotas.models,
-        "model": quotas.model(classes.accelerator),
-        "quota_rows": quotas.row,
-        "quota_ends": quotas.end,
-    }
-    jobs = {name: getattr(problem.jobs, name) for name in problem.jobs.columns()}
-    gangs = np.unique(problem.jobs.gang) if problem.gang_levels else np.zeros(1, np.int32)
-    jobs["kind"] = (np.searchsorted(gangs, problem.jobs.gang, "right") - 1).astype(np.int32)
-    world["n_kinds"] = max(len(gangs), 1)
-    if not problem.gang_levels:
-        jobs["kind"][:] = 0
-    return _core.LagrangianOracle(world, jobs)
-
-
-def with_sample(
-    market: _core.LagrangianOracle, here: Int32s, rows: Int32s, weight: Int32s
-) -> _core.LagrangianOracle:
-    """Jobs `here` of a market and a sample of others, each of which stands for `weight`."""
-    weight = np.concatenate([np.ones(len(here), np.int32), weight])
-    return market.subset(np.concatenate([here, rows]), weight)
-
-
-def samples_of(rows: Int32s, size: Floats, count: int, most: int) -> list[tuple[Int32s, Int32s]]:
-    """Samples of about `count` of `rows`, each for all of them: enough for all, `most` at most."""
-    samples = min(most, -(-len(rows) // count)) or 1
-    return systematic_samples(rows, size, count, (np.arange(samples) + 0.5) / samples)
-
-
-def systematic_samples(
-    rows: Int32s, size: Floats, count: int, offsets: Floats
-) -> list[tuple[Int32s, Int32s]]:
-    """A sample for each offset: the jobs drawn, and how many jobs each of them stands for.
-
-    A job stands for w jobs and is drawn with a probability of 1 / w, evenly along `rows` (the
-    market's own order of shape, origin and release); w is about inverse to its size, so that large
-    ones are drawn surely. Samples with other offsets in [0, 1) are of other jobs.
-    """
-    if len(rows) <= count:
-        return [(rows, np.ones(len(rows), np.int32))] * len(offsets)
-    share = np.maximum(size[rows], 1e-9)
-    unit = share.sum() / count
-    for _ in range(20):  # those with a probability above 1 are taken; the rest share what is left
-        sure = share >= unit
-        unit = share[~sure].sum() / max(count - sure.sum(), 1)
-    weight = np.clip(np.rint(unit / share), 1, len(rows))
-    end, weight = np.cumsum(1 / weight), weight.astype(np.int32)
-    sure, out = weight == 1, []
-    for offset in offsets:
-        drawn = sure.copy()
-        at = np.arange(1, np.floor(end[-1] + offset) + 1) - offset
-        drawn[np.minimum(np.searchsorted(end, at), len(rows) - 1)] = True
-        out.append((rows[drawn], weight[drawn]))
-    return out

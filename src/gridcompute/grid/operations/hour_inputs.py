@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..tables.column import Floats
     from ..tables.energy import Energy
     from ..tables.problem import Problem
-    from .book import Book
+    from .job_book import Book
 
 __all__ = [
     "brought",
