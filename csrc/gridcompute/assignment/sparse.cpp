@@ -183,8 +183,7 @@ Result solve_once(const CheckedCsr<T>& cost, bool maximize, Stop& stop, const Tu
     return solve_in_128_bits({cost.start, cost.col, costs, cost.rows, cost.cols}, maximize, stop, tuning);
   } else {
     const double most = extent_of(cost.cost.data(), static_cast<Index>(cost.cost.size()), maximize).magnitude();
-    // Prices may move by many costs where pairs are missing: four bits are left for that.
-    int exponent = exponent_for(most) - 4;
+    int exponent = exponent_for(most) - tuning.sparse_price_bits;
     for (int k = 0; k < kSparseTries && fit != RowFit::invalid; ++k, exponent -= kSparseRetryBits)
       if (auto result = attempt<T, std::int64_t>(cost, maximize, exponent, true, stop, fit, near, tuning))
         return *std::move(result);

@@ -52,6 +52,8 @@ inline constexpr const char* kBenchFamilies = "families of benches/bench_assignm
     kBenchFamilies)                                                                                                    \
   X(double, precheck_deep_share, 0x1p-52, 0x1p-60, 0x1p-20, "share of the row's span",                                 \
     "span of those costs below which no unit of integers resolves them", kBenchFamilies)                               \
+  X(Index, precheck_deep_rows, 2, 1, 64, "1 / share of sampled rows",                                                  \
+    "with such a span, from which integers are not tried", kBenchFamilies)                                             \
   X(Index, in_place_mid_entries, 1 << 19, 0, 1 << 24, "entries",                                                       \
     "size beyond which in-place searches get fewer passes", kBenchFamilies)                                            \
   X(Index, in_place_passes, 60, 0, 1000, "passes over the matrix", "budget of in-place searches", kBenchFamilies)      \
@@ -90,6 +92,7 @@ inline constexpr const char* kBenchFamilies = "families of benches/bench_assignm
   X(Index, cap_costs, 64, 1, 4096, "costs of a row", "cheapest costs that must stay below the cap",                    \
     "half 0.99 (0.59 on crowded_at_zero 250), double same")                                                            \
   X(Index, cap_costs_small, 4, 1, 4096, "costs of a row", "the same, of small matrices", "half and double same")       \
+  X(Index, cap_share, 4, 1, 64, "1 / share of a row", "the same, at most", kBenchFamilies)                             \
   X(double, cap_first_share, 0x1p-12, 0x1p-40, 0x1p-4, "share of the span",                                            \
     "first limit within which they are counted", "half 1.00, double 1.01 (1.5 on long tail, reals)")                   \
   X(double, cap_step, 0x1p-4, 0x1p-12, 0.5, "ratio", "from one limit to the next", "half and double same")             \
@@ -199,6 +202,8 @@ inline constexpr const char* kBenchFamilies = "families of benches/bench_assignm
     "smaller spreads are scaled up to at least half of this, for an "                                                  \
     "epsilon of one unit would resolve too little",                                                                    \
     "half and double same")                                                                                            \
+  X(int, sparse_price_bits, 4, 0, 16, "bits",                                                                          \
+    "left for prices of floats, which may move by many costs where pairs are missing", kBenchFamilies)                 \
   X(double, sparse_epsilon, 6, 1, 1000, "1 / share of the spread",                                                     \
     "first epsilon: complete lists never go stale, and long "                                                          \
     "detours need large steps",                                                                                        \

@@ -21,6 +21,8 @@
 //                                  the restricted problem, continued in a wider box, with longer lists
 //   restricted/violations          the jobs whose dual constraint a class outside their candidates may violate
 //   restricted/add_columns         those jobs are read again and get the columns they lack; repair continues
+//   restricted/infeasibility_proof  columns for jobs that fit in no class with room left; where there are none, the
+//                                  witness that no plan exists
 //   rounding/integral              whole jobs from the splittable optimum, where demands exceed 1
 //
 // Why it is exact.  ssp_repair ends with every unit at the cheapest of its candidates and prices complementary to the

@@ -53,11 +53,12 @@
 #include "gridcompute/transport/multilevel/gap_prediction.hpp"
 #include "gridcompute/transport/multilevel/sampling.hpp"
 #include "gridcompute/transport/multilevel/time_budget.hpp"
+#include "gridcompute/transport/multilevel/trust_region.hpp"
 #include "gridcompute/transport/multilevel/warm_start.hpp"
 #include "gridcompute/transport/restricted/column_generation.hpp"
 #include "gridcompute/transport/restricted/infeasibility_proof.hpp"
 #include "gridcompute/transport/restricted/price_tuning.hpp"
-#include "gridcompute/transport/restricted/tie_selection.hpp"
+#include "gridcompute/transport/restricted/tie_perturbation.hpp"
 #include "gridcompute/transport/result.hpp"
 #include "gridcompute/transport/rounding/integral.hpp"
 #include "gridcompute/transport/small/small_problem.hpp"
@@ -255,7 +256,7 @@ class TransportSolver {
       // Sharing groups pays where few lists are distinct.
       Index shared = 0;
       for (const std::int32_t members : r.members) shared += members;
-      share_ = share_ && shared > 2 * r.groups();
+      share_ = share_ && shared > tuning_.shared_jobs * r.groups();
       budget_.record_level(context, m, stop_.seconds() - begun, box_around(1));
       // A sample of jobs in shards is read from all of them: that costs as much as a pass.
       if (solved_ + 1 == sizes.size() && problem_.shards == nullptr && !given_) {

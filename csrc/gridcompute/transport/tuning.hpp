@@ -66,6 +66,9 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(int, spread_bits_least, 6, 1, 20, "bits", "smallest", kBench)                                                      \
   X(Cost, perturbed_headroom, 16, 1, 1 << 10, "ratio", "how far keys may exceed a sample's", kBench)                   \
   X(Cost, tie_distance, 2, 0, 64, "keys", "distance from the least cost that counts as a tie", kBench)                 \
+  X(Index, tie_share, 2, 1, 1 << 10, "1 / share of jobs",                                                              \
+    "ties from which keys are perturbed, where few jobs share a group", kBench)                                        \
+  X(Index, shared_jobs, 2, 1, 1 << 10, "jobs a group", "mean above which many jobs share a group", kBench)             \
   X(Index, tie_probe_keys, 1 << 14, 1, 1 << 20, "keys", "sample whose distances set the perturbation", kBench)         \
   X(Index, tie_probe_jobs, 256, 1, 1 << 20, "jobs", "the same, at most", kBench)                                       \
   /* The float32 filter (kernels/float_filter.cpp, restricted/pricing_pass.cpp). */                                    \
@@ -77,7 +80,7 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(Index, filter_failures, 4, 1, 1 << 10, "1 / share of rows", "that may be filtered badly after filter_tries",       \
     kBench)                                                                                                            \
   X(Index, filter_prefetch, 8, 0, 1 << 10, "rows", "by which tables of costs are prefetched ahead", kBench)            \
-  /* Samples (multilevel/sampling.cpp). */                                                                             \
+  /* Samples (multilevel/sampling.cpp, trust_region.cpp). */                                                           \
   X(Index, sample_jobs_per_class, 4, 1, 1 << 10, "jobs a class", "smallest sample", kBench)                            \
   X(Index, sample_jobs, 64, 1, 1 << 20, "jobs", "smallest sample", kBench)                                             \
   X(Index, sample_keys, 1 << 26, 1, 1 << 30, "keys", "smallest sample's keys in memory at once", kBench)               \
@@ -89,6 +92,8 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(double, sample_extra_gain, 1.3, 0, 1 << 10, "ratio", "least gain of one more sample to its cost", kPlane)          \
   X(Index, sample_extra_groups, 4096, 1, 1 << 20, "groups", "that are asked for the gain", kPlane)                     \
   X(double, sample_candidate, 80, 0, 1 << 20, "costs read", "work that a candidate of a list costs", kPlane)           \
+  X(Index, sample_least_ratio, 2, 2, 1 << 10, "ratio", "of all jobs to the smallest sample, from which there are any", \
+    kBench)                                                                                                            \
   X(double, radius_outlier, 16, 1, 1 << 20, "ratio", "of a class's price error to the median's, at most", kBench)      \
   X(double, radius_first, 4, 0.1, 100, "price errors", "radius before any level was measured", kBench)                 \
   X(double, radius_warm, 2, 0.1, 100, "price errors", "radius after a level that the warm start fitted", kBench)       \
@@ -111,6 +116,8 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
     "the same, in jobs; the general method's threads pay beyond", kBench)                                              \
   X(Index, memory_sample_keys_wide, 1 << 21, 0, 1 << 23, "keys", "the same where 32 bits do not suffice", kBench)      \
   X(Index, memory_sample_ratio, 8, 2, 1 << 10, "1 / share of jobs", "sample of a problem in memory", kBench)           \
+  X(Index, memory_sample_jobs_per_class, 2, 2, 1 << 10, "jobs a class", "least problem in memory that is sampled",     \
+    kBench)                                                                                                            \
   X(Index, memory_unsampled_jobs, 150, 0, 20'000, "jobs", "largest problem that bids from price 0 are tried on first", \
     kBench)                                                                                                            \
   X(Index, memory_excess_share, 3, 1, 1 << 20, "1 / share of units", "excess up to which such bids suffice", kBench)   \
@@ -146,6 +153,8 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(Index, near_work, 32, 1, 1 << 10, "jobs * classes", "limit of the work of paths, in entries of lists and rows",    \
     kBench)                                                                                                            \
   X(Index, near_misplaced_share, 4, 1, 1 << 20, "1 / share of jobs", "misplaced at the caller's prices, at most",      \
+    kBench)                                                                                                            \
+  X(Cost, near_search_share, 2, 1, 16, "1 / share of the excess", "that the deficits found by a search could take",    \
     kBench)                                                                                                            \
   X(Index, near_sample_step, 16, 1, 1 << 20, "jobs", "one in this many is sampled to test the caller's prices",        \
     kBench)                                                                                                            \
@@ -195,6 +204,7 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(int, placement_tries, 8, 0, 1 << 10, "classes", "tried for a job whose costs are not read", kBench)                \
   X(Index, evict_sample_step, 16, 1, 1 << 20, "jobs", "one in this many is sampled for the thresholds of loss",        \
     kBench)                                                                                                            \
+  X(Cost, evict_sample_factor, 2, 1, 16, "ratio", "of sampled losses below a threshold to those expected", kBench)     \
   X(Index, evict_moves, 1 << 15, 1, 1 << 24, "moves", "most that are sorted: those of least loss a unit", kBench)      \
   /* Warm start (multilevel/warm_start.cpp). */                                                                        \
   X(double, misfit_more, 0.3, 0, 10, "ratio", "imbalance above chance that start prices may leave", kBench)            \
@@ -225,6 +235,10 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(int, measured_drops, 8, 0, 1 << 10, "classes a round", "whose price drop is measured instead of assumed",          \
     "without it 1.5x on structured 200k x 1000: a second pass")                                                        \
   X(Index, measured_jobs, 1 << 16, 1, 1 << 30, "jobs", "sample that measures a price drop", kBench)                    \
+  X(Cost, drop_units, 2, 1, 16, "ratio", "of the units that a measured price drop attracts to those that are missing", \
+    kBench)                                                                                                            \
+  X(Cost, recentre_factor, 2, 1, 16, "ratio", "of the box of a repeated pass to the price move that asks for it",      \
+    kBench)                                                                                                            \
   X(Wide, escape_units, 1 << 20, 1, 1 << 30, "ratio", "columns added for each unit without a path, at most", kBench)   \
   X(Cost, added_box, 8, 1, 1 << 10, "1 / share of the box", "box for columns added after a repair", kBench)            \
   X(Index, suspects_share, 32, 2, 1 << 10, "1 / share of jobs", "suspects that are kept between two tests", kBench)    \
@@ -245,6 +259,7 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
     "of its load, by which a free class has spare capacity", kBench)                                                   \
   X(double, damping, 0.5, 0, 100, "ratio", "damping of a class that few groups determine", kBench)                     \
   X(double, stiffness_ratio, 2, 1, 100, "ratio", "of seen to predicted curvature from which damping grows", kBench)    \
+  X(double, stiffness_decay, 2, 1, 100, "ratio", "of the damping that was added, from step to step", kBench)           \
   X(std::size_t, dense_laplacian, 1 << 21, 0, 1 << 26, "entries", "largest Laplacian stored dense", kBench)            \
   X(std::size_t, dense_laplacian_share, 8, 0, 1 << 10, "ratio", "of its entries to those of the groups", kBench)       \
   X(int, error_probes, 4, 1, 1 << 10, "right-hand sides", "of the estimate of coupled price errors", kBench)           \
@@ -256,6 +271,8 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
     "the same over the last step, for a wide smoothing may lose before it gains", kBench)                              \
   X(double, slope_past, -0.8, -100, 0, "of the first slope", "at the end of a step that was too long", kBench)         \
   X(double, width_first, 8, 1, 1 << 10, "1 / share of the median radius", "first smoothing width", kBench)             \
+  X(double, box_shrink, 2, 1, 100, "ratio", "of the part of the box that prices may still move in, from step to step", \
+    kBench)                                                                                                            \
   X(double, width_shrink, 4, 1.1, 100, "ratio", "of smoothing widths from step to step", kBench)                       \
   X(std::size_t, width_rank, 4, 2, 1 << 10, "1 / share of gaps", "below the smoothing width, at most", kBench)         \
   X(Index, width_active, 2, 1, 1 << 10, "groups a class", "that are split at the last width", kBench)                  \
@@ -264,6 +281,8 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   /* Repair by shortest paths (restricted/ssp_repair.cpp). */                                                          \
   X(Index, build_all_share, 8, 0, 1 << 10, "1 / share of classes",                                                     \
     "classes with excess from which all exchange arcs are built at once, in threads", kBench)                          \
+  X(Cost, repair_search_share, 2, 1, 16, "1 / share of the excess", "that the deficits found by a search could take",  \
+    kBench)                                                                                                            \
   X(Cost, widen_factor, 2, 2, 16, "ratio", "of the new radius to the price move that left the box", kBench)            \
   X(Cost, widen_soon, 2, 1, 1 << 10, "1 / share of the radius", "move from which a class's radius grows as well",      \
     kBench)

@@ -239,8 +239,9 @@ bool match_small(const DenseMatrix<T>& cost, bool maximize, std::int32_t* partne
       if (fitted(rows, rows.measure(0, seen), seen.forbids)) return true;
     }
     const Index n = std::min(cost.rows, cost.cols), m = std::max(cost.rows, cost.cols);
-    const RowTail tail =
-        row_tail(all.data, all.cols, n * std::min(tuning.cap_costs_small, (m + 3) / 4), seen, maximize, tuning);
+    const RowTail tail = row_tail(all.data, all.cols,
+                                  n * std::min(tuning.cap_costs_small, (m + tuning.cap_share - 1) / tuning.cap_share),
+                                  seen, maximize, tuning);
     const double coarse = std::ldexp(1.0, -finest_exponent(seen, n));
     if (tail.reach < tail.span && !(static_cast<double>(n) * coarse < kNegligibleGap * least_total(cost, maximize))) {
       CostExtent near = seen;

@@ -186,7 +186,7 @@ Precheck precheck(const DenseMatrix<T>& cost, bool mutually, const Tuning& tunin
   std::sort(spreads.begin(), spreads.end());
   found.mutual = mutually && count - mutual <= tuning.precheck_exceptions;
   found.tied = tied > count * std::max(tuning.tied_columns, m / tuning.tied_share);
-  found.deep = 2 * deep > count;
+  found.deep = tuning.precheck_deep_rows * deep > count;
   if (!spreads.empty()) {
     const double middle = spreads[spreads.size() / 2];
     found.scales = spreads.back() > tuning.scale_ratio * middle && middle > tuning.scale_ratio * spreads.front();

@@ -57,8 +57,8 @@ double outlier_cap(const DenseMatrix<T>& cost, bool maximize, const Tuning& tuni
   const Index count = std::min(tuning.cap_rows, cost.rows), m = cost.cols;
   for (Index k = 0; k < count; ++k) {
     const T* row = cost.data + k * cost.rows / count * m;
-    const RowTail tail =
-        row_tail(row, m, std::min(tuning.cap_costs, (m + 3) / 4), extent_of_row(row, m, maximize), maximize, tuning);
+    const RowTail tail = row_tail(row, m, std::min(tuning.cap_costs, (m + tuning.cap_share - 1) / tuning.cap_share),
+                                  extent_of_row(row, m, maximize), maximize, tuning);
     most = {std::max(most.reach, tail.reach), std::max(most.span, tail.span)};
   }
   return most.reach < most.span * tuning.cap_tail_share ? most.reach : std::numeric_limits<double>::infinity();

@@ -115,7 +115,7 @@ double KnapsackBound::ascend(int rounds, double plan_cost, double cutoff, Stop& 
       size += direction_[i] * direction_[i];
     }
     if (size == 0) break;
-    const double step = factor * std::max(plan_cost - value_, 1e-9 * std::fabs(plan_cost)) / size;
+    const double step = factor * std::max(plan_cost - value_, tuning_.least_rise * std::fabs(plan_cost)) / size;
     for (std::size_t i = 0; i < direction_.size(); ++i) charge_[i] += step * direction_[i];
     if (evaluate() > most) {
       most = value_, best = charge_, idle = 0;

@@ -24,6 +24,7 @@ inline constexpr const char* kGaps = "gap in fixed steps, 20..2000 jobs in 4..40
     "search without a time limit, some hundredths of a second", kGaps)                                                 \
   X(double, full_gap, 1e-2, 1e-6, 1.0, "relative gap",                                                                 \
     "gap from which all of search_steps are used; less for smaller gaps", kGaps)                                       \
+  X(double, round_share, 0.5, 1.0 / 64, 1, "share of search_steps", "of the first round", kGaps)                       \
   X(double, least_share, 1.0 / 64, 1e-4, 1.0, "share of search_steps", "least share used for small gaps", kGaps)       \
   X(double, assignment_steps, 1 << 28, 1 << 10, 1 << 30, "steps", "search while required jobs are unassigned", kGaps)  \
   X(double, round_steps_most, 1 << 30, 1 << 12, 1 << 30, "steps", "longest round within a time limit", kGaps)          \
@@ -31,6 +32,7 @@ inline constexpr const char* kGaps = "gap in fixed steps, 20..2000 jobs in 4..40
     "gap up to which large problems are not searched without a time limit", kGaps)                                     \
   X(double, large_costs, 1 << 17, 0.0, 1 << 30, "costs", "size from which a problem is large for near_gap", kGaps)     \
   X(double, memory_costs, 1 << 22, 64, 1 << 26, "costs", "costs of a round in memory: more jobs take turns", kGaps)    \
+  X(Index, rotating_share, 2, 1, 64, "1 / share of memory_costs", "of the jobs that take turns", kGaps)                \
   X(double, auction_gap, 1e-3, 1e-9, 1.0, "relative gap", "gap at which the anytime method ends if none is asked for", \
     kGaps)                                                                                                             \
   X(double, closing_steps, 2.2, 0.0, 1e4, "steps per job", "time reserved to sum the costs of the result", kGaps)      \
@@ -53,6 +55,8 @@ inline constexpr const char* kGaps = "gap in fixed steps, 20..2000 jobs in 4..40
   X(Index, window_patience_class, 4, 0, 1 << 10, "windows a class", "more of them", kGaps)                             \
   X(std::uint64_t, kick_windows, 4, 1, 64, "windows", "perturbed at once, at most", kGaps)                             \
   X(Slot, kick_classes, 4, 2, 5, "classes", "of each of these, at most", kGaps)                                        \
+  X(double, kick_noise_least, 0.25, 1.0 / 64, 4, "of the mean margin", "smallest perturbation of costs", kGaps)        \
+  X(std::uint64_t, kick_noises, 6, 1, 16, "powers of two", "of it, of which one is drawn", kGaps)                      \
   X(Slot, preferred_classes, 8, 3, 64, "classes", "listed as preferred by a job", kGaps)                               \
   X(Slot, preferred_first, 3, 1, 3, "classes", "of these that are chosen more often", kGaps)                           \
   X(unsigned, recent_eighths, 4, 0, 8, "of eight windows", "around a class that changed recently", kGaps)              \
@@ -63,6 +67,8 @@ inline constexpr const char* kGaps = "gap in fixed steps, 20..2000 jobs in 4..40
   X(Index, window_jobs, 60, 2, 60, "jobs", "jobs of the classes of a window beyond which a sample is taken", kGaps)    \
   X(Index, window_jobs_reduced, 10, 1, 10, "jobs", "sample of each class then, and least size of a reduced window",    \
     kGaps)                                                                                                             \
+  X(std::uint64_t, drop_class_share, 2, 1, 64, "1 / share of the reductions",                                          \
+    "of a window that halve its jobs; others drop a class", kGaps)                                                     \
   X(Index, window_unassigned, 8, 0, 30, "jobs", "unassigned jobs of a window", kGaps)                                  \
   X(Slot, window_classes, 5, 2, 5, "classes", "largest window", kGaps)                                                 \
   X(double, window_overhead, 300, 1, 10000, "steps", "work of a window beside its dynamic program", kGaps)             \
@@ -101,6 +107,8 @@ inline constexpr const char* kGaps = "gap in fixed steps, 20..2000 jobs in 4..40
   X(double, table_cells, 1 << 22, 1, 1 << 24, "cells", "largest knapsack table of a class: 32 MB", kGaps)              \
   X(int, step_patience, 20, 1, 1000, "evaluations", "evaluations without a better bound before steps shrink", kGaps)   \
   X(double, first_step, 1.5, 0.1, 2.0, "Polyak steps", "first step length", kGaps)                                     \
+  X(double, least_rise, 1e-9, 1e-15, 1e-3, "of the cost of the plan",                                                  \
+    "by which a step aims above the bound, at least", kGaps)                                                           \
   X(double, step_fall, 0.7, 0.1, 0.99, "ratio", "reduction of the step length", kGaps)                                 \
   X(double, least_step, 1e-3, 1e-9, 0.1, "Polyak steps", "step length at which the ascent ends", kGaps)
 

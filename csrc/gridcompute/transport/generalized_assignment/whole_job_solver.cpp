@@ -135,10 +135,9 @@ class WholeJobSolver {
     double left = n_unassigned_required_ > 0 ? tuning_.assignment_steps : tuning_.search_steps * cutoff;
     for (std::uint64_t round = 0; !gap_closed() && !exhausted_ && !stop_.poll(); ++round) {
       const bool without = n_unassigned_required_ > 0;
-      const double share =
-          std::exp2(static_cast<double>(std::min<std::uint64_t>(round, 10))) * tuning_.search_steps / 2;
-      left -= run_round(
-          round, timed ? std::min(share, tuning_.round_steps_most) : std::min(left, tuning_.search_steps * cutoff / 2));
+      const double first = tuning_.search_steps * tuning_.round_share;
+      const double doubled = std::exp2(static_cast<double>(round)) * first;  // rounds within a time limit double
+      left -= run_round(round, timed ? std::min(doubled, tuning_.round_steps_most) : std::min(left, first * cutoff));
       if (without && n_unassigned_required_ == 0) left = tuning_.search_steps;
       if (!timed && left < tuning_.search_steps * cutoff * tuning_.last_round_share) break;
     }
@@ -150,7 +149,7 @@ class WholeJobSolver {
   [[nodiscard]] std::vector<Index> jobs_of_round(std::uint64_t round) const {
     const auto most = std::max<Index>(1, static_cast<Index>(tuning_.memory_costs) / (n_slots_ + 1));
     std::vector<Index> jobs;
-    const Index step = n_ <= most ? 1 : 2 * n_ / most + 1;
+    const Index step = n_ <= most ? 1 : tuning_.rotating_share * n_ / most + 1;
     for (Index i = 0; i < n_ && static_cast<Index>(jobs.size()) < most; ++i) {
       const bool turn = (i + static_cast<Index>(round % static_cast<std::uint64_t>(step))) % step == 0;
       if (turn || (result_.assignment[static_cast<std::size_t>(i)] < 0 && required(i))) jobs.push_back(i);

@@ -243,7 +243,7 @@ void WindowSearch::repack(double noise) {
     steps_ += static_cast<double>(jobs_.size() * classes_.size());
     loads = WindowDp::steps_by_loads(window_, tuning_), subsets = WindowDp::steps_by_subsets(window_, tuning_);
     if (std::min(loads, subsets) <= tuning_.window_steps) break;
-    if (classes_.size() > 2 && random() % 2 != 0) {
+    if (classes_.size() > 2 && random() % tuning_.drop_class_share != 0) {
       drop_class();
     } else {
       jobs_.resize(std::max(static_cast<std::size_t>(tuning_.window_jobs_reduced), jobs_.size() / 2));
@@ -296,8 +296,9 @@ void WindowSearch::improve(double steps, double target, Stop& stop) {
 
 void WindowSearch::kick() {
   recent_classes_.clear();
-  // A power of two from a quarter to eight times the mean margin, in units of write_window()'s 24 random bits.
-  const double noise = margin_ * std::exp2(static_cast<double>(random() % 6) - 2.0) / 0x1p24;
+  // In units of write_window()'s 24 random bits; at most what keeps keys below kForbidden.
+  const auto doublings = static_cast<double>(random() % tuning_.kick_noises);
+  const double noise = std::min(margin_ * tuning_.kick_noise_least * std::exp2(doublings), 0x1p58) / 0x1p24;
   for (auto windows = 1 + random() % tuning_.kick_windows; windows > 0; --windows) {
     choose_classes(static_cast<Slot>(2 + below(tuning_.kick_classes - 1)));
     repack(noise);

@@ -12,9 +12,8 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Cost kQuarter = 4;  // 1 / share of the unit that the spread takes
-constexpr Cost kNarrowKeys =
-    Cost{1} << 26;                 // largest key of a sample for 32 bits; pricing_pass.cpp has room up to 2^30
+constexpr Cost kQuarter = 4;                    // 1 / share of the unit that the spread takes
+constexpr Cost kMostNarrowKey = Cost{1} << 30;  // largest key in 32 bits (pricing_pass.cpp)
 constexpr Cost kRoundedKeys = 16;  // distance in keys below which two keys of reals are the same cost, rounded
 
 GRIDCOMPUTE_CLONES void break_row(Cost* GRIDCOMPUTE_RESTRICT key, const std::uint32_t* factor, Index n, Cost most,
@@ -124,7 +123,8 @@ Perturbation choose_perturbation(std::vector<Cost> keys, Cost limit, Slot column
     if (largest >= most / unit || unit < columns + 2) return Perturbation{};
     return Perturbation{std::countr_zero(static_cast<std::uint64_t>(unit)), unit / kQuarter, scale, !wanted.shifted};
   };
-  for (const Cost most : {std::min(kNarrowKeys, limit), limit / tuning.perturbed_headroom}) {
+  const Cost narrow = kMostNarrowKey / tuning.perturbed_headroom;
+  for (const Cost most : {std::min(narrow, limit), limit / tuning.perturbed_headroom}) {
     for (int bits = tuning.spread_bits_most; bits >= tuning.spread_bits_least; --bits) {
       if (const Perturbation ties = at(bits, most); ties.active()) return ties;
     }

@@ -1,4 +1,4 @@
-// Multilevel sampling: start prices for the full problem, and a trust region around them.
+// Multilevel sampling: start prices for the full problem.
 //
 // Steps.  Sizes from 4 S to N / 10, each at most eight times the one before (tuning.hpp: sample_*). A sample takes one
 // job at random from each of its equal strata of the job order, so sorted input is sampled evenly; its capacities are u
@@ -17,7 +17,6 @@
 #include <optional>
 
 #include "gridcompute/transport/auction/key_table.hpp"
-#include "gridcompute/transport/restricted/price_tuning.hpp"
 #include "gridcompute/transport/restricted/pricing_pass.hpp"
 
 namespace gridcompute::transport {
@@ -47,28 +46,5 @@ namespace gridcompute::transport {
 // Returns the level of these jobs; `rows` is referenced, not copied.
 [[nodiscard]] Level sample_level(const Problem& problem, std::span<const Index> rows, std::span<const Cost> capacity,
                                  Wide weight);
-
-// The radii of the next box: by how much the prices of a level may be off.
-class TrustRegion {
- public:
-  explicit TrustRegion(const Tuning& tuning = kDefaultTuning) : tuning_(tuning), stretch_(tuning.radius_first) {}
-
-  // Updates from a level: the prices it began with, those it ended with, and its error estimates (price_tuning.hpp).
-  void update(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& coupled,
-              RankedPriceError ranked);
-  // Updates from a level that the start prices fit. They may be far better than the level's own would be, so nothing is
-  // known of their coupled error, nor from the next level's moves.
-  void update_from_warm_start(RankedPriceError ranked, double misfit);
-  // Returns the box around these prices. `most` caps the coupled error.
-  [[nodiscard]] PriceBox box(const std::vector<Cost>& prices, Cost most) const;
-
- private:
-  [[nodiscard]] double largest_to_ranked(std::size_t classes) const;
-
-  const Tuning& tuning_;
-  std::vector<double> noise_;  // coupled error by class; empty until a level was measured
-  RankedPriceError ranked_;
-  double stretch_;  // radius in price errors
-};
 
 }  // namespace gridcompute::transport

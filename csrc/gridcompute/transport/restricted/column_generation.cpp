@@ -40,8 +40,8 @@ void widen(std::span<const Cost> wanted, Cost factor, PriceBox& narrow) {
 }
 
 // Limits price drops. A class with a deficit that few jobs have on their list gets a target price as if it were free,
-// where a small drop may suffice: enough to attract twice the units it lacks. Prices are moves from `from` less their
-// median.
+// where a small drop may suffice: enough to attract drop_units times the units it lacks. Prices are moves from `from`
+// less their median.
 void limit_price_drops(const SolverContext& context, const Level& level, RestrictedProblem& r, const SspRepair& repair,
                        std::span<const Cost> from, std::vector<Cost>& wanted) {
   const PriceBox& narrow = repair.box();
@@ -58,7 +58,8 @@ void limit_price_drops(const SolverContext& context, const Level& level, Restric
       continue;
     ++drawn;
     wanted[s] = from[s] + *middle -
-                std::max(narrow.down[s], price_drop_needed(context, level, r, from, s, -2 * repair.excess(s), -move));
+                std::max(narrow.down[s], price_drop_needed(context, level, r, from, s,
+                                                           -context.tuning.drop_units * repair.excess(s), -move));
   }
   for (std::size_t s = 0; s < moves.size(); ++s) wanted[s] = std::max<Cost>(0, wanted[s] - *middle);
 }
@@ -250,8 +251,8 @@ class ColumnGeneration {
   void recentre_box() {
     for (std::size_t s = 0; s < prices_.size(); ++s) {
       const Cost moved = at_[s] - prices_[s];
-      box_.down[s] = std::min(kCostLimit / 8, std::max(box_.down[s], -2 * moved));
-      box_.up[s] = std::min(kCostLimit / 8, std::max(box_.up[s], 2 * moved));
+      box_.down[s] = std::min(kCostLimit / 8, std::max(box_.down[s], -context_.tuning.recentre_factor * moved));
+      box_.up[s] = std::min(kCostLimit / 8, std::max(box_.up[s], context_.tuning.recentre_factor * moved));
     }
     for (Cost& p : prices_) p = std::max<Cost>(p, 0);
     box_.center = prices_;

@@ -5,7 +5,7 @@
 // Steps of ColumnGeneration::run.  price_all: candidates for prices in a box, Newton on the smoothed dual. repair_plan:
 // shortest paths to the restricted optimum, continued in wider boxes. reprice: the jobs that a class outside their
 // candidates may violate; they get columns, or, where they are many, all jobs are priced again. add_escapes: columns
-// for classes that are too full and have no path.
+// for classes that are too full and have no path, or the proof that there is no plan (infeasibility_proof.hpp).
 #pragma once
 
 #include <functional>

@@ -169,7 +169,7 @@ const Newton::Evaluation& Newton::evaluate(std::span<const Cost> packed, double 
 void Newton::accept() {
   std::swap(now_, trial_);
   assembled_ = false;
-  for (double& x : stiff_) x /= 2;
+  for (double& x : stiff_) x /= tuning_.stiffness_decay;
 }
 
 // Projects a group's weight onto the simplex: the classes within theta of the cheapest share it (Michelot 1986: all

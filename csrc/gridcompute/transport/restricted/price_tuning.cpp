@@ -53,7 +53,7 @@ double tune_prices(const RestrictedProblem& problem, std::span<const Cost> capac
     stalled = imbalance < tuning.progress * least || imbalance < tuning.progress_last * last ? 0 : stalled + 1;
     last = imbalance;
     if (imbalance < least) least = imbalance, best = now;
-    if (tau > narrowest && stalled == 0) newton.narrow(now, part /= 2);
+    if (tau > narrowest && stalled == 0) newton.narrow(now, part /= tuning.box_shrink);
     tau = next;
   }
   newton.unpack(best, prices);

@@ -285,7 +285,7 @@ bool SspRepair::search() {
     settled_.push_back(v);
     if (excess_[v] < 0) {
       targets_.push_back(v);
-      wanted += 2 * excess_[v];
+      wanted += tuning_.repair_search_share * excess_[v];
       if (wanted <= 0) break;
     }
     relax(v, d);

@@ -101,7 +101,7 @@ class Eviction {
     }
     std::vector<Cost> most(residual_.size(), kAny);
     for (std::size_t s = 0; s < most.size(); ++s) {
-      const Cost enough = 2 * (-residual_[s] / sampled) + sampled;  // twice the expected number, and a margin
+      const Cost enough = context_.tuning.evict_sample_factor * (-residual_[s] / sampled) + sampled;
       if (residual_[s] >= 0 || enough >= static_cast<Cost>(some[s].size())) continue;
       std::nth_element(some[s].begin(), some[s].begin() + enough, some[s].end());
       most[s] = some[s][static_cast<std::size_t>(enough)];

@@ -286,7 +286,7 @@ bool ShardCoordinator::list(std::vector<JobList>& lists, RestrictedProblem& r) {
       new_positions.push_back(at);
       place.push_back(from.place[j]);
       const Cost first = perturber_.perturbation().active() ? perturber_.at(at, from.place[j]) : 0;
-      if (removed_) {  // as for the jobs that were listed before (tie_selection.cpp)
+      if (removed_) {  // as for the jobs that were listed before (tie_perturbation.cpp)
         const float less = from.margin[j] - static_cast<float>(perturber_.perturbation().spread - 1 - first);
         margin.push_back(std::nextafterf(std::nextafterf(less, -std::numeric_limits<float>::infinity()),
                                          -std::numeric_limits<float>::infinity()));

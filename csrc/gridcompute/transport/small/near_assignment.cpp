@@ -326,7 +326,7 @@ bool NearAssignment::search(Cost left) {
       settle(id);
       if (excess(id) >= 0) continue;
       deficits_.push_back(id);
-      left += 2 * excess(id);
+      left += tuning_.near_search_share * excess(id);
     }
   }
   if (deficits_.empty()) return false;

@@ -106,7 +106,7 @@ class SmallProblem {
 
   // Returns optimal prices of a sample for m jobs, found recursively; 0 where m jobs are no more than a sample.
   AlignedVector<T> prices_of_sample(Index m, std::uint64_t seed) {
-    if (m < 2 * merged_.columns) return padded_prices();
+    if (m < tuning_.memory_sample_jobs_per_class * merged_.columns) return padded_prices();
     m = std::max<Index>(m / tuning_.memory_sample_ratio, merged_.columns);
     const std::vector<WeightedRow> some = weighted_rows(stratified_sample(n_, m, seed));
     const std::vector<Cost> part = scale_capacities(capacity_, m, n_);

@@ -1,4 +1,4 @@
-#include "gridcompute/transport/restricted/tie_selection.hpp"
+#include "gridcompute/transport/restricted/tie_perturbation.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -30,7 +30,7 @@ bool needs_perturbation(const RestrictedProblem& r, std::span<const Slot> duplic
   // A vertex of the dual has S ties of its own.
   close -= r.columns;
   const auto n = static_cast<Index>(r.place_of.size());
-  return members <= 2 * r.groups() ? 2 * close > n : !first && close > n;
+  return members <= tuning.shared_jobs * r.groups() ? tuning.tie_share * close > n : !first && close > n;
 }
 
 void remove_perturbation(RestrictedProblem& r, const KeyPerturber& breaker, const std::function<Index(Index)>& job_at,
