@@ -19,11 +19,6 @@ namespace {
 
 constexpr double kNoCap = std::numeric_limits<double>::infinity();
 
-// Where prices find no room in 64 bits, floats are scaled by 2^8 less: detours are of few rows, and the last of seven
-// tries leaves room for detours over 2^46 rows.
-constexpr int kDenseRetryBits = 8;
-constexpr int kDenseTries = 7;
-
 // Writes the transposed matrix to `out`; false if stopped.
 template <class T>
 bool transpose(const DenseMatrix<T>& a, T* out, Pool& pool, Stop& stop) {
@@ -230,8 +225,8 @@ Result solve_once(const DenseMatrix<T>& cost, bool maximize, Pool& pool, Stop& s
   // costs.
   const Index sample = std::min(tuning.scale_rows, cost.rows);
   CostScale scale{exponent(kNoCap, sample), true};
-  for (int tries = 0; tries < kDenseTries;
-       ++tries, scale.exponent = exponent(kNoCap, cost.rows) - kDenseRetryBits * (tries - 1)) {
+  for (int tries = 0; tries < kTries;
+       ++tries, scale.exponent = exponent(kNoCap, cost.rows) - kRetryBits * (tries - 1)) {
     SolveAttempt a = attempt<T, std::int64_t>(cost, maximize, scale, pool, stop, previous, tuning);
     if (a.result) return *a.result;
     if (a.fit == RowFit::invalid)

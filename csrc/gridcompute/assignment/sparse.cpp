@@ -15,11 +15,6 @@ namespace gridcompute::assignment {
 
 namespace {
 
-// Where prices find no room in 64 bits, floats are scaled by 2^8 less: detours are of few rows, and the last of six
-// tries leaves room for detours over 2^42 rows.
-constexpr int kSparseRetryBits = 8;
-constexpr int kSparseTries = 6;
-
 [[noreturn]] void throw_invalid(Index where, const std::string& what) {
   throw Error(ErrorKind::invalid_problem, "cost_matrix", where, what);
 }
@@ -184,7 +179,7 @@ Result solve_once(const CheckedCsr<T>& cost, bool maximize, Stop& stop, const Tu
   } else {
     const double most = extent_of(cost.cost.data(), static_cast<Index>(cost.cost.size()), maximize).magnitude();
     int exponent = exponent_for(most) - tuning.sparse_price_bits;
-    for (int k = 0; k < kSparseTries && fit != RowFit::invalid; ++k, exponent -= kSparseRetryBits)
+    for (int k = 0; k < kTries && fit != RowFit::invalid; ++k, exponent -= kRetryBits)
       if (auto result = attempt<T, std::int64_t>(cost, maximize, exponent, true, stop, fit, near, tuning))
         return *std::move(result);
     if (fit == RowFit::invalid) throw_invalid(-1, "matrix contains invalid numeric entries");

@@ -107,7 +107,9 @@ class ListStrategy {
 
   double free_share() const { return static_cast<double>(state_.free_rows().size()) / static_cast<double>(state_.n); }
   Index of_rows(double share) const { return static_cast<Index>(share * static_cast<double>(state_.n)); }
-  void reduce(Index bids) { augmenting_row_reduction(state_, lists_, refresh_, bids * state_.n, stats_, stop_); }
+  void reduce(Index bids) {
+    augmenting_row_reduction(state_, lists_, refresh_, bids * state_.n, t_.reduction_sweeps, stats_, stop_);
+  }
 
   // Starts over: fresh lists at prices v, and the rows' greedy choice at them.
   void restart(const std::vector<V>& v) {

@@ -97,8 +97,8 @@ struct RowSource {
   V spread = 0;                                                // largest cost after the rows' shifts
   Index list_budget = 0;                                       // of the last searches over lists, in list entries
   bool square = true;                                          // prices may start anywhere
-  double epsilon_divisor = 1;                                  // first epsilon on lists: their reach over this
-  double epsilon_fall = 2;                                     // from one phase on lists to the next
+  double epsilon_divisor = kDefaultTuning.list_epsilon;        // first epsilon on lists: their reach over this
+  double epsilon_fall = kDefaultTuning.list_epsilon_fall;      // from one phase on lists to the next
   Index leave_free = 0;                                        // rows that all phases but the last may leave free
 };
 

@@ -164,6 +164,7 @@ inline constexpr const char* kBenchFamilies = "families of benches/bench_assignm
     "rows would take far too long",                                                                                    \
     "half 1.05 (7.1 on points_on_a_line 250), double 1.09 (6.1 on product 200, 5.1 on low_rank 200)")                  \
   X(Index, reduction_bids, 16, 0, 1000, "bids per row", "row reduction before searches", "half and double same")       \
+  X(int, reduction_sweeps, 2, 1, 64, "sweeps", "of row reduction over the free rows", kBenchFamilies)                  \
   X(Index, trial_bids, 40, 0, 1000, "bids per row", "budget of each phase of the trial auction on lists",              \
     "half and double same")                                                                                            \
   X(double, trial_rereads, 0.75, 0.0, 100.0, "rereads per row", "the same, of rows read again",                        \

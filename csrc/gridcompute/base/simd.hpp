@@ -56,12 +56,15 @@
 #else
 #define GRIDCOMPUTE_VERSION(isa, bytes, result, name, parameters, arguments) \
   __attribute__((target(isa))) static result name parameters { return name##_of<bytes> arguments; }
-#define GRIDCOMPUTE_VERSIONS(result, name, parameters, arguments)                                                   \
-  namespace versions_of_##name{GRIDCOMPUTE_WIDEST_VERSION(result, name, parameters, arguments) GRIDCOMPUTE_VERSION( \
-      "avx2", 32, result, name, parameters, arguments) GRIDCOMPUTE_VERSION("default", 16, result, name, parameters, \
-                                                                           arguments)} result name parameters {     \
-    return versions_of_##name::name arguments;                                                                      \
-  }
+// clang-format off
+#define GRIDCOMPUTE_VERSIONS(result, name, parameters, arguments)           \
+  namespace versions_of_##name {                                            \
+  GRIDCOMPUTE_WIDEST_VERSION(result, name, parameters, arguments)           \
+  GRIDCOMPUTE_VERSION("avx2", 32, result, name, parameters, arguments)      \
+  GRIDCOMPUTE_VERSION("default", 16, result, name, parameters, arguments)   \
+  }                                                                         \
+  result name parameters { return versions_of_##name::name arguments; }
+// clang-format on
 #endif
 #define GRIDCOMPUTE_INLINE inline __attribute__((always_inline))
 #define GRIDCOMPUTE_FORCED __attribute__((always_inline))  // the same, behind a lambda's parameters

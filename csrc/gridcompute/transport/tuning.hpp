@@ -85,6 +85,8 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(Index, sample_jobs, 64, 1, 1 << 20, "jobs", "smallest sample", kBench)                                             \
   X(Index, sample_keys, 1 << 26, 1, 1 << 30, "keys", "smallest sample's keys in memory at once", kBench)               \
   X(double, sample_growth, 8, 1.5, 1 << 10, "ratio", "of the sizes of successive samples, at most", kBench)            \
+  X(double, sample_steps_slack, 0.01, 0, 1, "samples",                                                                 \
+    "by which successive samples may grow by more than sample_growth, before there is one more", kBench)               \
   X(double, sample_last, 10, 1.5, 1 << 10, "1 / share of jobs", "largest sample", kBench)                              \
   X(double, sample_most, 1 << 26, 1, 1 << 30, "jobs", "largest sample: some 50 bytes a job where jobs are in shards",  \
     kBench)                                                                                                            \
@@ -100,7 +102,9 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(double, radius_least, 0.5, 0.1, 100, "price errors", "radius, at least", kBench)                                   \
   X(double, radius_most, 8, 0.1, 100, "price errors", "radius, at most", kBench)                                       \
   X(double, radius_tail, 1.2, 1, 100, "ratio",                                                                         \
-    "largest price error of 100 classes, to the one of radius_rank; a wider box costs candidates", kBench)             \
+    "largest price error of radius_tail_classes, to the one of radius_rank; a wider box costs candidates", kBench)     \
+  X(double, radius_tail_classes, 100, 1, 1 << 20, "classes", "of which radius_tail is the largest price error",        \
+    kBench)                                                                                                            \
   X(std::size_t, radius_rank, 50, 2, 1 << 10, "1 / share of classes", "that exceed the price error that is measured",  \
     kBench)                                                                                                            \
   X(double, radius_tail_decade, 0.5, 0, 100, "ratio", "more of it for ten times as many classes", kBench)              \
@@ -276,6 +280,10 @@ inline constexpr const char* kBench = "families of benches/transport_time.py; fl
   X(double, width_shrink, 4, 1.1, 100, "ratio", "of smoothing widths from step to step", kBench)                       \
   X(std::size_t, width_rank, 4, 2, 1 << 10, "1 / share of gaps", "below the smoothing width, at most", kBench)         \
   X(Index, width_active, 2, 1, 1 << 10, "groups a class", "that are split at the last width", kBench)                  \
+  X(double, width_least, 2, 1, 1 << 20, "keys", "last smoothing width, at least", kBench)                              \
+  X(std::size_t, ranked_least, 2, 1, 1 << 10, "units",                                                                 \
+    "rank of the moves that estimate the error of a price, above the root of the capacity", kBench)                    \
+  X(double, ranked_beyond, 2, 1, 100, "ratio", "of a move past the last one to that", kBench)                          \
   X(Index, error_active, 100, 1, 1 << 20, "groups a class",                                                            \
     "that are split for the error estimate; few would leave the Laplacian in pieces, which looks like error", kBench)  \
   /* Repair by shortest paths (restricted/ssp_repair.cpp). */                                                          \

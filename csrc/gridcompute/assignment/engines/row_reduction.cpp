@@ -44,9 +44,9 @@ GRIDCOMPUTE_TWO(std::int64_t)
 
 template <class V>
 bool augmenting_row_reduction(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V>& refresh, Index budget,
-                              Stats& stats, Stop& stop) {
+                              int sweeps, Stats& stats, Stop& stop) {
   std::vector<std::int32_t> waiting = state.free_rows(), later;
-  for (int sweep = 0; sweep < 2; ++sweep) {
+  for (int sweep = 0; sweep < sweeps; ++sweep) {
     later.clear();
     for (std::size_t at = 0; at < waiting.size(); ++at) {
       for (std::int32_t i = waiting[at]; i != kUnmatched;) {
@@ -82,8 +82,9 @@ bool augmenting_row_reduction(Matching<V>& state, CandidateLists<V>& lists, List
   return true;
 }
 
-#define GRIDCOMPUTE_ROW_REDUCTION(V) \
-  template bool augmenting_row_reduction(Matching<V>&, CandidateLists<V>&, ListRefresher<V>&, Index, Stats&, Stop&);
+#define GRIDCOMPUTE_ROW_REDUCTION(V)                                                                              \
+  template bool augmenting_row_reduction(Matching<V>&, CandidateLists<V>&, ListRefresher<V>&, Index, int, Stats&, \
+                                         Stop&);
 GRIDCOMPUTE_ROW_REDUCTION(std::int32_t)
 GRIDCOMPUTE_ROW_REDUCTION(std::int64_t)
 

@@ -27,14 +27,6 @@ GRIDCOMPUTE_CLONES void reduce_columns(RowSspState<std::int32_t>& s) { column_re
 GRIDCOMPUTE_CLONES void reduce_columns(RowSspState<std::int64_t>& s) { column_reduction(s); }
 
 template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE void greedy_start_of(RowSspState<V>& s) {
-  if (s.n == s.m)
-    start_at_column_minima<kBytes>(s);
-  else
-    greedy_at_prices<kBytes>(s);
-}
-
-template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE bool reduce_rows_of(RowSspState<V>& s) {
   return row_reduction<kBytes>(s, s.tuning->first_bids * s.n);
 }
@@ -51,7 +43,7 @@ bool started(RowSspState<V>& s) {
 
 #define GRIDCOMPUTE_ROW_STEPS(V)                                                                       \
   GRIDCOMPUTE_VERSIONS(AugmentStatus, augment, (RowSspState<V> & s, std::int32_t source), (s, source)) \
-  GRIDCOMPUTE_VERSIONS(void, greedy_start, (RowSspState<V> & s), (s))                                  \
+  GRIDCOMPUTE_VERSIONS(std::int32_t, greedy_at_prices, (RowSspState<V> & s), (s))                      \
   GRIDCOMPUTE_VERSIONS(bool, reduce_rows, (RowSspState<V> & s), (s))
 GRIDCOMPUTE_ROW_STEPS(std::int32_t)
 GRIDCOMPUTE_ROW_STEPS(std::int64_t)

@@ -346,7 +346,7 @@ GRIDCOMPUTE_INLINE void column_reduction(RowSspState<V>& s) {
 
 // Matches rows greedily at the prices, from an empty matching. Returns how many rows are matched.
 template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE std::int32_t greedy_at_prices(RowSspState<V>& s) {
+GRIDCOMPUTE_INLINE std::int32_t greedy_at_prices_of(RowSspState<V>& s) {
   std::fill_n(s.mate_of, s.stride, Key<V>{kUnmatched});
   if (s.rank != nullptr) s.reset_ranks();
   greedy_matching<kBytes>(s, s.from);
@@ -361,38 +361,33 @@ GRIDCOMPUTE_INLINE void zero_prices(RowSspState<V>& s) {
   s.price_padding();
 }
 
-// Matches rows greedily at the column minima in `v`, unless hardly fewer rows find a column at prices 0: where most
-// costs are cut off at one value, columns that no row is near would draw all rows.
-template <Index kBytes, class V>
-GRIDCOMPUTE_INLINE void start_at_column_minima(RowSspState<V>& s) {
-  static_assert(sizeof(V) == sizeof(Key<V>));
-  const auto bytes = static_cast<std::size_t>(s.stride) * sizeof(V);
-  double at_minima = 0;
-  for (int tried = 0; tried < 3; ++tried) {  // at the minima, at 0, at the minima again: the code is there once
-    const std::int32_t matched = greedy_at_prices<kBytes>(s);
-    if (tried == 0) {
-      if (matched >= s.tuning->minima_matched * s.n) return;
-      at_minima = matched;
-      std::memcpy(s.label, s.v, bytes);  // labels are not in use yet
-      zero_prices(s);
-    } else if (tried == 1) {
-      if (s.tuning->minima_gain * matched >= at_minima) return;
-      std::memcpy(s.v, s.label, bytes);
-    }
-  }
-}
-
-// For each instruction set: augment_of; the greedy matching, of a square matrix at column minima; and row reduction,
-// which returns whether every row had its turn.
+// For each instruction set: augment_of; greedy_at_prices_of; and row reduction, which returns whether every row had its
+// turn.
 AugmentStatus augment(RowSspState<std::int32_t>& s, std::int32_t source);
 AugmentStatus augment(RowSspState<std::int64_t>& s, std::int32_t source);
 AugmentStatus augment(RowSspState<double>& s, std::int32_t source);
-void greedy_start(RowSspState<std::int32_t>& s);
-void greedy_start(RowSspState<std::int64_t>& s);
-void greedy_start(RowSspState<double>& s);
+std::int32_t greedy_at_prices(RowSspState<std::int32_t>& s);
+std::int32_t greedy_at_prices(RowSspState<std::int64_t>& s);
+std::int32_t greedy_at_prices(RowSspState<double>& s);
 bool reduce_rows(RowSspState<std::int32_t>& s);
 bool reduce_rows(RowSspState<std::int64_t>& s);
 bool reduce_rows(RowSspState<double>& s);
+
+// Matches rows greedily, from an empty matching: of a wide matrix at its prices, of a square one at the column minima
+// in `v`, unless hardly fewer rows find a column at prices 0: where most costs are cut off at one value, columns that
+// no row is near would draw all rows.
+template <class V>
+void greedy_start(RowSspState<V>& s) {
+  static_assert(sizeof(V) == sizeof(Key<V>));
+  const double matched = greedy_at_prices(s);
+  if (s.n < s.m || matched >= s.tuning->minima_matched * s.n) return;
+  const auto bytes = static_cast<std::size_t>(s.stride) * sizeof(V);
+  std::memcpy(s.label, s.v, bytes);  // labels are not in use yet
+  zero_prices(s);
+  if (s.tuning->minima_gain * greedy_at_prices(s) >= matched) return;
+  std::memcpy(s.v, s.label, bytes);
+  (void)greedy_at_prices(s);
+}
 
 // Starts without pairs, at the column minima of a square matrix and at the present prices of a wide one. Returns
 // whether every row had its turn.

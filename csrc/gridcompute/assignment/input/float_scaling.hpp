@@ -20,6 +20,10 @@ namespace gridcompute::assignment {
 inline constexpr double kTinySize = 0x1p-900;  // larger costs scale to 57 bits by less than the largest power of two
 inline constexpr int kLiftBits = 170;  // the least double times 2^kLiftBits times the largest scale is an integer
 
+// Where prices find no room in 64 bits, costs are scaled by 2^kRetryBits less, up to kTries times in all: detours are
+// of few rows, and the last try leaves room for detours over 2^46 rows.
+inline constexpr int kRetryBits = 8, kTries = 7;
+
 // Returns the costs times 2^kLiftBits.
 template <class T>
 std::vector<T> lifted(const T* costs, Index count) {

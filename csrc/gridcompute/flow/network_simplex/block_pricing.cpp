@@ -75,9 +75,10 @@ void BlockPricing<Int>::choose_pace(const TreeSolution<Int>& solution) {
   pace_.measured = now;
   const Index worth = t.arcs_per_moved_node * moved;
   if (t.long_block_degenerate_share * degenerate <= pivots && worth > pivots * pace_.block)
-    pace_.block = std::min(2 * pace_.block, static_cast<Arc>(t.max_block_growth) * pace_.min_block);
+    pace_.block =
+        std::min(static_cast<Arc>(t.block_step) * pace_.block, static_cast<Arc>(t.max_block_growth) * pace_.min_block);
   else if (t.short_block_degenerate_share * degenerate > pivots || t.short_block_ratio * worth < pivots * pace_.block)
-    pace_.block = std::max(pace_.min_block, pace_.block / 2);
+    pace_.block = std::max(pace_.min_block, pace_.block / static_cast<Arc>(t.block_step));
   const bool cheap = t.cheap_degenerate_share * degenerate <= pivots && moved <= t.cheap_moved_nodes * pivots &&
                      solution.m() <= t.cheap_arcs_per_node * solution.n();
   pace_.pivots_per_pass = cheap ? t.pivots_per_pass_cheap : t.pivots_per_pass;

@@ -124,8 +124,8 @@ std::optional<IntegralModel> build_integral_model(const Problem& problem, std::s
     if (model.required[i] == 0) continue;
     const double share = static_cast<double>(model.weight[i]) / static_cast<double>(heaviest);
     model.key[(i + 1) * columns - 1] =
-        IntegralModel::kUnassignedPenalty +
-        static_cast<Cost>(127 * share * static_cast<double>(IntegralModel::kUnassignedPenalty));
+        IntegralModel::kUnassignedPenalty + static_cast<Cost>(IntegralModel::kHeaviestPenalty * share *
+                                                              static_cast<double>(IntegralModel::kUnassignedPenalty));
   }
   for (const double p : prices) model.guide.push_back(p * model.scale);
   model.guide.push_back(0);

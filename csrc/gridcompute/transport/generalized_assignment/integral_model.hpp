@@ -17,9 +17,11 @@
 namespace gridcompute::transport {
 
 struct IntegralModel {
-  static constexpr Cost kMostKey = Cost{1}
-                                   << 34;  // largest key of a pair; sums of 64 jobs stay below kUnassignedPenalty
-  static constexpr Cost kUnassignedPenalty = Cost{1} << 41;  // least key of leaving a required job unassigned
+  // Largest key of a pair; sums of 64 jobs stay below kUnassignedPenalty.
+  static constexpr Cost kMostKey = Cost{1} << 34;
+  // Least key of leaving a required job unassigned, and how many of it more for the heaviest one: below 2^48 in all.
+  static constexpr Cost kUnassignedPenalty = Cost{1} << 41;
+  static constexpr double kHeaviestPenalty = 127;
 
   std::vector<Index> job;              // (jobs) index in the problem
   std::vector<Cost> weight, capacity;  // (jobs); (classes), less the demand of jobs outside the model

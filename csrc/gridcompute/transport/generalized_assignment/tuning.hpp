@@ -59,6 +59,9 @@ inline constexpr const char* kGaps = "gap in fixed steps, 20..2000 jobs in 4..40
   X(std::uint64_t, kick_noises, 6, 1, 16, "powers of two", "of it, of which one is drawn", kGaps)                      \
   X(Slot, preferred_classes, 8, 3, 64, "classes", "listed as preferred by a job", kGaps)                               \
   X(Slot, preferred_first, 3, 1, 3, "classes", "of these that are chosen more often", kGaps)                           \
+  X(std::uint64_t, preferred_other_share, 2, 1, 1024, "1 / share of choices",                                          \
+    "that are not of the class a job prefers most", kGaps)                                                             \
+  X(std::uint64_t, preferred_all_share, 2, 1, 1024, "1 / share of these", "that are of all preferred classes", kGaps)  \
   X(unsigned, recent_eighths, 4, 0, 8, "of eight windows", "around a class that changed recently", kGaps)              \
   X(unsigned, regret_eighths, 3, 0, 8, "of eight windows", "around a job with regret", kGaps)                          \
   X(std::uint64_t, unlinked_share, 4, 1, 1024, "1 / share of classes", "of a window, that no preference links to it",  \
@@ -68,7 +71,9 @@ inline constexpr const char* kGaps = "gap in fixed steps, 20..2000 jobs in 4..40
   X(Index, window_jobs_reduced, 10, 1, 10, "jobs", "sample of each class then, and least size of a reduced window",    \
     kGaps)                                                                                                             \
   X(std::uint64_t, drop_class_share, 2, 1, 64, "1 / share of the reductions",                                          \
-    "of a window that halve its jobs; others drop a class", kGaps)                                                     \
+    "of a window that leave out jobs; others drop a class", kGaps)                                                     \
+  X(std::size_t, window_reduction, 2, 2, 64, "ratio", "of the jobs of a window to those of the next smaller one",      \
+    kGaps)                                                                                                             \
   X(Index, window_unassigned, 8, 0, 30, "jobs", "unassigned jobs of a window", kGaps)                                  \
   X(Slot, window_classes, 5, 2, 5, "classes", "largest window", kGaps)                                                 \
   X(double, window_overhead, 300, 1, 10000, "steps", "work of a window beside its dynamic program", kGaps)             \

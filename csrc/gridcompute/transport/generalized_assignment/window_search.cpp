@@ -156,9 +156,9 @@ void WindowSearch::choose_classes(Slot most) {
   most = std::min(most, model_.classes());
   const auto preferred = [&](Index i) {
     const Slot* const all = model_.preferred_of(i);
-    const std::uint64_t r = random();  // half the time the first, else one of the first few, or of all
-    const Slot count = (r & 64) != 0 ? tuning_.preferred_first : model_.n_preferred;
-    const Slot s = all[(r & 1) != 0 ? 0 : (r >> 1) % static_cast<std::uint64_t>(count)];
+    const std::uint64_t r = random();  // most often the first, else one of the first few, or of all
+    const Slot count = (r >> 6) % tuning_.preferred_all_share != 0 ? tuning_.preferred_first : model_.n_preferred;
+    const Slot s = all[r % tuning_.preferred_other_share != 0 ? 0 : (r >> 1) % static_cast<std::uint64_t>(count)];
     return s == kNone ? all[0] : s;
   };
   const auto kind = static_cast<unsigned>(random() % 8);
@@ -246,7 +246,8 @@ void WindowSearch::repack(double noise) {
     if (classes_.size() > 2 && random() % tuning_.drop_class_share != 0) {
       drop_class();
     } else {
-      jobs_.resize(std::max(static_cast<std::size_t>(tuning_.window_jobs_reduced), jobs_.size() / 2));
+      jobs_.resize(
+          std::max(static_cast<std::size_t>(tuning_.window_jobs_reduced), jobs_.size() / tuning_.window_reduction));
     }
   }
   steps_ += std::min(loads, subsets);

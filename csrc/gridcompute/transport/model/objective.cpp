@@ -62,7 +62,7 @@ double sum_scaled(const Problem& problem, std::span<const std::int32_t> assignme
 
 Total total_cost(const Problem& problem, std::span<const std::int32_t> assignment, Pool& pool) {
   if (problem.shards != nullptr) return problem.shards->total(assignment);
-  constexpr Index kChunk = kTotalRows, kAhead = 16;  // jobs; prefetches are ahead by 16
+  constexpr Index kChunk = kTotalRows;  // jobs
   const CostSource& source = *problem.cost;
   const Index n = source.n_jobs(), n_slots = source.n_slots();
   std::vector<Total> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
@@ -75,7 +75,7 @@ Total total_cost(const Problem& problem, std::span<const std::int32_t> assignmen
   pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
     Total& part = parts[static_cast<std::size_t>(chunk)];
     for (Index i = begin; i < end; ++i) {
-      if (i + kAhead < end) fetch(i + kAhead);
+      if (i + kPrefetchAhead < end) fetch(i + kPrefetchAhead);
       const std::int32_t s = assignment[static_cast<std::size_t>(i)];
       if (s < 0 || s >= n_slots) {
         if (problem.unplaced == nullptr) continue;

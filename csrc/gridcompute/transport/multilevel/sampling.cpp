@@ -39,7 +39,8 @@ std::vector<Index> sample_sizes(Index n_jobs, Index n_slots, const Tuning& tunin
   const double last = std::max(static_cast<double>(first),
                                std::min(static_cast<double>(n_jobs) / tuning.sample_last, tuning.sample_most));
   const double steps =
-      std::max(0.0, std::ceil(std::log(last / static_cast<double>(first)) / std::log(tuning.sample_growth) - 0.01));
+      std::max(0.0, std::ceil(std::log(last / static_cast<double>(first)) / std::log(tuning.sample_growth) -
+                              tuning.sample_steps_slack));
   std::vector<Index> sizes{first};
   for (double k = 1; k <= steps; ++k) {
     sizes.push_back(

@@ -10,7 +10,7 @@ namespace gridcompute::transport {
 // the more classes there are, the more likely one went further, whose jobs are then read again. A wider box costs
 // candidates.
 double TrustRegion::largest_to_ranked(std::size_t classes) const {
-  const double decades = std::log10(static_cast<double>(classes) / 100);
+  const double decades = std::log10(static_cast<double>(classes) / tuning_.radius_tail_classes);
   return std::max(tuning_.radius_tail, tuning_.radius_tail + tuning_.radius_tail_decade * decades);
 }
 

@@ -30,12 +30,15 @@ class Clock {
   double from_;
 };
 
-// Widens the narrow box, more for classes whose target prices are near its edge or beyond.
-void widen(std::span<const Cost> wanted, Cost factor, PriceBox& narrow) {
+// Widens the narrow box, by `factor` for classes whose target prices are near its edge or beyond.
+void widen(std::span<const Cost> wanted, Cost factor, const Tuning& tuning, PriceBox& narrow) {
+  const auto wider = [&](Cost radius, Cost move) {
+    return std::min(kCostLimit / 8, (move > radius / tuning.widen_soon ? factor : tuning.widen_factor) * radius);
+  };
   for (std::size_t s = 0; s < wanted.size(); ++s) {
     const Cost move = wanted[s] - narrow.center[s];
-    narrow.up[s] = std::min(kCostLimit / 8, (move > narrow.up[s] / 2 ? factor : 2) * narrow.up[s]);
-    narrow.down[s] = std::min(kCostLimit / 8, (-move > narrow.down[s] / 2 ? factor : 2) * narrow.down[s]);
+    narrow.up[s] = wider(narrow.up[s], move);
+    narrow.down[s] = wider(narrow.down[s], -move);
   }
 }
 
@@ -172,7 +175,8 @@ class ColumnGeneration {
     }
     if (end == SspRepair::End::left_box && balanced_enough(repair)) return LevelOutcome{};
     narrow_.center = prices_;
-    if (end == SspRepair::End::left_box) widen(at_, all_ ? 2 : context_.tuning.repair_box, narrow_);
+    const Cost factor = all_ ? context_.tuning.widen_factor : context_.tuning.repair_box;
+    if (end == SspRepair::End::left_box) widen(at_, factor, context_.tuning, narrow_);
     return std::nullopt;
   }
 

@@ -18,7 +18,7 @@ double tune_prices(const RestrictedProblem& problem, std::span<const Cost> capac
   const auto middle = radii.begin() + static_cast<std::ptrdiff_t>(radii.size() / 2);
   std::nth_element(radii.begin(), middle, radii.end());
   std::vector<Cost> now = newton.packed(prices), best = now;
-  const double narrowest = std::max(2.0, newton.width(now, tuning.width_active));
+  const double narrowest = std::max(tuning.width_least, newton.width(now, tuning.width_active));
   if (stop.poll()) return all;
   double tau = std::max(narrowest, static_cast<double>(*middle) / tuning.width_first);
   double least = newton.evaluate(now, tau).imbalance;
@@ -125,9 +125,10 @@ Moves moves_of(const RestrictedProblem& r, Index begin, Index end, std::span<con
   return out;
 }
 
-// Returns the move of this rank. Past the ends of the lists: the box where there are more units, else twice the last.
+// Returns the move of this rank. Past the ends of the lists: the box where there are more units, else ranked_beyond
+// times the last.
 double ranked(const std::vector<Moves>& parts, std::vector<Lowest> Moves::* which, std::size_t s, std::size_t rank,
-              double beyond, bool more) {
+              double beyond, bool more, const Tuning& tuning) {
   std::vector<double> moves;
   for (const Moves& part : parts) {
     const std::vector<double>& some = (part.*which)[s].kept();
@@ -136,7 +137,7 @@ double ranked(const std::vector<Moves>& parts, std::vector<Lowest> Moves::* whic
   if (moves.empty()) return beyond;
   if (rank >= moves.size()) {
     const double last = *std::max_element(moves.begin(), moves.end());
-    return more ? std::max(last, beyond) : 2 * last;
+    return more ? std::max(last, beyond) : tuning.ranked_beyond * last;
   }
   std::nth_element(moves.begin(), moves.begin() + static_cast<std::ptrdiff_t>(rank), moves.end());
   return moves[rank];
@@ -159,7 +160,7 @@ RankedPriceError ranked_price_error(const RestrictedProblem& problem, std::span<
   // The ranks asked for; imbalance that an approximate end left is an error too.
   const auto count = [&](std::size_t s, Cost left) {
     const double root = std::sqrt(static_cast<double>(room[s]));
-    return static_cast<std::size_t>(root) + 2 + static_cast<std::size_t>(std::max<Cost>(0, left));
+    return static_cast<std::size_t>(root) + tuning.ranked_least + static_cast<std::size_t>(std::max<Cost>(0, left));
   };
   std::vector<std::size_t> leave(n), come(n);
   for (std::size_t s = 0; s < n; ++s) {
@@ -182,8 +183,8 @@ RankedPriceError ranked_price_error(const RestrictedProblem& problem, std::span<
     const double likely = static_cast<double>(load[s]) + tuning.spare_deviations * root;
     if (prices[s] == 0 && likely < static_cast<double>(room[s])) continue;
     const auto up = static_cast<double>(problem.box.up[s]), down = static_cast<double>(problem.box.down[s]);
-    out.up[s] = ranked(parts, &Moves::leave, s, leave[s] - 1, up, fixed[s] > 0);
-    if (prices[s] > 0) out.down[s] = ranked(parts, &Moves::come, s, come[s] - 1, down, true);
+    out.up[s] = ranked(parts, &Moves::leave, s, leave[s] - 1, up, fixed[s] > 0, tuning);
+    if (prices[s] > 0) out.down[s] = ranked(parts, &Moves::come, s, come[s] - 1, down, true, tuning);
   }
   return out;
 }

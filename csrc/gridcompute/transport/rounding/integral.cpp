@@ -11,7 +11,6 @@ namespace gridcompute::transport {
 namespace {
 
 constexpr Index kRoundedChunk = 1 << 16;  // jobs
-constexpr Index kAhead = 16;              // jobs by which prefetching is ahead
 
 // Stable radix sort by descending weight, one byte at a time.
 template <class Weight>
@@ -138,7 +137,8 @@ class GreedyCompletion {
     const CostSource& cost = *context_.keys.problem().cost;
     if (cost.listed(level_.row(k)) >= 0) return assign_listed(k, cost);
     if (cost.forbids() && !cost.singles()) return false;
-    if (cost.forbids() && n_ > 0 && k + kAhead < level_.n) cost.prefetch(level_.row(k + kAhead), next_class_);
+    if (cost.forbids() && n_ > 0 && k + kPrefetchAhead < level_.n)
+      cost.prefetch(level_.row(k + kPrefetchAhead), next_class_);
     for (int tries = 0; tries < context_.tuning.placement_tries && n_ > 0; ++tries) {
       for (Slot step = 0; step < n_ && out_.load[next_class_] >= level_.capacity[next_class_]; ++step)
         next_class_ = (next_class_ + 1) % n_;
@@ -153,9 +153,9 @@ class GreedyCompletion {
   // evenly.
   bool assign_listed(Index k, const CostSource& cost) {
     const Index job = level_.row(k), pairs = cost.listed(job);
-    if (k + kAhead < level_.n) {
-      const Index next = level_.row(k + kAhead), most = std::max<Index>(1, cost.listed(next));
-      cost.prefetch(next, (k + kAhead) % most * n_ / most);
+    if (k + kPrefetchAhead < level_.n) {
+      const Index next = level_.row(k + kPrefetchAhead), most = std::max<Index>(1, cost.listed(next));
+      cost.prefetch(next, (k + kPrefetchAhead) % most * n_ / most);
     }
     for (Index step = 0; step < pairs; ++step) {
       const Slot s = cost.listed_slot(job, (k + step) % pairs);

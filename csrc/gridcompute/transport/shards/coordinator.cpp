@@ -192,7 +192,12 @@ std::vector<Index> ShardCoordinator::rows_of(std::span<const Index> positions) c
   rows.reserve(positions.size());
   auto at = held.begin();
   for (const Index position : positions) {
-    at = std::lower_bound(at, std::min(at + 64, held.end()), position);
+    auto to = at;  // most positions lie near the last one
+    for (Index step = 1; to != held.end() && *to < position; step *= 2) {
+      at = to;
+      to += std::min(step, held.end() - to);
+    }
+    at = std::lower_bound(at, to, position);
     if (at == held.end() || *at != position) at = std::lower_bound(held.begin(), held.end(), position);
     if (at == held.end() || *at != position)
       throw Error(ErrorKind::internal, "", position, "shards: job " + std::to_string(position) + " was not gathered");
