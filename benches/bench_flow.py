@@ -263,16 +263,16 @@ def bench_one_percent_changed(benchmark, answered, what, start):
 
 
 def table():
-    """Best of three of each in one process, without pytest: python benches/bench_flow.py."""
+    """CPU seconds, best of three of each in one process, without pytest."""
     for name, make in INSTANCES.items():
         problem, best = make(), {}
         for solver, solve in SOLVERS.items():
             if solver == "pylmcf" and problem[3].min() < 0:
                 continue
             for _ in range(3):
-                start = time.perf_counter()
+                start = time.process_time()
                 total = solve(*problem)
-                spent = time.perf_counter() - start
+                spent = time.process_time() - start
                 best[solver] = min(best.get(solver, spent), spent)
                 best.setdefault("optimum", total)
                 assert total == best["optimum"], (name, solver)
@@ -281,7 +281,7 @@ def table():
 
 
 def warm_table():
-    """Medians of five: cold over warm, by instance, kind and share of changes."""
+    """CPU time, medians of five: cold over warm, by instance, kind and share of changes."""
     for name in WARM:
         problem = INSTANCES[name]()
         first = min_cost_flow(*problem)
@@ -293,9 +293,9 @@ def warm_table():
                 for start in (None, first):
                     runs = []
                     for _ in range(5):
-                        began = time.perf_counter()
+                        began = time.process_time()
                         f = min_cost_flow(*now, start=start)
-                        runs.append(time.perf_counter() - began)
+                        runs.append(time.process_time() - began)
                     spent[start is None] = (statistics.median(runs), f.status, f.objective)
                 assert spent[True][1] == spent[False][1]
                 assert f.status != "optimal" or spent[True][2] == spent[False][2]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["LEVELS", "bar", "flows", "heat", "legend", "level", "number", "stack", "tag"]
+__all__ = ["LEVELS", "bar", "flows", "heat", "legend", "level", "number", "numbers", "stack", "tag"]
 
 Array = "NDArray[np.float64]"
 #: Steps of the sequential scale.
@@ -30,11 +30,27 @@ def number(value: float) -> str:
     """A number as people write it: three figures, thousands parted."""
     if not np.isfinite(value):
         return "∞" if value > 0 else "–"
+    digits = _digits(value)
+    return "0" if digits < 0 else f"{value:,.{digits}f}"
+
+
+def numbers(values: Sequence[float]) -> list[str]:
+    """A column of numbers with as many decimals each, so that figures stand below one another.
+
+    The decimals are those that its smallest number asks for, up to two more than its largest does.
+    """
+    shown = [_digits(v) for v in values if np.isfinite(v)]
+    first = _digits(max((abs(v) for v in values if np.isfinite(v)), default=0.0))
+    digits = min(max(shown, default=0), first + 2)
+    return [number(v) if _digits(v) < 0 else f"{v:,.{digits}f}" for v in values]
+
+
+def _digits(value: float) -> int:
+    """Decimals of a number; -1 for what is not finite, or no more than rounding left of 0."""
     size = abs(value)
-    if size < 5e-5:  # no more than rounding left it
-        return "0"
-    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else 4
-    return f"{value:,.{digits}f}"
+    if not np.isfinite(value) or size < 5e-5:
+        return -1
+    return 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else 4
 
 
 def level(share: float) -> int:

@@ -48,7 +48,7 @@ FIRST_ALARMS = 4
 #: Each status of a plan in words.
 STATUS = {
     "optimal": "proved optimal",
-    "feasible": "solved as far as asked, or as it goes",
+    "feasible": "feasible, with a proved gap",
     "time_limit": "the best within the time limit",
     "stopped": "the best when it was stopped",
 }

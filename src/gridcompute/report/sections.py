@@ -11,7 +11,7 @@ from ..grid.evaluate import dispatched
 from ..grid.plan.costs import COSTS
 from ..grid.policies import POLICIES
 from ..grid.tables.sources import by_kind, counted
-from .charts import bar, legend, number, stack, tag
+from .charts import bar, legend, number, numbers, stack, tag
 from .tables import energy_unit, share_text, short_mwh, table
 
 if TYPE_CHECKING:
@@ -94,15 +94,15 @@ def own_power(plan: Plan, times: Sequence[str]) -> str:
         for w, h in ((1084, 190), (330, 170))
     )
     pictures = tag("div", wide, class_="wide") + tag("div", narrow, class_="narrow")
-    rows = []
-    for s in np.flatnonzero(have.sum(axis=1) > 0):
-        parts = [float(v[s].sum()) for v in uses.values()]
-        whole = float(have[s].sum())
-        row = [names[s], number(whole / 1e3), *(number(kwh / 1e3) for kwh in parts)]
-        rows.append([*row, share_text(parts[-1], whole)])
-    parts = [float(v.sum()) for v in uses.values()]
-    all_sites = ["all sites", number(float(have.sum()) / 1e3), *(number(v / 1e3) for v in parts)]
-    rows.append([*all_sites, share_text(parts[-1], float(have.sum()))])
+    sites = np.flatnonzero(have.sum(axis=1) > 0)
+    amounts = np.array([have[sites].sum(axis=1), *(v[sites].sum(axis=1) for v in uses.values())])
+    amounts = np.c_[amounts, [have.sum(), *(v.sum() for v in uses.values())]]
+    columns = [numbers((kwh / 1e3).tolist()) for kwh in amounts]
+    curtailed = [
+        share_text(part, whole) for part, whole in zip(amounts[-1], amounts[0], strict=True)
+    ]
+    called = [*(names[s] for s in sites), "all sites"]
+    rows = [list(row) for row in zip(called, *columns, curtailed, strict=True)]
     head = ["site", "can deliver MWh", *uses, "curtailed, of all"]
     words = "What the sites' own sources could deliver in each hour, and what became of it, in MWh."
     words += " Curtailed power is thrown away: no load, no room in a battery, no sale."

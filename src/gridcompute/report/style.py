@@ -36,7 +36,9 @@ section { padding: 18px 20px; margin-top: 18px; overflow-x: auto }
 .alarms { background: var(--bad-card); color: var(--bad) }
 .alarms ul { margin: 4px 0; padding-left: 20px }
 summary { cursor: pointer; color: var(--soft) }
-.panels { display: flex; flex-wrap: wrap; gap: 10px 12px }
+.panels { display: grid; gap: 10px 12px }
+.panels { grid-template-columns: repeat(auto-fill, minmax(min(240px, 100%), 1fr)) }
+.panels svg { width: 100%; height: auto }
 .beside { display: flex; flex-wrap: wrap; gap: 0 28px }
 .beside > div { min-width: 0; max-width: 100% }
 .beside p { max-width: 52ch; font-size: 13px }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..grid.plan.audit import LEAST_SHORT_KWH, amount
-from .charts import number, tag
+from .charts import number, numbers, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,15 +103,17 @@ def account_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
         rows.append((f"{name}{' (new)' if account.sites['new'][i] else ''}", site))
     rows += [("new sites", dict(account.new)), ("all sites", dict(account.total))]
     head = ["site", "load MWh", "N1 claimed", "N2 hourly", "N3 CFE", "N4 tCO2", "short MWh"]
+    load = numbers([v["load_kwh"] / 1e3 for _, v in rows])
+    carbon = numbers([v["n4_tco2"] for _, v in rows])
     lines = [
         [
             name,
-            number(v["load_kwh"] / 1e3),
+            load[i],
             *(f"{v[c]:.1%}" for c in columns),
-            number(v["n4_tco2"]),
+            carbon[i],
             short_mwh(v["shortfall_kwh"]),
         ]
-        for name, v in rows
+        for i, (name, v) in enumerate(rows)
     ]
     return head, lines
 
@@ -127,14 +129,13 @@ def mandate_rows(plan: Plan) -> tuple[list[str], list[list[str]]]:
     asked = rows.share * (rows.member @ plan.green["load_kwh"]) + rows.carried_kwh
     head = ["scope", "asked MWh", "green MWh"]
     head += [*(["certificates MWh"] if rows.volume else []), "short MWh", "left", "right"]
+    have = [asked, rows.member @ green, *([d.certificate_kwh] if rows.volume else [])]
+    shown = [numbers((column / 1e3).tolist()) for column in have]
     lines = []
     for q, name in enumerate(rows.names):
-        low, high = (float(x) for x in plan.prices.mandate[q])
-        have = [asked[q], (rows.member[q] @ green)]
-        have += [d.certificate_kwh[q]] if rows.volume else []
+        low, high = (number(float(x)) for x in plan.prices.mandate[q])
         short = short_mwh(float(d.missing_kwh[q]))
-        shown = [number(float(x) / 1e3) for x in have]
-        lines.append([name, *shown, short, number(low), number(high)])
+        lines.append([name, *(column[q] for column in shown), short, low, high])
     return head, lines
 
 
@@ -144,9 +145,9 @@ def direct_rows(plan: Plan, account: Audit) -> tuple[list[str], list[list[str]]]
     direct, ruled = account.direct, bool(account.direct["ruled"].any())
     head = ["site", "can deliver MWh", "used or stored", "carry of load"]
     head += [f"asked: {rule.used:.0%}, {rule.of_load:.0%}; short MWh"] if ruled else []
-    lines = []
-    for s in np.flatnonzero(own > 0):
-        line = [str(account.sites["name"][s]), number(float(own[s]) / 1e3)]
+    lines, sites = [], np.flatnonzero(own > 0)
+    for s, deliverable in zip(sites, numbers((own[sites] / 1e3).tolist()), strict=True):
+        line = [str(account.sites["name"][s]), deliverable]
         line += [f"{direct['own_used'][s]:.1%}", f"{direct['of_load'][s]:.1%}"]
         if ruled:
             short = short_mwh(float(direct["short_kwh"][s]))

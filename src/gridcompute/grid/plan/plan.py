@@ -174,7 +174,7 @@ class Plan(PlanData, Tabular):
             "placed": int((self.assignment >= 0).sum()),
             "cost, yuan": self.objective_yuan,
             "bound, yuan": self.bound_yuan,
-            "gap": self.gap,
+            "gap": f"{self.gap:.3%}",
             "load, kWh": load,
             "green power in its own hour": f"{hourly / load:.1%} of load" if load else "no load",
         }

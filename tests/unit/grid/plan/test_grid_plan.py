@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from gridcompute.grid.eligibility import REASONS, REASONS_UNPLACED
 from gridcompute.grid.plan.explain import PARTS
 from gridcompute.grid.plan.whatif import changed
 from gridcompute.grid.tables.sources import by_kind
-from gridcompute.report.charts import number
+from gridcompute.report.charts import number, numbers
 from gridcompute.report.page import page
 from gridcompute.report.tables import bottleneck_list, mandate_rows
 
@@ -376,6 +377,22 @@ def test_page_is_whole_and_fetches_nothing(plan: grid.Plan) -> None:
     assert "nan" not in re.sub(r"<text.*?</text>|<style>.*?</style>", "", text).lower().split('"')
     for name in plan.problem.sites.name:
         assert name in text
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([0.0540, 0.10, 1.07], ["0.0540", "0.1000", "1.0700"]),
+        ([1234.5, 0.054, 0.0], ["1,234.50", "0.05", "0"]),
+        ([250.0, 3000.0], ["250", "3,000"]),
+        ([math.inf, math.nan, 2.0], ["∞", "–", "2.00"]),
+        ([-3.0, 12.0], ["-3.00", "12.00"]),
+        ([], []),
+    ],
+)
+def test_a_column_has_one_count_of_decimals(values: list[float], shown: list[str]) -> None:
+    """If this fails, figures of a table do not stand below one another, or small ones vanish."""
+    assert numbers(values) == shown
 
 
 def test_page_shows_the_mandates_price_from_both_sides(plan: grid.Plan) -> None:
