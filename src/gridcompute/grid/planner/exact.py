@@ -1,10 +1,11 @@
-"""Small problems solved exactly: the best prices by one linear program, the plan by a search.
+"""Small problems solved exactly, or nearly: the best prices by one linear program, then a search.
 
 Where all open options of all jobs are some thousand, HiGHS is given the whole problem as one
 integer program, dispatch included. Its relaxation gives the best prices at once, in place of a long
-ascent, and its search the best plan with a bound beyond what prices prove, in some tenths of a
-second mostly. A search that takes too many steps is ended; then the plan goes on to be improved by
-the methods for large problems.
+ascent, and its search the best plan with a bound beyond what prices prove. Of problems somewhat
+larger it searches the cheapest options at the prices, which gives a plan and no bound. A search
+that takes too many steps is ended; then the plan goes on to be improved by the methods for large
+problems.
 """
 
 from __future__ import annotations
@@ -14,16 +15,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import InfeasibleError
+from .improvement import improve
 from .integer_program import IntegerProgram
 from .options import count_options, open_options, priced
-from .settings import MOST_RELAXED, MOST_SEARCHED, POLISHED, RELAXED_PART, SEARCH_STEPS
+from .settings import (
+    CHEAPEST,
+    EASED,
+    LEAST_SEARCHED,
+    MANY_OPTIONS,
+    MOST_CHEAPEST,
+    MOST_RELAXED,
+    MOST_SEARCHED,
+    NEAR,
+    POLISHED,
+    RELAXED_PART,
+    SEARCH_PART,
+    SEARCH_STEPS,
+    STEPS_PER_S,
+)
 
 if TYPE_CHECKING:
-    from ..tables.column import Bools, Floats
+    from ..tables.column import Bools, Floats, Int32s
     from .options import Options
     from .state import PlannerState
 
-__all__ = ["is_small", "reduced_costs", "solve_exactly"]
+__all__ = ["is_small", "reduced_costs", "search_cheapest", "solve_exactly"]
 
 #: Part of the cost that is as good as nothing: about the solver's own tolerance.
 SAME = 1e-6
@@ -41,12 +57,9 @@ def solve_exactly(state: PlannerState) -> bool:
     """
     assert state.best is not None
     state.clock.stage("program", 0.3)
-    rows, problem, clock = state.rows, state.problem, state.clock
-    free = np.flatnonzero(state.reach).astype(np.int32)
-    classes, wires = problem.classes, problem.corridors
-    options = open_options(problem, free, classes.capacity, wires.bandwidth_gb)
-    scale = abs(state.best.cost - state.without_option)
-    program = IntegerProgram(rows, free, options, rows.supply(), scale)
+    clock = state.clock
+    free, options = _all_options(state)
+    program = _program(state, free, options)
     relaxed = program.relaxed(
         RELAXED_PART * clock.seconds_left(),
         program.iterations_in(clock.steps_left(RELAXED_PART)),
@@ -56,28 +69,88 @@ def solve_exactly(state: PlannerState) -> bool:
     state.look(relaxed.y)
     if state.finished() or len(options.job) > MOST_SEARCHED:
         return True
-    state.clock.stage("search", 0.9)
+    many = len(options.job) > MANY_OPTIONS
+    if many and not _has_time(state, program):
+        return True
+    if many:  # the cheaper the plan, the more options it closes
+        improve(state, None, 0.35)
+        if state.finished():
+            return True
     # Costs above a bound close options by that bound alone: the one that `state.y` proves.
     room = state.best.cost - state.bound
     closed = reduced_costs(state, options, state.y) > room + SAME * abs(state.best.cost)
-    start = _chosen(state, options)
+    before = state.best.cost
+    proved = _searched(state, program, closed, many=many)
+    # What was closed is in no plan below the one before.
+    searched = min(proved, before)
+    if searched >= state.best.cost - SAME * max(1.0, abs(state.best.cost)):
+        searched = state.best.cost
+    elif many:
+        searched -= EASED * abs(state.best.cost)
+    state.searched = max(state.searched, searched)
+    return True
+
+
+def search_cheapest(state: PlannerState) -> bool:
+    """Search the options that are cheapest at the best prices, if there are not too many of all.
+
+    What it proves holds for these options alone, and is not kept. Was it done?
+    """
+    if count_options(state.problem) > MOST_CHEAPEST:
+        return False
+    free, options = _all_options(state)
+    above = reduced_costs(state, options, state.y)
+    kept = _chosen(state, options)
+    kept[np.argsort(above, kind="stable")[:CHEAPEST]] = True
+    options = options.of(kept)
+    program = _program(state, free, options)
+    if not _has_time(state, program):
+        return False
+    _searched(state, program, np.zeros(len(options.job), bool), many=True)
+    return True
+
+
+def _all_options(state: PlannerState) -> tuple[Int32s, Options]:
+    """The jobs that have options, and all of these."""
+    problem = state.problem
+    free = np.flatnonzero(state.reach).astype(np.int32)
+    capacity, wires = problem.classes.capacity, problem.corridors.bandwidth_gb
+    return free, open_options(problem, free, capacity, wires)
+
+
+def _program(state: PlannerState, free: Int32s, options: Options) -> IntegerProgram:
+    """The program of all jobs with these options."""
+    assert state.best is not None
+    scale = abs(state.best.cost - state.without_option)
+    return IntegerProgram(state.rows, free, options, state.rows.supply(), scale)
+
+
+def _has_time(state: PlannerState, program: IntegerProgram) -> bool:
+    """Does a limit of the solve leave a search among many options what it takes to find a plan?"""
+    steps = SEARCH_PART * state.clock.left() * STEPS_PER_S
+    return program.iterations_in(steps) >= LEAST_SEARCHED
+
+
+def _searched(state: PlannerState, program: IntegerProgram, closed: Bools, *, many: bool) -> float:
+    """Search a program for a better plan of `state`; what no choice of its options costs less than.
+
+    Where options are `many` it ends at a small gap, and leaves time for other methods.
+    """
+    clock, options = state.clock, program.options
+    clock.stage("search", 0.9)
+    start, part = _chosen(state, options), SEARCH_PART if many else 1.0
+    gap = state.gap if state.gap > POLISHED else 0.0
     found = program.search(
         start,
         closed=closed & ~start,
-        gap=state.gap if state.gap > POLISHED else 0.0,
-        iterations=min(SEARCH_STEPS, program.iterations_in(clock.steps_left())),
-        seconds=clock.seconds_left(),
+        gap=max(gap, NEAR) if many else gap,
+        iterations=min(SEARCH_STEPS, program.iterations_in(clock.steps_left(part))),
+        seconds=part * clock.seconds_left(),
         stop=lambda: clock.over(0.5),
     )
-    before = state.best.cost
     if found.chosen is not None:
         adopt(state, options, found.chosen)
-    # What was closed is in no plan below the one before.
-    searched = min(found.bound_yuan + state.without_option, before)
-    if searched >= state.best.cost - SAME * max(1.0, abs(state.best.cost)):
-        searched = state.best.cost
-    state.searched = max(state.searched, searched)
-    return True
+    return found.bound_yuan + state.without_option
 
 
 def adopt(state: PlannerState, options: Options, chosen: Bools) -> None:

@@ -22,7 +22,7 @@ from ..plan.plan import Plan
 from .clock import Clock
 from .cost import load_of, plan_cost
 from .cut_search import cut_jobs
-from .exact import is_small, solve_exactly
+from .exact import is_small, search_cheapest, solve_exactly
 from .hard_mandate import keep_mandate, without_dust
 from .improvement import improve, improve_by_levels
 from .incumbent import initial_plans, insert_until_stable
@@ -53,6 +53,7 @@ from .settings import (
     SAMPLED_ASCENT_HOUR_FAR,
     SAMPLED_ASCENT_SMALL,
     SAMPLED_ASCENT_SMALL_LIMITED,
+    SEARCHED_ENOUGH,
     STEPS_PER_UNIT,
     TIMES_AS_LONG,
     WHOLE_PART,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from ..plan.columns import Pieces
     from ..tables.column import Floats
     from ..tables.problem import Problem
+    from .settings import DiveOptions
 
 __all__ = ["check_problem", "match"]
 
@@ -235,7 +237,7 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
     few, again, best = state.few, False, False
     if is_small(state):
         best = solve_exactly(state)
-        if state.finished():
+        if state.finished() or (state.searched > -np.inf and state.open_gap() <= SEARCHED_ENOUGH):
             return
         y = state.y if len(state.y) else y
     if warm:
@@ -256,8 +258,10 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
             improve(state, None, 0.35)
         if state.small and not state.finished():
             improve_by_levels(state)
-    paces = (DIVE_FEW, DIVE_AGAIN) if few else (DIVE,)
-    paces = (DIVE_SMALL,) if state.small else paces
+    paces: tuple[DiveOptions, ...] = (DIVE_FEW, DIVE_AGAIN) if few else (DIVE,)
+    if state.small:  # a search leaves a dive nothing to find
+        searched = not best and not state.finished() and search_cheapest(state)
+        paces = () if searched else (DIVE_SMALL,)
     if few and not state.small and state.clock.limited:
         improve(state, DIVE_HASTY, 0.4, rounds=0)
     for pace in paces[1:] if again and not state.small else paces:

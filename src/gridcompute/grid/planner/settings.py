@@ -21,6 +21,7 @@ __all__ = [
     "BRIEF_S_PER_JOB",
     "CHAINS",
     "CHAIN_ROUNDS",
+    "CHEAPEST",
     "CORRECTED_AT",
     "CUT_ASCENT",
     "CUT_BATCH",
@@ -39,6 +40,7 @@ __all__ = [
     "DIVE_WARM_AGAIN",
     "DIVE_WARM_LAST",
     "EARLIER",
+    "EASED",
     "FEW",
     "FEW_PLACES",
     "FULL",
@@ -46,12 +48,16 @@ __all__ = [
     "HASTE",
     "LAST_SIZES",
     "LEAST_GAP",
+    "LEAST_SEARCHED",
     "LEAST_UNITS",
     "LEVELS",
+    "MANY_OPTIONS",
+    "MOST_CHEAPEST",
     "MOST_GAP",
     "MOST_RELAXED",
     "MOST_SAMPLES",
     "MOST_SEARCHED",
+    "NEAR",
     "POLISHED",
     "PRICES_PART",
     "PRICES_PART_HASTY",
@@ -71,6 +77,8 @@ __all__ = [
     "SAMPLED_ASCENT_SMALL",
     "SAMPLED_ASCENT_SMALL_LIMITED",
     "SAMPLED_ASCENT_WARM",
+    "SEARCHED_ENOUGH",
+    "SEARCH_PART",
     "SEARCH_STEPS",
     "SMALL",
     "STEPS",
@@ -278,7 +286,7 @@ class LevelOptions(NamedTuple):
     above: float = 2e-3
     #: What a search may leave, as a part of the plan's cost, and its steps of the simplex method.
     gap: float = 1e-3
-    iterations: int = 4_000
+    iterations: int = 40_000
     #: Part of the time left that a relaxation or a search may take.
     time_part: float = 0.25
 
@@ -329,9 +337,20 @@ PRICES_PART, PRICES_PART_HASTY, PRICES_PART_SMALL = 0.35, 0.5, 0.4
 
 
 #: Options at most of a problem that is searched as one program, and steps of the simplex method
-#: that the search may take. The 200 contested days of the tests take 1,200 at most; with 60,000
-#: forty gangs of a small world kept it busy for half a minute.
-MOST_SEARCHED, SEARCH_STEPS = 6_000, 5_000
+#: that the search may take, about: 39 questions with 6,500 options, where the plans of 60 jobs of
+#: `east_west` (seeds 0 to 4) come after 20 to 30, and 90 or more with some hundred options, where
+#: the 200 contested days of the tests take 28 at most.
+MOST_SEARCHED, SEARCH_STEPS = 8_000, 36_000
+#: Options above which a search ends at a gap that is `NEAR`, and its bound, where some gap is left,
+#: is told lower, by the part `EASED` of the cost: the search that checks it has to reach it.
+MANY_OPTIONS, NEAR, EASED = 2_500, 4e-3, 5e-3
+#: Part of the time left that such a search may take, the steps that it needs at least, and the
+#: proved gap after which no other method follows it.
+SEARCH_PART, LEAST_SEARCHED, SEARCHED_ENOUGH = 0.7, 20_000, 0.015
+#: Options at most of a problem whose cheapest options are searched, and how many these are. A
+#: hundred jobs of `east_west` have 11,000 to 13,000: 2,000 to 3,000 of them lead within 2.5 % of
+#: the bound of these, where dives and rounds leave 8 to 15 %; all of them take twice the time.
+MOST_CHEAPEST, CHEAPEST = 14_000, 2_500
 #: Options up to which the prices come from the program with jobs in fractions, though no search is
 #: made. With 6,600 (60 jobs) it takes 0.1 s of one processor, and a walk that proves less 0.45 s;
 #: with 9,000 it takes 0.6 s, with 20,000 ten.
@@ -368,6 +387,9 @@ class StepWeights(NamedTuple):
     #: A step of the simplex method, and each row and column besides.
     iteration: float = 2_000.0
     iteration_size: float = 2.0
+    #: A search by branch and bound, each time that it asks whether to go on: each row and column.
+    #: Between two questions lie 45 ms with 8,600 of them (3,400 options), 0.1 to 0.2 s with 11,000.
+    asked: float = 2_000.0
 
     def iterations(self, count: float, size: int) -> float:
         """Count `count` iterations on a program of `size` rows and columns."""

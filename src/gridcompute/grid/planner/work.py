@@ -114,6 +114,10 @@ class Work:
         each = self._options * STEPS.exchange + chains * self._jobs * STEPS.chain
         self._steps += count * each
 
-    def programmed(self, iterations: int, size: int) -> None:
-        """Count `iterations` of HiGHS on a program of `size` rows and columns."""
-        self._steps += size * STEPS.solve + STEPS.iterations(iterations, size)
+    def programmed(self, iterations: int, size: int, asked: int = 0) -> None:
+        """Count `iterations` of HiGHS on a program of `size` rows and columns.
+
+        A search by branch and bound has `asked` so often whether it is to go on.
+        """
+        self._steps += size * (STEPS.solve + asked * STEPS.asked)
+        self._steps += STEPS.iterations(iterations, size)
