@@ -58,3 +58,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         order += rest[:more]
         del rest[:more]
     items[:] = order
+
+
+@pytest.fixture
+def command(capsys):
+    """Runs a command line; status, standard output and standard error."""
+    pytest.importorskip("typer")
+    from gridcompute.cli import app as cli
+
+    def run(*arguments):
+        status = cli.run(list(arguments))
+        streams = capsys.readouterr()
+        return status, streams.out, streams.err
+
+    return run

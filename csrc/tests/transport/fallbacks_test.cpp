@@ -213,10 +213,8 @@ TEST(transport_lowers_costs_that_would_drown_all_others) {
 TEST(transport_gives_up_small_solvers_that_take_too_long) {
   std::mt19937 random(4);
   Stats taken;
-  for (int k = 0; k < 2; ++k) {
-    const Instance p = product(random, 900, 560);
-    take(p, DenseCost<std::int64_t>(p.cost.data(), p.n, p.s), taken);
-  }
+  const Instance p = product(random, 900, 560);
+  take(p, DenseCost<std::int64_t>(p.cost.data(), p.n, p.s), taken);
   CHECK(taken.small_solver_aborts > 0);
 }
 
@@ -224,7 +222,7 @@ TEST(transport_rounds_again_largest_first_where_no_class_has_room_for_a_job) {
   std::mt19937 random(5);
   Stats taken;
   Index placed = 0;
-  for (int k = 0; k < 20; ++k) {
+  for (int k = 0; k < 20 && (k < 4 || taken.rounding_restarts == 0 || placed == 0); ++k) {
     Instance p;
     p.n = 400, p.s = 8;
     std::lognormal_distribution<double> size(1, 1.3);

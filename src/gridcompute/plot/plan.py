@@ -136,9 +136,10 @@ class PlanPlots:
         np.add.at(sent, (origin[away], t["site"][away]), data[away])
         room = problem.corridors.bandwidth_gb.sum(axis=2)
         ax = new_axes(ax, size=(6.4, 5.4))
-        image = ax.imshow(sent, cmap="cividis_r")
+        image = ax.imshow(sent, cmap="Blues", vmin=0)  # white where nothing is sent
         for o, s in np.argwhere(sent > 0).tolist():
-            share = f"{sent[o, s] / room[o, s]:.0%}" if room[o, s] > 0 else "-"
+            used = sent[o, s] / room[o, s] if room[o, s] > 0 else np.nan
+            share = "-" if np.isnan(used) else f"{used:.0%}" if used >= 0.005 else "<1%"
             dark = sent[o, s] > 0.5 * sent.max()
             colour = "white" if dark else "black"
             ax.text(s, o, share, ha="center", va="center", fontsize="x-small", color=colour)

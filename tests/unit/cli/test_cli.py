@@ -10,19 +10,6 @@ import pytest
 
 import gridcompute
 from gridcompute import CostRangeError, InfeasibleError, InvalidProblemError
-from gridcompute.cli import app as cli
-
-
-@pytest.fixture
-def command(capsys):
-    """Runs a command line; status, standard output and standard error."""
-
-    def run(*arguments):
-        status = cli.run(list(arguments))
-        streams = capsys.readouterr()
-        return status, streams.out, streams.err
-
-    return run
 
 
 def test_version(command):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from arrow_streams import ArrowStream
 from gridcompute import InvalidProblemError, Matcher
 
 TABLE = np.array([[1.0, 2.0, 4.0], [3.0, 1.0, 2.0]])
@@ -39,18 +40,8 @@ def as_batch() -> Any:
     return pytest.importorskip("pyarrow").record_batch(COLUMNS)
 
 
-class Stream:
-    """Whatever has the Arrow interface and nothing else."""
-
-    def __init__(self, table: Any) -> None:
-        self.table = table
-
-    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-        return self.table.__arrow_c_stream__(requested_schema)
-
-
 def as_stream() -> Any:
-    return Stream(as_arrow())
+    return ArrowStream(as_arrow())
 
 
 def as_chunks() -> Any:

@@ -23,13 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """The file of a ledger of three batches."""
-    ledger_of("a", "b", "c").write(tmp_path / "ledger.jsonl")
-    return tmp_path / "ledger.jsonl"
-
-
 # ---------------------------------------------------------------- forgeries and mistakes
 
 

@@ -46,13 +46,6 @@ VERSION_1 = (
 HEAD_1 = "e98223bef37cc367c21c31426e7e73cd19cfb395355ff0aa32deaaf32e80a6b6"
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """The file of a ledger of three batches."""
-    ledger_of("a", "b", "c").write(tmp_path / "ledger.jsonl")
-    return tmp_path / "ledger.jsonl"
-
-
 # ---------------------------------------------------------------- lines
 
 

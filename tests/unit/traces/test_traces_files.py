@@ -13,20 +13,6 @@ from trace_records import DATA, SPEEDS
 OWN = "arrival_s,work,gang,tenant,speed_a,speed_b\n5,100,1,x,1,0.5\n0,50,2,y,2,1\n9,10,1,x,0,1\n"
 
 
-@pytest.fixture
-def command(capsys):
-    """Runs a command line; status, standard output and standard error."""
-    pytest.importorskip("typer")
-    from gridcompute.cli import app as cli
-
-    def run(*arguments):
-        status = cli.run(list(arguments))
-        streams = capsys.readouterr()
-        return status, streams.out, streams.err
-
-    return run
-
-
 def test_a_table_of_ones_own(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text(OWN)

@@ -121,7 +121,10 @@ class Explanation:
             named = ", ".join(f"{p} {yuan:+.2f}" for p, yuan in parts if abs(yuan) >= 0.005)
             room = "" if offer.fits else " (no room left)"
             more = round(offer.yuan - total, 2) + 0.0  # no minus zero
-            lines.append(f"  at {name} {more:+.2f} yuan{room}: {named or 'the same'}")
+            other = ""  # what differs where the site is the same
+            if mine is not None and offer.site == mine.site:
+                other = f", on {self.names[1][offer.klass]} from hour {offer.start},"
+            lines.append(f"  at {name}{other} {more:+.2f} yuan{room}: {named or 'the same'}")
         for token, why_not in {**REASONS, PINNED: "it runs already and cannot move"}.items():
             where = [name for name, why in self.shut.items() if why == token]
             if where:

@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from arrow_streams import ArrowStream
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.tables.corridors import great_circle_km, one_way_ms
 
@@ -275,19 +276,9 @@ def test_arrow_round_trip_is_exact() -> None:
             np.testing.assert_array_equal(getattr(again, column), getattr(table, column))
 
 
-class Capsule:
-    """Something that is no pyarrow table but speaks the PyCapsule interface."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self.table = table
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self.table.__arrow_c_stream__(requested_schema)
-
-
 def test_any_arrow_producer_will_do() -> None:
     """If this fails, polars or duckdb users must convert by hand."""
-    table = grid.Jobs.from_arrow(Capsule(jobs().to_arrow()))
+    table = grid.Jobs.from_arrow(ArrowStream(jobs().to_arrow()))
     assert table.work_h.tolist() == [1.0, 2.5]
     batch = jobs().to_arrow().to_batches()[0]
     assert grid.Jobs.from_arrow(batch).gang.tolist() == [1, 2]
