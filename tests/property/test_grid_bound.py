@@ -38,6 +38,15 @@ def test_no_prices_prove_more_than_a_plan_costs(
 ) -> None:
     """If this fails, a certificate can be forged by choosing prices."""
     best, rng = relaxed[1], np.random.default_rng(seed)
+    first = rng.integers(0, 24, 200)
+    covers = {  # those of a class, a size of gangs, some hours and a job, whatever they are
+        "cover_class": rng.integers(0, len(plan.problem.classes), 200),
+        "cover_size": rng.integers(1, 17, 200),
+        "cover_first": first,
+        "cover_last": rng.integers(first, np.minimum(first + 4, 24)),
+        "cover_job": rng.integers(0, 100, 200),
+        "cover_yuan": size * rng.random(200) * (rng.random(200) < 0.5),
+    }
     sparse = rng.random(plan.prices.capacity.shape) < 0.3
     prices = best.replace(
         capacity=best.capacity + size * rng.random(sparse.shape) * sparse,
@@ -48,6 +57,7 @@ def test_no_prices_prove_more_than_a_plan_costs(
         + size * rng.random(20) * np.isfinite(plan.problem.quotas.upper_accelerator_h),
         gang=size * rng.random((3, *sparse.shape)) * sparse,
         gang_size=rng.permutation(np.arange(1, 9, dtype=np.int32))[:3],  # rows of any size are true
+        **covers,
     )
     assert lower_bound(plan.problem, prices) <= plan.objective_yuan * (1 + 1e-9)
 

@@ -4,12 +4,16 @@ For any prices y = (alpha, beta, pi, gamma, nu) with alpha, beta, gamma >= 0, ev
 least
 
     LB(y) = sum_j min(v_j, min over open options o of [f_jo + k_j sum alpha
-                            + sum_g (k_j // g) sum beta_g + e_jo . pi + G_j gamma + sum nu q_jo])
-            - alpha . K - sum_g beta_g . (K // g) - gamma . BW - nu+ . U + nu- . L + E(pi),
+                            + sum_g (k_j // g) sum beta_g + e_jo . pi + G_j gamma + sum nu q_jo
+                            + sum_r lambda_r a_rjo])
+            - alpha . K - sum_g beta_g . (K // g) - gamma . BW - nu+ . U + nu- . L
+            - sum_r lambda_r (C_r // g_r) + E(pi),
 
 The sum of nu is over the quotas that count the option: its tenant's, those above, those of the
 accelerator. For each size g that the prices name K accelerators are at most K // g gangs of g,
 and a job of k has k // g of them: that is so for any g, so the sizes need no check of their own.
+r runs over lifted cover rows with prices lambda >= 0; what option o of job j takes of one, a_rjo,
+and why each holds, is in `cover_rows.py`.
 E(pi) is the least of (energy cost - pi . (load - base load)) over all dispatches, mandate
 included. E is bounded from below by weak duality, with the duals of a linear program but not with
 its trust: any vector of multipliers, right or wrong, gives a valid number because every variable
@@ -24,6 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .cover_rows import CoverRows, cover_rows
 from .derived_tables import (
     direct_yuan_per_kwh,
     gang_prices,
@@ -45,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Offer",
     "Proof",
+    "Window",
     "cheapest",
     "energy_bound",
     "in_pieces",
@@ -70,9 +76,10 @@ class Proof(NamedTuple):
 def proof(problem: Problem, prices: Prices) -> Proof:
     """The bound that `prices` prove, with the value of the jobs that have no option, yuan.
 
-    The bound is -inf if a price has the wrong sign, or rents what has no limit.
+    The bound is -inf if a price has the wrong sign, rents what has no limit, or is of no row.
     """
-    problem = fixed(problem)
+    whole, problem = problem, fixed(problem)
+    covers = cover_rows(whole, prices, problem)
     quotas = quota_tree(problem)
     alpha, gamma, nu = prices.capacity, prices.corridor, quotas.prices(prices)
     signs = (alpha >= 0).all() and (gamma >= 0).all() and (prices.gang >= 0).all()
@@ -84,12 +91,13 @@ def proof(problem: Problem, prices: Prices) -> Proof:
         (np.maximum(nu, 0), quotas.most_h),
         (np.minimum(nu, 0), quotas.least_h),
         *((beta, problem.classes.capacity // size) for size, beta in gang_prices(prices)),
+        *(() if covers is None else ((covers.yuan, covers.gangs),)),
     ):
         priced, size = price != 0, size + price.size
         products = price[priced] * np.asarray(amount)[priced]
         rent += float(products.sum() + ROUNDING * (size + 64) * np.abs(products).sum())
-    jobs, without_option = _jobs_bound(problem, prices)
-    if not (signs and np.isfinite(rent)):
+    jobs, without_option = _jobs_bound(problem, prices, covers)
+    if covers is None or not (signs and np.isfinite(rent)):
         return Proof(-np.inf, without_option)
     priced = jobs - rent + energy_bound(problem, prices.energy)
     return Proof(max(priced, without_option - _most_earned(problem)), without_option)
@@ -117,28 +125,28 @@ def _most_earned(problem: Problem) -> float:
 
 
 def lower_bound(problem: Problem, prices: Prices) -> float:
-    """The bound that `prices` prove, yuan; -inf if one has the wrong sign or rents no limit."""
+    """The bound that `prices` prove, yuan; -inf if one proves nothing (see `proof`)."""
     return proof(problem, prices).bound_yuan
 
 
 def jobs_bound(problem: Problem, prices: Prices) -> float:
     """The first sum of the bound: every job takes its cheapest option at these prices, or none."""
-    return _jobs_bound(problem, prices)[0]
+    return _jobs_bound(problem, prices, cover_rows(problem, prices, problem))[0]
 
 
-def _jobs_bound(problem: Problem, prices: Prices) -> tuple[float, float]:
+def _jobs_bound(problem: Problem, prices: Prices, covers: CoverRows | None) -> tuple[float, float]:
     """`jobs_bound`, and the value of the jobs without any option."""
-    windows, jobs = windows_of(problem, prices), problem.jobs
+    windows, jobs = windows_of(problem, prices, covers), problem.jobs
     total, without_option = 0.0, 0.0
     for first in range(0, len(jobs), BLOCK):
         block = np.arange(first, min(first + BLOCK, len(jobs)))
         best, has_option = _cheapest(problem, prices, windows, block)
         total += float(best.sum())
         without_option += float(jobs.value_yuan[block][~has_option].sum())
-    return total - _margin(problem, prices), without_option
+    return total - _margin(problem, prices, covers), without_option
 
 
-def _margin(problem: Problem, prices: Prices) -> float:
+def _margin(problem: Problem, prices: Prices, covers: CoverRows | None) -> float:
     """The most that rounding adds to the sum of the jobs' cheapest prices, yuan."""
     jobs, hours = problem.jobs, problem.hours
     power = kwh_by_class(problem) * prices.energy[problem.classes.site]
@@ -152,23 +160,39 @@ def _margin(problem: Problem, prices: Prices) -> float:
     hour = jobs.delay_yuan_per_h + np.where(jobs.interruptible, jobs.restart_yuan, 0.0)
     size = (jobs.value_yuan + jobs.migration_yuan + hours * hour).sum()
     size += hourly * jobs.gang.sum(dtype=np.float64) + wire * jobs.data_gb.sum()
-    return float(ROUNDING * (hours + 512) * size)
+    margin = float(ROUNDING * (hours + 512) * size)
+    if covers is not None:
+        terms = 4 * hours + 2 * len(covers.yuan) + 512
+        margin += ROUNDING * terms * covers.most_yuan(jobs.gang)
+    return margin
 
 
 def cheapest(problem: Problem, prices: Prices, jobs: Int64s) -> Floats:
-    """For some jobs the least of their value and of all their open options' prices, yuan."""
-    problem = plain(problem)
-    return _cheapest(problem, prices, windows_of(problem, prices), jobs)[0]
+    """For some jobs the least of their value and of all their open options' prices, yuan.
 
-
-def windows_of(problem: Problem, prices: Prices) -> list[tuple[Floats, Floats]]:
-    """For each class, by hours taken and first hour: price of an accelerator, and how many there
-    are.
+    `problem` is the whole one, with its running jobs.
     """
+    whole, problem = problem, plain(problem)
+    windows = windows_of(problem, prices, cover_rows(whole, prices, problem))
+    return _cheapest(problem, prices, windows, jobs)[0]
+
+
+class Window(NamedTuple):
+    """One class by hours taken and first hour, (n_hours + 1, n_hours)."""
+
+    #: Price of an accelerator, and how many there are.
+    price: Floats
+    room: Floats
+    #: The lifted cover rows of the class; None = none.
+    covers: CoverRows | None
+
+
+def windows_of(problem: Problem, prices: Prices, covers: CoverRows | None) -> list[Window]:
+    """Read each class's prices; `covers` are of the problem that is priced."""
     site, hours = problem.classes.site, problem.hours
     hourly = prices.capacity + kwh_by_class(problem) * prices.energy[site]
     out = []
-    for each, capacity in zip(hourly, problem.classes.capacity, strict=True):
+    for c, (each, capacity) in enumerate(zip(hourly, problem.classes.capacity, strict=True)):
         price = np.full((hours + 1, hours), np.inf)
         room = np.zeros((hours + 1, hours))
         running, least = np.zeros(hours), np.full(hours, np.inf)
@@ -177,7 +201,8 @@ def windows_of(problem: Problem, prices: Prices) -> list[tuple[Floats, Floats]]:
             running = running[:n] + each[d - 1 :]
             least = np.minimum(least[:n], capacity[d - 1 :])
             price[d, :n], room[d, :n] = running, least
-        out.append((price, room))
+        own = None if covers is None else covers.of(covers.klass == c)
+        out.append(Window(price, room, own if own and len(own.yuan) else None))
     return out
 
 
@@ -196,7 +221,7 @@ class Offer(NamedTuple):
 
 
 def _cheapest(
-    problem: Problem, prices: Prices, windows: list[tuple[Floats, Floats]], block: np.ndarray
+    problem: Problem, prices: Prices, windows: list[Window], block: np.ndarray
 ) -> tuple[Floats, Bools]:
     """For each job of the block the least of its value and of all its open options' prices.
 
@@ -214,7 +239,7 @@ def _cheapest(
 
 
 def offers(
-    problem: Problem, prices: Prices, windows: list[tuple[Floats, Floats]], block: np.ndarray
+    problem: Problem, prices: Prices, windows: list[Window], block: np.ndarray
 ) -> Iterator[Offer]:
     """Every option of the jobs of a block, open or not, class by class and hour by hour.
 
@@ -236,7 +261,9 @@ def offers(
         held = tree.along(nu, c, np.add)[jobs.tenant[job]] * gang * d
         quota = tree.along(tree.most_h, c, np.minimum)[jobs.tenant[job]]
         too_long = gang.astype(np.float64) * d > quota
-        price, room = windows[c]
+        price, room, covers = windows[c]
+        if covers is not None:
+            covered, kind = covers.paid(job, gang, d, problem.hours)
         running = np.concatenate([np.zeros((len(prices.gang), 1)), prices.gang[:, c].cumsum(1)], 1)
         sizes = [size for size, _ in gang_prices(prices)]
         levels = [(s, beta) for s, beta in zip(sizes, running, strict=True) if beta[-1] > 0]
@@ -253,6 +280,8 @@ def offers(
             for level, beta in levels:
                 whole = gang[:n] // level
                 cost += whole * (beta[t + d[:n]] - beta[t])
+            if covers is not None:
+                cost += covered[kind[:n], t]
             shut = (gang[:n] > room[d[:n], t]) | (data[:n] > wire[o[:n], t]) | too_long[:n]
             yield Offer(at[:n], c, t, d[:n], own, np.where(shut, np.inf, cost))
 
@@ -274,7 +303,7 @@ def _fitting(problem: Problem, c: int, block: np.ndarray) -> tuple[Bools, Floats
 
 
 def in_pieces(
-    problem: Problem, prices: Prices, windows: list[tuple[Floats, Floats]], block: np.ndarray
+    problem: Problem, prices: Prices, windows: list[Window], block: np.ndarray
 ) -> Iterator[tuple[Int64s, int, Priced]]:
     """Yield class by class the interruptible jobs of a block, by position, with their prices."""
     jobs, hours = problem.jobs, problem.hours
@@ -297,16 +326,19 @@ def in_pieces(
 def _priced(
     problem: Problem,
     prices: Prices,
-    window: tuple[Floats, Floats],
+    window: Window,
     c: int,
     job: Int64s,
     need: Floats,
     held_yuan: Floats,
 ) -> Priced:
-    """Return the prices of interruptible jobs at class `c`; `held_yuan` is that of quotas."""
+    """Return the prices of interruptible jobs at class `c`; `held_yuan` is that of quotas.
+
+    They have no share in lifted cover rows.
+    """
     jobs, corridors, clock = problem.jobs, problem.corridors, np.arange(problem.hours)
     gang, site = jobs.gang[job].astype(np.float64), int(problem.classes.site[c])
-    (price, room), length = window, np.arange(problem.hours + 1)[:, None]
+    (price, room, _), length = window, np.arange(problem.hours + 1)[:, None]
     hour = gang * held_yuan[jobs.tenant[job]]
     stretch = gang[:, None, None] * price + hour[:, None, None] * length
     for level, beta in gang_prices(prices):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .cover_rows import cover_rows
 from .derived_tables import (
     by_hour,
     direct_yuan_per_kwh,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from ..plan.data import PlanData
     from ..tables.column import Bools
+    from ..tables.problem import Problem
 
 __all__ = ["charge_faults", "cost_parts", "part_faults"]
 
@@ -103,9 +105,12 @@ def part_faults(shown: Mapping[str, float], parts: Mapping[str, float]) -> Itera
 
 
 def charge_faults(
-    plan: PlanData, shown: Mapping[str, NDArray[Any]], borne_yuan: float
+    whole: Problem, plan: PlanData, shown: Mapping[str, NDArray[Any]], borne_yuan: float
 ) -> Iterator[Fault]:
-    """What placed jobs are charged at the margin, and what they bear of the cost in all."""
+    """What placed jobs are charged at the margin, and what they bear of the cost in all.
+
+    `whole` is the problem with its running jobs.
+    """
     problem, jobs, prices = plan.problem, plan.problem.jobs, plan.prices
     job, klass, start, hours = placed_jobs(plan)
     runs = stretches_of(plan)
@@ -116,11 +121,17 @@ def charge_faults(
     charge = charge + jobs.restart_yuan[job] * runs.resumed
     charge = charge + np.where(_moved(plan), jobs.migration_yuan[job], 0.0)
     scarce = prices.corridor[origin, site, start] * data
-    tree = quota_tree(problem)
+    tree, covers = quota_tree(problem), cover_rows(whole, prices, problem)
     for c in np.unique(klass).tolist():
         on = klass == c
         held = tree.along(tree.prices(prices), c, np.add)[jobs.tenant[job[on]]]
         scarce[on] += held * gang[on] * runs.whole_h[on]
+        rows = None if covers is None else covers.of(covers.klass == c)
+        if rows is not None and len(rows.yuan):
+            uncut = np.flatnonzero(on & ~jobs.interruptible[job])
+            sizes, lasts = jobs.gang[job[uncut]], hours[uncut]
+            paid, kind = rows.paid(job[uncut], sizes, lasts, problem.hours)
+            scarce[uncut] += paid[kind, start[uncut]]
     kwh = kwh_by_class(problem)
     for hour in range(problem.hours):
         on = runs.at[(runs.start <= hour) & (hour < runs.start + runs.hours)]

@@ -64,6 +64,7 @@ FAULTS = {
     "WithoutOptionMismatch": "the value of jobs without any option, left out of the gap, differs",
     "StatusUnproved": "called optimal, but less than the cost is proved",
     "PriceMismatch": "a price of mandate or battery differs from what a kWh is worth there",
+    "CoverMalformed": "a price of a lifted cover row whose class, hours or job are none of it",
     "PriceNegative": "a price below zero where only prices of at least zero prove anything",
 }
 

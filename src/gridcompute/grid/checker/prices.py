@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .cover_rows import cover_fault
 from .derived_tables import largest_price, quota_tree
 from .faults import Fault, above
 from .marginal import groups_of, mandate_prices, storage_limits
@@ -14,9 +15,11 @@ from .placements import load_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..plan.columns import Prices
     from ..plan.data import PlanData
+    from ..tables.problem import Problem
 
-__all__ = ["sign_faults", "value_faults"]
+__all__ = ["cover_faults", "sign_faults", "value_faults"]
 
 
 #: Tolerance of prices recomputed by differences of two optima: absolute in yuan, relative, and as
@@ -56,3 +59,11 @@ def sign_faults(plan: PlanData) -> Iterator[Fault]:
     yield from above(
         "PriceNegative", "quota price", -tree.prices(plan.prices), tree.below_yuan_per_h
     )
+    yield from above("PriceNegative", "cover price", -plan.prices.cover_yuan, np.zeros(1))
+
+
+def cover_faults(problem: Problem, prices: Prices) -> Iterator[Fault]:
+    """Prices of rows that are no lifted cover rows of the whole problem."""
+    fault = cover_fault(problem, prices)
+    if fault is not None:
+        yield Fault("CoverMalformed", *fault)

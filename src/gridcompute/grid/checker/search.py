@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .bound import in_pieces, offers, windows_of
+from .cover_rows import cover_rows
 from .derived_tables import kwh_by_class, most_load_kwh, quota_tree
 from .energy_lp import EnergyProgram
 from .pieces import cheapest_in_pieces, ways
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ..plan.columns import Prices
     from ..tables.column import Bools, Floats, Int64s
     from ..tables.problem import Problem
+    from .bound import Window
 
 __all__ = ["MOST_OPTIONS", "searched_bound"]
 
@@ -63,29 +65,31 @@ def searched_bound(
     cost_yuan : float
         What the plan costs.
     """
-    problem = fixed(problem)
-    options = _options(problem, prices, claimed_yuan - proved_yuan)
+    whole, problem = problem, fixed(problem)
+    windows = windows_of(problem, prices, cover_rows(whole, prices, problem))
+    options = _options(problem, prices, windows, claimed_yuan - proved_yuan)
     if options is None:
         return -np.inf
-    program, whole = _program(problem, options)
+    program, chosen = _program(problem, options)
     wide = max((cost_yuan - claimed_yuan) / max(abs(cost_yuan), 1e-300), 0.0)
     bound = -np.inf
     for gap in sorted({max(0.9 * wide, CLOSED), CLOSED}, reverse=True):
-        bound = program.program.searched(whole, gap, MOST_SECONDS) * program.unit
+        bound = program.program.searched(chosen, gap, MOST_SECONDS) * program.unit
         bound += float(problem.jobs.value_yuan.sum())
         if bound >= claimed_yuan:
             break
     return min(bound, claimed_yuan)
 
 
-def _options(problem: Problem, prices: Prices, above_yuan: float) -> _Options | None:
+def _options(
+    problem: Problem, prices: Prices, windows: list[Window], above_yuan: float
+) -> _Options | None:
     """The open options that a plan below the claim may use; None if they are too many.
 
     An option that costs `above_yuan` more, at the prices, than the cheapest choice of its job
     raises what the prices prove of all plans that use it to the claim.
     """
     every = np.arange(len(problem.jobs))
-    windows = windows_of(problem, prices)
     least = problem.jobs.value_yuan.copy()
     found = list(offers(problem, prices, windows, every))
     for offer in found:

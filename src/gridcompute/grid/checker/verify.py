@@ -21,7 +21,7 @@ from .energy_balance import balance_faults, storage_faults
 from .faults import TOLERANCE, Fault
 from .mandate import direct_rule_faults, green_account_faults, mandate_faults
 from .placements import capacity_faults, job_faults, pinned_faults, table_faults
-from .prices import sign_faults, value_faults
+from .prices import cover_faults, sign_faults, value_faults
 from .running import plain
 from .search import searched_bound
 
@@ -115,9 +115,9 @@ def verify(plan: PlanData) -> PlanCertificate:
         faults.append(Fault("CostMismatch", "objective_yuan", plan.objective_yuan, cost))
     if not faults:  # what is shown besides is compared with a sound plan's
         faults += part_faults(claimed.costs, parts)
-        faults += charge_faults(plan, shown(), cost - parts["unplaced"])
+        faults += charge_faults(whole, plan, shown(), cost - parts["unplaced"])
         faults += value_faults(plan)
-    faults += sign_faults(plan)
+    faults += [*sign_faults(plan), *cover_faults(whole, plan.prices)]
     bound, without_option = proof(whole, plan.prices)
     proved_by = "prices"
     if bound + slack < plan.bound_yuan <= cost + slack:

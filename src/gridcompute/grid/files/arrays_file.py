@@ -33,6 +33,7 @@ def read_arrays(
     needed: Mapping[str, tuple[type[np.generic], tuple[int, ...]]],
     optional: Collection[str],
     older: Mapping[str, tuple[int, ...]],
+    longest: int = 0,
 ) -> dict[str, NDArray[Any]]:
     """Return the arrays of a .npz file by name.
 
@@ -40,11 +41,13 @@ def read_arrays(
     ----------
     path : Path
     needed : mapping of str to (dtype, shape)
-        What each array must be; the file may hold no other.
+        What each array must be; the file may hold no other. -1 is any length up to `longest`.
     optional : collection of str
         Those of `needed` that may be missing.
     older : mapping of str to tuple of int
         Shapes that some have in files of older versions.
+    longest : int, optional
+        The greatest length of such a dimension.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def read_arrays(
                 if name not in names and name not in optional:
                     raise _fault(path, f"found no array {name!r}, needed one")
             return {
-                name: _read(path, file, info, name, *needed[name], older.get(name))
+                name: _read(path, file, info, name, *needed[name], older.get(name), longest)
                 for name, info in zip(names, infos, strict=True)
             }
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OSError) as error:
@@ -82,10 +85,12 @@ def _read(
     dtype: type[np.generic],
     shape: tuple[int, ...],
     older: tuple[int, ...] | None,
+    longest: int,
 ) -> NDArray[Any]:
-    kind = np.dtype(dtype)
+    kind, asked = np.dtype(dtype), shape
+    shape = tuple(longest if n < 0 else n for n in asked)
     size = kind.itemsize * int(np.prod(shape, dtype=np.int64))
-    words = f"{kind} {shape}"
+    words = f"{kind} {shape}" if shape == asked else f"{kind}, at most {shape}"
     if info.file_size > size + _MOST_HEADER:
         raise _fault(path, f"{name}: found {info.file_size} bytes, needed {words}")
     with file.open(info) as member:
@@ -94,6 +99,11 @@ def _read(
         if version != (1, 0):
             read = np.lib.format.read_array_header_2_0
         found_shape, fortran, found_kind = read(member)
+        if len(found_shape) == len(asked) and all(
+            n == need if need >= 0 else n <= longest
+            for n, need in zip(found_shape, asked, strict=True)
+        ):
+            shape, size = found_shape, kind.itemsize * int(np.prod(found_shape, dtype=np.int64))
         if found_shape == older:
             shape, size = older, kind.itemsize * int(np.prod(older, dtype=np.int64))
         if found_kind != kind or found_shape != shape:

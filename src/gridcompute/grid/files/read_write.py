@@ -26,6 +26,7 @@ from ..._extras import extra
 from ..._version import __version__
 from ...errors import InvalidProblemError
 from ..plan.audit import audit
+from ..plan.columns import MOST_COVERS
 from ..plan.data import powers_of_two
 from ..plan.ledger import Ledger
 from ..plan.ledger_file import LedgerFile
@@ -322,7 +323,7 @@ def read_plan(folder: str | Path) -> Plan:
                 f"{folder} has no {needed}: not the folder of a plan", "folder"
             )
     numbers = _numbers(folder / PLAN_FILE)
-    sizes = dimensions(problem)
+    sizes = dimensions(problem) | {"cover": -1}  # as many as there are
     shapes: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
         name: (np.int32, (len(problem.jobs),)) for name in ("assignment", "start")
     }
@@ -335,7 +336,7 @@ def read_plan(folder: str | Path) -> Plan:
     shapes[BUSY] = (np.bool_, (len(problem.jobs), problem.hours))
     path = folder / ARRAYS_FILE
     older = {"prices.gang": (powers_of_two(problem), *problem.classes.capacity.shape)}
-    arrays = read_arrays(path, shapes, optional, older)
+    arrays = read_arrays(path, shapes, optional, older, MOST_COVERS)
     cut = BUSY in arrays
     try:
         parts = {

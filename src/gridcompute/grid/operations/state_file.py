@@ -188,7 +188,12 @@ def _state_of(meta: dict[str, Any], arrays: dict[str, Any], world: Problem) -> S
             if "pieces.job" in arrays:
                 pieces = Pieces(**{name: arrays[f"pieces.{name}"] for name in Pieces.columns()})
             placement = Placement(klass=klass, start=start, pieces=pieces)
-        kept = {name: arrays[f"prices.{name}"] for name in Prices.columns()}
+        kept = {
+            name: arrays[f"prices.{name}"]
+            for name, spec in Prices.columns().items()
+            # Older versions had no lifted cover rows.
+            if spec.dims != ("cover",) or f"prices.{name}" in arrays
+        }
         prices = Prices(placement=placement, **kept)
     ledger = HourLedger(
         tuple(str(name) for name in world.sites.name),

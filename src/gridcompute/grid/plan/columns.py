@@ -6,16 +6,19 @@ import dataclasses
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ... import _checks
 from ...errors import InvalidProblemError
 from ..tables.column import Columns, Floats, Int32s, column
 from ..tables.frozen import sealed
 
-__all__ = ["Dispatch", "Pieces", "Placement", "Prices"]
+__all__ = ["MOST_COVERS", "Dispatch", "Pieces", "Placement", "Prices"]
 
 #: Prices of gangs, or of quotas by accelerator, where none are priced: no levels, no accelerators.
 NO_LEVELS = ()
+#: Lifted cover rows where none are priced, and the most that prices may have.
+NO_COVERS, MOST_COVERS = (), 1 << 20
 
 
 _DAY = 24  # hours
@@ -160,10 +163,10 @@ class Placement(Columns):
 class Prices(Columns):
     """What one more unit of everything scarce would save.
 
-    `capacity`, `energy`, `corridor`, `quota` and `gang` are the prices that prove the plan's bound:
-    any plan costs at least what `Plan.verify` recomputes from them. They also warm-start the next
-    match. An hour in their units is a step of the batch, and a kW a kWh a step, where
-    `Problem.step_h` is not 1.
+    `capacity`, `energy`, `corridor`, `quota`, `gang` and `cover_yuan` are the prices that prove the
+    plan's bound: any plan costs at least what `Plan.verify` recomputes from them. All but the last
+    also warm-start the next match. An hour in their units is a step of the batch, and a kW a kWh a
+    step, where `Problem.step_h` is not 1.
 
     Parameters
     ----------
@@ -190,6 +193,16 @@ class Prices(Columns):
     gang_size : int32 (n_levels,), accelerators
         2, 4, 8 and so on, and other sizes that gangs have, each once. Whatever they are, the bound
         holds. None given = powers of two.
+    cover_class, cover_size, cover_first, cover_last, cover_job : int32 (n_covers,)
+        Lifted cover rows, each with a class, a size of gangs, its first and last hour, and a row of
+        the jobs table. Where the class has at most C accelerators in one of these hours, at most
+        ``C // size`` gangs of that size run through all of them; the row says that the job takes
+        the room of some of these wherever it runs in any of the hours. At most 1,048,576 rows;
+        those of a job that runs and cannot move prove nothing.
+    cover_yuan : float64 (n_covers,), yuan per gang
+        The price of each row. A job pays it ``gang // size`` times where it runs through all hours
+        of the row, and the row's own job ``C // size - (C - gang) // size`` times where it runs in
+        any of them. Interruptible jobs, and those that cannot move, pay nothing.
     placement : Placement, optional
         Where the jobs went at these prices. The next match begins with what still fits of it, if it
         has as many jobs; it proves nothing, and is not stored with a plan.
@@ -209,6 +222,12 @@ class Prices(Columns):
     storage: Floats = column("site capability", np.float64, "yuan per kWh and per kW")
     gang: Floats = column("level class hour", np.float64, "yuan per gang", default=NO_LEVELS, low=0)
     gang_size: Int32s = column("size", np.int32, "accelerators", default=NO_LEVELS, low=1)
+    cover_class: NDArray[Any] = column("cover", np.int32, "row of classes", default=NO_COVERS, low=0)
+    cover_size: NDArray[Any] = column("cover", np.int32, "accelerators", default=NO_COVERS, low=1)
+    cover_first: NDArray[Any] = column("cover", np.int32, "hour", default=NO_COVERS, low=0)
+    cover_last: NDArray[Any] = column("cover", np.int32, "hour", default=NO_COVERS, low=0)
+    cover_job: NDArray[Any] = column("cover", np.int32, "row of jobs", default=NO_COVERS, low=0)
+    cover_yuan: Floats = column("cover", np.float64, "yuan per gang", default=NO_COVERS, low=0)
     placement: Placement | None = None
 
     def shift(
@@ -222,7 +241,8 @@ class Prices(Columns):
         """The prices some hours later, to begin the next match with.
 
         The first `hours` hours fall away. Hours that are new have the prices of the same hour of
-        the last day that has any, or of the last hour where there is no whole day.
+        the last day that has any, or of the last hour where there is no whole day. Lifted cover
+        rows fall away: they are of jobs and hours of this match.
 
         Parameters
         ----------
@@ -276,7 +296,7 @@ class Prices(Columns):
                 start=np.where(gone, -1, start),
                 pieces=_later(placement.pieces, hours, gone, rows),
             )
-        return self.replace(placement=placement, **kept)
+        return self.replace(placement=placement, **kept, **_no_covers())
 
     @property
     def quota_rows(self) -> Floats:
@@ -303,6 +323,7 @@ class Prices(Columns):
             at = int(again.min())
             message = f"prices.gang_size[{at}]: found {self.gang_size[at]} again, needed"
             raise InvalidProblemError(f"{message} each size once", "prices.gang_size", at)
+        self._check_covers()
         placement: object = self.placement
         if placement is None:
             return
@@ -314,6 +335,30 @@ class Prices(Columns):
         ):
             needed = f"below {size}, the number of {what} in prices.capacity"
             placement.require(getattr(placement, name) < size, name, needed)
+
+    def _check_covers(self) -> None:
+        """Lifted cover rows are of classes and hours that have prices."""
+        n = len(self.cover_yuan)
+        if n > MOST_COVERS:
+            message = f"prices.cover_yuan has {n:,} rows, needed at most {MOST_COVERS:,}"
+            raise InvalidProblemError(message, "prices.cover_yuan")
+        classes, hours = self.capacity.shape
+        needed = f"below {classes}, the number of classes in prices.capacity"
+        self.require(self.cover_class < classes, "cover_class", needed)
+        needed = f"below {hours}, the number of hours in prices.capacity"
+        self.require(self.cover_last < hours, "cover_last", needed)
+        needed = "an hour not before prices.cover_first"
+        self.require(self.cover_first <= self.cover_last, "cover_last", needed)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Set the fields; prices that an older version pickled have no lifted cover rows."""
+        super().__setstate__(_no_covers() | state)
+
+
+def _no_covers() -> dict[str, Any]:
+    """Return the columns of lifted cover rows, without any."""
+    columns = Prices.columns().items()
+    return {name: sealed(np.zeros(0, s.dtype)) for name, s in columns if s.dims == ("cover",)}
 
 
 def _later(pieces: Pieces | None, hours: int, gone: Any, rows: Any) -> Pieces | None:

@@ -19,6 +19,7 @@ from ..tables.frozen import Frozen, FrozenDict, frozen, sealed
 from .account import green_account
 from .columns import Pieces, Placement
 from .costs import allocated_yuan, cost_parts
+from .covers import covers_paid
 from .pieces import Runs, delay_yuan, resumed_yuan, runs_of, summed
 
 if TYPE_CHECKING:
@@ -231,6 +232,8 @@ class PlanData(Frozen):
             cost += resumed_yuan(problem.effective, job, self.pieces)
         for level, beta in prices.gang_rows:
             rent = rent + (gang // level) * over(beta)
+        if len(prices.cover_yuan):
+            rent = rent + covers_paid(problem, prices, job, klass, start, start + hours)
         scarce = rent + data * prices.corridor[origin, site, start]
         rows, kinds = problem.quotas.linear_rows, problem.classes.accelerator[klass]
         held = rows.paid(prices.quota_rows)
@@ -402,6 +405,8 @@ def powers_of_two(problem: Problem) -> int:
 def _check_shapes(problem: Problem, part: str, table: Columns) -> None:
     sizes = dimensions(problem)
     for name, spec in table.columns().items():
+        if spec.dims == ("cover",):
+            continue  # as many rows as there are
         found, needed = getattr(table, name).shape, tuple(sizes[d] for d in spec.dims)
         if found != needed:
             raise TypeError(f"plan.{part}.{name} has shape {found}, needed {needed}")

@@ -11,6 +11,7 @@ from ..._html import paragraphs
 from ..eligibility import REASONS, filtered, hours_needed, least_free
 from ..interruption import cheapest_cuts
 from ..planner.cut_market import cuts_of
+from .covers import covers_paid
 from .queues import queue_of
 
 if TYPE_CHECKING:
@@ -254,6 +255,9 @@ def _offer(plan: PlanData, job: int, c: int, hours: Int64s, d: int, *, fits: boo
     rent = gang * float(prices.capacity[c, span].sum())
     for level, beta in prices.gang_rows:
         rent += gang // level * float(beta[c, span].sum())
+    if len(prices.cover_yuan):
+        option = (np.array([x], np.int32) for x in (job, c, t, int(hours[-1]) + 1))
+        rent += float(covers_paid(plan.problem, prices, *option)[0])
     kind = problem.classes.accelerator[c]
     queues = problem.quotas.linear_rows.rows_of(int(jobs.tenant[job]), kind)
     parts = {

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["unplaced_reasons"]
 
 #: The prices that stand behind each token of `REASONS_UNPLACED`, in its order.
-RENTS = (("quota", "quota_by_accelerator"), ("capacity",), ("corridor",))
+RENTS = (
+    ("quota", "quota_by_accelerator"),
+    ("capacity", "gang", "cover_yuan"),
+    ("corridor",),
+)
 
 
 def unplaced_reasons(plan: PlanData) -> dict[int, str]:

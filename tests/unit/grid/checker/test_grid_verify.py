@@ -314,12 +314,22 @@ PLANTED: dict[str, list[Change]] = {
         lambda plan: dataclasses.replace(plan, without_option_yuan=plan.objective_yuan),
         lambda plan: dataclasses.replace(plan, without_option_yuan=float("inf")),
     ],
+    "CoverMalformed": [
+        lambda plan: dataclasses.replace(plan, prices=covered(plan, cover_job=300)),
+    ],
     "PriceNegative": [
         lambda plan: dataclasses.replace(
             plan, prices=plan.prices.replace(quota=np.full(len(plan.prices.quota), -0.5))
         ),
     ],
 }
+
+
+def covered(plan: Plan, **changes: int) -> grid.Prices:
+    """The plan's prices with one of a lifted cover row, of the first class, hour and job."""
+    row = dict.fromkeys((f"cover_{k}" for k in ("class", "first", "last", "job")), 0)
+    row |= {"cover_size": 4, "cover_yuan": 1, **changes}
+    return plan.prices.replace(**{name: [value] for name, value in row.items()})
 
 
 #: Planted in tests/unit/grid/plan/test_grid_pieces.py, whose plan has pieces.
