@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ... import _checks
 from ...errors import InvalidProblemError
 from ..tables.column import Columns, Floats, Int32s, column
 from ..tables.frozen import sealed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["MOST_COVERS", "Dispatch", "Pieces", "Placement", "Prices"]
 
@@ -222,7 +224,7 @@ class Prices(Columns):
     storage: Floats = column("site capability", np.float64, "yuan per kWh and per kW")
     gang: Floats = column("level class hour", np.float64, "yuan per gang", default=NO_LEVELS, low=0)
     gang_size: Int32s = column("size", np.int32, "accelerators", default=NO_LEVELS, low=1)
-    cover_class: NDArray[Any] = column("cover", np.int32, "row of classes", default=NO_COVERS, low=0)
+    cover_class: NDArray[Any] = column("cover", np.int32, "class", default=NO_COVERS, low=0)
     cover_size: NDArray[Any] = column("cover", np.int32, "accelerators", default=NO_COVERS, low=1)
     cover_first: NDArray[Any] = column("cover", np.int32, "hour", default=NO_COVERS, low=0)
     cover_last: NDArray[Any] = column("cover", np.int32, "hour", default=NO_COVERS, low=0)

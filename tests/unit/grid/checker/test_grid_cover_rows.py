@@ -292,9 +292,9 @@ def test_charges_and_explanation_pay_for_rows() -> None:
     taken = mine.explain(placed).taken
     assert taken is not None
     assert taken.parts["capacity"] == 40.0
-    # The price of room keeps the others out, the first job as well, which takes as much of it.
-    others = {j for j in range(3) if j != placed}
-    assert {mine.reasons[j] for j in others} == {"CapacityFull"}
+    # Where all have room, it is the price of room that keeps them out.
+    empty = grid.evaluate(problem, grid.Placement(klass=[-1] * 3, start=[-1] * 3))
+    assert set(dataclasses.replace(empty, prices=prices).reasons.values()) == {"CapacityTaken"}
     assert cheapest(problem, prices, np.arange(3)).tolist() == [30.0, 40.0, 40.0]
 
 
