@@ -11,23 +11,25 @@ from .. import _checks
 from ..errors import InfeasibleError, InvalidProblemError
 from .checker.faults import FAULTS, TOLERANCE
 from .checker.placements import placement_faults
-from .plan.columns import Dispatch, Placement, Prices
+from .plan.columns import Dispatch, Pieces, Placement, Prices
 from .plan.pieces import check_whole_runs, listed_runs
 from .plan.plan import Plan
+from .planner.beside import problem_beside, taken_by
 from .planner.clock import Clock
 from .planner.cost import load_of, plan_cost
+from .planner.cut_search import cut_again
 from .planner.dispatch_lp import EnergyBlock
 from .planner.incumbent import offer
 from .planner.local_search import fill
 from .planner.match import check_problem
 from .planner.pinned import WithoutPinned
 from .planner.settings import SampledAscentOptions
+from .planner.standing import standing_jobs
 from .planner.state import PlannerState
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .plan.columns import Pieces
     from .tables.column import Bools, Int32s
     from .tables.problem import Problem
 
@@ -138,26 +140,64 @@ def repaired(
         the plan cheaper than leaving them out.
     threads : int, optional
     """
-    if placement.pieces is not None and keep[placement.pieces.job].any():
-        job = int(placement.pieces.job[np.argmax(keep[placement.pieces.job])])
-        message = f"keep[{job}]: found True, needed False: the job runs in pieces"
-        raise InvalidProblemError(message, "keep", job)
     market = WithoutPinned(problem)
     rows = np.arange(len(keep)) if market.rows is None else market.rows
     state = PlannerState(market.problem, 0.0, _checks.threads(threads), Clock(None, None))
     try:
-        placed, kept = market.placement(placement), keep[rows]
-        y = state.rows.start(market.prices(prices))
+        placed, kept, near = market.placement(placement), keep[rows], market.prices(prices)
+        y = state.rows.start(near)
         worth = state.problem.jobs.value_yuan / np.maximum(state.size, 1.0)
         order = np.argsort(-worth, kind="stable")
         stays = np.ascontiguousarray(order[kept[order] & (placed.klass[order] >= 0)], np.int32)
+        if state.problem.jobs.interruptible.any():
+            found = _repaired_in_pieces(state, placed, stays, prices if near is None else near)
+            return market.plan(_evaluated(state, found, near, near=True))
         offer(state, stays, (placed.klass, placed.start), None)
         fill(state, y)
         assert state.best is not None
         found = Placement(klass=state.best.klass, start=state.best.start)
-        return market.plan(_evaluated(state, found, market.prices(prices), near=True))
+        return market.plan(_evaluated(state, found, near, near=True))
     finally:
         state.rows.close()
+
+
+def _repaired_in_pieces(
+    state: PlannerState, placed: Placement, stays: Int32s, prices: Prices
+) -> Placement:
+    """Return the placement of `repaired` where jobs may run in pieces.
+
+    Parameters
+    ----------
+    state : PlannerState
+    placed : Placement
+    stays : int32 (n,)
+        The jobs that stay if they can, the most worth for their size first.
+    prices : Prices
+    """
+    problem = state.problem
+    standing = standing_jobs(problem, placed, stays.astype(np.int64))
+    klass, start = (np.where(standing, x, -1) for x in (placed.klass, placed.start))
+    pieces, cut = placed.pieces, np.zeros(len(klass), bool)
+    if pieces is not None:
+        on = standing[pieces.job]
+        cut[pieces.job[on]] = True
+        parts = (pieces.job[on], pieces.start[on], pieces.hours[on])
+        pieces = Pieces(job=parts[0], start=parts[1], hours=parts[2]) if on.any() else None
+    rest = np.flatnonzero(~cut)
+    fixed = np.where(cut, klass, -1), np.where(cut, start, -1)
+    whole = problem.replace(jobs=problem.jobs.replace(interruptible=False))
+    beside = problem_beside(whole, rest, taken_by(problem, *fixed, pieces))
+    sub = PlannerState(beside, 0.0, state.rows.threads, Clock(None, None))
+    try:
+        keep = np.flatnonzero(klass[rest] >= 0).astype(np.int32)
+        offer(sub, keep, (klass[rest], start[rest]), None)
+        fill(sub, sub.rows.start(prices))
+    finally:
+        sub.rows.close()
+    assert sub.best is not None
+    klass[rest], start[rest] = sub.best.klass, sub.best.start
+    found = Placement(klass=klass, start=start, pieces=pieces)
+    return cut_again(state, found, ~standing & problem.jobs.interruptible, prices)
 
 
 def dispatched(problem: Problem, placement: Any) -> Plan:
@@ -201,7 +241,7 @@ def _evaluated(
     supplied = block.serve(load)
     _require_mandate(problem, supplied.dispatch)
     cost = plan_cost(problem, placed.klass, placed.start, supplied.dispatch, placed.pieces)
-    if problem.jobs.interruptible.any():
+    if problem.jobs.interruptible.any() and state.priced is state.market:
         state.cut()
     start = state.rows.start(prices)
     state.look(start if prices is not None else state.sampled(start, QUICK_ASCENT))

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Cuts", "cheapest_cuts", "count_cuts", "every_cut"]
 
-#: Numbers of one kind that are held at once, of all jobs done side by side.
-MOST_HELD = 1 << 20
+#: Jobs from which on it pays to tell their lengths and windows apart: each group takes some hundred
+#: calls of numpy.
+MANY = 1 << 13
+#: Numbers of one kind that are held at once, of all jobs done side by side: they stay in the cache.
+#: Those of all hours, where paths are followed back, need not.
+MOST_HELD, MOST_TRACED = 1 << 15, 1 << 19
 
 
 class Cuts(NamedTuple):
@@ -61,82 +65,111 @@ def cheapest_cuts(cuts: Cuts, *, traced: bool = False) -> tuple[Floats, Bools]:
     """
     n, hours = cuts.hourly.shape
     yuan, busy = np.full(n, np.inf), np.zeros((n, hours) if traced else (0, 0), bool)
-    can = np.flatnonzero((cuts.need >= 1) & (cuts.need <= hours))
-    kinds = np.stack([cuts.least[can], cuts.restart[can]], axis=1)
+    open_ = np.isfinite(cuts.hourly)
+    first = open_.argmax(axis=1)
+    width = np.where(open_.any(axis=1), hours - open_[:, ::-1].argmax(axis=1) - first, 0)
+    can = np.flatnonzero((cuts.need >= 1) & (cuts.need <= width))
     if not len(can):
         return yuan, busy
-    unlike, kind = np.unique(kinds, axis=0, return_inverse=True)
-    for k in range(len(unlike)):
-        of_kind = can[kind.reshape(-1) == k]
-        # Nodes are as many as the longest of the jobs has: jobs of about one length are together.
-        octave = np.frexp(cuts.need[of_kind].astype(np.float64))[1]
-        for rows in (of_kind[octave == o] for o in np.unique(octave).tolist()):
-            most = int(cuts.need[rows].max()) + 1
-            size = max(1, MOST_HELD // (most * (hours + 1)))
-            for first in range(0, len(rows), size):
-                some = rows[first : first + size]
-                paths = _Paths(cuts.of(some), traced=traced)
-                yuan[some] = paths.yuan
-                if traced:
-                    busy[some] = paths.busy()
+    alike = [cuts.least[can], cuts.restart[can]]
+    if len(can) >= MANY:
+        # Nodes are as many as the longest of the jobs has, over the widest of the windows: jobs
+        # that are about as long, in windows about as wide, are done together.
+        need = cuts.need[can].astype(np.float64)
+        alike += [np.frexp(need)[1], _half_octave(width[can])]
+    order = np.lexsort(alike)
+    keys = np.stack(alike)[:, order]
+    edges = np.flatnonzero((keys[:, 1:] != keys[:, :-1]).any(axis=0)) + 1
+    for rows in np.split(can[order], edges):
+        most, wide = int(cuts.need[rows].max()) + 1, int(width[rows].max())
+        size = max(1, MOST_TRACED // (most * (wide + 1)) if traced else MOST_HELD // most)
+        for at in range(0, len(rows), size):
+            some = rows[at : at + size]
+            paths = _Paths(_within(cuts, some, first[some], wide), traced=traced)
+            yuan[some] = paths.yuan
+            if traced:
+                place, hour = np.nonzero(paths.busy())
+                busy[some[place], first[some[place]] + hour] = True
     return yuan, busy
+
+
+def _half_octave(count: Any) -> Any:
+    """Return a number that is the same for counts that differ by less than half."""
+    part, octave = np.frexp(count.astype(np.float64))
+    return 2 * octave + (part > 0.75)
+
+
+def _within(cuts: Cuts, rows: Any, first: Any, wide: int) -> Cuts:
+    """Return some jobs with the hours from `first` on alone, `wide` of them."""
+    hours = cuts.hourly.shape[1]
+    clock = first[:, None] + np.arange(wide + 1)
+    at, row = np.minimum(clock[:, :wide], hours - 1), rows[:, None]
+    hourly = cuts.hourly[row, at]
+    hourly[clock[:, :wide] >= hours] = np.inf
+    finish = cuts.finish[row, np.minimum(clock, hours)]
+    own = (cuts.need[rows], cuts.least[rows], cuts.restart[rows], cuts.resumed_yuan[rows])
+    return Cuts(hourly, cuts.begin[row, at], finish, *own)
 
 
 class _Paths:
     """The shortest paths of jobs whose pieces have the same least length and restart."""
 
     def __init__(self, cuts: Cuts, *, traced: bool) -> None:
-        self._cuts, (n, hours) = cuts, cuts.hourly.shape
+        n, hours = cuts.hourly.shape
         least, restart = int(cuts.least[0]), int(cuts.restart[0])
-        need, rows = cuts.need.astype(np.int64), np.arange(n)
+        self._need, rows = cuts.need.astype(np.int64), np.arange(n)
+        most = int(self._need.max())
+        self._hourly = np.ascontiguousarray(cuts.hourly.T)
+        begin, finish = np.ascontiguousarray(cuts.begin.T), cuts.finish.T
         #: Least hours of a first piece, by job, and of each further one; work done in the latter.
-        self._first = np.minimum(least, need)
+        self._first = np.minimum(least, self._need)
         self._length = min(max(least, restart + 1), hours + 1)
-        self._work = max(least, restart + 1) - restart
-        self._begun = _ending(cuts.hourly, self._first, cuts.begin)
-        resumed = np.broadcast_to(cuts.resumed_yuan[:, None], cuts.hourly.shape)
-        self._resumed = _ending(cuts.hourly, np.full(n, self._length), resumed)
-        most, shift = int(need.max()), self._work
-        running, idle = np.full((most + 1, n), np.inf), np.full((most + 1, n), np.inf)
-        #: By hour: least price so far by work done, of those that run and have done the least, and
-        #: of those that are idle, (work, job).
-        self._running, self._idle = [running], [idle]
-        ends = np.full((hours + 1, n), np.inf)
+        self._work = shift = max(least, restart + 1) - restart
+        same = int(self._first[0])
+        alike = bool((self._first == same).all())
+        self._begun = _ending(self._hourly, same if alike else self._first, begin)
+        resumed = np.broadcast_to(cuts.resumed_yuan, begin.shape)
+        again = _ending(self._hourly, self._length, resumed)
+        kept = hours + 1 if traced else 2
+        #: By hour, or by odd and even hours: least price so far by work done, of those that run and
+        #: have done the least, and of those that are idle, (hour, work, job).
+        running = np.full((kept, most + 1, n), np.inf)
+        idle = np.full((hours + 1 if traced else self._length + 1, most + 1, n), np.inf)
+        room, ends = np.empty((most + 1, n)), np.full((hours + 1, n), np.inf)
         for t in range(1, hours + 1):
-            after = np.full((most + 1, n), np.inf)
-            after[1:] = running[:-1] + cuts.hourly[:, t - 1]
-            after[self._first, rows] = np.minimum(after[self._first, rows], self._begun[:, t])
+            after, before = running[t % kept], running[(t - 1) % kept]
+            np.add(before[:-1], self._hourly[t - 1], out=after[1:])
+            begun = after[same] if alike else after[self._first, rows]
+            begun = np.minimum(begun, self._begun[t])
+            after[same if alike else (self._first, rows)] = begun
             if t >= self._length and shift <= most:
-                before = self._idle[t - self._length][: most + 1 - shift]
-                resumed_at = before + self._resumed[:, t]
-                after[shift:] = np.minimum(after[shift:], resumed_at)
-            idle = np.minimum(idle, running)
-            running = after
-            self._running.append(running if traced else running[:0])
-            self._idle.append(idle)
-            ends[t] = running[need, rows] + cuts.finish[:, t]
+                idled = idle[(t - self._length) % len(idle)][: most + 1 - shift]
+                better = np.add(idled, again[t], out=room[: most + 1 - shift])
+                np.minimum(after[shift:], better, out=after[shift:])
+            np.minimum(idle[(t - 1) % len(idle)], before, out=idle[t % len(idle)])
+            ends[t] = after[self._need, rows] + finish[t]
+        self._running, self._idle = running, idle
         self._end = ends.argmin(axis=0)
         self.yuan = ends[self._end, rows]
 
     def busy(self) -> Bools:
         """Follow each path back from its end; return the hours in which each job runs."""
-        cuts, (n, hours) = self._cuts, self._cuts.hourly.shape
+        hours, n = self._hourly.shape
         change = np.zeros((n, hours + 1), np.int64)
         active = np.flatnonzero(np.isfinite(self.yuan))
-        t, work = self._end.copy(), cuts.need.astype(np.int64)
+        t, work = self._end.copy(), self._need.copy()
         runs = np.ones(n, bool)
-        running, idle = np.array(self._running), np.array(self._idle)
+        running, idle = self._running, self._idle
         while len(active):
             on = active[runs[active]]
-            whole = (work[on] == self._first[on]) & (
-                running[t[on], work[on], on] == self._begun[on, t[on]]
-            )
+            now = running[t[on], work[on], on]
+            whole = (work[on] == self._first[on]) & (now == self._begun[t[on], on])
             done = on[whole]
             np.add.at(change, (done, t[done] - self._first[done]), 1)
             np.add.at(change, (done, t[done]), -1)
-            on = on[~whole]
-            longer = running[t[on] - 1, work[on] - 1, on] + cuts.hourly[on, t[on] - 1]
-            goes_on = running[t[on], work[on], on] == longer
+            on, now = on[~whole], now[~whole]
+            longer = running[t[on] - 1, work[on] - 1, on] + self._hourly[t[on] - 1, on]
+            goes_on = now == longer
             kept, cut = on[goes_on], on[~goes_on]
             np.add.at(change, (kept, t[kept] - 1), 1)
             np.add.at(change, (kept, t[kept]), -1)
@@ -156,23 +189,35 @@ class _Paths:
 
 
 def _ending(hourly: Floats, length: Any, begin: Floats) -> Floats:
-    """Return by hour what a stretch of `length` hours costs that ends before it, (n, n_hours + 1).
+    """Return by hour what a stretch of `length` hours costs that ends before it, (n_hours + 1, n).
 
-    `begin` is the price of its first hour beside. inf where one of its hours is closed.
+    `begin` is the price of its first hour beside, (n_hours, n). inf where one of its hours is
+    closed.
     """
-    n, hours = hourly.shape
+    hours, n = hourly.shape
+    out = np.full((hours + 1, n), np.inf)
+    if np.ndim(length) == 0 and length > hours:
+        return out
+    if np.ndim(length) == 0 and length == 1:
+        np.add(hourly, begin, out=out[1:])
+        return out
     shut = ~np.isfinite(hourly)
-    total = np.zeros((n, hours + 1))
-    np.cumsum(np.where(shut, 0.0, hourly), axis=1, out=total[:, 1:])
-    blocked = np.zeros((n, hours + 1), np.int64)
-    np.cumsum(shut, axis=1, out=blocked[:, 1:])
-    end = np.arange(hours + 1)
-    first = end[None] - np.asarray(length)[:, None]
+    total, blocked = np.zeros((hours + 1, n)), np.zeros((hours + 1, n), np.int64)
+    np.cumsum(np.where(shut, 0.0, hourly), axis=0, out=total[1:])
+    np.cumsum(shut, axis=0, out=blocked[1:])
+    if np.ndim(length) == 0:
+        ended = np.where(
+            blocked[length:] == blocked[:-length],
+            total[length:] - total[:-length] + begin[: hours + 1 - length],
+            np.inf,
+        )
+        out[length:] = ended
+        return out
+    first, row = np.arange(hours + 1)[:, None] - length, np.arange(n)
     good, first = first >= 0, np.maximum(first, 0)
-    row = np.arange(n)[:, None]
-    good &= blocked == blocked[row, first]
-    start = begin[row, np.minimum(first, hours - 1)]
-    return np.where(good, total - total[row, first] + start, np.inf)
+    good &= blocked == blocked[first, row]
+    start = begin[np.minimum(first, hours - 1), row]
+    return np.where(good, total - total[first, row] + start, np.inf)
 
 
 def count_cuts(cuts: Cuts, most: float) -> float:

@@ -14,7 +14,7 @@ from ..tables.running import Running
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..tables.column import Bools, Floats, Int64s
+    from ..tables.column import Bools, Int64s
     from ..tables.problem import Problem
 
 __all__ = ["CHANGED", "DONE", "LOST", "NEVER", "RUNNING", "SEVERAL", "WAITING", "WHOLE", "Book"]
@@ -128,13 +128,8 @@ class Book:
             columns["residency"][cut] = np.int64(1) << here
         return columns
 
-    def running(
-        self, rows: Int64s, hour: int, restart_yuan: Floats | None = None
-    ) -> Running | None:
-        """Return the table of those of `rows` that run at `hour`; ids are places in `rows`.
-
-        `restart_yuan`, by job, is what the hours of a restart cost, which are in no plan yet.
-        """
+    def running(self, rows: Int64s, hour: int) -> Running | None:
+        """Return the table of those of `rows` that run at `hour`; ids are places in `rows`."""
         at = np.flatnonzero(self.columns["state"][rows] == RUNNING)
         if not len(at):
             return None
@@ -143,9 +138,6 @@ class Book:
         least, left = self.columns["least_piece_h"][jobs], self.columns["end"][jobs] - hour
         short = hour - self.columns["started"][jobs] < least
         short |= left + self.columns["restart_h"][jobs].astype(np.int64) < least
-        move_yuan = self.columns["move_yuan"][jobs].copy()
-        if restart_yuan is not None:
-            move_yuan += restart_yuan[jobs]
         return Running(
             id=at,
             klass=self.columns["klass"][jobs],
@@ -153,7 +145,7 @@ class Book:
             movable=self.columns["movable"][jobs] & ~(self.columns["interruptible"][jobs] & short),
             checkpoint_gb=self.columns["checkpoint_gb"][jobs],
             restart_h=self.columns["restart_h"][jobs],
-            move_yuan=move_yuan,
+            move_yuan=self.columns["move_yuan"][jobs],
         )
 
     def fits(self, hour: int, end: int) -> Bools:

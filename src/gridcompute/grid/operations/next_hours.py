@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..checker.bound import cheapest
-from ..interruption import Cuts, cheapest_cuts
 from ..tables.jobs import Jobs
 from ..tables.steps import in_hours
 from ..tables.window import sites_in_window, sliced
+from .breaks import charged
 from .hour_ledger import carrying
 from .job_book import NEVER, RUNNING, WAITING
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..tables.mandate import Mandate
     from ..tables.problem import Problem
     from ..tables.quotas import Quotas
-    from .job_book import Book
     from .state import State
 
 __all__ = [
@@ -92,7 +91,6 @@ def window_of(
         numbers = np.concatenate([rows, np.full(len(expected["gang"]), -1, np.int64)])
     problem = _hours_of(world, state, t, hours, factor).replace(
         jobs=Jobs(**columns, id=numbered(numbers)),
-        running=book.running(rows, t, _restart_yuan(world, book, prices, t, hours)),
         mandate=dataclasses.replace(
             priced(world.mandate),
             share=min(1.0, world.mandate.share + margin),
@@ -100,6 +98,8 @@ def window_of(
         ),
         quotas=_quotas(world, state, rows, hours),
     )
+    if (running := book.running(rows, t)) is not None:
+        problem = problem.replace(running=charged(problem, running, prices))
     waits = np.flatnonzero((book["deadline"][rows] > t + hours) & (book["state"][rows] == WAITING))
     if prices is not None and len(waits):
         # A price of load may be below 0, and with it that of a job; a value may not.
@@ -108,39 +108,6 @@ def window_of(
         value[waits] = np.minimum(value[waits], later)
         problem = problem.replace(jobs=problem.jobs.replace(value_yuan=value))
     return Window(problem, numbers)
-
-
-def _restart_yuan(
-    world: Problem, book: Book, prices: Prices | None, t: int, hours: int
-) -> Floats | None:
-    """Return what restart hours add to the rest of each job, were it to break off; None: nothing.
-
-    By the cheapest ways to run what is left later, with and without them, at prices of load.
-    """
-    cut = book["interruptible"] & (book["state"] == RUNNING) & (book["restart_h"] > 0)
-    jobs = np.flatnonzero(cut & (book["end"] > t))
-    if prices is None or not len(jobs):
-        return None
-    klass, clock = book["klass"][jobs], np.arange(hours + 1)
-    power = prices.energy[world.classes.site[klass], :hours]
-    power = power * world.kwh_per_accelerator_h[klass, t : t + hours]
-    may = (clock[:-1] > 0) & (clock[:-1] < (book["deadline"][jobs] - t)[:, None])
-    late = book["delay_yuan_per_h"][jobs] * world.step_h
-    left, restart = book["end"][jobs].astype(np.int64) - t, book["restart_h"][jobs]
-    cuts = Cuts(
-        np.where(may, book["gang"][jobs][:, None] * power, np.inf),
-        np.zeros(power.shape),
-        late[:, None] * clock,
-        np.minimum(left, NEVER).astype(np.int32),
-        book["least_piece_h"][jobs],
-        restart,
-        book["restart_yuan"][jobs],
-    )
-    longer = np.minimum(left + restart, NEVER).astype(np.int32)
-    less, more = cheapest_cuts(cuts)[0], cheapest_cuts(cuts._replace(need=longer))[0]
-    both, out = np.isfinite(less) & np.isfinite(more), np.zeros(len(book))
-    out[jobs[both]] = np.maximum(more[both] - less[both], 0.0)
-    return out
 
 
 def run_out(world: Problem, state: State, hours: int) -> Window:

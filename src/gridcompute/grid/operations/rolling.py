@@ -15,6 +15,7 @@ from ...forecast.arrivals import yesterday
 from ..planner.match import match
 from ..tables.problem import Problem
 from ..tables.steps import day_of, steps_in
+from .breaks import alternatives
 from .committed_hour import commit, energy_yuan, move, power
 from .hindsight import Account, account, hindsight_problem, hourly_yuan
 from .hour_inputs import (
@@ -54,6 +55,9 @@ MATCH_PART = 0.8
 #: What the gap may be above that asked for in an hour that begins with the plan of the last one.
 #: A plan that is carried on has been through the whole search in the hours before.
 WARM_GAP = 1.5
+#: Part of the limits that the first plan takes where jobs run that have hours to redo if they break
+#: off: two more plans decide whether they do.
+BREAK_PART = 0.6
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -154,9 +158,10 @@ class Rolling:
     may follow. Each hour decides whether it goes on or breaks off: after its least piece, and where
     its deadline leaves room for the restart. It goes on at its site, at the price and with the
     restart of its own columns; what is left of its work is carried along. The hours of a restart
-    that an hour causes are in the plans after it; the plan that decides on it is charged what they
-    cost at the last plan's prices, a guess. Their delay is paid in the hour that breaks off. Jobs
-    that ran when the operator began go by their row of
+    that an hour causes are in the plans after it. A plan that would break jobs off is compared by
+    cost: two more plans are made, one in which these jobs go on, and one in which they wait with
+    the restart to do, and the cheaper one decides about all of them. Their delay is paid in the
+    hour that breaks off. Jobs that ran when the operator began go by their row of
     ``problem.running``.
 
     What starts in an hour is decided on what was known before it: `actual` says what the hour then
@@ -356,18 +361,28 @@ class Rolling:
         gone = book.expire(t)  # what came too late to start at all
         state = dataclasses.replace(state, book=book)
         window, prices = self._ahead(state)
-        left = None
-        if time_limit is not None:
-            left = max(0.0, MATCH_PART * time_limit - (time.perf_counter() - began))
-        plan = match(
-            window.problem,
-            gap=self.gap if prices is None else WARM_GAP * self.gap,
-            prices=prices,
-            threads=self._threads,
-            time_limit=left,
-            work_limit=work_limit,
-            progress=progress,
-        )
+        work = work_limit
+
+        def planned(problem: Problem, start: Prices | None, part: float) -> Plan:
+            """Plan within a part of what is left of the limits."""
+            nonlocal work
+            left = None
+            if time_limit is not None:
+                left = max(0.0, MATCH_PART * time_limit - (time.perf_counter() - began)) * part
+            found = match(
+                problem,
+                gap=self.gap if start is None else WARM_GAP * self.gap,
+                prices=start,
+                threads=self._threads,
+                time_limit=left,
+                work_limit=None if work is None else work * part,
+                progress=progress,
+            )
+            if work is not None:
+                work = max(0.0, work - float(found.stats["work_units"]))
+            return found
+
+        window, plan = _decided(window, prices, planned)
         moved, moving = move(window, plan, book, t, self.world)
         started = commit(window, plan, book, t)
         powered = power(plan, hour)
@@ -670,6 +685,29 @@ class Rolling:
         op._threads, op._moves_of_new = settings["threads"], settings["moves_of_new"]
         op.world, op._state, op._window, op._cached = world, state, None, {}
         return op
+
+
+def _decided(
+    window: Window, prices: Prices | None, planned: Callable[[Problem, Prices | None, float], Plan]
+) -> tuple[Window, Plan]:
+    """Return the plan of a window, with the problem it is of, and jobs that break off only if that
+    pays.
+
+    `planned` returns the plan of a problem, from prices, within a part of the limits.
+    """
+    running = window.problem.running
+    redo = running is not None and bool(
+        (window.problem.jobs.interruptible[running.id] & (running.restart_h > 0)).any()
+    )
+    plan = planned(window.problem, prices, BREAK_PART if redo else 1.0)
+    others = alternatives(window.problem, plan) if redo else None
+    if others is None:
+        return window, plan
+    waits = planned(others.waiting, plan.prices, 0.5)
+    goes_on = planned(others.going_on, plan.prices, 1.0)
+    if goes_on.objective_yuan <= waits.objective_yuan + others.beside_yuan:
+        return Window(others.going_on, window.rows), goes_on
+    return window, plan
 
 
 def _models(forecast: Any, arrivals: Any) -> tuple[Any, Any]:

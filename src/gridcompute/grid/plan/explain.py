@@ -10,7 +10,7 @@ import numpy as np
 from ..._html import paragraphs
 from ..eligibility import REASONS, filtered, hours_needed, least_free
 from ..interruption import cheapest_cuts
-from ..planner.cut_market import cuts_of
+from ..planner.cut_market import cuts_of, hourly_yuan, rent_yuan
 from .covers import covers_paid
 from .queues import queue_of
 
@@ -215,21 +215,22 @@ def _cut_offers(plan: PlanData, job: int, left: Bools, need: Int32s) -> Iterator
     klass = np.flatnonzero(left)
     if not len(klass):
         return
-    site, gang, origin = classes.site[klass], int(jobs.gang[job]), int(jobs.origin[job])
-    power = problem.kwh_per_accelerator_h[klass] * prices.energy[site]
-    hourly = gang * (prices.capacity[klass] + power)
-    for level, beta in prices.gang_rows:
-        hourly += gang // level * beta[klass]
-    rows = problem.quotas.linear_rows
-    held = rows.paid(prices.quota_rows)[jobs.tenant[job], rows.model(classes.accelerator)[klass]]
-    hourly += gang * held[:, None]
+    index = np.full(len(klass), job)
+    hourly = hourly_yuan(
+        problem,
+        index,
+        klass,
+        rent_yuan(prices, jobs.gang[index], klass),
+        prices.energy,
+        problem.quotas.linear_rows.paid(prices.quota_rows),
+    )
     cuts = cuts_of(
         problem,
-        np.full(len(klass), job),
+        index,
         klass,
         need[klass],
         hourly,
-        prices.corridor[origin, site],
+        prices.corridor[jobs.origin[job], classes.site[klass]],
         classes.capacity,
         problem.corridors.bandwidth_gb,
     )

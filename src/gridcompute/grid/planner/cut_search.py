@@ -5,8 +5,10 @@ begins: a job that runs whole is one of its own cuts. Then
 
 1. prices go on from those of whole runs with cut jobs in the bound (`CutMarket`),
 2. where all cuts of all jobs are some thousand, one integer program decides among them,
-3. else jobs are taken out one by one and cut again at the prices of the bound, and at those of
-   power beside the plan, while the exact cost falls.
+3. else, where jobs are `SMALL`, they are taken out one by one and cut again at the prices of the
+   bound, and at those of power beside the plan, while the exact cost falls,
+4. and where they are many, those that gain most by their pieces are cut, and a plan of all others
+   is made beside them.
 
 What comes back never costs more than the plan of whole runs, or than the placement given.
 """
@@ -19,11 +21,13 @@ import numpy as np
 
 from ...errors import InfeasibleError
 from ..checker.placements import PlacedJobs, placement_faults
-from ..interruption import Cuts, cheapest_cuts, count_cuts, every_cut
+from ..interruption import count_cuts, every_cut
+from ..plan.columns import Placement
 from ..plan.pieces import pieces_of, runs_of
+from .beside import replaced_beside
 from .cost import dispatch_cost, jobs_cost
 from .coupling_constraints import PriceVector
-from .cut_market import cuts_of
+from .cut_market import QUOTA_SLACK, Room, cuts_of
 from .dual_ascent import SAMPLED, DualAscent
 from .exact import SAME, reduced_costs
 from .hard_mandate import slack_kwh
@@ -31,12 +35,18 @@ from .integer_program import IntegerProgram
 from .options import Options, open_options
 from .settings import (
     CUT_ASCENT,
+    CUT_ASCENT_MANY,
     CUT_BATCH,
     CUT_CLIMB,
     CUT_CLIMB_DONE,
+    CUT_CLIMB_MANY,
     CUT_CLIMB_PART,
+    CUT_GAIN,
     CUT_PART,
     CUT_ROUNDS,
+    CUT_SAMPLES,
+    CUT_TRIES,
+    CUT_TURNS,
     MOST_RELAXED,
     MOST_SEARCHED,
     POLISHED,
@@ -46,12 +56,12 @@ from .settings import (
 from .state import Incumbent
 
 if TYPE_CHECKING:
-    from ..plan.columns import Pieces, Placement
+    from ..plan.columns import Pieces, Prices
     from ..tables.column import Bools, Floats, Int32s, Int64s
-    from .cut_market import CutMarket
+    from .cut_market import Best, CutMarket
     from .state import PlannerState
 
-__all__ = ["cut_jobs"]
+__all__ = ["cut_again", "cut_jobs"]
 
 
 class Placed(NamedTuple):
@@ -62,15 +72,8 @@ class Placed(NamedTuple):
     #: Of the interruptible jobs, their hours, (n_cut, n_hours).
     busy: Bools
     yuan: float
-
-
-class Room(NamedTuple):
-    """What placed jobs leave, and the load with theirs."""
-
-    accelerators: Int64s
-    data_gb: Floats
-    load_kwh: Floats
-    quota_h: Floats
+    #: What is left beside them.
+    room: Room
 
 
 def cut_jobs(state: PlannerState, placement: Placement | None) -> Pieces | None:
@@ -87,21 +90,61 @@ def cut_jobs(state: PlannerState, placement: Placement | None) -> Pieces | None:
     state.look(np.zeros_like(state.y))
     if not state.finished() and not search.exactly():
         state.look(search.walked())
-        state.climb(state.y, *CUT_CLIMB, CUT_CLIMB_DONE, most=CUT_CLIMB_PART)
-        search.rounds()
+        steps, lengths = CUT_CLIMB if state.small else CUT_CLIMB_MANY
+        state.climb(state.y, steps, lengths, CUT_CLIMB_DONE, most=CUT_CLIMB_PART)
+        if state.small:
+            _take_turns(state, search)
+        elif not state.finished():
+            search.by_gain()
     search.settle()
     return search.pieces
+
+
+def _take_turns(state: PlannerState, search: _CutSearch) -> None:
+    """Cut jobs one after the other, then place the others beside them, while that gains."""
+    for _ in range(CUT_TURNS):
+        search.rounds()
+        if state.finished() or not search.others():
+            break
+
+
+def cut_again(state: PlannerState, placement: Placement, among: Bools, prices: Prices) -> Placement:
+    """Return a placement in which some interruptible jobs are cut again, where that costs less.
+
+    Parameters
+    ----------
+    state : PlannerState
+        Its problem may be cut from now on.
+    placement : Placement
+    among : bool (n_jobs,)
+        The jobs that may move; all others stay.
+    prices : Prices
+        They move, one after the other, where it costs least at these prices.
+    """
+    market = state.cut()
+    search = _CutSearch(state, market, placement)
+    guide = state.rows.unpack(state.rows.start(prices))
+    least = market.least_prices(guide)
+    for k in np.flatnonzero(among[market.rows]):
+        search.retry(np.array([k]), guide, least)
+    best = search.best
+    return Placement(klass=best.klass, start=best.start, pieces=search.pieces)
 
 
 class _CutSearch:
     """The search for cuts of one problem."""
 
-    def __init__(self, state: PlannerState, market: CutMarket) -> None:
-        assert state.best is not None
+    def __init__(
+        self, state: PlannerState, market: CutMarket, placement: Placement | None = None
+    ) -> None:
         self._state, self._market, self._problem = state, market, state.problem
-        n, hours = len(market.rows), state.problem.hours
-        self._clock = np.arange(hours)
-        self.best = self._valued(state.best.klass, state.best.start, np.zeros((n, hours), bool))
+        self._clock = np.arange(state.problem.hours)
+        if placement is None:
+            assert state.best is not None
+            placement = Placement(klass=state.best.klass, start=state.best.start)
+        busy = self._marked(placement.pieces)
+        #: The best plan so far; at first one of whole runs, or of the placement given.
+        self.best = self._valued(placement.klass, placement.start, busy)
 
     @property
     def pieces(self) -> Pieces | None:
@@ -116,16 +159,25 @@ class _CutSearch:
 
     def offer(self, klass: Int32s, start: Int32s, pieces: Pieces | None) -> None:
         """Take another placement where it is one, and cheaper."""
-        problem, rows = self._problem, self._market.rows
+        problem = self._problem
         if pieces is None or not problem.jobs.interruptible[pieces.job].all():
             return  # whole runs have been looked at
         if (pieces.start + pieces.hours > problem.hours).any():
             return
         if not placement_faults(PlacedJobs(problem, klass, start, pieces)):
-            busy = np.zeros((len(problem.jobs), problem.hours), bool)
+            self._take(self._valued(klass, start, self._marked(pieces)))
+
+    def _marked(self, pieces: Pieces | None) -> Bools:
+        """Return the hours of the interruptible jobs that run in pieces."""
+        busy = np.zeros((len(self._problem.jobs), self._problem.hours), bool)
+        if pieces is not None:
             for job, first, length in zip(pieces.job, pieces.start, pieces.hours, strict=True):
                 busy[job, first : first + length] = True
-            self._take(self._valued(klass, start, busy[rows]))
+        return busy[self._market.rows]
+
+    def retry(self, some: Int64s, guide: PriceVector, least: Floats) -> None:
+        """Place some interruptible jobs again at prices, if that makes the plan cheaper."""
+        self._take(self._recut(some, guide, least))
 
     def _take(self, found: Placed | None) -> bool:
         if found is None or found.yuan >= self.best.yuan:
@@ -145,13 +197,14 @@ class _CutSearch:
         """A placement with its exact cost; jobs that are marked nowhere run whole, if placed."""
         busy = self._whole_too(klass, start, busy)
         pieces = pieces_of(self._market.rows, busy)
-        load = self._room(klass, start, pieces).load_kwh
+        room = self._room(klass, start, pieces)
+        load = room.load_kwh
         dispatch = self._state.rows.block.serve(load).dispatch
         yuan = jobs_cost(self._problem, klass, start, pieces)
         if self._problem.mandate.shortfall == "forbidden":
             over = dispatch.missing_kwh > slack_kwh(self._problem, load)
             yuan += np.inf if over.any() else 0.0
-        return Placed(klass, start, busy, yuan + dispatch_cost(self._problem, dispatch))
+        return Placed(klass, start, busy, yuan + dispatch_cost(self._problem, dispatch), room)
 
     def _room(self, klass: Int32s, start: Int32s, pieces: Pieces | None) -> Room:
         problem, jobs = self._problem, self._problem.jobs
@@ -182,7 +235,9 @@ class _CutSearch:
             return state.clock.over(done) or state.clock.spent(CUT_PART)
 
         market, until = self._market, state.clock.until(CUT_PART)
-        y = walker.walk([market], market, supply, state.y, CUT_ASCENT, stop=stop, spent=until)
+        how = CUT_ASCENT if state.small else CUT_ASCENT_MANY
+        markets = market.samples(state.in_order, state.size, how.sample, CUT_SAMPLES)
+        y = walker.walk(markets, market, supply, state.y, how, stop=stop, spent=until)
         state.passes += walker.passes
         return y
 
@@ -295,6 +350,57 @@ class _CutSearch:
         except InfeasibleError:  # by less than the solver's tolerance
             return
 
+    # -- Jobs that run whole ----------------------------------------------------------------------
+
+    def others(self) -> bool:
+        """Place the jobs again that are in one piece, or out, beside the pieces; does that gain?"""
+        state, best = self._state, self.best
+        state.clock.stage("others", 0.97)
+        self.settle()
+        klass, start = replaced_beside(state, best.klass, best.start, self.pieces)
+        busy = best.busy.copy()
+        rows = self._market.rows
+        moved = (klass[rows] != best.klass[rows]) | (start[rows] != best.start[rows])
+        busy[moved] = False  # whole, or out
+        try:
+            return self._take(self._valued(klass, start, busy))
+        except InfeasibleError:  # by less than the solver's tolerance
+            return False
+
+    # -- Many jobs ---------------------------------------------------------------------------------
+
+    def by_gain(self) -> None:
+        """Cut the jobs that gain most at the prices, and place all others anew beside them.
+
+        In the relaxation a job that costs clearly less in pieces than whole runs in these pieces.
+        All others run whole, and even out what is too much or too little in an hour.
+        """
+        state, market, problem = self._state, self._market, self._problem
+        state.clock.stage("pieces", 0.7)
+        guide, rows = state.rows.unpack(state.y), market.rows
+        least = market.least_prices(guide)
+        found, n = market.best(guide, least=least), len(problem.jobs)
+        klass, start = (np.full(n, -1, np.int32) for _ in range(2))
+        state.rows.price(state.market, state.y, klass, start)
+        whole = self._whole_too(klass, start, np.zeros_like(self.best.busy))
+        gain = self._paid(guide, klass, whole) - found.yuan
+        gains = (found.yuan < problem.jobs.value_yuan[rows]) & (
+            gain > CUT_GAIN * np.abs(found.yuan)
+        )
+        some = np.flatnonzero(gains)
+        some = some[np.argsort(-gain[some], kind="stable")]
+        klass[:], start[:], busy = -1, -1, np.zeros_like(self.best.busy)
+        room = self._room(klass, start, None)
+        self._place(some, (klass, start, busy), room, guide, least)
+        in_pieces = (np.diff(busy.astype(np.int8), axis=1, prepend=0) == 1).sum(axis=1) > 1
+        klass[rows[~in_pieces]], start[rows[~in_pieces]], busy[~in_pieces] = -1, -1, False
+        klass, start = replaced_beside(state, klass, start, pieces_of(rows, busy), afresh=True)
+        try:
+            self._take(self._valued(klass, start, busy))
+        except InfeasibleError:  # by less than the solver's tolerance
+            return
+        self.settle()
+
     # -- One job after the other -------------------------------------------------------------------
 
     def rounds(self) -> None:
@@ -315,8 +421,7 @@ class _CutSearch:
         y = rows.unpack(self._state.y)
         if rent:
             return y
-        room = self._room(self.best.klass, self.best.start, self.pieces)
-        power = rows.block.serve(room.load_kwh).energy_yuan_per_kwh
+        power = rows.block.serve(self.best.room.load_kwh).energy_yuan_per_kwh
         none = (np.zeros_like(part) for part in (y.capacity, y.corridor, y.quota))
         capacity, corridor, quota = none
         return PriceVector(capacity, np.ascontiguousarray(power), corridor, quota)
@@ -325,31 +430,33 @@ class _CutSearch:
         """Try all jobs that would be elsewhere at the guide's prices; was any plan cheaper?"""
         state, market, guide = self._state, self._market, self._guide(rent=rent)
         value = self._problem.jobs.value_yuan[market.rows]
-        regret = self._paid(guide) - np.minimum(market.best(guide).yuan, value)
+        least = market.least_prices(guide)
+        paid = self._paid(guide, self.best.klass, self.best.busy)
+        regret = paid - np.minimum(market.best(guide, least=least).yuan, value)
         order = np.argsort(-regret, kind="stable")
         order = order[regret[order] > 1e-7 * max(abs(self.best.yuan), 1e-9)]
         before = self.best.yuan
         for first in range(0, len(order), CUT_BATCH):
             if state.clock.over(first / len(order)):
                 break
-            self._try(order[first : first + CUT_BATCH], guide)
+            self._try(order[first : first + CUT_BATCH], guide, least)
         return self.best.yuan < before
 
-    def _try(self, some: Int64s, guide: PriceVector) -> None:
+    def _try(self, some: Int64s, guide: PriceVector, least: Floats) -> None:
         """Cut some jobs again, all together; where that is dearer, each half by itself."""
-        found = self._recut(some, guide)
+        found = self._recut(some, guide, least)
         if self._take(found) or found is None or len(some) == 1:
             return
         half = len(some) // 2
-        self._try(some[:half], guide)
-        self._try(some[half:], guide)
+        self._try(some[:half], guide, least)
+        self._try(some[half:], guide, least)
 
-    def _paid(self, guide: PriceVector) -> Floats:
+    def _paid(self, guide: PriceVector, klass: Int32s, busy: Bools) -> Floats:
         """What each interruptible job pays at the guide's prices where it is."""
-        best, market = self.best, self._market
-        klass, paid = best.klass[market.rows], self._problem.jobs.value_yuan[market.rows].copy()
+        market = self._market
+        klass, paid = klass[market.rows], self._problem.jobs.value_yuan[market.rows].copy()
         at = np.flatnonzero(klass >= 0)
-        cuts, busy = market.cuts(guide, at, klass[at]), best.busy[at]
+        cuts, busy = market.cuts(guide, at, klass[at]), busy[at]
         first, last = busy.argmax(axis=1), len(self._clock) - busy[:, ::-1].argmax(axis=1)
         row = np.arange(len(at))
         paid[at] = np.where(busy, cuts.hourly, 0.0).sum(axis=1)
@@ -358,49 +465,94 @@ class _CutSearch:
         paid[at] += (count - 1) * cuts.resumed_yuan
         return np.asarray(paid)
 
-    def _recut(self, some: Int64s, guide: PriceVector) -> Placed | None:
+    def _recut(self, some: Int64s, guide: PriceVector, least: Floats) -> Placed | None:
         """The best plan with some interruptible jobs placed again; None if none of them moves."""
-        problem, market, best = self._problem, self._market, self.best
-        jobs, rows = problem.jobs, market.rows[some]
+        market, best = self._market, self.best
+        rows = market.rows[some]
         klass, start, busy = best.klass.copy(), best.start.copy(), best.busy.copy()
         klass[rows], start[rows], busy[some] = -1, -1, False
-        room = self._room(klass, start, pieces_of(market.rows, busy))
-        quotas, kinds = problem.quotas.linear_rows, problem.classes.accelerator
-        for k, job in zip(some.tolist(), rows.tolist(), strict=True):
-            left = quotas.least(room.quota_h)[jobs.tenant[job], quotas.model(kinds)]
-            classes = np.flatnonzero(market.eligible[k])
-            need = market.need[k, classes]
-            fits = jobs.gang[job] * need <= left[classes] * (1 + 1e-12)
-            classes, need = classes[fits], need[fits]
-            if not len(classes):
-                continue
-            self._state.rows.work.placed(len(classes))
-            cuts = self._cuts_in(guide, k, classes, room)
-            yuan, _ = cheapest_cuts(cuts)
-            c = int(np.argmin(yuan))
-            if yuan[c] >= jobs.value_yuan[job]:
-                continue
-            marks = cheapest_cuts(cuts.of([c]), traced=True)[1][0]
-            taken = int(jobs.gang[job]) * int(marks.sum())
-            at = int(classes[c])
-            if taken > left[at] * (1 + 1e-12):
-                continue
-            klass[job], start[job], busy[k] = at, int(marks.argmax()), marks
-            site = int(problem.classes.site[at])
-            room.accelerators[at, marks] -= jobs.gang[job]
-            kwh = jobs.gang[job] * problem.kwh_per_accelerator_h[at]
-            room.load_kwh[site, marks] += kwh[marks]
-            room.data_gb[jobs.origin[job], site, start[job]] -= jobs.data_gb[job]
-            used = quotas.used(jobs.tenant[[job]], kinds[[at]], np.array([taken]))
-            room.quota_h[:] -= used
-        if np.array_equal(klass, best.klass) and np.array_equal(busy, best.busy):
+        self._place(some, (klass, start, busy), self._room_without(some), guide, least)
+        same = np.array_equal(klass[rows], best.klass[rows])
+        if same and np.array_equal(busy[some], best.busy[some]):
             return None
         try:
             return self._valued(klass, start, busy)
         except InfeasibleError:
             return None
 
-    def _cuts_in(self, guide: PriceVector, k: int, classes: Int64s, room: Room) -> Cuts:
-        """The cuts of one job at some classes, in what room there is."""
-        at = np.full(len(classes), k)
-        return self._market.cuts(guide, at, classes, room.accelerators, room.data_gb)
+    def _place(
+        self,
+        some: Int64s,
+        placed: tuple[Int32s, Int32s, Bools],
+        room: Room,
+        guide: PriceVector,
+        least: Floats,
+    ) -> None:
+        """Place jobs that are nowhere at prices, those first in `some` before the others.
+
+        `placed` and `room` are changed.
+        """
+        for _ in range(CUT_TRIES):
+            if not len(some):
+                break
+            found = self._market.best(guide, some, room, least)
+            some = self._put(some, found, placed, room)
+
+    def _room_without(self, some: Int64s) -> Room:
+        """Return what the best plan would leave without some of the interruptible jobs."""
+        problem, best, room = self._problem, self.best, self.best.room
+        jobs, hours = problem.jobs, problem.hours
+        some = some[best.klass[self._market.rows[some]] >= 0]
+        job = self._market.rows[some]
+        klass, start, busy = best.klass[job], best.start[job], best.busy[some]
+        site, shape = problem.classes.site, problem.classes.capacity.shape
+        row, hour = np.nonzero(busy)
+        gang = jobs.gang[job].astype(np.int64)
+        use = np.bincount(klass[row] * hours + hour, gang[row], shape[0] * hours).reshape(shape)
+        load, data = room.load_kwh.copy(), room.data_gb.copy()
+        np.subtract.at(load, site, use * problem.kwh_per_accelerator_h)
+        np.add.at(data, (jobs.origin[job], site[klass], start), jobs.data_gb[job])
+        kinds, taken = problem.classes.accelerator[klass], gang * busy.sum(axis=1)
+        used = problem.quotas.linear_rows.used(jobs.tenant[job], kinds, taken)
+        return Room(room.accelerators + use.astype(np.int64), data, load, room.quota_h + used)
+
+    def _put(
+        self,
+        todo: Int64s,
+        found: Best,
+        placed: tuple[Int32s, Int32s, Bools],
+        room: Room,
+    ) -> Int64s:
+        """Place jobs where they would be, in their order; return those that others leave no room.
+
+        `placed` and `room` are changed.
+        """
+        problem, rows = self._problem, self._market.rows
+        jobs, classes, quotas = problem.jobs, problem.classes, problem.quotas.linear_rows
+        klass, start, busy = placed
+        limited, again = bool(quotas.limited.any()), []
+        pays = found.yuan < jobs.value_yuan[rows[todo]]
+        for i in np.flatnonzero(pays).tolist():
+            k, c, hours = int(todo[i]), int(found.klass[i]), np.flatnonzero(found.busy[i])
+            job, site, first = int(rows[k]), int(classes.site[c]), int(hours[0])
+            gang, origin = int(jobs.gang[job]), int(jobs.origin[job])
+            free, data = room.accelerators[c], float(jobs.data_gb[job])
+            fits = free[hours].min() >= gang
+            fits = fits and (site == origin or data <= room.data_gb[origin, site, first])
+            taken = gang * len(hours)
+            if fits and limited:
+                queues = quotas.rows_of(int(jobs.tenant[job]), classes.accelerator[c])
+                left = room.quota_h[queues] * (1 + QUOTA_SLACK)
+                fits = bool((taken <= left).all())
+                if not fits and taken > gang * self._market.need[k, c]:
+                    continue  # its restarts are too long for the quota
+                room.quota_h[queues] -= taken * fits
+            if not fits:
+                again.append(k)
+                continue
+            free[hours] -= gang
+            room.load_kwh[site, hours] += gang * problem.kwh_per_accelerator_h[c, hours]
+            room.data_gb[origin, site, first] -= data
+            klass[job], start[job], busy[k] = c, first, found.busy[i]
+        self._state.rows.work.placed(int(pays.sum()))
+        return np.array(again, np.int64)

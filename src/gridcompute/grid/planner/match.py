@@ -22,10 +22,12 @@ from ..plan.plan import Plan
 from .clock import Clock
 from .cost import load_of, plan_cost
 from .cut_search import cut_jobs
+from .diving import dive
 from .exact import is_small, search_cheapest, solve_exactly
 from .hard_mandate import keep_mandate, without_dust
 from .improvement import improve, improve_by_levels
 from .incumbent import initial_plans, insert_until_stable
+from .local_search import fill
 from .mandate_repair import repair_mandate
 from .pinned import WithoutPinned
 from .ruin_and_recreate import ruin_and_recreate
@@ -43,6 +45,7 @@ from .settings import (
     DIVE_QUICK,
     DIVE_SMALL,
     LEAST_UNITS,
+    MOSTLY_CUT,
     PRICES_PART,
     PRICES_PART_HASTY,
     PRICES_PART_SMALL,
@@ -204,7 +207,11 @@ def _least_missing(problem: Problem) -> Plan:
 
 def _run_cut(state: PlannerState, prices: Prices | None, clock: Clock) -> Plan:
     """All stages where jobs are interruptible: whole runs by the clock of `state`, then cuts."""
-    _seek(state, prices)
+    size, cut = state.size, state.problem.jobs.interruptible
+    if not state.small and size[cut].sum() > MOSTLY_CUT * size.sum():
+        _seek_roughly(state, prices)
+    else:
+        _seek(state, prices)
     keep_mandate(state, _least_missing)
     if state.clock is not clock:
         clock.steps = state.clock.steps
@@ -230,6 +237,27 @@ def _seek(state: PlannerState, prices: Prices | None) -> None:
     insert_until_stable(state)
     if not state.clock.status:
         repair_mandate(state)
+
+
+def _seek_roughly(state: PlannerState, prices: Prices | None) -> None:
+    """Find prices and a plan to begin with where most of the work is of jobs to be cut."""
+    y = state.rows.start(prices)
+    placement = None if prices is None else prices.placement
+    initial_plans(state, y, placement)
+    state.clock.divide()
+    if not state.clock.over(0.0):
+        if prices is None:
+            y = _first_prices(state, y)
+        state.look(y)
+        if placement is None:
+            before = state.best
+            dive(state, DIVE_HASTY, 0.3)
+            fill(state)
+            assert before is not None
+            if state.best is None or before.cost < state.best.cost:
+                state.best = before
+    if not len(state.y):
+        state.look(y)
 
 
 def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm: bool) -> None:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from ..tables.column import Floats
     from ..tables.problem import Problem
 
-__all__ = ["gangs_each", "market_of"]
+__all__ = ["gangs_each", "market_of", "supply_kwh"]
 
 
-def _supply_kwh(problem: Problem) -> Floats:
+def supply_kwh(problem: Problem) -> Floats:
     """Most that reaches the load without the battery, by site and hour, (n_sites, n_hours)."""
     energy = problem.energy
     direct = energy.direct_kwh.sum(axis=0)
@@ -35,7 +35,7 @@ def market_of(problem: Problem) -> _core.LagrangianOracle:
     """The native side of a problem's jobs and classes."""
     classes, corridors, quotas = problem.classes, problem.corridors, problem.quotas.linear_rows
     most = problem.most_load_kwh - problem.energy.base_load_kwh
-    power = np.maximum(_supply_kwh(problem) - problem.energy.base_load_kwh, 0.0)
+    power = np.maximum(supply_kwh(problem) - problem.energy.base_load_kwh, 0.0)
     priced = quotas.paid((quotas.limited | (quotas.floor > 0)).astype(np.float64))
     world = {
         "n_sites": len(problem.sites),

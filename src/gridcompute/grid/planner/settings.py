@@ -12,6 +12,8 @@ from typing import NamedTuple
 __all__ = [
     "AMPLE_S_PER_HOUR",
     "AMPLE_S_PER_JOB",
+    "ASCENT_BESIDE",
+    "BESIDE_ROUNDS",
     "BOUND_LENGTHS",
     "BOUND_LENGTHS_AGAIN",
     "BOUND_STEPS",
@@ -24,14 +26,21 @@ __all__ = [
     "CHEAPEST",
     "CORRECTED_AT",
     "CUT_ASCENT",
+    "CUT_ASCENT_MANY",
     "CUT_BATCH",
     "CUT_CLIMB",
     "CUT_CLIMB_DONE",
+    "CUT_CLIMB_MANY",
     "CUT_CLIMB_PART",
+    "CUT_GAIN",
     "CUT_PART",
     "CUT_ROUNDS",
+    "CUT_SAMPLES",
+    "CUT_TRIES",
+    "CUT_TURNS",
     "DIVE",
     "DIVE_AGAIN",
+    "DIVE_BESIDE",
     "DIVE_FEW",
     "DIVE_HASTY",
     "DIVE_QUICK",
@@ -52,6 +61,7 @@ __all__ = [
     "LEAST_UNITS",
     "LEVELS",
     "MANY_OPTIONS",
+    "MOSTLY_CUT",
     "MOST_CHEAPEST",
     "MOST_GAP",
     "MOST_RELAXED",
@@ -382,6 +392,13 @@ class StepWeights(NamedTuple):
     option: float = 1.0
     exchange: float = 10.0
     chain: float = 150.0
+    #: An interruptible job at a class: its least price looked up, and each of the table of these;
+    #: its cheapest cut, each hour of the problem, and each hour and hour of work of it.
+    pair: float = 20.0
+    least: float = 4.0
+    cut: float = 100.0
+    cut_hour: float = 12.0
+    cut_node: float = 3.0
     #: A linear program solved: each row and column.
     solve: float = 40.0
     #: A step of the simplex method, and each row and column besides.
@@ -410,7 +427,26 @@ PRICE_MEMORY = 0.9
 #: These, and the parts below, were not measured for flatness.
 CUT_ASCENT = SampledAscentOptions(400, (1.0, 0.005), energy_every=2)
 CUT_CLIMB = (60, (0.005, 0.0005))
+#: The same where jobs are not `SMALL`: samples of all jobs take turns.
+CUT_ASCENT_MANY = SampledAscentOptions(
+    120, (0.3, 0.003), sample=1_000, energy_every=3, memory=(0.9, 0.99), own_part=0.02
+)
+CUT_SAMPLES = 8
+CUT_CLIMB_MANY = (8, (0.003, 0.0005))
+#: Part of the work from which on, where jobs are not `SMALL`, plans begin with whole runs found in
+#: haste.
+MOSTLY_CUT = 0.3
 CUT_ROUNDS, CUT_BATCH = 12, 16
+#: How often rounds of cuts and of the other jobs beside them take turns, and exchanges in the
+#: latter.
+CUT_TURNS, BESIDE_ROUNDS = 3, 2
+#: What a job must gain by its pieces, as a part of its price, to run in them where jobs are many.
+CUT_GAIN = 0.01
+#: Prices and a dive of the jobs that run whole beside these.
+ASCENT_BESIDE = SampledAscentOptions(400, (1.0, 0.005))
+DIVE_BESIDE = DIVE._replace(energy_every=2)
+#: How often jobs that find no room are told of the room that is left.
+CUT_TRIES = 12
 #: Part of a time limit in which prices with cuts are sought, and within which the climb after that
 #: walk ends; and how far a solve is said to be when that climb is over.
 CUT_PART, CUT_CLIMB_PART, CUT_CLIMB_DONE = 0.75, 0.7, 0.6

@@ -91,7 +91,7 @@ class PlannerState:
 
     def cut(self) -> CutMarket:
         """Let interruptible jobs run in pieces from now on: what was proved before is forgotten."""
-        market = self.priced = CutMarket(self.problem, self.market)
+        market = self.priced = CutMarket(self.problem, self.market, self.rows.work)
         self.reach = self.reach.copy()
         self.reach[market.rows] = market.has_option
         self.bound, self.searched = -np.inf, -np.inf

@@ -17,6 +17,7 @@ from .settings import STEPS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..interruption import Cuts
     from ..tables.column import Floats, Int32s
     from ..tables.problem import Problem
     from .dispatch_lp import EnergyBlock
@@ -101,6 +102,21 @@ class Work:
         tables = min(market.n_active, market.shapes)
         self._steps += market.n_active * self._lanes + tables * self._table
 
+    def tabled(self, prices: int) -> None:
+        """Count a table of the least prices of windows."""
+        self._steps += prices * STEPS.least
+
+    def bounded(self, pairs: int) -> None:
+        """Count jobs at classes of which the least price is looked up."""
+        self._steps += pairs * STEPS.pair
+
+    def cut(self, cuts: Cuts) -> None:
+        """Count jobs at a class each whose cheapest cut is looked for."""
+        hours = np.isfinite(cuts.hourly).sum(axis=1)
+        nodes = hours * (cuts.need + 1.0)
+        each = cuts.hourly.shape[1] * STEPS.cut_hour
+        self._steps += float(len(hours) * (STEPS.cut + each) + STEPS.cut_node * nodes.sum())
+
     def climbed(self, rows: int) -> None:
         """Count a step of the ascent."""
         self._steps += rows * STEPS.row
@@ -113,6 +129,10 @@ class Work:
         """Count jobs for which exchanges are tried, or with which chains are started."""
         each = self._options * STEPS.exchange + chains * self._jobs * STEPS.chain
         self._steps += count * each
+
+    def took(self, steps: float) -> None:
+        """Count what another problem took that was solved for this one."""
+        self._steps += steps
 
     def programmed(self, iterations: int, size: int, asked: int = 0) -> None:
         """Count `iterations` of HiGHS on a program of `size` rows and columns.

@@ -139,3 +139,36 @@ def test_a_job_that_arrives_may_be_interrupted_too() -> None:
     for _ in range(HOURS - 1):
         op.step()
     assert op.history["energy"].sum() == pytest.approx(2 * 3)
+
+
+@pytest.mark.parametrize(("restart_h", "breaks"), [(1, 1), (3, 0)])
+def test_a_pause_is_worth_what_it_saves_less_the_hours_to_redo(restart_h: int, breaks: int) -> None:
+    """If this fails, an operator breaks off, or goes on, where the other costs less.
+
+    Going on through hours 2 and 3 costs 2 * 12 yuan, 2 * 6 more than hours 5 and 6. A restart of an
+    hour takes 6 yuan of power, one of three hours 2 * (3 + 20 + 20).
+    """
+    tariff = np.array([[1.0, 1.0, 6.0, 6.0, 9.0, 3.0, 3.0, 3.0, 20.0, 20.0]])
+    problem = world(restart_h=restart_h)
+    problem = problem.replace(energy=problem.energy.replace(tariff_yuan_per_kwh=tariff))
+    op, load = run(problem)
+    assert op.history["moved"].sum() == breaks, load
+    assert op.cost_yuan == pytest.approx(22.0 if breaks else 28.0), load
+
+
+def test_regret_of_jobs_in_pieces_adds_up() -> None:
+    """If this fails, the hours are run again with other pieces, or work that was done is lost."""
+    op = grid.Rolling(world(restart_h=1, restart_yuan=1.0), horizon_h=6, gap=0.0)
+    for t in range(HOURS):
+        new = {"gang": [2], "work_h": [2.0], "origin": [0], "release": [t], "deadline": [HOURS]}
+        given = {**new, "value_yuan": [300.0], "interruptible": [True]} if t == 1 else None
+        op.step(new_jobs=given)
+    assert op.history["moved"].sum() >= 1
+    again = op._again()
+    assert again.history["load_kwh"].tolist() == op.history["load_kwh"].tolist()
+    assert again.cost_yuan == pytest.approx(op.cost_yuan)
+    seen, parts = op.hindsight(), op.regret
+    assert sum(parts.values()) == pytest.approx(op.cost_yuan - seen.bound_yuan, abs=1e-6), parts
+    assert parts["forecast"] == pytest.approx(0.0, abs=1e-9), parts
+    assert parts["solver"] >= -1e-9, parts
+    assert op.regret_by_hour(seen).shape == (HOURS,)

@@ -269,12 +269,32 @@ def test_a_stored_plan_has_its_pieces(tmp_path: Path) -> None:
     assert [f.token for f in grid.verify_plan(folder).faults] == ["FileMissing"]
 
 
-def test_a_kept_job_in_pieces_is_refused() -> None:
-    """If this fails, a what-if moves a job that was to stay."""
+def test_a_kept_job_stays_in_its_pieces() -> None:
+    """If this fails, a what-if moves a job that was to stay, or joins its pieces."""
     plan = grid.evaluate(problem(), runs([(0, 0, 2, 1), (0, 0, 4, 3)]))
-    with pytest.raises(InvalidProblemError, match=r"keep\[0\]: found True.*pieces"):
-        grid.whatif(plan, keep=True)
+    for keep in (True, np.array([True, False])):
+        after = grid.whatif(plan, keep=keep, share=0.5).after
+        assert after.verify().valid, after.verify()
+        assert after.busy(0).tolist() == plan.busy(0).tolist()
+        assert after.assignment[1] >= 0, "a job that was out stays out, though it costs nothing"
     assert grid.whatif(plan, keep=np.array([False, True])).after.verify().valid
+
+
+@pytest.mark.parametrize("change", ["capacity", "rules"])
+def test_a_kept_job_moves_where_its_pieces_cannot_stay(change: str) -> None:
+    """If this fails, a job is kept in an hour that is closed, or in pieces that are too short."""
+    plan = grid.evaluate(problem(), runs([(0, 0, 2, 1), (0, 0, 4, 3), (1, 1, 0, 2)]))
+    whole = plan.problem
+    capacity = whole.classes.capacity.copy()
+    capacity[0, 5] = 0
+    changes: dict[str, Any] = {"classes": whole.classes.replace(capacity=capacity)}
+    if change == "rules":
+        changes = {"jobs": whole.jobs.replace(least_piece_h=2)}
+    after = grid.whatif(plan, keep=True, **changes).after
+    assert after.verify().valid, after.verify()
+    assert after.busy(0).tolist() != plan.busy(0).tolist()
+    assert after.assignment[0] >= 0
+    assert (after.assignment[1], after.start[1]) == (1, 0), "a job moved that could stay"
 
 
 def test_a_job_that_runs_goes_by_its_row_of_running() -> None:
