@@ -1,16 +1,15 @@
 """How flat each tuned number is: the work at half and at double its default, over that at it.
 
-    python benches/tuning_flatness.py transport | whole_jobs | assignment [--only NAME] [--json OUT]
+    python benches/tuning_flatness.py transport | pairs | ... [--only NAME] [--json OUT] [--write]
 
 Work is what the solver counts (`stats["work_units"]`), one thread: the same on every machine,
 however busy. The ratio is a geometric mean over the solver's instances, all small; instances on
-which it is 1.25 or more, or 0.8 or less, are named, the farthest from 1 first; "same" is not one
-unit of difference on any. Objectives are compared. For whole jobs, where no optimum is proved, the
-ratio is that of the gaps reached in a fixed number of steps, summed over the instances. What is
-printed stands as `measured` in the tables of tuned numbers.
-
-What no count shows, here shows nothing: prefetches, chunks, when a thread is woken, what a time
-limit has in reserve, and the methods that serve `linear_sum_assignment` alone.
+which it is 1.25 or more, or 0.8 or less, are named, the farthest from 1 first. Where work is the
+same to the unit on all of them, the ratio is that of processor times, the least of several runs
+that alternate with runs at the default. Objectives are compared. Where no optimum is proved, the
+ratio is that of what was reached: gaps of whole jobs in a fixed number of steps and of gangs, each
+with 5e-4 added, costs of plans, devices that a packer left idle. `--write` puts what was found into
+the table's file as `measured`, in place of texts that say that nothing was.
 """
 
 from __future__ import annotations
@@ -18,7 +17,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,10 @@ import transport_instances as jobs  # noqa: E402
 Run = Callable[[], tuple[float, Any]]
 
 Found = dict[str, tuple[float, Any]]  # of each instance
+UNKNOWN = re.compile("not (on record|measured)")  # texts that `--write` replaces
 NAMED = 1.25  # instances that differ by more are named
+LEAST_REACHED = 5e-4  # added to gaps, so that those near 0 count for little
+LEAST = 0.004  # seconds: shorter runs are repeated to be timed
 
 
 def room_for(r: np.random.Generator, n: int, s: int, spare: float = 1.05) -> Any:
@@ -45,7 +49,7 @@ def room_for(r: np.random.Generator, n: int, s: int, spare: float = 1.05) -> Any
 
 
 def transport_instances() -> dict[str, Run]:
-    """Each way through the solver, small: 100 to 2,000 jobs, in memory and as large ones are."""
+    """Each way through the solver, small: most of 100 to 3,000 jobs, in memory and as if large."""
     out: dict[str, Run] = {}
 
     def add(name: str, cost: Any, room: Any, **options: Any) -> None:
@@ -55,6 +59,8 @@ def transport_instances() -> dict[str, Run]:
 
         out[name] = run
 
+    add("structured 24,000 x 40", *jobs.structured(24_000, 40, 1))
+    add("uniform 6,000 x 320", *jobs.uniform(6_000, 320, 1), method="exact")
     for kind in ("structured", "uniform", "ties", "skewed", "sparse"):
         cost, room = jobs.FAMILIES[kind](1500, 24, 1)
         add(f"{kind} in memory", cost, room)
@@ -77,6 +83,12 @@ def transport_instances() -> dict[str, Run]:
     digits = r.random((600, 20)) * 10.0 ** r.integers(0, 12, (600, 1))
     add("many digits", digits, room_for(r, 600, 20))
     add("few a class", r.integers(0, 100_000, (600, 512), dtype=np.int32), np.full(512, 2))
+    add(
+        "3 a class",
+        r.integers(0, 100_000, (1700, 560), dtype=np.int32),
+        np.full(560, 4),
+        method="exact",
+    )
     a, b = r.random((1200, 2)), r.random((40, 2))
     points = 1e6 * np.hypot(a[:, :1] - b[:, 0], a[:, 1:] - b[:, 1])
     add("points", points, np.full(40, 31), method="exact")
@@ -89,6 +101,10 @@ def transport_instances() -> dict[str, Run]:
     add("terms", gc.Terms(parts), room, method="exact")
     cost = (jobs.structured(1200, 16, 1)[0] // 3000).astype(np.int32)
     add("coarse", cost, room_for(r, 1200, 16), method="exact")
+    demand = r.integers(1, 9, 600)
+    few = r.integers(10, 100, (600, 16)) * demand[:, None]
+    room = room_for(r, int(demand.sum()), 16)
+    add("gap of jobs with demand", few, room, demand=demand, gap=0.01)
     add("no plan", np.where(r.random((800, 8)) < 0.5, np.inf, 1.0), [150, 0, 150, 0, 0, 0, 0, 0])
     return out
 
@@ -96,8 +112,9 @@ def transport_instances() -> dict[str, Run]:
 def whole_job_instances() -> dict[str, Run]:
     """Jobs of demand 1 to 8 and 1 to 100, with little or no spare capacity; each gives its gap."""
     out: dict[str, Run] = {}
-    sizes = [(n, s, top) for n, s in ((20, 4), (40, 5), (80, 8)) for top in (8, 100)]
-    for seed, (n, s, top, spare) in enumerate((*z, w) for z in sizes for w in (1.0, 1.05)):
+    sizes = [(n, s, top) for n, s in ((20, 4), (40, 5), (80, 8), (400, 12)) for top in (8, 100)]
+    cases = [(*z, w, k) for k in range(3) for z in sizes for w in (1.01, 1.05)]
+    for seed, (n, s, top, spare, again) in enumerate([*cases, (2000, 70, 8, 1.01, 0)]):
         r = np.random.default_rng(seed)
         demand = r.integers(1, top + 1, n)
         cost = r.integers(10, 100, (n, s)) * (1 if seed % 2 else demand[:, None])
@@ -107,7 +124,7 @@ def whole_job_instances() -> dict[str, Run]:
             m = gc.transport(cost, room, demand=demand, threads=1)
             return (m.gap if math.isfinite(m.gap) else 1.0), None
 
-        out[f"{n} x {s}, 1..{top}, {spare}"] = run
+        out[f"{n} x {s}, 1..{top}, {spare}, {again}"] = run
     return out
 
 
@@ -162,11 +179,205 @@ def sparse(n: int, degree: int, largest: int) -> Any:
     return coo_array((values, (rows[first], cols[first])), shape=(n, n)).tocsr()
 
 
-INSTANCES = {
-    "transport": transport_instances,
-    "whole_jobs": whole_job_instances,
-    "assignment": assignment_instances,
+def pair_instances() -> dict[str, Run]:
+    """Pairs without duals, which count no work: small, in place, in batches, and as others are."""
+    from bench_assignment import FAMILIES
+
+    from assignment_instances import CLASSES
+
+    out: dict[str, Run] = {}
+
+    def add(name: str, cost: Any) -> None:
+        def run() -> tuple[float, Any]:
+            rows, cols = gc.linear_sum_assignment(cost)
+            return 1.0, float(cost[rows, cols].sum())
+
+        out[name] = run
+
+    r = np.random.default_rng(1)
+    for n in (4, 16, 60, 250):
+        add(f"integers {n}", CLASSES["uniform"](n, 1))
+        add(f"reals {n}", r.random((n, n)))
+    for name in CLASSES:
+        add(f"{name} 200", CLASSES[name](200, 1))
+    for name in FAMILIES:
+        add(f"{name} 250", np.asarray(FAMILIES[name](250, 1)))
+    for n in (500, 800):
+        add(f"reals {n}", r.random((n, n)))
+        add(f"products {n}", np.outer(r.random(n), r.random(n)))
+        add(f"small reals {n}", r.integers(0, 40, (n, n)) / 4)
+    add("wide 30 x 500", r.random((30, 500)))
+    add("tall 500 x 30", r.integers(0, 1000, (500, 30)))
+    big = r.integers(0, 1000, (300, 300)).astype(float)
+    add("forbidden by 1e9", np.where(r.random(big.shape) < 0.03, big, 1e9))
+    add("forbidden", np.where((r.random(big.shape) < 0.05) | np.eye(300, dtype=bool), big, np.inf))
+    add("long tail", r.random((200, 200)) ** 8 * 1e12)
+    add("span of 1e18", r.random((200, 200)) * 10.0 ** r.integers(0, 18, (200, 200)))
+    batch = r.random((64, 12, 12))
+
+    def many() -> tuple[float, Any]:
+        rows, cols = gc.linear_sum_assignment_batch(batch)
+        return 1.0, float(sum(m[i, j].sum() for m, i, j in zip(batch, rows, cols, strict=True)))
+
+    out["batch of 64 of 12"] = many
+    return out
+
+
+def cost_instances() -> dict[str, Run]:
+    """Costs whose columns are equal, or some, or none: matrices, tables and lists."""
+    from scipy.sparse import coo_array
+
+    out: dict[str, Run] = {}
+
+    def add(name: str, cost: Any, room: Any) -> None:
+        def run() -> tuple[float, Any]:
+            m = gc.transport(cost, room, threads=1, method="exact")
+            return m.stats["work_units"], m.objective
+
+        out[name] = run
+
+    r = np.random.default_rng(1)
+    n = 3000
+    few = r.integers(0, 8000, (n, 8), dtype=np.int32)
+    room = room_for(r, n, 64)
+    add("8 of 64 columns", np.ascontiguousarray(few[:, r.integers(0, 8, 64)]), room)
+    add("none of 64 columns", r.integers(0, 8000, (n, 64), dtype=np.int32), room)
+    add("64 columns of 0 to 3", r.integers(0, 4, (n, 64), dtype=np.int32), room)
+    late = np.repeat(r.integers(0, 8000, (n, 1), dtype=np.int32), 64, 1)
+    late[n // 2] = np.arange(64)
+    add("64 columns, equal but in one row", late, room)
+    parts, room = jobs.day(n, 64, 1)
+    add("terms", gc.Terms(parts), room)
+    for name, values in (("lists", 8000), ("lists of 0 to 3", 4)):
+        dense = np.where(r.random((n, 64)) < 0.2, r.integers(1, values, (n, 64)), 0)
+        dense[:, 0] = values
+        add(name, coo_array(dense).tocsr(), np.full(64, n))
+    return out
+
+
+def plan_instances() -> dict[str, Run]:
+    """Days of 60 and 120 jobs; each gives the cost of its plan."""
+    from gridcompute import grid
+
+    out: dict[str, Run] = {}
+    for n, seed in ((60, 0), (60, 1), (120, 1)):
+        problem = grid.east_west(n_jobs=n, seed=seed)
+
+        def run(problem: Any = problem) -> tuple[float, Any]:
+            return gc.match(problem, threads=1).objective_yuan, None
+
+        out[f"{n} jobs, seed {seed}"] = run
+    return out
+
+
+def packing_instances() -> dict[str, Run]:
+    """The published cluster of benches/packing_table.py; each gives the devices left idle."""
+    from packing_data import Race
+
+    out: dict[str, Run] = {}
+    for workload in ("default", "multigpu20", "gpuspec33"):
+        race = Race(workload, 42)
+        for moves in (0, 5) if workload == "default" else (0,):
+
+            def run(race: Any = race, moves: int = moves) -> tuple[float, Any]:
+                packer = race.packer("price")
+                placed = [packer.place(race.rows(k, k + 50), moves=moves).node >= 0
+                          for k in range(0, len(race.milli), 50)]  # fmt: skip
+                used = race.milli[np.concatenate(placed)].sum()
+                return float(race.capacity - used), None
+
+            out[f"{workload}, {moves} moves"] = run
+    return out
+
+
+def gang_instances() -> dict[str, Run]:
+    """Worlds of gangs with and without queues, six rounds each; each gives the sum of its gaps."""
+    out: dict[str, Run] = {}
+    for n, classes, queued in (
+        (400, 9, True),
+        (400, 9, False),
+        (3000, 40, True),
+        (60_000, 40, False),
+    ):
+        r = np.random.default_rng(n)
+        table = r.uniform(1, 5, (6, classes))
+        jobs = {
+            "k": r.integers(0, 6, 2 * n), "w": r.random(2 * n), "u": r.lognormal(1, 1, 2 * n),
+            "d": r.choice([1, 2, 4, 8], 2 * n), "q": r.integers(0, 4, 2 * n),
+            "p": r.integers(0, 3, 2 * n), "e": r.random(2 * n) < 0.7,
+        }  # fmt: skip
+        room = room_for(r, int(0.7 * jobs["d"][:n].sum()), classes)
+        limit = np.full(4, int(0.3 * room.sum()))
+
+        def run(
+            n: int = n, table: Any = table, jobs: Any = jobs, room: Any = room, limit: Any = limit,
+            queued: bool = queued,
+        ) -> tuple[float, Any]:  # fmt: skip
+            rules: dict[str, Any] = {"demand": "d"}
+            if queued:
+                queues = gc.fair.Queues(name=list("abcd"), guarantee=limit // 2, limit=limit)
+                rules |= {"queues": queues, "queue": "q", "priority": "p", "preemptible": "e"}
+            world = gc.Matcher(room, cost=[(table, "k", "w")], unplaced="u", threads=1, **rules)
+            gaps, at = 0.0, 0
+            for turn in range(6):
+                more = n if turn == 0 else n // 50
+                columns = "kwudqpe" if queued else "kwud"
+                ids = world.add({c: jobs[c][at : at + more] for c in columns})
+                at += more
+                m = world.match()
+                gaps += (m.objective - m.bound) / abs(m.objective)
+                world.remove(ids[: n // 50])
+            return gaps, None
+
+        out[f"{n:,} x {classes}" + (", 4 queues" if queued else "")] = run
+    return out
+
+
+def flow_instances() -> dict[str, Run]:
+    """Layered and random networks, and the smallest of the packaged ones."""
+    from ablation import layered
+
+    from gridcompute.bench import INSTANCES
+
+    out: dict[str, Run] = {}
+
+    def add(name: str, *problem: Any) -> None:
+        def run() -> tuple[float, Any]:
+            f = gc.min_cost_flow(*problem, threads=1)
+            return f.stats["work_units"], f.objective
+
+        out[name] = run
+
+    (small,) = (i.problem() for i in INSTANCES if i.name == "flow-1e3")
+    add("flow-1e3", *(small[k] for k in ("tail", "head", "capacity", "cost", "supply")))
+    for degree in (3, 12):
+        add(f"layers of degree {degree}", *layered(20, 50, degree, 200, 1000))
+    r = np.random.default_rng(1)
+    for n, m, largest in ((500, 2000, 1000), (500, 20_000, 1000), (2000, 12_000, 20)):
+        supply = np.zeros(n, np.int64)
+        supply[: n // 4], supply[-(n // 4) :] = 5, -5
+        ring = np.arange(n)
+        tail, head = np.r_[ring, r.integers(0, n, m)], np.r_[(ring + 1) % n, r.integers(0, n, m)]
+        cost = np.r_[np.full(n, 10**4), r.integers(0, largest, m)]
+        capacity = np.r_[np.full(n, 10**6), r.integers(1, 20, m)]
+        add(f"random, {n} nodes, {m} arcs", tail, head, capacity, cost, supply)
+    return out
+
+
+# Of each set: the table, its file, and the instances.
+SETS: dict[str, tuple[str, str, Callable[[], dict[str, Run]]]] = {
+    "transport": ("transport", "transport", transport_instances),
+    "cost": ("cost", "cost", cost_instances),
+    "whole_jobs": ("whole_jobs", "transport/generalized_assignment", whole_job_instances),
+    "assignment": ("assignment", "assignment", assignment_instances),
+    "pairs": ("assignment", "assignment", pair_instances),
+    "flow": ("flow", "flow", flow_instances),
+    "packing": ("packing", "packing", packing_instances),
+    "plan": ("plan", "plan", plan_instances),
+    "gangs": ("gangs", "live/gangs", gang_instances),
 }
+# What an instance gives where it is no count of work.
+REACHED = {"whole_jobs": "gap", "packing": "placements", "plan": "cost", "gangs": "gap"}
 
 
 def others_of(solver: str, line: dict[str, Any]) -> dict[str, float]:
@@ -184,60 +395,127 @@ def others_of(solver: str, line: dict[str, Any]) -> dict[str, float]:
     return out
 
 
-def ratios(found: Found, base: Found) -> str:
-    """The work, or the gap, over that at the default, and the instances that differ most."""
+def mean_of(ratio: dict[str, float], named: bool = True) -> str:
+    """The geometric mean of the instances' ratios, and those instances that are farthest from 1."""
+    mean = math.exp(sum(map(math.log, ratio.values())) / len(ratio))
+    if not named:
+        return f"{mean:.3f}"
+    far = sorted(ratio, key=lambda k: -abs(math.log(ratio[k])))[:2]
+    far = [k for k in far if ratio[k] >= NAMED or ratio[k] <= 1 / NAMED]
+    text = ", ".join(f"{ratio[k]:.2g} on {k}" for k in far)
+    return f"{mean:.2f}" + (f" ({text})" if far else "")
+
+
+def require_same_optima(found: Found, base: Found) -> None:
+    """Compare objectives, but of any-time methods."""
     for name, (_, value) in found.items():
         same = "gap" in name or "auction" in name or value == base[name][1]
         same = same or np.isclose(value, base[name][1], rtol=1e-9)
         assert same, f"{name}: {value!r}, {base[name][1]!r} at the default"
-    ratio = {name: (x + 1e-12) / (base[name][0] + 1e-12) for name, (x, _) in found.items()}
-    if all(x == 1 for x in ratio.values()):
-        return "same"
-    far = sorted(ratio, key=lambda k: -abs(math.log(ratio[k])))[:2]
-    named = ", ".join(
-        f"{ratio[k]:.2g} on {k}" for k in far if ratio[k] >= NAMED or ratio[k] <= 1 / NAMED
-    )
-    mean = math.exp(sum(map(math.log, ratio.values())) / len(ratio))
-    return f"{mean:.2f}" + (f" ({named})" if named else "")
 
 
-def measure(solver: str, only: str) -> dict[str, str]:
-    """What was measured of each number, as its table has it."""
-    runs = INSTANCES[solver]()
-    base = {name: run() for name, run in runs.items()}
-    assert base == {name: run() for name, run in runs.items()}, "counts differ from run to run"
+def cpu_seconds(run: Run) -> float:
+    """Processor time of one run; short runs are repeated."""
+    begun, times = time.process_time(), 0
+    while times == 0 or time.process_time() - begun < LEAST:
+        run()
+        times += 1
+    return (time.process_time() - begun) / times
+
+
+def times_of(
+    table: str, name: str, values: dict[str, float], runs: dict[str, Run], repeat: int
+) -> dict[str, str]:
+    """The least processor times at other values over those at the default, in alternate runs."""
+    ratio: dict[str, dict[str, float]] = {side: {} for side in values}
+    for instance, run in runs.items():
+        least = dict.fromkeys(("default", *values), math.inf)
+        for _ in range(repeat):
+            for side in least:
+                _core.set_tuning(table, {name: values[side]} if side in values else {})
+                least[side] = min(least[side], cpu_seconds(run))
+        for side in values:
+            ratio[side][instance] = least[side] / least["default"]
+    _core.set_tuning(table, {})
+    return {side: mean_of(ratio[side]) for side in values}
+
+
+def told(texts: dict[str, str]) -> str:
+    """Half and double in one phrase."""
+    if len(texts) == 2 and len(set(texts.values())) == 1:
+        return f"half and double {texts['half']}"
+    return ", ".join(f"{side} {text}" for side, text in texts.items())
+
+
+def measure(name: str, only: str, repeat: int, again: bool) -> dict[str, str]:
+    """What was measured of each number of which nothing is on record, or of all."""
+    table, _, instances = SETS[name]
+    runs = instances()
+    base = {k: run() for k, run in runs.items()}
+    assert base == {k: run() for k, run in runs.items()}, "counts differ from run to run"
     print(f"{len(runs)} instances")
     out = {}
-    for line in _core.tuning_table(solver):
-        if only not in line["name"]:
+    for line in _core.tuning_table(table):
+        if not re.search(only, line["name"]) or not (again or UNKNOWN.search(line["measured"])):
             continue
-        texts = []
-        for side, value in others_of(solver, line).items():
-            _core.set_tuning(solver, {line["name"]: value})
+        values = others_of(table, line)
+        texts = {}
+        for side, value in values.items():
+            _core.set_tuning(table, {line["name"]: value})
             try:
-                found = {name: run() for name, run in runs.items()}
-                if solver == "whole_jobs":
-                    total, usual = (sum(x for x, _ in f.values()) for f in (found, base))
-                    texts.append(f"{side} {total / usual:.2f}")
-                else:
-                    texts.append(f"{side} {ratios(found, base)}")
-            except (gc.GridComputeError, AssertionError) as error:
-                print(line["name"], side, value, "FAILED", repr(error)[:300])
+                found = {k: run() for k, run in runs.items()}
             finally:
-                _core.set_tuning(solver, {})
-        out[line["name"]] = ", ".join(texts)
-        print(f"{line['name']:32s} {out[line['name']]}", flush=True)
+                _core.set_tuning(table, {})
+            require_same_optima(found, base)
+            least = LEAST_REACHED if name in REACHED else 0.0
+            ratio = {k: (x + least) / (base[k][0] + least) for k, (x, _) in found.items()}
+            texts[side] = "same" if found == base else mean_of(ratio, name not in REACHED)
+        text = told(texts)
+        if set(texts.values()) == {"same"} and repeat:
+            times = told(times_of(table, line["name"], values, runs, repeat))
+            text = (
+                f"time: {times}"
+                if name == "pairs"
+                else f"same {REACHED.get(name, 'work')}; time: {times}"
+            )
+        out[line["name"]] = text
+        print(f"{line['name']:32s} {text}", flush=True)
     return out
+
+
+def write(folder: str, found: dict[str, str]) -> None:
+    """Put texts into a table in place of those that say that nothing was measured."""
+    path = HERE.parent / "csrc" / "gridcompute" / folder
+    (path,) = path.glob("*tuning.hpp")
+    text = path.read_text()
+    for name, measured in found.items():
+        entry = re.search(
+            rf"X\([^,()]+(?:\([^()]*\))?, {name}, .*?\)\s*\\?\n(?=  (?:X\(|/\*)|\n|//|$)",
+            text,
+            re.DOTALL,
+        )
+        assert entry is not None, name
+        old = entry.group()
+        new = re.sub(
+            r'(k\w+|"[^"]*not (?:measured|on record)[^"]*")(?=\)\s*\\?\n$)', f'"{measured}"', old
+        )
+        text = text.replace(old, new)
+    path.write_text(text)
 
 
 if __name__ == "__main__":
     p = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    p.add_argument("solver", choices=sorted(INSTANCES))
-    p.add_argument("--only", default="", help="numbers whose names contain this")
+    p.add_argument("set", choices=sorted(SETS))
+    p.add_argument("--only", default="", help="numbers whose names match this expression")
+    p.add_argument("--again", action="store_true", help="those of which something is on record too")
+    p.add_argument("--repeat", type=int, default=5, help="runs that times are the least of")
     p.add_argument("--json", type=Path, default=None)
+    p.add_argument("--write", action="store_true", help="put what was found into the table")
     a = p.parse_args()
-    measured = measure(a.solver, a.only)
+    measured = measure(a.set, a.only, a.repeat, a.again)
     if a.json is not None:
         a.json.write_text(json.dumps(measured, indent=1) + "\n")
+    if a.write:
+        write(SETS[a.set][1], measured)

@@ -11,10 +11,10 @@
 // sparse ones), and the instances that differ by a quarter or more, farthest from 1 first. "same": not by one unit on
 // any. The defaults were chosen by time on larger instances, where numbers that are "same" here decide: matrices of
 // 500 to 5,000 rows of uniform, offset, geometric, product and narrow costs for lists, auctions and searches (half or
-// double: about a tenth of the time), those of the bench for the others. Abbreviated, where no work is counted, or the
-// method serves pairs without duals alone:
-//   kBenchFamilies the families of benches/bench_assignment.py at the sizes where the value decides; flatness not on
-//                  record.
+// double: about a tenth of the time), those of the bench for the others. "time: half 1.02, double 0.98": of methods
+// that serve pairs without duals, which count no work, the processor times of 41 instances (benches/tuning_flatness.py
+// pairs: the same families and integers, reals, products, wide, tall, penalties and a batch, of 4 to 800 rows), each
+// the least of five alternate runs; that repeats to 0.02.
 #pragma once
 
 #include <cstdint>
@@ -24,45 +24,49 @@
 
 namespace gridcompute::assignment {
 
-inline constexpr const char* kBenchFamilies = "families of benches/bench_assignment.py; flatness not on record";
-
 // X(type, name, default, low, high, unit, what it decides, measured on)
 #define GRIDCOMPUTE_ASSIGNMENT_TUNING(X)                                                                               \
   /* Pairs: which engine is tried first (strategy.cpp, solve_pairs). */                                                \
   X(Index, inline_entries, 4096, 0, 65536, "entries", "largest matrix solved without releasing the interpreter lock",  \
-    kBenchFamilies)                                                                                                    \
-  X(Index, small_entries, 65536, 0, 65536, "entries", "largest matrix solved on buffers of its own", kBenchFamilies)   \
+    "time: half and double 1.00")                                                                                      \
+  X(Index, small_entries, 65536, 0, 65536, "entries", "largest matrix solved on buffers of its own",                   \
+    "time: half 1.09 (0.46 on offsets 200, 2.1 on staircase 200)")                                                     \
   X(Index, in_place_entries, 1 << 19, 0, 1 << 24, "entries",                                                           \
-    "largest matrix of fractional doubles matched in place whatever the precheck says", kBenchFamilies)                \
+    "largest matrix of fractional doubles matched in place whatever the precheck says",                                \
+    "time: half 0.99, double 1.01 (1.3 on reals 800)")                                                                 \
   X(Index, in_place_free_mutual, 50, 1, 1000, "1 / share of rows",                                                     \
-    "rows that may stay free after the bids where a sparse solve is the alternative", kBenchFamilies)                  \
+    "rows that may stay free after the bids where a sparse solve is the alternative", "time: half 0.99, double 1.00")  \
   X(Index, in_place_free_small, 2, 1, 1000, "1 / share of rows",                                                       \
-    "rows that may stay free after the bids where integers take longer", kBenchFamilies)                               \
+    "rows that may stay free after the bids where integers take longer", "time: half and double 1.00")                 \
   X(Index, in_place_free_large, 20, 1, 1000, "1 / share of rows",                                                      \
-    "rows that may stay free after the bids where integers do as well", kBenchFamilies)                                \
+    "rows that may stay free after the bids where integers do as well", "time: half 0.99, double 1.00")                \
   /* The precheck of a few rows (engines/jv_in_place.hpp). */                                                          \
   X(Index, fraction_costs, 64, 1, 64, "costs",                                                                         \
-    "first of a row, or sample of a matrix, that show whether costs are whole", kBenchFamilies)                        \
+    "first of a row, or sample of a matrix, that show whether costs are whole",                                        \
+    "time: half 1.00 (1.3 on gated_points 250)")                                                                       \
   X(Index, fraction_costs_first, 4, 1, 64, "costs", "of these, tested by themselves: most often enough",               \
-    kBenchFamilies)                                                                                                    \
-  X(Index, precheck_rows, 12, 1, 64, "rows", "sample of the precheck", kBenchFamilies)                                 \
+    "time: half 1.00, double 0.99")                                                                                    \
+  X(Index, precheck_rows, 12, 1, 64, "rows", "sample of the precheck", "time: half 1.00, double 1.01")                 \
   X(Index, precheck_exceptions, 2, 0, 64, "rows",                                                                      \
-    "sampled rows that need not be mutual for the matrix to count as so", kBenchFamilies)                              \
+    "sampled rows that need not be mutual for the matrix to count as so", "time: half 1.00, double 0.99")              \
   X(Index, precheck_deep_costs, 6, 1, 64, "costs of a row", "how many cheapest costs an assignment is likely to use",  \
-    kBenchFamilies)                                                                                                    \
+    "time: half and double 1.00")                                                                                      \
   X(double, precheck_deep_share, 0x1p-52, 0x1p-60, 0x1p-20, "share of the row's span",                                 \
-    "span of those costs below which no unit of integers resolves them", kBenchFamilies)                               \
+    "span of those costs below which no unit of integers resolves them", "time: half and double 0.99")                 \
   X(Index, precheck_deep_rows, 2, 1, 64, "1 / share of sampled rows",                                                  \
-    "with such a span, from which integers are not tried", kBenchFamilies)                                             \
+    "with such a span, from which integers are not tried", "time: half 1.02 (2.1 on small reals 800), double 1.00")    \
   X(Index, in_place_mid_entries, 1 << 19, 0, 1 << 24, "entries",                                                       \
-    "size beyond which in-place searches get fewer passes", kBenchFamilies)                                            \
-  X(Index, in_place_passes, 60, 0, 1000, "passes over the matrix", "budget of in-place searches", kBenchFamilies)      \
+    "size beyond which in-place searches get fewer passes", "time: half 1.01, double 1.00")                            \
+  X(Index, in_place_passes, 60, 0, 1000, "passes over the matrix", "budget of in-place searches",                      \
+    "time: half 1.01, double 1.00")                                                                                    \
   X(Index, in_place_passes_large, 12, 0, 1000, "passes over the matrix",                                               \
-    "budget of in-place searches of large matrices", kBenchFamilies)                                                   \
+    "budget of in-place searches of large matrices", "time: half 0.99, double 1.00")                                   \
   X(Index, in_place_free_tied, 20, 1, 1000, "1 / share of rows",                                                       \
-    "rows left free by the greedy start beyond which tied matrices go to the ordered copy", kBenchFamilies)            \
+    "rows left free by the greedy start beyond which tied matrices go to the ordered copy",                            \
+    "time: half and double 1.00")                                                                                      \
   X(double, in_place_free_start, 0.75, 0.0, 1.0, "share of rows",                                                      \
-    "rows left free by the greedy start beyond which the in-place engine gives up, as on products", kBenchFamilies)    \
+    "rows left free by the greedy start beyond which the in-place engine gives up, as on products",                    \
+    "time: half 1.00 (1.7 on cut_distances 250), double 1.01")                                                         \
   /* Statistics of a few rows (input/input_stats.hpp). */                                                              \
   X(Index, sample_rows, 48, 1, 512, "rows", "sample of the input statistics and of the tie order",                     \
     "half 1.02 (3 on low_rank 200, 0.72 on points_on_a_line 250), double 1.02 (2 on geometric 200, 1.5 on line 200)")  \
@@ -92,7 +96,8 @@ inline constexpr const char* kBenchFamilies = "families of benches/bench_assignm
   X(Index, cap_costs, 64, 1, 4096, "costs of a row", "cheapest costs that must stay below the cap",                    \
     "half 0.99 (0.59 on crowded_at_zero 250), double same")                                                            \
   X(Index, cap_costs_small, 4, 1, 4096, "costs of a row", "the same, of small matrices", "half and double same")       \
-  X(Index, cap_share, 4, 1, 64, "1 / share of a row", "the same, at most", kBenchFamilies)                             \
+  X(Index, cap_share, 4, 1, 64, "1 / share of a row", "the same, at most",                                             \
+    "half same, double 0.99 (0.59 on crowded_at_zero 250)")                                                            \
   X(double, cap_first_share, 0x1p-12, 0x1p-40, 0x1p-4, "share of the span",                                            \
     "first limit within which they are counted", "half 1.00, double 1.01 (1.5 on long tail, reals)")                   \
   X(double, cap_step, 0x1p-4, 0x1p-12, 0.5, "ratio", "from one limit to the next", "half and double same")             \
@@ -102,10 +107,10 @@ inline constexpr const char* kBenchFamilies = "families of benches/bench_assignm
     "half 1.01 (1.5 on long tail, reals), double same")                                                                \
   /* Big-M matrices (input/big_m_sparsify.hpp). */                                                                     \
   X(Index, big_m_rows, 8, 1, 512, "rows", "sample that decides whether a matrix is sparse in disguise",                \
-    kBenchFamilies)                                                                                                    \
+    "time: half 0.99, double 1.00")                                                                                    \
   X(Index, big_m_share, 8, 1, 64, "1 / share of columns", "costs below the big M that a row may have on average",      \
-    kBenchFamilies)                                                                                                    \
-  X(Index, big_m_columns, 128, 0, 4096, "columns", "the same, in all", kBenchFamilies)                                 \
+    "time: half and double 0.99")                                                                                      \
+  X(Index, big_m_columns, 128, 0, 4096, "columns", "the same, in all", "time: half 1.00, double 1.01")                 \
   /* The start over whole rows (engines/ssp_rows.hpp). */                                                              \
   X(std::int32_t, unreduced_rows, 16, 0, 256, "rows", "wide matrices of up to this many rows skip reduction",          \
     "half and double same")                                                                                            \
@@ -134,7 +139,8 @@ inline constexpr const char* kBenchFamilies = "families of benches/bench_assignm
     "half and double same")                                                                                            \
   X(Index, rows_first_passes_contested, 2, 0, 10000, "passes over the matrix",                                         \
     "the same where offsets draw rows to the same few columns", "half 1.00, double 1.01")                              \
-  X(Index, thread_entries, 1 << 19, 0, 1 << 26, "entries", "size from which waking a thread pays", kBenchFamilies)     \
+  X(Index, thread_entries, 1 << 19, 0, 1 << 26, "entries", "size from which waking a thread pays",                     \
+    "time: half and double 1.00")                                                                                      \
   /* Candidate lists (engines/candidate_lists.hpp). */                                                                 \
   X(Index, list_capacity, 64, 1, 1024, "columns", "length of a row's first list, rounded up to whole vectors",         \
     "half 0.98 (0.74 on product 200), double 1.00")                                                                    \
@@ -164,7 +170,7 @@ inline constexpr const char* kBenchFamilies = "families of benches/bench_assignm
     "rows would take far too long",                                                                                    \
     "half 1.05 (7.1 on points_on_a_line 250), double 1.09 (6.1 on product 200, 5.1 on low_rank 200)")                  \
   X(Index, reduction_bids, 16, 0, 1000, "bids per row", "row reduction before searches", "half and double same")       \
-  X(int, reduction_sweeps, 2, 1, 64, "sweeps", "of row reduction over the free rows", kBenchFamilies)                  \
+  X(int, reduction_sweeps, 2, 1, 64, "sweeps", "of row reduction over the free rows", "half and double 1.00")          \
   X(Index, trial_bids, 40, 0, 1000, "bids per row", "budget of each phase of the trial auction on lists",              \
     "half and double same")                                                                                            \
   X(double, trial_rereads, 0.75, 0.0, 100.0, "rereads per row", "the same, of rows read again",                        \
@@ -204,7 +210,8 @@ inline constexpr const char* kBenchFamilies = "families of benches/bench_assignm
     "epsilon of one unit would resolve too little",                                                                    \
     "half and double same")                                                                                            \
   X(int, sparse_price_bits, 4, 0, 16, "bits",                                                                          \
-    "left for prices of floats, which may move by many costs where pairs are missing", kBenchFamilies)                 \
+    "left for prices of floats, which may move by many costs where pairs are missing",                                 \
+    "half same, double 0.99 (0.67 on sparse 50 a row to 10000, reals)")                                                \
   X(double, sparse_epsilon, 6, 1, 1000, "1 / share of the spread",                                                     \
     "first epsilon: complete lists never go stale, and long "                                                          \
     "detours need large steps",                                                                                        \
@@ -227,16 +234,17 @@ inline constexpr const char* kBenchFamilies = "families of benches/bench_assignm
   X(std::size_t, prefetch_prices, 6, 0, 64, "bids", "prices of a row's columns",                                       \
     "all prefetching off: 1.4 times as long on sparse matrices of 50,000 rows, 1.7 of 200,000")                        \
   X(Index, prefetch_price_vectors, 2, 0, 64, "vectors", "longest list whose prices are; others take long themselves",  \
-    kBenchFamilies)                                                                                                    \
+    "time: half and double 1.00")                                                                                      \
   X(std::size_t, prefetch_lists, 12, 0, 64, "bids", "a row's list",                                                    \
     "all prefetching off: 1.4 times as long on sparse matrices of 50,000 rows, 1.7 of 200,000")                        \
   X(std::size_t, prefetch_places, 24, 0, 64, "bids", "where a row's list lies",                                        \
     "all prefetching off: 1.4 times as long on sparse matrices of 50,000 rows, 1.7 of 200,000")                        \
   /* Batches (batch/batch.hpp) and the exact comparison of floats (refine/dual_refinement.hpp). */                     \
-  X(Index, batch_chunk_entries, 1 << 16, 1, 1 << 24, "entries", "matrices of a chunk together", kBenchFamilies)        \
-  X(Index, batch_chunk_matrices, 256, 1, 65536, "matrices", "largest chunk", kBenchFamilies)                           \
+  X(Index, batch_chunk_entries, 1 << 16, 1, 1 << 24, "entries", "matrices of a chunk together",                        \
+    "time: half 0.99, double 1.00")                                                                                    \
+  X(Index, batch_chunk_matrices, 256, 1, 65536, "matrices", "largest chunk", "time: half 1.01, double 1.00")           \
   X(Index, batch_thread_entries, 1 << 14, 0, 1 << 24, "entries", "batch from which waking a thread pays",              \
-    kBenchFamilies)                                                                                                    \
+    "time: half 0.98, double 0.99")                                                                                    \
   X(Index, compared_pairs, 8, 0, 1000, "pairs per row", "pairs compared exactly at once, instead of another solve",    \
     "half and double same")
 

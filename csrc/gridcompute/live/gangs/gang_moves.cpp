@@ -16,7 +16,7 @@ void GangMoves::begin_round(std::span<const Cost> shares) {
   n_refused_ = 0;
   job_row_.resize(at(placement_.out()));
   for (auto& scratch : scratch_) scratch.resize(at(placement_.out()));
-  keep_rows_ = placement_.n_positions() * placement_.out() <= 2 * tuning_.small_world;
+  keep_rows_ = placement_.n_positions() * placement_.out() <= tuning_.kept_rows * tuning_.small_world;
   if (keep_rows_) rows_.resize(at(placement_.n_positions() * placement_.out()));
   clear_rows();
 }
@@ -394,7 +394,7 @@ bool GangMoves::place_best(Job job, Claim claim, double least_gain, std::int32_t
     ways.emplace_back(value, s);
   }
   std::stable_sort(ways.begin(), ways.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (std::size_t k = 0; k < ways.size() && k < 3; ++k) {
+  for (std::size_t k = 0; k < std::min(ways.size(), at(tuning_.classes_tried)); ++k) {
     const Slot s = ways[k].second;
     const Cost need = demand - placement_.left(s);
     const Plan plan = need > 0 ? room_for(job, s, claim, need) : Plan{true, {}, {}};

@@ -362,8 +362,8 @@ void GangPrices::improve(double objective, double target, double warmth, int pas
     if (pass.dual > best) best = pass.dual, best_p = p_, best_q = q_;
     const double size = std::max(std::fabs(objective), std::fabs(best));
     if (objective - best <= target * size) break;
-    if (pass.smooth < smooth) {  // too far: half way back
-      radius /= 4;
+    if (pass.smooth < smooth) {  // too far: part of the way back
+      radius /= tuning_.step_fall;
       double longest = 0;
       for (const double d : step) longest = std::max(longest, std::fabs(d));
       if (longest > 0 && radius < longest) {
@@ -383,7 +383,8 @@ void GangPrices::improve(double objective, double target, double warmth, int pas
     std::vector<double> matrix(free.size() * free.size()), right(free.size());
     double trace = 0;
     for (std::size_t a = 0; a < free.size(); ++a) trace += pass.curvature[free[a] * pass.n + free[a]];
-    const double ridge = 1e-6 * trace / static_cast<double>(std::max<std::size_t>(free.size(), 1)) + 1e-12 / unit;
+    const double ridge =
+        tuning_.ridge * trace / static_cast<double>(std::max<std::size_t>(free.size(), 1)) + 1e-12 / unit;
     for (std::size_t a = 0; a < free.size(); ++a) {
       right[a] = pass.slope[free[a]];
       for (std::size_t b = 0; b < free.size(); ++b)
@@ -397,12 +398,12 @@ void GangPrices::improve(double objective, double target, double warmth, int pas
     const double factor = longest > radius ? radius / longest : 1.0;
     for (double& d : step) d *= factor;
     moved_to(1.0);
-    radius = std::min(radius * 2, widest > 0 ? widest : temperature * tuning_.widest_step);
+    radius = std::min(radius * tuning_.step_growth, widest > 0 ? widest : temperature * tuning_.widest_step);
     if (longest < temperature * tuning_.settled && temperature > coldest) {
       temperature = std::max(temperature * tuning_.cooling, coldest);
       smooth = -kInf;
       radius = temperature * tuning_.first_step;
-    } else if (longest < temperature * 1e-3) {
+    } else if (longest < temperature * tuning_.last_step) {
       break;
     }
   }

@@ -128,12 +128,11 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
   ++rounds_since_prices_;
   const bool rough = !small && gap() > tuning_.rough_late_gap;
   const bool due = small ? gap() > tuning_.warm_target
-                         : gap() > tuning_.late_target &&
-                               (rounds_since_prices_ >= tuning_.late_interval || (rough && last_gap_ < gap() / 2));
+                         : gap() > tuning_.late_target && (rounds_since_prices_ >= tuning_.late_interval ||
+                                                           (rough && tuning_.rough_growth * last_gap_ < gap()));
   if (due && !stop.requested()) {
     rounds_since_prices_ = 0;
-    prices_.improve(total, tuning_.warm_target / 4,
-                    small || rough ? tuning_.warm_temperature : tuning_.late_temperature,
+    prices_.improve(total, tuning_.price_target, small || rough ? tuning_.warm_temperature : tuning_.late_temperature,
                     small   ? (round.answer.cold ? tuning_.cold_passes : tuning_.warm_passes)
                     : rough ? tuning_.cold_passes
                             : tuning_.late_passes,
@@ -144,8 +143,7 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
       if (placement_.ranked()) hold_running();
       total = objective();
       if (small && gap() > tuning_.warm_target)
-        prices_.improve(total, tuning_.warm_target / 4, tuning_.warm_temperature, tuning_.warm_passes, round.pool,
-                        stop);
+        prices_.improve(total, tuning_.price_target, tuning_.warm_temperature, tuning_.warm_passes, round.pool, stop);
     }
   }
   round.end_stage("search");
@@ -681,7 +679,7 @@ void GangSolver::fill_open_classes() {
   const auto less = [](const Way& a, const Way& b) { return a.loss != b.loss ? a.loss < b.loss : a.job < b.job; };
   for (std::size_t k = 0; k < open.size(); ++k) {
     std::vector<Way>& list = ways[k];
-    const std::size_t keep = std::min(list.size(), at(placement_.left(open[k])) * 2);
+    const std::size_t keep = std::min(list.size(), at(placement_.left(open[k]) * tuning_.fill_candidates));
     std::nth_element(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(keep), list.end(), less);
     std::sort(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(keep), less);
     for (std::size_t j = 0; j < keep && placement_.left(open[k]) > 0; ++j) {
