@@ -272,7 +272,7 @@ class _CutSearch:
             start,
             closed=closed & ~start,
             gap=state.gap if state.gap > POLISHED else 0.0,
-            iterations=min(SEARCH_STEPS, program.iterations_in(clock.steps_left())),
+            iterations=program.iterations_in(min(SEARCH_STEPS, clock.steps_left())),
             seconds=clock.seconds_left(),
             stop=lambda: clock.over(0.5),
         )

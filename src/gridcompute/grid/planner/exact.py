@@ -31,6 +31,7 @@ from .settings import (
     RELAXED_PART,
     SEARCH_PART,
     SEARCH_STEPS,
+    STEPS,
     STEPS_PER_S,
 )
 
@@ -128,7 +129,7 @@ def _program(state: PlannerState, free: Int32s, options: Options) -> IntegerProg
 def _has_time(state: PlannerState, program: IntegerProgram) -> bool:
     """Does a limit of the solve leave a search among many options what it takes to find a plan?"""
     steps = SEARCH_PART * state.clock.left() * STEPS_PER_S
-    return program.iterations_in(steps) >= LEAST_SEARCHED
+    return steps >= STEPS.questions(LEAST_SEARCHED, program.size)
 
 
 def _searched(state: PlannerState, program: IntegerProgram, closed: Bools, *, many: bool) -> float:
@@ -144,7 +145,7 @@ def _searched(state: PlannerState, program: IntegerProgram, closed: Bools, *, ma
         start,
         closed=closed & ~start,
         gap=max(gap, NEAR) if many else gap,
-        iterations=min(SEARCH_STEPS, program.iterations_in(clock.steps_left(part))),
+        iterations=program.iterations_in(min(SEARCH_STEPS, clock.steps_left(part))),
         seconds=part * clock.seconds_left(),
         stop=lambda: clock.over(0.5),
     )

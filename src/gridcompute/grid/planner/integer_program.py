@@ -259,7 +259,7 @@ class IntegerProgram:
         self._set("parallel", "off")
         self._highs.passModel(lp)
         #: Rows and columns.
-        self._size = sum(matrix.shape)
+        self.size = sum(matrix.shape)
 
     def _set(self, option: str, value: object) -> None:
         self._highs.setOptionValue(option, value)
@@ -268,12 +268,12 @@ class IntegerProgram:
 
     def iterations_in(self, steps: float) -> float:
         """Steps of the simplex method that `steps` of counted work are enough for."""
-        return steps / STEPS.iterations(1, self._size)
+        return steps / STEPS.iterations(1, self.size)
 
     def _count(self, asked: int = 0) -> None:
         """Count the steps of the last run, in which the solver asked so often whether to go on."""
         taken = max(self._highs.getInfo().simplex_iteration_count, 0)
-        self._rows.work.programmed(taken, self._size, asked)
+        self._rows.work.programmed(taken, self.size, asked)
 
     def _solved(self, seconds: float, iterations: float) -> Any | None:
         """Solve with jobs in fractions; HiGHS's solution, None if it takes more than is given."""
@@ -344,7 +344,8 @@ class IntegerProgram:
             self._set(costly, False)
         self._set("time_limit", float(min(seconds, 1e30)))
 
-        asked, each = 0, STEPS.asked * self._size / STEPS.iterations(1, self._size)
+        asked, size = 0, self.size
+        each = STEPS.questions(1, size) / STEPS.iterations(1, size)
 
         def ask(_kind: Any, _message: str, _out: Any, into: Any, _data: Any) -> None:
             # HiGHS 1.16 does not say here how many steps it has taken: what it asks is counted.

@@ -7,6 +7,7 @@ far fewer: prices that lag there are not made good later.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 __all__ = [
@@ -346,17 +347,17 @@ ROUNDS, ROUNDS_QUICK = 8, 4
 PRICES_PART, PRICES_PART_HASTY, PRICES_PART_SMALL = 0.35, 0.5, 0.4
 
 
-#: Options at most of a problem that is searched as one program, and steps of the simplex method
-#: that the search may take, about: 39 questions with 6,500 options, where the plans of 60 jobs of
-#: `east_west` (seeds 0 to 4) come after 20 to 30, and 90 or more with some hundred options, where
-#: the 200 contested days of the tests take 28 at most.
-MOST_SEARCHED, SEARCH_STEPS = 8_000, 36_000
+#: Options at most of a problem that is searched as one program, and steps of counted work that a
+#: search may take: 33 questions with 6,500 options, where the plans of 60 jobs of `east_west`
+#: (seeds 0 to 4) come after 20 to 30, and 2,000 with a hundred options, where the contested days of
+#: the tests take 28 at most, and days with limits of load some 1,000.
+MOST_SEARCHED, SEARCH_STEPS = 8_000, 6e8
 #: Options above which a search ends at a gap that is `NEAR`, and its bound, where some gap is left,
 #: is told lower, by the part `EASED` of the cost: the search that checks it has to reach it.
 MANY_OPTIONS, NEAR, EASED = 2_500, 4e-3, 5e-3
-#: Part of the time left that such a search may take, the steps that it needs at least, and the
+#: Part of the time left that such a search may take, the questions that it needs at least, and the
 #: proved gap after which no other method follows it.
-SEARCH_PART, LEAST_SEARCHED, SEARCHED_ENOUGH = 0.7, 20_000, 0.015
+SEARCH_PART, LEAST_SEARCHED, SEARCHED_ENOUGH = 0.7, 20, 0.015
 #: Options at most of a problem whose cheapest options are searched, and how many these are. A
 #: hundred jobs of `east_west` have 11,000 to 13,000: 2,000 to 3,000 of them lead within 2.5 % of
 #: the bound of these, where dives and rounds leave 8 to 15 %; all of them take twice the time.
@@ -404,13 +405,18 @@ class StepWeights(NamedTuple):
     #: A step of the simplex method, and each row and column besides.
     iteration: float = 2_000.0
     iteration_size: float = 2.0
-    #: A search by branch and bound, each time that it asks whether to go on: each row and column.
-    #: Between two questions lie 45 ms with 8,600 of them (3,400 options), 0.1 to 0.2 s with 11,000.
-    asked: float = 2_000.0
+    #: Between two questions of a search by branch and bound whether it is to go on, for rows and
+    #: columns to the power 1.5: 1.2 ms of one processor with 700, 45 ms with 8,600, 0.1 to 0.2 s
+    #: with 11,000 of them.
+    asked: float = 15.0
 
     def iterations(self, count: float, size: int) -> float:
         """Count `count` iterations on a program of `size` rows and columns."""
         return count * (self.iteration + self.iteration_size * size)
+
+    def questions(self, count: float, size: int) -> float:
+        """Count `count` questions of a search in a program of `size` rows and columns."""
+        return count * self.asked * size * math.sqrt(size)
 
 
 STEPS = StepWeights()

@@ -139,5 +139,5 @@ class Work:
 
         A search by branch and bound has `asked` so often whether it is to go on.
         """
-        self._steps += size * (STEPS.solve + asked * STEPS.asked)
+        self._steps += size * STEPS.solve + STEPS.questions(asked, size)
         self._steps += STEPS.iterations(iterations, size)

@@ -38,8 +38,7 @@ def searched(problem: grid.Problem, questions: int) -> Asked:
         initial_plans(state, state.rows.start(None), None)
         free, options = exact._all_options(state)
         program = exact._program(state, free, options)
-        size = program._n_rows + program._highs.getNumCol()
-        limit = (questions + 0.5) * STEPS.asked * size / STEPS.iterations(1, size)
+        limit = program.iterations_in(STEPS.questions(questions + 0.5, program.size))
         before = state.rows.work.steps
         found = program.search(exact._chosen(state, options), iterations=limit)
         return Asked(found, limit, state.rows.work.steps - before)
