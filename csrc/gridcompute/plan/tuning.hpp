@@ -2,7 +2,9 @@
 //
 // Each entry: type, name, default, low, high, unit, what it decides, why this value. Any value in [low, high] gives
 // feasible plans and true bounds; which plan the local search ends with, and the last bits of a bound, may depend on
-// it. The tolerance of rounded hours and the unit of rounding stay beside the proofs that need them.
+// it. "half 1.01, double 0.99": the cost of the plan at half and at double the default over that at it, geometric mean
+// of three days of 60 and 120 jobs (benches/tuning_flatness.py plan). The tolerance of rounded hours and the unit of
+// rounding stay beside the proofs that need them.
 #pragma once
 
 #include <cstdint>
@@ -20,21 +22,21 @@ namespace gridcompute::plan {
     "some tenths of a millisecond, so that threads share even a sample evenly")                                        \
   /* Local search */                                                                                                   \
   X(Index, regret_chunk, 4096, 1, 65536, "jobs",                                                                       \
-    "jobs whose regret a thread computes at a time", "not measured; regrets take longer per job than prices")          \
+    "jobs whose regret a thread computes at a time", "half and double same; regrets take longer per job than prices")  \
   X(Index, options_tried, 12, 1, 1024, "options",                                                                      \
-    "cheaper options that an exchange tries for a job", "a bound on the work of one job; not measured")                \
+    "cheaper options that an exchange tries for a job", "half and double 1.003; a bound on the work of one job")       \
   X(Index, evictions_tried, 24, 1, 1024, "occupants",                                                                  \
-    "occupants examined for eviction for one option", "a bound on the work of one option; not measured")               \
+    "occupants examined for eviction for one option", "half and double same; a bound on the work of one option")       \
   X(Index, chain_steps, 2000, 1, 1000000, "placements",                                                                \
     "the longest ejection chain", "chains of hundreds of steps free a gang's hours in a full day")                     \
   X(Index, chain_pool, 400, 2, 1000000, "jobs",                                                                        \
-    "ejected jobs at once before a chain is given up", "a bound on the work of one chain; not measured")               \
+    "ejected jobs at once before a chain is given up", "half and double same; a bound on the work of one chain")       \
   X(Index, chain_ejections, 2, 1, 1000, "times",                                                                       \
-    "how often a chain may eject one job", "chains end; not measured")                                                 \
+    "how often a chain may eject one job", "half and double same; chains end")                                         \
   X(double, move_cost, 1e-3, 0, 1, "cost per accelerator-hour",                                                        \
     "what a chain adds to the cost of ejecting a job", "of equals the smaller job is ejected")                         \
   X(double, min_gain, 1e-9, 1e-12, 1e-3, "of the cost of the job",                                                     \
-    "the least gain that is accepted", "above the rounding of the costs, so that the search ends; not measured")
+    "the least gain that is accepted", "half and double same; above the rounding of the costs, so that the search ends")
 // clang-format on
 
 GRIDCOMPUTE_DEFINE_TUNING(PlanTuning, kPlanTuning, kPlanTuningTable, GRIDCOMPUTE_PLAN_TUNING)
