@@ -22,12 +22,10 @@ from ..plan.plan import Plan
 from .clock import Clock
 from .cost import load_of, plan_cost
 from .cut_search import cut_jobs
-from .diving import dive
 from .exact import is_small, search_cheapest, solve_exactly
 from .hard_mandate import keep_mandate, without_dust
 from .improvement import improve, improve_by_levels
 from .incumbent import initial_plans, insert_until_stable
-from .local_search import fill
 from .mandate_repair import repair_mandate
 from .pinned import WithoutPinned
 from .ruin_and_recreate import ruin_and_recreate
@@ -57,9 +55,11 @@ from .settings import (
     SAMPLED_ASCENT_SMALL,
     SAMPLED_ASCENT_SMALL_LIMITED,
     SEARCHED_ENOUGH,
+    SMALL,
     STEPS_PER_UNIT,
     TIMES_AS_LONG,
     WHOLE_PART,
+    WHOLE_UNITS_PER_JOB,
 )
 from .state import PlannerState
 from .warm_lp import load_solver
@@ -154,8 +154,12 @@ def match(
     with progress_hook(progress, "match") as hook:
         clock, market = Clock(time_limit, hook, work_limit), WithoutPinned(problem)
         cut, first = bool(market.problem.jobs.interruptible.any()), clock
-        if cut and clock.limited:
-            first = Clock(_whole_part(time_limit), hook, _whole_part(work_limit))
+        enough = _work_of_whole_runs(market.problem) if cut else np.inf
+        if cut and (clock.limited or enough < np.inf):
+            part = _whole_part(work_limit)
+            least = min(np.inf if part is None else part, enough)
+            work = None if least == np.inf else float(least)
+            first = Clock(_whole_part(time_limit), hook, work)
         state = PlannerState(market.problem, gap, most, first)
         try:
             given = market.prices(prices)
@@ -169,6 +173,17 @@ def match(
 def _whole_part(limit: float | None) -> float | None:
     """Return the part of a limit that whole runs may take where jobs are interruptible."""
     return None if limit is None else WHOLE_PART * limit
+
+
+def _work_of_whole_runs(problem: Problem) -> float:
+    """Return the units of work that are enough for whole runs, where most work may be cut.
+
+    What a careful plan of whole runs gains, where jobs are many, is lost once they are cut.
+    """
+    jobs = problem.jobs
+    hours = jobs.gang * np.minimum(jobs.work_h, problem.hours)
+    mostly = float(hours[jobs.interruptible].sum()) > MOSTLY_CUT * float(hours.sum())
+    return WHOLE_UNITS_PER_JOB * len(jobs) if mostly and len(jobs) > SMALL else np.inf
 
 
 def check_problem(problem: Any, prices: Any) -> None:
@@ -207,11 +222,7 @@ def _least_missing(problem: Problem) -> Plan:
 
 def _run_cut(state: PlannerState, prices: Prices | None, clock: Clock) -> Plan:
     """All stages where jobs are interruptible: whole runs by the clock of `state`, then cuts."""
-    size, cut = state.size, state.problem.jobs.interruptible
-    if not state.small and size[cut].sum() > MOSTLY_CUT * size.sum():
-        _seek_roughly(state, prices)
-    else:
-        _seek(state, prices)
+    _seek(state, prices)
     keep_mandate(state, _least_missing)
     if state.clock is not clock:
         clock.steps = state.clock.steps
@@ -237,27 +248,6 @@ def _seek(state: PlannerState, prices: Prices | None) -> None:
     insert_until_stable(state)
     if not state.clock.status:
         repair_mandate(state)
-
-
-def _seek_roughly(state: PlannerState, prices: Prices | None) -> None:
-    """Find prices and a plan to begin with where most of the work is of jobs to be cut."""
-    y = state.rows.start(prices)
-    placement = None if prices is None else prices.placement
-    initial_plans(state, y, placement)
-    state.clock.divide()
-    if not state.clock.over(0.0):
-        if prices is None:
-            y = _first_prices(state, y)
-        state.look(y)
-        if placement is None:
-            before = state.best
-            dive(state, DIVE_HASTY, 0.3)
-            fill(state)
-            assert before is not None
-            if state.best is None or before.cost < state.best.cost:
-                state.best = before
-    if not len(state.y):
-        state.look(y)
 
 
 def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm: bool) -> None:

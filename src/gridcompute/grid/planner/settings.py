@@ -97,6 +97,7 @@ __all__ = [
     "STEPS_PER_UNIT",
     "TIMES_AS_LONG",
     "WHOLE_PART",
+    "WHOLE_UNITS_PER_JOB",
     "DiveOptions",
     "FixingOptions",
     "LevelOptions",
@@ -439,9 +440,9 @@ CUT_ASCENT_MANY = SampledAscentOptions(
 )
 CUT_SAMPLES = 8
 CUT_CLIMB_MANY = (8, (0.003, 0.0005))
-#: Part of the work from which on, where jobs are not `SMALL`, plans begin with whole runs found in
-#: haste.
-MOSTLY_CUT = 0.3
+#: Part of the work from which on, where jobs are not `SMALL`, whole runs are planned in so many
+#: units of work a job, six seconds at 20,000.
+MOSTLY_CUT, WHOLE_UNITS_PER_JOB = 0.3, 60.0
 CUT_ROUNDS, CUT_BATCH = 12, 16
 #: How often rounds of cuts and of the other jobs beside them take turns, and exchanges in the
 #: latter.
@@ -449,8 +450,8 @@ CUT_TURNS, BESIDE_ROUNDS = 3, 2
 #: What a job must gain by its pieces, as a part of its price, to run in them where jobs are many.
 CUT_GAIN = 0.01
 #: Prices and a dive of the jobs that run whole beside these.
-ASCENT_BESIDE = SampledAscentOptions(400, (1.0, 0.005))
-DIVE_BESIDE = DIVE._replace(energy_every=2)
+ASCENT_BESIDE = SAMPLED_ASCENT_WARM
+DIVE_BESIDE = DIVE._replace(parts=40, last_parts=60, settle=8, later=8_000, energy_every=2)
 #: How often jobs that find no room are told of the room that is left.
 CUT_TRIES = 12
 #: Part of a time limit in which prices with cuts are sought, and within which the climb after that
