@@ -126,9 +126,7 @@ native-$(1): build/native-$(1)/run
 	$(3) build/native-$(1)/run $(ONLY)
 -include $$(patsubst %,build/native-$(1)/%.d,$(4))
 endef
-# Under ASan and UBSan -Og compiles in two thirds of the time of -O1, and less is optimised away unseen. Warnings that need an
-# optimiser are errors in the other build.
-$(eval $(call native_rule,asan,-Og -Wno-error -g1 -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer,,$(UNITS)))
+$(eval $(call native_rule,asan,-O1 -g1 -fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer,,$(UNITS)))
 $(eval $(call native_rule,tsan,-O1 -g1 -fsanitize=thread,setarch -R,$(filter-out $(ALONE),$(UNITS))))
 native: native-asan native-tsan ## the native tests under ASan, UBSan and TSan (ONLY=name for one)
 
