@@ -18,7 +18,7 @@ VECTORS = re.compile("GRIDCOMPUTE_(CLONES|VERSIONS|RESTRICT)")
 # inline function that several objects define, such as a method of a template, the first is kept.
 LEVELS = ("O3", "O2", "Os")
 UNITS = Path("build", "units")
-UNIT_BYTES = 60_000  # of sources: small enough for two processors to end at about the same time
+UNIT_BYTES = 130_000  # of sources: small enough for two processors to end at about the same time
 
 
 def level_of(src: str) -> str:

@@ -16,9 +16,13 @@ namespace {
 
 using namespace assignment;
 
-py::object status_object(Status status, const Stop& stop) {
-  if (status == Status::infeasible) return py::str("infeasible");
-  return py::str(status_of(stop.why()));
+py::object status_object(Status status, Stop::Why why) {
+  return py::str(status == Status::infeasible ? "infeasible" : status_of(why));
+}
+
+template <class T>
+DenseMatrix<T> dense_of(const py::array& a) {
+  return {static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
 }
 
 // Returns the pairs, or the name of another status, or None where Python must convert first.
@@ -26,50 +30,54 @@ py::object pairs(const py::object& object, bool maximize) {
   if (!plain(object)) return py::none();
   const auto a = py::reinterpret_borrow<py::array>(object);
   const bool empty = a.ndim() == 2 && a.size() == 0;
-  if (!empty && !ready(a, 2)) return py::none();
-  py::object out = py::none();
-  with_type(a.dtype(), [&]<class T>(T) {
-    const DenseMatrix<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
-    const py::ssize_t k = std::min(view.rows, view.cols);
-    Array<std::int64_t> row_ind(k), col_ind(k);
-    std::int64_t *rows = row_ind.mutable_data(), *cols = col_ind.mutable_data();
-    Status status = Status::optimal;
-    if (k == 0 || solve_inline(view, maximize, rows, cols, status, tunings().assignment)) {
-      out = status == Status::optimal ? py::object(py::make_tuple(std::move(row_ind), std::move(col_ind)))
-                                      : py::object(py::str("infeasible"));
-      return;
-    }
+  const Kind kind = kind_of(a.dtype());
+  if (kind == Kind::none || (!empty && !ready(a, 2))) return py::none();
+  const py::ssize_t k = std::min(a.shape(0), a.shape(1));
+  Array<std::int64_t> row_ind(k), col_ind(k);
+  std::int64_t *rows = row_ind.mutable_data(), *cols = col_ind.mutable_data();
+  Status status = Status::optimal;
+  bool solved = k == 0;
+  with_type(kind, [&]<class T>(T) {
+    solved = solved || solve_inline(dense_of<T>(a), maximize, rows, cols, status, tunings().assignment);
+  });
+  Stop::Why why{};
+  if (!solved) {
     const int threads = thread_count(threads_for(0));
     const Tuning tuning = tunings().assignment;
     Guard guard(std::nullopt, py::none());
-    status = guard.run([&](Stop& stop) { return solve_pairs(view, maximize, threads, stop, rows, cols, tuning); });
-    out = status == Status::optimal ? py::object(py::make_tuple(std::move(row_ind), std::move(col_ind)))
-                                    : status_object(status, guard.stop());
-  });
-  return out;
+    status = guard.run([&](Stop& stop) {
+      Status found{};
+      with_type(kind,
+                [&]<class T>(T) { found = solve_pairs(dense_of<T>(a), maximize, threads, stop, rows, cols, tuning); });
+      return found;
+    });
+    why = guard.stop().why();
+  }
+  if (status == Status::optimal) return py::make_tuple(std::move(row_ind), std::move(col_ind));
+  return status_object(status, why);
 }
 
 // Returns the pairs of a stack of matrices; where one has no answer, (status, its index).
 py::object batch(const py::array& a, bool maximize, int threads) {
   if (!ready(a, 3)) throw py::type_error("costs: needed a contiguous array that the core reads");
-  py::object out = py::none();
-  with_type(a.dtype(), [&]<class T>(T) {
-    const DenseMatrix<T> first{static_cast<const T*>(a.data()), a.shape(1), a.shape(2)};
-    const py::ssize_t count = a.shape(0), k = std::min(first.rows, first.cols);
-    Array<std::int64_t> row_ind({count, k}), col_ind({count, k});
-    std::int64_t *rows = row_ind.mutable_data(), *cols = col_ind.mutable_data();
-    const int most = thread_count(threads_for(threads));
-    const Tuning tuning = tunings().assignment;
-    Guard guard(std::nullopt, py::none());
-    const BatchStatus found =
-        guard.run([&](Stop& stop) { return solve_batch(first, count, maximize, most, stop, rows, cols, tuning); });
-    if (found.status == Status::optimal) {
-      out = py::make_tuple(std::move(row_ind), std::move(col_ind));
-    } else {
-      out = py::make_tuple(status_object(found.status, guard.stop()), found.failed);
-    }
+  const Kind kind = kind_of(a.dtype());
+  if (kind == Kind::none) return py::none();
+  const py::ssize_t count = a.shape(0), k = std::min(a.shape(1), a.shape(2));
+  Array<std::int64_t> row_ind({count, k}), col_ind({count, k});
+  std::int64_t *rows = row_ind.mutable_data(), *cols = col_ind.mutable_data();
+  const int most = thread_count(threads_for(threads));
+  const Tuning tuning = tunings().assignment;
+  Guard guard(std::nullopt, py::none());
+  const BatchStatus found = guard.run([&](Stop& stop) {
+    BatchStatus out;
+    with_type(kind, [&]<class T>(T) {
+      const DenseMatrix<T> first{static_cast<const T*>(a.data()), a.shape(1), a.shape(2)};
+      out = solve_batch(first, count, maximize, most, stop, rows, cols, tuning);
+    });
+    return out;
   });
-  return out;
+  if (found.status == Status::optimal) return py::make_tuple(std::move(row_ind), std::move(col_ind));
+  return py::make_tuple(status_object(found.status, guard.stop().why()), found.failed);
 }
 
 // Returns duals as int64 (n), or (n, 2): the low and the high 64 bits of each.
@@ -93,7 +101,7 @@ std::vector<Wide> wide_duals(const Array<std::int64_t>& pairs) {
 
 py::dict result_dict(const Result& r, const Stop& stop) {
   py::dict out, stats;
-  out["status"] = r.status == Status::optimal ? py::object(py::str("optimal")) : status_object(r.status, stop);
+  out["status"] = r.status == Status::optimal ? py::object(py::str("optimal")) : status_object(r.status, stop.why());
   out["col_of"] = copy_out(std::span<const std::int32_t>(r.col_of));
   out["row_dual"] = dual_array(r.row_dual, r.row_wide, r.wide());
   out["col_dual"] = dual_array(r.col_dual, r.col_wide, r.wide());
@@ -113,45 +121,41 @@ py::dict result_dict(const Result& r, const Stop& stop) {
 
 py::object solve_dense(const py::array& a, bool maximize, int threads, std::optional<double> time_limit,
                        std::optional<double> work_limit, py::object progress) {
-  if (!ready(a, 2)) return py::none();
-  py::object out = py::none();
-  with_type(a.dtype(), [&]<class T>(T) {
-    const DenseMatrix<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
-    const int most = thread_count(threads_for(threads));
-    const Tuning tuning = tunings().assignment;
-    Guard guard(time_limit, std::move(progress), work_limit);
-    const Result r = guard.run([&](Stop& stop) { return solve(view, maximize, most, stop, true, tuning); });
-    out = result_dict(r, guard.stop());
+  const Kind kind = kind_of(a.dtype());
+  if (kind == Kind::none || !ready(a, 2)) return py::none();
+  const int most = thread_count(threads_for(threads));
+  const Tuning tuning = tunings().assignment;
+  Guard guard(time_limit, std::move(progress), work_limit);
+  const Result r = guard.run([&](Stop& stop) {
+    Result out;
+    with_type(kind, [&]<class T>(T) { out = solve(dense_of<T>(a), maximize, most, stop, true, tuning); });
+    return out;
   });
-  return out;
+  return result_dict(r, guard.stop());
+}
+
+template <class T>
+std::span<const T> costs_in(const py::array& cost) {
+  return {static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size())};
 }
 
 template <class I>
 py::object solve_sparse(const Array<I>& start, const Array<I>& col, const py::array& cost, Index rows, Index cols,
                         bool maximize, std::optional<double> time_limit, std::optional<double> work_limit,
                         py::object progress) {
-  if (!ready(cost, 1)) return py::none();
-  py::object out = py::none();
-  with_type(cost.dtype(), [&]<class T>(T) {
-    const CsrMatrix<T, I> a{view(start),
-                            view(col),
-                            {static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size())},
-                            rows,
-                            cols};
-    const Tuning tuning = tunings().assignment;
-    Guard guard(time_limit, std::move(progress), work_limit);
-    const Result r = guard.run([&](Stop& stop) { return solve(a, maximize, stop, {}, tuning); });
-    out = result_dict(r, guard.stop());
+  const Kind kind = kind_of(cost.dtype());
+  if (kind == Kind::none || !ready(cost, 1)) return py::none();
+  const Tuning tuning = tunings().assignment;
+  Guard guard(time_limit, std::move(progress), work_limit);
+  const Result r = guard.run([&](Stop& stop) {
+    Result out;
+    with_type(kind, [&]<class T>(T) {
+      const CsrMatrix<T, I> a{view(start), view(col), costs_in<T>(cost), rows, cols};
+      out = solve(a, maximize, stop, {}, tuning);
+    });
+    return out;
   });
-  return out;
-}
-
-// The costs as the certificate reads them.
-template <class T, class I>
-certificate::AssignmentCosts<T, I> costs_of(const Array<I>& start, const Array<I>& col, const py::array& cost,
-                                            Index rows, Index cols, bool maximize) {
-  const std::span values(static_cast<const T*>(cost.data()), static_cast<std::size_t>(cost.size()));
-  return {values, rows, cols, view(start), view(col), maximize};
+  return result_dict(r, guard.stop());
 }
 
 // Checks pairs and duals. Dense: start and col are empty, cost is 1-D all the same. Duals: int64 (n), or both of them
@@ -160,34 +164,41 @@ template <class I>
 py::object check(const Array<I>& start, const Array<I>& col, const py::array& cost, Index rows, Index cols,
                  bool maximize, const Array<std::int32_t>& col_of, const Array<std::int64_t>& row_dual,
                  const Array<std::int64_t>& col_dual, int exponent) {
-  py::object out = py::none();
-  with_type(cost.dtype(), [&]<class T>(T) {
-    const auto a = costs_of<T>(start, col, cost, rows, cols, maximize);
-    Guard guard(std::nullopt, py::none());
-    const auto done = guard.run([&](Stop& stop) {
-      if (row_dual.ndim() == 1 && col_dual.ndim() == 1)
-        return certificate::check_assignment(a, view(col_of), view(row_dual), view(col_dual), exponent, stop);
-      const std::vector<Wide> rows = wide_duals(row_dual), cols = wide_duals(col_dual);
-      return certificate::check_assignment(a, view(col_of), std::span<const Wide>(rows), std::span<const Wide>(cols),
-                                           exponent, stop);
+  const Kind kind = kind_of(cost.dtype());
+  if (kind == Kind::none) return py::none();
+  const bool narrow = row_dual.ndim() == 1 && col_dual.ndim() == 1;
+  std::vector<Wide> row_wide, col_wide;
+  if (!narrow) row_wide = wide_duals(row_dual), col_wide = wide_duals(col_dual);
+  Guard guard(std::nullopt, py::none());
+  const auto done = guard.run([&](Stop& stop) {
+    certificate::AssignmentCheck out;
+    with_type(kind, [&]<class T>(T) {
+      const certificate::AssignmentCosts<T, I> a{costs_in<T>(cost), rows, cols, view(start), view(col), maximize};
+      const std::span<const Wide> own(row_wide), other(col_wide);
+      out = narrow ? certificate::check_assignment(a, view(col_of), view(row_dual), view(col_dual), exponent, stop)
+                   : certificate::check_assignment(a, view(col_of), own, other, exponent, stop);
     });
-    out = py::make_tuple(done.feasible, done.duals_feasible, to_int(done.objective), to_int(done.bound), done.total,
-                         done.whole);
+    return out;
   });
-  return out;
+  return py::make_tuple(done.feasible, done.duals_feasible, to_int(done.objective), to_int(done.bound), done.total,
+                        done.whole);
 }
 
 template <class I>
 py::object witness(const Array<I>& start, const Array<I>& col, const py::array& cost, Index rows, Index cols,
                    bool maximize, const Array<std::int32_t>& lines) {
-  py::object out = py::none();
-  with_type(cost.dtype(), [&]<class T>(T) {
-    const auto a = costs_of<T>(start, col, cost, rows, cols, maximize);
-    Guard guard(std::nullopt, py::none());
-    const auto done = guard.run([&](Stop& stop) { return certificate::check_witness(a, view(lines), stop); });
-    out = py::make_tuple(done.violated, done.lines, done.partners);
+  const Kind kind = kind_of(cost.dtype());
+  if (kind == Kind::none) return py::none();
+  Guard guard(std::nullopt, py::none());
+  const auto done = guard.run([&](Stop& stop) {
+    certificate::HallCheck out;
+    with_type(kind, [&]<class T>(T) {
+      const certificate::AssignmentCosts<T, I> a{costs_in<T>(cost), rows, cols, view(start), view(col), maximize};
+      out = certificate::check_witness(a, view(lines), stop);
+    });
+    return out;
   });
-  return out;
+  return py::make_tuple(done.violated, done.lines, done.partners);
 }
 
 template <class I>

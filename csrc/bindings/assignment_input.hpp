@@ -8,19 +8,29 @@
 
 namespace gridcompute::bindings {
 
-// Calls body(T{}) for the array's element type; false if the core has no such type.
-template <class Body>
-bool with_type(const py::dtype& dtype, const Body& body) {
+// The types of elements that the core reads.
+enum class Kind { none, int16, int32, int64, float32, float64 };
+
+inline Kind kind_of(const py::dtype& dtype) {
   const char kind = dtype.kind(), order = dtype.byteorder();
   const auto size = dtype.itemsize();
-  if (order == '>') return false;
-  if (kind == 'i' && size == 8) return body(std::int64_t{}), true;
-  if (kind == 'i' && size == 4) return body(std::int32_t{}), true;
-  if (kind == 'f' && size == 8) return body(double{}), true;
-  if (kind == 'f' && size == 4) return body(float{}), true;
-  if (kind == 'i' && size == 2) return body(std::int16_t{}), true;
-  if (kind == 'i' && size == 1) return body(std::int8_t{}), true;
-  return false;
+  if (order == '>') return Kind::none;
+  if (kind == 'i' && size == 8) return Kind::int64;
+  if (kind == 'i' && size == 4) return Kind::int32;
+  if (kind == 'f' && size == 8) return Kind::float64;
+  if (kind == 'f' && size == 4) return Kind::float32;
+  if (kind == 'i' && size == 2) return Kind::int16;
+  return Kind::none;
+}
+
+// Calls body(T{}) for elements of type T. It is compiled for each type: what does not depend on it stays outside.
+template <class Body>
+void with_type(Kind kind, const Body& body) {
+  if (kind == Kind::int64) return body(std::int64_t{});
+  if (kind == Kind::int32) return body(std::int32_t{});
+  if (kind == Kind::float64) return body(double{});
+  if (kind == Kind::float32) return body(float{});
+  if (kind == Kind::int16) return body(std::int16_t{});
 }
 
 // Returns whether `object` is a numpy array and no subclass, whose values may mean something else (a masked array's).

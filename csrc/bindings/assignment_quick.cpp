@@ -72,7 +72,7 @@ PyObject* quick_pairs(PyObject*, PyObject* const* arguments, Py_ssize_t count) n
     if (maximize < 0) {
       PyErr_Clear();
     } else if (const auto a = py::reinterpret_borrow<py::array>(object); a.ndim() == 2) {
-      with_type(a.dtype(), [&]<class T>(T) { out = quick_pairs_of<T>(a, maximize == 1); });
+      with_type(kind_of(a.dtype()), [&]<class T>(T) { out = quick_pairs_of<T>(a, maximize == 1); });
     }
   } catch (...) {  // assignment_pairs reports it
     out = nullptr;

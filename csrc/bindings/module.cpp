@@ -16,7 +16,7 @@ void bind_tuning(py::module_& m);
 
 namespace {
 
-const char* name_of(ErrorKind kind) {
+const char* kind_name(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::invalid_problem:
       return "invalid_problem";
@@ -33,7 +33,7 @@ void translate(std::exception_ptr error) {
   try {
     std::rethrow_exception(std::move(error));
   } catch (const Error& e) {
-    const char *kind = name_of(e.kind()), *field = e.field().c_str(), *what = e.what();
+    const char *kind = kind_name(e.kind()), *field = e.field().c_str(), *what = e.what();
     const auto index = static_cast<long long>(e.index());
     stay_alive([&] {
       PyObject* const errors = PyImport_ImportModule("gridcompute.errors");

@@ -205,9 +205,6 @@ void bind_packing(py::module_& m) {
       .def("holds", [](LivePacker& self) { return self.run([](Packer& core) { return core.holds(); }); })
       .def_property_readonly("futures",
                              [](LivePacker& self) { return self.run([](const Packer& c) { return c.futures(); }); })
-      .def_property_readonly(
-          "free_milli",
-          [](LivePacker& self) { return self.run([](const Packer& c) { return c.cluster().free_milli(); }); })
       .def("__len__", [](LivePacker& self) { return self.run([](const Packer& c) { return c.cluster().pods(); }); });
   m.def("packing_content", &content, py::arg("milli").noconvert(), py::arg("value").noconvert());
   m.def("packing_template_content", &template_content, py::arg("table"), py::arg("value").noconvert());

@@ -296,7 +296,6 @@ Result solve(const DenseMatrix<T>& cost, bool maximize, int threads, Stop& stop,
 }
 
 #define GRIDCOMPUTE_DENSE(T) template Result solve(const DenseMatrix<T>&, bool, int, Stop&, bool, const Tuning&);
-GRIDCOMPUTE_DENSE(std::int8_t)
 GRIDCOMPUTE_DENSE(std::int16_t)
 GRIDCOMPUTE_DENSE(std::int32_t)
 GRIDCOMPUTE_DENSE(std::int64_t)

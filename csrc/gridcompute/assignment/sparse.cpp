@@ -251,7 +251,6 @@ Result solve(const CsrMatrix<T, I>& cost, bool maximize, Stop& stop, std::span<c
 #define GRIDCOMPUTE_SPARSE(T)                                                                                          \
   template Result solve(const CsrMatrix<T, std::int32_t>&, bool, Stop&, std::span<const std::int32_t>, const Tuning&); \
   template Result solve(const CsrMatrix<T, std::int64_t>&, bool, Stop&, std::span<const std::int32_t>, const Tuning&);
-GRIDCOMPUTE_SPARSE(std::int8_t)
 GRIDCOMPUTE_SPARSE(std::int16_t)
 GRIDCOMPUTE_SPARSE(std::int32_t)
 GRIDCOMPUTE_SPARSE(std::int64_t)

@@ -309,7 +309,6 @@ SearchStatus solve_lists(Matching<V>& state, CandidateLists<V>& lists, ListRefre
 #define GRIDCOMPUTE_STRATEGY(T)                                                                                  \
   template bool solve_inline(const DenseMatrix<T>&, bool, std::int64_t*, std::int64_t*, Status&, const Tuning&); \
   template Status solve_pairs(const DenseMatrix<T>&, bool, int, Stop&, std::int64_t*, std::int64_t*, const Tuning&);
-GRIDCOMPUTE_STRATEGY(std::int8_t)
 GRIDCOMPUTE_STRATEGY(std::int16_t)
 GRIDCOMPUTE_STRATEGY(std::int32_t)
 GRIDCOMPUTE_STRATEGY(std::int64_t)

@@ -76,10 +76,17 @@ template <class T, class D>
 inline constexpr bool kMayWrap = std::is_same_v<T, std::int64_t> && sizeof(D) == 8;  // sums of 64 bits
 constexpr std::int64_t kNearDual = std::int64_t{1} << 61;                            // sums of two fit 63 bits
 
-// The costs once their form was checked, whatever the caller's type of index: what reads them is compiled once.
+// The type that costs are checked in: what checks them is compiled for three types, not for six.
+template <class T>
+using Checked =
+    std::conditional_t<std::is_same_v<T, float>, double, std::conditional_t<(sizeof(T) < 4), std::int32_t, T>>;
+
+// The costs once their form was checked, whatever the caller's types of costs and indices.
 template <class T>
 struct CheckedCosts {
-  std::span<const T> cost;
+  const void* cost;
+  // Converts `count` costs from the first-th on; null: they are of type T and read in place.
+  void (*convert)(const void* cost, Index first, Index count, T* out);
   Index rows, cols;
   std::vector<Index> start;  // empty: dense
   std::span<const std::int32_t> col;
@@ -101,11 +108,16 @@ bool well_formed(const AssignmentCosts<T, I>& a) {
 // Returns the costs of well_formed() ones; nothing at a column outside the matrix. `room` holds columns that had to be
 // narrowed.
 template <class T, class I>
-std::optional<CheckedCosts<T>> checked(const AssignmentCosts<T, I>& a, std::vector<std::int32_t>& room) {
+std::optional<CheckedCosts<Checked<T>>> checked(const AssignmentCosts<T, I>& a, std::vector<std::int32_t>& room) {
   if (!well_formed(a)) return std::nullopt;
   const auto outside = [&](I j) { return j < 0 || static_cast<Index>(j) >= a.cols; };
   if (std::any_of(a.col.begin(), a.col.end(), outside)) return std::nullopt;
-  CheckedCosts<T> out{a.cost, a.rows, a.cols, {a.start.begin(), a.start.end()}, {}, a.maximize};
+  CheckedCosts<Checked<T>> out{a.cost.data(), nullptr, a.rows, a.cols, {a.start.begin(), a.start.end()}, {},
+                               a.maximize};
+  if constexpr (!std::is_same_v<T, Checked<T>>)
+    out.convert = [](const void* cost, Index first, Index count, Checked<T>* to) {
+      std::copy_n(static_cast<const T*>(cost) + first, count, to);
+    };
   if constexpr (std::is_same_v<I, std::int32_t>) {
     out.col = a.col;
   } else {
@@ -121,15 +133,22 @@ std::optional<CheckedCosts<T>> checked(const AssignmentCosts<T, I>& a, std::vect
 template <class T, class Visit>
 bool each_row(const CheckedCosts<T>& a, Stop& stop, const Visit& visit) {
   Index seen = 0;
+  std::vector<T> row;
+  const auto costs_from = [&](Index first, Index count) -> const T* {
+    if (a.convert == nullptr) return static_cast<const T*>(a.cost) + first;
+    if (row.size() < at(count)) row.resize(at(count));
+    a.convert(a.cost, first, count, row.data());
+    return row.data();
+  };
   for (Index i = 0; i < a.rows; ++i) {
     Index count = a.cols;
     if (a.start.empty()) {
-      visit(i, a.cost.data() + i * a.cols, count, [](Index k) { return k; });
+      visit(i, costs_from(i * a.cols, count), count, [](Index k) { return k; });
     } else {
       const Index begin = a.start[at(i)];
       count = a.start[at(i + 1)] - begin;
       const std::int32_t* col = a.col.data() + begin;
-      visit(i, a.cost.data() + begin, count, [col](Index k) { return Index{col[k]}; });
+      visit(i, costs_from(begin, count), count, [col](Index k) { return Index{col[k]}; });
     }
     if ((seen += count) < kPollEntries) continue;
     if (stop.poll()) return false;
@@ -301,7 +320,7 @@ template <class T, class I, class D>
 AssignmentCheck check_assignment(const AssignmentCosts<T, I>& costs, std::span<const std::int32_t> col_of,
                                  std::span<const D> row_dual, std::span<const D> col_dual, int exponent, Stop& stop) {
   std::vector<std::int32_t> room;
-  const std::optional<CheckedCosts<T>> known = checked(costs, room);
+  const auto known = checked(costs, room);
   if (!known || static_cast<Index>(col_of.size()) != costs.rows || static_cast<Index>(row_dual.size()) != costs.rows ||
       static_cast<Index>(col_dual.size()) != costs.cols || exponent < -1100 || exponent > 1200)
     return {};
@@ -311,7 +330,7 @@ AssignmentCheck check_assignment(const AssignmentCosts<T, I>& costs, std::span<c
 template <class T, class I>
 HallCheck check_witness(const AssignmentCosts<T, I>& costs, std::span<const std::int32_t> lines, Stop& stop) {
   std::vector<std::int32_t> room;
-  const std::optional<CheckedCosts<T>> known = checked(costs, room);
+  const auto known = checked(costs, room);
   return known ? check_lines(*known, lines, stop) : HallCheck{};
 }
 
@@ -324,7 +343,6 @@ HallCheck check_witness(const AssignmentCosts<T, I>& costs, std::span<const std:
 #define GRIDCOMPUTE_CHECKS(T)        \
   GRIDCOMPUTE_CHECK(T, std::int32_t) \
   GRIDCOMPUTE_CHECK(T, std::int64_t)
-GRIDCOMPUTE_CHECKS(std::int8_t)
 GRIDCOMPUTE_CHECKS(std::int16_t)
 GRIDCOMPUTE_CHECKS(std::int32_t)
 GRIDCOMPUTE_CHECKS(std::int64_t)

@@ -43,10 +43,9 @@ Cluster::Cluster(Inventory inventory) : inventory_(std::move(inventory)) {
         classes.try_emplace({v.cpu[k], v.memory[k], v.gpus[k], v.model[k]}, static_cast<int>(classes.size()))
             .first->second);
     milli_.push_back(std::int64_t{v.gpus[k]} * kDevice);
-    capacity_milli_ += milli_.back();
+    free_milli_ += milli_.back();
   }
   classes_ = static_cast<int>(classes.size());
-  free_milli_ = capacity_milli_;
   cpu_ = v.cpu, memory_ = v.memory, free_devices_ = v.gpus;
   states_.assign(n * static_cast<std::size_t>(width_), 0);
   version_.assign(n, 1);

@@ -133,7 +133,6 @@ class Cluster {
   [[nodiscard]] PodId pods() const noexcept { return static_cast<PodId>(pods_.size()); }
   [[nodiscard]] std::span<const PodId> pods_of(Node n) const noexcept { return held_[at(n)]; }
 
-  [[nodiscard]] std::int64_t capacity_milli() const noexcept { return capacity_milli_; }
   [[nodiscard]] std::int64_t free_milli() const noexcept { return free_milli_; }
   // The invariants above, recomputed.
   [[nodiscard]] bool holds() const;
@@ -152,7 +151,7 @@ class Cluster {
   std::vector<std::vector<PodId>> held_;
   std::vector<Shape> shapes_;
   std::vector<Pod> pods_;
-  std::int64_t capacity_milli_ = 0, free_milli_ = 0;
+  std::int64_t free_milli_ = 0;
 };
 
 }  // namespace gridcompute::packing

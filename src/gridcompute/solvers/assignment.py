@@ -48,7 +48,7 @@ def linear_sum_assignment(cost_matrix: Any, maximize: bool = False) -> Pairs:
         Costs in any unit: bool, int8..int64, uint8..uint64, float16, float32 or float64. ``inf``
         forbids a pair (``-inf`` when maximizing). A sparse array (CSR, CSC, COO, LIL, DOK) forbids
         what it does not store; explicit zeros are pairs, and none may be stored twice. C-contiguous
-        arrays of int8..int64, float32 and float64 are read in place, others copied.
+        arrays of int16..int64, float32 and float64 are read in place, others copied.
     maximize : bool
         Find the largest total instead of the least.
 

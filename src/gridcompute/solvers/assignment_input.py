@@ -108,7 +108,7 @@ def _numeric(array: NDArray[Any]) -> tuple[NDArray[Any], int]:
     The core reads no unsigned 64-bit integers: beyond 2**63 all are taken 2**63 less, the offset.
     """
     kind, size = array.dtype.kind, array.dtype.itemsize
-    if kind == "b" or (kind == "u" and size == 1):
+    if size == 1 and kind in "biu":
         return np.ascontiguousarray(array, np.int16), 0
     if kind == "u" and size < 8:
         return np.ascontiguousarray(array, np.int32 if size == 2 else np.int64), 0

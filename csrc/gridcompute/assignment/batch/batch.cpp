@@ -52,7 +52,6 @@ BatchStatus solve_batch(const DenseMatrix<T>& first, Index count, bool maximize,
 #define GRIDCOMPUTE_BATCH(T)                                                                                     \
   template BatchStatus solve_batch(const DenseMatrix<T>&, Index, bool, int, Stop&, std::int64_t*, std::int64_t*, \
                                    const Tuning&);
-GRIDCOMPUTE_BATCH(std::int8_t)
 GRIDCOMPUTE_BATCH(std::int16_t)
 GRIDCOMPUTE_BATCH(std::int32_t)
 GRIDCOMPUTE_BATCH(std::int64_t)

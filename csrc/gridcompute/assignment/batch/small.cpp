@@ -343,7 +343,6 @@ void write_pairs(const std::int32_t* partner, Index rows, Index cols, std::int64
 
 #define GRIDCOMPUTE_SMALL(T) \
   template bool solve_small(const DenseMatrix<T>&, bool, std::int64_t*, std::int64_t*, Status&, const Tuning&);
-GRIDCOMPUTE_SMALL(std::int8_t)
 GRIDCOMPUTE_SMALL(std::int16_t)
 GRIDCOMPUTE_SMALL(std::int32_t)
 GRIDCOMPUTE_SMALL(std::int64_t)

@@ -207,7 +207,6 @@ bool jv_in_place(const DenseMatrix<T>& cost, const Precheck& found, Index most_f
 #define GRIDCOMPUTE_JV_IN_PLACE(T)                                        \
   template Precheck precheck(const DenseMatrix<T>&, bool, const Tuning&); \
   template bool jv_in_place(const DenseMatrix<T>&, const Precheck&, Index, Stop&, std::int32_t*, const Tuning&);
-GRIDCOMPUTE_JV_IN_PLACE(std::int8_t)
 GRIDCOMPUTE_JV_IN_PLACE(std::int16_t)
 GRIDCOMPUTE_JV_IN_PLACE(std::int32_t)
 GRIDCOMPUTE_JV_IN_PLACE(std::int64_t)

@@ -67,7 +67,6 @@ GRIDCOMPUTE_INLINE Index below_big_m_in(const T* GRIDCOMPUTE_RESTRICT row, Index
   GRIDCOMPUTE_CLONES Index below_big_m(const T* row, Index m, T big_m, std::int32_t* col) { \
     return below_big_m_in(row, m, big_m, col);                                              \
   }
-GRIDCOMPUTE_BIG_M(std::int8_t)
 GRIDCOMPUTE_BIG_M(std::int16_t)
 GRIDCOMPUTE_BIG_M(std::int32_t)
 GRIDCOMPUTE_BIG_M(std::int64_t)
@@ -212,7 +211,6 @@ bool solve_big_m(const DenseMatrix<T>& cost, bool maximize, Stop& stop, std::int
 #define GRIDCOMPUTE_SOLVE_BIG_M(T)                                       \
   template bool looks_big_m(const DenseMatrix<T>&, bool, const Tuning&); \
   template bool solve_big_m(const DenseMatrix<T>&, bool, Stop&, std::int32_t*, Status&, const Tuning&);
-GRIDCOMPUTE_SOLVE_BIG_M(std::int8_t)
 GRIDCOMPUTE_SOLVE_BIG_M(std::int16_t)
 GRIDCOMPUTE_SOLVE_BIG_M(std::int32_t)
 GRIDCOMPUTE_SOLVE_BIG_M(std::int64_t)

@@ -19,7 +19,6 @@ GRIDCOMPUTE_INLINE Index count_in(const T* GRIDCOMPUTE_RESTRICT c, Index m, doub
 
 #define GRIDCOMPUTE_COUNT(T) \
   GRIDCOMPUTE_CLONES Index count(const T* c, Index m, double sign, double limit) { return count_in(c, m, sign, limit); }
-GRIDCOMPUTE_COUNT(std::int8_t)
 GRIDCOMPUTE_COUNT(std::int16_t)
 GRIDCOMPUTE_COUNT(std::int32_t)
 GRIDCOMPUTE_COUNT(std::int64_t)
@@ -66,7 +65,6 @@ double outlier_cap(const DenseMatrix<T>& cost, bool maximize, const Tuning& tuni
 
 template RowTail row_tail(const float*, Index, Index, const CostExtent&, bool, const Tuning&);
 template RowTail row_tail(const double*, Index, Index, const CostExtent&, bool, const Tuning&);
-template double outlier_cap(const DenseMatrix<std::int8_t>&, bool, const Tuning&);
 template double outlier_cap(const DenseMatrix<std::int16_t>&, bool, const Tuning&);
 template double outlier_cap(const DenseMatrix<std::int32_t>&, bool, const Tuning&);
 template double outlier_cap(const DenseMatrix<std::int64_t>&, bool, const Tuning&);

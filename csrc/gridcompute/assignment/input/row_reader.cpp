@@ -243,7 +243,6 @@ GRIDCOMPUTE_INLINE void load_capped_floats(const T* GRIDCOMPUTE_RESTRICT c, V* G
   GRIDCOMPUTE_CLONES void load(const T* c, std::int64_t* o, Index m, std::int64_t s, double scale) {                  \
     load_floats(c, o, m, s, scale);                                                                                   \
   }
-GRIDCOMPUTE_INTEGERS(std::int8_t)
 GRIDCOMPUTE_INTEGERS(std::int16_t)
 GRIDCOMPUTE_INTEGERS(std::int32_t)
 GRIDCOMPUTE_INTEGERS(std::int64_t)
@@ -383,7 +382,6 @@ void DenseRowReader<T, V>::load(Index i, V* out) const {
 #define GRIDCOMPUTE_ROWS(T)                       \
   template class DenseRowReader<T, std::int32_t>; \
   template class DenseRowReader<T, std::int64_t>;
-GRIDCOMPUTE_ROWS(std::int8_t)
 GRIDCOMPUTE_ROWS(std::int16_t)
 GRIDCOMPUTE_ROWS(std::int32_t)
 GRIDCOMPUTE_ROWS(std::int64_t)

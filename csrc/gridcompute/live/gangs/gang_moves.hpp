@@ -51,8 +51,6 @@ class GangMoves {
   }
   // Returns how many changes the limit on moves has refused in this round.
   [[nodiscard]] Index n_refused() const noexcept { return n_refused_; }
-  // Returns how many placed jobs are not in their placed class.
-  [[nodiscard]] Index n_moved() const noexcept { return n_moved_; }
   void limit_moves(Index most) noexcept { most_moved_ = most; }
 
   // Places a waiting job where it fits at the least cost plus price, if that is below what waiting costs; Claim::type:
