@@ -91,7 +91,8 @@ class LinearProgram:
         low, high, cost = (np.concatenate(part) for part in zip(*self._variables, strict=True))
         row_low, row_high = (np.concatenate(part) for part in zip(*self._rows, strict=True))
         row, column, value = (np.concatenate(part) for part in zip(*self._entries, strict=True))
-        matrix: Any = coo_array((value, (row, column)), shape=(self._n_rows, len(cost))).tocsr()
+        at = row.astype(np.int32), column.astype(np.int32)  # milp of scipy 1.13 takes no others
+        matrix: Any = coo_array((value, at), shape=(self._n_rows, len(cost))).tocsr()
         integrality = np.zeros(len(cost), np.int8)
         integrality[whole] = 1
         options: Any = {"mip_rel_gap": gap, "time_limit": seconds}
