@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 from .diving import dive
 from .incumbent import greedy
-from .level_dive import dive_by_levels
 from .local_search import exchange_round, fill
-from .settings import CHAIN_ROUNDS, CHAINS, FULL, LEVELS, ROUNDS, ROUNDS_QUICK
+from .settings import CHAIN_ROUNDS, CHAINS, FULL, ROUNDS
 
 if TYPE_CHECKING:
     from ..tables.column import Bools
     from .settings import DiveOptions, LocalSearchOptions
     from .state import PlannerState
 
-__all__ = ["exchanges", "improve", "improve_by_levels"]
+__all__ = ["exchanges", "improve"]
 
 
 def improve(
@@ -41,28 +40,10 @@ def improve(
         fill(state)
     if pace is not None or state.small:
         exchanges(state, range(rounds))
-        if state.few:
+        if state.few and rounds:
             exchanges(state, range(CHAIN_ROUNDS), CHAINS)
     if before is not None and state.best is not None and before.cost <= state.best.cost:
         state.best = before
-
-
-def improve_by_levels(state: PlannerState) -> bool:
-    """A dive by sizes of gangs, with rounds of exchanges; the cheaper plan stays.
-
-    Where gangs are of so few sizes that it gains nothing, none is made: False.
-    """
-    if len(state.problem.gang_levels) < LEVELS.least:
-        return False
-    before, left = state.best, state.clock.left()
-    dive_by_levels(state)
-    state.last_dive_s = left - state.clock.left() if state.clock.limited else 0.0
-    fill(state)
-    exchanges(state, range(ROUNDS_QUICK))
-    exchanges(state, range(CHAIN_ROUNDS), CHAINS)
-    if before is not None and state.best is not None and before.cost <= state.best.cost:
-        state.best = before
-    return True
 
 
 def exchanges(state: PlannerState, rounds: range, effort: LocalSearchOptions = FULL) -> None:

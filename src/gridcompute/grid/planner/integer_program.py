@@ -23,7 +23,7 @@ from .settings import STEPS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..tables.column import Bools, Floats, Int32s
+    from ..tables.column import Bools, Floats, Int32s, Int64s
     from .coupling_constraints import CouplingConstraints, RightHandSide
     from .options import Options
 
@@ -242,24 +242,31 @@ class IntegerProgram:
         row, column, value = (np.concatenate(p) for p in zip(*self._entries, strict=True))
         shape = (self._n_rows, len(cost))
         matrix = coo_array((value, (row, column)), shape=shape).tocsc()
-        lp = highspy.HighsLp()
-        lp.num_row_, lp.num_col_ = matrix.shape
-        lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, low, high
-        self._cost = cost
-        lp.row_lower_, lp.row_upper_ = row_low, row_high
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        lp.a_matrix_.start_, lp.a_matrix_.index_ = matrix.indptr, matrix.indices
-        lp.a_matrix_.value_ = matrix.data
-        lp.offset_ = self.left_out_yuan * self._unit
+        self._cost, self._matrix = cost, matrix
         self._kinds = highspy.HighsVarType
         self._interrupts = highspy.cb.HighsCallbackType
         # The plain binding: highspy.Highs prints a greeting as soon as it is made.
         self._highs: Any = highspy.Highs.__base__()
         self._set("output_flag", False)
         self._set("parallel", "off")
+        known = self._known()
+        if known is not None:
+            matrix, low, high, cost = matrix[:, known], low[known], high[known], cost[known]
+        lp = highspy.HighsLp()
+        lp.num_row_, lp.num_col_ = matrix.shape
+        lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, low, high
+        lp.row_lower_, lp.row_upper_ = row_low, row_high
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        lp.a_matrix_.start_, lp.a_matrix_.index_ = matrix.indptr, matrix.indices
+        lp.a_matrix_.value_ = matrix.data
+        lp.offset_ = self.left_out_yuan * self._unit
         self._highs.passModel(lp)
         #: Rows and columns.
         self.size = sum(matrix.shape)
+
+    def _known(self) -> Int64s | None:
+        """The columns that the solver is given at first; None = all."""
+        return None
 
     def _set(self, option: str, value: object) -> None:
         self._highs.setOptionValue(option, value)
@@ -277,7 +284,9 @@ class IntegerProgram:
 
     def _solved(self, seconds: float, iterations: float) -> Any | None:
         """Solve with jobs in fractions; HiGHS's solution, None if it takes more than is given."""
-        self._set("time_limit", float(min(seconds, 1e30)))
+        # HiGHS counts the time of all its runs against the limit.
+        limit = self._highs.getRunTime() + seconds
+        self._set("time_limit", float(min(limit, 1e30)))
         self._set("simplex_iteration_limit", int(min(iterations, UNLIMITED)))
         self._highs.run()
         self._set("simplex_iteration_limit", UNLIMITED)
@@ -291,6 +300,13 @@ class IntegerProgram:
         if found is None:
             return None
         dual = np.asarray(found.row_dual) / self._unit
+        pi = dual[self._link].reshape(self._rows.shapes[1]) / self._rows.block.site_unit
+        y = self._row_prices(dual, pi)
+        yuan = float(self._highs.getInfo().objective_function_value) / self._unit
+        return Relaxation(yuan, y, np.asarray(found.col_value[: self._n]))
+
+    def _row_prices(self, dual: Floats, pi: Floats) -> Floats:
+        """The flat vector of prices that duals of the rows stand for, with `pi` of energy."""
         rows = self._rows
         alpha, _, gamma, nu, beta = (np.zeros(s) for s in rows.shapes)
         priced = [(self._capacity, alpha), (self._corridor, gamma)]
@@ -299,10 +315,7 @@ class IntegerProgram:
             price.ravel()[which] = np.maximum(-dual[at], 0.0)
         nu[self._upper[1]] = np.maximum(-dual[self._upper[0]], 0.0)
         nu[self._lower[1]] -= np.maximum(dual[self._lower[0]], 0.0)
-        pi = dual[self._link].reshape(rows.shapes[1]) / rows.block.site_unit
-        y = rows.within(rows.pack(alpha, pi, gamma, nu, beta) * rows.active)
-        yuan = float(self._highs.getInfo().objective_function_value) / self._unit
-        return Relaxation(yuan, y, np.asarray(found.col_value[: self._n]))
+        return rows.within(rows.pack(alpha, pi, gamma, nu, beta) * rows.active)
 
     def search(
         self,

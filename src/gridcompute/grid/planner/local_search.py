@@ -14,14 +14,15 @@ import numpy as np
 from ... import _core
 from ...errors import InfeasibleError
 from .cost import dispatch_cost, missed_cost, own_cost
+from .settings import CHAINS
 
 if TYPE_CHECKING:
     from ..tables.column import Floats, Int32s
     from .dispatch_lp import EnergyBlock
     from .settings import LocalSearchOptions
-    from .state import PlannerState
+    from .state import Incumbent, PlannerState
 
-__all__ = ["curves_about", "exchange_round", "fill"]
+__all__ = ["curves_about", "exchange_round", "fill", "polished"]
 
 
 #: Jobs tried where they are told what it costs that the mandate is missed: nearly all would rather
@@ -101,6 +102,29 @@ def fill(state: PlannerState, y: Floats | None = None, order: Int32s | None = No
     else:
         best.room.remove(np.ascontiguousarray(out[klass[out] >= 0]), klass, start)
     return cheaper
+
+
+def polished(
+    state: PlannerState,
+    room: _core.ResidualCapacity,
+    klass: Int32s,
+    start: Int32s,
+    curves: tuple[Floats, Floats],
+) -> Incumbent:
+    """Improve a placement by exchanges and chains at curves of cost, with one dispatch at the end.
+
+    `room` is what it leaves.
+    """
+    exchange = _core.LocalSearch(room, *state.rows.unpack(state.y), 0.0, klass, start)
+    assert state.best is not None
+    least, threads = 1e-7 * abs(state.best.cost), state.rows.threads
+    for chains, most in ((False, len(klass)), (True, CHAINS.jobs)):
+        found = exchange.regrets(least, threads=threads)[:most]
+        state.rows.work.placed(len(klass))
+        state.rows.work.searched(len(found), chains=chains)
+        exchange.run(np.ascontiguousarray(found), *curves, chains=chains)
+    exchange.commit()
+    return state.judged(klass, start, room)
 
 
 def curves_about(block: EnergyBlock, jobs_kwh: Floats) -> tuple[Floats, Floats]:

@@ -1,11 +1,12 @@
 """match(problem) -> Plan: prices, dive, exchanges, dispatch, certificate.
 
 The stages: (1) prices from a systematic sample of the jobs, (2) a climb with all jobs, whose best
-prices prove the bound, (3) up to 4,000 jobs, a plan by the sizes of gangs (`level_dive`), (4) a
-dive: jobs from large to small, prices moved on what is left before each size, (5) while the gap
-asked for is not proved, a further climb, from 4,000 to 30,000 jobs a second dive, and rounds of
-exchanges while they pay, (6) the exact dispatch at the load that results. Interruptible jobs are
-first planned whole by these stages, then cut into pieces (`cut_search`).
+prices prove the bound, (3) up to 4,000 jobs, a restricted master program with cover rows, whose
+prices prove more and which is rounded to a plan (`restricted_master`), (4) a dive: jobs from large
+to small, prices moved on what is left before each size, (5) while the gap asked for is not proved,
+a further climb, from 4,000 to 30,000 jobs a second dive, and rounds of exchanges while they pay,
+(6) the exact dispatch at the load that results. Interruptible jobs are first planned whole by these
+stages, then cut into pieces (`cut_search`).
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from .cost import load_of, plan_cost
 from .cut_search import cut_jobs
 from .exact import is_small, search_cheapest, solve_exactly
 from .hard_mandate import keep_mandate, without_dust
-from .improvement import improve, improve_by_levels
+from .improvement import improve
 from .incumbent import initial_plans, insert_until_stable
 from .mandate_repair import repair_mandate
+from .options import count_options
 from .pinned import WithoutPinned
+from .restricted_master import price_and_branch
 from .ruin_and_recreate import ruin_and_recreate
 from .settings import (
     BOUND_LENGTHS,
@@ -44,10 +47,10 @@ from .settings import (
     DIVE_SMALL,
     LEAST_UNITS,
     MOSTLY_CUT,
+    MASTER,
     PRICES_PART,
     PRICES_PART_HASTY,
     PRICES_PART_SMALL,
-    QUICK_S_PER_JOB,
     ROUNDS_QUICK,
     SAMPLED_ASCENT,
     SAMPLED_ASCENT_HASTY,
@@ -266,8 +269,8 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
         y = _first_prices(state, y)
     if state.brief:  # a climb would take a tenth of the time for nothing
         state.look(y)
-        tried, enough = improve_by_levels(state), QUICK_S_PER_JOB * len(state.in_order)
-        if not state.finished() and (not tried or state.clock.left() > enough):
+        improve(state, None, 0.35, rounds=0)
+        if not state.finished() and not price_and_branch(state):
             improve(state, DIVE_QUICK, 0.35, rounds=ROUNDS_QUICK)
     else:
         steps = BOUND_STEPS_FEW if few and not state.small else BOUND_STEPS
@@ -275,7 +278,7 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
         if few or state.clock.over(1.0):
             improve(state, None, 0.35)
         if state.small and not state.finished():
-            improve_by_levels(state)
+            price_and_branch(state)
     paces: tuple[DiveOptions, ...] = (DIVE_FEW, DIVE_AGAIN) if few else (DIVE,)
     if state.small:  # a search leaves a dive nothing to find
         searched = not best and not state.finished() and search_cheapest(state)
@@ -311,7 +314,9 @@ def _first_prices(state: PlannerState, y: Floats) -> Floats:
     if state.small and state.clock.left() < BRIEF_S_PER_JOB * len(state.in_order):
         return state.sampled(y, SAMPLED_ASCENT_HOUR_FAR, PRICES_PART)
     if state.brief:
-        return state.sampled(y, SAMPLED_ASCENT_SMALL_LIMITED, PRICES_PART_SMALL)
+        many = MASTER.quick <= count_options(state.problem) <= MASTER.most
+        pace = SAMPLED_ASCENT_HOUR_FAR if many else SAMPLED_ASCENT_SMALL_LIMITED
+        return state.sampled(y, pace, PRICES_PART_SMALL)
     if state.small:
         return state.sampled(y, SAMPLED_ASCENT_SMALL)
     return state.sampled(y, SAMPLED_ASCENT)
@@ -321,7 +326,8 @@ def _plan(state: PlannerState, pieces: Pieces | None = None) -> Plan:
     """The answer, with its prices."""
     state.clock.stage("certificate", 1.0)
     assert state.best is not None
-    best, prices = state.best, state.rows.prices(state.y)
+    best, cover = state.best, state.cover_proof
+    prices = state.rows.prices(state.y if cover is None else cover.y)
     load = load_of(state.problem, best.klass, best.start, pieces)
     block = state.rows.block.for_load(load)
     supplied = block.serve(load)
@@ -338,6 +344,7 @@ def _plan(state: PlannerState, pieces: Pieces | None = None) -> Plan:
         gang=prices.gang,
         gang_size=np.array(state.problem.gang_levels, np.int32),
         mandate_bound=state.rows.block.mandate_at(prices.energy),
+        **({} if cover is None else cover.columns()),
     )
     state.clock.stage("end", 1.0)
     seconds = {k: v for k, v in state.clock.seconds.items() if k != "start"}

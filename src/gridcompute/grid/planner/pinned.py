@@ -74,13 +74,16 @@ class WithoutPinned:
             if pieces is not None:
                 pieces = pieces.replace(job=self.rows[pieces.job])
         placement = Placement(klass=klass, start=start, pieces=pieces)
+        covered = found.prices.cover_job
+        if self.rows is not None:
+            covered = self.rows[covered].astype(np.int32)
         return dataclasses.replace(
             found,
             problem=self.whole,
             assignment=klass,
             start=start,
             pieces=pieces,
-            prices=found.prices.replace(placement=placement),
+            prices=found.prices.replace(placement=placement, cover_job=covered),
         )
 
 

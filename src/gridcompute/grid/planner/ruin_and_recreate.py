@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ... import _core
-from .local_search import curves_about
-from .settings import CHAINS
+from .local_search import curves_about, polished
 
 if TYPE_CHECKING:
     from ..tables.column import Bools, Floats, Int32s
@@ -76,15 +74,7 @@ def _round(
     order = _jumbled(state, rng)
     out = np.ascontiguousarray(order[(klass[order] < 0) & state.reach[order]])
     state.rows.place(room, _moved(state, rng), out, klass, start)
-    exchange = _core.LocalSearch(room, *state.rows.unpack(state.y), 0.0, klass, start)
-    least, threads = 1e-7 * abs(best.cost), state.rows.threads
-    for chains, most in ((False, len(klass)), (True, CHAINS.jobs)):
-        found = exchange.regrets(least, threads=threads)[:most]
-        state.rows.work.placed(len(klass))
-        state.rows.work.searched(len(found), chains=chains)
-        exchange.run(np.ascontiguousarray(found), *curves, chains=chains)
-    exchange.commit()
-    return state.judged(klass, start, room)
+    return polished(state, room, klass, start, curves)
 
 
 def _ruined(state: PlannerState, rng: np.random.Generator) -> Bools:

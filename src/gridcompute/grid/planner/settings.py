@@ -60,9 +60,9 @@ __all__ = [
     "LEAST_GAP",
     "LEAST_SEARCHED",
     "LEAST_UNITS",
-    "LEVELS",
     "MANY_OPTIONS",
     "MOSTLY_CUT",
+    "MASTER",
     "MOST_CHEAPEST",
     "MOST_GAP",
     "MOST_RELAXED",
@@ -75,7 +75,6 @@ __all__ = [
     "PRICES_PART_SMALL",
     "PRICE_MEMORY",
     "QUICK",
-    "QUICK_S_PER_JOB",
     "RELAXED_PART",
     "ROUNDS",
     "ROUNDS_QUICK",
@@ -100,8 +99,8 @@ __all__ = [
     "WHOLE_UNITS_PER_JOB",
     "DiveOptions",
     "FixingOptions",
-    "LevelOptions",
     "LocalSearchOptions",
+    "MasterOptions",
     "SampledAscentOptions",
     "StepWeights",
 ]
@@ -251,9 +250,6 @@ DIVE_QUICK = DIVE_SMALL._replace(
     energy_every=24,
     settling=FixingOptions(parts=30, before=60, between=3, energy_every=24),
 )
-#: Seconds a job that must be left for a quick dive to follow one by sizes of gangs. At 2,000
-#: jobs it is 2.7 times what `DIVE_QUICK` takes; not measured for flatness.
-QUICK_S_PER_JOB = 2e-3
 #: Of dives for the jobs that do not stay where an earlier plan had them: a quick one, and two more
 #: careful ones that follow while the gap is not proved. That others make way takes a look at all
 #: jobs a size, and gains nothing where most of them are placed.
@@ -273,37 +269,41 @@ DIVE_WARM_AGAIN = DIVE_WARM._replace(parts=90, last_parts=220)
 DIVE_WARM_LAST = DIVE._replace(near=True)
 
 
-class LevelOptions(NamedTuple):
-    """How a dive by sizes of gangs goes, with an integer program for each.
+class MasterOptions(NamedTuple):
+    """How large the restricted master program is, and how its dives go."""
 
-    Figures are those of `east_west` with 300 jobs, and with 750 over two days, seed 0. `least` and
-    `jobs` were compared with other values; the others were not measured for flatness.
-    """
+    #: Options of all jobs at most, and from which on a time limit leaves the first prices to
+    #: `SAMPLED_ASCENT_HOUR_FAR`: of 750 jobs over 48 h (seeds 1 and 0) the program then proves
+    #: 4,632.7 and 1,324.8 yuan in place of 4,638.5 and 1,328.9, 0.6 s of one processor sooner.
+    most: int = 200_000
+    quick: int = 40_000
+    #: Options of a single job, and of a gang, that the solver knows at first.
+    singles: int = 3
+    gangs: int = 9
+    #: Rounds of cover rows, and rows added in each at most.
+    rounds: int = 12
+    rows: int = 150
+    #: Round after which a dive begins beside the others.
+    dive_after: int = 2
+    #: Part of the cost that a round of rows must lift the bound by to be followed by another.
+    gain: float = 2e-4
+    #: Part of a time limit after which no rows are added.
+    cut_part: float = 0.8
+    #: Part of a time limit after which no dive goes on: exchanges follow.
+    dive_part: float = 0.93
+    #: Part of the fractional options that is fixed at once, and from which part on all are.
+    fixed: float = 0.1
+    nearly: float = 0.7
+    #: Dives again at most. Jobs freed at once, twice as many after `without_gain` dives without a
+    #: gain; after as many more they end. From 9.4 % the gap of 750 jobs (seed 0) falls to 3.1 % in
+    #: 7 s of one processor with 120 jobs, 5.1 % with 160, 4.7 % with 200; that of 300 jobs (seed 0)
+    #: from 21 % to 3.6 % in 3 s, 5.3 % with 60 jobs.
+    again: int = 200
+    free: int = 120
+    without_gain: int = 12
 
-    #: Least number of sizes with rows of their own: 300 jobs of ones and twos lost by such a dive
-    #: (seed 0).
-    least: int = 2
-    #: Jobs placed at once, about, and options of theirs at most, the cheapest at the prices. With
-    #: 120 jobs at once, a size in parts, 750 jobs end at 1,440 yuan in place of 1,404.
-    jobs: int = 250
-    options: int = 4_000
-    #: Steps of the prices between two groups, their first and last lengths, and after how many the
-    #: energy block is asked again.
-    steps: int = 100
-    lengths: tuple[float, float] = (0.05, 0.003)
-    energy_every: int = 6
-    #: Part of an option that the relaxation takes, from which on the job stays there.
-    whole: float = 0.999
-    #: Options that cost more than the relaxation's by this part of the plan's cost are closed.
-    above: float = 2e-3
-    #: What a search may leave, as a part of the plan's cost, and its steps of the simplex method.
-    gap: float = 1e-3
-    iterations: int = 40_000
-    #: Part of the time left that a relaxation or a search may take.
-    time_part: float = 0.25
 
-
-LEVELS = LevelOptions()
+MASTER = MasterOptions()
 
 
 class LocalSearchOptions(NamedTuple):

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ..tables.column import Bools, Floats, Int32s
     from ..tables.problem import Problem
     from .clock import Clock
+    from .restricted_master import CoverProof
     from .settings import SampledAscentOptions
 
 __all__ = ["Incumbent", "PlannerState"]
@@ -69,6 +70,8 @@ class PlannerState:
         self.bound, self.y = -np.inf, np.zeros(0)
         #: What a search over all plans proved, beyond what prices prove.
         self.searched = -np.inf
+        #: Prices with those of cover rows, where these prove more.
+        self.cover: CoverProof | None = None
         self.best: Incumbent | None = None
         self.passes = 0
         #: Seconds that the last dive took.
@@ -94,7 +97,7 @@ class PlannerState:
         market = self.priced = CutMarket(self.problem, self.market, self.rows.work)
         self.reach = self.reach.copy()
         self.reach[market.rows] = market.has_option
-        self.bound, self.searched = -np.inf, -np.inf
+        self.bound, self.searched, self.cover = -np.inf, -np.inf, None
         self.without_option = float(self.problem.jobs.value_yuan[~self.reach].sum())
         self.least = self.without_option + least_energy_cost(self.problem)
         return market
@@ -123,7 +126,13 @@ class PlannerState:
 
     def proved_yuan(self) -> float:
         """What no plan costs less than: by prices, by the signs of all costs, or by a search."""
-        return max(self.bound, self.least, self.searched)
+        cover = -np.inf if self.cover is None else self.cover.bound
+        return max(self.bound, self.least, self.searched, cover)
+
+    @property
+    def cover_proof(self) -> CoverProof | None:
+        """The prices with cover rows, if they prove more than `y`."""
+        return self.cover if self.cover is not None and self.cover.bound > self.bound else None
 
     def sampled(
         self, y: Floats, how: SampledAscentOptions = SAMPLED_ASCENT, most: float = PRICES_PART

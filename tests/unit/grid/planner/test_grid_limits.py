@@ -261,7 +261,7 @@ def test_hooks_that_stop_or_raise_at_any_stage(
         problem = problem.replace(mandate=dataclasses.replace(problem.mandate, share=0.95))
     calls, stages = calls_of(problem, **options)
     firsts = {stage: stages.index(stage) for stage in stages}
-    assert ({"program"} if whole else {"sample", "bound", "dive"}) <= set(firsts)
+    assert ({"program"} if whole else {"sample", "bound", "master"}) <= set(firsts)
     at_once = gc.match(problem, time_limit=0.0, prices=options.get("prices")).objective_yuan
     for at in sorted({0, 1, calls // 2, calls - 1} | set(firsts.values())):
         count = iter(range(10**9))

@@ -1,0 +1,115 @@
+"""The restricted master program: rows that every plan keeps, a bound that holds, better plans."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gridcompute as gc
+from gridcompute import grid
+from gridcompute.grid.checker.bound import lower_bound
+from gridcompute.grid.evaluate import evaluate
+from gridcompute.grid.planner.clock import Clock
+from gridcompute.grid.planner.cover_rows import broken_rows, coefficients
+from gridcompute.grid.planner.incumbent import greedy
+from gridcompute.grid.planner.options import open_options
+from gridcompute.grid.planner.restricted_master import price_and_branch
+from gridcompute.grid.planner.settings import SAMPLED_ASCENT_HOUR_FAR
+from gridcompute.grid.planner.state import PlannerState
+
+
+def _state(n_jobs: int, seed: int, limit: float | None = None, threads: int = 1) -> PlannerState:
+    problem = grid.east_west(n_jobs=n_jobs, seed=seed, hours=24)
+    state = PlannerState(problem.effective, 0.0, threads, Clock(limit, None))
+    y = state.rows.start(None)
+    if limit is None:
+        y = state.sampled(y, SAMPLED_ASCENT_HOUR_FAR)
+    state.look(y)
+    state.best = greedy(state, state.y)
+    return state
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_every_plan_keeps_the_rows_that_a_fractional_solution_breaks(seed: int) -> None:
+    """If this fails, a cover row forbids plans, and the bound may lie above the optimum."""
+    rng = np.random.default_rng(seed)
+    problem = grid.east_west(n_jobs=80, seed=seed, hours=12)
+    capacity = rng.integers(0, 10, problem.classes.capacity.shape)
+    problem = problem.replace(
+        jobs=problem.jobs.replace(gang=rng.integers(1, 7, 80)),
+        classes=problem.classes.replace(capacity=capacity),
+    )
+    every = np.arange(80, dtype=np.int32)
+    data = np.full(problem.corridors.bandwidth_gb.shape, np.inf)
+    options = open_options(problem, every, capacity, data)
+    options = options.of(np.lexsort((options.start, options.job, options.klass)))
+    rows = broken_rows(problem, options, rng.random(len(options.job)), 2_000)
+    assert len(rows.klass) > 100, f"seed {seed}"
+    limits = rows.limits(problem)
+    for _ in range(30):
+        chosen, free = np.zeros(len(options.job), bool), capacity.copy()
+        placed: set[int] = set()
+        for k in rng.permutation(len(options.job)):
+            job, klass, start, hours = (int(getattr(options, f)[k]) for f in options._fields[:4])
+            hour = slice(start, start + hours)
+            if job not in placed and (free[klass, hour] >= problem.jobs.gang[job]).all():
+                free[klass, hour] -= problem.jobs.gang[job]
+                placed.add(job)
+                chosen[k] = True
+        for row, limit in zip(rows.each(), limits, strict=True):
+            place, amount = coefficients(problem, options, row)
+            taken = int(amount[chosen[place]].sum())
+            assert taken <= limit, f"seed {seed}, row {row}: {taken} of {limit}"
+
+
+def test_cover_rows_prove_more_and_dives_find_cheaper_plans() -> None:
+    """If this fails, gangs are misplaced and the bound lets halves of them share a class."""
+    seed = 1
+    state = _state(200, seed)
+    assert state.best is not None
+    greedy_cost, by_prices = state.best.cost, state.bound
+    assert price_and_branch(state)
+    found = state.best
+    assert state.cover is not None
+    print(
+        f"seed {seed}: {found.cost:,.2f} yuan in place of {greedy_cost:,.2f}, "
+        f"bound {state.cover.bound:,.2f} in place of {by_prices:,.2f}"
+    )
+    assert by_prices < state.cover.bound <= found.cost < greedy_cost
+    plan = evaluate(state.problem, grid.Placement(klass=found.klass, start=found.start))
+    assert plan.objective_yuan == pytest.approx(found.cost, rel=1e-9)
+    assert plan.verify().valid, str(plan.verify())
+
+
+def test_the_checker_finds_the_same_bound_with_its_own_rows() -> None:
+    """If this fails, planner and checker read prices of cover rows differently."""
+    seed = 0
+    problem = grid.east_west(n_jobs=300, seed=seed, hours=24)
+    plan = gc.match(problem, gap=1e-4, work_limit=1_000_000)
+    assert len(plan.prices.cover_yuan)
+    proved = lower_bound(problem.effective, plan.prices)
+    assert proved == pytest.approx(plan.bound_yuan, rel=1e-7), f"seed {seed}"
+    assert plan.verify().valid, str(plan.verify())
+
+
+def test_one_thread_and_two_find_the_same() -> None:
+    """If this fails, a plan depends on which of two solvers is faster."""
+    seed = 1
+    found = []
+    for threads in (1, 2, 2):
+        state = _state(120, seed, threads=threads)
+        assert price_and_branch(state)
+        assert state.best is not None
+        found.append((state.best.klass, state.best.start, state.cover and state.cover.bound))
+    for klass, start, bound in found[1:]:
+        np.testing.assert_array_equal(klass, found[0][0], f"seed {seed}")
+        np.testing.assert_array_equal(start, found[0][1], f"seed {seed}")
+        assert bound == found[0][2]
+
+
+def test_without_time_the_plan_before_stays() -> None:
+    """If this fails, a time limit that ends within the program loses the plan."""
+    state = _state(200, 2, limit=0.0)
+    before = state.best
+    price_and_branch(state)
+    assert state.best is before
