@@ -29,7 +29,16 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from .options import Options
 
-__all__ = ["MOST_HOURS", "CoverRows", "broken_rows", "coefficients", "cover_cost", "no_rows"]
+__all__ = [
+    "MOST_HOURS",
+    "CoverProof",
+    "CoverRows",
+    "broken_rows",
+    "coefficients",
+    "cover_cost",
+    "joined",
+    "no_rows",
+]
 
 #: Longest stretch of hours that rows are looked for over.
 MOST_HOURS = 2
@@ -65,6 +74,27 @@ class CoverRows(NamedTuple):
             for c, g, a, b in zip(self.klass, self.size, self.first, self.last, strict=True)
         ]
         return np.array(found, np.int64)
+
+
+class CoverProof(NamedTuple):
+    """Prices that prove more with lifted cover rows than without."""
+
+    bound: float
+    y: Floats
+    rows: CoverRows
+    yuan: Floats
+
+    def columns(self) -> dict[str, Any]:
+        """Return the rows and their prices as columns of `Prices`."""
+        klass, size, first, last, job = (values.astype(np.int32) for values in self.rows)
+        return {
+            "cover_class": klass,
+            "cover_size": size,
+            "cover_first": first,
+            "cover_last": last,
+            "cover_job": job,
+            "cover_yuan": self.yuan,
+        }
 
 
 def no_rows() -> CoverRows:

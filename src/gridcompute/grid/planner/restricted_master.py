@@ -24,13 +24,21 @@ from __future__ import annotations
 import copy
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ... import _core
 from ..._interrupts import interrupts_shown
-from .cover_rows import CoverRows, broken_rows, coefficients, cover_cost, joined, no_rows
+from .cover_rows import (
+    CoverProof,
+    CoverRows,
+    broken_rows,
+    coefficients,
+    cover_cost,
+    joined,
+    no_rows,
+)
 from .dual_bound import evaluate_dual
 from .improvement import exchanges
 from .integer_program import IntegerProgram
@@ -45,33 +53,12 @@ if TYPE_CHECKING:
     from ..tables.column import Bools, Floats, Int32s, Int64s
     from .state import PlannerState
 
-__all__ = ["CoverProof", "price_and_branch"]
+__all__ = ["price_and_branch"]
 
 #: What counts as none or all of an option.
 WHOLE = 1e-6
 #: Relative error of a sum of some hundred thousand terms that is taken off the bound.
 CARE = 1e-12
-
-
-class CoverProof(NamedTuple):
-    """Prices that prove more with lifted cover rows than without."""
-
-    bound: float
-    y: Floats
-    rows: CoverRows
-    yuan: Floats
-
-    def columns(self) -> dict[str, Any]:
-        """Return the rows and their prices as columns of `Prices`."""
-        klass, size, first, last, job = (values.astype(np.int32) for values in self.rows)
-        return {
-            "cover_class": klass,
-            "cover_size": size,
-            "cover_first": first,
-            "cover_last": last,
-            "cover_job": job,
-            "cover_yuan": self.yuan,
-        }
 
 
 class _Master(IntegerProgram):
@@ -127,8 +114,8 @@ class _Master(IntegerProgram):
         """Keep the iterations of the last run, to be counted by `settle`."""
         assert not asked, "no search by branch and bound is made"
         taken = max(self._highs.getInfo().simplex_iteration_count, 0)
-        self._taken.append((taken, self._size))
-        self._steps += STEPS.iterations(taken, self._size) + self._size * STEPS.solve
+        self._taken.append((taken, self.size))
+        self._steps += STEPS.iterations(taken, self.size) + self.size * STEPS.solve
 
     def settle(self) -> None:
         """Count the work since the last call."""
@@ -204,7 +191,7 @@ class _Master(IntegerProgram):
         self._column[some] = self._n_columns + np.arange(len(some))
         self._n_columns += len(some)
         self.known[some] = True
-        self._size += len(some)
+        self.size += len(some)
 
     def bound_options(self, some: Any, low: Any, high: Any) -> None:
         """Give some options, known ones, these bounds."""
@@ -227,7 +214,7 @@ class _Master(IntegerProgram):
         its, option, value = (np.concatenate(x) for x in zip(*entries, strict=True))
         self._cover = its, option, value
         self.rows = joined(self.rows, rows)
-        self._size += len(limits)
+        self.size += len(limits)
 
     def row_prices(self, pi: Floats) -> tuple[Floats, Floats]:
         """Prices of the coupling rows, flat, with `pi` of energy; and of the cover rows, yuan."""

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ..tables.column import Bools, Floats, Int32s
     from ..tables.problem import Problem
     from .clock import Clock
-    from .restricted_master import CoverProof
+    from .cover_rows import CoverProof
     from .settings import SampledAscentOptions
 
 __all__ = ["Incumbent", "PlannerState"]
