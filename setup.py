@@ -38,7 +38,8 @@ def files(suffix: str) -> list[str]:
 core = Pybind11Extension(
     "gridcompute._core",
     units(files(".cpp")),
-    depends=files(".hpp"),  # a newer one opens the question that `stale` answers file by file
+    # A newer one opens the question that `stale` answers unit by unit: units name sources, and stay as they are.
+    depends=[*files(".hpp"), *files(".cpp")],
     include_dirs=["csrc"],
     cxx_std=20,
     extra_compile_args=["-MMD", "-ffp-contract=off", *FLAGS],
