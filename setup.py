@@ -38,7 +38,8 @@ def files(suffix: str) -> list[str]:
 core = Pybind11Extension(
     "gridcompute._core",
     units(files(".cpp")),
-    # A newer one opens the question that `stale` answers unit by unit: units name sources, and stay as they are.
+    # A newer one opens the question that `stale` answers unit by unit; the units themselves, which
+    # name the sources, stay as they are.
     depends=[*files(".hpp"), *files(".cpp")],
     include_dirs=["csrc"],
     cxx_std=20,
