@@ -386,7 +386,9 @@ class _Search:
             whole = np.flatnonzero(here & ~todo)
             order = np.flatnonzero(todo)
             order = order[np.argsort(-part[order], kind="stable")]
-            most = max(1, int(MASTER.fixed * len(order)), int((part[order] >= MASTER.nearly).sum()))
+            late = state.clock.spent(MASTER.late_part)
+            share, nearly = MASTER.late if late else (MASTER.fixed, MASTER.nearly)
+            most = max(1, int(share * len(order)), int((part[order] >= nearly).sum()))
             order = order[:most]
             order = order[np.sort(np.unique(job[order], return_index=True)[1])]
             # Options of jobs that are still open follow where they would lower the cost.
@@ -478,7 +480,7 @@ def price_and_branch(state: PlannerState) -> bool:
     if count_options(state.problem) > MASTER.most:
         return False
     state.clock.stage("master", 0.5)
-    search = _Search(state)
+    left, search = state.clock.left(), _Search(state)
     if not len(search.options.job):
         return False
     try:
@@ -488,6 +490,7 @@ def price_and_branch(state: PlannerState) -> bool:
             _improve(search, state)
     finally:  # whatever ended it, no thread of it goes on
         search.close()
+    state.last_dive_s = left - state.clock.left() if state.clock.limited else 0.0
     return True
 
 
@@ -495,8 +498,6 @@ def _improve(search: _Search, state: PlannerState) -> None:
     """Take the plan of the first dive, and dive again for parts of it while that pays."""
     state.clock.stage("branch", 0.6)
     search.first()
-    exchanges(state, range(ROUNDS_QUICK))
-    exchanges(state, range(CHAIN_ROUNDS), CHAINS)
     rng, since = np.random.default_rng(0), 0
     for k in range(MASTER.again):
         if state.finished() or since == 2 * MASTER.without_gain:
@@ -507,3 +508,5 @@ def _improve(search: _Search, state: PlannerState) -> None:
         if not search.again(rng, many):
             break
         since = since + 1 if state.best is before else 0
+    exchanges(state, range(ROUNDS_QUICK))
+    exchanges(state, range(CHAIN_ROUNDS), CHAINS)

@@ -275,7 +275,7 @@ class MasterOptions(NamedTuple):
     #: Options of all jobs at most, and from which on a time limit leaves the first prices to
     #: `SAMPLED_ASCENT_HOUR_FAR`: of 750 jobs over 48 h (seeds 1 and 0) the program then proves
     #: 4,632.7 and 1,324.8 yuan in place of 4,638.5 and 1,328.9, 0.6 s of one processor sooner.
-    most: int = 200_000
+    most: int = 100_000
     quick: int = 40_000
     #: Options of a single job, and of a gang, that the solver knows at first.
     singles: int = 3
@@ -284,7 +284,7 @@ class MasterOptions(NamedTuple):
     rounds: int = 12
     rows: int = 150
     #: Round after which a dive begins beside the others.
-    dive_after: int = 2
+    dive_after: int = 1
     #: Part of the cost that a round of rows must lift the bound by to be followed by another.
     gain: float = 2e-4
     #: Part of a time limit after which no rows are added.
@@ -294,6 +294,9 @@ class MasterOptions(NamedTuple):
     #: Part of the fractional options that is fixed at once, and from which part on all are.
     fixed: float = 0.1
     nearly: float = 0.7
+    #: The same after the part `late_part` of a time limit.
+    late_part: float = 0.8
+    late: tuple[float, float] = (0.3, 0.5)
     #: Dives again at most. Jobs freed at once, twice as many after `without_gain` dives without a
     #: gain; after as many more they end. From 9.4 % the gap of 750 jobs (seed 0) falls to 3.1 % in
     #: 7 s of one processor with 120 jobs, 5.1 % with 160, 4.7 % with 200; that of 300 jobs (seed 0)
