@@ -303,7 +303,7 @@ class MasterOptions(NamedTuple):
     #: from 21 % to 3.6 % in 3 s, 5.3 % with 60 jobs.
     again: int = 200
     free: int = 120
-    without_gain: int = 12
+    without_gain: int = 8
 
 
 MASTER = MasterOptions()
