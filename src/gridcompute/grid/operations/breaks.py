@@ -54,7 +54,7 @@ def alternatives(problem: Problem, plan: Plan) -> Alternatives | None:
         Its plan.
     """
     running = problem.running
-    if running is None:
+    if running is None or problem.hours < 2:  # in one hour nothing goes on after a break
         return None
     job, jobs, steps = running.id, problem.jobs, problem.stepped
     klass, start = plan.assignment[job], plan.start[job]

@@ -1,4 +1,4 @@
-"""Lifted cover rows: what a job beside gangs leaves room for.
+"""Lifted cover rows: how many gangs fit beside a job.
 
 Where a job runs, the gangs that run through the same hours share what it leaves of the class. For a
 class c of C accelerators, gangs of g, some hours in a row and a job j, every plan keeps
@@ -6,8 +6,8 @@ class c of C accelerators, gangs of g, some hours in a row and a job j, every pl
     sum over i != j of (gang_i // g) * [i runs at c in all of the hours]
         + (C // g - (C - gang_j) // g) * [j runs at c in any of them]  <=  C // g.
 
-The relaxation breaks such rows: half of a gang of four and one whole single share a class of four
-accelerators. Rows that a solution breaks are found by looking at all of them for one hour and for
+The relaxation violates such rows: half of a gang of four and one whole single share a class of four
+accelerators. Rows that a solution violates are found by looking at all of them for one hour and for
 two in a row; longer stretches lift the bound by 1e-6 of it (750 jobs, seed 1).
 
 Source: lifted cover inequalities (Balas, "Facets of the knapsack polytope", Mathematical
@@ -30,20 +30,19 @@ if TYPE_CHECKING:
     from .options import Options
 
 __all__ = [
-    "MOST_HOURS",
     "CoverProof",
     "CoverRows",
-    "broken_rows",
     "coefficients",
     "cover_cost",
     "joined",
     "no_rows",
+    "violated_rows",
 ]
 
 #: Longest stretch of hours that rows are looked for over.
 MOST_HOURS = 2
-#: Least part of an accelerator's gang by which a row is broken.
-BROKEN = 0.05
+#: Least excess over a row's limit, in gangs, at which it counts as violated.
+VIOLATED = 0.05
 #: Rows of one class, size and stretch at a time.
 EACH = 2
 
@@ -133,8 +132,8 @@ def cover_cost(problem: Problem, options: Options, rows: CoverRows, yuan: Floats
     return cost
 
 
-def broken_rows(problem: Problem, options: Options, part: Floats, most: int) -> CoverRows:
-    """Find rows that a solution breaks, those that it breaks most first.
+def violated_rows(problem: Problem, options: Options, part: Floats, most: int) -> CoverRows:
+    """Find rows that a solution violates, the most violated first.
 
     Parameters
     ----------
@@ -174,7 +173,7 @@ def broken_rows(problem: Problem, options: Options, part: Floats, most: int) -> 
                 over = np.zeros((len(job), len(first)))
                 np.add.at(over, at, alone - whole)
                 over += whole.sum(axis=0) - capacity // size
-                which, hour = np.nonzero(over > BROKEN)
+                which, hour = np.nonzero(over > VIOLATED)
                 n = len(which)
                 rows = CoverRows(
                     np.full(n, c), np.full(n, size), first[hour], last[hour], job[which].astype(int)

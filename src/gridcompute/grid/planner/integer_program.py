@@ -249,7 +249,7 @@ class IntegerProgram:
         self._highs: Any = highspy.Highs.__base__()
         self._set("output_flag", False)
         self._set("parallel", "off")
-        known = self._known()
+        known = self._first_columns()
         if known is not None:
             matrix, low, high, cost = matrix[:, known], low[known], high[known], cost[known]
         lp = highspy.HighsLp()
@@ -264,7 +264,7 @@ class IntegerProgram:
         #: Rows and columns.
         self.size = sum(matrix.shape)
 
-    def _known(self) -> Int64s | None:
+    def _first_columns(self) -> Int64s | None:
         """The columns that the solver is given at first; None = all."""
         return None
 

@@ -1,12 +1,12 @@
 """match(problem) -> Plan: prices, dive, exchanges, dispatch, certificate.
 
 The stages: (1) prices from a systematic sample of the jobs, (2) a climb with all jobs, whose best
-prices prove the bound, (3) up to 4,000 jobs, a restricted master program with cover rows, whose
-prices prove more and which is rounded to a plan (`restricted_master`), (4) a dive: jobs from large
-to small, prices moved on what is left before each size, (5) while the gap asked for is not proved,
-a further climb, from 4,000 to 30,000 jobs a second dive, and rounds of exchanges while they pay,
-(6) the exact dispatch at the load that results. Interruptible jobs are first planned whole by these
-stages, then cut into pieces (`cut_search`).
+prices prove the bound, (3) up to 4,000 jobs with up to 100,000 options, a restricted master program
+with lifted cover rows, whose prices prove more, rounded to a plan (`restricted_master`), (4) a
+dive: jobs from large to small, prices moved on what is left before each size, (5) while the gap
+asked for is not proved, a further climb, from 4,000 to 30,000 jobs a second dive, and rounds of
+exchanges while they pay, (6) the exact dispatch at the load that results. Interruptible jobs are
+first planned whole by these stages, then cut into pieces (`cut_search`).
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def match(
         the plan from the start: ``stats["work_units"]`` of a solve without one is enough for a plan
         about as good, not for the same. With both limits the first that is met ends the solve.
     seed : int
-        Without effect: nothing in the solve is random. Kept so that calls may name it.
+        Without effect: generators in the solve have fixed seeds. Kept so that calls may name it.
     progress : bool or callable, optional
         True shows a bar; a callable is given a `Progress` and stops the solve by returning True.
 

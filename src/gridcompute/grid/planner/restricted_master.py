@@ -1,11 +1,11 @@
-"""Price and branch: a linear program over the best options, cut, rounded, and in parts again.
+"""A restricted master program with lifted cover rows, rounded by dives, and again in parts.
 
 The prices of the dual ascent tell which options of each job can be in a good plan. A restricted
 master program over these, at fixed prices of energy, is a linear program that HiGHS solves in about
 a second where jobs are some hundred. Then
 
-1. lifted cover rows that its solution breaks are added (`cover_rows`), until it breaks none; their
-   prices prove more than those of accelerators and gangs can;
+1. lifted cover rows that its solution violates are added (`cover_rows`), until it violates none;
+   their prices prove more than those of accelerators and gangs can;
 2. a dive rounds it: options that are nearly whole are fixed, largest gangs first, and the program
    is solved again from the last basis;
 3. parts of the plan are freed and dived for again (some hours, some sites, some classes), while
@@ -33,11 +33,11 @@ from ..._interrupts import interrupts_shown
 from .cover_rows import (
     CoverProof,
     CoverRows,
-    broken_rows,
     coefficients,
     cover_cost,
     joined,
     no_rows,
+    violated_rows,
 )
 from .dual_bound import evaluate_dual
 from .improvement import exchanges
@@ -57,6 +57,10 @@ __all__ = ["price_and_branch"]
 
 #: What counts as none or all of an option.
 WHOLE = 1e-6
+#: An option's reduced cost, in the program's unit, below which it would lower the cost.
+CHEAPER = -1e-6
+#: Seconds between two questions whether a dive beside is to end.
+ASKED_S = 0.1
 #: Relative error of a sum of some hundred thousand terms that is taken off the bound.
 CARE = 1e-12
 
@@ -91,6 +95,8 @@ class _Master(IntegerProgram):
         self._taken: list[tuple[int, int]] = []
         self._steps = 0.0
         self._most_steps = np.inf
+        #: Does it go by a limit of work of its own, beside the clock?
+        self._alone = False
         #: Set to end a search on another thread.
         self.stopped = threading.Event()
 
@@ -107,6 +113,7 @@ class _Master(IntegerProgram):
         other._highs.setBasis(self._highs.getBasis())
         other.known, other._column = self.known.copy(), self._column.copy()
         other._taken, other._steps, other._most_steps = [], 0.0, most_steps
+        other._alone = most_steps < np.inf
         other.stopped = threading.Event()
         return other
 
@@ -126,7 +133,7 @@ class _Master(IntegerProgram):
     def _energy(self) -> None:
         """Leave the dispatch out: energy has a price."""
 
-    def _known(self) -> Int64s:
+    def _first_columns(self) -> Int64s:
         return np.concatenate([np.flatnonzero(self.known), np.arange(self._n, len(self._cost))])
 
     def solve(self) -> bool:
@@ -150,7 +157,13 @@ class _Master(IntegerProgram):
     def is_over(self) -> bool:
         """Did the last solve fail for want of time or work, or because it was told to end?"""
         over = self.stopped.is_set() or self._steps >= self._most_steps
-        return over or self._clock.spent(MASTER.dive_part)
+        return over or self.spent(MASTER.dive_part)
+
+    def spent(self, part: float) -> bool:
+        """Is this part of the limit over? A twin with a limit of work goes by its own work."""
+        if self._alone:
+            return self._steps >= part * self._most_steps
+        return self._clock.spent(part)
 
     @property
     def yuan(self) -> float:
@@ -166,7 +179,7 @@ class _Master(IntegerProgram):
 
     def cheaper(self) -> Bools:
         """Which options unknown to the solver would lower the cost of the last solution."""
-        return np.asarray(~self.known & (self.reduced() < -WHOLE))
+        return np.asarray(~self.known & (self.reduced() < CHEAPER))
 
     def extend(self, more: Bools) -> None:
         """Give the solver more options."""
@@ -229,21 +242,32 @@ class _Diving:
         self._dive, self.master = dive, master
         self._beside: ThreadPoolExecutor | None = None
         self._found: Future[Int64s] | None = None
-        if _core.thread_count(threads) == 1:
+        self._threads = threads
+
+    def begin(self) -> None:
+        """Begin on a thread of its own, if there is one."""
+        if _core.thread_count(self._threads) == 1:
             return
         try:
             self._beside = ThreadPoolExecutor(1, "gridcompute-dive")
             with interrupts_shown():
-                self._found = self._beside.submit(dive)
+                self._found = self._beside.submit(self._dive)
         except RuntimeError:  # the system has no thread to spare, or Python is leaving
-            self.close()
+            if self._beside is not None:
+                self._beside.shutdown(wait=False, cancel_futures=True)
+            self._beside = self._found = None
 
-    def result(self) -> Int64s:
-        """Wait for it."""
+    def result(self, is_over: Callable[[], bool]) -> Int64s:
+        """Wait for it; `is_over` is asked now and then whether to end it."""
         if self._found is None:
             return self._dive()
-        with interrupts_shown():
-            return self._found.result()
+        while True:
+            try:
+                with interrupts_shown():
+                    return self._found.result(timeout=ASKED_S)
+            except TimeoutError:
+                if is_over():
+                    self.master.stopped.set()
 
     def close(self) -> None:
         """End it, and its thread."""
@@ -304,13 +328,15 @@ class _Search:
         before = -np.inf
         for k in range(MASTER.rounds):
             if not self._solve():
-                return False
+                if k <= MASTER.dive_after:
+                    return False
+                break
             if k == MASTER.dive_after:
                 self._begin()
             # Prices prove little while an option that the solver does not know is cheaper at them.
             rows, late = no_rows(), state.clock.spent(MASTER.cut_part)
             if k and not late:
-                rows = broken_rows(problem, self.options, master.part, MASTER.rows)
+                rows = violated_rows(problem, self.options, master.part, MASTER.rows)
             cheaper = master.cheaper()
             if k and not len(rows.klass) and not cheaper.any():
                 break
@@ -339,12 +365,13 @@ class _Search:
         twin = self._master.twin(0.5 * self._state.clock.steps_left())
         open_ = np.ones(len(self.options.job), bool)
         self._diving = _Diving(lambda: self._dive(twin, open_), twin, self._state.rows.threads)
+        self._diving.begin()
 
     def _prove(self) -> None:
         """Tell `state` what the prices of the last solution prove over all options."""
         state, problem, every = self._state, self._state.problem, self.options
         y, yuan = self._master.row_prices(self._pi)
-        held = yuan > 0
+        held = np.flatnonzero(yuan > 0)  # rows added since the last solution have no prices yet
         rows, yuan = self._master.rows.of(held), yuan[held]
         value = problem.jobs.value_yuan
         every = every._replace(own_yuan=self._own)
@@ -355,12 +382,29 @@ class _Search:
         np.minimum.at(least[1], every.job, cost)
         rent = yuan * rows.limits(problem)
         change = float((least[1] - least[0]).sum() - rent.sum())
-        size = float(np.abs(least[0]).sum() + np.abs(least[1]).sum() + rent.sum())
+        size = (
+            self._most_yuan(y)
+            + 2 * float(cover_cost(problem, every, rows, yuan).sum())
+            + rent.sum()
+        )
         bound = evaluate_dual(state.rows, state.market, y, state.rows.supply()).bound + change
         state.passes += 1
-        bound -= CARE * (size + float(cost.size))
+        bound -= CARE * size
         if bound > state.proved_yuan():
             state.cover = CoverProof(bound, y, rows, yuan)
+
+    def _most_yuan(self, y: Floats) -> float:
+        """A sum that no part of what the jobs' cheapest options cost at prices `y` exceeds."""
+        problem, prices = self._state.problem, self._state.rows.prices(np.abs(y))
+        power = problem.kwh_per_accelerator_h * prices.energy[problem.classes.site]
+        hourly = (prices.capacity + prices.gang.sum(axis=0) + power).sum(axis=1).max(initial=0.0)
+        hourly += problem.hours * prices.quota.sum()
+        jobs = problem.jobs
+        wires = problem.corridors.price_yuan_per_gb.max(initial=0.0) + prices.corridor.max(
+            initial=0.0
+        )
+        size = (jobs.value_yuan + problem.hours * jobs.delay_yuan_per_h + jobs.migration_yuan).sum()
+        return float(size + hourly * jobs.gang.sum(dtype=np.float64) + wires * jobs.data_gb.sum())
 
     # -- Plans -------------------------------------------------------------------------------------
 
@@ -386,7 +430,7 @@ class _Search:
             whole = np.flatnonzero(here & ~todo)
             order = np.flatnonzero(todo)
             order = order[np.argsort(-part[order], kind="stable")]
-            late = state.clock.spent(MASTER.late_part)
+            late = master.spent(MASTER.late_part)
             share, nearly = MASTER.late if late else (MASTER.fixed, MASTER.nearly)
             most = max(1, int(share * len(order)), int((part[order] >= nearly).sum()))
             order = order[:most]
@@ -414,10 +458,8 @@ class _Search:
 
     def first(self) -> None:
         """Keep the plan of the dive that was begun, if it is cheaper."""
-        if self._diving is None:
-            self._begin()
         assert self._diving is not None
-        self._keep(self._diving.result())
+        self._keep(self._diving.result(lambda: self._state.clock.over(0.0)))
         self._diving.master.settle()
 
     def close(self) -> None:
@@ -439,7 +481,7 @@ class _Search:
         if before.cost <= state.best.cost:
             state.best = before
 
-    def again(self, rng: np.random.Generator, many: int) -> bool:
+    def dive_again(self, rng: np.random.Generator, many: int) -> bool:
         """Free about `many` jobs of the best plan and dive again; False if time runs out."""
         state, master = self._state, self._master
         best, current = state.best, self._chosen(self.options)
@@ -505,7 +547,7 @@ def _improve(search: _Search, state: PlannerState) -> None:
         state.clock.stage("branch", 0.6 + 0.2 * (k + 1) / MASTER.again)
         before = state.best
         many = MASTER.free << (since >= MASTER.without_gain)
-        if not search.again(rng, many):
+        if not search.dive_again(rng, many):
             break
         since = since + 1 if state.best is before else 0
     exchanges(state, range(ROUNDS_QUICK))

@@ -65,7 +65,8 @@ class PlannerState:
         self.priced: _core.LagrangianOracle | CutMarket = self.market
         self.rows = CouplingConstraints(problem, EnergyBlock(problem), threads)
         work = self.rows.work
-        clock.steps = lambda: work.steps
+        before = clock.steps
+        clock.steps = lambda: before() + work.steps
         self.ascent = DualAscent(self.rows)
         self.bound, self.y = -np.inf, np.zeros(0)
         #: What a search over all plans proved, beyond what prices prove.
@@ -74,7 +75,7 @@ class PlannerState:
         self.cover: CoverProof | None = None
         self.best: Incumbent | None = None
         self.passes = 0
-        #: Seconds that the last dive took.
+        #: Seconds that the last dive took, or the restricted master program with its dives.
         self.last_dive_s = 0.0
         self.size = self.market.min_accelerator_hours()
         self.by_size = np.argsort(-self.size, kind="stable").astype(np.int32)

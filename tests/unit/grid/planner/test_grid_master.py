@@ -9,12 +9,13 @@ import gridcompute as gc
 from gridcompute import grid
 from gridcompute.grid.checker.bound import lower_bound
 from gridcompute.grid.evaluate import evaluate
+from gridcompute.grid.planner import restricted_master
 from gridcompute.grid.planner.clock import Clock
-from gridcompute.grid.planner.cover_rows import broken_rows, coefficients
+from gridcompute.grid.planner.cover_rows import coefficients, violated_rows
 from gridcompute.grid.planner.incumbent import greedy
 from gridcompute.grid.planner.options import open_options
 from gridcompute.grid.planner.restricted_master import price_and_branch
-from gridcompute.grid.planner.settings import SAMPLED_ASCENT_HOUR_FAR
+from gridcompute.grid.planner.settings import MASTER, SAMPLED_ASCENT_HOUR_FAR
 from gridcompute.grid.planner.state import PlannerState
 
 
@@ -30,7 +31,7 @@ def _state(n_jobs: int, seed: int, limit: float | None = None, threads: int = 1)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_every_plan_keeps_the_rows_that_a_fractional_solution_breaks(seed: int) -> None:
+def test_every_plan_keeps_the_rows_that_a_fractional_solution_violates(seed: int) -> None:
     """If this fails, a cover row forbids plans, and the bound may lie above the optimum."""
     rng = np.random.default_rng(seed)
     problem = grid.east_west(n_jobs=80, seed=seed, hours=12)
@@ -43,7 +44,7 @@ def test_every_plan_keeps_the_rows_that_a_fractional_solution_breaks(seed: int) 
     data = np.full(problem.corridors.bandwidth_gb.shape, np.inf)
     options = open_options(problem, every, capacity, data)
     options = options.of(np.lexsort((options.start, options.job, options.klass)))
-    rows = broken_rows(problem, options, rng.random(len(options.job)), 2_000)
+    rows = violated_rows(problem, options, rng.random(len(options.job)), 2_000)
     assert len(rows.klass) > 100, f"seed {seed}"
     limits = rows.limits(problem)
     for _ in range(30):
@@ -62,10 +63,13 @@ def test_every_plan_keeps_the_rows_that_a_fractional_solution_breaks(seed: int) 
             assert taken <= limit, f"seed {seed}, row {row}: {taken} of {limit}"
 
 
-def test_cover_rows_prove_more_and_dives_find_cheaper_plans() -> None:
+def test_cover_rows_prove_more_and_dives_find_cheaper_plans(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """If this fails, gangs are misplaced and the bound lets halves of them share a class."""
-    seed = 1
-    state = _state(200, seed)
+    monkeypatch.setattr(restricted_master, "MASTER", MASTER._replace(again=5))
+    seed = 0
+    state = _state(300, seed)
     assert state.best is not None
     greedy_cost, by_prices = state.best.cost, state.bound
     assert price_and_branch(state)
@@ -75,6 +79,7 @@ def test_cover_rows_prove_more_and_dives_find_cheaper_plans() -> None:
         f"seed {seed}: {found.cost:,.2f} yuan in place of {greedy_cost:,.2f}, "
         f"bound {state.cover.bound:,.2f} in place of {by_prices:,.2f}"
     )
+    assert len(state.cover.yuan) > 10
     assert by_prices < state.cover.bound <= found.cost < greedy_cost
     plan = evaluate(state.problem, grid.Placement(klass=found.klass, start=found.start))
     assert plan.objective_yuan == pytest.approx(found.cost, rel=1e-9)
@@ -92,19 +97,50 @@ def test_the_checker_finds_the_same_bound_with_its_own_rows() -> None:
     assert plan.verify().valid, str(plan.verify())
 
 
-def test_one_thread_and_two_find_the_same() -> None:
+def test_one_thread_and_two_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a plan depends on which of two solvers is faster."""
-    seed = 1
+    monkeypatch.setattr(restricted_master, "MASTER", MASTER._replace(again=2))
+    seed = 0
     found = []
     for threads in (1, 2, 2):
-        state = _state(120, seed, threads=threads)
+        state = _state(300, seed, threads=threads)
         assert price_and_branch(state)
+        assert state.cover is not None
+        assert len(state.cover.yuan) > 10
         assert state.best is not None
         found.append((state.best.klass, state.best.start, state.cover and state.cover.bound))
     for klass, start, bound in found[1:]:
         np.testing.assert_array_equal(klass, found[0][0], f"seed {seed}")
         np.testing.assert_array_equal(start, found[0][1], f"seed {seed}")
         assert bound == found[0][2]
+
+
+def test_prices_prove_what_they_prove_after_the_last_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a match ends in an error where rows are left when its rounds are over."""
+    monkeypatch.setattr(restricted_master, "MASTER", MASTER._replace(rounds=4, again=1))
+    state = _state(300, 0)
+    assert price_and_branch(state)
+    assert state.best is not None
+    assert state.proved_yuan() <= state.best.cost
+
+
+def test_a_system_without_threads_dives_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a refused thread leaves the plan of a dive that never was."""
+    monkeypatch.setattr(restricted_master, "MASTER", MASTER._replace(again=0))
+    costs = []
+    for refused in (False, True):
+        state = _state(200, 1, threads=2)
+        with monkeypatch.context() as patch:
+            if refused:
+                patch.setattr(restricted_master.ThreadPoolExecutor, "submit", _refuse)
+            assert price_and_branch(state)
+        assert state.best is not None
+        costs.append(state.best.cost)
+    assert costs[0] == costs[1]
+
+
+def _refuse(*_: object) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_without_time_the_plan_before_stays() -> None:
