@@ -23,6 +23,7 @@ from .planner.incumbent import offer
 from .planner.local_search import fill
 from .planner.match import check_problem
 from .planner.pinned import WithoutPinned
+from .planner.restricted_master import prove_with_cover
 from .planner.settings import SampledAscentOptions
 from .planner.standing import standing_jobs
 from .planner.state import PlannerState
@@ -248,7 +249,10 @@ def _evaluated(
     if near:  # the prices are those of another problem, not far from this one's
         state.look(state.sampled(start, QUICK_ASCENT_NEAR))
     state.look(np.zeros_like(state.y))
-    found = state.rows.prices(state.y)
+    if prices is not None and state.priced is state.market:
+        prove_with_cover(state, start, prices)
+    cover = state.cover_proof
+    found = state.rows.prices(state.y if cover is None else cover.y)
     bound = min(state.proved_yuan(), cost)
     return Plan(
         problem=problem,
@@ -266,6 +270,7 @@ def _evaluated(
             storage=supplied.storage_yuan,
             gang=found.gang,
             gang_size=np.array(problem.gang_levels, np.int32),
+            **({} if cover is None else cover.columns()),
         ),
         objective_yuan=cost,
         bound_yuan=bound,

@@ -22,6 +22,18 @@ if TYPE_CHECKING:
 
 __all__ = ["WithoutPinned"]
 
+#: The columns of `Prices` that have an entry for each cover row.
+COVER_COLUMNS = tuple(
+    f"cover_{name}" for name in ("class", "size", "first", "last", "job", "yuan")
+)
+    "cover_class",
+    "cover_size",
+    "cover_first",
+    "cover_last",
+    "cover_job",
+    "cover_yuan",
+)
+
 
 class WithoutPinned:
     """A problem without the jobs that run and cannot move.
@@ -43,12 +55,25 @@ class WithoutPinned:
 
     def prices(self, prices: Prices | None) -> Prices | None:
         """Return start prices of the whole problem as those of this one."""
-        placement = None if prices is None else prices.placement
-        if prices is None or placement is None or self.rows is None:
+        if prices is None or self.rows is None:
+            return prices
+        prices, placement = self._covered(prices), prices.placement
+        if placement is None:
             return prices
         if len(placement.klass) != len(self.whole.jobs):
             return dataclasses.replace(prices, placement=None)
         return dataclasses.replace(prices, placement=self.placement(placement))
+
+    def _covered(self, prices: Prices) -> Prices:
+        """Return prices whose cover rows name jobs of this problem; those of pinned ones go."""
+        assert self.rows is not None
+        if not len(prices.cover_job):
+            return prices
+        place = np.full(max(len(self.whole.jobs), int(prices.cover_job.max()) + 1), -1)
+        place[self.rows] = np.arange(len(self.rows))
+        job = place[prices.cover_job]
+        kept = {name: getattr(prices, name)[job >= 0] for name in COVER_COLUMNS}
+        return prices.replace(**(kept | {"cover_job": job[job >= 0].astype(np.int32)}))
 
     def placement(self, placement: Placement) -> Placement:
         """Return a placement of the whole problem's jobs as one of this one's."""

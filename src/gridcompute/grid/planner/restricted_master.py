@@ -50,10 +50,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
+    from ..plan.columns import Prices
     from ..tables.column import Bools, Floats, Int32s, Int64s
     from .state import PlannerState
 
-__all__ = ["price_and_branch"]
+__all__ = ["price_and_branch", "prove_with_cover"]
 
 #: What counts as none or all of an option.
 WHOLE = 1e-6
@@ -369,42 +370,12 @@ class _Search:
 
     def _prove(self) -> None:
         """Tell `state` what the prices of the last solution prove over all options."""
-        state, problem, every = self._state, self._state.problem, self.options
         y, yuan = self._master.row_prices(self._pi)
         held = np.flatnonzero(yuan > 0)  # rows added since the last solution have no prices yet
-        rows, yuan = self._master.rows.of(held), yuan[held]
-        value = problem.jobs.value_yuan
-        every = every._replace(own_yuan=self._own)
-        without = priced(problem, every, state.rows.prices(y))
-        cost = without + cover_cost(problem, every, rows, yuan)
-        least = [value.copy(), value.copy()]
-        np.minimum.at(least[0], every.job, without)
-        np.minimum.at(least[1], every.job, cost)
-        rent = yuan * rows.limits(problem)
-        change = float((least[1] - least[0]).sum() - rent.sum())
-        size = (
-            self._most_yuan(y)
-            + 2 * float(cover_cost(problem, every, rows, yuan).sum())
-            + rent.sum()
-        )
-        bound = evaluate_dual(state.rows, state.market, y, state.rows.supply()).bound + change
-        state.passes += 1
-        bound -= CARE * size
-        if bound > state.proved_yuan():
-            state.cover = CoverProof(bound, y, rows, yuan)
-
-    def _most_yuan(self, y: Floats) -> float:
-        """A sum that no part of what the jobs' cheapest options cost at prices `y` exceeds."""
-        problem, prices = self._state.problem, self._state.rows.prices(np.abs(y))
-        power = problem.kwh_per_accelerator_h * prices.energy[problem.classes.site]
-        hourly = (prices.capacity + prices.gang.sum(axis=0) + power).sum(axis=1).max(initial=0.0)
-        hourly += problem.hours * prices.quota.sum()
-        jobs = problem.jobs
-        wires = problem.corridors.price_yuan_per_gb.max(initial=0.0) + prices.corridor.max(
-            initial=0.0
-        )
-        size = (jobs.value_yuan + problem.hours * jobs.delay_yuan_per_h + jobs.migration_yuan).sum()
-        return float(size + hourly * jobs.gang.sum(dtype=np.float64) + wires * jobs.data_gb.sum())
+        every = self.options._replace(own_yuan=self._own)
+        found = _proof(self._state, every, y, self._master.rows.of(held), yuan[held])
+        if found.bound > self._state.proved_yuan():
+            self._state.cover = found
 
     # -- Plans -------------------------------------------------------------------------------------
 
@@ -512,6 +483,55 @@ class _Search:
         away[~placed] = np.inf
         last = min(many, len(away) - 1)
         return np.asarray(placed & (away <= np.partition(away, last)[last]))
+
+
+def _proof(
+    state: PlannerState, every: Options, y: Floats, rows: CoverRows, yuan: Floats
+) -> CoverProof:
+    """What prices prove with those of cover rows; `every` are all open options, sorted by class."""
+    problem, value = state.problem, state.problem.jobs.value_yuan
+    without = priced(problem, every, state.rows.prices(y))
+    covered = cover_cost(problem, every, rows, yuan)
+    least = [value.copy(), value.copy()]
+    np.minimum.at(least[0], every.job, without)
+    np.minimum.at(least[1], every.job, without + covered)
+    rent = yuan * rows.limits(problem)
+    change = float((least[1] - least[0]).sum() - rent.sum())
+    bound = evaluate_dual(state.rows, state.market, y, state.rows.supply()).bound + change
+    state.passes += 1
+    size = _most_yuan(state, y) + 2 * float(covered.sum()) + float(rent.sum())
+    return CoverProof(bound - CARE * size, y, rows, yuan)
+
+
+def _most_yuan(state: PlannerState, y: Floats) -> float:
+    """A sum that no part of what the jobs' cheapest options cost at prices `y` exceeds."""
+    problem, prices = state.problem, state.rows.prices(np.abs(y))
+    power = problem.kwh_per_accelerator_h * prices.energy[problem.classes.site]
+    hourly = (prices.capacity + prices.gang.sum(axis=0) + power).sum(axis=1).max(initial=0.0)
+    hourly += problem.hours * prices.quota.sum()
+    jobs = problem.jobs
+    wires = problem.corridors.price_yuan_per_gb.max() + prices.corridor.max()
+    size = (jobs.value_yuan + problem.hours * jobs.delay_yuan_per_h + jobs.migration_yuan).sum()
+    return float(size + hourly * jobs.gang.sum(dtype=np.float64) + wires * jobs.data_gb.sum())
+
+
+def prove_with_cover(state: PlannerState, y: Floats, prices: Prices) -> None:
+    """Tell `state` what prices `y` prove with those that `prices` has of cover rows.
+
+    Nothing where the problem is so large that no plan has such rows, or where they are of others.
+    """
+    columns = (prices.cover_class, prices.cover_size, prices.cover_first, prices.cover_last)
+    rows = CoverRows(*(x.astype(np.int64) for x in (*columns, prices.cover_job)))
+    many = count_options(state.problem) > MASTER.most
+    if many or not len(rows.job) or rows.job.max() >= len(state.in_order):
+        return
+    problem, free = state.problem, np.flatnonzero(state.reach).astype(np.int32)
+    capacity, wires = problem.classes.capacity, problem.corridors.bandwidth_gb
+    every = open_options(problem, free, capacity, wires)
+    every = every.of(np.lexsort((every.start, every.job, every.klass)))
+    found = _proof(state, every, y, rows, np.asarray(prices.cover_yuan))
+    if found.bound > state.proved_yuan():
+        state.cover = found
 
 
 def price_and_branch(state: PlannerState) -> bool:
