@@ -23,16 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["WithoutPinned"]
 
 #: The columns of `Prices` that have an entry for each cover row.
-COVER_COLUMNS = tuple(
-    f"cover_{name}" for name in ("class", "size", "first", "last", "job", "yuan")
-)
-    "cover_class",
-    "cover_size",
-    "cover_first",
-    "cover_last",
-    "cover_job",
-    "cover_yuan",
-)
+COVER_COLUMNS = tuple(f"cover_{x}" for x in ("class", "size", "first", "last", "job", "yuan"))
 
 
 class WithoutPinned:
