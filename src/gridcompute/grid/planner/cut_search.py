@@ -370,7 +370,7 @@ class _CutSearch:
     # -- Many jobs ---------------------------------------------------------------------------------
 
     def by_gain(self) -> None:
-        """Cut the jobs that gain most at the prices, and place all others anew beside them.
+        """Cut the jobs that gain most at the prices, and place all others again beside them.
 
         In the relaxation a job that costs clearly less in pieces than whole runs in these pieces.
         All others run whole, and even out what is too much or too little in an hour.

@@ -357,7 +357,7 @@ PRICES_PART, PRICES_PART_HASTY, PRICES_PART_SMALL = 0.35, 0.5, 0.4
 #: the tests take 28 at most, and days with limits of load some 1,000.
 MOST_SEARCHED, SEARCH_STEPS = 8_000, 6e8
 #: Options above which a search ends at a gap that is `NEAR`, and its bound, where some gap is left,
-#: is told lower, by the part `EASED` of the cost: the search that checks it has to reach it.
+#: is reported lower, by the part `EASED` of the cost: the search that checks it has to reach it.
 MANY_OPTIONS, NEAR, EASED = 2_500, 4e-3, 5e-3
 #: Part of the time left that such a search may take, the questions that it needs at least, and the
 #: proved gap after which no other method follows it.
@@ -443,8 +443,8 @@ CUT_ASCENT_MANY = SampledAscentOptions(
 )
 CUT_SAMPLES = 8
 CUT_CLIMB_MANY = (8, (0.003, 0.0005))
-#: Part of the work from which on, where jobs are not `SMALL`, whole runs are planned in so many
-#: units of work a job, six seconds at 20,000.
+#: Part of the work that interruptible jobs have, from which on, where jobs are not `SMALL`, whole
+#: runs get a fixed number of units of counted work for each job: six seconds at 20,000 jobs.
 MOSTLY_CUT, WHOLE_UNITS_PER_JOB = 0.3, 60.0
 CUT_ROUNDS, CUT_BATCH = 12, 16
 #: How often rounds of cuts and of the other jobs beside them take turns, and exchanges in the
@@ -455,7 +455,7 @@ CUT_GAIN = 0.01
 #: Prices and a dive of the jobs that run whole beside these.
 ASCENT_BESIDE = SAMPLED_ASCENT_WARM
 DIVE_BESIDE = DIVE._replace(parts=40, last_parts=60, settle=8, later=8_000, energy_every=2)
-#: How often jobs that find no room are told of the room that is left.
+#: Rounds in which jobs without room are tried again in what room is left.
 CUT_TRIES = 12
 #: Part of a time limit in which prices with cuts are sought, and within which the climb after that
 #: walk ends; and how far a solve is said to be when that climb is over.
