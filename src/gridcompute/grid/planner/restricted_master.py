@@ -283,10 +283,7 @@ class _Search:
     def __init__(self, state: PlannerState) -> None:
         assert state.best is not None
         self._state, problem = state, state.problem
-        free = np.flatnonzero(state.reach).astype(np.int32)
-        capacity, wires = problem.classes.capacity, problem.corridors.bandwidth_gb
-        options = open_options(problem, free, capacity, wires)
-        options = options.of(np.lexsort((options.start, options.job, options.klass)))
+        free, options = _by_class(state)
         self._own = options.own_yuan
         prices = state.rows.prices(state.y)
         known = self._first_options(options, priced(problem, options, prices))
@@ -485,6 +482,14 @@ class _Search:
         return np.asarray(placed & (away <= np.partition(away, last)[last]))
 
 
+def _by_class(state: PlannerState) -> tuple[Int32s, Options]:
+    """The jobs that have open options, and all of these, sorted by class."""
+    problem, free = state.problem, np.flatnonzero(state.reach).astype(np.int32)
+    capacity, wires = problem.classes.capacity, problem.corridors.bandwidth_gb
+    options = open_options(problem, free, capacity, wires)
+    return free, options.of(np.lexsort((options.start, options.job, options.klass)))
+
+
 def _proof(
     state: PlannerState, every: Options, y: Floats, rows: CoverRows, yuan: Floats
 ) -> CoverProof:
@@ -525,11 +530,7 @@ def prove_with_cover(state: PlannerState, y: Floats, prices: Prices) -> None:
     many = count_options(state.problem) > MASTER.most
     if many or not len(rows.job) or rows.job.max() >= len(state.in_order):
         return
-    problem, free = state.problem, np.flatnonzero(state.reach).astype(np.int32)
-    capacity, wires = problem.classes.capacity, problem.corridors.bandwidth_gb
-    every = open_options(problem, free, capacity, wires)
-    every = every.of(np.lexsort((every.start, every.job, every.klass)))
-    found = _proof(state, every, y, rows, np.asarray(prices.cover_yuan))
+    found = _proof(state, _by_class(state)[1], y, rows, np.asarray(prices.cover_yuan))
     if found.bound > state.proved_yuan():
         state.cover = found
 
