@@ -70,7 +70,7 @@ export PREFLIGHT
 
 # Objects are kept in the environment: another Python is another ABI. The editable install compiles into them, and
 # `build` afterwards only what changed.
-INCREMENTAL := DIST_EXTRA_CONFIG=$(VENV)/build.cfg
+INCREMENTAL := GRIDCOMPUTE_OBJECTS=$(VENV)/objects
 
 $(VENV)/.ready: pyproject.toml setup.py
 	@$(PYTHON) -c "$$PREFLIGHT"
@@ -79,7 +79,6 @@ $(VENV)/.ready: pyproject.toml setup.py
 	$(PIP) install --upgrade 'pip>=25.1'
 	$(BIN)python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' > $(VENV)/build.txt
 	$(PIP) install --requirement $(VENV)/build.txt
-	printf '[build_ext]\nbuild_temp = $(VENV)/objects\n' > $(VENV)/build.cfg
 	$(INCREMENTAL) $(PIP) install --no-build-isolation --editable '.[all]'
 	touch $@
 

@@ -90,10 +90,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         dist, clean, elsewhere = (Path(scratch, name) for name in ("dist", "venv", "elsewhere"))
         elsewhere.mkdir()
-        compiled = Path(scratch, "build.cfg")
-        compiled.write_text(f"[build_ext]\nbuild_temp = {Path(sys.prefix, 'objects')}\n")
         build = (sys.executable, "-m", "build", "--quiet", "--outdir", dist, ROOT)
-        run(*build, cwd=ROOT, DIST_EXTRA_CONFIG=str(compiled))
+        run(*build, cwd=ROOT, GRIDCOMPUTE_OBJECTS=str(Path(sys.prefix, "objects")))
         check_sdist(built(dist, "*.tar.gz"))
         check_wheel(built(dist, "*.whl"))
         venv.create(clean, with_pip=True)

@@ -74,6 +74,15 @@ def rank(name: str) -> int:
 class Build(build_ext):
     """Replaces O3 by the level of each unit, and links in the order of levels."""
 
+    def finalize_options(self) -> None:
+        """Keep objects in the folder that GRIDCOMPUTE_OBJECTS names, if it does.
+
+        An editable install gives `build_temp` a temporary folder, whatever configuration files say,
+        so that the build after it would compile everything again.
+        """
+        self.build_temp = os.environ.get("GRIDCOMPUTE_OBJECTS", self.build_temp)
+        super().finalize_options()
+
     def build_extensions(self) -> None:
         """Compile and link."""
         compiled, linked = self.compiler._compile, self.compiler.link_shared_object
