@@ -51,7 +51,7 @@ std::vector<Index> sample_sizes(Index n_jobs, Index n_slots, const Tuning& tunin
 
 Index extra_sample(const RestrictedProblem& level, const PriceBox& box, Index m, Index n_jobs, const Tuning& tuning) {
   const auto more = static_cast<Index>(static_cast<double>(m) * tuning.sample_extra);
-  if (more >= n_jobs || level.groups() == 0) return 0;
+  if (more <= m || more >= n_jobs || level.groups() == 0) return 0;  // a few jobs times 1.1 are as few
   const double now = mean_candidates(level, box, 1, tuning);
   const double then = mean_candidates(level, box, 1 / std::sqrt(tuning.sample_extra), tuning);
   const double cost = static_cast<double>(more) / static_cast<double>(n_jobs) *
