@@ -25,11 +25,20 @@ if TYPE_CHECKING:
 __all__ = ["transport"]
 
 
+def _arrow(block: Any) -> Any:
+    """Return the block as an Arrow table; one of a dataset whose first is Arrow may be pandas."""
+    import pyarrow as pa
+
+    if isinstance(block, pa.Table):
+        return block
+    return pa.Table.from_pandas(block, preserve_index=False)
+
+
 class _Block:
     """The columns of a block in the object store, which every process of its machine reads."""
 
-    def __init__(self, table: Any, names: Sequence[str], number: int) -> None:
-        self._table, self._names, self._number = table, names, number
+    def __init__(self, block: Any, names: Sequence[str], number: int) -> None:
+        self._table, self._names, self._number = _arrow(block), names, number
 
     def columns(self) -> Mapping[str, NDArray[Any]]:
         arrays = {}
@@ -69,18 +78,18 @@ class _ShardActor:
         return answer, pa.table({"slot": pa.array(slots)}) if question[:4] == ASSIGN else None
 
 
-def _rows(table: Any) -> int:
-    return int(table.num_rows)
+def _rows(block: Any) -> int:
+    return len(block)
 
 
-def _sample(table: Any, names: Sequence[str]) -> Mapping[str, NDArray[Any]]:
-    return _Block(table.slice(0, 0), names, 0).columns()
+def _sample(block: Any, names: Sequence[str]) -> Mapping[str, NDArray[Any]]:
+    return _Block(block[:0], names, 0).columns()
 
 
 def _sums(
     spec: CostSpec,
     number: int,
-    table: Any,
+    block: Any,
     slots: Any,
     first: int,
     n_jobs: int,
@@ -88,8 +97,8 @@ def _sums(
     remainders: NDArray[np.float64] | None,
     threads: int,
 ) -> bytes:
-    block = _Block(table, spec.names, number)
-    shard = HeldShard(spec, block.columns, first, table.num_rows, n_jobs)
+    columns = _Block(block, spec.names, number).columns
+    shard = HeldShard(spec, columns, first, _rows(block), n_jobs)
     placed = np.ascontiguousarray(slots.column("slot").to_numpy(), np.int32)
     return shard.sums(placed, np.array(prices), remainders, threads)
 
@@ -97,15 +106,15 @@ def _sums(
 def _confined(
     spec: CostSpec,
     number: int,
-    table: Any,
+    block: Any,
     first: int,
     n_jobs: int,
     slots: NDArray[np.int32],
     job: int,
     threads: int,
 ) -> bytes:
-    block = _Block(table, spec.names, number)
-    shard = HeldShard(spec, block.columns, first, table.num_rows, n_jobs)
+    columns = _Block(block, spec.names, number).columns
+    shard = HeldShard(spec, columns, first, _rows(block), n_jobs)
     return shard.confined(np.array(slots), job, threads)
 
 
@@ -120,12 +129,15 @@ class _RayShards(ClusterShards):
         chosen = dataset.select_columns(spec.names)
         chosen.context.execution_options.preserve_order = True
         self._kept = chosen.materialize()  # the blocks live as long as this
-        self._blocks = self._kept.to_arrow_refs()
+        blocks = self._kept.to_arrow_refs()
+        count = ray.remote(num_cpus=0)(_rows)
+        rows: list[int] = ray.get([count.remote(b) for b in blocks])
+        # An empty block may have lost its columns (Ray 2.40).
+        filled = [k for k, n in enumerate(rows) if n] or list(range(len(rows)))[:1]
+        self._blocks, rows = [blocks[k] for k in filled], [rows[k] for k in filled]
         if spec.typed and self._blocks:
             sample = ray.remote(num_cpus=0)(_sample)
             spec = spec.of_samples(ray.get(sample.remote(self._blocks[0], spec.names)))
-        count = ray.remote(num_cpus=0)(_rows)
-        rows: list[int] = ray.get([count.remote(b) for b in self._blocks])
         super().__init__(spec, rows, cpus_per_actor)
         self._first = np.concatenate([[0], np.cumsum(rows)]).astype(int).tolist()
         if num_actors is None:

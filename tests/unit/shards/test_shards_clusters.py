@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pd = pytest.importorskip("pandas")
+pa = pytest.importorskip("pyarrow")
 
 # Clusters leave sockets and processes to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -174,6 +175,9 @@ def test_ray_answers_what_memory_does(cluster, jobs) -> None:
     assert (m.assignment.to_pandas()["slot"].to_numpy() == memory.assignment).all()
     certificate = m.verify()
     assert certificate.valid, certificate.reasons
+    mixed = cluster.data.from_arrow(pa.Table.from_pandas(frame[:9])).union(dataset)
+    m = gridcompute.ray.transport(mixed, capacity, terms=terms, num_actors=1)
+    assert m.verify().valid, "blocks of Arrow and of pandas in one dataset"
     with pytest.raises(TypeError, match="Ray Dataset"):
         gridcompute.ray.transport(frame, capacity, terms=terms)
     bad = blocks(cluster, frame.drop(columns="data").iloc[:10], [])
