@@ -60,12 +60,13 @@ struct Jobs {
 };
 
 // Tuning under which a problem of a few thousand jobs is solved as one of millions is: by samples, and no step that
-// reads all costs of what is small.
+// reads all costs of what is small. None takes an extra sample, which shards never do: it would read all of them.
 Tuning tuning_of_many(double sample_last) {
   Tuning tuning;
   tuning.sample_jobs = 64, tuning.sample_last = sample_last;
   tuning.recheck_costs = tuning.rounding_costs = tuning.probe_all_costs = 0;
   tuning.probe_rows = 64;
+  tuning.sample_extra_gain = 1 << 10;
   return tuning;
 }
 
