@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .diving import dive
 from .incumbent import greedy
-from .local_search import exchange_round, fill
+from .local_search import curves_about, exchange_round, fill, polished
 from .settings import CHAIN_ROUNDS, CHAINS, FULL, ROUNDS
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from .settings import DiveOptions, LocalSearchOptions
     from .state import PlannerState
 
-__all__ = ["exchanges", "improve"]
+__all__ = ["exchanges", "improve", "polish"]
 
 
 def improve(
@@ -38,12 +40,30 @@ def improve(
         dive(state, pace, to, taken)
         state.last_dive_s = left - state.clock.left() if state.clock.limited else 0.0
         fill(state)
+    if state.small and state.clock.limited:
+        polish(state)
     if pace is not None or state.small:
         exchanges(state, range(rounds))
         if state.few and rounds:
             exchanges(state, range(CHAIN_ROUNDS), CHAINS)
     if before is not None and state.best is not None and before.cost <= state.best.cost:
         state.best = before
+
+
+def polish(state: PlannerState) -> None:
+    """Improve the best plan of `state` by exchanges and chains, with one exact dispatch at the end.
+
+    It takes 0.1 s of one processor at 2,000 jobs, a round of exchanges with a dispatch
+    after each part ten times as long: what is cut off by a limit has been polished before.
+    """
+    best = state.best
+    assert best is not None
+    if state.clock.status == "stopped" or not len(state.y):
+        return
+    room, klass, start = state.settled(np.zeros(len(best.klass), bool))
+    found = polished(state, room, klass, start, curves_about(state.rows.block, best.room.load))
+    if found.cost < best.cost:
+        state.best = found
 
 
 def exchanges(state: PlannerState, rounds: range, effort: LocalSearchOptions = FULL) -> None:

@@ -167,7 +167,7 @@ def match(
         try:
             given = market.prices(prices)
             if cut:
-                return market.plan(_run_cut(state, given, clock))
+                return market.plan(_run_cut(state, given, clock, mostly=enough < np.inf))
             return market.plan(_run(state, given))
         finally:  # whatever ended it, no thread of it goes on
             state.rows.close()
@@ -223,9 +223,15 @@ def _least_missing(problem: Problem) -> Plan:
     return match(problem, gap=0.0, work_limit=LEAST_UNITS)
 
 
-def _run_cut(state: PlannerState, prices: Prices | None, clock: Clock) -> Plan:
-    """All stages where jobs are interruptible: whole runs by the clock of `state`, then cuts."""
-    _seek(state, prices)
+def _run_cut(state: PlannerState, prices: Prices | None, clock: Clock, *, mostly: bool) -> Plan:
+    """All stages where jobs are interruptible: whole runs by the clock of `state`, then cuts.
+
+    Where most work may be cut, and no plan before is there, whole runs are planned in haste.
+    """
+    if mostly and prices is None:
+        _seek_in_haste(state)
+    else:
+        _seek(state, prices)
     keep_mandate(state, _least_missing)
     if state.clock is not clock:
         clock.steps = state.clock.steps
@@ -251,6 +257,23 @@ def _seek(state: PlannerState, prices: Prices | None) -> None:
     insert_until_stable(state)
     if not state.clock.status:
         repair_mandate(state)
+
+
+def _seek_in_haste(state: PlannerState) -> None:
+    """Find prices of whole runs, and a plan that is there at once, where cuts follow.
+
+    Cuts begin with the prices. All jobs that are not cut are placed again beside those that are.
+    """
+    y = state.rows.start(None)
+    initial_plans(state, y, None)
+    state.clock.divide()
+    if not state.clock.over(0.0):
+        state.look(y)
+        state.look(state.sampled(y, SAMPLED_ASCENT_SMALL_LIMITED))
+        improve(state, DIVE_HASTY, 0.4, rounds=0)
+    if state.bound < 0:  # as in `_seek`
+        state.look(np.zeros_like(state.y))
+    insert_until_stable(state)
 
 
 def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm: bool) -> None:

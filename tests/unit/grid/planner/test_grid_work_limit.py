@@ -146,6 +146,23 @@ def test_an_operator_plans_the_same_hours() -> None:
     assert run(1) == run(2)
 
 
+def test_an_hour_that_has_no_work_for_a_dive_places_its_new_jobs() -> None:
+    """If this fails, an operator on a busy machine leaves its new jobs out, hour after hour.
+
+    The last plan has no places for the jobs of its last hours. A dive that the limit cuts off finds
+    none either, and is lost: exchanges, which take a tenth of its work, have to come before it.
+    """
+    problem = grid.east_west(n_jobs=1_200, seed=0, hours=48)
+    op = grid.Rolling(problem, horizon_h=24, gap=0.01, threads=1)
+    op.step(actual={"renewables": 0.9}, work_limit=60_000)
+    window, prices = op._ahead(op._state)
+    stands, found = (
+        gc.match(window.problem, prices=prices, gap=0.015, work_limit=limit, threads=1)
+        for limit in (0, 60_000)
+    )
+    assert found.objective_yuan <= 0.95 * stands.objective_yuan, (stands, found)
+
+
 def test_a_whatif_is_the_same(problem: grid.Problem) -> None:
     """If this fails, a limited what-if differs from run to run."""
     plan = gc.match(problem, gap=0.2)
