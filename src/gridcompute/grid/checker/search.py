@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_OPTIONS", "searched_bound"]
 
 #: Open options that a program is written down for, at most, and seconds that a search may take.
-MOST_OPTIONS, MOST_SECONDS = 8_000, 120.0
+MOST_OPTIONS, MOST_SECONDS = 14_000, 300.0
 #: Ways to cut one job at one class that are looked through at most, with those that lead nowhere.
 MOST_WAYS = 50_000
 #: Relative gap at which a search ends that is to prove a plan the best.

@@ -97,7 +97,10 @@ def verify(plan: PlanData) -> PlanCertificate:
     """Recompute everything a plan claims (see `Plan.verify`)."""
     claimed, whole, shown = plan, plan.problem, plan.table
     if whole.running is not None or whole.step_h != 1:
-        plan = dataclasses.replace(plan, problem=plain(whole))
+        simple = plain(whole)
+        # The prices are of the sizes of gangs that can move; those that cannot may have others.
+        vars(simple)["gang_levels"] = tuple(plan.prices.gang_size.tolist())
+        plan = dataclasses.replace(plan, problem=simple)
     faults = [*pinned_faults(whole, plan), *job_faults(plan)]
     if not faults:  # with placements out of range the sums below mean nothing
         faults += [

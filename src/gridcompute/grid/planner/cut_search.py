@@ -47,9 +47,7 @@ from .settings import (
     CUT_SAMPLES,
     CUT_TRIES,
     CUT_TURNS,
-    MOST_RELAXED,
-    MOST_SEARCHED,
-    POLISHED,
+    MOST_CUTS,
     RELAXED_PART,
     SEARCH_STEPS,
 )
@@ -88,7 +86,7 @@ def cut_jobs(state: PlannerState, placement: Placement | None) -> Pieces | None:
     search.settle()
     state.look(prices if len(prices) else state.rows.start(None))
     state.look(np.zeros_like(state.y))
-    if not state.finished() and not search.exactly():
+    if not state.clock.over(1.0) and not search.exactly() and not state.finished():
         state.look(search.walked())
         steps, lengths = CUT_CLIMB if state.small else CUT_CLIMB_MANY
         state.climb(state.y, steps, lengths, CUT_CLIMB_DONE, most=CUT_CLIMB_PART)
@@ -260,10 +258,8 @@ class _CutSearch:
         if relaxed is None:
             return False
         state.look(relaxed.y)
-        if state.finished():
+        if state.searched_out(len(options.job)):
             return True
-        if len(options.job) > MOST_SEARCHED:
-            return False
         clock.stage("search", 0.9)
         room = self.best.yuan - state.bound  # the one that `state.y` proves, as in `exact`
         closed = reduced_costs(state, options, state.y) > room + SAME * abs(self.best.yuan)
@@ -271,7 +267,7 @@ class _CutSearch:
         found = program.search(
             start,
             closed=closed & ~start,
-            gap=state.gap if state.gap > POLISHED else 0.0,
+            gap=state.search_gap,
             iterations=program.iterations_in(min(SEARCH_STEPS, clock.steps_left())),
             seconds=clock.seconds_left(),
             stop=lambda: clock.over(0.5),
@@ -292,7 +288,7 @@ class _CutSearch:
         capacity, wires = problem.classes.capacity, problem.corridors.bandwidth_gb
         options = open_options(problem, whole, capacity, wires)
         many = float(len(options.job))
-        if many > MOST_RELAXED:
+        if many > MOST_CUTS:
             return None
         parts: list[tuple[int, int, Bools, Floats]] = []
         for c in range(len(problem.classes)):
@@ -301,8 +297,8 @@ class _CutSearch:
             job = market.rows[at]
             klass = np.full(len(at), c)
             cuts = cuts_of(problem, job, klass, market.need[at, c], free, 0.0, capacity, wires)
-            many += count_cuts(cuts, MOST_RELAXED)
-            if many > MOST_RELAXED:
+            many += count_cuts(cuts, MOST_CUTS)
+            if many > MOST_CUTS:
                 return None
             parts += [(int(j), c, *every_cut(cuts, k)) for k, j in enumerate(job.tolist())]
         parts.sort(key=lambda part: part[:2])

@@ -21,16 +21,17 @@ from .options import count_options, open_options, priced
 from .settings import (
     CHEAPEST,
     EASED,
+    FINER,
     LEAST_SEARCHED,
     MANY_OPTIONS,
     MOST_CHEAPEST,
     MOST_RELAXED,
     MOST_SEARCHED,
     NEAR,
-    POLISHED,
     RELAXED_PART,
     SEARCH_PART,
     SEARCH_STEPS,
+    SEARCH_STEPS_MANY,
     STEPS,
     STEPS_PER_S,
 )
@@ -68,7 +69,7 @@ def solve_exactly(state: PlannerState) -> bool:
     if relaxed is None:
         return False
     state.look(relaxed.y)
-    if state.finished() or len(options.job) > MOST_SEARCHED:
+    if state.searched_out(len(options.job)) or len(options.job) > MOST_SEARCHED:
         return True
     many = len(options.job) > MANY_OPTIONS
     if many and not _has_time(state, program):
@@ -80,16 +81,28 @@ def solve_exactly(state: PlannerState) -> bool:
     # Costs above a bound close options by that bound alone: the one that `state.y` proves.
     room = state.best.cost - state.bound
     closed = reduced_costs(state, options, state.y) > room + SAME * abs(state.best.cost)
-    before = state.best.cost
+    before, without = state.best.cost, state.without_option
     proved = _searched(state, program, closed, many=many)
+    # The solver's tolerances are parts of what the first plan costs: a much cheaper one needs finer
+    # ones.
+    coarse = abs(state.best.cost - without) < FINER * abs(before - without)
+    if coarse and not many and not _is_same(state, proved) and not state.clock.over(0.5):
+        program = _program(state, free, options)
+        proved = max(proved, _searched(state, program, closed, many=many))
     # What was closed is in no plan below the one before.
     searched = min(proved, before)
-    if searched >= state.best.cost - SAME * max(1.0, abs(state.best.cost)):
+    if _is_same(state, searched):
         searched = state.best.cost
     elif many:
         searched -= EASED * abs(state.best.cost)
     state.searched = max(state.searched, searched)
     return True
+
+
+def _is_same(state: PlannerState, yuan: float) -> bool:
+    """Is it what the best plan of `state` costs, within the solver's tolerance?"""
+    assert state.best is not None
+    return yuan >= state.best.cost - SAME * max(1.0, abs(state.best.cost))
 
 
 def search_cheapest(state: PlannerState) -> bool:
@@ -139,13 +152,14 @@ def _searched(state: PlannerState, program: IntegerProgram, closed: Bools, *, ma
     """
     clock, options = state.clock, program.options
     clock.stage("search", 0.9)
-    start, part = _chosen(state, options), SEARCH_PART if many else 1.0
-    gap = state.gap if state.gap > POLISHED else 0.0
+    start = _chosen(state, options)
+    part, most = (SEARCH_PART, SEARCH_STEPS_MANY) if many else (1.0, SEARCH_STEPS)
+    gap = state.search_gap
     found = program.search(
         start,
         closed=closed & ~start,
         gap=max(gap, NEAR) if many else gap,
-        iterations=program.iterations_in(min(SEARCH_STEPS, clock.steps_left(part))),
+        iterations=program.iterations_in(min(most, clock.steps_left(part))),
         seconds=part * clock.seconds_left(),
         stop=lambda: clock.over(0.5),
     )

@@ -53,6 +53,7 @@ __all__ = [
     "EASED",
     "FEW",
     "FEW_PLACES",
+    "FINER",
     "FULL",
     "GAP_OF_PLAN",
     "HASTE",
@@ -64,6 +65,7 @@ __all__ = [
     "MASTER",
     "MOSTLY_CUT",
     "MOST_CHEAPEST",
+    "MOST_CUTS",
     "MOST_GAP",
     "MOST_RELAXED",
     "MOST_SAMPLES",
@@ -90,6 +92,7 @@ __all__ = [
     "SEARCHED_ENOUGH",
     "SEARCH_PART",
     "SEARCH_STEPS",
+    "SEARCH_STEPS_MANY",
     "SMALL",
     "STEPS",
     "STEPS_PER_S",
@@ -352,26 +355,34 @@ PRICES_PART, PRICES_PART_HASTY, PRICES_PART_SMALL = 0.35, 0.5, 0.4
 
 
 #: Options at most of a problem that is searched as one program, and steps of counted work that a
-#: search may take: 33 questions with 6,500 options, where the plans of 60 jobs of `east_west`
-#: (seeds 0 to 4) come after 20 to 30, and 2,000 with a hundred options, where the contested days of
-#: the tests take 28 at most, and days with limits of load some 1,000.
-MOST_SEARCHED, SEARCH_STEPS = 8_000, 6e8
+#: search may take: 2,000 questions with a hundred options, where the contested days of the tests
+#: take 28 at most, and days with limits of load some 1,000.
+MOST_SEARCHED, SEARCH_STEPS = 14_000, 6e8
+#: The same with more than `MANY_OPTIONS`: 42 questions with 6,500, where the plans of 60 jobs of
+#: `east_west` (seeds 0 to 2) come after 20 to 24, and 30 with 11,000, where that of 100 jobs comes
+#: after 23. Ended before it finds its first plan, a search is lost: with 17 questions 60 jobs had
+#: gaps of 5 to 12 %, and have 0.8 to 1.3 % with 24.
+SEARCH_STEPS_MANY = 1.4e9
+#: Options, all cuts among them, of a problem with interruptible jobs that is searched as one.
+MOST_CUTS = 8_000
 #: Options above which a search ends at a gap that is `NEAR`, and its bound, where some gap is left,
 #: is reported lower, by the part `EASED` of the cost: the search that checks it has to reach it.
-MANY_OPTIONS, NEAR, EASED = 2_500, 4e-3, 5e-3
+MANY_OPTIONS, NEAR, EASED = 2_500, 1e-2, 5e-3
 #: Part of the time left that such a search may take, the questions that it needs at least, and the
 #: proved gap after which no other method follows it.
-SEARCH_PART, LEAST_SEARCHED, SEARCHED_ENOUGH = 0.7, 20, 0.015
-#: Options at most of a problem whose cheapest options are searched, and how many these are. A
-#: hundred jobs of `east_west` have 11,000 to 13,000: 2,000 to 3,000 of them lead within 2.5 % of
-#: the bound of these, where dives and rounds leave 8 to 15 %; all of them take twice the time.
+SEARCH_PART, LEAST_SEARCHED, SEARCHED_ENOUGH = 0.7, 20, 0.03
+#: Options at most of a problem whose cheapest options are searched where time is too short for
+#: all of them, and how many these are. A hundred jobs of `east_west` have 11,000 to 13,000: their
+#: plan cost 12 % more (seed 0) than the one that a search of all of them finds in twice the time.
 MOST_CHEAPEST, CHEAPEST = 14_000, 2_500
 #: Options up to which the prices come from the program with jobs in fractions, though no search is
 #: made. With 6,600 (60 jobs) it takes 0.1 s of one processor, and a walk that proves less 0.45 s;
-#: with 9,000 it takes 0.6 s, with 20,000 ten.
-MOST_RELAXED = 8_000
+#: with 11,000 it takes 0.5 s, with 20,000 ten.
+MOST_RELAXED = 14_000
 #: Part of the time left that it may take: a walk to prices and a plan need some of it if it fails.
 RELAXED_PART = 0.6
+#: Part of the first plan's cost below which a plan is searched for again, with finer tolerances.
+FINER = 0.5
 #: A gap no wider than this is asked for to have the best plan, and the search goes on to its end.
 POLISHED = 1e-3
 #: The gap that a what-if asks for, as a part of the plan's own, and at least and at most: where a

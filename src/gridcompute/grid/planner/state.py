@@ -29,7 +29,9 @@ from .settings import (
     FEW,
     FEW_PLACES,
     HASTE,
+    MANY_OPTIONS,
     MOST_SAMPLES,
+    POLISHED,
     PRICES_PART,
     SAMPLED_ASCENT,
     SMALL,
@@ -118,6 +120,22 @@ class PlannerState:
     def proved(self) -> bool:
         """Is the best plan proved to be within the gap?"""
         return self.open_gap() <= self.gap
+
+    @property
+    def search_gap(self) -> float:
+        """The gap at which a search may end: none where the one asked for means the best plan."""
+        return self.gap if self.gap > POLISHED else 0.0
+
+    def searched_out(self, options: int) -> bool:
+        """Has a search among so many options nothing to add, or must the solve end?
+
+        Where they are few, prices that prove the gap asked for leave open whether there is a better
+        plan, and a search tells in no time.
+        """
+        few = options <= MANY_OPTIONS
+        return self.finished() and (
+            bool(self.clock.status) or not few or self.open_gap() <= self.search_gap
+        )
 
     def open_gap(self) -> float:
         """The relative gap of the best plan, jobs that have no option left out."""

@@ -31,8 +31,9 @@ class Running(Table):
     ----------
     id : int64 (n_running,)
         Row of `Jobs` (`Jobs.rows_of` finds it by its id), each at most once. What a job needs
-        (gang, family, memory, tenant) stands there; its window, data and delay no longer matter,
-        except that a movable job that moves or pauses must end by its deadline.
+        (gang, family, memory, tenant) stands there; its release and data no longer matter. A
+        movable job that moves or pauses must end by its deadline, and pays its delay from hour 0
+        on. Of one that cannot move neither matters.
     klass : int32 (n_running,)
         Class on which it runs.
     hours_left : int32 (n_running,), hours

@@ -162,7 +162,7 @@ def test_jobs_left_out_go_into_the_hours_between_pieces() -> None:
 
 def test_others_are_placed_again_after_cutting(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a plan without the integer program leaves out who fits beside pieces."""
-    monkeypatch.setattr(cut_search, "MOST_RELAXED", 0)
+    monkeypatch.setattr(cut_search, "MOST_CUTS", 0)
     problem = gaps()
     plan = gc.match(problem, gap=0.0)
     assert plan.verify().valid
