@@ -100,6 +100,8 @@ def next_hour(state: PlannerState, y: Floats) -> None:
     What starts soon has been improved in many hours, and stays: a whole new dive is cheaper than
     the old plan, which has no places for the jobs of its last hours, but dearer where it is acted
     on. All later jobs are placed by a dive, then the whole plan is improved while there is time.
+    Under a limit exchanges come before the dive: the old plan has no places for the jobs of its
+    last hours, and a dive that is cut off finds none. Where too little is left it is left out.
     """
     best, left, bound = state.best, state.clock.left(), state.bound
     how = SAMPLED_ASCENT_HOUR_BRIEF if left < BRIEF_S else SAMPLED_ASCENT_HOUR
