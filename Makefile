@@ -132,9 +132,9 @@ native: native-asan native-tsan ## the native tests under ASan, UBSan and TSan (
 # The extension built in two other ways, each in a folder of its own, and some of its tests on it: by g++ for a named CPU
 # with the address sanitizer and all assertions (which brings the widest vectors under the sanitizer), and by clang.
 
-VARIANT_TESTS := tests/unit/solvers/test_transport_edges.py tests/unit/solvers/test_transport_few.py \
+VARIANT_TESTS := tests/unit/solvers/test_transport_edges.py tests/unit/solvers/test_transport_near_assignment.py \
 	tests/unit/solvers/test_transport_gangs.py tests/unit/solvers/test_transport_gap.py \
-	tests/unit/solvers/test_transport_given.py tests/unit/solvers/test_transport_sparse_rows.py \
+	tests/unit/solvers/test_transport_start_prices.py tests/unit/solvers/test_transport_sparse_rows.py \
 	tests/unit/solvers/test_transport_ties.py tests/unit/costs/test_implicit_costs.py \
 	tests/unit/solvers/test_assignment.py tests/unit/solvers/test_flow.py tests/unit/live/test_matcher.py \
 	tests/unit/live/test_matcher_costs.py tests/unit/live/test_matcher_edges.py \

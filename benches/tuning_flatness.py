@@ -37,7 +37,7 @@ import transport_instances as jobs  # noqa: E402
 Run = Callable[[], tuple[float, Any]]
 
 Found = dict[str, tuple[float, Any]]  # of each instance
-UNKNOWN = re.compile("not (on record|measured)")  # texts that `--write` replaces
+UNKNOWN = re.compile("not (on record|measured|varied)")  # texts that `--write` replaces
 NAMED = 1.25  # instances that differ by more are named
 LEAST_REACHED = 5e-4  # added to gaps, so that those near 0 count for little
 LEAST = 0.004  # seconds: shorter runs are repeated to be timed
@@ -333,6 +333,41 @@ def gang_instances() -> dict[str, Run]:
     return out
 
 
+def live_instances() -> dict[str, Run]:
+    """Worlds with few classes and with many: rounds after changes of jobs, prices, capacities."""
+    out: dict[str, Run] = {}
+    for n, classes in ((10_000, 60), (3000, 300)):
+        r = np.random.default_rng(n)
+        table = r.uniform(1, 5, (6, classes))
+        room = room_for(r, n, classes)
+        jobs = {"k": r.integers(0, 6, 2 * n), "w": r.lognormal(0, 1, 2 * n)}
+        moves = [(r.integers(classes), r.uniform(0.8, 1.25), r.permutation(n)) for _ in range(12)]
+
+        def run(
+            n: int = n, table: Any = table, room: Any = room, jobs: Any = jobs, moves: Any = moves
+        ) -> tuple[float, Any]:
+            world = gc.Matcher(room, cost=[(table, "k", "w")], unplaced=1e3, threads=1)
+            ids = world.add({c: jobs[c][:n] for c in jobs})
+            total, work, at, prices = world.match().objective, 0.0, n, table.copy()
+            for turn, (s, factor, order) in enumerate(moves):
+                gone = order[: n // 200]
+                world.remove(ids[gone])
+                ids[gone] = world.add({c: jobs[c][at : at + len(gone)] for c in jobs})
+                at += len(gone)
+                if turn % 4 == 1:
+                    prices[:, s] *= factor
+                    world.set_table(0, prices)
+                if turn % 4 == 3:
+                    world.set_capacity([s], [int(room[s] * 0.9)])
+                m = world.match()
+                total += m.objective
+                work += m.stats["work_units"]
+            return work, total
+
+        out[f"{n:,} x {classes}"] = run
+    return out
+
+
 def flow_instances() -> dict[str, Run]:
     """Layered and random networks, and the smallest of the packaged ones."""
     from ablation import layered
@@ -375,6 +410,7 @@ SETS: dict[str, tuple[str, str, Callable[[], dict[str, Run]]]] = {
     "packing": ("packing", "packing", packing_instances),
     "plan": ("plan", "plan", plan_instances),
     "gangs": ("gangs", "live/gangs", gang_instances),
+    "live": ("live", "live", live_instances),
 }
 # What an instance gives where it is no count of work.
 REACHED = {"whole_jobs": "gap", "packing": "placements", "plan": "cost", "gangs": "gap"}
@@ -496,9 +532,8 @@ def write(folder: str, found: dict[str, str]) -> None:
         )
         assert entry is not None, name
         old = entry.group()
-        new = re.sub(
-            r'(k\w+|"[^"]*not (?:measured|on record)[^"]*")(?=\)\s*\\?\n$)', f'"{measured}"', old
-        )
+        unknown = r'(k\w+|"[^"]*not (?:measured|on record|varied)[^"]*")'
+        new = re.sub(unknown + r"(?=\)\s*\\?\n$)", f'"{measured}"', old)
         text = text.replace(old, new)
     path.write_text(text)
 

@@ -4,8 +4,8 @@
 
 #include "assignment_input.hpp"
 #include "gridcompute/assignment/batch/batch.hpp"
-#include "gridcompute/assignment/dense.hpp"
-#include "gridcompute/assignment/sparse.hpp"
+#include "gridcompute/assignment/solve_dense.hpp"
+#include "gridcompute/assignment/solve_sparse.hpp"
 #include "gridcompute/assignment/strategy.hpp"
 #include "gridcompute/base/parallel.hpp"
 #include "tuning.hpp"

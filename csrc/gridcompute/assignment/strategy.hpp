@@ -23,13 +23,13 @@
 //      big M in a sample of rows                            E              big_m_columns a row                  below
 //      size <= in_place_entries, or the precheck says so    JV in place    rows / in_place_free_*, _passes      B
 //      otherwise                                            B
-// B. Widths and units (dense.cpp, sparse.cpp): each solves by C and D, or E.
+// B. Widths and units (solve_dense.cpp, solve_sparse.cpp): each solves by C and D, or E.
 //      integers whose sample fits 32 bits                   32 bits        a price beyond 2^28                  below
 //      outliers in a sample of rows                         costs capped   a capped pair is used: cap raised    below
 //      integers                                             64 bits        a price beyond 2^60                  SSP-128
 //      floats, in units of 2^-k                             64 bits        a price beyond 2^60                  k - 8
 //      and then, if the gap exceeds 2^-40 of the objective  refine/        a finer unit, or residuals compared exactly
-// C. Dense rows as integers (choose_dense_start, DenseSolver)
+// C. Dense rows as integers (choose_dense_start, DenseIntegerSolver)
 //      warm, ties, or size <= rows_first_entries[_uneven]   JV             rows_first_passes; ties: none        D
 //      the same, and columns contested                      JV, if easy    rows_first_passes_contested          D
 //      otherwise                                            D

@@ -86,7 +86,7 @@ namespace gridcompute::assignment {
     "half 1.00, double 1.01 (1.3 on offsets 750)")                                                                     \
   X(Index, reduction_share, 4, 1, 64, "1 / share of rows", "sample of the column reduction",                           \
     "half 1.01 (1.4 on offsets 750), double same")                                                                     \
-  /* Ranges (dense.cpp). */                                                                                            \
+  /* Ranges (solve_dense.cpp). */                                                                                      \
   X(Index, fit_rows, 8, 1, 512, "rows", "sample that guesses whether costs fit 32 bits; the first pass measures all",  \
     "half and double same")                                                                                            \
   X(Index, scale_rows, 16, 1, 512, "rows", "sample that sets the first scale of doubles; a second try measures all",   \
@@ -204,7 +204,7 @@ namespace gridcompute::assignment {
     "the same where the auction on whole rows is as quick", "half and double same")                                    \
   X(Index, restart_entries, 1 << 20, 0, 1 << 26, "entries", "size of 32-bit matrices beyond which it is",              \
     "half and double same")                                                                                            \
-  /* Sparse graphs (sparse.cpp, engines/auction.hpp, engines/hopcroft_karp.hpp). */                                    \
+  /* Sparse graphs (solve_sparse.cpp, engines/auction.hpp, engines/hopcroft_karp.hpp). */                              \
   X(int, scaled_spread, 1 << 13, 1, 1 << 20, "units",                                                                  \
     "smaller spreads are scaled up to at least half of this, for an "                                                  \
     "epsilon of one unit would resolve too little",                                                                    \

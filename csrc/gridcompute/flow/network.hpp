@@ -16,7 +16,7 @@
 
 #include "gridcompute/base/default_init.hpp"
 #include "gridcompute/base/types.hpp"
-#include "gridcompute/flow/ranges.hpp"
+#include "gridcompute/flow/flow_range.hpp"
 
 namespace gridcompute::flow {
 

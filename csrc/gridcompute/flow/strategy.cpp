@@ -36,7 +36,8 @@
 // than
 //   trial_work()                                   its budget)
 //
-// Width: 32 bits where the ranges fit (ranges.hpp), else 64; a solve that leaves 32 bits goes on in 64 from its tree.
+// Width: 32 bits where the ranges fit (flow_range.hpp), else 64; a solve that leaves 32 bits goes on in 64 from its
+// tree.
 #include <algorithm>
 #include <numeric>
 #include <optional>

@@ -14,7 +14,7 @@ std::unique_ptr<IndexStore::Memory> IndexStore::new_memory() const {
 bool IndexStore::build(MatcherState& state, std::vector<Cost>& prices, WorkCounts& counts, Pool& pool, Stop& stop,
                        std::vector<Job>& misplaced) {
   const Index capacity = MoveIndex::list_capacity(state.n_classes(), tuning_);
-  if (!memory_ || 2 * state.n_live() < most_live_ || capacity != list_capacity_) {
+  if (!memory_ || tuning_.memory_shrink * state.n_live() < most_live_ || capacity != list_capacity_) {
     memory_ = new_memory();
     most_live_ = state.n_live();
     list_capacity_ = capacity;

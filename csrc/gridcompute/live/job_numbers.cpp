@@ -11,13 +11,16 @@ namespace gridcompute::live {
 
 namespace {
 
-constexpr std::size_t kAhead = 16;   // ids whose slots are asked for before they are read
 constexpr int kLeastBits = 4;        // of a new table's size
 constexpr std::int32_t kEmpty = -1;  // a cell without a job
 
 }  // namespace
 
-JobNumbers::JobNumbers() : slot_id_(1 << kLeastBits), slot_position_(1 << kLeastBits, kEmpty), bits_(kLeastBits) {}
+JobNumbers::JobNumbers(const Tuning& tuning)
+    : ahead_(at(tuning.prefetch_ids)),
+      slot_id_(1 << kLeastBits),
+      slot_position_(1 << kLeastBits, kEmpty),
+      bits_(kLeastBits) {}
 
 std::size_t JobNumbers::home(std::int64_t id) const noexcept {
   auto mixed = static_cast<std::uint64_t>(id) * 0x9e3779b97f4a7c15;
@@ -40,7 +43,7 @@ void JobNumbers::prefetch(std::int64_t id) const noexcept {
 
 void JobNumbers::lookup(std::span<const std::int64_t> ids, std::span<std::int32_t> out) const {
   for (std::size_t k = 0; k < ids.size(); ++k) {
-    if (k + kAhead < ids.size()) prefetch(ids[k + kAhead]);
+    if (k + ahead_ < ids.size()) prefetch(ids[k + ahead_]);
     out[k] = slot_position_[find(ids[k])];
   }
 }
@@ -73,7 +76,7 @@ void JobNumbers::add(std::span<const std::int64_t> ids, std::span<std::int32_t> 
                     std::to_string(most) + " in all");
   reserve(static_cast<Index>(ids.size()));
   for (std::size_t k = 0; k < ids.size(); ++k) {
-    if (k + kAhead < ids.size()) prefetch(ids[k + kAhead]);
+    if (k + ahead_ < ids.size()) prefetch(ids[k + ahead_]);
     const std::size_t slot = find(ids[k]);
     if (slot_position_[slot] != kEmpty) refuse(ids, out, k);
     if (free_.empty()) {
@@ -102,8 +105,8 @@ void JobNumbers::refuse(std::span<const std::int64_t> ids, std::span<const std::
 
 void JobNumbers::release(std::span<const std::int32_t> positions) {
   for (std::size_t k = 0; k < positions.size(); ++k) {
-    if (k + 2 * kAhead < positions.size()) __builtin_prefetch(id_.data() + positions[k + 2 * kAhead]);
-    if (k + kAhead < positions.size()) prefetch(id(positions[k + kAhead]));
+    if (k + 2 * ahead_ < positions.size()) __builtin_prefetch(id_.data() + positions[k + 2 * ahead_]);
+    if (k + ahead_ < positions.size()) prefetch(id(positions[k + ahead_]));
     const std::int32_t position = positions[k];
     erase(id(position));
     given_[at(position)] = 0;
@@ -128,7 +131,7 @@ Index JobNumbers::repeated(std::span<const std::int32_t> positions) {
   Index found = -1;
   std::size_t end = 0;
   for (; end < positions.size() && found < 0; ++end) {
-    if (end + kAhead < positions.size()) __builtin_prefetch(seen_.data() + positions[end + kAhead]);
+    if (end + ahead_ < positions.size()) __builtin_prefetch(seen_.data() + positions[end + ahead_]);
     if (seen_[at(positions[end])] != 0) found = static_cast<Index>(end);
     seen_[at(positions[end])] = 1;
   }

@@ -17,12 +17,13 @@
 #include <vector>
 
 #include "gridcompute/base/types.hpp"
+#include "gridcompute/live/tuning.hpp"
 
 namespace gridcompute::live {
 
 class JobNumbers {
  public:
-  JobNumbers();
+  explicit JobNumbers(const Tuning& tuning = kDefaultTuning);
 
   // Writes the position of each id, -1 where it has none.
   void lookup(std::span<const std::int64_t> ids, std::span<std::int32_t> out) const;
@@ -48,6 +49,7 @@ class JobNumbers {
   [[noreturn]] void refuse(std::span<const std::int64_t> ids, std::span<const std::int32_t> out, std::size_t k);
   void erase(std::int64_t id) noexcept;
 
+  std::size_t ahead_;  // ids whose slots are asked for before they are read
   std::vector<std::int64_t> slot_id_;
   std::vector<std::int32_t> slot_position_;  // -1: empty
   int bits_ = 0;                             // of the number of slots

@@ -59,12 +59,12 @@ void Matcher::set_queues(Queues queues) {
 
 // Jobs that change lie all over memory: what is kept of one is asked for before its turn.
 void Matcher::prefetch(std::span<const Job> jobs, std::size_t k) const noexcept {
-  constexpr std::size_t kAhead = 16, kSoon = 8;  // jobs by which prefetches are ahead
-  if (k + kAhead < jobs.size()) {
-    pair_.state.prefetch(jobs[k + kAhead]);
-    log_.prefetch(jobs[k + kAhead]);
+  const std::size_t ahead = k + at(tuning_.prefetch_jobs), soon = k + at(tuning_.prefetch_members);
+  if (ahead < jobs.size()) {
+    pair_.state.prefetch(jobs[ahead]);
+    log_.prefetch(jobs[ahead]);
   }
-  if (k + kSoon < jobs.size()) pair_.state.prefetch_member(jobs[k + kSoon]);
+  if (soon < jobs.size()) pair_.state.prefetch_member(jobs[soon]);
 }
 
 void Matcher::add(std::span<const Job> jobs) {

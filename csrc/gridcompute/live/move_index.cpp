@@ -143,7 +143,7 @@ void MoveIndex::truncate(Slot a, std::int32_t k) {
   SourcePairs& pairs = sources_[at(a)];
   auto& heap = pairs.heap[at(k)];
   std::erase_if(heap, [&](const Move& e) { return stale(e); });
-  if (static_cast<Index>(heap.size()) > refill_size_ + refill_size_ / 4)
+  if (static_cast<Index>(heap.size()) > with_spare(refill_size_))
     set_cut(pairs, at(k), std::min(pairs.cut[at(k)], keep_cheapest(heap, refill_size_)));
   std::make_heap(heap.begin(), heap.end(), longer);
   update_front(a, k);
@@ -282,7 +282,8 @@ void MoveIndex::collect_moves(Slot a, std::span<const Job> members, SourceMoves&
   const std::size_t step = at(tuning_.index_rows);
   for (std::size_t from = 0; from < members.size(); from += step) {
     const auto block = members.subspan(from, std::min(step, members.size() - from));
-    lists.most = std::min(build_size_, 4 + build_size_ * lists.seen * 5 / (lists.members * 4));
+    const Index expected = build_size_ * lists.seen * tuning_.partial_percent / (lists.members * 100);
+    lists.most = std::min(build_size_, tuning_.partial_least + expected);
     const bool first = lists.seen == 0;
     lists.seen += static_cast<Index>(block.size());
     lists.rows += static_cast<Index>(block.size());
@@ -357,10 +358,10 @@ void MoveIndex::collect_move(Job job, Slot a, Slot b, Cost length, SourceMoves& 
   if (lists.threshold[at(b)] != before) set_near(a, b, lists);
 }
 
-// Appends a move; at 2 * most, keeps the cheapest `most` and lowers cut and threshold to what was removed.
-void MoveIndex::append_bounded(std::vector<Move>& moves, Move move, Index most, Cost& cut, Cost& threshold) {
+// Appends a move; at a multiple of `most`, keeps the cheapest `most` and lowers cut and threshold to what was removed.
+void MoveIndex::append_bounded(std::vector<Move>& moves, Move move, Index most, Cost& cut, Cost& threshold) const {
   moves.push_back(move);
-  if (static_cast<Index>(moves.size()) < 2 * most) return;
+  if (static_cast<Index>(moves.size()) < tuning_.collected_growth * most) return;
   cut = std::min(cut, keep_cheapest(moves, most));
   threshold = std::min(threshold, cut - 1);
 }
@@ -388,7 +389,7 @@ Cost MoveIndex::keep_cheapest(List& moves, Index most) {
 
 // Makes these moves the list of pair (a, b), the cheapest `most` of them where there are many more.
 void MoveIndex::set_pair(Slot a, Slot b, std::vector<Move>& moves, Index most, Cost cut) {
-  if (static_cast<Index>(moves.size()) > most + most / 4) cut = std::min(cut, keep_cheapest(moves, most));
+  if (static_cast<Index>(moves.size()) > with_spare(most)) cut = std::min(cut, keep_cheapest(moves, most));
   std::int32_t k = find_pair(a, b);
   if (k < 0) k = add_pair(a, b);
   SourcePairs& pairs = sources_[at(a)];
@@ -576,12 +577,12 @@ void MoveIndex::relocate_lists(std::pmr::memory_resource& memory) {
   }
 }
 
-// A refilled list leaves a fifth of its capacity for insertions; one built with its class holds a quarter of that, as
-// most pairs are never met by a search.
+// A refilled list leaves some of its capacity for insertions; one built with its class holds less, as most pairs are
+// never met by a search.
 void MoveIndex::set_list_capacity(Index capacity) noexcept {
   list_capacity_ = capacity;
-  refill_size_ = capacity * 4 / 5;
-  build_size_ = std::max<Index>(refill_size_ / 4, 8);
+  refill_size_ = capacity * (tuning_.list_spare - 1) / tuning_.list_spare;
+  build_size_ = std::max(refill_size_ / tuning_.built_share, tuning_.built_least);
 }
 
 // ---------------------------------------------------------------- extensions

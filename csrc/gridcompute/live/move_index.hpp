@@ -148,10 +148,12 @@ class MoveIndex {
   void set_pair(Slot a, Slot b, std::vector<Move>& moves, Index most, Cost cut);
   void reserve(Heap& heap, std::size_t n) const;
   void set_list_capacity(Index capacity) noexcept;
+  // Returns the length of a list of that many moves from which it is shortened to them.
+  [[nodiscard]] Index with_spare(Index moves) const noexcept { return moves + moves / (tuning_.list_spare - 1); }
   [[nodiscard]] bool stale(const Move& e) const noexcept { return stamp_[static_cast<std::size_t>(e.job)] != e.stamp; }
   template <class List>
   static Cost keep_cheapest(List& moves, Index most);
-  static void append_bounded(std::vector<Move>& moves, Move move, Index most, Cost& cut, Cost& threshold);
+  void append_bounded(std::vector<Move>& moves, Move move, Index most, Cost& cut, Cost& threshold) const;
 
   // One class.
   void insert_moves(Job job, Slot a, const Cost* row, std::vector<Slot>& found);

@@ -197,11 +197,11 @@ bool PathSearch::refill_if_exhausted(Arc arc) {
   return true;
 }
 
-// Extends what bounds paths from `source`: its own limit, or one target whose price has fallen so far, by more than
-// half of that limit, that it lowers the bound of all sources.
+// Extends what bounds paths from `source`: its own limit, or one target whose price has fallen so far, by more than a
+// share of that limit, that it lowers the bound of all sources.
 void PathSearch::index_farther_from(Slot source, Cost length) {
   const Slot low = index_.least_slack_to();
-  if (index_.slack_to(low) < 0 && -index_.slack_to(low) > index_.slack_from(source) / 2) {
+  if (index_.slack_to(low) < 0 && -index_.slack_to(low) > index_.slack_from(source) / tuning_.target_fall_share) {
     index_.widen_target(low, -index_.slack_to(low), pool_);
     return;
   }

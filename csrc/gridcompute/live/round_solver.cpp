@@ -65,7 +65,7 @@ const char* RoundSolver::reason_for_cold() const {
   for (const Slot s : pair_.changed)
     members += pair_.index ? state_.load(s)
                            : std::max(log_.placed_load()[at(s)], std::min<Cost>(pair_.capacity[s], state_.n_live()));
-  Index repricing = 2 * members * work.row();
+  Index repricing = tuning_.repricing_rows * members * work.row();
   if (pair_.index) {
     repricing += static_cast<Index>(pair_.changed.size()) * work.column();
     const Index limit = work.cold_share(tuning_.queue_share);

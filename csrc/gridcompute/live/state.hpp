@@ -6,7 +6,7 @@
 // the one the last round reported to the caller, the *assigned class* the one in which the search has the job now;
 // between rounds they differ only for jobs whose change a limit on moves deferred.
 //
-// Keys are rint(cost * resolution) as in transport/model/quantised_cost.hpp, of costs with switching costs
+// Keys are rint(cost * resolution) as in transport/model/integer_keys.hpp, of costs with switching costs
 // (switching_cost.hpp): any class but the placed one costs the job's move cost on top, and a pinned job is forbidden
 // everywhere else.
 //
@@ -24,7 +24,7 @@
 
 #include "gridcompute/live/switching_cost.hpp"
 #include "gridcompute/live/tuning.hpp"
-#include "gridcompute/transport/model/quantised_cost.hpp"
+#include "gridcompute/transport/model/integer_keys.hpp"
 
 namespace gridcompute::live {
 
@@ -146,7 +146,7 @@ class MatcherState {
   StoreColumns columns_;
   std::optional<SwitchingCost> cost_;
   transport::Problem problem_;
-  std::optional<transport::QuantisedCost> quantised_;  // for these columns and this resolution
+  std::optional<transport::IntegerKeys> quantised_;  // for these columns and this resolution
   double resolution_ = 0;
   Index n_live_ = 0, n_rounded_ = 0, n_forbidden_ = 0;
   Wide key_sum_ = 0;

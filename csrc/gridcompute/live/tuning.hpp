@@ -8,7 +8,8 @@
 //
 // Measured on: the work model and the shares on benches/bench_matcher.py with 200,000 to 1,000,000 jobs and 100 to
 // 1,440 classes. Flatness, on 20,000 jobs and 60 classes, 15 rounds of 100 changes, three of them with a repriced
-// class, each number halved and doubled alone.
+// class, each number halved and doubled alone. "half 1.00, double 1.02": counted work over that at the default, as in
+// transport/tuning.hpp, of benches/tuning_flatness.py live (10,000 x 60 and 3,000 x 300, 12 rounds).
 #pragma once
 
 #include "gridcompute/base/tuning.hpp"
@@ -41,6 +42,16 @@ inline constexpr const char* kUnvaried = "benches/bench_matcher.py; not varied";
     "capacity of a list at first, a power of two; three sizes only, so that freed blocks fit again", kFlat)            \
   X(Index, small_list, 16, 8, 64, "moves", "capacity of a list then, a power of two", kFlat)                           \
   X(Index, largest_list, 1024, 64, 4096, "moves", "capacity of a list at most, a power of two", kFlat)                 \
+  X(Index, list_spare, 5, 2, 1024, "1 / share of its capacity", "that a refilled list leaves for insertions",          \
+    "half 1.00, double same")                                                                                          \
+  X(Index, built_share, 4, 1, 1024, "1 / share of the moves of a refilled list",                                       \
+    "in one built with its class: most pairs are never met by a search", "half same, double 1.00")                     \
+  X(Index, built_least, 8, 1, 64, "moves", "in such a list at least", "same work; time: half and double 1.02")         \
+  X(Index, partial_percent, 125, 100, 10'000, "percent of the share of members seen",                                  \
+    "moves kept of a pair while its class is read", "same work; time: half 1.01, double 1.03")                         \
+  X(Index, partial_least, 4, 1, 1024, "moves", "kept beyond these", "half and double 1.00")                            \
+  X(Index, collected_growth, 2, 2, 64, "times the moves kept",                                                         \
+    "at which collected moves are shortened to the cheapest", "double 1.00")                                           \
   X(Index, limit_sample, 64, 1, 1024, "jobs",                                                                          \
     "sampled of a class for its limit, which is the longest of their shortest moves; an eighth of that length made "   \
     "the first rounds ten times as long",                                                                              \
@@ -48,9 +59,15 @@ inline constexpr const char* kUnvaried = "benches/bench_matcher.py; not varied";
   X(Index, limit_attempts, 4, 0, 16, "attempts", "after this many extensions a class is indexed without limit", kFlat) \
   X(Index, limit_margin, 2, 1, 8, "times the length needed",                                                           \
     "how much farther than a search needs a class is indexed when its limit is extended", kFlat)                       \
+  X(Index, target_fall_share, 2, 1, 1024, "1 / share of the limit of a source",                                        \
+    "fall of a target's price from which the target is indexed farther, not the source",                               \
+    "same work; time: half 1.01, double 1.07")                                                                         \
   X(Index, pool_blocks, 128, 1, 4096, "blocks",                                                                        \
     "blocks of one size that the memory of the lists asks of the system at once",                                      \
     "time by factors of 1.01 and 1.11, halved and doubled; " GRIDCOMPUTE_LIVE_BENCH)                                   \
+  X(Index, memory_shrink, 2, 1, 1024, "ratio",                                                                         \
+    "of the most jobs that the memory of the lists has served to those now, beyond which it is returned",              \
+    "same work; time: half and double 1.00")                                                                           \
   /* Work model (work_model.hpp). */                                                                                   \
   X(Index, cold_work_two_keys, 5, 1, 64, "units", "work of a transport solve for two pairs of job and class",          \
     "time by factors of 1.23 and 0.74, halved and doubled; " GRIDCOMPUTE_LIVE_BENCH)                                   \
@@ -67,6 +84,8 @@ inline constexpr const char* kUnvaried = "benches/bench_matcher.py; not varied";
   X(Index, arc_work, 4, 1, 100, "units", "work of one arc scanned or one cost read by column", kFlat)                  \
   X(Index, class_cost_work, 32, 1, 1000, "units",                                                                      \
     "work of one cost read by column for the members of a class, which lie apart in memory", kFlat)                    \
+  X(Index, repricing_rows, 2, 0, 64, "rows", "expected to be read for each member of a class whose costs changed",     \
+    "same work; time: half 1.01, double 1.00")                                                                         \
   /* Cold or warm (round_solver.cpp). */                                                                               \
   X(Index, queue_share, 500, 0, 4000, "thousandths of a cold solve's work",                                            \
     "a round with more work than this in its queue and repricing is cold", kFlat)                                      \
@@ -78,7 +97,8 @@ inline constexpr const char* kUnvaried = "benches/bench_matcher.py; not varied";
   X(Index, early_share, 500, 0, 4000, "thousandths of a cold solve's work",                                            \
     "a repair that is forecast to take more than this is abandoned early on: little is lost then", kFlat)              \
   X(Index, late_share, 900, 0, 4000, "thousandths of a cold solve's work",                                             \
-    "the same later, when only the work still to come counts", kUnvaried)                                              \
+    "the same later, when only the work still to come counts",                                                         \
+    "half and double 1.00; two worlds, half and double the default")                                                   \
   X(Index, early_part, 4, 1, 64, "one part in this many of a cold solve's work", "how long a repair counts as early",  \
     kUnvaried)                                                                                                         \
   X(Index, first_forecast, 20, 1, 1000, "one part in this many of a cold solve's work",                                \
@@ -92,6 +112,13 @@ inline constexpr const char* kUnvaried = "benches/bench_matcher.py; not varied";
     "work between two returns of free memory to the system", kUnvaried)                                                \
   X(Index, trim_after_rounds, 8, 1, 1000, "rounds",                                                                    \
     "rounds after a large one until its memory is returned: the next may be large too", kUnvaried)                     \
+  /* Prefetching (matcher.cpp, job_numbers.cpp). */                                                                    \
+  X(Index, prefetch_jobs, 16, 0, 1 << 10, "jobs", "by which the records of changed jobs are prefetched ahead",         \
+    "same work; time: half 0.99, double 1.01")                                                                         \
+  X(Index, prefetch_members, 8, 0, 1 << 10, "jobs", "the same, positions among the members of a class",                \
+    "same work; time: half and double 0.97")                                                                           \
+  X(Index, prefetch_ids, 16, 0, 1 << 10, "ids", "by which cells of the table of ids are prefetched ahead",             \
+    "same work")                                                                                                       \
   /* Chunks of work for one thread. */                                                                                 \
   X(Index, rows_chunk, 64, 1, 4096, "rows", "rows of queued jobs that one thread reads at once", kUnvaried)            \
   X(Index, rows_between_stops, 1024, 1, 65'536, "rows", "rows of queued jobs read between two polls of the stop",      \

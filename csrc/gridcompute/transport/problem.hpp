@@ -10,13 +10,13 @@
 // the node of unused capacity: p_T = 0 at the end.
 //
 // Steps (a file each; the decision table in strategy.cpp says when).
-//   multilevel/sampling            stratified samples with capacities scaled, each solved like the full problem: start
+//   multilevel/stratified_sampling samples with capacities scaled, each solved like the full problem: start
 //                                  prices and trust region
 //   restricted/pricing_pass        one pass over all costs: for each job the few classes that can be its cheapest for
 //                                  prices within a box (kernels/row_screening: one row, vectorised)
-//   restricted/price_tuning        Newton's method (newton) on the smoothed dual of the restricted problem, on the
-//   groups
-//                                  that prices can still decide (active_set), equal columns as one (duplicate_columns)
+//   restricted/price_tuning        Newton's method (newton) on the smoothed dual of the restricted problem, on groups
+//                                  that prices can still decide (active_set), with equal columns as one
+//                                  (multilevel/duplicates_in_sample)
 //   restricted/ssp_repair          successive shortest paths on the residual graph of S + 2 nodes: the exact optimum of
 //                                  the restricted problem, continued in a wider box, with longer lists
 //   restricted/violations          the jobs whose dual constraint a class outside their candidates may violate

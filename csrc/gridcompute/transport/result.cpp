@@ -60,9 +60,7 @@ void require_sound(const DualSolution& of, const IntegralPlan& whole, bool optim
 
 }  // namespace
 
-double rounding_of(const QuantisedCost& keys, bool inexact) {
-  return 2 * key_rounding(keys, inexact) / keys.per_cost();
-}
+double rounding_of(const IntegerKeys& keys, bool inexact) { return 2 * key_rounding(keys, inexact) / keys.per_cost(); }
 
 void classify_result(const DualSolution& of, bool solved, const IntegralPlan& whole, const std::optional<KeySums>& sums,
                      Pool& pool, Stop& stop, Result& result) {

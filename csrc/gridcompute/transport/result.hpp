@@ -12,7 +12,7 @@ namespace gridcompute::transport {
 // The dual solution: the prices that the solve ended with, and the problem they are of.
 struct DualSolution {
   const Problem& problem;
-  const QuantisedCost& keys;
+  const IntegerKeys& keys;
   const Level& all;
   std::span<const Cost> prices;
   const CostRangeStats& seen;
@@ -25,7 +25,7 @@ struct KeySums {
 };
 
 // Returns by how much two costs may be off in an optimum of these keys, in the unit of cost.
-[[nodiscard]] double rounding_of(const QuantisedCost& keys, bool inexact);
+[[nodiscard]] double rounding_of(const IntegerKeys& keys, bool inexact);
 
 // Fills objective, bound and status. `solved`: the restricted optimum was reached, and the sums are of an optimum; else
 // `value` is a bound and no more. Needs assignment, load and prices of the result.

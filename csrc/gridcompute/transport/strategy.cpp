@@ -46,12 +46,12 @@
 #include "gridcompute/transport/kernels/row_minima.hpp"
 #include "gridcompute/transport/model/dual_bound.hpp"
 #include "gridcompute/transport/model/job_shards.hpp"
+#include "gridcompute/transport/model/largest_cost.hpp"
 #include "gridcompute/transport/model/objective.hpp"
 #include "gridcompute/transport/model/perturbation.hpp"
-#include "gridcompute/transport/model/resolution.hpp"
-#include "gridcompute/transport/multilevel/duplicate_columns.hpp"
+#include "gridcompute/transport/multilevel/duplicates_in_sample.hpp"
 #include "gridcompute/transport/multilevel/gap_prediction.hpp"
-#include "gridcompute/transport/multilevel/sampling.hpp"
+#include "gridcompute/transport/multilevel/stratified_sampling.hpp"
 #include "gridcompute/transport/multilevel/time_budget.hpp"
 #include "gridcompute/transport/multilevel/trust_region.hpp"
 #include "gridcompute/transport/multilevel/warm_start.hpp"
@@ -134,7 +134,7 @@ class TransportSolver {
   }
 
   [[nodiscard]] const CostRangeStats& seen() const noexcept { return seen_; }
-  [[nodiscard]] const QuantisedCost& keys() const noexcept { return keys_; }
+  [[nodiscard]] const IntegerKeys& keys() const noexcept { return keys_; }
   [[nodiscard]] const Perturbation& perturbation() const noexcept { return ties_; }
 
  private:
@@ -367,7 +367,7 @@ class TransportSolver {
     const bool ties = keys_.perturbation().active() && unit() >= kUnits * keys_.perturbation().spread;
     if (!ties || !within(static_cast<double>(value_ - room) / keys_.per_cost())) return false;
     const std::vector<Cost> prices = round_to_units(prices_, unit()).prices;
-    const QuantisedCost plain = unperturbed();
+    const IntegerKeys plain = unperturbed();
     const std::optional<Wide> value = dual_value({plain, pool_, stop_, false, duplicate_of_, tuning_}, full_, prices);
     if (!value ||
         !within(cost_rounded_down(*value - capacity_value(prices, full_.capacity), plain, seen_.inexact, weight_)))
@@ -377,7 +377,7 @@ class TransportSolver {
   }
 
   // Returns the keys without perturbation, in the same unit.
-  [[nodiscard]] QuantisedCost unperturbed() const {
+  [[nodiscard]] IntegerKeys unperturbed() const {
     const Perturbation& ties = keys_.perturbation();
     return {problem_, resolution_, {ties.shift, 0, ties.scale, ties.whole}};
   }
@@ -502,7 +502,7 @@ class TransportSolver {
   Pool& pool_;
   Stop& stop_;
   double resolution_;  // the caller's, or chosen
-  QuantisedCost keys_;
+  IntegerKeys keys_;
   Perturbing perturbing_;
   Perturbation ties_;  // perturbation that a sample asked for
   Index n_;

@@ -73,7 +73,7 @@ inline constexpr const char* kPlane =
     "same work; time: half and double 1.00")                                                                           \
   X(double, perturbation_error, 0x1p-18, 0, 0x1p-8, "of the mean key",                                                 \
     "largest perturbation of jobs with demand > 1 whose keys have no unit", "same work; time: half and double 0.99")   \
-  /* Resolution (model/resolution.cpp). */                                                                             \
+  /* Resolution (model/largest_cost.cpp). */                                                                           \
   X(Index, probe_rows, 4096, 1, 1 << 20, "rows", "sample that sets the resolution",                                    \
     "same work; time: half and double 1.00")                                                                           \
   X(double, probe_headroom, 16, 1, 1 << 20, "ratio", "how far a cost may exceed the sample's before a restart",        \
@@ -106,7 +106,7 @@ inline constexpr const char* kPlane =
     "same work; time: half 1.01, double 1.00")                                                                         \
   X(Index, filter_prefetch, 8, 0, 1 << 10, "rows", "by which tables of costs are prefetched ahead",                    \
     "same work; time: half 1.01, double 1.02")                                                                         \
-  /* Samples (multilevel/sampling.cpp, trust_region.cpp). */                                                           \
+  /* Samples (multilevel/stratified_sampling.cpp, trust_region.cpp). */                                                \
   X(Index, sample_jobs_per_class, 4, 1, 1 << 10, "jobs a class", "smallest sample",                                    \
     "half 0.99 (3.6 on ties, 0.5 on poor start, exact), double 1.08 (1.8 on coarse, 0.57 on sparse)")                  \
   X(Index, sample_jobs, 64, 1, 1 << 20, "jobs", "smallest sample",                                                     \
@@ -359,10 +359,6 @@ inline constexpr const char* kPlane =
     "half 0.99, double 1.01")                                                                                          \
   X(double, stiffness_decay, 2, 1, 100, "ratio", "of the damping that was added, from step to step",                   \
     "half 1.00, double 1.01")                                                                                          \
-  X(std::size_t, dense_laplacian, 1 << 21, 0, 1 << 26, "entries", "largest Laplacian stored dense",                    \
-    "same work; time: half 1.00, double 0.99")                                                                         \
-  X(std::size_t, dense_laplacian_share, 8, 0, 1 << 10, "ratio", "of its entries to those of the groups",               \
-    "half 0.98, double 1.05 (1.3 on start prices, exact)")                                                             \
   X(int, error_probes, 4, 1, 1 << 10, "right-hand sides", "of the estimate of coupled price errors",                   \
     "half 0.99, double 1.01")                                                                                          \
   X(int, evaluations, 24, 1, 1 << 10, "evaluations", "of the smoothed dual", "half 0.99, double same")                 \
@@ -393,8 +389,6 @@ inline constexpr const char* kPlane =
     "that are split for the error estimate; few would leave the Laplacian in pieces, which looks like error",          \
     "same work; time: half 0.98, double 0.99")                                                                         \
   /* Repair by shortest paths (restricted/ssp_repair.cpp). */                                                          \
-  X(Index, build_all_share, 8, 0, 1 << 10, "1 / share of classes",                                                     \
-    "classes with excess from which all exchange arcs are built at once, in threads", "half 0.99, double 1.00")        \
   X(Cost, repair_search_share, 2, 1, 16, "1 / share of the excess", "that the deficits found by a search could take",  \
     "half and double 1.00")                                                                                            \
   X(Cost, widen_factor, 2, 2, 16, "ratio", "of the new radius to the price move that left the box", "double 1.00")     \

@@ -11,8 +11,8 @@
 
 #include "check.hpp"
 #include "gridcompute/assignment/batch/batch.hpp"
-#include "gridcompute/assignment/dense.hpp"
-#include "gridcompute/assignment/sparse.hpp"
+#include "gridcompute/assignment/solve_dense.hpp"
+#include "gridcompute/assignment/solve_sparse.hpp"
 #include "gridcompute/assignment/strategy.hpp"
 #include "gridcompute/certificate/assignment.hpp"
 

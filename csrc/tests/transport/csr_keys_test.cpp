@@ -69,7 +69,7 @@ TEST(listed_pairs_come_to_the_optimum_of_whole_rows) {
     direct += found.stats.small_solver_aborts == 0 && found.stats.levels == 0 ? 1 : 0;
     given_up += found.stats.small_solver_aborts;
     wide += found.stats.int64_fallbacks;
-    if (p.n > 0 && p.s > 20) CHECK(csr_keys_pay(QuantisedCost(problem, 1.0), 64));
+    if (p.n > 0 && p.s > 20) CHECK(csr_keys_pay(IntegerKeys(problem, 1.0), 64));
   }
   CHECK(direct > 40);
   CHECK(given_up > 0);
@@ -118,9 +118,9 @@ TEST(exchange_arcs_are_those_of_all_jobs_of_a_class) {
       if (first) index.rebuild(arc.slot, b == 3, way[b].data());
       for (std::size_t c = 0; c < members.size(); ++c) {
         for (Slot s = 0; s < kColumns && !members[c].empty(); ++s) {
-          Cost least = c == 3 ? 0 : KeyLimits<Cost>::kForbid;
+          Cost least = c == 3 ? 0 : KeyRange<Cost>::kForbid;
           for (const JobUnits<Cost>& x : members[c]) {
-            if (const Cost key = key_of(rows, x.row, s); key < KeyLimits<Cost>::kForbid)
+            if (const Cost key = key_of(rows, x.row, s); key < KeyRange<Cost>::kForbid)
               least = std::min(least, key - x.own);
           }
           CHECK(way[c][static_cast<std::size_t>(s)] == least);
@@ -128,7 +128,7 @@ TEST(exchange_arcs_are_those_of_all_jobs_of_a_class) {
           const bool known = std::ranges::any_of(members[c], [&](const JobUnits<Cost>& x) {
             return x.row == job && key_of(rows, x.row, s) - x.own == least;
           });
-          if (least < (c == 3 ? 0 : KeyLimits<Cost>::kForbid)) CHECK(known);
+          if (least < (c == 3 ? 0 : KeyRange<Cost>::kForbid)) CHECK(known);
         }
       }
     }

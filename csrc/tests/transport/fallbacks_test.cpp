@@ -113,7 +113,7 @@ TEST(transport_goes_on_where_a_sample_is_left_unsettled) {
   transport::Problem problem;
   problem.cost = &cost;
   problem.capacity = chain.p.capacity.data();
-  const transport::QuantisedCost keys(problem, 1.0);
+  const transport::IntegerKeys keys(problem, 1.0);
   Pool pool(2);
   Stop stop;
   std::vector<Slot> duplicate_of(60);

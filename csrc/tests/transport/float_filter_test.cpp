@@ -90,7 +90,7 @@ void compare(Draw& draw, const CostSource& cost, double resolution, bool gangs, 
   problem.cost = &cost;
   problem.capacity = capacity.data();
   if (gangs) problem.demand = demand.data();
-  const QuantisedCost keys(problem, resolution);
+  const IntegerKeys keys(problem, resolution);
   CHECK(FloatFilter::serves(keys));
   const PriceBox box = random_box(draw, keys.columns(), static_cast<Cost>(keys.resolution() * 10) + 1);
   const FloatFilter sketch(keys, box);
@@ -210,7 +210,7 @@ TEST(sketch_leaves_what_it_cannot_hold) {
   const std::vector<Cost> capacity(static_cast<std::size_t>(n), 3);
   problem.cost = &cost;
   problem.capacity = capacity.data();
-  const QuantisedCost keys(problem, 8.0);
+  const IntegerKeys keys(problem, 8.0);
   PriceBox box;
   box.center.assign(static_cast<std::size_t>(n), 0), box.down.assign(static_cast<std::size_t>(n), 1), box.up = box.down;
   FloatFilter::Scratch scratch;

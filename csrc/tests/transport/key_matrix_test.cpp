@@ -28,7 +28,7 @@ TEST(keys_are_held_as_multiples_of_the_unit_of_all) {
     problem.cost = &source;
     problem.unplaced = unplaced.data();
     problem.unplaced_stride = 1;
-    const QuantisedCost keys(problem, 0x1p30);
+    const IntegerKeys keys(problem, 0x1p30);
     const Level level{nullptr, n, {}};
     Stop stop;
     CostRangeStats seen;
@@ -41,7 +41,7 @@ TEST(keys_are_held_as_multiples_of_the_unit_of_all) {
     for (std::size_t at = 0; at < wide.keys.size(); ++at) {
       const std::int32_t key = narrow.keys[at];
       CHECK(wide.keys[at] ==
-            (key == KeyLimits<std::int32_t>::kForbid ? KeyLimits<Cost>::kForbid : Cost{key} << narrow.shift));
+            (key == KeyRange<std::int32_t>::kForbid ? KeyRange<Cost>::kForbid : Cost{key} << narrow.shift));
     }
   }
 }
@@ -52,7 +52,7 @@ TEST(keys_without_a_unit_are_too_large_for_32_bits) {
   const DenseCost<double> source(cost.data(), 2, 2);
   Problem problem;
   problem.cost = &source;
-  const QuantisedCost keys(problem, 0x1p38);
+  const IntegerKeys keys(problem, 0x1p38);
   Stop stop;
   CostRangeStats seen;
   KeyMatrix<std::int32_t> narrow;

@@ -54,7 +54,7 @@ TEST(few_jobs_a_class_reach_the_optimum_of_the_general_method) {
     problem.cost = &cost;
     problem.capacity = p.capacity.data();
     if (!p.unplaced.empty()) problem.unplaced = p.unplaced.data(), problem.unplaced_stride = 1;
-    const QuantisedCost keys(problem, 1.0);
+    const IntegerKeys keys(problem, 1.0);
     Level level;
     level.n = p.n;
     level.capacity = p.capacity;
@@ -114,7 +114,7 @@ TEST(few_jobs_a_class_stop_when_asked) {
   Problem problem;
   problem.cost = &cost;
   problem.capacity = level.capacity.data();
-  const QuantisedCost keys(problem, 1.0);
+  const IntegerKeys keys(problem, 1.0);
   Pool pool(2);
   Stop never;
   CostRangeStats seen;

@@ -5,7 +5,7 @@
 #include <random>
 
 #include "check.hpp"
-#include "gridcompute/transport/multilevel/sampling.hpp"
+#include "gridcompute/transport/multilevel/stratified_sampling.hpp"
 #include "gridcompute/transport/shards/coordinator.hpp"
 
 namespace gridcompute::transport {

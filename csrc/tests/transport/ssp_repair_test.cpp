@@ -48,7 +48,7 @@ TEST(repair_goes_on_in_a_wider_box_and_with_longer_lists) {
     Problem problem;
     problem.cost = &cost;
     problem.capacity = p.capacity.data();
-    const QuantisedCost keys(problem, 1.0);
+    const IntegerKeys keys(problem, 1.0);
     Pool pool(2);
     Stop stop;
     Level level;

@@ -88,7 +88,7 @@ TEST(transport_paces_itself_by_the_time_left) {
   const Counted cost(kBudgetJobs, kBudgetSlots);
   const std::vector<Cost> capacity(kBudgetSlots, kBudgetJobs), prices(kBudgetSlots, 0), radius(kBudgetSlots, 1);
   const transport::Problem problem{&cost, capacity.data()};
-  const transport::QuantisedCost keys(problem, 1);
+  const transport::IntegerKeys keys(problem, 1);
   const transport::Level all{nullptr, kBudgetJobs, capacity};
   const transport::PriceBox box{prices, radius, radius};
   Pool pool(2);
@@ -111,7 +111,7 @@ TEST(transport_paces_itself_by_the_work_left) {
   const Counted cost(kBudgetJobs, kBudgetSlots);
   const std::vector<Cost> capacity(kBudgetSlots, kBudgetJobs), prices(kBudgetSlots, 0), radius(kBudgetSlots, 1);
   const transport::Problem problem{&cost, capacity.data()};
-  const transport::QuantisedCost keys(problem, 1);
+  const transport::IntegerKeys keys(problem, 1);
   const transport::Level all{nullptr, kBudgetJobs, capacity};
   const transport::PriceBox box{prices, radius, radius};
   Pool pool(2);

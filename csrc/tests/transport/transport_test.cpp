@@ -166,7 +166,7 @@ TEST(transport_stages_hold) {
     transport::Problem problem;
     problem.cost = &cost;
     problem.capacity = p.capacity.data();
-    const transport::QuantisedCost keys(problem, 1.0);
+    const transport::IntegerKeys keys(problem, 1.0);
     Pool pool(2);
     Stop stop;
     transport::Level level;

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .bound import Bound
 from .certificate import BoundCertificate
 from .packer import Packer
 from .placement import Explanation, Placement
+from .served_bound import Bound
 from .templates import Template, mig, vnpu
 
 __all__ = [

@@ -10,12 +10,12 @@ import numpy as np
 from .. import _checks, _core
 from ..errors import InvalidProblemError
 from . import snapshot as snapshots
-from .bound import Bound, prefix_bound, served_bound
 from .columns import MOST, ShapeKey, check_shape, node_column, node_models, shape_keys
-from .lp_groups import Group, Part, Shape, groups_of_equal_nodes, groups_of_models
 from .pattern_lp import MOST_COLUMNS
+from .pattern_lp_groups import Group, Part, Shape, groups_of_equal_nodes, groups_of_models
 from .placement import Explanation, Placement
 from .prices import PRICE_SCALE, shape_prices
+from .served_bound import Bound, prefix_bound, served_bound
 from .templates import Template
 
 if TYPE_CHECKING:

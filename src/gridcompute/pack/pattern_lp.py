@@ -39,12 +39,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._extras import extra
-from .lp_groups import Shape
+from .pattern_lp_groups import Shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .lp_groups import Group, Part
+    from .pattern_lp_groups import Group, Part
 
 __all__ = ["SCALE", "Duals", "Patterns", "best_cut", "solve"]
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import pattern_lp
-from .bound import shape_costs
+from .served_bound import shape_costs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .lp_groups import Group, Shape
+    from .pattern_lp_groups import Group, Shape
 
 __all__ = ["PRICE_SCALE", "shape_prices"]
 

@@ -1,6 +1,6 @@
 // Small dense assignment on buffers of its own, tiny ones on the stack: pairs only.
 //
-// Problem. As dense.hpp, for matrices of at most small_entries entries, where making lists would take longer than
+// Problem. As solve_dense.hpp, for matrices of at most small_entries entries, where making lists would take longer than
 // solving.
 //
 // Steps. All costs become integers of one width less one common shift. Up to 64 columns: shortest augmenting paths in
@@ -14,7 +14,7 @@
 // -5/2 spread..0, levels and row duals at most 7/2 spread, prices at least -7 spread and labels below 12. Where some
 // pairs are forbidden, labels and duals are at most n differences of two costs and a first price, and (2n + 4) * spread
 // < 2^(b-3) is asked for. kForbidden = 2^(b-2) plus any of them neither wraps nor meets an allowed label. Matrices that
-// fit neither width go to dense.hpp.
+// fit neither width go to solve_dense.hpp.
 //
 // Complexity. O(n^2 m) worst case, vectorised over m.
 //

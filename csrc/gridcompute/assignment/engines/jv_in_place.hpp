@@ -1,9 +1,9 @@
 // The Jonker-Volgenant method (ssp_rows.hpp) in place: on the caller's doubles or 64-bit integers, without copy or
 // conversion, for matrices that a precheck of a few rows finds easy.
 //
-// Problem. As dense.hpp, no more rows than columns; pairs only. Other engines first make integers of floating-point
-// costs and a list or a copy of each row. Where each row has a partner that is clearly best, as of boxes tracked from
-// frame to frame or points separated by a gate, that takes longer than matching.
+// Problem. As solve_dense.hpp, no more rows than columns; pairs only. Other engines first make integers of
+// floating-point costs and a list or a copy of each row. Where each row has a partner that is clearly best, as of boxes
+// tracked from frame to frame or points separated by a gate, that takes longer than matching.
 //
 // Steps. (1) precheck(): within a big M (input/big_m_sparsify.hpp) the cheapest pair of a row is the cheapest of its
 // column as well; or rows have many columns at their least cost, but are no blocks of few values; or, of doubles, rows
@@ -14,7 +14,7 @@
 // Proof. Integers are exact. Doubles round: each reduced cost by at most half a unit in its last place, always the same
 // way for lower prices. So where a row's pair is its cheapest after rounding, and nothing ties with it, it is cheapest
 // exactly; else it costs the row at most some units in the last place more. These sum up to a gap that must be less
-// than kNegligibleGap of what the pairs cost, as that of dense.hpp is.
+// than kNegligibleGap of what the pairs cost, as that of solve_dense.hpp is.
 //
 // Range proof. Of integers: |cost| <= 2^56 with prices and labels as in batch/small.hpp. Doubles beyond 2^1000 count as
 // forbidden, which at worst finds no pairs.

@@ -7,7 +7,7 @@
 
 #include "gridcompute/assignment/engines/matching.hpp"
 #include "gridcompute/assignment/input/input_stats.hpp"
-#include "gridcompute/assignment/sparse.hpp"
+#include "gridcompute/assignment/solve_sparse.hpp"
 #include "gridcompute/base/simd.hpp"
 
 namespace gridcompute::assignment {

@@ -1,15 +1,16 @@
 // Big-M matrices: most of each row's costs are one and the same, the dearest. They are sparse ones in disguise.
 //
-// Problem. As dense.hpp; pairs only. Points are matched within a gate, boxes where they overlap, and all other pairs
-// cost one large number (the big M), or are forbidden.
+// Problem. As solve_dense.hpp; pairs only. Points are matched within a gate, boxes where they overlap, and all other
+// pairs cost one large number (the big M), or are forbidden.
 //
 // Step. A row's big M is its largest cost. If it is finite, all pairs of the row at M are interchangeable: they become
-// one pair with a slack column of the row's own. What is left is a sparse matrix (sparse.hpp). Rows that are matched to
-// their slack columns take any real columns that stay free: there are enough of them, and none costs more than M.
+// one pair with a slack column of the row's own. What is left is a sparse matrix (solve_sparse.hpp). Rows that are
+// matched to their slack columns take any real columns that stay free: there are enough of them, and none costs more
+// than M.
 //
 // Tall matrices are transposed; all rows must have the same M then, which is that of all columns as well.
 //
-// Complexity. A vectorised pass, ended once too many costs are below M; then as sparse.hpp.
+// Complexity. A vectorised pass, ended once too many costs are below M; then as solve_sparse.hpp.
 #pragma once
 
 #include "gridcompute/assignment/problem.hpp"

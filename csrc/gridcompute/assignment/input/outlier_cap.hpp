@@ -7,7 +7,7 @@
 // With some costs lowered, an assignment that is optimal and uses none of these is optimal for the costs as they are:
 // all others have become no dearer. Duals below lowered costs are below the costs themselves. If a lowered pair is
 // used, the cap is raised to what the pairs found cost, which no better assignment exceeds, and the solve repeated from
-// there (dense.cpp).
+// there (solve_dense.cpp).
 //
 // Complexity. One vectorised pass over a sample of rows without outliers, else one for every 4 bits of the tail.
 #pragma once

@@ -25,7 +25,7 @@
 #include <vector>
 
 #include "gridcompute/assignment/problem.hpp"
-#include "gridcompute/assignment/sparse.hpp"
+#include "gridcompute/assignment/solve_sparse.hpp"
 #include "gridcompute/base/stop.hpp"
 
 namespace gridcompute::assignment {

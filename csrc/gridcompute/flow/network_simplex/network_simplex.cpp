@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "gridcompute/flow/network_simplex/local_pricing.hpp"
-
 namespace gridcompute::flow {
 
 template <class Int>

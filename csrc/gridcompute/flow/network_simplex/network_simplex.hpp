@@ -7,7 +7,7 @@
 // feasible if every node can send a positive amount to the root. A pivot is degenerate if it pushes nothing.
 //
 // Steps.
-//   Entering arc: block pricing (block_pricing.hpp); in a warm start the arcs near what changed (local_pricing.hpp).
+//   Entering arc: block pricing; in a warm start the arcs near what changed (entering_arc_pricing.hpp).
 //   Leaving arc: the last blocking arc of the cycle, seen from its apex in the direction of the push (Cunningham's
 //   rule):
 //     the tree stays strongly feasible, and so no sequence of degenerate pivots returns to the same tree.
@@ -32,7 +32,7 @@
 #pragma once
 
 #include "gridcompute/base/stop.hpp"
-#include "gridcompute/flow/network_simplex/block_pricing.hpp"
+#include "gridcompute/flow/network_simplex/entering_arc_pricing.hpp"
 #include "gridcompute/flow/network_simplex/tree_solution.hpp"
 
 namespace gridcompute::flow {

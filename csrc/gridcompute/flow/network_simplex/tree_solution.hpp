@@ -27,7 +27,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "gridcompute/flow/network_simplex/pricing_kernels.hpp"
+#include "gridcompute/flow/network_simplex/reduced_cost_kernels.hpp"
 #include "gridcompute/flow/network_simplex/spanning_tree.hpp"
 #include "gridcompute/flow/tuning.hpp"
 

@@ -1,13 +1,13 @@
 // Negative cycle canceling in exact arithmetic: from the optimum of rounded keys to that of the real costs.
 //
-// Problem.  Real costs are solved as integer keys (quantised_cost.hpp). A difference of costs below the unit of the
+// Problem.  Real costs are solved as integer keys (integer_keys.hpp). A difference of costs below the unit of the
 // keys is lost: 1e-200 beside 2^600, the last bits of most doubles. The optimum of the keys is then an optimum of the
 // costs by chance only.
 //
 // Definitions.  Unit demand. At prices p, a job's near classes are those within a margin T of its cheapest, key
 // rounding included. The residual graph has as nodes the classes, "unplaced", and the hub of the unused capacity; an
 // arc a -> b has length min (c_ib + p_b) - (c_ia + p_a) over the jobs i in a to which b is near; a class with unused
-// capacity -> hub has -p_a, hub -> a has p_a. Lengths are exact (fixed_point.hpp).
+// capacity -> hub has -p_a, hub -> a has p_a. Lengths are exact (dyadic_sum.hpp).
 //
 // Steps.  Label-correcting shortest distances from all nodes at once; a negative cycle met on the way is canceled: one
 // unit moves along it, and distances start over. Without one, the matching is optimal among near classes at prices

@@ -26,7 +26,7 @@ Dyadic cost_at(const Problem& problem, Index job, Slot s) {
 }
 
 // Returns a margin in costs as one in keys; nullopt where rounding has left too little of the costs.
-std::optional<Cost> margin_in_keys(double margin, const QuantisedCost& keys) {
+std::optional<Cost> margin_in_keys(double margin, const IntegerKeys& keys) {
   const double most = kKeys * margin * keys.per_cost() + kRoundings * (1 + std::ldexp(1.0, keys.perturbation().shift) +
                                                                        static_cast<double>(keys.perturbation().spread));
   return most < kMostMargin ? std::optional<Cost>(static_cast<Cost>(most)) : std::nullopt;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "gridcompute/base/parallel.hpp"
-#include "gridcompute/transport/exact/fixed_point.hpp"
+#include "gridcompute/transport/exact/dyadic_sum.hpp"
 #include "gridcompute/transport/problem.hpp"
 
 namespace gridcompute::transport {

@@ -6,12 +6,12 @@
 #include <optional>
 #include <utility>
 
-#include "gridcompute/transport/exact/mapped_cost.hpp"
+#include "gridcompute/transport/exact/capped_or_scaled_problem.hpp"
 #include "gridcompute/transport/exact/reduced_cost_shift.hpp"
 #include "gridcompute/transport/model/dual_bound.hpp"
+#include "gridcompute/transport/model/integer_keys.hpp"
+#include "gridcompute/transport/model/largest_cost.hpp"
 #include "gridcompute/transport/model/objective.hpp"
-#include "gridcompute/transport/model/quantised_cost.hpp"
-#include "gridcompute/transport/model/resolution.hpp"
 
 namespace gridcompute::transport {
 
@@ -79,7 +79,7 @@ bool solve_capped(const Problem& problem, const Options& options, Pool& pool, St
   const auto limit = static_cast<Cost>(largest_cost(problem.cost->n_slots() + 2));
   const std::optional<double> most = find_cost_cap(problem, result);
   if (!most) return false;
-  const MappedProblem lowered(problem, CostCap{*most});
+  const CappedOrScaledProblem lowered(problem, CostCap{*most});
   if (choose_resolution(largest_cost_likely(lowered.problem(), pool, stop), limit) <
       options.tuning->finer * result.resolution)
     return false;

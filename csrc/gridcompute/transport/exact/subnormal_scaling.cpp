@@ -4,10 +4,10 @@
 #include <cmath>
 #include <limits>
 
-#include "gridcompute/transport/exact/mapped_cost.hpp"
+#include "gridcompute/transport/exact/capped_or_scaled_problem.hpp"
 #include "gridcompute/transport/model/dual_bound.hpp"
+#include "gridcompute/transport/model/largest_cost.hpp"
 #include "gridcompute/transport/model/objective.hpp"
-#include "gridcompute/transport/model/resolution.hpp"
 
 namespace gridcompute::transport {
 
@@ -27,7 +27,7 @@ bool solve_scaled(const Problem& problem, const Options& options, double most, P
   if (problem.shards != nullptr) return false;  // whose costs are not here to be scaled
   if (!problem.cost->real() || !(most > 0 && most < kTiny)) return false;
   if (!(largest_cost_seen(problem, pool, stop, true).cost < kTiny) || stop.requested()) return false;
-  const MappedProblem scaled(problem, PowerOfTwoScaling{});
+  const CappedOrScaledProblem scaled(problem, PowerOfTwoScaling{});
   std::vector<double> start;
   Options again = options;
   if (options.prices != nullptr) {

@@ -4,7 +4,7 @@
 #include <numeric>
 #include <vector>
 
-#include "gridcompute/transport/generalized_assignment/integer_costs.hpp"
+#include "gridcompute/transport/generalized_assignment/common_unit.hpp"
 
 namespace gridcompute::transport {
 

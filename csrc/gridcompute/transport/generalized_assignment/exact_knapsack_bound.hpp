@@ -10,7 +10,7 @@
 #include <optional>
 #include <span>
 
-#include "gridcompute/transport/generalized_assignment/integer_costs.hpp"
+#include "gridcompute/transport/generalized_assignment/common_unit.hpp"
 
 namespace gridcompute::transport {
 

@@ -4,8 +4,8 @@
 #include <bit>
 #include <utility>
 
-#include "gridcompute/transport/exact/fixed_point.hpp"
-#include "gridcompute/transport/generalized_assignment/integer_costs.hpp"
+#include "gridcompute/transport/exact/dyadic_sum.hpp"
+#include "gridcompute/transport/generalized_assignment/common_unit.hpp"
 
 namespace gridcompute::transport {
 

@@ -4,7 +4,7 @@
 //
 // Steps.  f_c(M) is the least cost of the jobs of set M in the first c classes, or unplaced:
 //   f_c(M) = min over subsets A of M whose demands fit into class c of f_{c-1}(M \ A) + cost of A in c.
-// Sums are exact: integers of as many words as the costs need, in the unit of the lowest bit of any (fixed_point.hpp).
+// Sums are exact: integers of as many words as the costs need, in the unit of the lowest bit of any (dyadic_sum.hpp).
 //
 // Relevant classes.  In some optimum each job is in one of its n cheapest classes among those that can hold it alone:
 // were it elsewhere, the other n - 1 jobs would leave one of these empty. The same holds for feasibility.

@@ -9,9 +9,9 @@
 
 #include "gridcompute/base/step_time.hpp"
 #include "gridcompute/transport/generalized_assignment/branch_and_bound.hpp"
+#include "gridcompute/transport/generalized_assignment/common_unit.hpp"
 #include "gridcompute/transport/generalized_assignment/exact_knapsack_bound.hpp"
 #include "gridcompute/transport/generalized_assignment/fitting_pairs.hpp"
-#include "gridcompute/transport/generalized_assignment/integer_costs.hpp"
 #include "gridcompute/transport/generalized_assignment/neighbourhood_search.hpp"
 #include "gridcompute/transport/generalized_assignment/subset_dp.hpp"
 #include "gridcompute/transport/generalized_assignment/window_search.hpp"

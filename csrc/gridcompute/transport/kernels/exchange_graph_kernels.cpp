@@ -49,7 +49,7 @@ GRIDCOMPUTE_INLINE void rebuild_exchange_row_of(const DenseKeyRows<T>& rows, con
   for (Index b = 0; b < rows.stride; b += Lanes<T, kBytes>::kCount) {
     if (left != nullptr && !decided_by<kBytes>(rows.row(left->row) + b, left->own, way + b)) continue;
     Signed<T, kBytes> best = {}, v;
-    if (!spare) best += KeyLimits<T>::kForbid;
+    if (!spare) best += KeyRange<T>::kForbid;
     for (Index k = 0; k < count; ++k) {
       load(rows.row(members[k].row) + b, v);
       v -= members[k].own;
@@ -91,14 +91,14 @@ GRIDCOMPUTE_INLINE void relax_at(const T* way, T from, T via, Index b, ShortestP
 template <class T>
 GRIDCOMPUTE_INLINE void settle_class(ShortestPathTree<T>& tree, Slot s, T distance, T label) {
   tree.label[s] = label;
-  tree.open[s] = KeyLimits<T>::kSettled;
+  tree.open[s] = KeyRange<T>::kSettled;
   tree.settled.push_back({s, distance});
 }
 
 template <Index kBytes, class T>
 GRIDCOMPUTE_INLINE void grow_tree_of(const ExchangeGraph<T>& net, Cost left, ShortestPathTree<T>& tree) {
   const Index n = net.stride;
-  std::fill_n(tree.label.data(), n, KeyLimits<T>::kForbid);
+  std::fill_n(tree.label.data(), n, KeyRange<T>::kForbid);
   std::fill_n(tree.parent.data(), n, T{kNone});
   std::copy_n(net.price, n, tree.open.data());
   tree.settled.clear();
@@ -106,7 +106,7 @@ GRIDCOMPUTE_INLINE void grow_tree_of(const ExchangeGraph<T>& net, Cost left, Sho
   for (Slot s = 0; s < net.columns; ++s) {
     if (net.load[s] > net.capacity[s]) settle_class(tree, s, T{0}, static_cast<T>(-net.price[s]));
   }
-  LeastAt<T> nearest{KeyLimits<T>::kForbid, 0};
+  LeastAt<T> nearest{KeyRange<T>::kForbid, 0};
   for (std::size_t k = 0; k < tree.settled.size() && left > 0; ++k) {
     const Slot from = tree.settled[k].slot;
     const bool on = k + 1 == tree.settled.size();  // every settled class has been relaxed
@@ -126,7 +126,7 @@ GRIDCOMPUTE_INLINE void grow_tree_of(const ExchangeGraph<T>& net, Cost left, Sho
       });
     }
     if (!on) continue;
-    tree.beyond = nearest.value >= KeyLimits<T>::kKey;
+    tree.beyond = nearest.value >= KeyRange<T>::kKey;
     if (tree.beyond) return;
     const auto s = static_cast<Slot>(nearest.at);
     settle_class(tree, s, nearest.value, tree.label[s]);

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "gridcompute/base/simd_lanes.hpp"
-#include "gridcompute/transport/model/key_limits.hpp"
+#include "gridcompute/transport/model/key_range.hpp"
 
 namespace gridcompute::transport {
 
@@ -112,7 +112,7 @@ Index next_minimiser(const DenseKeyRows<T>& rows, std::int32_t row, const T* pri
 }
 template <class T>
 LeastAt<T> least_cost(const CsrKeyRows<T>& rows, std::int32_t row, const T* price) {
-  LeastAt<T> best{KeyLimits<T>::kForbid, 0};
+  LeastAt<T> best{KeyRange<T>::kForbid, 0};
   for (const auto& arc : rows.row(row)) {
     const T v = arc.key + price[arc.slot];
     best.at = v < best.value ? arc.slot : best.at;
@@ -140,7 +140,7 @@ template <class T>
 [[nodiscard]] T key_of(const CsrKeyRows<T>& rows, std::int32_t row, Slot s) {
   for (const auto& arc : rows.row(row))
     if (arc.slot == s) return arc.key;
-  return KeyLimits<T>::kForbid;
+  return KeyRange<T>::kForbid;
 }
 
 }  // namespace gridcompute::transport

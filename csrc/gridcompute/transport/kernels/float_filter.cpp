@@ -111,12 +111,12 @@ float below(double x) { return -above(-x); }
 
 }  // namespace
 
-bool FloatFilter::serves(const QuantisedCost& keys, const Tuning& tuning) {
+bool FloatFilter::serves(const IntegerKeys& keys, const Tuning& tuning) {
   const CostSource& source = *keys.problem().cost;
   return source.sketches() && keys.perturbation().none() && keys.n_slots() >= tuning.filter_classes;
 }
 
-FloatFilter::FloatFilter(const QuantisedCost& keys, const PriceBox& box, const Tuning& tuning)
+FloatFilter::FloatFilter(const IntegerKeys& keys, const PriceBox& box, const Tuning& tuning)
     : keys_(keys),
       tuning_(tuning),
       n_(keys.n_slots()),

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "gridcompute/base/simd_lanes.hpp"
+#include "gridcompute/transport/model/integer_keys.hpp"
 #include "gridcompute/transport/model/price_box.hpp"
-#include "gridcompute/transport/model/quantised_cost.hpp"
 #include "gridcompute/transport/tuning.hpp"
 
 namespace gridcompute::transport {
@@ -35,16 +35,16 @@ class FloatFilter {
   };
 
   // Returns whether the source has float32 rows, and rows long enough for them to pay.
-  [[nodiscard]] static bool serves(const QuantisedCost& keys, const Tuning& tuning = kDefaultTuning);
+  [[nodiscard]] static bool serves(const IntegerKeys& keys, const Tuning& tuning = kDefaultTuning);
 
-  FloatFilter(const QuantisedCost& keys, const PriceBox& box, const Tuning& tuning = kDefaultTuning);
+  FloatFilter(const IntegerKeys& keys, const PriceBox& box, const Tuning& tuning = kDefaultTuning);
 
   // Finds the candidates of a job. False where too many classes are left: the row has to be read whole. `outside`: key
   // + up of the unplaced column, or the largest Cost.
   [[nodiscard]] bool screen(Index job, Cost outside, Scratch& scratch, FilteredRow& out) const;
 
  private:
-  const QuantisedCost& keys_;
+  const IntegerKeys& keys_;
   const Tuning& tuning_;
   Index n_, width_;
   double limit_;                        // largest |key| that is exact

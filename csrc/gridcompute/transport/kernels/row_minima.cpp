@@ -11,7 +11,7 @@ constexpr Index kMinimaChunk = 1 << 13;  // jobs
 
 RowMinima::RowMinima(const SolverContext& context, const Level& level, std::span<const Cost> prices)
     : context_(context), level_(level), prices_(prices) {
-  const QuantisedCost& keys = context.keys;
+  const IntegerKeys& keys = context.keys;
   const Cost unit = Cost{1} << keys.perturbation().shift;
   const auto whole = [&](Cost p) { return p >= 0 && p / unit < kInt32Limit && p % unit == 0; };
   if (keys.int32() == nullptr || keys.perturbation().active() || keys.n_slots() == 0 ||
@@ -47,7 +47,7 @@ void RowMinima::compute(Index begin, Index count, Scratch& scratch) const {
 }
 
 void RowMinima::compute_wide(Index begin, Index count, Cost* low, Scratch& scratch) const {
-  const QuantisedCost& keys = context_.keys;
+  const IntegerKeys& keys = context_.keys;
   const Slot n = keys.n_slots();
   scratch.keys.resize(static_cast<std::size_t>(kBlock * n));
   scratch.screened.resize(static_cast<std::size_t>(kBlock));

@@ -6,7 +6,7 @@
 #include <type_traits>
 
 #include "gridcompute/base/simd_lanes.hpp"
-#include "gridcompute/transport/model/quantised_cost.hpp"
+#include "gridcompute/transport/model/integer_keys.hpp"
 
 namespace gridcompute::transport {
 

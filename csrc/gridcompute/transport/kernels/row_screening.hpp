@@ -1,7 +1,7 @@
 // Screening of a row of keys: the least that its cheapest class can cost within the box, and which classes may be that.
 //
 // Plain loops that the compiler vectorises, once for each instruction set. Int32 sums may wrap; pricing_pass.cpp
-// detects that afterwards. Real costs become keys on the way, by kRound of quantised_cost.hpp. That maps doubles to
+// detects that afterwards. Real costs become keys on the way, by kRound of integer_keys.hpp. That maps doubles to
 // integers in order, so values out of range show in the extremes: +inf alone becomes kInfinite, NaN and values below
 // -2^52 lie above that, values above 2^51 below.
 #pragma once

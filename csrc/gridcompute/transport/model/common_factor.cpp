@@ -14,12 +14,12 @@ GRIDCOMPUTE_CLONES std::uint64_t bits_of(const Cost* keys, Index n) {
 GRIDCOMPUTE_CLONES void divide_keys(const Cost* from, Index n, int shift, std::int32_t* GRIDCOMPUTE_RESTRICT to) {
   for (Index k = 0; k < n; ++k) {
     const auto key = static_cast<std::int32_t>(static_cast<std::uint64_t>(from[k]) >> shift);
-    to[k] = from[k] < kForbidden ? key : KeyLimits<std::int32_t>::kForbid;
+    to[k] = from[k] < kForbidden ? key : KeyRange<std::int32_t>::kForbid;
   }
 }
 
 GRIDCOMPUTE_CLONES void divide_keys(const Cost* from, Index n, int, Cost* GRIDCOMPUTE_RESTRICT to) {
-  for (Index k = 0; k < n; ++k) to[k] = from[k] < kForbidden ? from[k] : KeyLimits<Cost>::kForbid;
+  for (Index k = 0; k < n; ++k) to[k] = from[k] < kForbidden ? from[k] : KeyRange<Cost>::kForbid;
 }
 
 }  // namespace gridcompute::transport

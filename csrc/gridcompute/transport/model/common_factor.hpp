@@ -8,7 +8,7 @@
 #include <span>
 #include <type_traits>
 
-#include "gridcompute/transport/model/key_limits.hpp"
+#include "gridcompute/transport/model/key_range.hpp"
 
 namespace gridcompute::transport {
 
@@ -33,7 +33,7 @@ class CommonFactor {
   }
 
   [[nodiscard]] T held(Cost key) const noexcept {
-    return key < kForbidden ? static_cast<T>(key >> shift_) : KeyLimits<T>::kForbid;
+    return key < kForbidden ? static_cast<T>(key >> shift_) : KeyRange<T>::kForbid;
   }
 
   void hold(const Cost* keys, Index n, T* out) const noexcept { divide_keys(keys, n, shift_, out); }
@@ -42,17 +42,17 @@ class CommonFactor {
   // bits.
   [[nodiscard]] T moved(T key, int before) const noexcept {
     const int by = std::min(before - shift_, kFew);
-    return key < KeyLimits<T>::kForbid ? static_cast<T>(key << by) : key;
+    return key < KeyRange<T>::kForbid ? static_cast<T>(key << by) : key;
   }
 
   // Returns whether the type can store keys up to this size.
   [[nodiscard]] bool holds(double largest) const noexcept {
-    return largest <= std::ldexp(static_cast<double>(KeyLimits<T>::kKey), shift_);
+    return largest <= std::ldexp(static_cast<double>(KeyRange<T>::kKey), shift_);
   }
 
  private:
   static constexpr bool kInt32Limit = std::is_same_v<T, std::int32_t>;
-  static constexpr int kFew = 27;   // bits of KeyLimits<int32>::kKey
+  static constexpr int kFew = 27;   // bits of KeyRange<int32>::kKey
   static constexpr int kMost = 30;  // prices of 28 bits stay below those allowed in 64; keys of reals have 50 at most
 
   int shift_ = kInt32Limit ? kMost : 0;

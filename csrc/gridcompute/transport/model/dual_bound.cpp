@@ -83,18 +83,18 @@ std::optional<double> bound_of_costs(const Problem& problem, std::span<const dou
 
 // A key is within a half of its cost, or three quarters where a division, an odd resolution or a conversion of an
 // integer beyond 2^53 to double rounded first.
-double key_rounding(const QuantisedCost& keys, bool inexact) {
+double key_rounding(const IntegerKeys& keys, bool inexact) {
   int exponent = 0;
   const bool power = std::frexp(keys.resolution(), &exponent) == 0.5;
   const bool converted = !keys.problem().cost->real() && !keys.integral() && keys.resolution() < 0x1p-3;
-  if (keys.perturbation().whole && keys.problem().demand == nullptr)  // QuantisedCost::possible checked it
-    return std::ldexp(2 * QuantisedCost::kWhole, keys.perturbation().shift) +
+  if (keys.perturbation().whole && keys.problem().demand == nullptr)  // IntegerKeys::possible checked it
+    return std::ldexp(2 * IntegerKeys::kWhole, keys.perturbation().shift) +
            static_cast<double>(keys.perturbation().spread);
   const double rounding = keys.problem().demand != nullptr || !power || converted ? 0.75 : inexact ? 0.5 : 0.0;
   return std::ldexp(rounding, keys.perturbation().shift) + static_cast<double>(keys.perturbation().spread);
 }
 
-double cost_rounded_down(Wide sum, const QuantisedCost& keys, bool inexact, Wide weight) {
+double cost_rounded_down(Wide sum, const IntegerKeys& keys, bool inexact, Wide weight) {
   const double per_unit = key_rounding(keys, inexact);
   double low = static_cast<double>(sum) - per_unit * static_cast<double>(weight);
   if (per_unit > 0) {

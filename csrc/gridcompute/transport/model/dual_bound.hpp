@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "gridcompute/base/parallel.hpp"
-#include "gridcompute/transport/model/quantised_cost.hpp"
+#include "gridcompute/transport/model/integer_keys.hpp"
 
 namespace gridcompute::transport {
 
@@ -27,10 +27,10 @@ namespace gridcompute::transport {
 
 // Returns by how much a key may differ from its cost, in keys; 0 where keys are the costs. `inexact`: some key was
 // rounded.
-[[nodiscard]] double key_rounding(const QuantisedCost& keys, bool inexact);
+[[nodiscard]] double key_rounding(const IntegerKeys& keys, bool inexact);
 
 // Returns a sum of keys over this total weight as a cost, rounded down.
-[[nodiscard]] double cost_rounded_down(Wide sum, const QuantisedCost& keys, bool inexact, Wide weight);
+[[nodiscard]] double cost_rounded_down(Wide sum, const IntegerKeys& keys, bool inexact, Wide weight);
 
 // Returns the least integer that is not below the bound; clamped to the range of sums of integers.
 [[nodiscard]] Wide integer_not_below(double bound);

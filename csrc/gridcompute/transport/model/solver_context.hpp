@@ -5,17 +5,17 @@
 
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/stop.hpp"
-#include "gridcompute/transport/model/quantised_cost.hpp"
+#include "gridcompute/transport/model/integer_keys.hpp"
 #include "gridcompute/transport/tuning.hpp"
 
 namespace gridcompute::transport {
 
 struct SolverContext {
-  const QuantisedCost& keys;
+  const IntegerKeys& keys;
   Pool& pool;
   Stop& stop;
   bool share = false;                  // do jobs with equal candidate lists form one group?
-  std::span<const Slot> duplicate_of;  // (columns): the lowest class with the same column (duplicate_columns.hpp)
+  std::span<const Slot> duplicate_of;  // (columns): the lowest class with the same column (duplicates_in_sample.hpp)
   const Tuning& tuning = kDefaultTuning;
 };
 

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "gridcompute/base/step_time.hpp"
-#include "gridcompute/transport/multilevel/sampling.hpp"
+#include "gridcompute/transport/multilevel/stratified_sampling.hpp"
 
 namespace gridcompute::transport {
 

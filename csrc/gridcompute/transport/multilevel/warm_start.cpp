@@ -11,7 +11,7 @@ constexpr double kChance = 0.8;  // mean absolute value of a standard normal var
 
 }  // namespace
 
-std::vector<Cost> warm_start_prices(const double* prices, const QuantisedCost& keys, double per_cost) {
+std::vector<Cost> warm_start_prices(const double* prices, const IntegerKeys& keys, double per_cost) {
   std::vector<Cost> out(static_cast<std::size_t>(keys.columns()), 0);
   const auto most = static_cast<double>(keys.limit());
   for (Slot s = 0; s < keys.n_slots(); ++s)

@@ -18,7 +18,7 @@
 namespace gridcompute::transport {
 
 // Returns the start prices in keys, within their limit; the price of the unplaced column is 0.
-[[nodiscard]] std::vector<Cost> warm_start_prices(const double* prices, const QuantisedCost& keys, double per_cost);
+[[nodiscard]] std::vector<Cost> warm_start_prices(const double* prices, const IntegerKeys& keys, double per_cost);
 
 // How well loads at some prices match capacities.
 struct LoadFit {

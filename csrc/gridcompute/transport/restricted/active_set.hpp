@@ -4,7 +4,7 @@
 // Problem.  Tuning evaluates the candidates a dozen times. After the first step prices are far better known than the
 // box they came with, and most groups have one possible class left: those count as fixed, and the lists get short.
 //
-// Definitions.  Prices are moves m of sets of duplicate columns (duplicate_columns.hpp) from the box's center. A
+// Definitions.  Prices are moves m of sets of duplicate columns (duplicates_in_sample.hpp) from the box's center. A
 // candidate costs x_c + m_c, x relative to the group's first. Within a range [low, high] of moves a candidate is kept
 // iff x_c + low_c <= min_t(x_t + high_t). Floats take half the memory and are exact for integers up to 2^24; only
 // advice comes of them.

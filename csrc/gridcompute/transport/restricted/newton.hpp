@@ -6,8 +6,8 @@
 // regularisation): the smoothed dual is once differentiable, its gradient is load - u, its Hessian minus a graph
 // Laplacian over the groups that split.
 //
-// Definitions.  Duplicate columns (duplicate_columns.hpp) share one price and one capacity here: else their jobs would
-// split between them at any tau. A class is bound where its price is at an end of its range (the box; 0) and its
+// Definitions.  Duplicate columns (duplicates_in_sample.hpp) share one price and one capacity here: else their jobs
+// would split between them at any tau. A class is bound where its price is at an end of its range (the box; 0) and its
 // gradient points out of it; others are free. Damping adds |load - u| / radius to the Laplacian's diagonal, so that a
 // class that few groups determine moves no further than its radius.
 //
@@ -88,7 +88,6 @@ class Newton {
   [[nodiscard]] ActiveSet::MoveRange range() const;
   void free_classes(std::span<const Cost> packed);
   [[nodiscard]] std::vector<double> solve(const std::vector<double>& off, int iterations) const;
-  void assemble();
   void multiply(const std::vector<double>& x, std::vector<double>& y) const;
 
   const RestrictedProblem& r_;
@@ -104,8 +103,6 @@ class Newton {
   std::unique_ptr<ActiveSet> undecided_;
   std::vector<double> free_, damp_, stiff_;
   Iterate now_, trial_;
-  bool assembled_ = false;
-  std::vector<double> laplacian_;  // (sets, sets), or empty
 };
 
 }  // namespace gridcompute::transport

@@ -13,7 +13,7 @@ namespace gridcompute::transport {
 
 // Returns whether, at a sample's prices, enough classes are within a key or two of each job's cheapest that keys should
 // be perturbed. Where jobs share lists these may be few; the first sample (`first`) is too small to say. Duplicate
-// columns (duplicate_columns.hpp) tie for all jobs and count once: perturbed, their lists would differ to no use.
+// columns (duplicates_in_sample.hpp) tie for all jobs and count once: perturbed, their lists would differ to no use.
 [[nodiscard]] bool needs_perturbation(const RestrictedProblem& r, std::span<const Slot> duplicate_of,
                                       std::span<const Cost> prices, bool first, const Tuning& tuning = kDefaultTuning);
 

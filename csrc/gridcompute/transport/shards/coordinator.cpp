@@ -208,7 +208,7 @@ std::vector<Index> ShardCoordinator::rows_of(std::span<const Index> positions) c
 
 bool ShardCoordinator::price(const SolverContext& context, const PriceBox& box, RestrictedProblem& out,
                              CostRangeStats& seen) {
-  const QuantisedCost& keys = context.keys;
+  const IntegerKeys& keys = context.keys;
   MessageWriter setting;
   PassSetting{keys.resolution(), keys.perturbation(), seen.inexact, context.share, box, source_->scope()}.write(
       setting);

@@ -23,7 +23,7 @@ PassSetting PassSetting::read(MessageReader& in) {
   return pass;
 }
 
-QuantisedCost keys_of(const Problem& problem, double resolution, Perturbation ties) {
+IntegerKeys keys_of(const Problem& problem, double resolution, Perturbation ties) {
   ties.scale = 1;  // is part of the resolution
   return {problem, resolution, ties};
 }

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "gridcompute/transport/model/integer_keys.hpp"
 #include "gridcompute/transport/model/price_box.hpp"
-#include "gridcompute/transport/model/quantised_cost.hpp"
 #include "gridcompute/transport/shards/job_columns.hpp"
 
 namespace gridcompute::transport {
@@ -45,7 +45,7 @@ struct PassSetting {
 };
 
 // Returns the keys of rows, for a pass.
-[[nodiscard]] QuantisedCost keys_of(const Problem& problem, double resolution, Perturbation ties);
+[[nodiscard]] IntegerKeys keys_of(const Problem& problem, double resolution, Perturbation ties);
 
 // Jobs with their rows, ascending.
 struct JobList {

@@ -8,8 +8,8 @@
 
 #include "gridcompute/transport/kernels/flatten.hpp"
 #include "gridcompute/transport/kernels/row_minima.hpp"
+#include "gridcompute/transport/model/largest_cost.hpp"
 #include "gridcompute/transport/model/objective.hpp"
-#include "gridcompute/transport/model/resolution.hpp"
 #include "gridcompute/transport/restricted/priced_chunk.hpp"
 #include "gridcompute/transport/restricted/pricing_pass.hpp"
 
@@ -186,7 +186,7 @@ bool Shard::run_pass(Asked& asked, RestrictedProblem& r, CostRangeStats& seen) {
   has_pass_ = false;
   const OwnProblem own(model_, asked.columns->rows(own_.begin, own_.end - own_.begin), asked.pass.scope,
                        first_ + own_.begin);
-  const QuantisedCost keys = keys_of(own.problem, asked.pass.resolution, asked.pass.ties);
+  const IntegerKeys keys = keys_of(own.problem, asked.pass.resolution, asked.pass.ties);
   const SolverContext context{keys, asked.pool, asked.stop, asked.pass.share, {}, asked.tuning};
   Level level;
   level.n = own_.end - own_.begin;
@@ -303,7 +303,7 @@ std::string Shard::list_escape(Asked& asked) {
   if (!recall(asked)) return {};
   const OwnProblem own(model_, asked.columns->rows(own_.begin, own_.end - own_.begin), asked.pass.scope,
                        first_ + own_.begin);
-  const QuantisedCost keys = keys_of(own.problem, asked.pass.resolution, asked.pass.ties);
+  const IntegerKeys keys = keys_of(own.problem, asked.pass.resolution, asked.pass.ties);
   const std::vector<std::int32_t> rows = rows_where(own_.end - own_.begin, asked.pool, asked.stop, [&](Index k) {
     const std::int32_t s = place(k);
     return s >= 0 && inside[static_cast<std::size_t>(s)] != 0 && margin_[k] >= limits[static_cast<std::size_t>(s)];
@@ -351,7 +351,7 @@ std::string Shard::list_wrong(Asked& asked) {
   none.spread = 0;
   const OwnProblem own(model_, asked.columns->rows(own_.begin, own_.end - own_.begin), asked.pass.scope,
                        first_ + own_.begin);
-  const QuantisedCost keys = keys_of(own.problem, asked.pass.resolution, none);
+  const IntegerKeys keys = keys_of(own.problem, asked.pass.resolution, none);
   const SolverContext context{keys, asked.pool, asked.stop, false, {}, asked.tuning};
   Level level;
   level.n = own_.end - own_.begin;

@@ -4,7 +4,7 @@
 #include <numeric>
 #include <string>
 
-#include "gridcompute/transport/multilevel/sampling.hpp"
+#include "gridcompute/transport/multilevel/stratified_sampling.hpp"
 #include "gridcompute/transport/small/small_problem.hpp"
 
 namespace gridcompute::transport {
@@ -12,7 +12,7 @@ namespace gridcompute::transport {
 namespace {
 
 // Returns the positions of all samples, ascending; `probed`: those of the sample that sets the resolution too, where
-// costs have no bound that is known without reading them (model/resolution.cpp).
+// costs have no bound that is known without reading them (model/largest_cost.cpp).
 std::vector<Index> sampled_positions(Index n, std::span<const Index> sizes, bool probed, std::uint64_t seed,
                                      const Tuning& tuning) {
   std::vector<Index> all;

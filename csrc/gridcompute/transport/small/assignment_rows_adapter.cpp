@@ -13,7 +13,7 @@ void KeyRowReader::load(Index i, Cost* out) const {
   CostRangeStats seen;
   keys_.fill(gridcompute::Rows{nullptr, i, 1}, out, scratch, seen);
   if (keys_.optional()) out[keys_.n_slots()] = keys_.unplaced(i, seen);
-  for (Index s = 0; s < m; ++s) out[s] = out[s] < kForbidden ? out[s] : KeyRange::kForbidden;
+  for (Index s = 0; s < m; ++s) out[s] = out[s] < kForbidden ? out[s] : AssignmentRange::kForbidden;
   const std::lock_guard lock(mutex_);
   seen_.join(seen);
 }

@@ -4,11 +4,11 @@
 #include <mutex>
 
 #include "gridcompute/assignment/engines/candidate_lists.hpp"
-#include "gridcompute/transport/model/quantised_cost.hpp"
+#include "gridcompute/transport/model/integer_keys.hpp"
 
 namespace gridcompute::transport {
 
-using KeyRange = assignment::IntRange<Cost>;
+using AssignmentRange = assignment::IntRange<Cost>;
 using CandidateKeyLists = assignment::CandidateLists<Cost>;
 inline constexpr Cost kUnreached = std::numeric_limits<Cost>::max();
 
@@ -16,7 +16,7 @@ inline constexpr Cost kUnreached = std::numeric_limits<Cost>::max();
 // range statistics are joined under a lock.
 class KeyRowReader final : public assignment::RowReader<Cost> {
  public:
-  KeyRowReader(const QuantisedCost& keys, CostRangeStats& seen)
+  KeyRowReader(const IntegerKeys& keys, CostRangeStats& seen)
       : assignment::RowReader<Cost>(keys.n_jobs(), keys.columns()),
         keys_(keys),
         narrow_(keys.optional() || !keys.perturbation().none() ? nullptr : keys.int32()),
@@ -27,7 +27,7 @@ class KeyRowReader final : public assignment::RowReader<Cost> {
   void load(Index i, Cost* out) const override;
 
  private:
-  const QuantisedCost& keys_;
+  const IntegerKeys& keys_;
   const std::int32_t* narrow_;
   CostRangeStats& seen_;
   mutable std::mutex mutex_;
@@ -41,7 +41,7 @@ struct TwoCheapest {
 
 // Returns whether the least key + price of a list is the least over all classes, `bound` being that of the rest.
 [[nodiscard]] inline bool list_suffices(Cost least, Cost bound) {
-  return least <= bound || bound >= KeyRange::kForbiddenReduced;
+  return least <= bound || bound >= AssignmentRange::kForbiddenReduced;
 }
 
 // Returns the two cheapest entries of a list, class `beside` excluded.

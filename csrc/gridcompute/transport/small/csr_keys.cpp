@@ -8,7 +8,7 @@ namespace {
 
 constexpr Index kCsrBlock = 256;  // jobs read per block
 
-Index pairs_of(const QuantisedCost& keys) {
+Index pairs_of(const IntegerKeys& keys) {
   const CostSource& cost = *keys.problem().cost;
   Index pairs = keys.optional() ? keys.n_jobs() : 0;
   for (Index i = 0; i < keys.n_jobs(); ++i) pairs += cost.listed(i);
@@ -17,14 +17,14 @@ Index pairs_of(const QuantisedCost& keys) {
 
 }  // namespace
 
-bool csr_keys_pay(const QuantisedCost& keys, Index stride, const Tuning& tuning) {
+bool csr_keys_pay(const IntegerKeys& keys, Index stride, const Tuning& tuning) {
   if (keys.n_jobs() == 0 || keys.problem().cost->listed(0) < 0 || !keys.perturbation().none()) return false;
   const Index pairs = pairs_of(keys);
   return pairs <= tuning.listed_pairs && pairs * tuning.listed_lanes <= keys.n_jobs() * stride;
 }
 
 template <class T>
-bool CsrKeys<T>::read(const QuantisedCost& keys, Stop& stop, CostRangeStats& seen) {
+bool CsrKeys<T>::read(const IntegerKeys& keys, Stop& stop, CostRangeStats& seen) {
   const CostSource& cost = *keys.problem().cost;
   const Index n = keys.n_jobs();
   arcs_.resize(static_cast<std::size_t>(pairs_of(keys)));

@@ -6,18 +6,18 @@
 #include "gridcompute/base/default_init.hpp"
 #include "gridcompute/transport/kernels/exchange_graph_kernels.hpp"
 #include "gridcompute/transport/model/common_factor.hpp"
-#include "gridcompute/transport/model/quantised_cost.hpp"
+#include "gridcompute/transport/model/integer_keys.hpp"
 
 namespace gridcompute::transport {
 
 // Returns whether the source lists its pairs and rows are short enough; `stride`: classes, padded.
-[[nodiscard]] bool csr_keys_pay(const QuantisedCost& keys, Index stride, const Tuning& tuning = kDefaultTuning);
+[[nodiscard]] bool csr_keys_pay(const IntegerKeys& keys, Index stride, const Tuning& tuning = kDefaultTuning);
 
 template <class T>
 class CsrKeys {
  public:
   // Reads the keys of all jobs, "unplaced" included. False where a key exceeds the type's range, or after a stop.
-  [[nodiscard]] bool read(const QuantisedCost& keys, Stop& stop, CostRangeStats& seen);
+  [[nodiscard]] bool read(const IntegerKeys& keys, Stop& stop, CostRangeStats& seen);
 
   // Returns whether a sample holds enough duplicate rows that aggregating a dense matrix pays.
   [[nodiscard]] bool mostly_copies(const Tuning& tuning) const;

@@ -160,7 +160,7 @@ bool ClassGraphSsp<T, Rows>::run_bids(Index rows_read_per_row) {
 template <class T, class Rows>
 bool ClassGraphSsp<T, Rows>::bid_class(Slot a, std::vector<Slot>& next) {
   const T own = price_[a];
-  price_[a] = KeyLimits<T>::kSettled - KeyLimits<T>::kForbid;
+  price_[a] = KeyRange<T>::kSettled - KeyRange<T>::kForbid;
   std::vector<JobUnits<T>>& here = members_[a];
   second_best_.resize(here.size());
   least_costs(rows_, here.data(), static_cast<Index>(here.size()), price_.data(), second_best_.data());
@@ -175,7 +175,7 @@ bool ClassGraphSsp<T, Rows>::bid_class(Slot a, std::vector<Slot>& next) {
   if (std::any_of(margins_.begin(), last, [&](const UnitMargin& m) { return forbidden(other(m).value); })) return false;
   // A kept row without another class has no finite margin: the price then rises to the last finite one only.
   const UnitMargin& kept = edge != margins_.end() && !forbidden(other(*edge).value) ? *edge : *(edge - 1);
-  if (kept.margin > KeyLimits<T>::kPrice - own) return beyond_range();
+  if (kept.margin > KeyRange<T>::kPrice - own) return beyond_range();
   const T raised = own + kept.margin;
   load_[a] -= leaving;
   Cost left = leaving;
@@ -278,7 +278,7 @@ bool ClassGraphSsp<T, Rows>::raise_prices() {
   for (const auto& x : tree_.settled) {
     if (x.distance >= tree_.last) break;
     const T price = price_[x.slot] + (tree_.last - x.distance);
-    if (price > KeyLimits<T>::kPrice) return beyond_range();
+    if (price > KeyRange<T>::kPrice) return beyond_range();
     price_[x.slot] = price;
   }
   return true;

@@ -61,7 +61,7 @@ class ClassGraphSsp {
   using MarginIterator = typename std::vector<UnitMargin>::iterator;
 
   // Tells a forbidden class, or the bidding class itself, by its key + price: prices are at least 0.
-  [[nodiscard]] static bool forbidden(T v) { return v >= KeyLimits<T>::kForbid - KeyLimits<T>::kKey; }
+  [[nodiscard]] static bool forbidden(T v) { return v >= KeyRange<T>::kForbid - KeyRange<T>::kKey; }
   [[nodiscard]] Cost excess(Slot s) const { return load_[s] - capacity_[s]; }
   [[nodiscard]] bool empty(Slot a) const { return members_[a].empty() && spare_[a] == 0; }
   [[nodiscard]] LeastAt<T> best(std::int32_t row) const { return least_cost(rows_, row, price_.data()); }

@@ -28,7 +28,7 @@ GRIDCOMPUTE_CLONES void widen(const std::int32_t* of, Index n, Extremes& seen) {
 }
 
 // Copies the entries of an int32 matrix as they are.
-bool copy(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix<std::int32_t>& out, Stop& stop,
+bool copy(const IntegerKeys& keys, const Level& level, Index stride, KeyMatrix<std::int32_t>& out, Stop& stop,
           CostRangeStats& seen) {
   const Slot n_slots = keys.n_slots();
   Extremes extremes;
@@ -41,18 +41,18 @@ bool copy(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix
     }
     if (level.rows != nullptr) widen(from, n_slots, extremes);
     std::int32_t* to = out.keys.data() + k * stride;
-    std::fill(std::copy(from, from + n_slots, to), to + stride, KeyLimits<std::int32_t>::kForbid);
+    std::fill(std::copy(from, from + n_slots, to), to + stride, KeyRange<std::int32_t>::kForbid);
     if (!keys.optional()) continue;
     const Cost key = keys.unplaced(level.row(k), seen);
     if (key < kForbidden) to[n_slots] = static_cast<std::int32_t>(std::clamp<Cost>(key, -kWidest, kWidest));
   }
   seen.largest = std::max({seen.largest, -static_cast<double>(extremes.low), static_cast<double>(extremes.high)});
-  return keys.possible(seen) && keys.reach(seen) <= KeyLimits<std::int32_t>::kKey;
+  return keys.possible(seen) && keys.reach(seen) <= KeyRange<std::int32_t>::kKey;
 }
 
 // Reads keys block by block. Where a block shows that the unit so far is too coarse, earlier keys are rescaled.
 template <class T>
-bool convert(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix<T>& out, Stop& stop,
+bool convert(const IntegerKeys& keys, const Level& level, Index stride, KeyMatrix<T>& out, Stop& stop,
              CostRangeStats& seen) {
   const Slot n_slots = keys.n_slots();
   std::vector<Cost> some(static_cast<std::size_t>(kKeyBlock * n_slots)), left_out;
@@ -73,7 +73,7 @@ bool convert(const QuantisedCost& keys, const Level& level, Index stride, KeyMat
     for (Index i = 0; i < count; ++i, to += stride) {
       const Cost* from = some.data() + i * n_slots;
       unit.hold(from, n_slots, to);
-      std::fill(to + n_slots, to + stride, KeyLimits<T>::kForbid);
+      std::fill(to + n_slots, to + stride, KeyRange<T>::kForbid);
       if (keys.optional()) to[n_slots] = unit.held(left_out[i]);
     }
   }
@@ -83,7 +83,7 @@ bool convert(const QuantisedCost& keys, const Level& level, Index stride, KeyMat
 
 // Does the same from listed pairs; all other pairs are forbidden.
 template <class T>
-bool scatter(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix<T>& out, Stop& stop,
+bool scatter(const IntegerKeys& keys, const Level& level, Index stride, KeyMatrix<T>& out, Stop& stop,
              CostRangeStats& seen) {
   const CostSource& cost = *keys.problem().cost;
   std::vector<Slot> slots;
@@ -106,7 +106,7 @@ bool scatter(const QuantisedCost& keys, const Level& level, Index stride, KeyMat
     if (!keys.possible(seen) || !unit.holds(keys.reach(seen))) return false;
     T* to = out.keys.data() + first * stride;
     if (unit.shift() < before) std::for_each(out.keys.data(), to, [&](T& key) { key = unit.moved(key, before); });
-    std::fill(to, to + count * stride, KeyLimits<T>::kForbid);
+    std::fill(to, to + count * stride, KeyRange<T>::kForbid);
     std::size_t at = 0;
     for (Index i = 0; i < count; ++i, to += stride) {
       for (Index k = cost.listed(first + i); k > 0; --k, ++at) to[slots[at]] = unit.held(some[at]);
@@ -118,13 +118,13 @@ bool scatter(const QuantisedCost& keys, const Level& level, Index stride, KeyMat
 }
 
 // Returns whether a key of the first job fits 32 bits in no unit that divides it: then the matrix does not either.
-bool too_wide(const QuantisedCost& keys, const Level& level, const Tuning& tuning) {
+bool too_wide(const IntegerKeys& keys, const Level& level, const Tuning& tuning) {
   if (level.n == 0 || !keys.problem().cost->singles()) return false;
   for (Slot s = 0; s < std::min(keys.n_slots(), tuning.narrow_probe_keys); ++s) {
     const Cost key = keys.at(level.row(0), s);
     if (key >= kForbidden || key == 0) continue;
     const auto size = static_cast<std::uint64_t>(key < 0 ? -key : key);
-    if (size >> std::countr_zero(size) > std::uint64_t{KeyLimits<std::int32_t>::kKey}) return true;
+    if (size >> std::countr_zero(size) > std::uint64_t{KeyRange<std::int32_t>::kKey}) return true;
   }
   return false;
 }
@@ -132,7 +132,7 @@ bool too_wide(const QuantisedCost& keys, const Level& level, const Tuning& tunin
 }  // namespace
 
 template <class T>
-bool read_key_matrix(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix<T>& out, Stop& stop,
+bool read_key_matrix(const IntegerKeys& keys, const Level& level, Index stride, KeyMatrix<T>& out, Stop& stop,
                      CostRangeStats& seen, const Tuning& tuning) {
   if constexpr (std::is_same_v<T, std::int32_t>)
     if (too_wide(keys, level, tuning)) return false;
@@ -145,9 +145,9 @@ bool read_key_matrix(const QuantisedCost& keys, const Level& level, Index stride
   return convert(keys, level, stride, out, stop, seen);
 }
 
-template bool read_key_matrix(const QuantisedCost&, const Level&, Index, KeyMatrix<std::int32_t>&, Stop&,
-                              CostRangeStats&, const Tuning&);
-template bool read_key_matrix(const QuantisedCost&, const Level&, Index, KeyMatrix<Cost>&, Stop&, CostRangeStats&,
+template bool read_key_matrix(const IntegerKeys&, const Level&, Index, KeyMatrix<std::int32_t>&, Stop&, CostRangeStats&,
+                              const Tuning&);
+template bool read_key_matrix(const IntegerKeys&, const Level&, Index, KeyMatrix<Cost>&, Stop&, CostRangeStats&,
                               const Tuning&);
 
 }  // namespace gridcompute::transport

@@ -14,7 +14,7 @@ struct KeyMatrix {
 
 // Reads the keys of a level. False where a key exceeds the range of T, or after a stop.
 template <class T>
-[[nodiscard]] bool read_key_matrix(const QuantisedCost& keys, const Level& level, Index stride, KeyMatrix<T>& out,
+[[nodiscard]] bool read_key_matrix(const IntegerKeys& keys, const Level& level, Index stride, KeyMatrix<T>& out,
                                    Stop& stop, CostRangeStats& seen, const Tuning& tuning = kDefaultTuning);
 
 }  // namespace gridcompute::transport

@@ -10,7 +10,7 @@ constexpr Index kRows = 64;      // rows of a chunk when all lists are read
 constexpr Index kStaleRows = 8;  // rows of a chunk when stale lists are refreshed
 }  // namespace
 
-LazyCandidateLists::LazyCandidateLists(const QuantisedCost& keys, Index n_jobs, Pool& pool, Stop& stop,
+LazyCandidateLists::LazyCandidateLists(const IntegerKeys& keys, Index n_jobs, Pool& pool, Stop& stop,
                                        CostRangeStats& seen, Stats& stats)
     : keys_(keys),
       n_(n_jobs),
@@ -64,7 +64,7 @@ TwoCheapest LazyCandidateLists::two_cheapest_exact(Index job, const std::vector<
 
 auction::TwoBest LazyCandidateLists::best(Index job, const std::vector<Cost>& prices) {
   const TwoCheapest found = two_cheapest_exact(job, prices, kNone);
-  const auto allowed = [](Cost x) { return x < KeyRange::kForbiddenReduced ? x : kForbidden; };
+  const auto allowed = [](Cost x) { return x < AssignmentRange::kForbiddenReduced ? x : kForbidden; };
   return {allowed(found.first), allowed(std::min(found.second, lists_.bound(job))), lists_[job].col[found.at]};
 }
 

@@ -13,8 +13,7 @@ namespace gridcompute::transport {
 
 class LazyCandidateLists {
  public:
-  LazyCandidateLists(const QuantisedCost& keys, Index n_jobs, Pool& pool, Stop& stop, CostRangeStats& seen,
-                     Stats& stats);
+  LazyCandidateLists(const IntegerKeys& keys, Index n_jobs, Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats);
 
   // Reads the lists of all jobs at these prices. False after a stop, or where keys are out of range.
   [[nodiscard]] bool read_all(const std::vector<Cost>& prices);
@@ -48,7 +47,7 @@ class LazyCandidateLists {
   bool read(std::span<const Index> jobs, Index at_once);
   void refill(Index job);
 
-  const QuantisedCost& keys_;
+  const IntegerKeys& keys_;
   Index n_;
   Slot columns_;
   Pool& pool_;

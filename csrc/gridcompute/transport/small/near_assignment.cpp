@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "gridcompute/transport/auction/auction_state.hpp"
-#include "gridcompute/transport/multilevel/duplicate_columns.hpp"
+#include "gridcompute/transport/multilevel/duplicates_in_sample.hpp"
 #include "gridcompute/transport/small/lazy_candidate_lists.hpp"
 
 namespace gridcompute::transport {
@@ -18,7 +18,7 @@ constexpr std::int32_t kNoJob = -1, kHubArc = -2;
 
 class NearAssignment {
  public:
-  NearAssignment(const QuantisedCost& keys, const Level& level, Pool& pool, Stop& stop, CostRangeStats& seen,
+  NearAssignment(const IntegerKeys& keys, const Level& level, Pool& pool, Stop& stop, CostRangeStats& seen,
                  Stats& stats, const Tuning& tuning);
 
   bool run(std::span<const Cost> given, SmallProblemResult& out);
@@ -74,7 +74,7 @@ class NearAssignment {
   Stop& stop_;
   Stats& stats_;
   const Tuning& tuning_;
-  const QuantisedCost& keys_;
+  const IntegerKeys& keys_;
   LazyCandidateLists lists_;
   Cost spare_;
   bool assigned_ = false;    // given prices were accepted
@@ -93,7 +93,7 @@ class NearAssignment {
   Index work_ = 0, counted_ = 0;  // counted_: of work_, by the stop
 };
 
-NearAssignment::NearAssignment(const QuantisedCost& keys, const Level& level, Pool& pool, Stop& stop,
+NearAssignment::NearAssignment(const IntegerKeys& keys, const Level& level, Pool& pool, Stop& stop,
                                CostRangeStats& seen, Stats& stats, const Tuning& tuning)
     : n_(level.n),
       columns_(keys.columns()),
@@ -252,7 +252,7 @@ bool NearAssignment::bid_class(Slot a, std::vector<Slot>& next) {
   for (const std::int32_t job : members_[a]) {
     const TwoCheapest other = lists_.two_cheapest_exact(job, price_, a);
     const auto list = lists_[job];
-    if (other.first >= KeyRange::kForbiddenReduced) {
+    if (other.first >= AssignmentRange::kForbiddenReduced) {
       margins_.push_back({kUnreached, 0, job, kNone});
     } else {
       margins_.push_back({other.first - own_[job] - price_[a], list.cost[other.at], job, list.col[other.at]});
@@ -263,7 +263,7 @@ bool NearAssignment::bid_class(Slot a, std::vector<Slot>& next) {
   if (margins_[leaving - 1].to == kNone) return false;
   const bool kept = leaving < margins_.size() && margins_[leaving].to != kNone;
   price_[a] += margins_[kept ? leaving : leaving - 1].margin;
-  if (price_[a] > KeyRange::kLimit) return false;
+  if (price_[a] > AssignmentRange::kLimit) return false;
   for (std::size_t k = 0; k < leaving; ++k) {
     const JobMargin& m = margins_[k];
     unassign(m.job);
@@ -316,7 +316,7 @@ bool NearAssignment::search(Cost left) {
     const auto [label, id] = heap_.front();
     std::pop_heap(heap_.begin(), heap_.end());
     heap_.pop_back();
-    if (label > KeyRange::kLimit) return false;
+    if (label > AssignmentRange::kLimit) return false;
     if (id < 0) {
       lists_.refresh(~id, [&](Slot s) { return node_[s].price; });
       if (stats_.rows_extended % kNearPollEvery == 0 && stop_.poll(work_ - std::exchange(counted_, work_)))
@@ -333,7 +333,7 @@ bool NearAssignment::search(Cost left) {
   const Cost last = node_[deficits_.back()].label;
   for (const Slot s : settled_) {
     node_[s].price += std::max<Cost>(0, last - node_[s].label);
-    if (node_[s].price > KeyRange::kLimit) return false;
+    if (node_[s].price > AssignmentRange::kLimit) return false;
   }
   return true;
 }
@@ -372,12 +372,12 @@ void NearAssignment::relax_job(std::int32_t job) {
   const auto list = lists_[job];
   work_ += list.size;
   for (Index k = 0; k < list.size; ++k) {
-    if (list.cost[k] >= KeyRange::kForbidden) continue;
+    if (list.cost[k] >= AssignmentRange::kForbidden) continue;
     const Slot t = list.col[k];
     const Cost label = base + list.cost[k] + node_[t].price;
     if (label < node_[t].label) relax(t, label, {job, from, list.cost[k]});
   }
-  if (lists_.bound(job) < KeyRange::kForbiddenReduced) push({base + lists_.bound(job), ~job});
+  if (lists_.bound(job) < AssignmentRange::kForbiddenReduced) push({base + lists_.bound(job), ~job});
 }
 
 // Moves one unit along the tree path to `target` if all its arcs still exist; returns the number moved.
@@ -426,12 +426,12 @@ void NearAssignment::write_stopped_result(SmallProblemResult& out) {
   for (Index i = 0; i < n_; ++i) {
     const auto list = lists_[i];
     const Cost least = std::min(two_cheapest(list, price_.data(), kNone).first, lists_.bound(i));
-    if (least >= KeyRange::kForbiddenReduced) return;
+    if (least >= AssignmentRange::kForbiddenReduced) return;
     out.value += least;
     const auto free = [&](Slot s) { return s != kNone && out.load[s] < capacity_[s]; };
     Slot to = free(class_of_[i]) ? class_of_[i] : kNone;
     for (Index k = 0; to == kNone && k < list.size; ++k)
-      if (list.cost[k] < KeyRange::kForbidden && free(list.col[k])) to = list.col[k];
+      if (list.cost[k] < AssignmentRange::kForbidden && free(list.col[k])) to = list.col[k];
     if (to != kNone) ++out.load[to];
     out.assignment.push_back(to);
   }
@@ -449,7 +449,7 @@ bool NearAssignment::holds() const {
     rows.load(i, row.data());
     if (row[class_of_[i]] != own_[i]) return false;
     for (Slot s = 0; s < columns_; ++s) {
-      if (row[s] < KeyRange::kForbidden && row[s] + price_[s] < own_[i] + price_[class_of_[i]]) return false;
+      if (row[s] < AssignmentRange::kForbidden && row[s] + price_[s] < own_[i] + price_[class_of_[i]]) return false;
     }
   }
   return true;
@@ -464,7 +464,7 @@ bool near_assignment_fits(Index n_jobs, Slot columns, const Tuning& tuning) noex
   return columns >= tuning.near_classes && n_jobs > 0 && n_jobs <= most * columns;
 }
 
-SmallProblemResult solve_near_assignment(const QuantisedCost& keys, const Level& level, std::span<const Cost> given,
+SmallProblemResult solve_near_assignment(const IntegerKeys& keys, const Level& level, std::span<const Cost> given,
                                          Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats,
                                          const Tuning& tuning) {
   SmallProblemResult out;

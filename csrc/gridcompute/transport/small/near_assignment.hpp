@@ -39,7 +39,7 @@ namespace gridcompute::transport {
 // Solves a level over lists. given: start prices in keys, or none. Not solved where keys leave the range, capacities do
 // not suffice, a job has no path, most classes are duplicates, the work limit is reached, or after a stop; then
 // `stopped` if the lists of all jobs had been read.
-[[nodiscard]] SmallProblemResult solve_near_assignment(const QuantisedCost& keys, const Level& level,
+[[nodiscard]] SmallProblemResult solve_near_assignment(const IntegerKeys& keys, const Level& level,
                                                        std::span<const Cost> given, Pool& pool, Stop& stop,
                                                        CostRangeStats& seen, Stats& stats,
                                                        const Tuning& tuning = kDefaultTuning);

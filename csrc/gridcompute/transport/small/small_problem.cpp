@@ -4,7 +4,7 @@
 #include <cmath>
 #include <type_traits>
 
-#include "gridcompute/transport/multilevel/sampling.hpp"
+#include "gridcompute/transport/multilevel/stratified_sampling.hpp"
 #include "gridcompute/transport/small/aggregate.hpp"
 #include "gridcompute/transport/small/csr_keys.hpp"
 #include "gridcompute/transport/small/in_memory_ssp.hpp"
@@ -64,7 +64,7 @@ class SmallProblem {
 
   // Replaces prices by optimal ones.
   Outcome improve(std::vector<Cost>& prices) {
-    if (*std::max_element(prices.begin(), prices.end()) >> shift_ > KeyLimits<T>::kPrice) return Outcome::too_narrow;
+    if (*std::max_element(prices.begin(), prices.end()) >> shift_ > KeyRange<T>::kPrice) return Outcome::too_narrow;
     const std::vector<WeightedRow> all = weighted_rows({});
     ClassGraphSsp<T, Rows> ssp(matrix_, all, capacity_, merged_prices(prices), stop_, stats_, tuning_);
     if (!ssp.assign_all() || !ssp.run()) return ssp.too_narrow() ? Outcome::too_narrow : Outcome::given_up;
@@ -90,7 +90,7 @@ class SmallProblem {
   // Returns a price per aggregated column: the least of its columns.
   [[nodiscard]] AlignedVector<T> merged_prices(std::span<const Cost> prices) const {
     AlignedVector<T> out = padded_prices();
-    std::fill(out.begin(), out.begin() + merged_.columns, KeyLimits<T>::kPrice);
+    std::fill(out.begin(), out.begin() + merged_.columns, KeyRange<T>::kPrice);
     for (Slot s = 0; s < columns_; ++s) {
       T& p = out[merged_.column_of[s]];
       p = static_cast<T>(std::min<Cost>(p, prices[s] >> shift_));
@@ -99,7 +99,7 @@ class SmallProblem {
   }
 
   [[nodiscard]] AlignedVector<T> padded_prices() const {
-    AlignedVector<T> prices(static_cast<std::size_t>(merged_.stride), KeyLimits<T>::kSettled - KeyLimits<T>::kForbid);
+    AlignedVector<T> prices(static_cast<std::size_t>(merged_.stride), KeyRange<T>::kSettled - KeyRange<T>::kForbid);
     std::fill(prices.begin(), prices.begin() + merged_.columns, T{0});
     return prices;
   }
@@ -204,8 +204,8 @@ class SmallProblem {
 
 // Reads the keys of the level, aggregates them where that pays, and runs `work`: in 32 bits if these suffice.
 template <class Work>
-Outcome with_keys_in_memory(const QuantisedCost& keys, const Level& level, bool merging, Stop& stop,
-                            CostRangeStats& seen, Stats& stats, const Tuning& tuning, const Work& work) {
+Outcome with_keys_in_memory(const IntegerKeys& keys, const Level& level, bool merging, Stop& stop, CostRangeStats& seen,
+                            Stats& stats, const Tuning& tuning, const Work& work) {
   std::vector<std::int32_t> weights;
   for (Index k = 0; keys.problem().demand != nullptr && k < level.n; ++k)
     weights.push_back(keys.problem().demand[level.row(k)]);
@@ -225,7 +225,7 @@ Outcome with_keys_in_memory(const QuantisedCost& keys, const Level& level, bool 
     if (!read_key_matrix(keys, level, stride, keys_read, stop, seen, tuning))
       return stop.requested() ? Outcome::given_up : Outcome::unreadable;
     AggregatedMatrix<T> merged =
-        merging ? aggregate(std::move(keys_read.keys), level.n, columns, stride, kPad, KeyLimits<T>::kForbid, tuning)
+        merging ? aggregate(std::move(keys_read.keys), level.n, columns, stride, kPad, KeyRange<T>::kForbid, tuning)
                 : not_aggregated(std::move(keys_read.keys), level.n, columns, stride);
     const DenseKeyRows<T> matrix{merged.keys.data(), merged.stride};
     SmallProblem<T, DenseKeyRows<T>> small(std::move(merged), matrix, keys_read.shift, level, weights, stop, stats,
@@ -235,7 +235,7 @@ Outcome with_keys_in_memory(const QuantisedCost& keys, const Level& level, bool 
   stats.evaluations += level.n * keys.columns();
   const Outcome outcome = with(std::int32_t{});
   if ((outcome != Outcome::unreadable && outcome != Outcome::too_narrow) || !keys.possible(seen) ||
-      keys.reach(seen) > static_cast<double>(KeyLimits<Cost>::kKey))
+      keys.reach(seen) > static_cast<double>(KeyRange<Cost>::kKey))
     return outcome;
   if (outcome == Outcome::too_narrow) ++stats.int64_fallbacks;
   if (!merging && level.n > tuning.memory_sample_keys_wide / keys.columns()) return Outcome::given_up;
@@ -252,7 +252,7 @@ bool small_problem_fits(Index n_jobs, Slot columns, const Tuning& tuning) noexce
   return key_matrix_fits(n_jobs, columns, tuning) || near_assignment_fits(n_jobs, columns, tuning);
 }
 
-SmallProblemResult solve_small_problem(const QuantisedCost& keys, const Level& level, std::span<const Cost> given,
+SmallProblemResult solve_small_problem(const IntegerKeys& keys, const Level& level, std::span<const Cost> given,
                                        std::uint64_t seed, Pool& pool, Stop& stop, CostRangeStats& seen, Stats& stats,
                                        const Tuning& tuning) {
   SmallProblemResult out;
@@ -275,7 +275,7 @@ bool sample_fits(Index n_jobs, Slot columns, const Tuning& tuning) noexcept {
          n_jobs <= std::min(tuning.memory_sample_jobs, tuning.memory_sample_keys / columns);
 }
 
-bool improve_prices(const QuantisedCost& keys, const Level& level, std::vector<Cost>& prices, Stop& stop,
+bool improve_prices(const IntegerKeys& keys, const Level& level, std::vector<Cost>& prices, Stop& stop,
                     CostRangeStats& seen, Stats& stats, const Tuning& tuning) {
   return with_keys_in_memory(keys, level, false, stop, seen, stats, tuning,
                              [&](auto& small) { return small.improve(prices); }) == Outcome::solved;

@@ -53,7 +53,7 @@ struct SmallProblemResult {
 
 // Solves a level: over lists where jobs per class are few; else, or where that gives up, with the key matrix in memory.
 // given: start prices in keys, or none; used if they leave few units misplaced.
-[[nodiscard]] SmallProblemResult solve_small_problem(const QuantisedCost& keys, const Level& level,
+[[nodiscard]] SmallProblemResult solve_small_problem(const IntegerKeys& keys, const Level& level,
                                                      std::span<const Cost> given, std::uint64_t seed, Pool& pool,
                                                      Stop& stop, CostRangeStats& seen, Stats& stats,
                                                      const Tuning& tuning = kDefaultTuning);
@@ -61,7 +61,7 @@ struct SmallProblemResult {
 // Returns whether a sample of this size is solved in memory. Replaces `prices` by optimal prices of a sample; a weight
 // counts as that many jobs. False, and prices as they were, where it gives up.
 [[nodiscard]] bool sample_fits(Index n_jobs, Slot columns, const Tuning& tuning = kDefaultTuning) noexcept;
-[[nodiscard]] bool improve_prices(const QuantisedCost& keys, const Level& level, std::vector<Cost>& prices, Stop& stop,
+[[nodiscard]] bool improve_prices(const IntegerKeys& keys, const Level& level, std::vector<Cost>& prices, Stop& stop,
                                   CostRangeStats& seen, Stats& stats, const Tuning& tuning = kDefaultTuning);
 
 }  // namespace gridcompute::transport

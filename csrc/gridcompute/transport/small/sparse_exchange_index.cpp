@@ -66,8 +66,8 @@ void SparseExchangeIndex<T>::add_class(Slot a, const std::vector<JobUnits<T>>& m
 
 template <class T>
 void SparseExchangeIndex<T>::reset_row(bool spare, T* row) const {
-  std::fill_n(row, columns_, spare ? T{0} : KeyLimits<T>::kForbid);
-  std::fill(row + columns_, row + rows_.stride, KeyLimits<T>::kForbid);
+  std::fill_n(row, columns_, spare ? T{0} : KeyRange<T>::kForbid);
+  std::fill(row + columns_, row + rows_.stride, KeyRange<T>::kForbid);
 }
 
 template <class T>
@@ -86,14 +86,14 @@ T SparseExchangeIndex<T>::recompute_cheapest(Slot a, std::size_t at, T at_most) 
 
 template <class T>
 void SparseExchangeIndex<T>::rebuild(Slot a, bool spare, T* row) {
-  const T most = spare ? T{0} : KeyLimits<T>::kForbid;
+  const T most = spare ? T{0} : KeyRange<T>::kForbid;
   if (!tables_) {
     reset_row(spare, row);
     for (const ListedPair& t : pairs_of_[a]) row[t.to] = recompute_cheapest(a, static_cast<std::size_t>(t.at), most);
     return;
   }
   for (Slot b = 0; b < static_cast<Slot>(columns_); ++b) row[b] = recompute_cheapest(a, index(a, b), most);
-  std::fill(row + columns_, row + rows_.stride, KeyLimits<T>::kForbid);
+  std::fill(row + columns_, row + rows_.stride, KeyRange<T>::kForbid);
 }
 
 template <class T>
@@ -115,7 +115,7 @@ void SparseExchangeIndex<T>::erase(Slot a, const JobUnits<T>& member, bool spare
   for (const auto& arc : rows_.row(member.row)) {
     const std::size_t at = find(a, arc.slot);
     if (at != kAbsent && cheapest_job_[at] == member.row)
-      row[arc.slot] = recompute_cheapest(a, at, spare ? T{0} : KeyLimits<T>::kForbid);
+      row[arc.slot] = recompute_cheapest(a, at, spare ? T{0} : KeyRange<T>::kForbid);
   }
 }
 

@@ -17,7 +17,7 @@ from .derived_tables import (
     quota_tree,
 )
 from .faults import TOLERANCE, Fault, apart
-from .mandate_rules import ruled, scopes
+from .mandate_requirements import ruled, scopes
 from .placements import load_of, placed_jobs, stretches_of
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from .derived_tables import (
     load_limits,
     lost_yuan_per_kwh,
 )
-from .mandate_rules import ruled, scopes
+from .mandate_requirements import ruled, scopes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

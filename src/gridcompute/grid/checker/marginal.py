@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .energy_lp import EnergyProgram
-from .mandate_rules import scopes
+from .mandate_requirements import scopes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

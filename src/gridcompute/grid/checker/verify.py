@@ -19,7 +19,7 @@ from .bound import proof
 from .costs import charge_faults, cost_parts, part_faults
 from .energy_balance import balance_faults, storage_faults
 from .faults import TOLERANCE, Fault
-from .mandate import direct_rule_faults, green_account_faults, mandate_faults
+from .mandate_check import direct_rule_faults, green_account_faults, mandate_faults
 from .placements import capacity_faults, job_faults, pinned_faults, table_faults
 from .prices import cover_faults, sign_faults, value_faults
 from .running import plain

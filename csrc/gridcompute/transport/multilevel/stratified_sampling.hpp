@@ -34,11 +34,11 @@ namespace gridcompute::transport {
 [[nodiscard]] std::vector<Index> stratified_sample(Index n, Index m, std::uint64_t seed);
 
 // Reads all keys of a level, as lists where its source lists pairs; empty after a stop.
-[[nodiscard]] std::optional<auction::KeyTable> read_key_table(const QuantisedCost& keys, const Level& level, Stop& stop,
+[[nodiscard]] std::optional<auction::KeyTable> read_key_table(const IntegerKeys& keys, const Level& level, Stop& stop,
                                                               CostRangeStats& seen);
 
 // Returns the allowed keys of a few jobs of a level, those of being unplaced included.
-[[nodiscard]] std::vector<Cost> probe_keys(const QuantisedCost& keys, const Level& level, const Tuning& tuning);
+[[nodiscard]] std::vector<Cost> probe_keys(const IntegerKeys& keys, const Level& level, const Tuning& tuning);
 
 // Returns capacities scaled by part / whole of the weight, with their total rounded up.
 [[nodiscard]] std::vector<Cost> scale_capacities(std::span<const Cost> capacity, Wide part, Wide whole);

@@ -1,3 +1,5 @@
+// Pricing: which arc enters the tree.
+//
 // Block pricing: the entering arc is the best of a block of arcs, and some more pivots follow from the same block.
 //
 // Steps.  Price blocks of the order of sqrt(m) arcs, circularly, until one has an eligible arc; enter the arc of least
@@ -10,6 +12,12 @@
 // Source.  Grigoriadis, Math. Program. Study 26 (1986) 83 (candidates of a block); Kiraly and Kovacs, Acta Univ.
 // Sapientiae Inform. 4 (2012) 67 (block search).
 // Deviations.  Length and pivots per block adapt; scattered blocks.
+//
+// Local pricing, of a warm start: the entering arc among the arcs near what changed. From an optimal tree an arc can
+// become eligible only by a new cost or by a new potential at one of its ends. A tree on its way to another problem
+// therefore lists these arcs (TreeSolution::eligible()): those whose cost changed, then those of each node that moved.
+// Passes over all arcs, the last of which finds nothing, are saved. Where many nodes move, passes would have been
+// cheaper, and block pricing takes over.
 #pragma once
 
 #include <optional>
@@ -55,5 +63,10 @@ class BlockPricing {
   Index remaining_pivots_ = 0;                // that may follow from them
   Int threshold_ = 0;                         // a candidate has a reduced cost below it
 };
+
+// Returns the best of the arcs listed last, or kNoArc if the list has none that is eligible. Ends tracking, and returns
+// kNoArc, once more arcs have been listed or compared than tuning.local_passes allows.
+template <class Int>
+[[nodiscard]] Arc local_entering_arc(TreeSolution<Int>& solution, const FlowTuning& tuning);
 
 }  // namespace gridcompute::flow

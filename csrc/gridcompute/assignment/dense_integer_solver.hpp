@@ -20,9 +20,9 @@
 namespace gridcompute::assignment {
 
 template <class V>
-class DenseSolver {
+class DenseIntegerSolver {
  public:
-  DenseSolver(RowReader<V>& rows, Pool& pool, Stop& stop, const Tuning& tuning)
+  DenseIntegerSolver(RowReader<V>& rows, Pool& pool, Stop& stop, const Tuning& tuning)
       : rows_(rows), pool_(pool), stop_(stop), t_(tuning), lists_(rows.n, rows.m, tuning), state_(rows.n, rows.m) {}
 
   // Starts from the answer to nearly the same square matrix, whose unit is 2^bits of this one's. `reductions`: what the

@@ -1,4 +1,4 @@
-#include "gridcompute/transport/model/quantised_cost.hpp"
+#include "gridcompute/transport/model/integer_keys.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -90,7 +90,7 @@ double choose_resolution(double most, Cost limit) {
   return std::ldexp(1.0, std::clamp(exponent, -kExponents, kExponents));
 }
 
-QuantisedCost::QuantisedCost(const Problem& problem, double resolution, Perturbation ties)
+IntegerKeys::IntegerKeys(const Problem& problem, double resolution, Perturbation ties)
     : problem_(&problem),
       n_slots_(static_cast<Slot>(problem.cost->n_slots())),
       columns_(n_slots_ + (problem.unplaced != nullptr ? 1 : 0)),
@@ -103,14 +103,14 @@ QuantisedCost::QuantisedCost(const Problem& problem, double resolution, Perturba
   surely_in_range_ = most >= 0 && most * resolution_ <= static_cast<double>(limit_);
 }
 
-void QuantisedCost::fill(Rows rows, Cost* out, std::vector<double>& scratch, CostRangeStats& seen) const {
+void IntegerKeys::fill(Rows rows, Cost* out, std::vector<double>& scratch, CostRangeStats& seen) const {
   fill_plain(rows, out, scratch, seen);
   if (perturbation().none()) return;
   for (Index k = 0; k < rows.count; ++k)
     perturber_.row(problem_->cost->identity(rows[k]), out + k * n_slots_, most(), seen.bits);
 }
 
-void QuantisedCost::fill_plain(Rows rows, Cost* out, std::vector<double>& scratch, CostRangeStats& seen) const {
+void IntegerKeys::fill_plain(Rows rows, Cost* out, std::vector<double>& scratch, CostRangeStats& seen) const {
   const Index n = n_slots_;
   if (integral_) {
     problem_->cost->integers(rows, out);
@@ -152,8 +152,8 @@ void QuantisedCost::fill_plain(Rows rows, Cost* out, std::vector<double>& scratc
   }
 }
 
-void QuantisedCost::fill_listed(Index first, Index count, Index pairs, Slot* slots, Cost* out,
-                                std::vector<double>& scratch, CostRangeStats& seen) const {
+void IntegerKeys::fill_listed(Index first, Index count, Index pairs, Slot* slots, Cost* out,
+                              std::vector<double>& scratch, CostRangeStats& seen) const {
   if (integral_) {
     problem_->cost->listed_integers(first, count, slots, out);
     seen.largest = std::max(seen.largest, largest_integer(out, pairs, kForbidden));
@@ -172,11 +172,11 @@ void QuantisedCost::fill_listed(Index first, Index count, Index pairs, Slot* slo
   seen.join(block);
 }
 
-void QuantisedCost::convert(Index job, const double* costs, Cost* out, CostRangeStats& seen) const {
+void IntegerKeys::convert(Index job, const double* costs, Cost* out, CostRangeStats& seen) const {
   quantise(costs, n_slots_, scale(job), out, seen);
 }
 
-Cost QuantisedCost::at(Index job, Slot column) const {
+Cost IntegerKeys::at(Index job, Slot column) const {
   CostRangeStats ignored;
   if (column == n_slots_) return unplaced(job, ignored);
   Cost key = kForbidden;
@@ -192,7 +192,7 @@ Cost QuantisedCost::at(Index job, Slot column) const {
          perturber_.at(problem_->cost->identity(job), column);
 }
 
-Cost QuantisedCost::unplaced(Index job, CostRangeStats& seen) const {
+Cost IntegerKeys::unplaced(Index job, CostRangeStats& seen) const {
   const double cost = problem_->unplaced[job * problem_->unplaced_stride];
   if (!(cost < kInf)) return kForbidden;  // this job must be placed
   const double x = cost * (resolution_ / static_cast<double>(problem_->weight(job)));

@@ -1,4 +1,4 @@
-#include "gridcompute/assignment/sparse.hpp"
+#include "gridcompute/assignment/solve_sparse.hpp"
 
 #include <algorithm>
 #include <cmath>

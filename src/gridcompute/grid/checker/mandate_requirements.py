@@ -1,6 +1,6 @@
 """What the mandate and the direct-connection rule ask of scopes and sites, read from the tables.
 
-Whether a plan keeps them is checked in `mandate.py`.
+Whether a plan keeps them is checked in `mandate_check.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-#include "gridcompute/transport/model/resolution.hpp"
+#include "gridcompute/transport/model/largest_cost.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -8,7 +8,7 @@
 
 #include "gridcompute/base/simd.hpp"
 #include "gridcompute/transport/model/job_shards.hpp"
-#include "gridcompute/transport/multilevel/sampling.hpp"
+#include "gridcompute/transport/multilevel/stratified_sampling.hpp"
 
 namespace gridcompute::transport {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "gridcompute/transport/auction/key_table.hpp"
-#include "gridcompute/transport/model/quantised_cost.hpp"
+#include "gridcompute/transport/model/integer_keys.hpp"
 #include "gridcompute/transport/tuning.hpp"
 
 namespace gridcompute::transport {
@@ -17,6 +17,6 @@ namespace gridcompute::transport {
 [[nodiscard]] std::vector<Slot> find_duplicate_columns(const auction::KeyTable& keys);
 
 // Returns whether most columns are copies of others, in a sample of rows.
-[[nodiscard]] bool mostly_copies(const QuantisedCost& keys, const Tuning& tuning = kDefaultTuning);
+[[nodiscard]] bool mostly_copies(const IntegerKeys& keys, const Tuning& tuning = kDefaultTuning);
 
 }  // namespace gridcompute::transport

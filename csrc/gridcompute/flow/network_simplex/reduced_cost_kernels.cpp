@@ -1,4 +1,4 @@
-#include "gridcompute/flow/network_simplex/pricing_kernels.hpp"
+#include "gridcompute/flow/network_simplex/reduced_cost_kernels.hpp"
 
 #include <algorithm>
 #include <numeric>

@@ -1,4 +1,4 @@
-#include "gridcompute/assignment/dense_solver.hpp"
+#include "gridcompute/assignment/dense_integer_solver.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -17,7 +17,7 @@ struct PassStopped {};
 
 template <class V>
 template <class Body>
-bool DenseSolver<V>::for_rows(const Body& body) {
+bool DenseIntegerSolver<V>::for_rows(const Body& body) {
   stop_.count(rows_.n * rows_.m);
   return pool_.for_chunks(
       rows_.n, kChunkRows,
@@ -30,13 +30,13 @@ bool DenseSolver<V>::for_rows(const Body& body) {
 
 template <class V>
 template <class Body>
-void DenseSolver<V>::for_all_rows(const Body& body) {
+void DenseIntegerSolver<V>::for_all_rows(const Body& body) {
   if (!for_rows(body)) throw PassStopped();
 }
 
 template <class V>
-void DenseSolver<V>::start_from(const Result& previous, int bits,
-                                const std::vector<std::pair<Index, std::int64_t>>& reductions) {
+void DenseIntegerSolver<V>::start_from(const Result& previous, int bits,
+                                       const std::vector<std::pair<Index, std::int64_t>>& reductions) {
   constexpr double kMost = static_cast<double>(IntRange<V>::kLimit / 4);  // sums of four stay in V
   constexpr double kRounding = 4;  // two costs and two prices, in the coarser unit
   std::vector<double> price(previous.col_dual.begin(), previous.col_dual.end());
@@ -49,7 +49,7 @@ void DenseSolver<V>::start_from(const Result& previous, int bits,
 }
 
 template <class V>
-std::optional<RowFit> DenseSolver<V>::first_pass() {
+std::optional<RowFit> DenseIntegerSolver<V>::first_pass() {
   const bool warm = !warm_.col_of.empty();
   const InputStats stats = !warm && rows_.n == rows_.m ? sample_input_stats(rows_, t_) : InputStats{};
   start_ = choose_dense_start(stats, rows_.n, rows_.m, warm, t_);
@@ -76,7 +76,7 @@ std::optional<RowFit> DenseSolver<V>::first_pass() {
 }
 
 template <class V>
-Result DenseSolver<V>::solve() {
+Result DenseIntegerSolver<V>::solve() {
   Result result;
   try {
     solve_rows(result);
@@ -87,7 +87,7 @@ Result DenseSolver<V>::solve() {
 }
 
 template <class V>
-void DenseSolver<V>::solve_rows(Result& result) {
+void DenseIntegerSolver<V>::solve_rows(Result& result) {
   if (start_.rows_first && rows_first_answers(result)) return;
   ListRefresher<V> refresh{copy_ ? &*copy_ : &rows_, {}, lists_.scratch(), 0};
   RowSource<V> source;
@@ -116,7 +116,7 @@ void DenseSolver<V>::solve_rows(Result& result) {
 
 // Searches whole rows within their budget. False if they did not answer: lists are ready then.
 template <class V>
-bool DenseSolver<V>::rows_first_answers(Result& result) {
+bool DenseIntegerSolver<V>::rows_first_answers(Result& result) {
   const SearchStatus found = ssp_rows(state_, *copy_, start_.budget, result.stats, stop_, result.witness, t_,
                                       start_.start, warm_.col_of.empty() ? nullptr : &warm_);
   if (found != SearchStatus::budget) {
@@ -132,7 +132,7 @@ bool DenseSolver<V>::rows_first_answers(Result& result) {
 }
 
 template <class V>
-void DenseSolver<V>::write_result(SearchStatus found, Result& result) {
+void DenseIntegerSolver<V>::write_result(SearchStatus found, Result& result) {
   result.status = status_of(found);
   result.stats.bits = static_cast<int>(sizeof(V)) * 8;
   result.col_of = state_.col_of;
@@ -145,7 +145,7 @@ void DenseSolver<V>::write_result(SearchStatus found, Result& result) {
 // Returns the median reach of lists made at prices v, over a sample of rows; a complete list reaches as far as costs
 // do.
 template <class V>
-double DenseSolver<V>::list_reach(const std::vector<V>& v, ListRefresher<V>& refresh, double largest) {
+double DenseIntegerSolver<V>::list_reach(const std::vector<V>& v, ListRefresher<V>& refresh, double largest) {
   std::vector<double> reach;
   for (Index k = 0; k < t_.width_sample; ++k) {
     const Index i = sampled(k, t_.width_sample, rows_.n);
@@ -161,14 +161,14 @@ double DenseSolver<V>::list_reach(const std::vector<V>& v, ListRefresher<V>& ref
 }
 
 template <class V>
-V DenseSolver<V>::sampled_spread() const {
+V DenseIntegerSolver<V>::sampled_spread() const {
   V most = 0;
   const Index count = std::min(t_.sample_rows, rows_.n);
   for (Index k = 0; k < count; ++k) most = std::max(most, rows_.spread[at(sampled(k, count, rows_.n))]);
   return most;
 }
 
-template class DenseSolver<std::int32_t>;
-template class DenseSolver<std::int64_t>;
+template class DenseIntegerSolver<std::int32_t>;
+template class DenseIntegerSolver<std::int64_t>;
 
 }  // namespace gridcompute::assignment

@@ -1,4 +1,4 @@
-#include "gridcompute/transport/generalized_assignment/integer_costs.hpp"
+#include "gridcompute/transport/generalized_assignment/common_unit.hpp"
 
 #include <algorithm>
 #include <bit>

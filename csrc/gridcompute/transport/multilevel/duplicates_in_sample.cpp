@@ -1,4 +1,4 @@
-#include "gridcompute/transport/multilevel/duplicate_columns.hpp"
+#include "gridcompute/transport/multilevel/duplicates_in_sample.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -29,7 +29,7 @@ std::vector<Slot> find_duplicate_columns(const auction::KeyTable& keys) {
   return lowest_equal(hashes);
 }
 
-bool mostly_copies(const QuantisedCost& keys, const Tuning& tuning) {
+bool mostly_copies(const IntegerKeys& keys, const Tuning& tuning) {
   const Index rows = std::min(keys.n_jobs(), tuning.duplicate_probe_rows), n = keys.n_slots();
   if (rows == 0 || n == 0) return false;
   std::vector<std::uint64_t> hashes(static_cast<std::size_t>(n), kHashSeed);

@@ -1,4 +1,4 @@
-#include "gridcompute/assignment/dense.hpp"
+#include "gridcompute/assignment/solve_dense.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -6,7 +6,7 @@
 #include <optional>
 #include <type_traits>
 
-#include "gridcompute/assignment/dense_solver.hpp"
+#include "gridcompute/assignment/dense_integer_solver.hpp"
 #include "gridcompute/assignment/engines/ssp_int128.hpp"
 #include "gridcompute/assignment/input/outlier_cap.hpp"
 #include "gridcompute/assignment/refine/dual_refinement.hpp"
@@ -75,7 +75,7 @@ SolveAttempt attempt(const DenseMatrix<T>& cost, bool maximize, const CostScale&
   DenseRowReader<T, V> rows(cost, maximize, scale.exponent, scale.rounding,
                             scale.cap < kNoCap ? std::max(static_cast<V>(cap), V{1}) : 0);
   if (!scale.dear.empty()) rows.reduce_columns(scale.dear);
-  DenseSolver<V> solver(rows, pool, stop, tuning);
+  DenseIntegerSolver<V> solver(rows, pool, stop, tuning);
   if (previous != nullptr && cost.rows == cost.cols)
     solver.start_from(*previous, scale.exponent - previous->exponent, rows.column_reductions());
   const std::optional<RowFit> found = solver.first_pass();

@@ -14,7 +14,7 @@ from .certificate import BoundCertificate
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .lp_groups import Group, Shape
+    from .pattern_lp_groups import Group, Shape
 
 __all__ = ["Bound", "prefix_bound", "served_bound"]
 

@@ -32,11 +32,11 @@ struct CostRangeStats {
   void join(const CostRangeStats& other) noexcept;
 };
 
-class QuantisedCost {
+class IntegerKeys {
  public:
   static constexpr double kWhole = 0x1p-10;  // tolerance of whole numbers (Perturbation::whole)
 
-  QuantisedCost(const Problem& problem, double resolution, Perturbation ties = {});
+  IntegerKeys(const Problem& problem, double resolution, Perturbation ties = {});
 
   [[nodiscard]] Index n_jobs() const noexcept { return problem_->cost->n_jobs(); }
   [[nodiscard]] Slot columns() const noexcept { return columns_; }  // n_slots, and one for "unplaced" if allowed

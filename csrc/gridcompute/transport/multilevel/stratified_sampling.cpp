@@ -1,4 +1,4 @@
-#include "gridcompute/transport/multilevel/sampling.hpp"
+#include "gridcompute/transport/multilevel/stratified_sampling.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -70,7 +70,7 @@ std::vector<Index> stratified_sample(Index n, Index m, std::uint64_t seed) {
   return rows;
 }
 
-std::optional<auction::KeyTable> read_key_table(const QuantisedCost& keys, const Level& level, Stop& stop,
+std::optional<auction::KeyTable> read_key_table(const IntegerKeys& keys, const Level& level, Stop& stop,
                                                 CostRangeStats& seen) {
   const Slot columns = keys.columns();
   auction::KeyTable out{.columns = columns, .rows = 0, .keys = {}, .begin = {}, .slots = {}};
@@ -91,7 +91,7 @@ std::optional<auction::KeyTable> read_key_table(const QuantisedCost& keys, const
   return out;
 }
 
-std::vector<Cost> probe_keys(const QuantisedCost& keys, const Level& level, const Tuning& tuning) {
+std::vector<Cost> probe_keys(const IntegerKeys& keys, const Level& level, const Tuning& tuning) {
   const Index most = std::clamp<Index>(tuning.tie_probe_keys / keys.columns(), 1, tuning.tie_probe_jobs);
   const Index jobs = std::min(level.n, most);
   std::vector<Cost> row(static_cast<std::size_t>(keys.columns())), some;

@@ -7,8 +7,8 @@
 // searches, which prove infeasibility where there is no perfect matching; Hopcroft-Karp phases where costs span few
 // values. Complexity: as those; memory 8 (12) bytes an arc, padded.
 //
-// Errors. As dense.hpp; indices out of range and pairs stored twice are invalid_problem. Integers whose prices exceed
-// 64 bits go to engines/ssp_int128.hpp.
+// Errors. As solve_dense.hpp; indices out of range and pairs stored twice are invalid_problem. Integers whose prices
+// exceed 64 bits go to engines/ssp_int128.hpp.
 #pragma once
 
 #include "gridcompute/assignment/problem.hpp"

@@ -8,7 +8,7 @@ import numpy as np
 
 from .derived_tables import by_hour
 from .faults import TOLERANCE, Fault, above
-from .mandate_rules import ruled, scopes
+from .mandate_requirements import ruled, scopes
 from .placements import load_of
 
 if TYPE_CHECKING:

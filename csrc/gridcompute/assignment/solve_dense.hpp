@@ -10,8 +10,8 @@
 // (engines/ssp_int128.hpp). (6) Floats whose largest cost drowns the optimum: again, in a finer unit
 // (refine/dual_refinement.hpp).
 //
-// Complexity. That of dense_solver.hpp, once or a few times. No copy of the matrix is made except to transpose, to
-// search whole rows, and in (5) and (6).
+// Complexity. That of dense_integer_solver.hpp, once or a few times. No copy of the matrix is made except to transpose,
+// to search whole rows, and in (5) and (6).
 //
 // Errors. NaN and the infinity that would be infinitely good are refused (invalid_problem).
 #pragma once

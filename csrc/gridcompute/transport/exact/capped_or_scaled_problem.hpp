@@ -12,9 +12,10 @@ namespace gridcompute::transport {
 
 // Map: (double) -> double and (Cost) -> Cost, for finite reals and for integers that are allowed.
 template <class Map>
-class MappedCost final : public CostSource {
+class CappedOrScaledCost final : public CostSource {
  public:
-  MappedCost(const CostSource& cost, Map map) : CostSource(cost.n_jobs(), cost.n_slots()), cost_(cost), map_(map) {}
+  CappedOrScaledCost(const CostSource& cost, Map map)
+      : CostSource(cost.n_jobs(), cost.n_slots()), cost_(cost), map_(map) {}
 
   [[nodiscard]] bool real() const noexcept override { return cost_.real(); }
   void integers(Rows rows, Cost* out) const override {
@@ -67,9 +68,9 @@ class MappedCost final : public CostSource {
 
 // The problem with mapped costs, those of unplaced jobs included.
 template <class Map>
-class MappedProblem {
+class CappedOrScaledProblem {
  public:
-  MappedProblem(const Problem& problem, Map map) : cost_(*problem.cost, map), problem_(problem) {
+  CappedOrScaledProblem(const Problem& problem, Map map) : cost_(*problem.cost, map), problem_(problem) {
     problem_.cost = &cost_;
     if (problem.unplaced == nullptr) return;
     const Index n = problem.unplaced_stride == 0 ? 1 : problem.cost->n_jobs();
@@ -80,13 +81,13 @@ class MappedProblem {
     problem_.unplaced = unplaced_.data();
     problem_.unplaced_stride = std::min<Index>(problem.unplaced_stride, 1);
   }
-  MappedProblem(const MappedProblem&) = delete;
-  MappedProblem& operator=(const MappedProblem&) = delete;
+  CappedOrScaledProblem(const CappedOrScaledProblem&) = delete;
+  CappedOrScaledProblem& operator=(const CappedOrScaledProblem&) = delete;
 
   [[nodiscard]] const Problem& problem() const noexcept { return problem_; }
 
  private:
-  MappedCost<Map> cost_;
+  CappedOrScaledCost<Map> cost_;
   std::vector<double> unplaced_;
   Problem problem_;
 };

@@ -1,4 +1,4 @@
-#include "gridcompute/transport/multilevel/sampling.hpp"
+#include "gridcompute/transport/multilevel/stratified_sampling.hpp"
 
 #include "check.hpp"
 
