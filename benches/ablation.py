@@ -39,11 +39,9 @@ OFF: dict[str, dict[str, tuple[str, dict[str, float], dict[str, Any]]]] = {
         "small_problem (in memory)": ("transport", {}, {"method": "exact"}),
         "merged_classes": ("transport", {"merge_jobs": 1 << 30}, {}),
         "float32 filter": ("transport", {"filter_classes": 1 << 20}, {}),
-        "dense Laplacian": ("transport", {"dense_laplacian": 0}, {}),
         "measured price drops": ("transport", {"measured_drops": 0}, {}),
         "samples (all but one)": ("transport", {"sample_growth": 1 << 10}, {}),
         "Newton (one step)": ("transport", {"evaluations": 1}, {}),
-        "columns read as a whole": ("transport", {"build_all_share": 0}, {}),
         "repair in a wider box": ("transport", {"repair_widenings": 0}, {}),
         "shorter Newton steps": ("transport", {"shorter_steps": 0}, {}),
         "perturbation of ties": (
@@ -134,10 +132,10 @@ def transport_families() -> dict[str, Callable[[], Any]]:
             gc.transport(cost, room, threads=1, **k).objective for _ in range(max(1, 20_000 // n))
         )
 
-    def points(n: int, s: int) -> Any:
+    def points(n: int, s: int, dtype: Any = np.int32) -> Any:
         r = np.random.default_rng(1)
         a, b = r.random((n, 2)), r.random((s, 2))
-        cost = (1e6 * np.hypot(a[:, :1] - b[:, 0], a[:, 1:] - b[:, 1])).astype(np.int32)
+        cost = (1e6 * np.hypot(a[:, :1] - b[:, 0], a[:, 1:] - b[:, 1])).astype(dtype)
         room = r.multinomial(int(1.02 * n) + s, np.full(s, 1 / s)).astype(np.int64)
         return lambda **k: gc.transport(cost, room, threads=1, **k).objective
 
@@ -154,15 +152,16 @@ def transport_families() -> dict[str, Callable[[], Any]]:
         cost = gc.Terms(parts)
         return lambda **k: gc.transport(cost, room, threads=1, **k).objective
 
-    def low_rank(n: int, s: int) -> Any:
+    def low_rank(n: int, s: int, dtype: Any = np.int32) -> Any:
         r = np.random.default_rng(1)
-        cost = (1000 * (r.random((n, 3)) @ r.random((3, s)))).astype(np.int32)
+        cost = (1000 * (r.random((n, 3)) @ r.random((3, s)))).astype(dtype)
         room = r.multinomial(int(1.05 * n) + s, r.dirichlet(np.full(s, 3.0))).astype(np.int64)
         return lambda **k: gc.transport(cost, room, threads=1, **k).objective
 
-    def large(name: str, n: int, s: int, scale: float = 1) -> Any:
+    def large(name: str, n: int, s: int, scale: float = 1, dtype: Any = None) -> Any:
         cost, room = jobs.FAMILIES[name](n, s, 1)
         cost = cost * scale if scale != 1 else cost
+        cost = cost.astype(dtype or cost.dtype, copy=False)
         return lambda **k: gc.transport(cost, room, threads=1, **k).objective
 
     def gangs(n: int, s: int) -> Any:
@@ -183,10 +182,19 @@ def transport_families() -> dict[str, Callable[[], Any]]:
         "large skewed-1mx100": lambda: large("skewed", 1_000_000, 100),
         "large reals-300kx100": lambda: large("structured", 300_000, 100, np.pi),
         "large structured-100kx1000": lambda: large("structured", 100_000, 1000),
+        "large structured-30kx2000": lambda: large("structured", 30_000, 2000),
+        "large reals-60kx1000": lambda: large("structured", 60_000, 1000, np.pi),
         "large uniform-60kx1000": lambda: large("uniform", 60_000, 1000),
+        "large int64-60kx1000": lambda: large("uniform", 60_000, 1000, dtype=np.int64),
         "large points-100kx500": lambda: points(100_000, 500),
+        "large points, reals-60kx500": lambda: points(60_000, 500, float),
         "large low rank-200kx200": lambda: low_rank(200_000, 200),
+        "large low rank, reals-100kx500": lambda: low_rank(100_000, 500, float),
+        "large terms-100kx100": lambda: terms(100_000, 100),
+        "large terms-400kx256": lambda: terms(400_000, 256),
+        "large terms-150kx1000": lambda: terms(150_000, 1000),
         "large terms-300kx1000": lambda: terms(300_000, 1000),
+        "large terms-30kx2000": lambda: terms(30_000, 2000),
         "large terms-1mx256": lambda: terms(1_000_000, 256),
     }  # fmt: skip
 

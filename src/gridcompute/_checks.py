@@ -91,6 +91,15 @@ def work_limit(value: Any) -> float | None:
     return None if limit == math.inf else limit
 
 
+def limits(
+    most_threads: Any, seconds: Any, work: Any
+) -> tuple[int, tuple[float | None, float | None]]:
+    """Return what `threads` returns, and `time_limit` and `work_limit`; all None cost one call."""
+    if most_threads is None and seconds is None and work is None:
+        return 0, (None, None)
+    return threads(most_threads), (time_limit(seconds), work_limit(work))
+
+
 def gap(value: Any) -> float:
     """Return the relative gap at which a solver may stop, 0 or more."""
     return number("gap", value, 0.0)
@@ -112,6 +121,8 @@ def choice(field: str, value: Any, allowed: Sequence[str]) -> str:
 
 def plain_array(field: str, values: Any) -> NDArray[Any]:
     """Return `values` as an ndarray; a masked array is refused, since its mask would be lost."""
+    if type(values) is np.ndarray:
+        return values
     if _masked(values, 2):
         raise TypeError(f"{field} must be a plain array: a masked one would lose its mask")
     if not hasattr(values, "__array__"):

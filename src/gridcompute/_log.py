@@ -8,20 +8,24 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-__all__ = ["log"]
+__all__ = ["listening", "log"]
 
 _INFO = 20  # logging.INFO
 # Filled when logging is there: to look a logger up takes as long as a small solve's checks.
 _found: dict[str, Any] = {}
 
 
-def log(message: str, *values: Any) -> None:
-    """Log at level INFO to the logger "gridcompute", if anybody listens."""
+def listening() -> bool:
+    """Return whether anybody listens: small solves ask before they look up what to log."""
     logger = _found.get("logger")
     if logger is None:
-        logging = sys.modules.get("logging")
-        if logging is None:
-            return
-        logger = _found["logger"] = logging.getLogger("gridcompute")
-    if logger.isEnabledFor(_INFO):
-        logger.info(message, *values)
+        if "logging" not in sys.modules:
+            return False
+        logger = _found["logger"] = sys.modules["logging"].getLogger("gridcompute")
+    return logger.isEnabledFor(_INFO)  # type: ignore[no-any-return]
+
+
+def log(message: str, *values: Any) -> None:
+    """Log at level INFO to the logger "gridcompute", if anybody listens."""
+    if listening():
+        _found["logger"].info(message, *values)

@@ -14,7 +14,7 @@ from .._certificate import Certificate
 from .._extras import extra
 from .._gap import relative_gap
 from .._html import facts
-from .._log import log
+from .._log import listening, log
 from .._progress import ProgressHook, progress_hook
 from .._table import Tabular
 from .._value import Value
@@ -419,8 +419,7 @@ def assignment(
     >>> answer.gap, answer.verify().valid
     (0.0, True)
     """
-    limits = _checks.time_limit(time_limit), _checks.work_limit(work_limit)
-    most = _checks.threads(threads)
+    most, limits = _checks.limits(threads, time_limit, work_limit)
     return _solve(problem_of(cost_matrix, bool(maximize)), most, limits, progress)
 
 
@@ -451,7 +450,8 @@ def _solve(
             native = solved(problem, partial(run, hook))
     status = native["status"]
     fields, exact = fields_of(problem, status, native)
-    log("assignment: %d x %d: %s, objective %s", *problem.shape, status, fields.objective)
+    if listening():
+        log("assignment: %d x %d: %s, objective %s", *problem.shape, status, fields.objective)
     return Assignment(status, *fields, native["stats"], problem, exact)
 
 

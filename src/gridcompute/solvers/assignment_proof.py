@@ -175,7 +175,8 @@ def _checked(problem: Problem, col_of: Any, exact: Exact) -> Checked:
     if not problem.real:
         equal = objective == bound
         sign = -1 if problem.maximize else 1
-        objective, bound = (sign * k + pairs * problem.offset for k in (objective, bound))
+        shift = pairs * problem.offset
+        objective, bound = sign * objective + shift, sign * bound + shift
         valid = feasible and duals and equal
         return Checked(feasible, duals, objective, bound, 0, valid, (objective, bound, equal))
     # Each pair costs less than a unit more than its floor, before and after what decides ties.
@@ -195,7 +196,7 @@ def _seen_duals(problem: Problem, exact: Exact) -> tuple[NDArray[Any], NDArray[A
         duals = [_scaled(d, exact.exponent) for d in duals]
         if problem.maximize:
             duals = [-d for d in duals]
-    else:
+    elif problem.maximize or problem.offset or exact.rows.ndim != 1 or exact.cols.ndim != 1:
         # Each line of the shorter side is matched: its dual takes the offset.
         core = problem.shape[::-1] if problem.transposed else problem.shape
         offsets = (problem.offset, 0) if core[0] <= core[1] else (0, problem.offset)

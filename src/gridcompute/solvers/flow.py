@@ -13,7 +13,7 @@ from .. import _checks, _core
 from .._extras import extra
 from .._gap import relative_gap
 from .._html import facts
-from .._log import log
+from .._log import listening, log
 from .._progress import progress_hook
 from .._table import Tabular
 from .._value import Value
@@ -364,21 +364,16 @@ def min_cost_flow(
     problem = flow_problem(tail, head, capacity, cost, supply, lower)
     _checks.choice("method", method, _METHODS)
     before = _start(start, problem)
-    _checks.threads(threads)
-    limits = _checks.time_limit(time_limit), _checks.work_limit(work_limit)
+    _, limits = _checks.limits(threads, time_limit, work_limit)
     if progress is None:
         answer = _core.min_cost_flow(*flow_arrays(problem), method, before, *limits, None)
     else:
         with progress_hook(progress, "min-cost flow") as hook:
             answer = _core.min_cost_flow(*flow_arrays(problem), method, before, *limits, hook)
     potentials, objective, status, cut, cycle, warm_start = answer
-    log(
-        "min_cost_flow: %d nodes, %d arcs: %s, objective %s",
-        len(problem.supply),
-        len(problem.tail),
-        status,
-        objective,
-    )
+    if listening():
+        sizes = len(problem.supply), len(problem.tail)
+        log("min_cost_flow: %d nodes, %d arcs: %s, objective %s", *sizes, status, objective)
     return Flow(potentials, objective, status, cut, cycle, problem, warm_start)
 
 

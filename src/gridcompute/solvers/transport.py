@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from .. import _checks, _core
-from .._log import log
+from .._log import listening, log
 from .._progress import progress_hook
 from ..costs.source import cost_source
 from ..errors import InvalidProblemError
@@ -203,23 +203,21 @@ def transport(
         )
     if out is not None:
         raise InvalidProblemError("out: found one, needed none where jobs are in memory", "out")
-    begun = time.monotonic()
+    begun = 0.0 if time_limit is None else time.monotonic()
     source = cost_source(cost)
     n_jobs, n_slots = source.shape
     room = _counts("capacity", capacity, n_slots, "n_slots", 0, np.int64)
     weight = None if demand is None else _demand(demand, n_jobs)
     left_out = None if unplaced is None else _unplaced(unplaced, n_jobs)
     _checks.choice("method", method, _METHODS)
-    gap = _checks.gap(gap)
+    gap = _checks.number("gap", gap, 0.0)
     scale = 0.0 if isinstance(resolution, str) else _resolution(resolution)
     if scale == 0.0 and resolution != "auto":
         raise InvalidProblemError(
             f"resolution: found {resolution!r}, needed 'auto' or a positive number", "resolution"
         )
     start = None if prices is None else _prices(prices, n_slots)
-    workers = _checks.threads(threads)
-    limit = _checks.time_limit(time_limit)
-    work = _checks.work_limit(work_limit)
+    workers, (limit, work) = _checks.limits(threads, time_limit, work_limit)
     seed = _checks.seed(seed)
 
     question = TransportProblem(source, n_jobs, n_slots, room, weight, left_out, workers)
@@ -234,7 +232,9 @@ def transport(
                 answer = _core.transport(source, *plan, hook)
     except InvalidProblemError as error:
         raise _located(error, source) from None
-    log("transport: %d jobs, %d classes: %s, objective %s", n_jobs, n_slots, answer[6], answer[3])
+    if listening():
+        found, status = answer[3], answer[6]
+        log("transport: %d jobs, %d classes: %s, objective %s", n_jobs, n_slots, status, found)
     return _matching(answer, question)
 
 
