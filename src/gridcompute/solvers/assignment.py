@@ -452,7 +452,21 @@ def _solve(
     fields, exact = fields_of(problem, status, native)
     if listening():
         log("assignment: %d x %d: %s, objective %s", *problem.shape, status, fields.objective)
-    return Assignment(status, *fields, native["stats"], problem, exact)
+    return Assignment._of(
+        {
+            "status": status,
+            "assignment": fields.assignment,
+            "objective": fields.objective,
+            "bound": fields.bound,
+            "exact": fields.exact,
+            "row_duals": fields.row_duals,
+            "col_duals": fields.col_duals,
+            "witness": fields.witness,
+            "stats": native["stats"],
+            "_problem": problem,
+            "_exact": exact,
+        }
+    )
 
 
 def _infeasible(answer: Assignment, where: str = "") -> InfeasibleError:

@@ -374,7 +374,17 @@ def min_cost_flow(
     if listening():
         sizes = len(problem.supply), len(problem.tail)
         log("min_cost_flow: %d nodes, %d arcs: %s, objective %s", *sizes, status, objective)
-    return Flow(potentials, objective, status, cut, cycle, problem, warm_start)
+    return Flow._of(
+        {
+            "potentials": potentials,
+            "objective": objective,
+            "status": status,
+            "witness": cut,
+            "cycle": cycle,
+            "problem": problem,
+            "warm_start": warm_start,
+        }
+    )
 
 
 def flow_arrays(p: FlowProblem) -> tuple[Any, Any, Any, Any, Any, Any]:

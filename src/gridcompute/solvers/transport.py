@@ -240,22 +240,22 @@ def transport(
 
 def _matching(answer: tuple[Any, ...], question: TransportProblem) -> Matching:
     assignment, load, prices, objective, bound, exact, status, stats, found, charges, rest = answer
-    matching = Matching.__new__(Matching)
-    vars(matching).update(  # __init__ of what is frozen sets one by one, in twice the time
-        assignment=assignment,
-        load=load,
-        prices=prices,
-        objective=objective,
-        bound=bound,
-        exact=exact,
-        status=status,
-        stats=stats,
-        witness=None if found is None else Witness.of(question, *found),
-        question=question,
-        charges=charges,
-        remainders=rest,
+    return Matching._of(
+        {
+            "assignment": assignment,
+            "load": load,
+            "prices": prices,
+            "objective": objective,
+            "bound": bound,
+            "exact": exact,
+            "status": status,
+            "stats": stats,
+            "witness": None if found is None else Witness.of(question, *found),
+            "question": question,
+            "charges": charges,
+            "remainders": rest,
+        }
     )
-    return matching
 
 
 def _located(error: InvalidProblemError, source: _core.CostSource) -> InvalidProblemError:
