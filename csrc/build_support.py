@@ -12,7 +12,6 @@ FAST = re.compile(
     "/(auction|base|batch|certificate|cost|engines|exact|generalized_assignment|input|kernels"
     "|knapsack|live|model|network_simplex|restricted|rounding|small)"
 )
-SMALL_CALLS = re.compile("/bindings/(assignment|common|cost|flow|transport)")
 VECTORS = re.compile("GRIDCOMPUTE_(CLONES|VERSIONS|RESTRICT)")
 
 # The level of a unit is the end of its name. Those compiled for speed are linked first: of an
@@ -25,8 +24,8 @@ UNIT_BYTES = 130_000  # of sources: small enough for two processors to end at ab
 def level_of(src: str) -> str:
     """O3 where it makes loops faster; elsewhere it adds a sixth of bytes, in bindings a third."""
     if "/bindings/" in src:
-        # Solves of a few microseconds; the first file has the dispatcher that all bindings share.
-        return "O3" if SMALL_CALLS.search(src) else "Os"
+        # Calls of half a microsecond; the first file has the dispatcher that all bindings share.
+        return "O3" if "/assignment" in src else "Os"
     return "O3" if FAST.search(src) or VECTORS.search(Path(src).read_text()) else "O2"
 
 
