@@ -117,7 +117,7 @@ def test_a_limit_that_is_ample_is_as_good_as_none() -> None:
 @pytest.mark.slow
 def test_a_plan_is_the_same_bytes_for_any_threads() -> None:
     """If this fails, the plan, its prices or its bound depend on the machine."""
-    problem = grid.east_west(n_jobs=60, seed=3)
+    problem = grid.east_west(n_jobs=30, seed=3)
     first = gc.match(problem, gap=0.0, threads=1)
     for threads in (2, 7):
         again = gc.match(problem, gap=0.0, threads=threads)

@@ -176,8 +176,8 @@ class Rolling:
     Examples
     --------
     >>> import gridcompute as gc
-    >>> problem = gc.grid.east_west(n_jobs=40, seed=0, hours=12)
-    >>> op = gc.grid.Rolling(problem, horizon_h=6, gap=0.2)
+    >>> problem = gc.grid.east_west(n_jobs=20, seed=0, hours=8)
+    >>> op = gc.grid.Rolling(problem, horizon_h=4, gap=2.0)
     >>> step = op.step(actual={"renewables": 0.9}, time_limit=2.0)
     >>> len(step.commit["job"]) >= op.running.size, len(op.ledger.hours)
     (True, 1)

@@ -263,7 +263,7 @@ def test_hooks_that_stop_or_raise_at_any_stage(
     firsts = {stage: stages.index(stage) for stage in stages}
     assert ({"program"} if whole else {"sample", "bound", "master"}) <= set(firsts)
     at_once = gc.match(problem, time_limit=0.0, prices=options.get("prices")).objective_yuan
-    for at in sorted({0, 1, calls // 2, calls - 1} | set(firsts.values())):
+    for at in sorted({0, 1, calls // 2} | set(firsts.values())):
         count = iter(range(10**9))
         found = gc.match(problem, progress=lambda _, n=at, c=count: next(c) >= n, **options)
         assert found.verify().valid, f"stopped at call {at}: {found.verify()}"
@@ -303,8 +303,7 @@ CTRL_C = """
 """
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("after", [0.0, 0.05, 0.3, 1.0])
+@pytest.mark.parametrize(("after", "threads"), [(0.0, 1), (0.05, 2), (0.3, 1), (1.0, 2)])
 def test_ctrl_c_ends_a_match_and_nothing_else(after: float, threads: int) -> None:
     """If this fails, Ctrl-C in a notebook kills the kernel, hangs it, or leaves threads behind."""
     code = textwrap.dedent(CTRL_C).format(threads=threads)
