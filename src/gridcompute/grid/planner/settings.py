@@ -455,7 +455,8 @@ CUT_ASCENT_MANY = SampledAscentOptions(
 CUT_SAMPLES = 8
 CUT_CLIMB_MANY = (8, (0.003, 0.0005))
 #: Part of the work that interruptible jobs have, from which on, where jobs are not `SMALL`, whole
-#: runs get a fixed number of units of counted work for each job: six seconds at 20,000 jobs.
+#: runs are planned in haste, and within so many units of counted work for each job: six seconds at
+#: 20,000 jobs, of which a plan from nothing takes three.
 MOSTLY_CUT, WHOLE_UNITS_PER_JOB = 0.3, 60.0
 CUT_ROUNDS, CUT_BATCH = 12, 16
 #: How often rounds of cuts and of the other jobs beside them take turns, and exchanges in the
