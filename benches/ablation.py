@@ -194,6 +194,7 @@ def transport_families() -> dict[str, Callable[[], Any]]:
         "large terms-400kx256": lambda: terms(400_000, 256),
         "large terms-150kx1000": lambda: terms(150_000, 1000),
         "large terms-300kx1000": lambda: terms(300_000, 1000),
+        "large terms-1mx1000": lambda: terms(1_000_000, 1000),
         "large terms-30kx2000": lambda: terms(30_000, 2000),
         "large terms-1mx256": lambda: terms(1_000_000, 256),
     }  # fmt: skip
