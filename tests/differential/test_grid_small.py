@@ -611,3 +611,25 @@ def test_contracts_and_jobs_that_run_cost_what_their_tables_say(
     assert plan.bound_yuan <= best + 2e-6 * size, shown
     assert best - 2e-6 * size <= plan.objective_yuan <= best + 2e-6 * size, shown
     assert plan.status == "optimal", shown
+
+
+def test_a_plan_whose_parts_cancel_is_still_told_to_be_the_best() -> None:
+    """If this fails, a plan that earns what its hopeless jobs are worth is never optimal.
+
+    It costs some yuan, the sums of which it is the difference hundreds: so exact is the search.
+    """
+    problem = day(0)
+    memory = np.where(np.arange(len(problem.jobs)) == 0, 1e6, problem.jobs.memory_gb)
+    energy = problem.energy.replace(export_yuan_per_kwh=9.0)
+    jobs = problem.jobs.replace(memory_gb=memory)
+    problem = problem.replace(jobs=jobs, energy=energy)
+    plan = gc.match(problem)
+    worth = problem.jobs.value_yuan.copy()
+    worth[0] = max(worth[0] - plan.objective_yuan, 0.0)
+    problem = problem.replace(jobs=jobs.replace(value_yuan=worth))
+    plan, best = gc.match(problem), optimum(problem)
+    assert best == pytest.approx(0.0, abs=1e-3)
+    assert worth[0] > 100, worth[0]
+    assert plan.objective_yuan == pytest.approx(best, abs=1e-6 * worth[0])
+    assert plan.status == "optimal", (plan, plan.objective_yuan, plan.bound_yuan, best)
+    assert plan.verify().valid, plan.verify()

@@ -29,7 +29,7 @@ from .cost import dispatch_cost, jobs_cost
 from .coupling_constraints import PriceVector
 from .cut_market import QUOTA_SLACK, Room, cuts_of
 from .dual_ascent import SAMPLED, DualAscent
-from .exact import SAME, reduced_costs
+from .exact import SAME, is_same, reduced_costs
 from .hard_mandate import slack_kwh
 from .integer_program import IntegerProgram
 from .options import Options, open_options
@@ -275,7 +275,7 @@ class _CutSearch:
         if found.chosen is not None:
             self._adopt(options.of(found.chosen))
         searched = min(found.bound_yuan + state.without_option, before)
-        if searched >= self.best.yuan - SAME * max(1.0, abs(self.best.yuan)):
+        if is_same(state, searched, self.best.yuan):
             searched = self.best.yuan
         state.searched = max(state.searched, searched)
         self.settle()

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .options import Options
     from .state import PlannerState
 
-__all__ = ["is_small", "reduced_costs", "search_cheapest", "solve_exactly"]
+__all__ = ["is_same", "is_small", "reduced_costs", "search_cheapest", "solve_exactly"]
 
 #: Part of the cost that is as good as nothing: about the solver's own tolerance.
 SAME = 1e-6
@@ -86,12 +86,17 @@ def solve_exactly(state: PlannerState) -> bool:
     # The solver's tolerances are parts of what the first plan costs: a much cheaper one needs finer
     # ones.
     coarse = abs(state.best.cost - without) < FINER * abs(before - without)
-    if coarse and not many and not _is_same(state, proved) and not state.clock.over(0.5):
+    if (
+        coarse
+        and not many
+        and not is_same(state, proved, state.best.cost)
+        and not state.clock.over(0.5)
+    ):
         program = _program(state, free, options)
         proved = max(proved, _searched(state, program, closed, many=many))
     # What was closed is in no plan below the one before.
     searched = min(proved, before)
-    if _is_same(state, searched):
+    if is_same(state, searched, state.best.cost):
         searched = state.best.cost
     elif many:
         searched -= EASED * abs(state.best.cost)
@@ -99,10 +104,10 @@ def solve_exactly(state: PlannerState) -> bool:
     return True
 
 
-def _is_same(state: PlannerState, yuan: float) -> bool:
-    """Is it what the best plan of `state` costs, within the solver's tolerance?"""
-    assert state.best is not None
-    return yuan >= state.best.cost - SAME * max(1.0, abs(state.best.cost))
+def is_same(state: PlannerState, yuan: float, cost: float) -> bool:
+    """Is what a search proved what a plan costs, within the solver's tolerance?"""
+    size = max(1.0, abs(cost), abs(cost - state.without_option))
+    return yuan >= cost - SAME * size
 
 
 def search_cheapest(state: PlannerState) -> bool:
