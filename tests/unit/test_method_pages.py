@@ -48,7 +48,6 @@ def test_a_page_takes_some_minutes_to_read(name: str) -> None:
 
 # Code aside: a block, or what the build runs.
 FENCED = re.compile(r"^(`{3,}).*?^\1`*$", flags=re.MULTILINE | re.DOTALL)
-METHODS = {*PAGES, "grid-method", "packing"}
 EXPLANATIONS = sorted(p.stem for p in (DOCS / "explanation").glob("*.md"))
 
 
@@ -57,8 +56,7 @@ def test_an_explanation_is_short(name: str) -> None:
     """If this fails, an explanation is too long to be read at once: split it, or move figures."""
     text = FENCED.sub("", (DOCS / "explanation" / f"{name}.md").read_text(encoding="utf-8"))
     words = sum(any(letter.isalnum() for letter in word) for word in text.split())
-    most = 1000 if name in METHODS else 900
-    assert words < most, f"{name}.md: {words} words, needed fewer than {most}"
+    assert words < 900, f"{name}.md: {words} words, needed fewer than 900"
 
 
 @pytest.mark.parametrize(("page", "words", "solver", "number"), STATED)
