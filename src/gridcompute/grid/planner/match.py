@@ -41,10 +41,12 @@ from .settings import (
     BRIEF_S_PER_JOB,
     DIVE,
     DIVE_AGAIN,
+    DIVE_CAREFUL,
     DIVE_FEW,
     DIVE_HASTY,
     DIVE_QUICK,
     DIVE_SMALL,
+    LEAST_LEFT,
     LEAST_UNITS,
     MASTER,
     MOSTLY_CUT,
@@ -302,7 +304,9 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
             improve(state, None, 0.35)
         if state.small and not state.finished():
             price_and_branch(state)
-    paces: tuple[DiveOptions, ...] = (DIVE_FEW, DIVE_AGAIN) if few else (DIVE,)
+    paces: tuple[DiveOptions, ...] = (DIVE_FEW, DIVE_AGAIN) if few else (DIVE, DIVE_CAREFUL)
+    if not few and state.gap < LEAST_LEFT:
+        paces = (DIVE_CAREFUL,)
     if state.small:  # a search leaves a dive nothing to find
         searched = not best and not state.finished() and search_cheapest(state)
         paces = () if searched else (DIVE_SMALL,)
