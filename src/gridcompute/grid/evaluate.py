@@ -270,6 +270,7 @@ def _evaluated(
             storage=supplied.storage_yuan,
             gang=found.gang,
             gang_size=np.array(problem.gang_levels, np.int32),
+            mandate_bound=state.rows.block.mandate_at(found.energy),
             **({} if cover is None else cover.columns()),
         ),
         objective_yuan=cost,

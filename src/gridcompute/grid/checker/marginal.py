@@ -5,6 +5,9 @@ by two more linear programs, one kWh asked less and more; and what a battery's p
 between what one kWh (or kW) more saves and what one less costs. By convexity the second is at least
 the first, so that a price no higher than the first needs no program for the second. A program
 covers the sites that the mandate pools, no others: at a fixed load nothing else links sites.
+
+The price of the mandate in the bound is a multiplier of the program whose load is free and earns
+the prices of energy: it lies between the same two differences of that program's least cost.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .derived_tables import most_load_kwh
 from .energy_lp import EnergyProgram
 from .mandate_requirements import scopes
 
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from ..tables.sites import Sites
 
-__all__ = ["groups_of", "mandate_prices", "storage_limits"]
+__all__ = ["bound_prices", "groups_of", "mandate_prices", "storage_limits"]
 
 #: kWh asked less and more, and kWh or kW of a battery less and more.
 STEP = 1.0
@@ -69,6 +73,24 @@ def mandate_prices(problem: Problem, groups: list[Group]) -> Floats:
         for side, step in enumerate((-STEP, STEP)):
             other = EnergyProgram(part, own, own, asked_more_kwh=step).value()
             out[q, side] = max((other - here) / step, 0.0)
+    return out
+
+
+def bound_prices(problem: Problem, pi: Floats) -> Floats:
+    """Return the least and the most that each scope's price in the bound can be, (n_scopes, 2).
+
+    `pi` are prices of energy, and `problem` has what runs and cannot move as load.
+    """
+    base, most = problem.energy.base_load_kwh, most_load_kwh(problem)
+    member = scopes(problem).member
+    out = np.zeros((len(member), 2))
+    for q, here in enumerate(member):
+        part = _part(problem, here)
+        yuan = [
+            EnergyProgram(part, base[here], most[here], -pi[here], asked_more_kwh=step).value()
+            for step in (-STEP, 0.0, STEP)
+        ]
+        out[q] = np.diff(yuan) / STEP
     return out
 
 

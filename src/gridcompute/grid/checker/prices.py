@@ -9,8 +9,9 @@ import numpy as np
 from .cover_rows import cover_fault
 from .derived_tables import largest_price, quota_tree
 from .faults import Fault, above
-from .marginal import groups_of, mandate_prices, storage_limits
+from .marginal import bound_prices, groups_of, mandate_prices, storage_limits
 from .placements import load_of
+from .running import fixed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ __all__ = ["cover_faults", "sign_faults", "value_faults"]
 PRICE_TOLERANCE = 0.005, 0.02, 1e-8
 
 
-def value_faults(plan: PlanData) -> Iterator[Fault]:
+def value_faults(whole: Problem, plan: PlanData) -> Iterator[Fault]:
     """The prices of the mandate and of batteries, by what a kWh more or less is worth."""
     load, prices = load_of(plan), plan.prices
     absolute, relative, part = PRICE_TOLERANCE
@@ -39,6 +40,12 @@ def value_faults(plan: PlanData) -> Iterator[Fault]:
             if not abs(found[k] - right[k]) <= absolute + relative * abs(right[k]):
                 yield Fault("PriceMismatch", f"mandate, scope {q}, {side}", found[k], right[k])
                 return
+    limits = bound_prices(fixed(whole), prices.energy)
+    for q, (found, (least, most)) in enumerate(zip(prices.mandate_bound, limits, strict=True)):
+        right = float(np.clip(found, least, most))
+        if not abs(found - right) <= absolute + relative * abs(right):
+            yield Fault("PriceMismatch", f"mandate in the bound, scope {q}", float(found), right)
+            return
     for site, k, least, most in storage_limits(groups):
         price = float(prices.storage[site, k])
         slack = absolute + relative * max(abs(price), abs(least))

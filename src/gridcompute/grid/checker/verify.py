@@ -119,7 +119,7 @@ def verify(plan: PlanData) -> PlanCertificate:
     if not faults:  # what is shown besides is compared with a sound plan's
         faults += part_faults(claimed.costs, parts)
         faults += charge_faults(whole, plan, shown(), cost - parts["unplaced"])
-        faults += value_faults(plan)
+        faults += value_faults(whole, plan)
     faults += [*sign_faults(plan), *cover_faults(whole, plan.prices)]
     bound, without_option = proof(whole, plan.prices)
     proved_by = "prices"

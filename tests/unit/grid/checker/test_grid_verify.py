@@ -298,6 +298,7 @@ PLANTED: dict[str, list[Change]] = {
     "PriceMismatch": [
         prices(mandate=lambda a, _: a.__iadd__(0.1)),
         prices(mandate=lambda a, _: a.fill(0.0)),
+        prices(mandate_bound=lambda a, _: a.__iadd__(0.1)),
         prices(storage=lambda a, _: a.__iadd__(0.5)),
         prices(storage=lambda a, _: a.fill(0.0)),
     ],
