@@ -323,7 +323,7 @@ class _Search:
         A dive begins beside it as soon as the first rows are in.
         """
         state, master, problem = self._state, self._master, self._state.problem
-        before = -np.inf
+        before, in_vain = -np.inf, 0
         for k in range(MASTER.rounds):
             if not self._solve():
                 if k <= MASTER.dive_after:
@@ -331,14 +331,15 @@ class _Search:
                 break
             if k == MASTER.dive_after:
                 self._begin()
-            # Prices prove little while an option that the solver does not know is cheaper at them.
-            rows, late = no_rows(), state.clock.spent(MASTER.cut_part)
-            if k and not late:
+            # Prices prove little while an option that the solver does not know is cheaper at them:
+            # where rows gain no more, options alone are added until none is.
+            rows, cheaper = no_rows(), master.cheaper()
+            if k > MASTER.dive_after:
+                gained = master.yuan - before >= MASTER.gain * self._scale
+                in_vain = 0 if gained else in_vain + 1
+            if k and in_vain < MASTER.in_vain and not state.clock.spent(MASTER.cut_part):
                 rows = violated_rows(problem, self.options, master.part, MASTER.rows)
-            cheaper = master.cheaper()
             if k and not len(rows.klass) and not cheaper.any():
-                break
-            if k > MASTER.dive_after and master.yuan - before < MASTER.gain * self._scale:
                 break
             before = master.yuan
             master.add_cover(rows)
