@@ -359,6 +359,10 @@ inline constexpr const char* kPlane =
     "half 0.99, double 1.01")                                                                                          \
   X(double, stiffness_decay, 2, 1, 100, "ratio", "of the damping that was added, from step to step",                   \
     "half 1.00, double 1.01")                                                                                          \
+  X(std::size_t, dense_laplacian, 1 << 21, 0, 1 << 26, "entries", "largest Laplacian stored dense",                    \
+    "same work; time: half 1.00, double 0.99")                                                                         \
+  X(std::size_t, dense_laplacian_share, 8, 0, 1 << 10, "ratio", "of its entries to those of the groups",               \
+    "half 0.98, double 1.05 (1.3 on start prices, exact)")                                                             \
   X(int, error_probes, 4, 1, 1 << 10, "right-hand sides", "of the estimate of coupled price errors",                   \
     "half 0.99, double 1.01")                                                                                          \
   X(int, evaluations, 24, 1, 1 << 10, "evaluations", "of the smoothed dual", "half 0.99, double same")                 \
@@ -389,6 +393,8 @@ inline constexpr const char* kPlane =
     "that are split for the error estimate; few would leave the Laplacian in pieces, which looks like error",          \
     "same work; time: half 0.98, double 0.99")                                                                         \
   /* Repair by shortest paths (restricted/ssp_repair.cpp). */                                                          \
+  X(Index, build_all_share, 8, 0, 1 << 10, "1 / share of classes",                                                     \
+    "classes with excess from which all exchange arcs are built at once, in threads", "half 0.99, double 1.00")        \
   X(Cost, repair_search_share, 2, 1, 16, "1 / share of the excess", "that the deficits found by a search could take",  \
     "half and double 1.00")                                                                                            \
   X(Cost, widen_factor, 2, 2, 16, "ratio", "of the new radius to the price move that left the box", "double 1.00")     \

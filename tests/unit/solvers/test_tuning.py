@@ -70,6 +70,7 @@ def test_what_is_no_number_of_a_solver_is_refused_and_changes_nothing() -> None:
         {"filter_classes": 1 << 20},
         {"evaluations": 1, "shorter_steps": 0},
         {"sample_growth": 1 << 10, "repair_widenings": 0},
+        {"dense_laplacian": 0, "build_all_share": 0},
         {
             "memory_keys": 0,
             "near_jobs": 0,

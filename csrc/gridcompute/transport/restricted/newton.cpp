@@ -9,6 +9,16 @@ namespace gridcompute::transport {
 
 namespace {
 
+// Adds matrix * x to y for a symmetric matrix: by its rows as columns, which vectorises without reordering a sum.
+GRIDCOMPUTE_CLONES void add_product(const double* matrix, const double* x, Index n, double* GRIDCOMPUTE_RESTRICT y) {
+  for (Index i = 0; i < n; ++i) {
+    const double* row = matrix + i * n;
+    const double a = x[i];
+    if (a == 0) continue;
+    for (Index k = 0; k < n; ++k) y[k] += a * row[k];
+  }
+}
+
 // Computes second - first of each pair at these moves.
 GRIDCOMPUTE_CLONES void gaps_between(const std::int32_t* first, const std::int32_t* second, const float* apart,
                                      const float* move, Index n, float* GRIDCOMPUTE_RESTRICT out) {
@@ -158,6 +168,7 @@ const Newton::Evaluation& Newton::evaluate(std::span<const Cost> packed, double 
 
 void Newton::accept() {
   std::swap(now_, trial_);
+  assembled_ = false;
   for (double& x : stiff_) x /= tuning_.stiffness_decay;
 }
 
@@ -245,6 +256,7 @@ void Newton::free_classes(std::span<const Cost> packed) {
 }
 
 std::vector<Cost> Newton::step(std::span<const Cost> packed) {
+  if (!assembled_) assemble();
   free_classes(packed);
   for (std::size_t k = 0; k < n_; ++k) {
     const double g = now_.gradient[k];
@@ -274,6 +286,7 @@ void Newton::stiffen(std::span<const Cost> move) {
 std::vector<double> Newton::noise(std::span<const Cost> packed, double tau, std::uint64_t seed) {
   evaluate(packed, tau);
   accept();
+  assemble();
   free_.assign(n_, 0.0);
   for (std::size_t k = 0; k < n_; ++k) {
     if (now_.diagonal[k] > 0 && (packed[k] > 0 || now_.gradient[k] > 0)) free_[k] = 1.0;
@@ -305,8 +318,8 @@ std::vector<double> Newton::solve(const std::vector<double>& off, int iterations
   }
   const double start = rho;
   p = z;
-  std::size_t entries = 0;
-  for (const ChunkSums& part : now_.parts) entries += part.at.size();
+  std::size_t entries = laplacian_.size();
+  for (const ChunkSums& part : now_.parts) entries += laplacian_.empty() ? part.at.size() : 0;
   const auto product = static_cast<Index>(entries);
   for (int k = 0; k < iterations && rho > tuning_.cg_residual * start && !stop_.poll(product); ++k) {
     multiply(p, q);
@@ -326,17 +339,42 @@ std::vector<double> Newton::solve(const std::vector<double>& off, int iterations
   return x;
 }
 
-// Multiplies by the Laplacian, group by group, and the damping.
-void Newton::multiply(const std::vector<double>& x, std::vector<double>& y) const {
-  for (std::size_t k = 0; k < n_; ++k) y[k] = ((tuning_.ridge - 1.0) * now_.diagonal[k] + damp_[k]) * x[k];
+// Stores the Laplacian as a dense matrix, where that is smaller than the groups it comes from.
+void Newton::assemble() {
+  assembled_ = true;
+  std::size_t entries = 0;
+  for (const ChunkSums& part : now_.parts) entries += part.at.size();
+  laplacian_.clear();
+  if (n_ * n_ > std::min(tuning_.dense_laplacian, tuning_.dense_laplacian_share * entries)) return;
+  laplacian_.assign(n_ * n_, 0.0);
   for (const ChunkSums& part : now_.parts) {
     const std::int32_t* at = part.at.data();
     for (std::size_t g = 0; g < part.size.size(); at += part.size[g], ++g) {
       const std::int32_t m = part.size[g];
-      double mean = 0;
-      for (std::int32_t c = 0; c < m; ++c) mean += x[at[c]];
-      mean /= m;
-      for (std::int32_t c = 0; c < m; ++c) y[at[c]] += part.stiffness[g] * (x[at[c]] - mean);
+      const double off = part.stiffness[g] / m;
+      for (std::int32_t a = 0; a < m; ++a) {
+        double* row = laplacian_.data() + static_cast<std::size_t>(at[a]) * n_;
+        for (std::int32_t b = 0; b < m; ++b) row[at[b]] -= off;
+        row[at[a]] += part.stiffness[g];
+      }
+    }
+  }
+}
+
+void Newton::multiply(const std::vector<double>& x, std::vector<double>& y) const {
+  for (std::size_t k = 0; k < n_; ++k) y[k] = ((tuning_.ridge - 1.0) * now_.diagonal[k] + damp_[k]) * x[k];
+  if (!laplacian_.empty()) {
+    add_product(laplacian_.data(), x.data(), static_cast<Index>(n_), y.data());
+  } else {
+    for (const ChunkSums& part : now_.parts) {
+      const std::int32_t* at = part.at.data();
+      for (std::size_t g = 0; g < part.size.size(); at += part.size[g], ++g) {
+        const std::int32_t m = part.size[g];
+        double mean = 0;
+        for (std::int32_t c = 0; c < m; ++c) mean += x[at[c]];
+        mean /= m;
+        for (std::int32_t c = 0; c < m; ++c) y[at[c]] += part.stiffness[g] * (x[at[c]] - mean);
+      }
     }
   }
   for (std::size_t k = 0; k < n_; ++k) y[k] *= free_[k];

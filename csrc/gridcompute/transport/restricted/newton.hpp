@@ -88,6 +88,7 @@ class Newton {
   [[nodiscard]] ActiveSet::MoveRange range() const;
   void free_classes(std::span<const Cost> packed);
   [[nodiscard]] std::vector<double> solve(const std::vector<double>& off, int iterations) const;
+  void assemble();
   void multiply(const std::vector<double>& x, std::vector<double>& y) const;
 
   const RestrictedProblem& r_;
@@ -103,6 +104,8 @@ class Newton {
   std::unique_ptr<ActiveSet> undecided_;
   std::vector<double> free_, damp_, stiff_;
   Iterate now_, trial_;
+  bool assembled_ = false;
+  std::vector<double> laplacian_;  // (sets, sets), or empty
 };
 
 }  // namespace gridcompute::transport

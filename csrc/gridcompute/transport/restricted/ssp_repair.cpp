@@ -56,6 +56,7 @@ SspRepair::SspRepair(RestrictedProblem& problem, std::span<const Cost> capacity,
   distance_.resize(n + 1);
   label_.resize(n + 1);
   parent_.resize(n + 1);
+  build_all(pool);
 }
 
 // Lists the candidates with flow by class, each class's in order.
@@ -106,8 +107,8 @@ bool SspRepair::near(Index candidate, Cost low, std::span<const Cost> down) cons
   return all_arcs_ || r_.key[candidate] + box_.center[s] - down[s] <= low;
 }
 
-void SspRepair::build(Slot s) {
-  auto& [count_in, found] = scratch_;
+void SspRepair::build(Slot s, Scratch& scratch) {
+  auto& [count_in, found] = scratch;
   ExchangeArcs& pairs = pairs_[s];
   pairs.built = true;
   found.clear();
@@ -142,6 +143,22 @@ void SspRepair::build(Slot s) {
     if (pairs.best[k] > entry) pairs.best[k] = entry;
   }
   for (const Slot t : pairs.to) count_in[t] = 0;
+}
+
+// Builds the arcs of all classes at once, in threads, where many have excess: most will then be settled by some search.
+// After a stop no search begins.
+void SspRepair::build_all(Pool& pool) {
+  constexpr Index kClasses = 8;  // of a chunk
+  const auto giving = std::count_if(excess_.begin(), excess_.end(), [](Cost e) { return e > 0; });
+  if (hub_ > tuning_.build_all_share * giving || stop_.poll(static_cast<Index>(r_.slot.size()))) return;
+  pool.for_chunks(
+      hub_, kClasses,
+      [&](Index, Index begin, Index end) {
+        Scratch scratch{std::vector<Index>(static_cast<std::size_t>(hub_), 0),
+                        std::pmr::vector<ExchangeArc>(pairs_[begin].memory)};
+        for (Index s = begin; s < end; ++s) build(static_cast<Slot>(s), scratch);
+      },
+      &stop_);
 }
 
 // Drops exchanges whose flow is gone, and finds the best of the others.
@@ -231,7 +248,7 @@ void SspRepair::relax(Slot v, Cost d) {
   }
   if (filled_[v] < capacity_[v]) update_label(hub_, d + p_[hub_] - p_[v], {v, hub_, -1, 0});
   if (!pairs_[v].built) {
-    build(v);
+    build(v, scratch_);
     work_ += static_cast<Index>(pairs_[v].first.size());
   }
   const ExchangeArcs& pairs = pairs_[v];

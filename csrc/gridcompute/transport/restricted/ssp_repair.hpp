@@ -94,7 +94,8 @@ class SspRepair {
     std::pmr::vector<ExchangeArc> found;
   };
   void list_members(Pool& pool);
-  void build(Slot s);
+  void build(Slot s, Scratch& scratch);
+  void build_all(Pool& pool);
   void refresh_best(ExchangeArcs& pairs, std::size_t k);
   void insert(ExchangeArcs& pairs, Slot t, ExchangeArc entry);
   void activate(Index candidate);
