@@ -266,7 +266,11 @@ def test_bad_folders_are_named(plan: grid.Plan, tmp_path: Path) -> None:
 def test_plans_survive_a_round_trip_and_stay_valid(plan: grid.Plan, tmp_path: Path) -> None:
     """If this fails, `gridcompute verify` checks something else than what was planned."""
     marginal = greedy_plan(plan.problem).prices
-    sound = plan.prices.replace(mandate=marginal.mandate, storage=marginal.storage)
+    sound = plan.prices.replace(
+        mandate=marginal.mandate,
+        storage=marginal.storage,
+        mandate_bound=EnergyBlock(plan.problem).mandate_at(plan.prices.energy),
+    )
     plan = dataclasses.replace(plan, prices=sound)
     grid.write_plan(plan, tmp_path / "out")
     again = grid.read_plan(tmp_path / "out")
