@@ -20,6 +20,7 @@ from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.eligibility import REASONS, REASONS_UNPLACED
 from gridcompute.grid.plan.explain import PARTS
 from gridcompute.grid.plan.whatif import changed
+from gridcompute.grid.planner.dispatch_lp import EnergyBlock
 from gridcompute.grid.tables.sources import by_kind
 from gridcompute.report.charts import number, numbers
 from gridcompute.report.page import page
