@@ -3,8 +3,8 @@
 2,000 and 20,000 jobs by default; GRIDCOMPUTE_BENCH_FULL=1 adds 200,000, a what-if from its prices,
 and a million jobs. Nobody else solves this problem, so there is no peer to time. The baseline
 places the jobs at fixed prices of power, dispatches the power for them, and again at the prices
-that result; it proves nothing, and its gap is told against our bound. Every plan is verified, its
-gap certified.
+that result; it proves nothing, and its gap is measured against the bound of `match`. Every plan is
+verified, its gap certified.
 """
 
 from __future__ import annotations

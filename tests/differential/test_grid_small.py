@@ -598,8 +598,8 @@ def test_contracts_and_jobs_that_run_cost_what_their_tables_say(
     """If this fails, a contract or a running job is priced otherwise than its docstring says.
 
     Prices prove the gap of 7 and 8, and a plan of 0 costs a seventh of the first one found: all are
-    searched until they are told from the best. Of 0 with running jobs the largest gang cannot move,
-    and no price is one of its size.
+    searched until the best plan is proved. In the world of seed 0 with running jobs the largest
+    gang is pinned, and no price of gangs has its size.
     """
     problem = change(day(seed), seed)
     best = optimum(problem)

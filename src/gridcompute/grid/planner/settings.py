@@ -230,10 +230,10 @@ class DiveOptions(NamedTuple):
 
 
 #: Of a first dive, and of a second one where that leaves too wide a gap. Where less than
-#: `LEAST_LEFT` is asked, which the first might miss, the second alone is made. With steps three
-#: times as short as (0.01, 0.2), and loads held near the one at hand, 36 parts leave gaps of 0.011
-#: to 0.014 % (200,000 jobs, seeds 1, 3 and 4) and 0.010 % (1,000,000), 130 parts 0.007 to 0.009 %
-#: in two and a half times the time; the longer steps left 0.015 to 0.048 %.
+#: `LEAST_LEFT` is asked, which the first might miss, the second alone is made. With steps a third
+#: as long as (0.01, 0.2), and loads limited to a range about the last use, 36 parts leave gaps of
+#: 0.011 to 0.014 % (200,000 jobs, seeds 1, 3 and 4) and 0.010 % (1,000,000), 130 parts 0.007 to
+#: 0.009 % in two and a half times the time; the longer steps left 0.015 to 0.048 %.
 DIVE = DiveOptions(
     36, last_parts=60, settle=10, later=FEW, samples=1, near=True, lengths=(0.003, 0.06)
 )
@@ -268,9 +268,9 @@ DIVE_QUICK = DIVE_SMALL._replace(
 )
 #: Of dives for the jobs that do not stay where an earlier plan had them: a quick one, and two more
 #: careful ones that follow while the gap is not proved. That others make way takes a look at all
-#: jobs a size, and gains nothing where most of them are placed. Five times as short as (0.01, 0.4),
-#: the steps of the quick one leave gaps half as wide, but for a lost site: a mandate of 85 or 90 %
-#: 0.012 to 0.014 % for 0.026 %, Horinger lost 0.015 % for 0.030 % (200,000 jobs, seed 2).
+#: jobs a size, and gains nothing where most of them are placed. Short steps leave gaps half as
+#: wide: with (0.003, 0.06) and 47 parts a mandate of 85 or 90 % leaves 0.012 %, the loss of the
+#: site Horinger 0.015 %; with (0.01, 0.4) they left 0.026 and 0.030 % (200,000 jobs, seed 2).
 DIVE_WARM = DiveOptions(
     40,
     last_parts=80,
@@ -472,8 +472,8 @@ CUT_ASCENT_MANY = SampledAscentOptions(
 )
 CUT_SAMPLES = 8
 CUT_CLIMB_MANY = (8, (0.003, 0.0005))
-#: Part of the work that interruptible jobs have, from which on, where jobs are not `SMALL`, whole
-#: runs are planned in haste, and within so many units of counted work for each job: six seconds at
+#: Share of interruptible work from which whole runs are planned by a quick dive alone, where jobs
+#: are not `SMALL`, and the limit of that plan in units of counted work per job: six seconds at
 #: 20,000 jobs, of which a plan from nothing takes three.
 MOSTLY_CUT, WHOLE_UNITS_PER_JOB = 0.3, 60.0
 CUT_ROUNDS, CUT_BATCH = 12, 16
@@ -482,7 +482,7 @@ CUT_ROUNDS, CUT_BATCH = 12, 16
 CUT_TURNS, BESIDE_ROUNDS = 3, 2
 #: What a job must gain by its pieces, as a part of its price, to run in them where jobs are many.
 CUT_GAIN = 0.01
-#: Prices and a dive of the jobs that run whole beside these. At 20,000 jobs plans cost 0.1 % more
+#: Prices and a dive of the jobs that run whole beside these. At 20,000 jobs plans cost 0.15 % more
 #: than after 660 steps and a dive of 40 and 60 parts with the energy block at every other step, in
 #: 5 s of one processor in place of 11.
 ASCENT_BESIDE = SAMPLED_ASCENT_WARM._replace(steps=200, lengths=(0.5, 0.005), energy_every=2)

@@ -127,10 +127,10 @@ class PlannerState:
         return self.gap if self.gap > POLISHED else 0.0
 
     def searched_out(self, options: int) -> bool:
-        """Has a search among so many options nothing to add, or must the solve end?
+        """True if a search among `options` options would add nothing, or the solve must end.
 
-        Where they are few, prices that prove the gap asked for leave open whether there is a better
-        plan, and a search tells in no time.
+        Prices may prove the gap asked for and leave open whether a better plan exists. Up to
+        `MANY_OPTIONS` options a search answers that in milliseconds.
         """
         few = options <= MANY_OPTIONS
         return self.finished() and (
