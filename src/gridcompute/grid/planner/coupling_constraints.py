@@ -19,6 +19,7 @@ import numpy as np
 from ... import _core
 from ..._interrupts import interrupts_shown
 from .native_problem import gangs_each
+from .settings import TYPICAL_PRICE
 from .work import Work
 
 if TYPE_CHECKING:
@@ -145,12 +146,17 @@ class CouplingConstraints:
         """A typical price of each kind: steps of the ascent are in units of it."""
         problem, jobs = self.problem, self.problem.jobs
         hours = np.where(jobs.work_h < SHORT_H, 1.0, jobs.work_h)
-        power = _typical(np.abs(problem.energy.tariff_yuan_per_kwh), 0.1)
+        power = _typical(np.abs(problem.energy.tariff_yuan_per_kwh), TYPICAL_PRICE.tariff)
         worth = _typical(jobs.value_yuan / (jobs.gang * hours), 1.0)
         wires = problem.corridors.price_yuan_per_gb
-        transfer = _typical(wires[wires > 0], 0.05)
+        transfer = _typical(wires[wires > 0], TYPICAL_PRICE.transfer)
         watts = _typical(problem.kwh_per_accelerator_h, 1.0)
-        typical = (power * watts / 3, power / 15, transfer, worth / 16)
+        typical = (
+            power * watts / TYPICAL_PRICE.capacity_divisor,
+            power / TYPICAL_PRICE.load_divisor,
+            transfer,
+            worth / TYPICAL_PRICE.quota_divisor,
+        )
         parts = [np.full(s, v) for s, v in zip(self.shapes, typical, strict=False)]
         return self.pack(*parts, np.broadcast_to(typical[0] * self._level, self.shapes[4]))
 
@@ -175,7 +181,7 @@ class CouplingConstraints:
         if prices is None:
             tariff = self.problem.energy.tariff_yuan_per_kwh
             zero = [np.zeros(s) for s in self.shapes]
-            return self.pack(zero[0], tariff * 0.75, *zero[2:])
+            return self.pack(zero[0], tariff * TYPICAL_PRICE.first_load, *zero[2:])
         beta = np.zeros(self.shapes[4])
         if prices.gang.shape[1:] == beta.shape[1:]:
             known = dict(prices.gang_rows)

@@ -17,6 +17,7 @@ from ..interruption import Cuts, cheapest_cuts
 from .coupling_constraints import PriceVector
 from .dispatch_lp import ROUNDING
 from .sampling import samples_of
+from .settings import MOST_PRICES, MOST_WINDOWS
 
 if TYPE_CHECKING:
     from ... import _core
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["CutMarket", "Room", "cuts_of", "hourly_yuan", "rent_yuan"]
 
 
-#: Least prices of windows, and prices of jobs by hour, that are held at once.
-MOST_WINDOWS, MOST_PRICES = 1 << 22, 1 << 23
 #: By how much a least price is lessened, as a part of the largest sum that rounding may be of.
 SLACK = 1e-12
 #: Part of a quota by which an option may be above it: sums of hours are rounded.

@@ -28,7 +28,7 @@ from .beside import replaced_beside
 from .cost import dispatch_cost, jobs_cost
 from .coupling_constraints import PriceVector
 from .cut_market import QUOTA_SLACK, Room, cuts_of
-from .dual_ascent import SAMPLED, DualAscent
+from .dual_ascent import DualAscent
 from .exact import SAME, is_same, reduced_costs
 from .hard_mandate import slack_kwh
 from .integer_program import IntegerProgram
@@ -47,6 +47,7 @@ from .settings import (
     CUT_SAMPLES,
     CUT_TRIES,
     CUT_TURNS,
+    MEMORY_SAMPLED,
     MOST_CUTS,
     RELAXED_PART,
     SEARCH_STEPS,
@@ -226,7 +227,7 @@ class _CutSearch:
         """Prices with cut jobs, by a walk from those of whole runs."""
         state = self._state
         state.clock.stage("cut prices", 0.4)
-        walker = DualAscent(state.rows, SAMPLED)
+        walker = DualAscent(state.rows, MEMORY_SAMPLED)
         supply = state.rows.supply()
 
         def stop(done: float) -> bool:

@@ -24,41 +24,22 @@ steps that grow with the price, the best kept instead of the last.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .dual_bound import evaluate_dual
-from .settings import PRICE_MEMORY
+from .settings import MEMORY, OWN_PART, PRICE_MEMORY, SAMPLES_CORRECTED_AT, TRY_EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..tables.column import Floats
     from .coupling_constraints import CouplingConstraints, RightHandSide
-    from .settings import SampledAscentOptions
+    from .settings import Memory, SampledAscentOptions
     from .work import Market
 
-__all__ = ["SAMPLED", "DualAscent", "Memory"]
-
-
-class Memory(NamedTuple):
-    """How much of the past the mean slope and its mean square remember."""
-
-    slope: float = 0.9
-    square: float = 0.9
-
-
-#: What a climb with all jobs remembers, and a walk over small samples where its options say nothing
-#: else: with the first, a walk ends several times further away.
-CLIMB = Memory()
-SAMPLED = Memory(0.95, 0.99)
-#: Part of a row's own price that its step adds to the typical price.
-OWN_PART = 0.1
-#: Steps between two trials of the average.
-TRY_EVERY = 20
-#: Parts of a walk after which what each sample misses of all jobs is found again.
-CORRECTED_AT = (0.3, 0.45, 0.6, 0.75, 0.9)
+__all__ = ["DualAscent"]
 
 
 class DualAscent:
@@ -73,7 +54,7 @@ class DualAscent:
     """
 
     def __init__(
-        self, rows: CouplingConstraints, memory: Memory = CLIMB, own_part: float = OWN_PART
+        self, rows: CouplingConstraints, memory: Memory = MEMORY, own_part: float = OWN_PART
     ) -> None:
         """Nothing is known of any slope."""
         self._rows, self._memory, self._own_part = rows, memory, own_part
@@ -151,7 +132,7 @@ class DualAscent:
         rows, average = self._rows, y.copy()
         missed = np.zeros((len(markets), len(y)))
         steps, (first, last) = how.steps, how.lengths
-        corrections = [*CORRECTED_AT, np.inf]
+        corrections = [*SAMPLES_CORRECTED_AT, np.inf]
         for k in range(steps):
             if k and stop(k / steps):
                 break

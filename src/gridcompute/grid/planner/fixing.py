@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .dual_ascent import DualAscent
+from .settings import FIXING_WEIGHTS, FREQUENCY_WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from .settings import FixingOptions
 
 __all__ = ["fix_by_frequency"]
-
-#: How many of a job's last choices count.
-WINDOW = 32
 
 
 def fix_by_frequency(
@@ -75,7 +73,7 @@ def fix_by_frequency(
     hours, ascent, average = rows.problem.hours, DualAscent(rows), y
     to_class, to_start = np.full_like(klass, -1), np.full_like(start, -1)
     declined = np.zeros(len(klass), bool)
-    chosen = np.zeros((WINDOW, len(jobs)), np.int32)
+    chosen = np.zeros((FREQUENCY_WINDOW, len(jobs)), np.int32)
     left, live = np.arange(len(jobs)), np.ones(len(klass), np.uint8)
     parts, length, k = min(how.parts, len(jobs)), how.length(size), 0
     for i in range(parts):
@@ -88,13 +86,13 @@ def fix_by_frequency(
                 served = rows.serving(y)
             found = rows.price(market, y, to_class, to_start)
             use = rows.market_use(found) * rows.active
-            chosen[k % WINDOW] = np.where(
+            chosen[k % FREQUENCY_WINDOW] = np.where(
                 to_class[jobs] >= 0, to_class[jobs] * hours + to_start[jobs], -1
             )
             y = ascent.follow(use, y, supply, length, served())
-            average = 0.9 * average + 0.1 * y
+            average = FIXING_WEIGHTS[0] * average + FIXING_WEIGHTS[1] * y
             k += 1
-        option, count = most_frequent(chosen[: min(k, WINDOW), left])
+        option, count = most_frequent(chosen[: min(k, FREQUENCY_WINDOW), left])
         first = np.argsort(-count, kind="stable")[: -(-len(left) // (parts - i))]
         part, option = jobs[left[first]], option[first]
         left = np.delete(left, first)

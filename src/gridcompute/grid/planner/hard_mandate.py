@@ -16,6 +16,7 @@ import numpy as np
 
 from ...errors import InfeasibleError
 from ..eligibility import hours_taken
+from .settings import REPAIR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["keep_mandate", "least_shortfall", "slack_kwh", "without_dust"]
 
-#: Rounds of leaving jobs out, at most.
-ROUNDS = 60
 #: What a sum of energy may be off by, kWh and as a part of what is asked.
 DUST = 5e-7
 
@@ -63,7 +62,7 @@ def keep_mandate(state: PlannerState, least: Callable[[Problem], Plan]) -> None:
     problem = state.problem
     if problem.mandate.shortfall != "forbidden":
         return
-    for _ in range(ROUNDS):
+    for _ in range(REPAIR.leaving_rounds):
         best = state.best
         assert best is not None
         load = problem.energy.base_load_kwh + best.room.load

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .local_search import fill
+from .settings import GREEDY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
     from .state import Incumbent, PlannerState
 
 __all__ = ["greedy", "initial_plans", "insert_until_stable"]
-
-
-#: Parts of the jobs that are out which are placed at once at the margin, the first and the least.
-FIRST_PART, LEAST_PART = 0.25, 0.01
-#: Parts tried at most.
-MOST_PARTS = 80
 
 
 def initial_plans(state: PlannerState, y: Floats, placement: Placement | None) -> None:
@@ -96,8 +91,8 @@ def fill_at_margin(state: PlannerState) -> None:
     more than they are worth, and none would go in.
     """
     zero = state.rows.prices(np.zeros_like(state.rows.scale))
-    orders, part, tried = list(_orders(state)), FIRST_PART, 0
-    while part >= LEAST_PART and tried < MOST_PARTS:
+    orders, part, tried = list(_orders(state)), GREEDY.first, 0
+    while part >= GREEDY.least and tried < GREEDY.most:
         gained = False
         for order in orders:
             best, base = state.best, state.problem.energy.base_load_kwh
@@ -109,7 +104,7 @@ def fill_at_margin(state: PlannerState) -> None:
             gained |= bool(len(some)) and fill(state, guide, some)
             tried += 1
         if not gained:
-            part /= 4
+            part /= GREEDY.divisor
 
 
 def _standing(state: PlannerState, placement: Placement | None) -> Iterator[tuple[Int32s, Int32s]]:

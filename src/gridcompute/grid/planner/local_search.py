@@ -14,7 +14,7 @@ import numpy as np
 from ... import _core
 from ...errors import InfeasibleError
 from .cost import dispatch_cost, missed_cost, own_cost
-from .settings import CHAINS
+from .settings import CHAINS, MARGIN_PART, MOST_TRIED_SHORT, WORTH_A_ROUND
 
 if TYPE_CHECKING:
     from ..tables.column import Floats, Int32s
@@ -23,15 +23,6 @@ if TYPE_CHECKING:
     from .state import Incumbent, PlannerState
 
 __all__ = ["curves_about", "exchange_round", "fill", "polished"]
-
-
-#: Jobs tried where they are told what it costs that the mandate is missed: nearly all would rather
-#: be elsewhere then.
-MOST_TRIED_SHORT = 4_000
-#: Part of the gap that a round must close to be followed by another.
-WORTH_A_ROUND = 0.05
-#: How far on either side of a load its two prices are looked for, as a part of the load.
-BESIDE = 1e-3
 
 
 def exchange_round(state: PlannerState, round_: int, effort: LocalSearchOptions) -> bool:
@@ -136,7 +127,7 @@ def curves_about(block: EnergyBlock, jobs_kwh: Floats) -> tuple[Floats, Floats]:
     """
     base, now = block.problem.energy.base_load_kwh, jobs_kwh[:, :, None]
     sides = []
-    for part in (-BESIDE, BESIDE):
+    for part in (-MARGIN_PART, MARGIN_PART):
         try:
             found = block.curves(np.minimum(base + (1 + part) * jobs_kwh, block.most_kwh))
         except InfeasibleError:  # no more can be served, and no job will ask for more

@@ -16,6 +16,7 @@ import numpy as np
 from ... import _core
 from ..eligibility import hours_taken
 from .cost import dispatch_cost, missed_cost, own_cost
+from .settings import REPAIR
 
 if TYPE_CHECKING:
     from ..tables.column import Bools, Floats, Int32s
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["repair_mandate", "short_scopes"]
 
-#: Rounds at most, jobs of a short scope tried in each, and jobs that would gain most elsewhere.
-ROUNDS, TRIED, TRIED_BY_REGRET = 4, 120, 60
 #: kWh missing that are none, and as a part of what is asked.
 NOTHING_KWH, NOTHING = 1e-6, 1e-9
 
@@ -43,7 +42,7 @@ def repair_mandate(state: PlannerState) -> None:
     """Repair what scopes miss of the mandate on the best plan of `state`, as far as that pays."""
     if not len(state.y):
         return
-    for _ in range(ROUNDS):
+    for _ in range(REPAIR.rounds):
         if state.clock.over(1.0) or not _round(state):
             break
 
@@ -67,7 +66,7 @@ def _round(state: PlannerState) -> bool:
     ]
     if state.few:
         state.rows.work.placed(len(best.klass))
-        tried.append(exchange.regrets(0.0, threads=state.rows.threads)[:TRIED_BY_REGRET])
+        tried.append(exchange.regrets(0.0, threads=state.rows.threads)[: REPAIR.tried_by_regret])
     served, lacked = dispatch_cost(problem, supplied.dispatch), _lacked(state)
     curves, gained = block.curves(), False
     for position in np.concatenate(tried).astype(np.int32):
@@ -107,7 +106,7 @@ def _near(state: PlannerState, member: Bools, missing_kwh: float) -> Int32s:
     kwh = kwh * problem.jobs.gang[job] * hours_taken(problem, job, best.klass[job])
     with np.errstate(divide="ignore"):
         far = np.abs(np.log(kwh) - np.log(missing_kwh / problem.mandate_rows.share))
-    job = job[np.argsort(far, kind="stable")[:TRIED]]
+    job = job[np.argsort(far, kind="stable")[: REPAIR.tried]]
     return state.market.positions(np.ascontiguousarray(job))
 
 

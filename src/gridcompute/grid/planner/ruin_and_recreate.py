@@ -18,23 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .local_search import curves_about, polished
+from .settings import OWN_PART, RUIN
 
 if TYPE_CHECKING:
     from ..tables.column import Bools, Floats, Int32s
     from .state import Incumbent, PlannerState
 
 __all__ = ["ruin_and_recreate"]
-
-#: Rounds at most, and rounds without a gain after which they end. At 300 jobs (seed 1) one takes
-#: 10 ms of one processor, and 300 of them take a plan from 2,641 to 2,626 yuan; with an exact
-#: dispatch after each few exchanges, as in a round of `exchange_round`, one took a second.
-ROUNDS, WITHOUT_GAIN = 400, 100
-#: A plan that costs more by this part of the cost's size is gone on from at first.
-WARMTH = 2e-3
-#: Parts of the sites, hours or jobs that go out.
-PARTS = (0.1, 0.2, 0.4)
-#: How far prices are moved, in typical ones, and how far a job's size counts in the order.
-APART, JUMBLED = (0.01, 0.05, 0.2), (0.0, 0.3, 1.0)
 
 
 def ruin_and_recreate(state: PlannerState) -> None:
@@ -43,15 +33,15 @@ def ruin_and_recreate(state: PlannerState) -> None:
     assert best is not None
     current, block = best, state.rows.block
     curves = curves_about(block, current.room.load)
-    for k in range(ROUNDS):
-        if state.finished() or since == WITHOUT_GAIN:
+    for k in range(RUIN.rounds):
+        if state.finished() or since == RUIN.without_gain:
             break
-        state.clock.stage("ruin", 0.9 + 0.05 * (k + 1) / ROUNDS)
+        state.clock.stage("ruin", 0.9 + 0.05 * (k + 1) / RUIN.rounds)
         state.best = current
         found = _round(state, rng, curves)
         since += 1
-        warmth = WARMTH * (1 - k / ROUNDS) * rng.random()
-        if is_near(found.cost, current.cost, warmth):
+        accepted = RUIN.accepted * (1 - k / RUIN.rounds) * rng.random()
+        if is_near(found.cost, current.cost, accepted):
             current = found
             curves = curves_about(block, current.room.load)
         if found.cost < best.cost:
@@ -79,28 +69,28 @@ def _round(
 
 def _ruined(state: PlannerState, rng: np.random.Generator) -> Bools:
     """Jobs that go out: those at some sites, about an hour, or any."""
-    best, problem, part = state.best, state.problem, float(rng.choice(PARTS))
+    best, problem, part = state.best, state.problem, float(rng.choice(RUIN.removed))
     assert best is not None
     n_sites, hours = len(problem.sites), problem.hours
     kind, placed = int(rng.integers(3)), best.klass >= 0
     if kind == 0:
         sites = rng.choice(n_sites, max(1, int(part * n_sites)), replace=False)
         return np.asarray(placed & np.isin(problem.classes.site[best.klass], sites))
-    chosen = rng.random(len(placed)) < (part if kind == 1 else 0.5)
+    chosen = rng.random(len(placed)) < (part if kind == 1 else RUIN.removed_there)
     if kind == 2:
-        width = hours * (1 + 4 * part) / 8
+        width = hours * (1 + RUIN.window_growth * part) / RUIN.window_divisor
         chosen &= np.abs(best.start - int(rng.integers(hours))) <= width
     return np.asarray(placed & chosen)
 
 
 def _moved(state: PlannerState, rng: np.random.Generator) -> Floats:
     """Prices near the best ones."""
-    rows, y, apart = state.rows, state.y, float(rng.choice(APART))
-    unit = rows.scale + 0.1 * rows.active * np.abs(y)
+    rows, y, apart = state.rows, state.y, float(rng.choice(RUIN.price_noise))
+    unit = rows.scale + OWN_PART * rows.active * np.abs(y)
     return rows.within(y + apart * unit * rng.standard_normal(len(unit)))
 
 
 def _jumbled(state: PlannerState, rng: np.random.Generator) -> Int32s:
     """All jobs, large ones first, more or less."""
-    noise = float(rng.choice(JUMBLED)) * rng.standard_normal(len(state.size))
+    noise = float(rng.choice(RUIN.size_noise)) * rng.standard_normal(len(state.size))
     return np.argsort(-(state.size * np.exp(noise)), kind="stable").astype(np.int32)

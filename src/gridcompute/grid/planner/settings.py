@@ -55,8 +55,11 @@ __all__ = [
     "FEW",
     "FEW_PLACES",
     "FINER",
+    "FIXING_WEIGHTS",
+    "FREQUENCY_WINDOW",
     "FULL",
     "GAP_OF_PLAN",
+    "GREEDY",
     "HASTE",
     "LAST_SIZES",
     "LEAST_GAP",
@@ -64,15 +67,23 @@ __all__ = [
     "LEAST_SEARCHED",
     "LEAST_UNITS",
     "MANY_OPTIONS",
+    "MARGIN_PART",
     "MASTER",
+    "MEMORY",
+    "MEMORY_SAMPLED",
     "MOSTLY_CUT",
     "MOST_CHEAPEST",
     "MOST_CUTS",
     "MOST_GAP",
+    "MOST_PRICES",
     "MOST_RELAXED",
     "MOST_SAMPLES",
     "MOST_SEARCHED",
+    "MOST_STEPS",
+    "MOST_TRIED_SHORT",
+    "MOST_WINDOWS",
     "NEAR",
+    "OWN_PART",
     "POLISHED",
     "PRICES_PART",
     "PRICES_PART_HASTY",
@@ -80,8 +91,10 @@ __all__ = [
     "PRICE_MEMORY",
     "QUICK",
     "RELAXED_PART",
+    "REPAIR",
     "ROUNDS",
     "ROUNDS_QUICK",
+    "RUIN",
     "SAMPLED_ASCENT",
     "SAMPLED_ASCENT_HASTY",
     "SAMPLED_ASCENT_HOUR",
@@ -91,23 +104,37 @@ __all__ = [
     "SAMPLED_ASCENT_SMALL",
     "SAMPLED_ASCENT_SMALL_LIMITED",
     "SAMPLED_ASCENT_WARM",
+    "SAMPLES_CORRECTED_AT",
     "SEARCHED_ENOUGH",
     "SEARCH_PART",
     "SEARCH_STEPS",
     "SEARCH_STEPS_MANY",
     "SMALL",
+    "SMALL_PART",
     "STEPS",
     "STEPS_PER_S",
     "STEPS_PER_UNIT",
     "TIMES_AS_LONG",
+    "TRUST_REGION",
+    "TRY_EVERY",
+    "TYPICAL_PRICE",
+    "WARM_START",
     "WHOLE_PART",
     "WHOLE_UNITS_PER_JOB",
+    "WORTH_A_ROUND",
     "DiveOptions",
     "FixingOptions",
+    "GreedyOptions",
     "LocalSearchOptions",
     "MasterOptions",
+    "Memory",
+    "RepairOptions",
+    "RuinOptions",
     "SampledAscentOptions",
     "StepWeights",
+    "TrustRegionOptions",
+    "TypicalPriceOptions",
+    "WarmStartOptions",
 ]
 
 #: Largest number of jobs whose large gangs get more work; samples of later jobs have this size.
@@ -494,3 +521,163 @@ CUT_TRIES = 12
 CUT_PART, CUT_CLIMB_PART, CUT_CLIMB_DONE = 0.75, 0.7, 0.6
 #: Part of a time limit in which whole runs are planned, where jobs are interruptible.
 WHOLE_PART = 0.5
+
+
+class Memory(NamedTuple):
+    """Shares of the past that the mean slope and the mean squared slope of an ascent keep."""
+
+    slope: float = 0.9
+    square: float = 0.9
+
+
+#: Of an ascent over all jobs, and of one over small samples whose options set no other: with the
+#: first, an ascent over samples ends several times further from the best prices.
+MEMORY, MEMORY_SAMPLED = Memory(), Memory(0.95, 0.99)
+#: Part of a row's own price that its step adds to the typical price, and that the random prices of
+#: `RUIN` and `WARM_START` are scaled by.
+OWN_PART = 0.1
+#: Steps of an ascent between two evaluations of the bound at the average prices.
+TRY_EVERY = 20
+#: Fractions of a sampled ascent after which the difference of each sample from all jobs is computed
+#: again.
+SAMPLES_CORRECTED_AT = (0.3, 0.45, 0.6, 0.75, 0.9)
+
+
+class TypicalPriceOptions(NamedTuple):
+    """Typical prices of rows, the unit of an ascent's steps, as parts of prices of the problem."""
+
+    #: Used where all tariffs (yuan per kWh), or all transfer prices (yuan per GB), are 0.
+    tariff: float = 0.1
+    transfer: float = 0.05
+    #: Divisors: of the power price of an accelerator for the price of its capacity, of the tariff
+    #: for the price of load, and of a job's value per accelerator-hour for the price of a quota.
+    capacity_divisor: float = 3.0
+    load_divisor: float = 15.0
+    quota_divisor: float = 16.0
+    #: The price of load in the first vector of prices, as a part of the tariff.
+    first_load: float = 0.75
+
+
+TYPICAL_PRICE = TypicalPriceOptions()
+
+
+class TrustRegionOptions(NamedTuple):
+    """Limits on the loads that the energy block may choose in a dive, near those of the jobs."""
+
+    #: Distance of the limits from the average load, as a part of it.
+    part: float = 0.03
+    #: Steps between two changes of the limits: after a change the energy block takes longer.
+    every: int = 5
+    #: Share of the past that the average load keeps.
+    memory: float = 0.7
+
+
+TRUST_REGION = TrustRegionOptions()
+#: Latest choices of each job that are counted when jobs are fixed by frequency.
+FREQUENCY_WINDOW = 32
+#: Weights of the past and of the latest prices in the average that missed jobs are placed at.
+FIXING_WEIGHTS = (0.9, 0.1)
+
+
+class GreedyOptions(NamedTuple):
+    """How jobs that are not placed are added to a plan at its marginal power prices."""
+
+    #: Share of these jobs that is placed at once, at first and at least, and the divisor between.
+    first: float = 0.25
+    least: float = 0.01
+    divisor: float = 4
+    #: Placements tried, at most.
+    most: int = 80
+
+
+GREEDY = GreedyOptions()
+#: Jobs tried in a round of exchanges at prices that include the penalty of a missed mandate, at
+#: most: nearly all jobs have a regret then.
+MOST_TRIED_SHORT = 4_000
+#: Part of the gap that a round of exchanges must close for another one to follow.
+WORTH_A_ROUND = 0.05
+#: Distance from a load, as a part of it, at which its marginal prices on both sides are computed.
+MARGIN_PART = 1e-3
+
+
+class RepairOptions(NamedTuple):
+    """How a missed mandate is repaired job by job."""
+
+    #: Rounds, and jobs of a short scope tried in each, at most.
+    rounds: int = 4
+    tried: int = 120
+    #: Jobs with the largest regrets tried as well, where jobs are `FEW`.
+    tried_by_regret: int = 60
+    #: Rounds of leaving out jobs, at most, where the mandate must be kept.
+    leaving_rounds: int = 60
+
+
+REPAIR = RepairOptions()
+
+
+class RuinOptions(NamedTuple):
+    """How rounds of ruin and recreate go."""
+
+    #: Rounds at most, and rounds in a row without a gain after which they end. At 300 jobs (seed 1)
+    #: a round takes 10 ms of one processor, and 300 of them reduce the cost from 2,641 to 2,626
+    #: yuan; with an exact dispatch after each few exchanges a round took a second.
+    rounds: int = 400
+    without_gain: int = 100
+    #: Excess of a plan's cost, as a part of it, up to which the next round starts from that plan;
+    #: it falls to 0 in the last round.
+    accepted: float = 2e-3
+    #: Share of the sites, hours or jobs that are removed; each round draws one of these.
+    removed: tuple[float, ...] = (0.1, 0.2, 0.4)
+    #: Share of the jobs at the chosen sites or hours that are removed.
+    removed_there: float = 0.5
+    #: Half the window of hours that is emptied is all hours times 1 + `window_growth` times the
+    #: share drawn of `removed`, over `window_divisor`.
+    window_growth: int = 4
+    window_divisor: int = 8
+    #: Standard deviations of the prices' random changes, in typical prices, and of the logarithm
+    #: of a job's size in the order of placement; each round draws one of either.
+    price_noise: tuple[float, ...] = (0.01, 0.05, 0.2)
+    size_noise: tuple[float, ...] = (0.0, 0.3, 1.0)
+
+
+RUIN = RuinOptions()
+
+
+class WarmStartOptions(NamedTuple):
+    """How planning from the prices and the placement of an earlier plan goes."""
+
+    #: Time left, in times of the ascent before it, that a quick dive needs. A whole one takes nine
+    #: times (2,250 jobs over 36 h): with half of that it gains more than the rounds of ruin and
+    #: recreate that replace it, with a quarter it gains nothing.
+    dive_per_ascent: float = 4.5
+    #: First steps of the plan whose jobs stay, except for exchanges, where jobs are `SMALL`:
+    #: `start` counts steps, which are hours where an operator plans by the hour.
+    kept_steps: int = 6
+    #: Rise of the bound, as a part of it, above which an ascent as from nothing follows: the old
+    #: prices were far from the new ones, as after the loss of a site.
+    far: float = 0.02
+    #: The same one hour later where jobs are `SMALL`: consecutive hours gain 2 to 3 %.
+    far_hour: float = 0.05
+    #: Vectors of random prices at all of which a job must choose its old option to stay, and their
+    #: distance from the new prices, in typical prices.
+    vectors: int = 5
+    distance: float = 0.02
+    #: Gap of a plan after a quick dive, in times of the gap that is asked for, below which a dive
+    #: twice as careful is tried before the most careful one, which takes twice as long again.
+    near_miss: float = 2.0
+    #: Share of jobs that leave from which on no quick dive is made. Where 0.47 of them leave
+    #: (Horinger lost) a dive twice as careful has to follow; at 0.56 (Zhangjiakou) that one misses
+    #: the gap, too.
+    many: float = 0.5
+
+
+WARM_START = WarmStartOptions()
+#: Parts of a linear program with fewer rows and columns than this are solved as one program: a call
+#: of the solver alone takes some 50 microseconds, longer than they do. A site with a battery has
+#: 500 rows and columns a day.
+SMALL_PART = 100
+#: Steps of the simplex method without perturbation, for each row and column, after which the solver
+#: is asked again with perturbation, which keeps it from cycling.
+MOST_STEPS = 10
+#: Least prices of windows, and prices of jobs by hour, held in memory at once for cut jobs.
+MOST_WINDOWS, MOST_PRICES = 1 << 22, 1 << 23

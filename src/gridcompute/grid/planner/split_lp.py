@@ -13,16 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..._extras import extra
+from .settings import SMALL_PART
 from .warm_lp import DUAL, Simplex
 
 if TYPE_CHECKING:
     from ..tables.column import Floats, Int32s, Int64s
 
 __all__ = ["SplitSimplex"]
-
-#: Parts with fewer rows and columns than this share one program: what a call of the solver costs by
-#: itself, some 50 microseconds, is more than they take. A site with a battery has 500 a day.
-SMALL_PART = 100
 
 
 class _Split(NamedTuple):

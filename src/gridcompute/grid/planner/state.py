@@ -18,7 +18,7 @@ from .cost import least_energy_cost, plan_cost
 from .coupling_constraints import CouplingConstraints
 from .cut_market import CutMarket
 from .dispatch_lp import EnergyBlock
-from .dual_ascent import DualAscent, Memory
+from .dual_ascent import DualAscent
 from .dual_bound import evaluate_dual
 from .native_problem import market_of
 from .sampling import samples_of
@@ -35,6 +35,7 @@ from .settings import (
     PRICES_PART,
     SAMPLED_ASCENT,
     SMALL,
+    Memory,
 )
 
 if TYPE_CHECKING:

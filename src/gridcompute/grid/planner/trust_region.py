@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .settings import TRUST_REGION
+
 if TYPE_CHECKING:
     from ..tables.column import Floats
 
@@ -18,10 +20,6 @@ class TrustRegion:
     which hours the load at hand is too high or too low.
     """
 
-    #: How far from the load the limits lie, as a part of it; steps between two changes of them,
-    #: after which the energy block takes longer; and how much of the past a change leaves.
-    PART, EVERY, MEMORY = 0.03, 5, 0.7
-
     def __init__(self) -> None:
         """Nothing is known."""
         self._load: Floats | None = None
@@ -31,8 +29,9 @@ class TrustRegion:
         """The jobs would take `load_kwh`, base load included, at the latest prices; the limits."""
         if self._load is None:
             self._load = load_kwh
-        self._load = self.MEMORY * self._load + (1 - self.MEMORY) * load_kwh
-        if self._steps % self.EVERY == 0:
-            self._limits = (1 - self.PART) * self._load, (1 + self.PART) * self._load
+        self._load = TRUST_REGION.memory * self._load + (1 - TRUST_REGION.memory) * load_kwh
+        if self._steps % TRUST_REGION.every == 0:
+            part = TRUST_REGION.part
+            self._limits = (1 - part) * self._load, (1 + part) * self._load
         self._steps += 1
         return self._limits

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..._extras import extra
 from ...errors import InternalError
-from .settings import STEPS
+from .settings import MOST_STEPS, STEPS
 
 if TYPE_CHECKING:
     from ..tables.column import Floats, Int32s
@@ -23,10 +23,8 @@ __all__ = ["DUAL", "LADDER", "PRIMAL", "Attempt", "Simplex", "load_solver"]
 #: HiGHS's simplex methods: after a change of costs the last basis is feasible for the primal one,
 #: after a change of limits for the dual one. The right one takes half the steps.
 DUAL, PRIMAL = 1, 4
-#: Disturbances that keep the solver from going round in circles, at the cost of up to half of its
-#: steps, and the steps for each row and column that it may take without them.
+#: HiGHS's perturbations, which keep the simplex methods from cycling and may double their steps.
 DISTURBANCES = ("primal_simplex_bound", "dual_simplex_cost")
-MOST_STEPS = 10
 #: Every column lies in a finite box, so that no program is unbounded.
 VERDICTS = {
     "kOptimal": "kOptimal",

@@ -21,12 +21,14 @@ from .settings import (
     DIVE_WARM,
     DIVE_WARM_AGAIN,
     DIVE_WARM_LAST,
+    OWN_PART,
     QUICK,
     SAMPLED_ASCENT_HOUR,
     SAMPLED_ASCENT_HOUR_BRIEF,
     SAMPLED_ASCENT_HOUR_FAR,
     SAMPLED_ASCENT_NEAR,
     SAMPLED_ASCENT_WARM,
+    WARM_START,
 )
 
 if TYPE_CHECKING:
@@ -37,28 +39,6 @@ if TYPE_CHECKING:
     from .state import PlannerState
 
 __all__ = ["resume"]
-
-#: How many times as long as the walk before it must be left of a limit for a quick dive. A whole
-#: one takes nine times (2,250 jobs over 36 h): with half of that it gains more than the rounds of
-#: ruin and recreate that follow in its place, with a quarter it gains nothing.
-DIVE_OF_WALK = 4.5
-#: Steps at the beginning of a plan a step old whose jobs stay, but for exchanges: `start` counts
-#: steps, which are hours where an operator plans by the hour.
-NEAR_STEPS = 6
-#: Part of the bound that the walk gains where the old prices were so far from the new ones, as
-#: after the loss of a site, that a walk as from nothing has to follow.
-FAR = 0.02
-#: The same of an hour where jobs are few: hours that follow each other gain 2 to 3 %.
-FAR_HOUR = 0.05
-#: Vectors of prices that a job must stay at, and how far they lie from the first.
-VECTORS, APART = 5, 0.02
-#: How many times the gap asked for a plan may have after a quick dive for one twice as careful to
-#: be tried before the most careful one, which takes twice as long as that.
-NEAR_MISS = 2.0
-#: From which part of the jobs on a quick dive leaves too much, whatever the change was: where 0.47
-#: of them leave (Horinger lost) one twice as careful has to follow; at 0.56 (Zhangjiakou) that
-#: misses, too.
-MANY = 0.5
 
 
 def resume(state: PlannerState, y: Floats, placement: Placement | None) -> tuple[Floats, bool]:
@@ -83,11 +63,11 @@ def resume(state: PlannerState, y: Floats, placement: Placement | None) -> tuple
     tried = False
     if not state.finished():
         leave = unsettled(state)
-        tried = bool(np.count_nonzero(leave) < MANY * len(leave))
+        tried = bool(np.count_nonzero(leave) < WARM_START.many * len(leave))
         if tried:
             improve(state, DIVE_WARM, 0.6, leave, rounds=0)
             exchanges(state, range(2), QUICK)
-    if tried and not state.finished() and state.open_gap() < NEAR_MISS * state.gap:
+    if tried and not state.finished() and state.open_gap() < WARM_START.near_miss * state.gap:
         improve(state, DIVE_WARM_AGAIN, 0.6, unsettled(state), rounds=2)
     if not state.finished():
         improve(state, DIVE_WARM_LAST, 0.6, unsettled(state))
@@ -106,7 +86,7 @@ def next_hour(state: PlannerState, y: Floats) -> None:
     best, left, bound = state.best, state.clock.left(), state.bound
     how = SAMPLED_ASCENT_HOUR_BRIEF if left < BRIEF_S else SAMPLED_ASCENT_HOUR
     state.look(state.sampled(y, how))
-    if state.bound - bound > FAR_HOUR * abs(state.bound - state.without_option):
+    if state.bound - bound > WARM_START.far_hour * abs(state.bound - state.without_option):
         state.look(state.sampled(state.y, SAMPLED_ASCENT_HOUR_FAR))
     assert best is not None
     if state.finished():
@@ -116,10 +96,11 @@ def next_hour(state: PlannerState, y: Floats) -> None:
         polish(state)  # first of all: a dive that is cut off leaves the plan as it was before
         if state.finished():
             return
-        if state.clock.left() < DIVE_OF_WALK * walked:
+        if state.clock.left() < WARM_START.dive_per_ascent * walked:
             ruin_and_recreate(state)
             return
-    improve(state, DIVE_QUICK, 0.6, (best.klass < 0) | (best.start >= NEAR_STEPS), rounds=2)
+    later = (best.klass < 0) | (best.start >= WARM_START.kept_steps)
+    improve(state, DIVE_QUICK, 0.6, later, rounds=2)
     if state.clock.limited:
         ruin_and_recreate(state)
     elif not state.finished():
@@ -132,7 +113,7 @@ def walk(state: PlannerState, y: Floats) -> None:
     state.look(state.sampled(y, SAMPLED_ASCENT_WARM))
     if state.bound == earlier:  # the best prices lie nearer than such a walk comes
         state.look(state.sampled(y, SAMPLED_ASCENT_NEAR))
-    elif state.bound - earlier > FAR * abs(state.bound - state.without_option):
+    elif state.bound - earlier > WARM_START.far * abs(state.bound - state.without_option):
         state.look(state.sampled(state.y))
 
 
@@ -145,13 +126,13 @@ def unsettled(state: PlannerState) -> NDArray[np.bool_]:
     """Jobs that would not stay where the best plan has them at prices about the present ones."""
     best, rows, rng = state.best, state.rows, np.random.default_rng(0)
     assert best is not None
-    unit = rows.scale + 0.1 * rows.active * np.abs(state.y)
+    unit = rows.scale + OWN_PART * rows.active * np.abs(state.y)
     leave = np.zeros(len(best.klass), bool)
-    for k in range(VECTORS):
+    for k in range(WARM_START.vectors):
         noise = rng.standard_normal(len(unit)) if k else 0.0
-        y = rows.within(state.y + APART * unit * noise)
+        y = rows.within(state.y + WARM_START.distance * unit * noise)
         klass, start = np.empty_like(best.klass), np.empty_like(best.start)
         rows.price(state.market, y, klass, start)
         leave |= (klass != best.klass) | (start != best.start)
-    state.passes += VECTORS
+    state.passes += WARM_START.vectors
     return leave & state.reach

@@ -19,6 +19,7 @@ from gridcompute.grid.planner.settings import (
     DIVE_WARM,
     DIVE_WARM_AGAIN,
     DIVE_WARM_LAST,
+    WARM_START,
 )
 from gridcompute.grid.planner.state import PlannerState
 
@@ -136,11 +137,11 @@ def test_every_dive_of_a_warm_match_is_reached(monkeypatch: pytest.MonkeyPatch) 
         dive(state, pace, *rest)
 
     monkeypatch.setattr(improvement, "dive", counted)
-    monkeypatch.setattr(warm, "MANY", 1.0)
     short = [DIVE_QUICK, DIVE_QUICK, DIVE_WARM, DIVE_WARM_LAST]
     long = [*short[:3], DIVE_WARM_AGAIN, DIVE_WARM_LAST]
     for near, paces in ((0.0, short), (1e9, long)):
-        monkeypatch.setattr(warm, "NEAR_MISS", near)
+        options = WARM_START._replace(near_miss=near, many=1.0)
+        monkeypatch.setattr(warm, "WARM_START", options)
         dives.clear()
         enough = len(paces)
         found = gc.match(
