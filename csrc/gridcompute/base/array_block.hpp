@@ -31,8 +31,8 @@ class Block {
 
   [[nodiscard]] bool empty() const noexcept { return memory_ == nullptr; }
 
-  // Assigns the arrays of a block, in the order of the calls, each from a cache line of its own. Contents are left as
-  // they are.
+  // Assigns memory to the arrays of a block, in the order of the calls, each aligned to a cache line. Leaves their
+  // contents as they are.
   class Carver {
    public:
     explicit Carver(const Block* block) noexcept : block_(block) {}

@@ -1,8 +1,7 @@
-// A cache of large memory blocks: what one solve frees, the next one uses.
+// A cache of large memory blocks: a block that one solve frees is used again by the next one.
 //
-// Why. The first touch of new memory is a page fault for each 4 KB: on a guest of a virtual machine up to ten
-// microseconds each, and a warm start that works for a millisecond would wait longer for its memory than for its
-// answer.
+// Why. The first write to new memory is a page fault for each 4 KB: on a guest of a virtual machine up to ten
+// microseconds each. A warm start of one millisecond would spend more time on page faults than on its answer.
 //
 // Bounded: kMaxTotal bytes in all, then blocks return to the system (pages.hpp), the oldest of those on huge pages
 // first, which take few faults to allocate again. Safe across threads, and across fork: a thread that finds the cache
@@ -25,9 +24,9 @@ class LargeBlockCache {
 
   // Returns a cached block of exactly `bytes`, or null. Its contents are undefined.
   [[nodiscard]] void* allocate(std::size_t bytes) noexcept;
-  // Adds a block to the cache. False if it was not taken over: the caller still owns it.
+  // Adds a block to the cache. Returns false if it was not added: the caller still owns it.
   [[nodiscard]] bool release(void* memory, std::size_t bytes) noexcept;
-  // Returns all blocks to the system and caches none from now on: memory is short.
+  // Returns all blocks to the system and caches none from now on, since memory is short.
   void disable() noexcept;
 
  private:

@@ -1,4 +1,4 @@
-// The one exception type of the core. The bindings hand its kind to gridcompute.errors, which knows the Python class.
+// The one exception type of the core. The bindings map its kind to a Python class (gridcompute.errors).
 #pragma once
 
 #include <array>
@@ -20,7 +20,7 @@ class Error : public std::runtime_error {
 
   [[nodiscard]] ErrorKind kind() const noexcept { return kind_; }
   [[nodiscard]] const std::string& field() const noexcept { return field_; }  // the argument at fault, or ""
-  [[nodiscard]] Index index() const noexcept { return index_; }               // where in it, or -1
+  [[nodiscard]] Index index() const noexcept { return index_; }               // position within that argument, or -1
 
  private:
   ErrorKind kind_;
@@ -28,7 +28,7 @@ class Error : public std::runtime_error {
   Index index_;
 };
 
-// A double as a message shows it: to_string would write 1e300 with all its 301 digits.
+// Formats a double for a message: to_string would write 1e300 with all its 301 digits.
 inline std::string shown(double value) {
   std::array<char, 32> text{};
   return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};

@@ -18,8 +18,8 @@ namespace gridcompute {
   for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
 }
 
-// Returns call(); a thread that is ended within it sleeps here until the process ends instead. Frames below this one
-// are unwound first: where their destructors must not run, there may be none.
+// Returns call(); a thread that is ended within call() sleeps here until the process ends instead. The frames of call()
+// are unwound first: it may have none whose destructors must not run.
 template <class Call>
 auto stay_alive(Call&& call) {
 #ifdef __GLIBCXX__

@@ -18,7 +18,7 @@ std::vector<Slot> lowest_equal(std::span<const std::uint64_t> hashes) {
 }
 
 bool more_differ(std::span<const std::uint64_t> hashes, Index most) {
-  constexpr std::size_t kBits = 16;  // a hash: few of many share a bit, and most often sorting is not needed
+  constexpr std::size_t kBits = 16;  // per hash: few hashes then share a bit, and sorting is seldom needed
   const std::size_t bits = std::bit_ceil(kBits * hashes.size() + 64);
   const int shift = 64 - std::countr_zero(bits);
   std::vector<std::uint64_t> met(bits / 64, 0);

@@ -1,6 +1,6 @@
 // Hashes: of sequences of integers, sets of equal ones by their hashes, and the mixing function of splitmix64.
 //
-// Hashes only say what may be equal; callers compare in full, or accept that one unequal pair in 2^64 is taken for
+// Equal hashes only suggest equal values: callers compare in full, or accept that one unequal pair in 2^64 is taken for
 // equal.
 #pragma once
 
@@ -15,7 +15,7 @@ namespace gridcompute {
 // 2^64 over the golden ratio: the increment of splitmix64, and the start of hashes.
 inline constexpr std::uint64_t kHashSeed = 0x9E3779B97F4A7C15ULL;
 
-// Returns `hash` with one more value.
+// Returns `hash` extended by one more value.
 [[nodiscard]] constexpr std::uint64_t hashed(std::uint64_t hash, std::uint64_t value) noexcept {
   return (hash ^ value) * 0xFF51AFD7ED558CCDULL + (hash >> 29);
 }
@@ -31,7 +31,7 @@ inline constexpr std::uint64_t kHashSeed = 0x9E3779B97F4A7C15ULL;
 // Returns for each hash the position of the first one equal to it.
 [[nodiscard]] std::vector<Slot> lowest_equal(std::span<const std::uint64_t> hashes);
 
-// Returns whether more than `most` of these differ.
+// Returns whether there are more than `most` distinct hashes.
 [[nodiscard]] bool more_differ(std::span<const std::uint64_t> hashes, Index most);
 
 }  // namespace gridcompute

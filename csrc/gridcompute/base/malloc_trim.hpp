@@ -1,7 +1,8 @@
 // Returns freed memory to the system (glibc's malloc_trim).
 //
-// Why. What a large solve allocates and frees lies between blocks that stay, and the allocator keeps it: a process that
-// solves now and then for months would seem to grow. Takes some milliseconds for each 100 MB; a no-op without glibc.
+// Why. Memory that a large solve frees lies between blocks still in use, so the allocator keeps it: the resident size
+// of a process that solves now and then would grow for months. Takes some milliseconds for each 100 MB; a no-op without
+// glibc.
 #pragma once
 
 #include <cstdlib>
@@ -18,7 +19,7 @@ inline void trim_heap() noexcept {
 #endif
 }
 
-// Trims the heap at the end of a scope that allocated much; what is declared after it is destroyed by then.
+// Trims the heap at the end of a scope. Objects declared after this one are destroyed before that.
 class ScopedMallocTrim {
  public:
   explicit ScopedMallocTrim(bool trim) noexcept : trim_(trim) {}

@@ -53,7 +53,7 @@ class MessageReader {
     std::memcpy(&value, take(sizeof(T)).data(), sizeof(T));
     return value;
   }
-  // Reads an array into a vector, whose allocator stays.
+  // Reads an array into a vector and keeps the vector's allocator.
   template <class Vector>
   void get_into(Vector& values) {
     using T = typename Vector::value_type;

@@ -15,7 +15,7 @@ namespace gridcompute {
 
 namespace {
 
-constexpr std::size_t kPage = std::size_t{1} << 16;  // a multiple of the system's, whatever that is
+constexpr std::size_t kPage = std::size_t{1} << 16;  // bytes, a multiple of the page size of every supported system
 
 std::size_t whole(std::size_t bytes, std::size_t page) noexcept { return (bytes + page - 1) / page * page; }
 

@@ -1,7 +1,7 @@
 // Memory in whole pages from the system, returned to it as soon as it is freed.
 //
-// glibc keeps an arena for each thread that ever ran, and what was freed there last stays resident at the largest it
-// ever was: a process that solves now and then for months would seem to grow. Large blocks of a solve are mapped here
+// glibc keeps an arena for each thread that ever ran, and memory that was freed last in an arena stays resident: the
+// resident size of a process that solves now and then would grow for months. Large blocks of a solve are mapped here
 // instead (block_cache.hpp).
 //
 // On other systems than Linux pages come from the allocator; under sanitizers too, which see every block.

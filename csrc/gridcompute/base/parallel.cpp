@@ -30,7 +30,8 @@ int affinity() {
   return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
-// cgroup v2 "max 100000" or "150000 100000"; v1 keeps the two numbers in files of their own.
+// Returns the CPUs that the cgroup grants: cgroup v2 has "max 100000" or "150000 100000" in one file, v1 the two
+// numbers in two files.
 int quota() {
   std::ifstream v2("/sys/fs/cgroup/cpu.max");
   std::string limit;
@@ -70,8 +71,8 @@ int threads_of_environment() {
 }
 
 std::pmr::memory_resource* Pool::memory() {
-  // Vectors grow by doubling: a block that one has outgrown, the next one reuses. Larger blocks return to the system at
-  // once, so that what is merged from them finds memory where it is short.
+  // Vectors grow by doubling: the next vector reuses a block that one has outgrown. Larger blocks return to the system
+  // at once, so that the merge of the chunks finds memory even where it is short.
   constexpr std::size_t kMost = 16, kLargest = std::size_t{1} << 17;
   if (!memory_) {
     memory_ = std::make_unique<std::pmr::synchronized_pool_resource>(std::pmr::pool_options{kMost, kLargest},

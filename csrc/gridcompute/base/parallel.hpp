@@ -26,11 +26,11 @@ namespace gridcompute {
 // No pool has more threads than this, whatever is asked for: each takes a stack, and some microseconds to start.
 inline constexpr int kMostThreads = 1024;
 
-// Returns `asked`, kMostThreads at most; for 0 or less, what affinity and the cgroup's CPU quota leave.
+// Returns `asked`, kMostThreads at most; for 0 or less, the number of CPUs that affinity and the cgroup's quota allow.
 [[nodiscard]] int thread_count(int asked);
 
-// Returns what GRIDCOMPUTE_NUM_THREADS asks for, kMostThreads at most; 0 where it is unset or empty. Throws Error where
-// it is no whole number from 1. Reads the environment: not to be called while another thread may write it.
+// Returns the value of GRIDCOMPUTE_NUM_THREADS, kMostThreads at most; 0 where it is unset or empty. Throws Error where
+// it is no integer of at least 1. Reads the environment: not to be called while another thread may write it.
 [[nodiscard]] int threads_of_environment();
 
 class Pool {
@@ -42,28 +42,30 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // Starts a thread; throws std::system_error where the system refuses. Tests pass one of their own.
+  // Starts a thread; throws std::system_error where the system refuses. Tests replace it.
   using Start = std::jthread (*)(std::function<void()> work);
   Pool(int asked, Start start) : asked_(asked), start_(start) {}
 
-  // Returns the number of threads, as thread_count: a system call, and so made at the first use. Fewer once the system
-  // has refused to start one.
+  // Returns the number of threads as thread_count() does, and fewer once the system has refused to start one. Takes a
+  // system call, made at the first use.
   [[nodiscard]] int threads() noexcept { return threads_ = threads_ > 0 ? threads_ : thread_count(asked_); }
   [[nodiscard]] static Index chunks(Index n, Index size) noexcept { return (n + size - 1) / size; }
 
   // Calls body(chunk, begin, end) for [0, n) cut into chunks of `size`. With a stop, the calling thread polls it
-  // between chunks and no further chunk begins once it is requested. Returns whether every chunk ran. Counts n steps
-  // of work, whoever runs the chunks; a limit of work does not end a loop that has begun.
+  // between chunks and no further chunk begins once it is requested. Returns whether every chunk ran. Counts n steps of
+  // work, whichever threads run the chunks; a limit of work does not end a loop that has begun.
   bool for_chunks(Index n, Index size, const Body& body, Stop* stop = nullptr) {
     return run(n, size, body, stop, false);
   }
-  // The same for work that must be done after the time limit as well: only an interrupt ends it.
+  // Calls body(chunk, begin, end) as for_chunks() does, for work that must be done after the time limit as well: only
+  // an interrupt ends it.
   bool for_chunks_ignoring_deadline(Index n, Index size, const Body& body, Stop& stop) {
     return run(n, size, body, &stop, true);
   }
 
-  // Returns memory for what chunks leave behind: bodies may allocate there, and it returns to the system with the pool,
-  // where the allocator would keep it for each thread (block_cache.hpp). To be called between loops.
+  // Returns a memory resource for the results of chunks: bodies may allocate there, and the memory returns to the
+  // system with the pool, whereas the allocator would keep it for each thread (block_cache.hpp). To be called between
+  // loops.
   [[nodiscard]] std::pmr::memory_resource* memory();
 
  private:

@@ -1,11 +1,12 @@
-// Vector code comes from the compiler over plain loops; the few functions where the time goes are compiled once
-// for each instruction set and chosen at load time. Elsewhere (other compilers, other machines: NEON) the plain loop.
-// GRIDCOMPUTE_ISA=avx2 or sse2 when building leaves the wider sets out, to measure what such machines get.
+// Vector code comes from the compiler over plain loops; the few functions that take most of the time are compiled once
+// for each instruction set and chosen at load time. Elsewhere (other compilers, other machines: NEON) they are compiled
+// once, for the target of the build. GRIDCOMPUTE_ISA=avx2 or sse2 when building leaves the wider sets out, to measure
+// the speed of such machines.
 //
-// Where a CPU is named (-march=haswell, native), which shows by more than SSE2, there is one version of each function,
-// with vectors as wide as that CPU's. Versions for others beside it could not inline what is compiled for it. The same
-// under the address and thread sanitizers, whose runtime is not initialised yet when a version is chosen: to check the
-// wide vectors under them, name a CPU.
+// Where the build names a CPU (-march=haswell, native; recognised by instruction sets beyond SSE2), there is one
+// version of each function, with vectors as wide as that CPU's: versions for other CPUs could not inline functions
+// compiled for the named one. There is one version under the address and thread sanitizers as well, whose runtime is
+// not initialised yet when a version is chosen: to check the wide vectors under them, name a CPU.
 #pragma once
 
 #include "gridcompute/base/sanitizers.hpp"
@@ -27,7 +28,7 @@
 #define GRIDCOMPUTE_CLONES __attribute__((target_clones(GRIDCOMPUTE_WIDEST, "avx2", "default")))
 #define GRIDCOMPUTE_WIDEST_VERSION(...) GRIDCOMPUTE_VERSION(GRIDCOMPUTE_WIDEST, 64, __VA_ARGS__)
 #endif
-// Loops that live on gathers: AVX-512 takes up to 1.4 times as long as AVX2 over them (measured on Sapphire Rapids).
+// For loops dominated by gathers: AVX-512 takes up to 1.4 times as long as AVX2 there (measured on Sapphire Rapids).
 #if defined(GRIDCOMPUTE_SSE2)
 #define GRIDCOMPUTE_CLONES_FOR_GATHERS
 #else
@@ -43,13 +44,13 @@
 #elif defined(__AVX2__)
 #define GRIDCOMPUTE_PLAIN_BYTES 32
 #elif defined(GRIDCOMPUTE_SANITIZED)
-#define GRIDCOMPUTE_PLAIN_BYTES 64  // these read the furthest
+#define GRIDCOMPUTE_PLAIN_BYTES 64  // the widest vectors read the furthest beyond an array
 #else
 #define GRIDCOMPUTE_PLAIN_BYTES 16
 #endif
 #endif
-// A function whose vectors are written out (base/simd_lanes.hpp), once for each instruction set: name_of<bytes of a
-// vector>. Vectors wider than a machine has would be taken apart lane by lane wherever they are compared.
+// Defines a function with explicit vectors (base/simd_lanes.hpp) once for each instruction set: name_of<bytes of a
+// vector>. The compiler would split vectors wider than the machine's lane by lane wherever they are compared.
 #if defined(GRIDCOMPUTE_PLAIN_BYTES)
 #define GRIDCOMPUTE_VERSIONS(result, name, parameters, arguments) \
   result name parameters { return name##_of<GRIDCOMPUTE_PLAIN_BYTES> arguments; }
@@ -67,5 +68,5 @@
 // clang-format on
 #endif
 #define GRIDCOMPUTE_INLINE inline __attribute__((always_inline))
-#define GRIDCOMPUTE_FORCED __attribute__((always_inline))  // the same, behind a lambda's parameters
+#define GRIDCOMPUTE_FORCED __attribute__((always_inline))  // for lambdas: goes after the parameters
 #define GRIDCOMPUTE_RESTRICT __restrict__

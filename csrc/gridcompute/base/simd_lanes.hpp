@@ -1,5 +1,5 @@
-// Vectors for the few loops over rows that a compiler does not see through, as wide as the machine's: see
-// GRIDCOMPUTE_VERSIONS. They go in and out by reference: by value the ABI would depend on the instruction set.
+// Vectors for the few loops over rows that compilers do not vectorise, as wide as the machine's: see
+// GRIDCOMPUTE_VERSIONS. They are passed by reference: by value the ABI would depend on the instruction set.
 #pragma once
 
 #include <cstring>

@@ -1,13 +1,13 @@
-// How a solve is stopped: a deadline, a limit of counted work, the caller's progress hook, or an interrupt.
+// Ends a solve: at a deadline, at a limit of counted work, by the caller's progress hook, or by an interrupt.
 //
 // Only the thread that called the solver polls (between chunks of work, at most every kPollMilliseconds); every thread
 // may read requested(), which never blocks. Once set, a stop stays set.
 //
-// Work is counted in steps: a step is about one cost, arc or candidate that is looked at. The thread that called the
-// solver counts, at points whose order does not depend on threads or on time, and the limit is tested at such points
-// alone: a loop of several threads is counted as a whole and runs as a whole. So a limit of work ends a solve at the
-// same point on every machine, whatever else that machine does. A limit at or above the work() of a whole solve leaves
-// that solve as it is: no step of it may be skipped for want of more work than the step takes.
+// Work is counted in steps: a step is about one cost, arc or candidate that is read. The thread that called the solver
+// counts, at points whose order does not depend on threads or on time, and the limit is tested at such points alone: a
+// loop of several threads is counted as a whole and runs as a whole. So a limit of work ends a solve at the same point
+// on every machine, whatever else that machine does. A limit at or above the work() of a whole solve leaves that solve
+// as it is: a step may be skipped only where the work left is less than the step takes.
 #pragma once
 
 #include <atomic>
@@ -53,7 +53,7 @@ class Stop {
     closing_time_ = duration(seconds);
   }
 
-  // Ends the search as if the limit had come: there is no time, or no work left, for its next step.
+  // Ends the search as if a limit had been reached: the time or the work left is too little for the next step.
   void force_deadline() noexcept { end(Why::time_limit); }
 
   // Ends the solve for this reason, if it has not ended yet; only the solving thread may.
@@ -61,7 +61,8 @@ class Stop {
     if (!requested()) set(why);
   }
 
-  // Returns whether no closing time is left. After the time limit it is what was set, less what is still set aside.
+  // Returns whether no closing time is left. A time limit leaves the closing time that was set, minus what has passed
+  // since.
   [[nodiscard]] bool closing_time_over() const { return requested() && (why() != Why::time_limit || left() <= 0); }
 
   // Returns the seconds to the deadline, or +inf.
@@ -83,15 +84,15 @@ class Stop {
     return most_steps_ == kNoLimit ? kNoLimit : most_steps_ - steps_;
   }
 
-  // Counts the work since the last poll, a unit where the caller does not say, and polls everything; only the solving
-  // thread may, and only outside of parallel loops. Returns whether the solve must end.
+  // Counts the work since the last poll, by default one unit, and polls everything; only the solving thread may, and
+  // only outside of parallel loops. Returns whether the solve must end.
   bool poll(Index steps = kStepsPerUnit) {
     count(steps);
     if (steps_ > most_steps_ && !requested()) return set(Why::time_limit);
     return poll_clock();
   }
 
-  // Polls the deadline and the hook, but not the limit of work, whose answer would depend on which thread was how fast:
+  // Polls the deadline and the hook, but not the limit of work, whose answer would depend on the speed of the threads:
   // for parallel loops, by the solving thread. Returns whether the solve must end.
   bool poll_clock() {
     if (requested()) return true;

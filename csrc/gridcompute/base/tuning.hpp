@@ -21,8 +21,8 @@ struct TuningEntry {
 };
 
 // Defines `Struct` with a member for each entry, `kDefault` of that type, `kTable`, an array of TuningEntry, and
-// set_tuning(Struct&, name, value), which sets one member and returns false where there is none of that name. The range
-// is the caller's to check.
+// set_tuning(Struct&, name, value), which sets one member and returns false where there is none of that name. The
+// caller checks the range.
 #define GRIDCOMPUTE_DEFINE_TUNING(Struct, kDefault, kTable, LIST)                                \
   struct Struct {                                                                                \
     LIST(GRIDCOMPUTE_TUNING_MEMBER)                                                              \

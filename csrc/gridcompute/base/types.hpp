@@ -7,7 +7,7 @@
 
 namespace gridcompute {
 
-// Counts and positions of jobs, arcs and matrix entries: a matrix has more than 2^31 entries soon enough.
+// Counts and positions of jobs, arcs and matrix entries: a matrix may have more than 2^31 entries.
 using Index = std::int64_t;
 
 // A slot class, a node of the residual graph: classes are few, and candidate lists are read far more often than
@@ -33,7 +33,7 @@ inline constexpr Slot kNone = -1;  // no slot
 
 inline constexpr double kInf = std::numeric_limits<double>::infinity();
 
-// An index as containers take it.
+// Converts an index to the index type of containers.
 [[nodiscard]] constexpr std::size_t at(Index k) noexcept { return static_cast<std::size_t>(k); }
 
 // Returns the largest |cost| of a problem of n_slots classes. A multiple of 2^8, and so exact as a double: no other

@@ -20,7 +20,7 @@ constexpr Index kPollEntries = Index{1} << 18;  // entries between two polls of 
 // The objective's term of a cost that exceeds the range of units: more than any bound.
 constexpr Wide kBeyond = Wide{1} << 95;
 
-// One cost in units, rounded down and up. `known`: false if it has no bound from above.
+// Returns one cost in units, rounded down and up. `known`: false if it has no upper bound.
 template <class D>
 struct Units {
   D low, high;
@@ -40,7 +40,7 @@ class Scale {
     if constexpr (std::is_floating_point_v<T>) {
       constexpr D kFar = static_cast<D>(std::int64_t{1} << 62);  // range of integers
       const double x = static_cast<double>(cost) * half_ * rest_;
-      // From 2^62 on a cost is that at least. Below -2^62, and of NaN, nothing can be claimed.
+      // From 2^62 on, 2^62 is a lower bound of the cost. Below -2^62, and for NaN, there is none.
       if (x >= kLargest && std::isinf(cost)) return {0, 0, false, false};
       if (x >= kLargest) return {kFar, 0, true, false};
       if (!(x > -kLargest)) return {-kFar, 0, true, false};
@@ -60,7 +60,7 @@ class Scale {
     }
   }
 
-  // Tells whether this is the one 64-bit cost whose negative overflows.
+  // Returns whether this is the one 64-bit cost whose negative overflows.
   template <class T>
   [[nodiscard]] bool wraps(T cost) const {
     return negate_ && cost == std::numeric_limits<T>::min();
@@ -76,7 +76,7 @@ template <class T, class D>
 inline constexpr bool kMayWrap = std::is_same_v<T, std::int64_t> && sizeof(D) == 8;  // sums of 64 bits
 constexpr std::int64_t kNearDual = std::int64_t{1} << 61;                            // sums of two fit 63 bits
 
-// The type that costs are checked in: what checks them is compiled for three types, not for six.
+// The type that costs are converted to for the check: the check is compiled for three types instead of six.
 template <class T>
 using Checked =
     std::conditional_t<std::is_same_v<T, float>, double, std::conditional_t<(sizeof(T) < 4), std::int32_t, T>>;
@@ -93,7 +93,7 @@ struct CheckedCosts {
   bool maximize;
 };
 
-// Tells whether costs, starts and columns have the lengths that the shape needs, and rows are within the arrays.
+// Returns whether costs, starts and columns have the lengths that the shape needs, and rows are within the arrays.
 template <class T, class I>
 bool well_formed(const AssignmentCosts<T, I>& a) {
   constexpr Index kMost = std::numeric_limits<std::int32_t>::max();
@@ -157,7 +157,7 @@ bool each_row(const CheckedCosts<T>& a, Stop& stop, const Visit& visit) {
   return true;
 }
 
-// What was read of all costs, whatever their type.
+// Minima and sums from a pass over all costs, whatever their type.
 template <class D>
 struct Readings {
   Readings(std::size_t lines, Index rows)
@@ -174,7 +174,8 @@ struct Readings {
   bool lost = false, broken = false;  // see Units: a cost without a bound from below, one that is no integer
 };
 
-// Judges pairs and duals, `own` of the shorter side and `other`, by what was read.
+// Concludes on the matching and the duals from a pass over the costs. own: the duals of the shorter side; other: of the
+// longer one.
 template <class D>
 AssignmentCheck judge(const Readings<D>& read, std::span<const std::int32_t> col_of, std::span<const D> own,
                       std::span<const D> other, Index n_rows, Index n_cols) {

@@ -219,13 +219,13 @@ std::vector<Cost> attainable_capacity(const TransportProblem& problem, std::opti
   Wide total = 0;
   for (const auto& [weight, n] : count) divisor = std::gcd(divisor, weight), total += static_cast<Wide>(weight) * n;
   divisor = std::max<Cost>(divisor, 1);
-  // In units of the divisor: the largest sum that is asked for.
+  // The largest sum to test, in units of the divisor.
   const auto size = static_cast<Cost>(std::min<Wide>(most, total) / divisor);
   const auto lower = [&](const auto& to) {
     for (Cost& u : room)
       if (u < all) u = to(std::min(u / divisor, size)) * divisor;
   };
-  // Do small demands attain every sum up to it?
+  // Tests whether small demands attain every sum up to it.
   Wide reach = 0;
   for (const auto& [weight, n] : count) {
     if (weight / divisor > reach + 1) break;

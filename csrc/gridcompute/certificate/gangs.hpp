@@ -3,9 +3,8 @@
 //
 // Problem.  D(p) of transport.hpp also bounds plans that split a job among classes. Three bounds are closer for
 // integral plans.
-//   Attainable capacity: class s never holds more than the largest sum of demands that is at most u_s. This replaces
-//   u_s
-//     in D(p) and on the right side of Hall's condition.
+//   Attainable capacity: class s never holds more than the largest sum of demands that is at most u_s. This sum
+//     replaces u_s in D(p) and on the right side of Hall's condition.
 //   Enumeration: with n <= 12 jobs, a dynamic program over sets of jobs finds the least cost with the first classes
 //     only. Each job needs only its n cheapest classes: in some optimum it is in one of them.
 //   Charges: for any y, sum_i y_i + sum_i min(0, pen_i - y_i) - sum_s K_s(y), with K_s(y) the largest sum of y_i - c_is
@@ -48,7 +47,7 @@ struct GangBound {
 [[nodiscard]] std::optional<GangBound> bound_by_knapsacks(const TransportProblem& problem,
                                                           std::span<const double> charges);
 
-// Tells whether all of these jobs can be placed together; nothing where they are too many to enumerate.
+// Returns whether all of these jobs can be placed together; nothing where they are too many to enumerate.
 [[nodiscard]] std::optional<bool> can_be_placed(const TransportProblem& problem, std::span<const Index> jobs);
 
 }  // namespace gridcompute::certificate

@@ -6,7 +6,7 @@ namespace gridcompute::certificate {
 
 namespace {
 
-// The costs of some jobs.
+// Reads the costs of some jobs.
 class RowsOfCost final : public CostSource {
  public:
   RowsOfCost(const CostSource& all, std::span<const Index> jobs)

@@ -183,11 +183,11 @@ RowMinimum PricedMinimum::whole(const Cost* costs, bool forbids, Cost weight, do
 
 namespace {
 
-// Tells whether this class is allowed.
+// Returns whether this class is allowed.
 bool allowed(double cost, bool /*forbids*/) noexcept { return cost < kInf; }
 bool allowed(Cost cost, bool forbids) noexcept { return !(forbids && cost == kForbidden); }
 
-// Tells whether the conversion to double is exact.
+// Returns whether the conversion to double is exact.
 bool exact(double /*cost*/) noexcept { return true; }
 bool exact(Cost cost) noexcept { return std::fabs(static_cast<double>(cost)) < kExactInteger; }
 

@@ -306,7 +306,7 @@ std::optional<TransportSums> sum_jobs(const TransportProblem& problem, std::span
 
 namespace {
 
-// What the sums of all jobs prove. problem.cost: of all jobs or of some.
+// Concludes from the sums of all jobs. problem.cost: of all jobs or of some.
 TransportReport conclude(const TransportProblem& problem, TransportSums& total, bool assigned, bool priced, Cost weight,
                          std::span<const double> prices, std::span<const double> charges,
                          std::span<const double> remainders) {

@@ -18,7 +18,7 @@ class CallbackCost final : public CostSource {
  public:
   CallbackCost(FillRows fill, void* context, Index n_jobs, Index n_slots)
       : CostSource(n_jobs, n_slots), fill_(fill), context_(context) {}
-  // Rows that are part of all jobs, from job `first`; with a context of its own, whose words are read.
+  // A source of some of all jobs, from job `first` on. Owns `words`, the memory that the formula reads as its context.
   CallbackCost(FillRows fill, std::vector<std::uint64_t> words, Index n_jobs, Index n_slots, Index first)
       : CostSource(n_jobs, n_slots), fill_(fill), own_(std::move(words)), context_(own_.data()), first_(first) {}
 

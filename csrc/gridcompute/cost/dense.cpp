@@ -17,8 +17,8 @@ constexpr double kRoundings = 5 * 0x1p-24;
 constexpr double kShift = 6755399441055744.0;  // 1.5 * 2^52: for |x| < 2^51 the bits of kShift + x are a sum too
 constexpr Cost kShiftable = Cost{1} << 50;
 
-// Writes the scaled row; returns its largest finite |cost|, below 0 where a cost is NaN, -inf or too large to be
-// sketched.
+// Writes the scaled row; returns its largest finite |cost|, or a negative number where a cost is NaN, -inf or too large
+// to be sketched.
 GRIDCOMPUTE_CLONES double scaled(const std::int32_t* row, Index n, double scale, float* GRIDCOMPUTE_RESTRICT out) {
   const auto factor = static_cast<float>(scale);
   std::int32_t low = 0, high = 0;
@@ -41,7 +41,8 @@ GRIDCOMPUTE_CLONES double scaled(const std::int64_t* row, Index n, double scale,
   return low < -kShiftable || high > kShiftable ? -1 : std::max(-static_cast<double>(low), static_cast<double>(high));
 }
 
-// The same by bits: |x| as an integer grows with |x|, infinity is above all finite values, and NaN above that.
+// Does the same for reals by their bits: |x| as an integer grows with |x|, infinity is above all finite values, and NaN
+// above that.
 template <class T, class Bits>
 GRIDCOMPUTE_INLINE double scaled_real(const T* row, Index n, T factor, float* GRIDCOMPUTE_RESTRICT out) {
   constexpr auto kSize = static_cast<Bits>(static_cast<std::make_unsigned_t<Bits>>(-1) >> 1);  // all but the sign

@@ -10,11 +10,11 @@
 
 namespace gridcompute {
 
-// CostSource::sketch of a row that is held as it is.
+// Implements CostSource::sketch for a row that is stored as it is.
 template <class T>
 [[nodiscard]] Sketched sketch_row(const T* row, Index n, double scale, float* out);
 
-// CostSource::merged of a matrix: by a copy of the columns kept.
+// Implements CostSource::merged for a matrix: copies the columns kept.
 template <class T>
 [[nodiscard]] EqualClasses merged_dense(const T* values, Index n_jobs, Index n_slots, Index most, Pool& pool,
                                         Stop& stop, const CostTuning& tuning);
@@ -22,10 +22,10 @@ template <class T>
 template <class T>
 class DenseCost final : public CostSource {
  public:
-  // first: the number of the first row's job, where these are some rows of a matrix.
+  // Reads the caller's matrix. first: the number of the first row's job, where these are some rows of a matrix.
   DenseCost(const T* values, Index n_jobs, Index n_slots, Index first = 0)
       : CostSource(n_jobs, n_slots), values_(values), first_(first) {}
-  // A matrix of its own.
+  // Owns its matrix.
   DenseCost(DefaultInitVector<T> values, Index n_jobs, Index n_slots)
       : CostSource(n_jobs, n_slots), own_(std::move(values)), values_(own_.data()) {}
 

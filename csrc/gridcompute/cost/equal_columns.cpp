@@ -81,7 +81,7 @@ void EqualColumns::differs(Slot s) noexcept {
 template <class T>
 bool EqualColumns::copy(const T* values, Index n_rows, T* out, Pool& pool, Stop& stop) {
   const auto n = static_cast<Index>(of_.size()), width = static_cast<Index>(kept_.size());
-  // Every difference is found, by whatever thread, unless there are too many whichever come first.
+  // Whichever thread compares a row, every difference is recorded, unless there are too many in any case.
   const auto too_many = [&] { return width + differences_.load(std::memory_order_relaxed) > most_; };
   const bool whole = pool.for_chunks(
       n_rows, kComparedRows,

@@ -1,9 +1,9 @@
 // Columns that are equal in every row of one or several matrices, and the matrices with each of them once.
 //
-// Steps. Hashes of a few rows (probe) say which columns may be equal: where too few are, as a rule after eight rows,
-// that is the end of it. One pass (copy) then compares every entry with that of the lowest column of its set, and
-// copies the columns kept. Columns that differ somewhere are kept by themselves (split), and copied in another pass.
-// NaN is equal to nothing.
+// Steps. Hashes of a few rows (probe) show which columns may be equal; the search ends where too few may be, usually
+// after eight rows. One pass (copy) then compares every entry with that of the lowest column of its set, and copies the
+// columns kept. Columns that differ somewhere are kept by themselves (split), and copied in another pass. NaN is equal
+// to nothing.
 //
 // Complexity. O(columns) for each row probed; O(rows * columns) a pass, in threads; two passes at most.
 #pragma once
@@ -23,7 +23,7 @@
 
 namespace gridcompute {
 
-// What is hashed of a cost: the same for both zeros.
+// Returns the bits of a cost for a hash; both zeros have the same.
 template <class T>
 [[nodiscard]] std::uint64_t bits_of(T x) noexcept {
   if constexpr (std::is_floating_point_v<T>) return std::bit_cast<std::uint64_t>(static_cast<double>(x) + 0.0);
@@ -32,17 +32,17 @@ template <class T>
 
 class EqualColumns {
  public:
-  // No more than `most` columns are to be kept.
+  // most: the largest number of columns that may be kept.
   EqualColumns(Index n_columns, Index most, const CostTuning& tuning);
 
   // Adds a few rows to the hashes. False where more than `most` columns differ.
   template <class T>
   [[nodiscard]] bool probe(const T* values, Index n_rows);
-  // To be called once after all probes.
+  // Groups the columns by their hashes; to be called once after all probes.
   void group();
 
   // Compares all entries of a matrix, and copies the columns kept. False after a stop, or where more than `most`
-  // columns have to be kept. What was copied is of use only if split() returns false afterwards.
+  // columns have to be kept. The copies are valid only if split() returns false afterwards.
   template <class T>
   [[nodiscard]] bool copy(const T* values, Index n_rows, T* out, Pool& pool, Stop& stop);
   // Keeps columns that differed in some row by themselves. False where none did.

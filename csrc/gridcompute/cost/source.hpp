@@ -52,7 +52,8 @@ class CostSource {
   [[nodiscard]] Index n_jobs() const noexcept { return n_jobs_; }
   [[nodiscard]] Index n_slots() const noexcept { return n_slots_; }
 
-  // Returns the number of a row's job among all jobs: another one where a source holds the rows of some jobs only.
+  // Returns the number of a row's job among all jobs. It differs from `row` where a source holds the rows of some jobs
+  // only.
   [[nodiscard]] virtual Index identity(Index row) const noexcept { return row; }
 
   // Fill the costs of rows, integers or reals as the source has; the other one is an internal error (a dense matrix
@@ -80,23 +81,23 @@ class CostSource {
 
   // Returns the matrix itself, row after row, where it is stored as int32; else null.
   [[nodiscard]] virtual const std::int32_t* int32() const noexcept { return nullptr; }
-  // The same as float64.
+  // Returns the matrix itself, row after row, where it is stored as float64; else null.
   [[nodiscard]] virtual const double* float64() const noexcept { return nullptr; }
 
   // Returns whether a pair may be forbidden. Where not, an integer equal to kForbidden is a cost, and out of range.
   [[nodiscard]] virtual bool forbids() const noexcept { return true; }
 
-  // Return, where only some pairs are listed and all others forbidden, how many a job has, and its k-th. Negative where
-  // all pairs are allowed.
+  // For sources that list the allowed pairs: return the number of a job's pairs, and the class of its k-th pair. The
+  // number is negative where a source has all pairs.
   [[nodiscard]] virtual Index listed(Index) const noexcept { return -1; }
   [[nodiscard]] virtual Slot listed_slot(Index, Index) const noexcept { return kNone; }
   // Fill all listed pairs of `count` jobs from `first`.
   virtual void listed_integers(Index first, Index count, Slot* slots, Cost* costs) const;
   virtual void listed_reals(Index first, Index count, Slot* slots, double* costs) const;
 
-  // Finds classes that cost every job the same, bit for bit but for the sign of a zero, and makes a source of one of
-  // each, of no more than `most`. Where there are more, as a rule a few rows are read to find that out. Nothing after a
-  // stop, or where a source has no such columns that could be compared.
+  // Finds classes whose columns are equal, bit for bit except for the sign of a zero, and makes a source of one class
+  // of each set, if these are no more than `most`. Where they are more, reading a few rows usually shows it. Returns
+  // nothing after a stop, or for a source whose columns cannot be compared.
   [[nodiscard]] virtual EqualClasses merged(Index most, Pool& pool, Stop& stop, const CostTuning& tuning) const;
 
   // Writes lower bounds on the costs of rows, without reading these; false where there are none.

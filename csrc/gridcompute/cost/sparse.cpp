@@ -10,24 +10,24 @@ namespace {
 
 constexpr Index kPollEvery = 1 << 12;  // rows
 
-// Classes by the hashes of their entries, whatever the type of these.
+// Groups classes by the hashes of their entries, of any type.
 class ClassHashes {
  public:
   explicit ClassHashes(Index n_slots) : hashes_(static_cast<std::size_t>(n_slots), kHashSeed) {}
 
-  // Starts again; returns the hashes, one a class, to be written.
+  // Resets the hashes and returns them, one for each class, to be written.
   [[nodiscard]] std::vector<std::uint64_t>& reset() noexcept {
     std::fill(hashes_.begin(), hashes_.end(), kHashSeed);
     return hashes_;
   }
-  // Do more than `most` classes of those with entries differ?
+  // Returns whether more than `most` of the classes that have entries differ.
   [[nodiscard]] bool differ(Index most) const {
     std::vector<std::uint64_t> met;
     for (const std::uint64_t h : hashes_)
       if (h != kHashSeed) met.push_back(h);
     return more_differ(met, most);
   }
-  // Makes sets of classes of equal hashes.
+  // Groups the classes of equal hashes.
   void group() {
     of_ = lowest_equal(hashes_);
     number_.assign(of_.size(), kNone);
@@ -36,7 +36,7 @@ class ClassHashes {
     kept_ = kept;
   }
 
-  // (n_slots) the lowest class that is equal, and its position among those kept
+  // Return (n_slots) the lowest equal class of each class, and its position among the classes kept.
   [[nodiscard]] std::vector<Slot>& of() noexcept { return of_; }
   [[nodiscard]] const std::vector<Slot>& number() const noexcept { return number_; }
   [[nodiscard]] Index kept() const noexcept { return kept_; }
@@ -47,7 +47,8 @@ class ClassHashes {
   Index kept_ = 0;
 };
 
-// Returns how many evenly spread rows to read: some entries of each class, and all of few.
+// Returns the number of evenly spread rows to read, enough for several entries of each class; all rows where they are
+// few.
 Index rows_to_sample(Index n_jobs, Index n_slots, Index entries, const CostTuning& tuning) {
   const auto share = static_cast<double>(tuning.sparse_entries * n_slots) / static_cast<double>(entries);
   const Index rows = share >= 1 ? n_jobs : static_cast<Index>(share * static_cast<double>(n_jobs));
@@ -75,8 +76,8 @@ class Merger {
     return true;
   }
 
-  // Copies the entries of the lowest class of each set. False after a stop, or where hashes are equal of classes that
-  // are not: in each row a set has entries in all its classes, all of them equal, or none.
+  // Copies the entries of the lowest class of each set. False after a stop, or where classes of equal hashes differ: in
+  // each row a set must have equal entries in all its classes, or no entry.
   [[nodiscard]] bool copy(SparseArrays<T, I>& out) {
     const std::vector<Slot>&of = classes_.of(), &number = classes_.number();
     std::vector<std::int32_t> size(static_cast<std::size_t>(classes_.kept()), 0), count(size);

@@ -34,7 +34,7 @@ class SparseCost final : public CostSource {
         starts_(starts),
         per_slot_(1 / static_cast<double>(n_slots + 1)) {}
 
-  // Arrays of its own.
+  // Owns its arrays.
   SparseCost(SparseArrays<T, I> own, Index n_jobs, Index n_slots)
       : CostSource(n_jobs, n_slots),
         own_(std::move(own)),
@@ -87,7 +87,7 @@ class SparseCost final : public CostSource {
 
   template <class Out>
   Out at(Index job, Index slot, Out forbidden) const {
-    // Exponential search from the expected entry: as a rule hardly more than one cache line.
+    // Exponential search from the expected entry: it usually reads little more than one cache line.
     const I *first = columns_ + starts_[job], *last = columns_ + starts_[job + 1],
             *from = first + expected_entry(job, slot);
     const I *to = from, wanted = static_cast<I>(slot);

@@ -21,7 +21,7 @@ struct Product {
   T coef;
 };
 
-// The same sums, left to right, but each output is written once.
+// Sums kTerms products left to right, in one pass; with `more` it adds them to `out`.
 template <int kTerms, class T>
 GRIDCOMPUTE_INLINE void sum_of(const Product<T>* p, Index n, bool more, T* GRIDCOMPUTE_RESTRICT out) {
   const T *a = p[0].table, *b = p[1].table, *c = p[2].table, *d = p[3].table;
@@ -39,7 +39,7 @@ GRIDCOMPUTE_INLINE void sum_of(const Product<T>* p, Index n, bool more, T* GRIDC
   }
 }
 
-// Sums one to four terms in one pass; `more`: adds them to `out`.
+// Sums one to four terms in one pass; with `more` it adds them to `out`.
 template <class T>
 GRIDCOMPUTE_INLINE void sum_all(const Product<T>* p, Index terms, Index n, bool more, T* GRIDCOMPUTE_RESTRICT out) {
   switch (terms) {

@@ -8,7 +8,7 @@
 // with a = coef * scale * that power, K terms are off by less than (K + 3) * 2^-24 * sum |a|, for the roundings of a,
 // of the entry, of their product, and of K - 1 sums.
 //
-// Rounding keeps order, so the same sum over each term's least (or largest) entry is not above any cost of the row.
+// Rounding is monotone, so the same sum over each term's least (or largest) entry is not above any cost of the row.
 #pragma once
 
 #include <vector>
@@ -26,7 +26,7 @@ struct Term {
   const double* coef;       // (n_jobs), or null: 1
 };
 
-// What rows are part of, where a source holds some jobs of a problem only: their number, and the largest |coef| of each
+// The whole problem, where a source holds some of its jobs only: its number of jobs, and the largest |coef| of each
 // term. Ranges and sketches are then those of a source of all jobs.
 struct TermsScope {
   Index n_jobs = 0;
@@ -36,7 +36,7 @@ struct TermsScope {
 
 class TermsCost final : public CostSource {
  public:
-  // `own`: tables of some terms that are in no caller's memory. `of`: null where these are all jobs.
+  // own: tables of some terms that the source owns. of: the whole problem; null where these are all jobs.
   TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::vector<DefaultInitVector<double>> own = {},
             const TermsScope* of = nullptr, const CostTuning& tuning = kDefaultCostTuning);
 

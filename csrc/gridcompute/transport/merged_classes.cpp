@@ -39,11 +39,11 @@ MergedClasses::MergedClasses(const Problem& problem, const Options& options, Poo
   try {
     equal = cost.merged(std::max<Index>(1, tuning.merge_distinct_thirds * n_slots / 3), pool, stop, *options.cost);
   } catch (const std::bad_alloc&) {
-    return;  // without a copy then
+    return;  // merged() makes no copy then
   }
   seconds_ = stop.seconds() - from;
   if (equal.cost == nullptr) return;
-  stop.count(n * n_slots);  // they were compared
+  stop.count(n * n_slots);  // every pair was compared
   cost_ = std::move(equal.cost);
   class_of_.resize(equal.of.size());
   capacity_.assign(static_cast<std::size_t>(cost_->n_slots()), 0);
@@ -63,7 +63,7 @@ MergedClasses::MergedClasses(const Problem& problem, const Options& options, Poo
 void MergedClasses::expand(Result& result) const {
   const auto n_slots = static_cast<Slot>(class_of_.size());
   const std::vector<double> prices = std::exchange(result.prices, std::vector<double>(class_of_.size(), 0.0));
-  result.stats.evaluations += problem_.cost->n_jobs() * n_slots;  // they were compared
+  result.stats.evaluations += problem_.cost->n_jobs() * n_slots;  // every pair was compared
   result.stats.add("merge", seconds_);
   for (Slot s = 0; s < n_slots && !prices.empty(); ++s) result.prices[s] = prices[class_of_[s]];
   std::vector<char> in_witness(capacity_.size(), 0);

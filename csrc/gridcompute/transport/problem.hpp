@@ -66,9 +66,9 @@ struct Problem {
 
 struct Options {
   double resolution = 0;           // 0: automatic
-  double gap = 0;                  // relative gap at which the solve ends, once it is proved
+  double gap = 0;                  // relative gap at which the solve ends, once a bound proves it
   bool direct = false;             // allow the small-problem solver (small_problem.hpp)
-  bool auction = false;            // any-time method: a matching at sampled prices will do, if within the gap
+  bool auction = false;            // any-time method: ends with a matching at sampled prices, if within the gap
   const double* prices = nullptr;  // (n_slots), start prices in the unit of cost
   std::uint64_t seed = 0;
   int threads = 0;
@@ -86,8 +86,8 @@ struct Stats {
   Index evaluations = 0;              // costs read
   Index levels = 0, warm_levels = 0;  // samples solved; samples that the start prices fitted
   Index rounds = 0, augmentations = 0, searches = 0, candidates = 0, groups = 0, rows_extended = 0;
-  // Fallbacks: passes over all costs in a wider box; those that would have been one too many; repairs continued in a
-  // wider box; searches for escape columns of classes without a path.
+  // Fallbacks: passes over all costs in a wider box; passes that turned out unnecessary; repairs continued in a wider
+  // box; searches for escape columns of classes without a path.
   Index repeated_passes = 0, passes_exhausted = 0, box_widenings = 0, escape_searches = 0;
   // Newton's method stalled; samples whose prices were taken unbalanced after too many rounds; auctions that ran out of
   // bids.
@@ -97,7 +97,7 @@ struct Stats {
   // showed; solves in a finer unit (resolution_refinement.hpp).
   Index int64_fallbacks = 0, small_solver_aborts = 0, rounding_restarts = 0, restarts = 0, refinements = 0;
   // Jobs with demand > 1: windows solved (window_search.hpp), nodes of branch and bound (branch_and_bound.hpp), and 1
-  // where no cheaper plan is left untried.
+  // where branch and bound has ruled out every cheaper plan.
   Index windows = 0, nodes = 0, exhausted = 0;
   Index perturbed = 0,
         perturbation_repairs = 0;  // 0 or 1: keys were perturbed; removing that took repairs (perturbation.hpp)
@@ -106,11 +106,11 @@ struct Stats {
   void add(const char* name, double seconds);
 };
 
-// optimal: proved for the costs as they are; or, where too many costs tie within rounding to decide which ties are
-// real, an optimum of the keys that is one of the costs to 2^-30 of the sizes of all that is paid. feasible: jobs with
-// demand > 1, or real costs too far apart for one resolution; the bound says how far the plan may be from the optimum.
-// time_limit: the limit came first, or some job that must be placed has no class, and no proof was found that it can
-// have none (objective +inf). stopped: by the caller.
+// optimal: proved for the original costs; or, where too many costs tie within rounding to decide which ties are real,
+// an optimum of the keys whose cost is within 2^-30 of the sum of all costs' magnitudes. feasible: jobs with demand >
+// 1, or real costs too far apart for one resolution; the bound limits the distance to the optimum. time_limit: the
+// limit was reached first, or some job that must be placed has no class and the search did not prove that it can have
+// none (objective +inf). stopped: by the caller.
 enum class Status { optimal, feasible, infeasible, time_limit, stopped };
 
 struct Result {
@@ -118,7 +118,7 @@ struct Result {
   std::vector<std::int32_t> assignment;  // -1: unplaced
   std::vector<Cost> load;                // (n_slots)
   std::vector<double> prices;            // (n_slots), in the unit of cost
-  // Rows of (n_slots), to be added to the prices where these as doubles prove less than the optimum; or none.
+  // Rows of (n_slots), to be added to the prices where these as doubles prove less than the optimum; or empty.
   std::vector<std::vector<double>> remainders;
   double objective = 0, bound = 0;  // in the unit of cost; objective rounded to nearest, bound rounded down
   Wide exact_objective = 0;         // where all costs are integers
@@ -126,12 +126,13 @@ struct Result {
   bool exact = false;               // objective equals bound in exact arithmetic
   bool integral = false;            // all costs are integers
   double resolution = 1;
-  // Of an optimum of keys that were rounded: how much two costs may be off; below 0 where that is settled
-  // (cycle_canceling.hpp).
+  // For an optimum of rounded keys: the largest error of the difference of two costs; below 0 once the optimum is
+  // proved for the costs (cycle_canceling.hpp).
   double rounding = -1;
-  bool listed = false;              // that was tried on candidate lists, and too much was near
-  std::vector<double> charges;      // (n_jobs) of a bound by knapsacks (exact_knapsack_bound.hpp), or empty: by prices
-  std::vector<Index> witness_jobs;  // infeasible: these jobs fit only in these slots, and exceed their capacity
+  bool listed = false;  // cycle canceling was tried on candidate lists, and too many classes were near
+  std::vector<double>
+      charges;  // (n_jobs) of a bound by knapsacks (exact_knapsack_bound.hpp); empty: the bound is by prices
+  std::vector<Index> witness_jobs;  // infeasible: these jobs fit in these slots only, and exceed their capacity
   std::vector<Slot> witness_slots;
   Stats stats;
 };

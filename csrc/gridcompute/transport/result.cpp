@@ -34,7 +34,8 @@ bool exact_keys(const DualSolution& of) {
   return of.problem.demand == nullptr && key_rounding(of.keys, of.seen.inexact) == 0;
 }
 
-// What prices as doubles lack, of keys in a unit that is a power of two. False where some price is beyond the doubles.
+// Writes the remainders of prices, which doubles lose, for keys in a unit that is a power of two. False where some
+// price is beyond the doubles.
 bool deliver_remainder(std::span<const Cost> prices, double per_cost, Result& result) {
   std::vector<double> lacking;
   for (std::size_t s = 0; s < prices.size(); ++s) {
@@ -80,7 +81,7 @@ void classify_result(const DualSolution& of, bool solved, const IntegralPlan& wh
   bool proved = false;
   if (const auto least = sums ? std::nullopt : bound_of_source(of.problem, pool)) {
     result.bound = *least;
-    std::fill(result.prices.begin(), result.prices.end(), 0.0);  // what it holds for
+    std::fill(result.prices.begin(), result.prices.end(), 0.0);  // the bound is the dual objective at these prices
   }
   require_sound(of, whole, false, 0, 0);
   if (sums) {

@@ -24,11 +24,11 @@ struct KeySums {
   Wide objective, value;
 };
 
-// Returns by how much two costs may be off in an optimum of these keys, in the unit of cost.
+// Returns the largest error of the difference of two costs in an optimum of these keys, in the unit of cost.
 [[nodiscard]] double rounding_of(const IntegerKeys& keys, bool inexact);
 
-// Fills objective, bound and status. `solved`: the restricted optimum was reached, and the sums are of an optimum; else
-// `value` is a bound and no more. Needs assignment, load and prices of the result.
+// Writes objective, bound and status. `solved`: the restricted optimum was reached, and the sums are of an optimum;
+// otherwise `value` is only a bound. Needs assignment, load and prices of the result.
 void classify_result(const DualSolution& of, bool solved, const IntegralPlan& whole, const std::optional<KeySums>& sums,
                      Pool& pool, Stop& stop, Result& result);
 

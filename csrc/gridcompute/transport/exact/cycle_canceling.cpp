@@ -286,7 +286,7 @@ void write_remainders(const CancelContext& of, const ResidualGraph<K>& residual,
   }
 }
 
-// The sum of what all jobs pay, and the sum of magnitudes.
+// Computes the exact sum that all jobs pay, and the sum of its terms' magnitudes.
 template <int K>
 struct Paid {
   FixedPoint<K> sum;
@@ -337,7 +337,7 @@ Paid<K> write_result(const CancelContext& of, const ResidualGraph<K>& residual, 
   return paid;
 }
 
-// Writes the objective where what all jobs pay is unknown; prices and bound stay.
+// Writes the objective where the sum that all jobs pay is unknown; prices and bound stay.
 void write_cost(const CancelContext& of, Result& result) {
   const Total total = total_cost(of.problem, result.assignment, of.pool);
   result.integral = total.integral;
@@ -346,7 +346,7 @@ void write_cost(const CancelContext& of, Result& result) {
   result.exact = false;
 }
 
-// Returns whether no job has two near classes and prices are complementary to the loads: nothing to search.
+// Returns whether no search is needed: no job has two near classes, and prices are complementary to the loads.
 bool needs_no_search(const CancelContext& of, const Result& result) {
   if (!of.near.jobs.empty()) return false;
   for (std::size_t s = 0; s < result.prices.size(); ++s)
@@ -430,8 +430,8 @@ CancelOutcome cancel_cycles(const Problem& problem, const NearClasses& near, boo
 
 namespace {
 
-// Replaces prices far above all that is paid by the least ones that prove the optimum. With just enough capacity,
-// prices may be as high as any cost of leaving a job unplaced, and too coarse as doubles.
+// Replaces prices far above all costs that jobs pay by the least prices that prove the optimum. Where capacity just
+// suffices, prices may be as high as any cost of leaving a job unplaced, and too coarse as doubles.
 void lower_prices(const Problem& problem, const NearClasses& near, Index work, const Tuning& tuning, Pool& pool,
                   Stop& stop, Result& result) {
   const auto dearest = [](const Result& of) {

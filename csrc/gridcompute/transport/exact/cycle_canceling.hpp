@@ -32,17 +32,17 @@ namespace gridcompute::transport {
 // may be cheaper.
 enum class CancelOutcome { optimal, improvable, margin_left, given_up };
 
-// Cancels negative cycles until the matching of `result` is optimal, and writes its objective; bound, prices and
-// exactness only if near.own says what all jobs pay. fixed: nothing may change but the status. work: about how many
-// steps may be taken. Leaves the result as it was unless it ends with `optimal`.
+// Cancels negative cycles until the matching of `result` is optimal, and writes its objective; writes bound, prices and
+// exactness only if near.own has the costs of all jobs. fixed: only the status may change. work: the approximate limit
+// of steps. Leaves the result as it was unless it ends with `optimal`.
 [[nodiscard]] CancelOutcome cancel_cycles(const Problem& problem, const NearClasses& near, bool fixed, Index work,
                                           Pool& pool, Stop& stop, Result& result);
 
-// little: gives up where many classes are near, as another method may follow.
+// little: whether to give up where many classes are near, because another method may follow.
 enum class Effort { little, much };
 
-// Finds the near classes and cancels cycles, for an optimum of keys that were off by at most `rounding`, in the unit of
-// cost; widens the margin once.
+// Finds the near classes and cancels cycles, for an optimum of keys that were rounded by at most `rounding`, in the
+// unit of cost; widens the margin once.
 [[nodiscard]] CancelOutcome cancel_rounding_cycles(const Problem& problem, double rounding, bool fixed, Effort effort,
                                                    const Tuning& tuning, Pool& pool, Stop& stop, Result& result);
 

@@ -32,8 +32,8 @@ std::optional<Cost> margin_in_keys(double margin, const IntegerKeys& keys) {
   return most < kMostMargin ? std::optional<Cost>(static_cast<Cost>(most)) : std::nullopt;
 }
 
-// Finds the near classes on lists; with `own` also what all jobs pay. nullopt where too many jobs are in doubt or have
-// a choice.
+// Finds the near classes on candidate lists; with `own` also the cost of each job. nullopt where too many jobs have
+// several near classes or may have.
 std::optional<NearClasses> find_near_classes_on_lists(const SolverContext& context, const Level& all,
                                                       const RestrictedProblem& r, std::span<const Cost> prices,
                                                       const PricedMatching& of, bool own) {

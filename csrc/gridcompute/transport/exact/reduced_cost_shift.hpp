@@ -1,4 +1,5 @@
-// Iterative refinement by reduced costs: the problem in costs less what all good plans pay alike, in a far finer unit.
+// Iterative refinement by reduced costs: subtracts from the costs what all good plans pay, and solves in a far finer
+// unit.
 //
 // Problem.  Where some job must pay 1e40, or all class prices are near the 1e15 that leaving a job unplaced costs, no
 // cost may be capped (resolution_refinement.hpp), and what distinguishes plans is below the unit of the keys.
@@ -9,8 +10,8 @@
 // min(p_s, 2 g) the new problem proves what p proved. A pair that was capped costs its job more than g too much. So the
 // optimal plans of both are the same, and |c'| is a small multiple of g, where |c| was 2^50 units.
 //
-// Rounding.  c + w - V is summed in two doubles with error 2^-105 of its terms: less than the next unit as a rule. It
-// need only be good advice: exact sums decide (cycle_canceling.hpp).
+// Rounding.  c + w - V is summed in two doubles with error 2^-105 of its terms: usually less than the next unit. It
+// only guides the search: exact sums decide (cycle_canceling.hpp).
 //
 // Source.  Iterative refinement of linear programs: Gleixner, Steffy and Wolter, INFORMS J. Comput. 28 (2016) 449.
 #pragma once

@@ -17,14 +17,14 @@ constexpr double kTiny = 0x1p-900, kFactor = 0x1p800;  // products are normal nu
 
 struct PowerOfTwoScaling {
   [[nodiscard]] double operator()(double cost) const { return cost * kFactor; }
-  [[nodiscard]] Cost operator()(Cost cost) const { return cost; }  // none is so small
+  [[nodiscard]] Cost operator()(Cost cost) const { return cost; }  // integer costs are never that small
 };
 
 }  // namespace
 
 bool solve_scaled(const Problem& problem, const Options& options, double most, Pool& pool, Stop& stop,
                   SolveOnce* solve_once, Result& result) {
-  if (problem.shards != nullptr) return false;  // whose costs are not here to be scaled
+  if (problem.shards != nullptr) return false;  // their costs are elsewhere and cannot be scaled here
   if (!problem.cost->real() || !(most > 0 && most < kTiny)) return false;
   if (!(largest_cost_seen(problem, pool, stop, true).cost < kTiny) || stop.requested()) return false;
   const CappedOrScaledProblem scaled(problem, PowerOfTwoScaling{});

@@ -8,8 +8,8 @@
 
 namespace gridcompute::transport {
 
-// Solves the scaled problem; false, and nothing done, unless all costs are that small. most: the likely largest cost.
-// An optimum is one of rounded costs (Result::rounding), and its bound may be weak.
+// Solves the scaled problem if all costs are that small; otherwise does nothing and returns false. most: the likely
+// largest cost. An optimum is one of rounded costs (Result::rounding), and its bound may be weak.
 [[nodiscard]] bool solve_scaled(const Problem& problem, const Options& options, double most, Pool& pool, Stop& stop,
                                 SolveOnce* solve_once, Result& result);
 

@@ -8,9 +8,9 @@
 // so the relaxation of the fitted problem bounds the same plans more tightly; where it is infeasible, so is the
 // problem, and the violated Hall condition counts lowered capacities.
 //
-// Complexity.  O(n_jobs) where few distinct demands reach every sum, as they do once small ones are many. Otherwise
-// O(sums * distinct demands * log(count) / 64) by bit sets, up to fill_words of them; beyond, capacities are only
-// rounded down to multiples of the demands' greatest common divisor.
+// Complexity.  O(n_jobs) where few distinct demands attain every sum, as they do if many are small. Otherwise O(sums *
+// distinct demands * log(count) / 64) by bit sets, up to fill_words of them; above that, capacities are only rounded
+// down to multiples of the demands' greatest common divisor.
 //
 // Source.  Martello and Toth, Knapsack Problems (1990), chapter 4 (subset sums); capacity lowering is standard
 // coefficient tightening.

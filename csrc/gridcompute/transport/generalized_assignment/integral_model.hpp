@@ -1,5 +1,5 @@
-// The generalized assignment problem in memory, as the searches see it: integer keys above each job's cheapest cost,
-// and the prices of the relaxation as a guide.
+// The generalized assignment problem in memory, for the searches: integer keys above each job's cheapest cost, and the
+// prices of the relaxation as a guide.
 //
 // A pair whose reduced cost alone exceeds the gap is left out: no cheaper plan contains it. The remaining pairs set the
 // unit, so that costs of 1e15 for "rather not" do not swamp the others once a plan avoids them. Leaving a required job
@@ -19,7 +19,7 @@ namespace gridcompute::transport {
 struct IntegralModel {
   // Largest key of a pair; sums of 64 jobs stay below kUnassignedPenalty.
   static constexpr Cost kMostKey = Cost{1} << 34;
-  // Least key of leaving a required job unassigned, and how many of it more for the heaviest one: below 2^48 in all.
+  // The least key of leaving a required job unassigned, and its multiple for the heaviest job: below 2^48 in all.
   static constexpr Cost kUnassignedPenalty = Cost{1} << 41;
   static constexpr double kHeaviestPenalty = 127;
 

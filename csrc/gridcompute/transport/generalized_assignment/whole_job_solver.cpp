@@ -223,7 +223,8 @@ class WholeJobSolver {
     result_.charges = std::move(all);
   }
 
-  // Tries to prove infeasibility: do an unassigned job and those with no class outside its classes fit in there?
+  // Tries to prove infeasibility: an unassigned job and all jobs without a class outside its classes may not fit into
+  // these.
   void prove_infeasible() {
     Index job = 0;
     while (result_.assignment[static_cast<std::size_t>(job)] >= 0 || !required(job)) ++job;

@@ -4,8 +4,8 @@
 // these, or is unassigned, at least total cost.
 //
 // Steps.  By loads: f_j(r) is the least cost of the first j jobs within capacity vector r (multiple knapsack); jobs are
-// added one by one. By subsets: as in subset_dp.hpp. The first suits small capacities however many jobs, the second few
-// jobs however large the capacities.
+// added one by one. By subsets: as in subset_dp.hpp. The first suits small capacities and any number of jobs, the
+// second few jobs and any capacities.
 //
 // Complexity.  By loads O(jobs * classes * product of (capacity + 1)), by subsets O(3^jobs * classes).
 //

@@ -1,8 +1,8 @@
 // Local search for the generalized assignment problem: greedy starts, then windows of a few classes re-optimised
 // exactly.
 //
-// Problem.  The relaxation says which classes jobs prefer, not which demands fit together. Where classes hold few jobs,
-// one small job in the wrong class keeps a large one out, and no single move corrects that.
+// Problem.  The relaxation shows which classes jobs prefer, but not which demands fit together. Where classes hold few
+// jobs, one small job in the wrong class excludes a large one, and no single move corrects that.
 //
 // Definitions.  A window is a few classes, the jobs in them and some unassigned ones; its re-optimisation is exact
 // (window_dp.hpp), so that all exchanges among its classes are made at once, those of many small jobs for a large one

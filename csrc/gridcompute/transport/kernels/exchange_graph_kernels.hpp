@@ -22,7 +22,7 @@ struct JobUnits {
   T own;
 };
 
-// Rows of keys, dense.
+// Dense rows of keys.
 template <class T>
 struct DenseKeyRows {
   const T* keys;
@@ -31,7 +31,7 @@ struct DenseKeyRows {
   [[nodiscard]] const T* row(std::int32_t at) const noexcept { return keys + at * stride; }
 };
 
-// Rows of which only some keys are listed, ascending by class; all others are forbidden.
+// Rows with some listed keys, ascending by class; all other classes are forbidden.
 template <class T>
 struct CsrKeyRows {
   struct Arc {
@@ -47,11 +47,11 @@ struct CsrKeyRows {
   }
 };
 
-// Returns the least of row + price, and where it is.
+// Returns the least of row + price, and its position.
 LeastAt<std::int32_t> least_cost(const std::int32_t* row, const std::int32_t* price, Index n);
 LeastAt<Cost> least_cost(const Cost* row, const Cost* price, Index n);
 
-// Computes the same for each member's row.
+// Computes the least of row + price, and its position, for each member's row.
 void least_costs(const DenseKeyRows<std::int32_t>& rows, const JobUnits<std::int32_t>* members, Index count,
                  const std::int32_t* price, LeastAt<std::int32_t>* out);
 void least_costs(const DenseKeyRows<Cost>& rows, const JobUnits<Cost>* members, Index count, const Cost* price,
@@ -101,7 +101,7 @@ struct ShortestPathTree {
 void grow_tree(const ExchangeGraph<std::int32_t>& net, Cost left, ShortestPathTree<std::int32_t>& tree);
 void grow_tree(const ExchangeGraph<Cost>& net, Cost left, ShortestPathTree<Cost>& tree);
 
-// The same for rows of either storage.
+// Does the same for rows of either storage.
 template <class T>
 LeastAt<T> least_cost(const DenseKeyRows<T>& rows, std::int32_t row, const T* price) {
   return least_cost(rows.row(row), price, rows.stride);

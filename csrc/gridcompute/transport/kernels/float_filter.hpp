@@ -2,9 +2,9 @@
 //
 // Within a box (restricted_problem.hpp) class s is a candidate iff key_s + down_s <= low = min_t(key_t + up_t). The
 // float32 row w is within e of the keys before rounding, so a class with w_s + down_s > min(w_t + up_t) + 2 (e + 1) is
-// none, whichever way values were rounded: prices are rounded outwards by twice what a float32 loses, the 1 covers the
-// rounding of two keys. The candidates are therefore exactly those of a pass over all keys; only `next`, the least key
-// + down of the others, may be lower by e + 1.
+// no candidate, however values were rounded: prices are rounded outwards by twice the rounding error of a float32, and
+// the 1 covers the rounding of two keys. The candidates are therefore exactly those of a pass over all keys; only
+// `next`, the least key + down of the others, may be lower by e + 1.
 #pragma once
 
 #include <vector>
@@ -34,13 +34,13 @@ class FloatFilter {
     std::vector<double> cost;
   };
 
-  // Returns whether the source has float32 rows, and rows long enough for them to pay.
+  // Returns whether the source has float32 rows, long enough for the filter to save time.
   [[nodiscard]] static bool serves(const IntegerKeys& keys, const Tuning& tuning = kDefaultTuning);
 
   FloatFilter(const IntegerKeys& keys, const PriceBox& box, const Tuning& tuning = kDefaultTuning);
 
-  // Finds the candidates of a job. False where too many classes are left: the row has to be read whole. `outside`: key
-  // + up of the unplaced column, or the largest Cost.
+  // Finds the candidates of a job. Returns false where too many classes are left: all keys of the row must be read.
+  // `outside`: key + up of the unplaced column, or the largest Cost.
   [[nodiscard]] bool screen(Index job, Cost outside, Scratch& scratch, FilteredRow& out) const;
 
  private:

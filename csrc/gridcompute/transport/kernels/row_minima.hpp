@@ -1,5 +1,5 @@
-// The least key + price of each job (an evaluation of the dual function): a pass over all costs that keeps nothing
-// else.
+// Computes the least key + price of each job (an evaluation of the dual function) in a pass over all costs that stores
+// nothing else.
 //
 // Over an int32 matrix sums are taken in 32 bits, in the unit of the matrix, where prices are whole numbers of it. Such
 // a sum may wrap; as prices are below 2^30 it then is below -2^30, and that row is read again in 64 bits.

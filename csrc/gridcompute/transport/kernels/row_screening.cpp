@@ -78,7 +78,7 @@ GRIDCOMPUTE_INLINE ScreenedRow<T> kept(const T* row, const T* down, Index n, T l
   return {low, fold(least_other, Least{}), fold(sum, Sum{})};
 }
 
-// Lists two or three candidates: the first, the last, and what the sum of all leaves for the third.
+// Lists two or three candidates: the first, the last, and the third by the sum of all.
 template <Index kBytes, class T>
 GRIDCOMPUTE_INLINE Index list_few(const T* row, const T* down, Index n, const ScreenedRow<T>& seen, Slot* out) {
   using Signed = typename Lanes<T, kBytes>::Signed;

@@ -1,4 +1,5 @@
-// Screening of a row of keys: the least that its cheapest class can cost within the box, and which classes may be that.
+// Screening of a row of keys: the least key + price that its cheapest class can have within the box, and the classes
+// that can be cheapest.
 //
 // Plain loops that the compiler vectorises, once for each instruction set. Int32 sums may wrap; pricing_pass.cpp
 // detects that afterwards. Real costs become keys on the way, by kRound of integer_keys.hpp. That maps doubles to
@@ -81,7 +82,7 @@ struct KeyExtremes {
 // Screens rows of real costs that are known to be in range.
 void screen_real_rows(const RealRows& rows, Index count, Index n, const Cost* up, const Cost* down,
                       ScreenedRow<Cost>* out);
-// Screens rows whose range is not known, and returns it; keys mean nothing where it exceeds the limit.
+// Screens rows whose range is not known, and returns it; the keys are invalid where it exceeds the limit.
 [[nodiscard]] KeyExtremes screen_real_rows_checked(const RealRows& rows, Index count, Index n, const Cost* up,
                                                    const Cost* down, ScreenedRow<Cost>* out);
 

@@ -6,9 +6,9 @@
 // rounding error (|c + w p| + w p, times 2^-50: conversion, product and sum round by 2^-53 each), with compensated
 // summation.
 //
-// Doubles hold 53 bits of a price in keys. A price is returned rounded up, and so proves less than the keys do, by the
-// extra price of its capacity. Where a resolution is no power of two each price is rounded either way, and units count
-// as well.
+// Doubles hold 53 bits of a price in keys. A price is returned rounded up, and so proves less than the price in keys,
+// by the extra price of its capacity. Where a resolution is no power of two each price is rounded either way, and units
+// count as well.
 #pragma once
 
 #include <optional>
@@ -20,12 +20,12 @@
 
 namespace gridcompute::transport {
 
-// Returns a bound that no plan is below: D(p) over the costs. Prices are >= 0, in the unit of cost; capacity has
-// n_slots entries. Empty if stopped.
+// Returns a lower bound of every plan: D(p) over the costs. Prices are >= 0, in the unit of cost; capacity has n_slots
+// entries. Empty if stopped.
 [[nodiscard]] std::optional<double> bound_of_costs(const Problem& problem, std::span<const double> prices,
                                                    std::span<const Cost> capacity, Pool& pool, Stop& stop);
 
-// Returns by how much a key may differ from its cost, in keys; 0 where keys are the costs. `inexact`: some key was
+// Returns the largest difference of a key and its cost, in keys; 0 where keys are the costs. `inexact`: some key was
 // rounded.
 [[nodiscard]] double key_rounding(const IntegerKeys& keys, bool inexact);
 
@@ -35,21 +35,21 @@ namespace gridcompute::transport {
 // Returns the least integer that is not below the bound; clamped to the range of sums of integers.
 [[nodiscard]] Wide integer_not_below(double bound);
 
-// Returns a bound from the source's own lower bounds on rows, without reading costs; empty where the source has none.
+// Returns a bound from the lower bounds on rows that the source has, without reading costs; empty where it has none.
 [[nodiscard]] std::optional<double> bound_of_source(const Problem& problem, Pool& pool);
 
 // Returns u . p, the price of all capacity.
 [[nodiscard]] Wide capacity_value(std::span<const Cost> prices, std::span<const Cost> capacity);
 
 // Subtracts the least price from all where capacities sum to the weight, for then only differences of prices matter.
-// Returns how much.
+// Returns the amount subtracted.
 Cost shift_to_zero(std::span<Cost> prices, std::span<const Cost> capacity, Wide weight);
 
 // Returns the least double that is not below x.
 [[nodiscard]] double round_up(Cost x);
 
-// Returns prices in the unit of cost, rounded up, or down to the largest double; and price_rounding_loss returns by how
-// much less, in keys, those prices prove.
+// Return prices in the unit of cost, rounded up, or down to the largest double; and by how much less, in keys, these
+// prices prove.
 [[nodiscard]] std::vector<double> prices_as_doubles(std::span<const Cost> prices, double per_cost);
 [[nodiscard]] Wide price_rounding_loss(std::span<const Cost> prices, double per_cost, std::span<const Cost> capacity,
                                        Wide weight);

@@ -1,10 +1,10 @@
 // Jobs that are held in shards: in files, by other processes, on other machines.
 //
-// A level whose jobs are in shards lists the few that the solver needs one by one: those with a choice within the box
-// of the last pricing pass, and those that may get one. Rows of the cost source are the listed jobs, in the order of
-// all jobs. The others are unlisted: their weight and keys are part of `fixed` and `base` of the restricted problem,
-// and their rows, classes and margins stay with the shards. What a step would ask of an unlisted job it asks through
-// this interface before it begins, and gets the jobs in question listed. So each step is the same for jobs in memory,
+// A level whose jobs are in shards lists the few that the solver needs one by one: jobs with several candidates within
+// the box of the last pricing pass, and jobs that may get a second one. Rows of the cost source are the listed jobs, in
+// the order of all jobs. The others are unlisted: their weight and keys are part of `fixed` and `base` of the
+// restricted problem, and their rows, classes and margins stay with the shards. Before a step that would need an
+// unlisted job it calls this interface, which lists the jobs in question. So each step is the same for jobs in memory,
 // and ends with the same bits.
 #pragma once
 
@@ -33,29 +33,30 @@ class JobShards {
   // Returns the largest finite |cost| of all pairs, and of leaving a job unplaced, by a pass over all of them.
   [[nodiscard]] virtual double largest_cost() = 0;
 
-  // Runs a pricing pass over all jobs, and lists those with a choice. False if stopped.
+  // Runs a pricing pass over all jobs, and lists those with several candidates. False if stopped.
   [[nodiscard]] virtual bool price(const SolverContext& context, const PriceBox& box, RestrictedProblem& out,
                                    CostRangeStats& seen) = 0;
 
-  // The following list more jobs; they return whether any job was listed, and do nothing after a stop.
+  // The following functions list more jobs; they return whether any job was listed, and do nothing after a stop.
 
   // Lists the jobs for which a class outside their candidates may cost less than the best of these plus `margin`.
   virtual bool list_doubtful(std::span<const Cost> prices, Cost margin, RestrictedProblem& r) = 0;
   // Lists every step-th job.
   virtual bool list_every(Index step, RestrictedProblem& r) = 0;
-  // Lists the jobs in these classes that leave them at least cost, `units` of them or more where there are as many.
+  // Lists the jobs in these classes whose next class costs least, with `units` of weight or more where there are as
+  // many.
   virtual bool list_escaping(std::span<const Slot> classes, std::span<const Cost> prices, Cost units,
                              RestrictedProblem& r) = 0;
   // Lists the jobs that are not in their cheapest class at these prices, by a pass over all of them.
   virtual bool list_misplaced(std::span<const Cost> prices, RestrictedProblem& r) = 0;
 
-  // Returns the place of every step-th job among the listed; list_every was called.
+  // Returns the place of every step-th job among the listed ones; to be called after list_every.
   [[nodiscard]] virtual Index listed_at(Index position) const = 0;
 
   // Subtracts the perturbation from the keys and margins of unlisted jobs.
   virtual void remove_perturbation(const KeyPerturber& perturber, RestrictedProblem& r) = 0;
 
-  // Returns the cost of all jobs, with the listed ones in these classes; tells the shards where their jobs go.
+  // Returns the cost of all jobs, with the listed ones in these classes; sends the shards the classes of their jobs.
   [[nodiscard]] virtual Total total(std::span<const std::int32_t> assignment) = 0;
 
   // Returns whether some cost other than 0 is at most this.

@@ -19,7 +19,7 @@ struct Largest {
 // Returns the largest finite |cost| of leaving a job unplaced.
 [[nodiscard]] double largest_unplaced(const Problem& problem);
 
-// Returns a |cost| that few or none exceed, to choose a resolution by: a known bound, or a sample's largest with
+// Returns a |cost| that few costs or none exceed, to choose a resolution by: a known bound, or a sample's largest with
 // headroom.
 [[nodiscard]] double largest_cost_likely(const Problem& problem, Pool& pool, Stop& stop,
                                          const Tuning& tuning = kDefaultTuning);

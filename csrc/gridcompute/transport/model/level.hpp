@@ -1,4 +1,4 @@
-// A level of the multilevel method: the jobs of the full problem or of a sample, with capacities scaled to them.
+// A level of the multilevel method: the jobs of the full problem or of a sample, with capacities scaled to these.
 #pragma once
 
 #include <vector>
@@ -13,8 +13,8 @@ struct Level {
   const Index* rows = nullptr;  // (n) positions of the sampled jobs, ascending; null: all jobs
   Index n = 0;
   std::vector<Cost> capacity;   // (columns)
-  JobShards* shards = nullptr;  // hold all jobs, of which the n are listed here (job_shards.hpp); null: the n are all
-  Index unlisted = 0;           // the others
+  JobShards* shards = nullptr;  // hold all jobs; n of them are listed here (job_shards.hpp). null: the n jobs are all
+  Index unlisted = 0;           // jobs that are not listed
 
   [[nodiscard]] Index jobs() const noexcept { return n + unlisted; }
 

@@ -42,7 +42,8 @@ bool unplaced_integral(const Problem& problem) {
 
 namespace {
 
-// Sums real costs whose sum overflows on the way, or at the end: scaled down, which loses nothing of a sum that large.
+// Sums real costs whose sum overflows, on the way or at the end: scaled down, which is exact enough for a sum that
+// large.
 double sum_scaled(const Problem& problem, std::span<const std::int32_t> assignment) {
   constexpr int kScale = 100;  // bits: 2^31 doubles do not overflow
   const CostSource& source = *problem.cost;
@@ -104,7 +105,7 @@ bool any_cost_below(const Problem& problem, double most, Pool& pool, Stop& stop)
       source.n_jobs(), kChunk,
       [&](Index, Index begin, Index end) {
         std::vector<double> row(static_cast<std::size_t>(source.n_slots()));
-        double least[kChunk];  // lower bounds of rows: one above `most` need not be read
+        double least[kChunk];  // lower bounds of rows: a row whose bound is above `most` need not be read
         const bool bounded = source.least(Rows{nullptr, begin, end - begin}, least);
         for (Index i = begin; i < end && !any; ++i) {
           if (problem.unplaced != nullptr && lost(problem.unplaced[i * problem.unplaced_stride])) any = true;

@@ -15,7 +15,7 @@ namespace gridcompute::transport {
 struct Total {
   Wide whole = 0;
   double sum = 0, rest = 0, magnitude = 0;
-  bool integral = false;  // every cost is an integer: `whole` holds all of it
+  bool integral = false;  // every cost is an integer: `whole` is the whole sum
 
   [[nodiscard]] double value() const { return static_cast<double>(whole) + (sum + rest); }
   void add(double x);
@@ -38,7 +38,7 @@ inline constexpr Index kTotalRows = 1 << 14;
 }
 
 // Sums the cost. assignment: the class of each job; n_slots or a negative number for unplaced jobs, which cost nothing
-// where that has no price.
+// where leaving a job unplaced has no price.
 [[nodiscard]] Total total_cost(const Problem& problem, std::span<const std::int32_t> assignment, Pool& pool);
 
 // Returns whether some cost other than 0, of a pair or of leaving a job unplaced, is at most this; true after a stop.

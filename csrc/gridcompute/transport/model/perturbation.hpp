@@ -14,12 +14,12 @@
 // and P are optimal for the unperturbed keys. Among S + 2 remainders some gap is at least u / (S + 2), so spread <= u /
 // (S + 2) always suffices.
 //
-// A spread of a quarter of the unit suffices as a rule, and is far easier to solve: loads then follow prices smoothly.
+// A spread of a quarter of the unit usually suffices, and is far easier to solve: loads then follow prices smoothly.
 // Where its gaps are too narrow, few repairs are left (column_generation.hpp: reoptimise).
 //
-// Reals that are multiples of a decimal quantum (cents) are multiples of nothing as keys; they get a resolution in
+// Reals that are multiples of a decimal quantum (cents) are not multiples of anything as keys; they get a resolution in
 // which they are whole numbers, as long as all of them are. Keys of jobs with demand > 1 that have no unit keep a
-// spread that is far below the gap such problems have anyway, and bounds allow for it.
+// spread that is far below the usual gap of such problems, and bounds allow for it.
 //
 // Source.  Perturbation against degeneracy: Charnes, Econometrica 20 (1952) 160; here random, and removed exactly.
 #pragma once
@@ -67,7 +67,7 @@ class KeyPerturber {
   std::vector<std::uint32_t> class_;
 };
 
-// What choose_perturbation is asked for. It takes the keys of a few rows and `limit`, a bound on all perturbed keys; it
+// Requirements of choose_perturbation. It takes the keys of a few rows and `limit`, a bound on all perturbed keys; it
 // prefers 32-bit keys, and returns no perturbation where there is no room for one.
 struct PerturbationRequest {
   bool shifted = false;  // the unit may be enlarged by a shift

@@ -1,4 +1,4 @@
-// What every step of the general method needs beside the level it works on.
+// The inputs of every step of the general method, except for the level it works on.
 #pragma once
 
 #include <span>
@@ -14,7 +14,7 @@ struct SolverContext {
   const IntegerKeys& keys;
   Pool& pool;
   Stop& stop;
-  bool share = false;                  // do jobs with equal candidate lists form one group?
+  bool share = false;                  // jobs with equal candidate lists form one group
   std::span<const Slot> duplicate_of;  // (columns): the lowest class with the same column (duplicates_in_sample.hpp)
   const Tuning& tuning = kDefaultTuning;
 };

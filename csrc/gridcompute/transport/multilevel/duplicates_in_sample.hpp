@@ -1,8 +1,8 @@
 // Duplicate columns: classes whose keys are equal for every job of a sample, found by hashing.
 //
-// Copies of a class are common (a slot an hour at a constant tariff), and useless as different ones: their jobs split
-// between them at any prices. Start prices, tuning and radii treat them as one class; prices are only advice there, so
-// a sample may decide. Candidates, repair and pricing keep them apart, and do not rely on it.
+// Copies of a class are common (a slot an hour at a constant tariff), and useless as different classes: their jobs
+// split between them at any prices. Start prices, tuning and radii treat them as one class; errors there cost time
+// only, so a sample may decide. Candidates, repair and pricing keep them apart, and do not rely on it.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,5 @@
-// Predicts the gap of rounding at prices alone: all jobs at their cheapest class, the surplus moved to others.
+// Predicts the gap of a matching that is rounded at given prices: all jobs at their cheapest class, the surplus moved
+// to others.
 //
 // Prices of a sample of m jobs have an error that falls with the square root of m, and so does the surplus at them. The
 // surplus is measured on a sample that the prices were not computed from; on all jobs, at prices of a larger sample, it
@@ -11,7 +12,7 @@
 namespace gridcompute::transport {
 
 // Returns the relative gap expected for all n jobs at prices of this level, a sample, from the gap that prices of a
-// `smaller` one leave on it; +inf where not all jobs were placed, or after a stop.
+// `smaller` sample have on it; +inf where not all jobs were placed, or after a stop.
 [[nodiscard]] double predict_gap(const SolverContext& context, const Level& level, std::span<const Cost> prices,
                                  Index smaller, Index n);
 

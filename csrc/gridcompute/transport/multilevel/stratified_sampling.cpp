@@ -11,8 +11,8 @@ namespace gridcompute::transport {
 namespace {
 constexpr Index kPollEvery = 64;  // rows
 
-// Returns the candidates of a group, in the mean, that `part` of the box's radii leaves. Of a few of the groups, as the
-// mean is advice: less work than two polls of a stop are apart.
+// Returns the mean number of candidates of a group in a box with `part` of these radii. Estimated from some of the
+// groups, in less work than between two polls of a stop.
 double mean_candidates(const RestrictedProblem& level, const PriceBox& box, double part, const Tuning& tuning) {
   std::vector<Cost> low = box.center, high = box.center;
   for (std::size_t s = 0; s < low.size(); ++s) {

@@ -8,8 +8,8 @@
 // solved less exactly, it costs far more later, when outlier classes leave the box. Small levels are solved to the
 // optimum in memory instead (small_problem.hpp), and one pricing pass estimates their error.
 //
-// After the last of them one more is solved, 2.5 times as large, wherever lists of candidates are long and would be
-// much shorter in its box: of points in the plane the candidates fall with the square of the radius (extra_sample).
+// After the last sample an extra one, 2.5 times as large, is solved where lists of candidates are long and would be
+// much shorter in its box: for points in the plane the candidates fall with the square of the radius (extra_sample).
 //
 // Source.  Tokuyama and Nakano, SIAM J. Comput. 24 (1995) 563.
 #pragma once
@@ -24,9 +24,9 @@ namespace gridcompute::transport {
 // Returns sample sizes below n_jobs, ascending; empty where the full problem is small enough to start with.
 [[nodiscard]] std::vector<Index> sample_sizes(Index n_jobs, Index n_slots, const Tuning& tuning = kDefaultTuning);
 
-// Returns the size of one more sample, of the jobs of the problem, where it pays: where the candidates that the
-// narrower box of its prices excludes take more work than the sample itself; else 0. `level`: what was found of the
-// last sample, of `m` jobs; `box`: the one that its prices lead to.
+// Returns the size of an extra sample of the problem's jobs where it saves work: where the candidates that the narrower
+// box of its prices excludes take more work than the sample itself; else 0. `level`: the results of the last sample, of
+// `m` jobs; `box`: the box around its prices.
 [[nodiscard]] Index extra_sample(const RestrictedProblem& level, const PriceBox& box, Index m, Index n_jobs,
                                  const Tuning& tuning = kDefaultTuning);
 

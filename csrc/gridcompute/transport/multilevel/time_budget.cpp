@@ -14,7 +14,7 @@ constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
 // Returns the seconds that a pass over all jobs takes, extrapolated from a sample whose result is discarded.
 double TimeBudget::measure_pass(const SolverContext& context, const PriceBox& box) const {
-  if (all_.shards != nullptr) return 0;  // the shards say when time is over
+  if (all_.shards != nullptr) return 0;  // the shards report when time is over
   const Tuning& tuning = context.tuning;
   const Index some = std::min(all_.n / tuning.timed_share, tuning.timed_jobs * context.pool.threads()) /
                      tuning.timed_run * tuning.timed_run;

@@ -1,8 +1,8 @@
-// Under a limit of time or of work: which of the next steps there is time for, and work left. Without one, for all, and
-// nothing is measured.
+// Decides, under a limit of time or of work, for which of the next steps there is enough left. Without a limit, for
+// all, and nothing is measured.
 //
-// Of work nothing is measured either: a step is taken where the least that it counts is left, so that a limit which is
-// enough for the whole solve changes none of it.
+// Under a limit of work nothing is measured either: a step is taken where at least the work that it will count is left,
+// so that a limit that suffices for the whole solve changes nothing.
 //
 // The time of a pass over all costs within some box is extrapolated from a pass over a sample. Where it is too long, a
 // pass in the narrowest box is faster: it keeps no lists to tune and repair, but gives a bound, and a matching near it.
@@ -20,8 +20,8 @@ class TimeBudget {
 
   // Records the time of a level, and measures a pass over all jobs at its prices.
   void record_level(const SolverContext& context, Index rows, double seconds, const PriceBox& narrowest);
-  // Returns whether there is time for a level of `rows` jobs and then the narrowest pass over all; a matching without
-  // that pass has hardly a bound.
+  // Returns whether there is time for a level of `rows` jobs and then the narrowest pass over all jobs; without that
+  // pass a matching has next to no bound.
   [[nodiscard]] bool allows_level(Index rows, const Stop& stop) const;
   // Returns whether there is time for `times` passes over all jobs within this box.
   [[nodiscard]] bool allows_passes(const SolverContext& context, const PriceBox& box, double times) const;

@@ -6,9 +6,9 @@
 
 namespace gridcompute::transport {
 
-// The largest of the price errors of this many classes, to the one that one in radius_rank exceeds: tails are long, and
-// the more classes there are, the more likely one went further, whose jobs are then read again. A wider box costs
-// candidates.
+// Returns the largest of the price errors of this many classes, up to the one that one class in radius_rank exceeds:
+// the distribution has a long tail, and the more classes there are, the likelier is one beyond the box, whose jobs are
+// then read again. A wider box has more candidates.
 double TrustRegion::largest_to_ranked(std::size_t classes) const {
   const double decades = std::log10(static_cast<double>(classes) / tuning_.radius_tail_classes);
   return std::max(tuning_.radius_tail, tuning_.radius_tail + tuning_.radius_tail_decade * decades);
@@ -51,7 +51,8 @@ void TrustRegion::update(std::span<const Cost> before, std::span<const Cost> aft
 void TrustRegion::update_from_warm_start(RankedPriceError ranked, double misfit) {
   noise_.clear();
   ranked_ = std::move(ranked);
-  stretch_ = 1 + std::sqrt(std::max(0.0, misfit * misfit - 1));  // what is more than chance is theirs
+  stretch_ = 1 + std::sqrt(std::max(
+                     0.0, misfit * misfit - 1));  // the part of the misfit beyond chance is an error of the prices
 }
 
 PriceBox TrustRegion::box(const std::vector<Cost>& prices, Cost most) const {

@@ -17,8 +17,8 @@ class TrustRegion {
   // Updates from a level: the prices it began with, those it ended with, and its error estimates (price_tuning.hpp).
   void update(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& coupled,
               RankedPriceError ranked);
-  // Updates from a level that the start prices fit. They may be far better than the level's own would be, so nothing is
-  // known of their coupled error, nor from the next level's moves.
+  // Updates from a level that the start prices fit. They may be far better than the level's own prices, so neither
+  // their coupled error nor the next level's moves can be estimated.
   void update_from_warm_start(RankedPriceError ranked, double misfit);
   // Returns the box around these prices. `most` caps the coupled error.
   [[nodiscard]] PriceBox box(const std::vector<Cost>& prices, Cost most) const;

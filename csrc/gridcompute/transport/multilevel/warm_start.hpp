@@ -1,10 +1,10 @@
 // Warm start: the caller's start prices, and the samples that they fit.
 //
-// A sample's own prices have an error that its size leaves to chance: at them, loads of the whole problem differ from
-// capacities by about sqrt(capacity) of the sample. Prices that leave no larger imbalance on a sample are as good as
-// its own, and it need not be solved: it only measures how far prices of that quality may be off (price_tuning.hpp). So
-// start prices are tried on the samples, smallest first; from the first one that they do not fit on, samples are solved
-// as without them. Prices that fit nowhere have cost one pass over the smallest sample.
+// The prices of a sample have a random error that depends on its size: at them, loads of the whole problem differ from
+// capacities by about sqrt(capacity) of the sample. Start prices that leave no larger imbalance on a sample are as good
+// as its own prices, and it need not be solved: it only measures the error of prices of that quality
+// (price_tuning.hpp). So start prices are tried on the samples, smallest first; from the first sample on that they do
+// not fit, samples are solved as without them. Prices that fit no sample cost one pass over the smallest sample.
 //
 // Complexity.  O(columns) a trial once a sample has been read.
 #pragma once
@@ -20,10 +20,10 @@ namespace gridcompute::transport {
 // Returns the start prices in keys, within their limit; the price of the unplaced column is 0.
 [[nodiscard]] std::vector<Cost> warm_start_prices(const double* prices, const IntegerKeys& keys, double per_cost);
 
-// How well loads at some prices match capacities.
+// Agreement of the loads at some prices with the capacities.
 struct LoadFit {
   bool good = false;
-  double misfit = 0;  // units out of place, over those that chance leaves
+  double misfit = 0;  // units out of place, relative to the number expected by chance
 };
 
 // Compares loads with capacities. spread: the mean of weight^2 over that of weight, 1 for unit jobs.

@@ -1,13 +1,13 @@
-// The active set: groups whose class still depends on prices, as compact lists for many evaluations; the others as
-// loads.
+// The active set: groups whose class still depends on prices, as compact lists for many evaluations; all other groups
+// as loads.
 //
 // Problem.  Tuning evaluates the candidates a dozen times. After the first step prices are far better known than the
 // box they came with, and most groups have one possible class left: those count as fixed, and the lists get short.
 //
-// Definitions.  Prices are moves m of sets of duplicate columns (duplicates_in_sample.hpp) from the box's center. A
+// Definitions. Prices are moves m of sets of duplicate columns (duplicates_in_sample.hpp) from the box's center. A
 // candidate costs x_c + m_c, x relative to the group's first. Within a range [low, high] of moves a candidate is kept
-// iff x_c + low_c <= min_t(x_t + high_t). Floats take half the memory and are exact for integers up to 2^24; only
-// advice comes of them.
+// iff x_c + low_c <= min_t(x_t + high_t). Floats take half the memory and are exact for integers up to 2^24; they only
+// guide the search.
 //
 // Invariants.  Lists stay in the order of their groups, chunk by chunk of the restricted problem: sums over them do not
 // depend on threads. No weight is lost: that of a group with one set left is added to `fixed`.
@@ -24,11 +24,11 @@ class ActiveSet {
     std::vector<float> low, high;  // (sets): moves
   };
 
-  struct Chunk {  // of one chunk of groups
+  struct Chunk {  // of some consecutive groups
     explicit Chunk(std::pmr::memory_resource* pages) : memory(pages) {}
 
     std::pmr::memory_resource* memory;
-    // Groups between two sets, which most are: `apart` is second - first, at no moves.
+    // Groups between two sets, the majority: `apart` is second - first, at no moves.
     std::pmr::vector<std::int32_t> first{memory}, second{memory};
     std::pmr::vector<float> apart{memory}, weight{memory};
     // All other groups, one after the other.

@@ -52,7 +52,7 @@ Violations find_violations_exact(const SolverContext& context, const Level& leve
 Cost price_drop_needed(const SolverContext& context, const Level& level, RestrictedProblem& r,
                        std::span<const Cost> prices, Slot slot, Cost units, Cost most) {
   const Index n = level.jobs();
-  // One job in `step` is sample enough.
+  // One job in `step` is a large enough sample.
   const Index step = std::max<Index>(1, n / context.tuning.measured_jobs), asked = (n + step - 1) / step;
   if (level.shards != nullptr) {
     level.shards->list_every(step, r);

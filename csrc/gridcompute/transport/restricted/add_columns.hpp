@@ -1,9 +1,9 @@
 // Adds columns to the restricted problem: candidates for jobs whose dual constraints are violated (violations.hpp).
 //
-// These jobs are read again, and every class that the bound does not exclude joins their list: at these prices they
-// have no violation left. Terminates: candidates are only added. Groups of several jobs are split first.
+// These jobs are read again, and every class that the bound does not exclude is added to their list: at these prices
+// they have no violation left. Terminates: candidates are only added. Groups of several jobs are split first.
 //
-// Where lists have no path for units at all, infeasibility_proof.hpp adds columns or proves that there is none.
+// Where lists have no path for units at all, infeasibility_proof.hpp adds columns or proves that no plan exists.
 #pragma once
 
 #include "gridcompute/transport/restricted/violations.hpp"
@@ -14,8 +14,7 @@ namespace gridcompute::transport {
 [[nodiscard]] Violations find_violations_exact(const SolverContext& context, const Level& level,
                                                const RestrictedProblem& r, std::span<const Cost> prices);
 
-// Returns by how much the price of `slot` would have to fall for about `units` more to be cheapest there; `most` at
-// most.
+// Returns the fall of the price of `slot`, `most` at most, at which it is the cheapest class for about `units` more.
 [[nodiscard]] Cost price_drop_needed(const SolverContext& context, const Level& level, RestrictedProblem& r,
                                      std::span<const Cost> prices, Slot slot, Cost units, Cost most);
 

@@ -42,8 +42,8 @@ void widen(std::span<const Cost> wanted, Cost factor, const Tuning& tuning, Pric
   }
 }
 
-// Limits price drops. A class with a deficit that few jobs have on their list gets a target price as if it were free,
-// where a small drop may suffice: enough to attract drop_units times the units it lacks. Prices are moves from `from`
+// Limits price drops. A class with a deficit that is a candidate of few jobs gets a target price as if it were free,
+// where a small drop may suffice: one that attracts drop_units times the units it lacks. Prices are moves from `from`,
 // less their median.
 void limit_price_drops(const SolverContext& context, const Level& level, RestrictedProblem& r, const SspRepair& repair,
                        std::span<const Cost> from, std::vector<Cost>& wanted) {
@@ -111,7 +111,7 @@ class ColumnGeneration {
            level_.jobs() / context_.tuning.violations_many + context_.tuning.violations_few;
   }
 
-  // Finds violations at at_, of jobs in shards too.
+  // Finds violations at at_, including those of jobs in shards.
   Violations find_violations() {
     list_doubtful_jobs(level_, at_, 0, r_);
     context_.stop.count(static_cast<Index>(r_.place_of.size() + r_.slot.size()));
@@ -133,7 +133,7 @@ class ColumnGeneration {
     finder_ = {};
     if (out_of_range()) return LevelOutcome{Kind::out_of_range, {}};
     if (r_.first_infeasible_job >= 0) return LevelOutcome{Kind::infeasible, {}};
-    if (r_.columns == 0) return LevelOutcome{};  // no job either, or one would be infeasible
+    if (r_.columns == 0) return LevelOutcome{};  // no job, or all jobs infeasible
     stats_.evaluations += (r_.wrapped ? 2 : 1) * level_.jobs() * r_.columns;
     if (r_.wrapped) ++stats_.int64_fallbacks;
     if (scans_++ > 0) ++stats_.repeated_passes;
@@ -250,8 +250,8 @@ class ColumnGeneration {
     return std::nullopt;
   }
 
-  // Prepares another pricing pass: around prices that repair left nearly in balance, and wide enough for where they are
-  // headed. Not around those targets: they were computed one by one, and together may be far from balance.
+  // Prepares another pricing pass: around prices that repair left nearly in balance, and wide enough to include the
+  // target prices. Not around the targets: they were computed one by one, and together may be far from balance.
   void recentre_box() {
     for (std::size_t s = 0; s < prices_.size(); ++s) {
       const Cost moved = at_[s] - prices_[s];

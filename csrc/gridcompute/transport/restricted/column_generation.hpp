@@ -1,6 +1,6 @@
 // Column generation on one level: a pricing pass, price tuning, then repair and pricing in turn until no dual
-// constraint is violated. Samples and the full problem take the same steps; a sample may end early, its prices being
-// advice.
+// constraint is violated. Samples and the full problem take the same steps; a sample may end early, since its prices
+// only guide the next level.
 //
 // Steps of ColumnGeneration::run.  price_all: candidates for prices in a box, Newton on the smoothed dual. repair_plan:
 // shortest paths to the restricted optimum, continued in wider boxes. reprice: the jobs that a class outside their
@@ -16,10 +16,10 @@ namespace gridcompute::transport {
 
 struct LevelOutcome {
   enum class Kind { optimal, close, infeasible, stopped, out_of_range } kind = Kind::optimal;
-  std::vector<Slot> classes;  // infeasible: jobs in these have no other class
+  std::vector<Slot> classes;  // infeasible: the jobs in these classes fit in no other class
 };
 
-// Called once prices are tuned, before repair: is a matching at these prices good enough?
+// Called once prices are tuned, before repair; returns whether a matching at these prices suffices.
 using AcceptPrices = std::function<bool(RestrictedProblem& r)>;
 
 // Solves a level. `start` is the box of the first pass, around the first prices; `prices` returns the last. Where it is

@@ -1,7 +1,7 @@
 // Longer candidate lists: reads jobs again and gives them the columns that the caller marks.
 //
 // Invariants.  Candidates are only added, and each job keeps its flow: a new list replaces the old one, whose entries
-// stay behind without flow. Jobs of a group of several get groups of their own first.
+// keep their place without flow. Jobs of a group of several get groups of their own first.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,8 @@ class JobKeyReader {
   std::vector<double> scratch_;
 };
 
-// Marks the classes of a job's new list, given its position and its keys; those of the old are marked on entry.
+// Marks the classes of a job's new list, given its position and its keys; the classes of the old list are marked on
+// entry.
 using MarkColumns = std::function<void(Index, const std::vector<Cost>&, std::span<std::uint8_t>)>;
 
 // Reads these jobs again and replaces their lists; false after a stop.

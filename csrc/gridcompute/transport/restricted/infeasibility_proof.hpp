@@ -24,14 +24,14 @@ namespace gridcompute::transport {
 
 enum class EscapeColumns { found, none, stopped };
 
-// Adds the cheapest columns outside `classes`, for this many units. (An entry equal to r.columns is the hub and is
-// ignored.)
+// Adds the cheapest columns outside `classes`, for this many units. An entry equal to r.columns is the hub and is
+// ignored.
 [[nodiscard]] EscapeColumns add_escape_columns(const SolverContext& context, const Level& level,
                                                std::span<const Slot> classes, std::span<const Cost> prices, Cost units,
                                                RestrictedProblem& r, CostRangeStats& seen);
 
-// Writes the status and the witness to `result`: no column leads out of `classes`, or a job has no class at all. Of
-// jobs in shards only the classes: which jobs they are, the shards know.
+// Writes the status and the witness to `result`: no column leads out of `classes`, or a job has no class at all. For
+// jobs in shards the witness has the classes only; the shards have the jobs.
 void write_infeasibility_proof(const RestrictedProblem& r, std::span<const Slot> classes, Slot n_slots, bool in_shards,
                                Result& result);
 

@@ -172,8 +172,8 @@ void Newton::accept() {
   for (double& x : stiff_) x /= tuning_.stiffness_decay;
 }
 
-// Projects a group's weight onto the simplex: the classes within theta of the cheapest share it (Michelot 1986: all
-// that are within tau, less those beyond their theta, until none is).
+// Projects a group's weight onto the simplex: the classes within theta of the cheapest share it (Michelot 1986: start
+// with all classes within tau, and remove those beyond their theta until none is).
 void Newton::split(const std::int32_t* set, const float* above, std::int32_t size, double w, float tau,
                    ChunkSums& part) const {
   const auto most = static_cast<std::size_t>(size);
@@ -220,7 +220,7 @@ void Newton::split(const std::int32_t* set, const float* above, std::int32_t siz
   part.stiffness.push_back(k);
 }
 
-// Projects the groups between two sets, which most are.
+// Projects the groups between two sets, the majority.
 void Newton::split_pairs(const ActiveSet::Chunk& pairs, float tau, ChunkSums& part) const {
   const std::size_t count = pairs.first.size();
   part.gap.resize(count);
@@ -267,7 +267,7 @@ std::vector<Cost> Newton::step(std::span<const Cost> packed) {
   std::vector<Cost> move(n_);
   for (std::size_t k = 0; k < n_; ++k) {
     const Cost low = low_[k] - packed[k], high = high_[k] - packed[k];
-    if (std::isnan(x[k])) continue;  // its cast would be undefined; no move is always valid
+    if (std::isnan(x[k])) continue;  // a cast of NaN is undefined; a move of 0 is always valid
     move[k] = static_cast<Cost>(std::nearbyint(std::clamp(x[k], static_cast<double>(low), static_cast<double>(high))));
     move[k] = std::clamp(move[k], low, high);
   }

@@ -6,13 +6,14 @@
 // regularisation): the smoothed dual is once differentiable, its gradient is load - u, its Hessian minus a graph
 // Laplacian over the groups that split.
 //
-// Definitions.  Duplicate columns (duplicates_in_sample.hpp) share one price and one capacity here: else their jobs
-// would split between them at any tau. A class is bound where its price is at an end of its range (the box; 0) and its
-// gradient points out of it; others are free. Damping adds |load - u| / radius to the Laplacian's diagonal, so that a
-// class that few groups determine moves no further than its radius.
+// Definitions.  Duplicate columns (duplicates_in_sample.hpp) share one price and one capacity here: otherwise their
+// jobs would split between them at any tau. A class is bound where its price is at an end of its range (the box; 0) and
+// its gradient points out of it; others are free. Damping adds |load - u| / radius to the Laplacian's diagonal, so that
+// a class that few groups determine moves no further than its radius.
 //
 // Steps.  evaluate: loads at some prices, and the groups that split. step: Laplacian * step = load - u by conjugate
-// gradients with Jacobi preconditioning. narrow: what is left to decide near the accepted prices (active_set.hpp).
+// gradients with Jacobi preconditioning. narrow: restricts the active set to a box around the accepted prices
+// (active_set.hpp).
 //
 // Complexity.  evaluate: a pass over the active groups, in threads; an iteration of conjugate gradients: the groups
 // that split times their lists.

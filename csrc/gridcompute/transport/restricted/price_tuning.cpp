@@ -25,7 +25,7 @@ double tune_prices(const RestrictedProblem& problem, std::span<const Cost> capac
   newton.accept();
   double last = least;
   int stalled = 0;
-  double part = 1;  // part of the box that prices may still move in
+  double part = 1;  // share of the box within which prices may still move
   for (int looks = 1; looks < tuning.evaluations && least > 0 && stalled < tuning.stalled_steps && !stop.poll();) {
     std::vector<Cost> trial(now.size());
     const std::vector<double> slope = newton.gradient();
@@ -90,7 +90,7 @@ class Lowest {
   std::vector<double> kept_;  // a heap once it is full
 };
 
-// By class: by how much its price must rise for a unit to leave it, and fall for one to join it.
+// For each class: the rise of its price at which a unit leaves it, and the fall at which one joins it.
 struct Moves {
   std::vector<Lowest> leave, come;
 };
@@ -125,8 +125,8 @@ Moves moves_of(const RestrictedProblem& r, Index begin, Index end, std::span<con
   return out;
 }
 
-// Returns the move of this rank. Past the ends of the lists: the box where there are more units, else ranked_beyond
-// times the last.
+// Returns the move of this rank. For ranks beyond the lists: the box where there are more units, else ranked_beyond
+// times the last entry.
 double ranked(const std::vector<Moves>& parts, std::vector<Lowest> Moves::* which, std::size_t s, std::size_t rank,
               double beyond, bool more, const Tuning& tuning) {
   std::vector<double> moves;
@@ -157,7 +157,7 @@ RankedPriceError ranked_price_error(const RestrictedProblem& problem, std::span<
     load[duplicate_of[s]] += loads[s];
     fixed[duplicate_of[s]] += problem.fixed[s];
   }
-  // The ranks asked for; imbalance that an approximate end left is an error too.
+  // The ranks to return; the imbalance that an approximate optimum left counts as an error too.
   const auto count = [&](std::size_t s, Cost left) {
     const double root = std::sqrt(static_cast<double>(room[s]));
     return static_cast<std::size_t>(root) + tuning.ranked_least + static_cast<std::size_t>(std::max<Cost>(0, left));

@@ -16,15 +16,15 @@
 
 namespace gridcompute::transport {
 
-// Improves prices in place; returns how many units they leave out of balance. A stop ends it after the current step.
+// Improves prices in place; returns the number of units left out of balance. A stop ends it after the current step.
 [[nodiscard]] double tune_prices(const RestrictedProblem& problem, std::span<const Cost> capacity,
                                  std::span<const Slot> duplicate_of, std::vector<Cost>& prices, Pool& pool, Stop& stop,
                                  const Tuning& tuning = kDefaultTuning);
 
-// Estimate the error of a sample's prices: its scale if loads were off by the square root of their capacity, as a
-// sample's are. Coupled: random right-hand sides solved with the last Laplacian; its inverse sees what the diagonal
-// does not, that classes which nearly tie move together, and far. Ranked: how far the price of one class alone would
-// have to move to change that many units, which is right for small classes and heavy tails.
+// Estimate the error of a sample's prices: the error that loads off by the square root of their capacity would cause,
+// as in a sample. Coupled: random right-hand sides solved with the last Laplacian, whose inverse includes what its
+// diagonal lacks: classes that nearly tie move together, and far. Ranked: the move of one class's price alone that
+// changes its load by that many units, which is right for small classes and heavy tails.
 [[nodiscard]] std::vector<double> coupled_price_error(const RestrictedProblem& problem, std::span<const Cost> capacity,
                                                       std::span<const Slot> duplicate_of, std::span<const Cost> prices,
                                                       std::uint64_t seed, Pool& pool, Stop& stop,

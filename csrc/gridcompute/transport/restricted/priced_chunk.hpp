@@ -1,5 +1,5 @@
-// What a pricing pass finds in a chunk of rows, and how chunks become one restricted problem: those of one pass, or
-// those of the shards that hold the rows.
+// The result of a pricing pass for a chunk of rows, and the merge of chunks into one restricted problem: chunks of one
+// pass, or of the shards that hold the rows.
 #pragma once
 
 #include <array>
@@ -12,13 +12,13 @@
 
 namespace gridcompute::transport {
 
-// Rows a chunk; fixed, so that results do not depend on threads. How long a chunk tries the float32 filter depends on
-// its rows, and so do the bounds on classes that the filter excluded: parts of a pass are cut between chunks.
+// Rows of a chunk; fixed, so that results do not depend on threads. The chunk decides how long the float32 filter is
+// tried, and bounds the classes that the filter excluded: a pass may be divided between chunks only.
 inline constexpr Index kPricedRows = 2048;
 
 // Results of some rows; joined in order.
 struct PricedChunk {
-  static constexpr int kRecentBits = 8;  // 1 KB
+  static constexpr int kRecentBits = 8;  // 256 entries, 1 KB
 
   explicit PricedChunk(std::pmr::memory_resource* pages) : memory(pages) { recent.fill(-1); }
 

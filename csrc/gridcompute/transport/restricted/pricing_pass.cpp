@@ -100,7 +100,7 @@ class ChunkPricer {
     Index attempts = 0, failures = 0;
   };
 
-  // What else is needed of a screened row: all its keys (WholeRow), or those of its candidates (KeptRow).
+  // The keys that a screened row still needs: all of them (WholeRow), or those of its candidates (KeptRow).
   struct WholeRow {
     const T* keys;
     [[nodiscard]] Cost only(Slot s) const { return static_cast<Cost>(keys[s]); }
@@ -115,7 +115,7 @@ class ChunkPricer {
   };
 
   // Processes rows from b on as long as the float32 filter excludes enough classes; returns the first row still to be
-  // read. Where it matters whether costs are exact keys, rows must be read whole until one is not.
+  // read. Where the caller needs to know whether all costs are exact keys, rows must be read whole until one is not.
   Index filter_rows(Index b, Index end, PricedChunk& chunk_out, Buffer& buffer) const {
     if (!filter_ || !(known_ || chunk_out.seen.inexact)) return b;
     while (b < end &&
@@ -139,7 +139,7 @@ class ChunkPricer {
   // Returns the int32 matrix's own row, for T = int32.
   [[nodiscard]] const T* narrow_row(Index k) const { return matrix_ + level_.row(k) * n_; }
 
-  // Prefetches a row of the next block: work between two blocks makes the hardware lose the stream.
+  // Prefetches a row of the next block: the hardware prefetcher loses the stream during the work between two blocks.
   void fetch(const T* row) const {
     for (Index s = 0; s < n_; s += Index{64 / sizeof(T)}) __builtin_prefetch(row + s);
   }
@@ -339,7 +339,7 @@ class ChunkPricer {
   std::optional<FloatFilter> filter_;
   const T* matrix_ = nullptr;  // the int32 matrix itself, for T = int32
   bool weighted_ = false;
-  bool known_;  // known, or irrelevant, whether all costs are exact keys
+  bool known_;  // whether all costs are exact keys is known, or irrelevant
 };
 
 // Concatenates the chunks' groups in chunk order; returns the first group of each chunk.

@@ -3,7 +3,8 @@
 //
 // Jobs with one candidate are fixed: only their weight is counted in their class. The others are groups: a weight, a
 // list of candidate classes with key differences to the first, and the flow, how much of the weight is in each. Jobs
-// whose lists are equal may share a group (ties); its members are told apart only at the end, in index order.
+// whose lists are equal may share a group (ties); the flow is divided among its members only at the end, in index
+// order.
 //
 // The box.  For prices around p0 that may fall by down_s or rise by up_s, class s is a candidate of a job iff key_s +
 // p0_s - down_s <= min_t(key_t + p0_t + up_t). Of all other classes only next = min(key_s + p0_s - down_s) is stored.
@@ -29,12 +30,12 @@ struct RestrictedProblem {
   PriceBox box;
   Wide base = 0;  // sum of weight * key of the class (fixed) or first candidate (groups)
   Wide weight_total = 0;
-  Index first_infeasible_job = -1;           // position of a job that no class is allowed for, not even being unplaced
+  Index first_infeasible_job = -1;           // position of a job that no class allows and that may not be unplaced
   DefaultInitVector<std::int32_t> place_of;  // (jobs of the level): the class if fixed, else ~group
-  DefaultInitVector<float> margin;           // (jobs): of fixed ones next - (key + p0), rounded down
+  DefaultInitVector<float> margin;           // (jobs): of fixed jobs next - (key + p0), rounded down
   std::vector<Cost> fixed;                   // (columns): weight of fixed jobs
-  bool shared = false;                       // may a group have several members?
-  bool wrapped = false;                      // were costs read twice, as 32 bits did not suffice?
+  bool shared = false;                       // a group may have several members
+  bool wrapped = false;                      // 32 bits did not suffice: costs were read twice
 
   // Groups. begin and size give each its range of candidates.
   DefaultInitVector<Index> begin, job;  // job: position of the first member
@@ -53,13 +54,12 @@ struct RestrictedProblem {
   [[nodiscard]] Wide objective() const;  // in keys, weighted
   // Returns the sum of weight * V over the candidates.
   [[nodiscard]] Wide value(std::span<const Cost> prices, Pool& pool) const;
-  // Returns a lower bound of the sum of weight * V over all classes: those that are no candidates are bounded by the
-  // box.
+  // Returns a lower bound of the sum of weight * V over all classes: the box bounds classes that are no candidates.
   [[nodiscard]] Wide lowest_value(std::span<const Cost> prices, const std::function<Cost(Index)>& weight_of,
                                   Pool& pool) const;
   // Moves every unit to its cheapest candidate: units at one stay, ties fill up free capacity, lowest class first.
   void place(std::span<const Cost> prices, std::span<const Cost> capacity, Pool& pool);
-  [[nodiscard]] bool placed() const;  // are all units in some class?
+  [[nodiscard]] bool placed() const;  // every unit is in some class
   [[nodiscard]] bool holds() const;
 };
 

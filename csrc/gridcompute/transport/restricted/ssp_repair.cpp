@@ -262,8 +262,8 @@ void SspRepair::relax(Slot v, Cost d) {
   }
 }
 
-// Settles classes by distance from any excess until the deficits among them (`targets_`) could take half of it. False
-// if none can be reached; `settled_` is then all that can.
+// Settles classes by distance from any excess until the deficits among them (`targets_`) could take half of it. Returns
+// false if none can be reached; `settled_` then has all classes that can be reached.
 bool SspRepair::search() {
   std::fill(label_.begin(), label_.end(), std::numeric_limits<Cost>::max());
   ++stats_.searches;
@@ -294,8 +294,8 @@ bool SspRepair::search() {
   return !targets_.empty();
 }
 
-// Raises prices so that every path to a settled class within `distance` becomes tight; false if that would leave the
-// box (then nothing is changed and `target_prices_` is what it would have been).
+// Raises prices so that every path to a settled class within `distance` becomes tight. If that would leave the box,
+// returns false and changes only `target_prices_`, which gets the new prices.
 bool SspRepair::raise_prices(Cost distance) {
   if (distance == 0) return true;
   const auto shift = [&](Cost sign) {
@@ -374,7 +374,7 @@ SspRepair::End SspRepair::run() {
       settled_classes_ = settled_;
       return End::unreachable;
     }
-    // Up to the last target, or to the nearest ones where the box ends sooner.
+    // Raises prices up to the last target's distance, or to the nearest targets' where the box ends sooner.
     std::size_t count = targets_.size();
     while (count > 0 && !raise_prices(distance_[targets_[count - 1]])) count = count == 1 ? 0 : (count + 1) / 2;
     if (count == 0) return End::left_box;
@@ -388,7 +388,7 @@ SspRepair::End SspRepair::run() {
 void SspRepair::write_prices() {
   const Cost shift = p_[hub_];
   for (Slot s = 0; s < hub_; ++s) {
-    // Only an empty class can be cheaper than the hub: its price may as well be the hub's.
+    // Only an empty class can be cheaper than the hub, and its price can be raised to the hub's.
     prices_[s] = std::max<Cost>(0, p_[s] - shift);
   }
 }

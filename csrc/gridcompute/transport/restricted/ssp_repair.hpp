@@ -13,8 +13,8 @@
 // augment by the bottleneck, again while its arcs keep their keys. An exchange arc's groups are in a heap by key
 // difference, which no price change reorders; a class's arcs are built when it is first settled.
 //
-// A narrow box of its own, around the prices it starts from, excludes what cannot matter within it: groups with one
-// candidate in it are inactive, and arcs outside it are not built. Most groups of a wide pricing pass are inactive.
+// A narrow box of its own, around the prices it starts from, excludes arcs that cannot matter within it: groups with
+// one candidate in it are inactive, and arcs outside it are not built. Most groups of a wide pricing pass are inactive.
 //
 // Stops early, prices valid, when the graph has no path (unreachable: the settled classes) or when raising prices would
 // leave the narrow box (left_box: the target prices). Then the box may be widened, mostly for one class, and only the
@@ -35,22 +35,24 @@ class SspRepair {
  public:
   enum class End { balanced, unreachable, left_box, stopped };
 
-  // Places every unit at its cheapest candidate, then owns the flows of `problem` while it lives. Prices has one entry
-  // a class; the hub's is 0. `narrow`: a box around these prices; `all_arcs` builds all arcs whatever the box.
+  // Places every unit at its cheapest candidate, and modifies the flows of `problem` while it exists. Prices has one
+  // entry for each class; the hub's is 0. `narrow`: a box around these prices; `all_arcs` builds all arcs whatever the
+  // box.
   SspRepair(RestrictedProblem& problem, std::span<const Cost> capacity, std::vector<Cost>& prices, PriceBox narrow,
             bool all_arcs, Pool& pool, Stop& stop, Stats& stats, const Tuning& tuning = kDefaultTuning);
 
   End run();
 
-  // After left_box: widens the box to twice these prices' moves, so that run() can continue. False if they were inside.
+  // To be called after left_box: widens the box to twice these prices' moves, so that run() can continue. Returns false
+  // if they were inside.
   bool widen(std::span<const Cost> wanted, Pool& pool);
 
-  // After left_box: takes in lists that got columns.
+  // To be called after left_box: reads the lists that got columns.
   void include_new_columns(Pool& pool);
 
   [[nodiscard]] const PriceBox& box() const noexcept { return box_; }
   [[nodiscard]] const std::vector<Slot>& settled() const noexcept { return settled_classes_; }  // unreachable
-  // After left_box: the prices that would have been set; below 0 for an empty class that could be cheaper than the hub.
+  // After left_box: the prices that it tried to set; below 0 for an empty class that could be cheaper than the hub.
   [[nodiscard]] const std::vector<Cost>& target_prices() const noexcept { return target_prices_; }
   [[nodiscard]] Cost excess(Slot s) const noexcept { return excess_[s]; }
   [[nodiscard]] Cost unmet() const noexcept;  // units of excess

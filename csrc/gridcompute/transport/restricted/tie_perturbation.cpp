@@ -14,7 +14,7 @@ constexpr float kFloatInf = std::numeric_limits<float>::infinity();
 bool needs_perturbation(const RestrictedProblem& r, std::span<const Slot> duplicate_of, std::span<const Cost> prices,
                         bool first, const Tuning& tuning) {
   Index close = 0, members = 0;
-  std::vector<Index> counted(duplicate_of.size(), -1);  // the last group that did, by the first of alike classes
+  std::vector<Index> counted(duplicate_of.size(), -1);  // the last group that tied, by the first of equal classes
   for (Index g = 0; g < r.groups(); ++g) {
     Cost least = std::numeric_limits<Cost>::max();
     for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) least = std::min(least, r.key[c] + prices[r.slot[c]]);
@@ -27,7 +27,7 @@ bool needs_perturbation(const RestrictedProblem& r, std::span<const Slot> duplic
     }
     members += r.members[g];
   }
-  // A vertex of the dual has S ties of its own.
+  // Every vertex of the dual has S ties in any case.
   close -= r.columns;
   const auto n = static_cast<Index>(r.place_of.size());
   return members <= tuning.shared_jobs * r.groups() ? tuning.tie_share * close > n : !first && close > n;

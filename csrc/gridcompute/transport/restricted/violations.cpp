@@ -15,16 +15,16 @@ namespace {
 constexpr Index kViolationChunk = 1 << 15;  // jobs a chunk
 constexpr double kRounding = 0x1p-48;       // relative rounding error of a needed shift
 
-// Rounds down to a double. Needed shifts are rounded up, so that the difference of one and a margin is below the true
-// one by its own rounding at most, and a shift is lowered by as much.
+// Rounds down to a double. Needed shifts are rounded up, so that the difference of a shift and a margin is below its
+// true value by its own rounding at most, and a shift is lowered by that.
 double surely_below(Cost x) {
   constexpr double kExact = 0x1p52;  // integers up to here are doubles
   const double below = -round_up(-x);
   return std::fabs(below) < kExact ? below : std::nextafter(below, -std::numeric_limits<double>::infinity());
 }
 
-// The shift below which a job's constraint may be violated: what it may cost less outside its candidates by the bound
-// with shift 0.
+// The shift below which a job's constraint may be violated: the least key + price of its candidates minus the bound on
+// other classes with shift 0.
 class NeededShifts {
  public:
   // `jobs`: how many will be tested.
@@ -74,7 +74,7 @@ Cost least_listed_cost(const SolverContext& context, const Level& level, const R
   return context.keys.at(level.row(k), at) + (w >= 0 ? prices[at] : r.cheapest(g, prices));
 }
 
-// Returns whether jobs that are no suspects have no violation.
+// Returns whether no job outside the suspects has a violation.
 bool ViolationFinder::none_possible(const RestrictedProblem& r, std::span<const Cost> prices, double lowest) const {
   if (at_.empty() || known_ != r.place_of.size()) return false;
   double rise = 0, parts = std::fabs(most_) + std::fabs(lowest);

@@ -1,12 +1,12 @@
 // Violations: the jobs for which a class outside their candidates may be cheaper, that is, whose dual constraints may
 // not hold.
 //
-// The box test (O(S)) usually proves that there are none. Else each job's margin is compared with what its class's
-// price has moved (8 bytes a job).
+// The box test (O(S)) usually proves that there are none. Otherwise each job's margin is compared with the move of its
+// class's price (8 bytes a job).
 //
-// Repair calls this again and again, after prices have moved a little. No job's needed shift grows by more than the
-// price that rose most, and longer lists only lower it: jobs that were far from a violation at the last full test are
-// skipped until prices may have brought them near one.
+// Repair tests again and again, after small moves of prices. No job's needed shift grows by more than the price that
+// rose most, and longer lists only lower it: jobs that were far from a violation at the last full test are skipped
+// until the moves since then may have caused one.
 #pragma once
 
 #include "gridcompute/transport/restricted/pricing_pass.hpp"
@@ -28,7 +28,8 @@ struct Violations {
 // price move (plus a margin asked for) less this shift may have a violation.
 [[nodiscard]] double lowest_shift(const RestrictedProblem& r, std::span<const Cost> prices);
 
-// Lists the jobs of shards that find() may return; nothing where all jobs are in memory. Whether any was listed.
+// Lists the jobs of shards that find() may return; does nothing where all jobs are in memory. Returns whether any was
+// listed.
 bool list_doubtful_jobs(const Level& level, std::span<const Cost> prices, Cost margin, RestrictedProblem& r);
 
 // Finds violations on the lists of one pricing pass, which may only grow. With a margin a job counts from where a class

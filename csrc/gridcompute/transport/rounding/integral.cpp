@@ -131,9 +131,9 @@ class GreedyCompletion {
     if (!placed) ++out_.n_unassigned_required;
   }
 
-  // The next class in turn that has room and allows the job; a few are tried.
+  // Returns the next class in turn that has capacity left and allows the job; tries a few.
   bool put_anywhere(Index k) {
-    if (!read_ && context_.keys.optional()) return false;  // nothing is known: leaving it out is as good
+    if (!read_ && context_.keys.optional()) return false;  // without the costs, leaving the job out is as good
     const CostSource& cost = *context_.keys.problem().cost;
     if (cost.listed(level_.row(k)) >= 0) return assign_listed(k, cost);
     if (cost.forbids() && !cost.singles()) return false;

@@ -17,11 +17,11 @@
 namespace gridcompute::transport {
 
 struct IntegralPlan {
-  std::vector<std::int32_t> assignment;  // n_slots means unplaced by choice, -1 not placed
+  std::vector<std::int32_t> assignment;  // n_slots: left unplaced by choice, -1: not placed
   std::vector<Cost> load;                // (columns)
   Index n_unassigned_required = 0;       // jobs without an unplaced cost that have no class
-  bool rounded_again = false;            // rounded a second time, largest jobs first, for their sake
-  std::optional<Total> cost = {};        // where it was summed
+  bool rounded_again = false;            // rounded a second time, largest jobs first, because of such jobs
+  std::optional<Total> cost = {};        // empty unless it was summed
 };
 
 // Assigns each job to the class that has all its units, -1 if none has. For unit jobs that is the optimal matching.

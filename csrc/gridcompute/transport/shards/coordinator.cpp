@@ -149,7 +149,7 @@ bool ShardCoordinator::open(std::vector<Index> positions) {
 void ShardCoordinator::make_edges(std::span<const JobColumns> heads, std::span<const JobColumns> tails) {
   parts_.clear();
   JobColumns edge(model_);
-  Index begin = 0;  // of the edge
+  Index begin = 0;  // first row of the edge
   const auto close = [&] {
     if (edge.size() == 0) return;
     Part part;
@@ -217,7 +217,7 @@ bool ShardCoordinator::price(const SolverContext& context, const PriceBox& box, 
   for (const Cost up : box.up) limits_.push_back(static_cast<double>(up) * (1 + options_.tuning->shard_box_margin) + 1);
   MessageWriter asked = question(Question::scan);
   asked.put_vector(limits_);
-  hold(JobColumns(model_), {});  // samples make room: the listed jobs are held twice while they are merged
+  hold(JobColumns(model_), {});  // frees the samples: the listed jobs are in memory twice while they are merged
   holds_samples_ = false;
   std::vector<std::string> answers;
   if (!ask_parts([&](std::size_t) { return asked.bytes(); }, answers)) return false;
@@ -304,7 +304,7 @@ bool ShardCoordinator::list(std::vector<JobList>& lists, RestrictedProblem& r) {
     from = {};
   }
   if (new_positions.empty()) return false;
-  // Merges both by position; order: rows of the merged columns, in those of the held ones and then the new ones.
+  // Merges both sets of columns by position; order: row numbers, first of the present columns and then of the new ones.
   const auto before = static_cast<Index>(held.size()), all = before + static_cast<Index>(new_positions.size());
   std::vector<Index> order, positions, moved(static_cast<std::size_t>(before));
   order.reserve(static_cast<std::size_t>(all)), positions.reserve(static_cast<std::size_t>(all));
@@ -335,7 +335,8 @@ bool ShardCoordinator::list_doubtful(std::span<const Cost> prices, Cost margin, 
   std::vector<double> limits = limits_;
   bool any = false;
   for (std::size_t s = 0; s < limits.size(); ++s) {
-    double below = round_up(prices[s] - r.box.center[s] + margin) - lowest;  // margins from which no job is doubtful
+    double below =
+        round_up(prices[s] - r.box.center[s] + margin) - lowest;  // jobs with at least these margins cannot be violated
     if (removed_) below += lowered + std::fabs(below) * kFloat + 1;
     if (!(least_margins_[s] * (removed_ ? 1 - kFloat : 1) < below)) continue;
     any = true;
@@ -450,7 +451,7 @@ Total ShardCoordinator::total(std::span<const std::int32_t> assignment) {
     (void)part.edge->answer(out.bytes(), &view, pool_, stop_, *options_.tuning);
     const std::vector<std::int32_t>& classes = part.edge->assignment();
     if (stop_.requested()) return {};
-    // Hands the classes to the shards that have these rows.
+    // Sends the classes to the shards that have these rows.
     auto k = static_cast<std::size_t>(std::upper_bound(first_.begin(), first_.end(), part.first) - first_.begin()) - 1;
     for (Index at = part.first; at < part.first + part.n; ++at) {
       while (at >= first_[k] + rows_[k]) ++k;
@@ -521,7 +522,7 @@ bool ShardCoordinator::any_cost_below(double most) {
   std::vector<std::string> questions(rows_.size()), answers;
   bool any = false;
   for (std::size_t k = 0; k < rows_.size(); ++k) {
-    if (least_costs_.at(k) > most) continue;  // what `open` said suffices
+    if (least_costs_.at(k) > most) continue;  // the answer to `open` suffices
     questions[k] = out.bytes();
     any = true;
   }

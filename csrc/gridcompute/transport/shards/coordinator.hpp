@@ -1,11 +1,11 @@
 // The coordinator of a solve over shards: holds prices, capacities, samples, and the restricted problem of the listed
-// jobs; asks the shards for the rest, and merges their answers in the order of the jobs.
+// jobs; sends questions to the shards for all other jobs, and merges their answers in the order of the jobs.
 //
 // Invariant.  Rows of the cost source are the listed jobs, ascending; level.n of them. A job that is not listed is in
-// the only class that it can want at prices within the box of the last pass, with a margin of at least limits_ of its
-// class.
+// its only candidate class at prices within the box of the last pass, with a margin of at least the entry of limits_ of
+// its class.
 //
-// Memory.  48 bytes and more a job that is listed or sampled, as many as it has columns; 12 a candidate.
+// Memory.  48 bytes and more for each job that is listed or sampled, depending on its columns; 12 for each candidate.
 #pragma once
 
 #include <functional>
@@ -20,13 +20,13 @@
 
 namespace gridcompute::transport {
 
-// Sends a question to each shard, none where it is empty, and returns the answers; nothing at all after a stop.
+// Sends a question to each shard, none where it is empty, and returns the answers; returns an empty list after a stop.
 using AskShards = std::function<std::vector<std::string>(std::vector<std::string> questions)>;
 
 struct ShardStats {
   Index bytes_sent = 0, bytes_received = 0;
-  Index rows_sampled = 0, rows_listed = 0;  // at the coordinator at once, at most
-  Index questions = 0;                      // asked of all shards or some
+  Index rows_sampled = 0, rows_listed = 0;  // the most at the coordinator at once
+  Index questions = 0;                      // sent to all shards or to some
 };
 
 class ShardCoordinator final : public JobShards {
@@ -35,18 +35,18 @@ class ShardCoordinator final : public JobShards {
   ShardCoordinator(const CostModel& model, std::span<const Index> rows, AskShards ask, const Options& options,
                    Stop& stop, ShardStats& stats);
 
-  // Gathers the samples at these positions, ascending, and all that is needed once. False after a stop.
+  // Gathers the samples at these positions, ascending, and all data that is needed once. False after a stop.
   [[nodiscard]] bool open(std::vector<Index> positions);
   // Returns the problem of all jobs, whose rows are those gathered.
   [[nodiscard]] Problem& problem() noexcept { return problem_; }
   [[nodiscard]] Index jobs() const noexcept { return n_jobs_; }
   [[nodiscard]] const TermsScope& scope() const noexcept { return source_->scope(); }
   [[nodiscard]] const JobColumns& columns() const noexcept { return source_->columns(); }
-  // Returns the loads that the shards found when they last said what all jobs cost, unplaced jobs last.
+  // Returns the loads that the shards reported with the last cost of all jobs, unplaced jobs last.
   [[nodiscard]] const std::vector<Cost>& load() const noexcept { return load_; }
-  // Returns whether every shard knows the classes of its jobs, of the last plan.
+  // Returns whether every shard has the classes of its jobs in the last plan.
   [[nodiscard]] bool told_all() const noexcept { return told_all_; }
-  // Tells the shards the class of every job. False after a stop.
+  // Sends the shards the class of every job. False after a stop.
   [[nodiscard]] bool assign_all(std::span<const std::int32_t> assignment);
 
   void attach(Level& all) override;
@@ -65,21 +65,22 @@ class ShardCoordinator final : public JobShards {
   [[nodiscard]] double largest_cost() override;
 
  private:
-  // Rows whose chunks are in one place: those of a shard elsewhere, or of a chunk that several have in part.
+  // Rows whose chunks are priced in one place: the whole chunks of a shard, or a chunk that several shards have in
+  // part.
   struct Part {
     Index first = 0, n = 0;       // the rows priced there
-    Index shard = -1;             // elsewhere, or -1: here
-    std::unique_ptr<Shard> edge;  // here
+    Index shard = -1;             // the shard that prices them, or -1: the coordinator
+    std::unique_ptr<Shard> edge;  // the rows, where the coordinator prices them
     JobColumns columns;
   };
 
-  // Asks; false after a stop.
+  // Sends the questions and stores the answers; false after a stop.
   bool ask_shards(std::vector<std::string> questions, std::vector<std::string>& answers);
-  // Asks all parts; question(part) is empty for those that need no answer.
+  // Sends each part its question; question(part) is empty for parts that need no answer.
   bool ask_parts(const std::function<std::string(std::size_t part)>& question, std::vector<std::string>& answers);
   [[nodiscard]] MessageWriter question(Question kind) const;  // with the setting of the last pass
   void make_edges(std::span<const JobColumns> heads, std::span<const JobColumns> tails);
-  // Lists jobs that were in a class by themselves.
+  // Lists jobs that were fixed in a class.
   bool list(std::vector<JobList>& lists, RestrictedProblem& r);
   bool list_answers(const std::vector<std::string>& answers, RestrictedProblem& r);
   void hold(JobColumns columns, std::vector<Index> positions);
@@ -91,14 +92,14 @@ class ShardCoordinator final : public JobShards {
   Stop& stop_;
   ShardStats& stats_;
   Index n_jobs_ = 0;
-  Pool pool_;                // for chunks that are priced here
+  Pool pool_;                // for chunks that the coordinator prices
   std::vector<Part> parts_;  // in the order of the jobs
   std::unique_ptr<GatheredCost> source_;
   Problem problem_;
   Level* level_ = nullptr;                      // of all jobs
   std::vector<Index> samples_;                  // positions
-  std::vector<double> least_costs_;             // of each shard: below every cost but 0
-  bool holds_samples_ = false;                  // these are the rows, not the listed jobs
+  std::vector<double> least_costs_;             // of each shard: a lower bound of its costs other than 0
+  bool holds_samples_ = false;                  // the rows are those of samples, not the listed jobs
   std::string setting_;                         // of the last pass
   std::vector<double> limits_, least_margins_;  // (columns)
   Wide perturbation_ = 0;                       // added to the keys of unlisted jobs

@@ -1,6 +1,7 @@
-// The cost source of the jobs whose rows are here: those of samples first, then the listed ones.
+// The cost source of the jobs whose rows the coordinator has: those of samples first, then the listed ones.
 //
-// n_jobs() is the number of all jobs; rows are those gathered, in the order of the jobs, and identity() tells which.
+// n_jobs() is the number of all jobs; rows are those gathered, in the order of the jobs, and identity() returns a row's
+// job.
 #pragma once
 
 #include <memory>

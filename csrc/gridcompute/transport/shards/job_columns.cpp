@@ -36,7 +36,7 @@ void take_merged(const Values& a, const Values& b, std::span<const Index> order,
     to[k] = order[k] < n ? a[static_cast<std::size_t>(order[k])] : b[static_cast<std::size_t>(order[k] - n)];
 }
 
-// Copies rows of `width` bytes, where row(k) is the k-th one's; the widths of numbers without calls.
+// Copies rows of `width` bytes, row(k) being the k-th; common widths are compiled in.
 template <class Row>
 void copy_rows(std::size_t count, std::size_t width, char* to, const Row& row) {
   const auto copy = [&](auto bytes) {
@@ -64,7 +64,7 @@ bool keys_fit(const std::int32_t* key, Index n, Index n_keys) {
   return low >= 0 && high < n_keys;
 }
 
-// Returns the largest |value|; NaN where one is NaN or infinite. In lanes, which the compiler adds up at once.
+// Returns the largest |value|; NaN where one is NaN or infinite. Uses independent lanes, which the compiler vectorises.
 double largest_size(const double* values, Index n) {
   constexpr Index kLanes = 8;                     // independent extremes: compilers make vectors of them
   double most[kLanes] = {}, broken[kLanes] = {};  // broken: 0 where all are finite, else NaN
@@ -82,7 +82,7 @@ double largest_size(const double* values, Index n) {
   return all + wrong;
 }
 
-// Throws for the first value, column by column, that may not be there. first: the number of the first row's job.
+// Throws for the first invalid value, column by column. first: the number of the first row's job.
 [[noreturn]] void refuse_rows(const CostModel& model, const ColumnsView& columns, Index first) {
   for (std::size_t t = 0; t < model.tables.size(); ++t) {
     const CostModel::Table& table = model.tables[t];

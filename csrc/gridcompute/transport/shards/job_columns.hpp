@@ -19,13 +19,13 @@
 
 namespace gridcompute::transport {
 
-// What all shards of a problem have in common: how costs follow from columns, and which columns there are.
+// The part that all shards of a problem have in common: how costs follow from columns, and which columns there are.
 struct CostModel {
   enum class Form { terms, formula, matrix_float, matrix_double };
   struct Table {
     const double* entries;  // (n_keys, n_slots)
     Index n_keys;
-    bool keyed, scaled;  // is there a column of keys, of coefficients?
+    bool keyed, scaled;  // whether there is a column of keys, and of coefficients
   };
   enum class Unplaced { never, scalar, column };
 
@@ -33,8 +33,8 @@ struct CostModel {
   Form form = Form::terms;
   std::vector<Table> tables;       // of terms
   std::vector<std::size_t> plain;  // of a formula or a matrix: bytes a job of each column
-  // The context of a formula (costs/jit.py): n_jobs, n_slots, then of each parameter its address and its shape; and
-  // where among these the address of each column stands.
+  // The context of a formula (costs/jit.py): n_jobs, n_slots, then of each parameter its address and its shape; and the
+  // positions of the columns' addresses among these.
   FillRows formula = nullptr;
   std::vector<std::uint64_t> words;
   std::vector<std::size_t> places;
@@ -46,7 +46,7 @@ struct CostModel {
   }
 };
 
-// Columns in memory of the caller. Null where there is no such column.
+// Columns in the caller's memory. Null where there is no such column.
 struct ColumnsView {
   Index n = 0;
   std::vector<const std::int32_t*> key;  // (terms), each (n)
@@ -67,11 +67,11 @@ struct ColumnExtents {
   double unplaced = 0;
 };
 
-// Throws where a key is beyond its table, a coefficient not finite, or a cost of being unplaced NaN or -inf. first: the
-// number of the first job, for messages. Returns the ranges.
+// Throws where a key is beyond its table, a coefficient not finite, or a cost of leaving a job unplaced NaN or -inf.
+// first: the number of the first job, for messages. Returns the ranges.
 ColumnExtents check_columns(const CostModel& model, const ColumnsView& columns, Index first, Pool& pool);
 
-// Columns of a few jobs, in memory of their own.
+// Owns the columns of a few jobs.
 class JobColumns {
  public:
   JobColumns() = default;
@@ -80,10 +80,10 @@ class JobColumns {
   void append(const ColumnsView& from, std::span<const std::int32_t> rows);
   void append(const JobColumns& other);
   void reserve(Index rows);
-  // Returns rows of this and then of `other`, in this order.
+  // Returns the rows of this object followed by those of `other`.
   [[nodiscard]] JobColumns merged(const JobColumns& other, std::span<const Index> order) const;
   [[nodiscard]] Index size() const noexcept { return n_; }
-  // Returns the bytes of a row, at most.
+  // Returns the largest number of bytes of a row.
   [[nodiscard]] std::size_t bytes_a_row() const noexcept;
   [[nodiscard]] ColumnsView view() const;
 
@@ -102,7 +102,7 @@ class JobColumns {
   std::vector<Plain> plain_;
 };
 
-// Makes the cost source of these rows, whose columns it reads in place. scope: what they are part of.
+// Makes the cost source of these rows, whose columns it reads in place. scope: the whole problem.
 [[nodiscard]] std::unique_ptr<CostSource> make_cost(const CostModel& model, const ColumnsView& columns,
                                                     const TermsScope& scope);
 // Sets the cost of leaving these jobs unplaced. The model is read in place.

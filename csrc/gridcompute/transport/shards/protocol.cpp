@@ -24,7 +24,7 @@ PassSetting PassSetting::read(MessageReader& in) {
 }
 
 IntegerKeys keys_of(const Problem& problem, double resolution, Perturbation ties) {
-  ties.scale = 1;  // is part of the resolution
+  ties.scale = 1;  // the scale is part of the resolution
   return {problem, resolution, ties};
 }
 

@@ -1,7 +1,7 @@
-// What the coordinator asks of shards, and the parts that questions and answers are made of (message.hpp).
+// The questions that the coordinator sends to shards, and the parts of questions and answers (message.hpp).
 //
-// Every question holds all that its answer depends on beside the shard's own rows: a shard that has lost what it
-// computed, or that another process rebuilt, runs the last pricing pass again and answers the same.
+// Every question has all data that its answer depends on except for the shard's own rows: a shard that has lost its
+// results, or that another process rebuilt, runs the last pricing pass again and answers the same.
 //
 // Rows between two shards.  A chunk of a pricing pass (priced_chunk.hpp) may begin in one shard and end in a later one.
 // Its rows are sent to the coordinator once, which prices it as a shard of its own.
@@ -16,8 +16,8 @@
 
 namespace gridcompute::transport {
 
-// Raised with every change to what a question or an answer holds, or to what its bytes mean: answers are kept in files
-// from one call to the next (shards/answer_folder.py).
+// To be increased with every change of the content of a question or an answer, or of the meaning of its bytes: answers
+// are kept in files from one call to the next (shards/answer_folder.py).
 inline constexpr int kShardProtocol = 2;
 
 enum class Question : std::int32_t {
@@ -27,12 +27,12 @@ enum class Question : std::int32_t {
   list_rows,    // jobs by their position
   list_escape,  // jobs of some classes that leave them at least cost
   list_wrong,   // jobs that are not in their cheapest class
-  costs_below,  // is any cost at most this?
+  costs_below,  // whether any cost is at most this
   assign,       // the class of each job, and what it costs
   largest       // the largest cost
 };
 
-// What a pricing pass depends on.
+// The parameters of a pricing pass.
 struct PassSetting {
   double resolution = 1;
   Perturbation ties;
@@ -68,7 +68,7 @@ struct UnlistedJobs {
   [[nodiscard]] static UnlistedJobs read(MessageReader& in);
 };
 
-// Rows of a shard: [begin, end) are in chunks of its own, the others in chunks that it shares with its neighbours.
+// Rows of a shard: [begin, end) are in chunks of its own, the others in chunks that it shares with neighbouring shards.
 struct OwnChunks {
   Index begin = 0, end = 0;
 };

@@ -74,11 +74,12 @@ struct OwnProblem {
 
 namespace {
 
-// Returns a bound below every cost but 0; -inf where the source has none at once. O(jobs x terms).
+// Returns a lower bound of every cost other than 0; -inf where the source has none without reading costs. O(jobs x
+// terms).
 double least_cost(const Problem& problem, Pool& pool, Stop& stop) {
   constexpr Index kRows = 256;  // jobs: two buffers of 2 KB
   const CostSource& source = *problem.cost;
-  // A chunk that a stop leaves out bounds nothing.
+  // A chunk that was not processed because of a stop has no bound.
   std::vector<double> parts(static_cast<std::size_t>(Pool::chunks(source.n_jobs(), kChunk)), -kInf);
   pool.for_chunks(
       source.n_jobs(), kChunk,
