@@ -10,7 +10,7 @@ namespace {
 
 constexpr Index kChunkRows = 64;  // rows of a chunk
 
-// A stop left rows without their list or copy: nothing may go on from there.
+// Thrown where a stop left rows without their list or copy, so that the solve cannot continue.
 struct PassStopped {};
 
 }  // namespace
@@ -114,7 +114,7 @@ void DenseIntegerSolver<V>::solve_rows(Result& result) {
   write_result(found, result);
 }
 
-// Searches whole rows within their budget. False if they did not answer: lists are ready then.
+// Searches whole rows within their budget. Returns false if that gave no answer; lists are ready then.
 template <class V>
 bool DenseIntegerSolver<V>::rows_first_answers(Result& result) {
   const SearchStatus found = ssp_rows(state_, *copy_, start_.budget, result.stats, stop_, result.witness, t_,

@@ -1,4 +1,4 @@
-// What the assignment solvers take and return.
+// Input and output of the assignment solvers.
 //
 // Problem. Costs c_ij of rows 0..n-1 and columns 0..m-1, some pairs forbidden; match each line (row or column) of the
 // shorter side to a line of its own on the other side at least total cost (or largest, with `maximize`).
@@ -37,7 +37,7 @@ struct CsrMatrix {
   std::span<const T> cost;
   Index rows = 0, cols = 0;
 };
-// The same once columns are known to be within the matrix, whatever the caller's types of index.
+// Compressed sparse rows whose columns are known to be within the matrix, whatever the caller's types of index.
 template <class T>
 using CheckedCsr = CsrMatrix<T, std::int32_t, std::int64_t>;
 

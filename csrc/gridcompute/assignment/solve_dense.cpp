@@ -47,12 +47,12 @@ double largest_size(const DenseMatrix<T>& a, bool maximize, Index rows, double c
   return largest;
 }
 
-// How costs become integers of the core.
+// The conversion of costs to integers of the core.
 struct CostScale {
   int exponent = 0;              // costs are multiplied by 2^exponent
-  bool rounding = false;         // and rounded down; else they must be integers then
-  double cap = kNoCap;           // costs farther than that above their row's least are lowered to there
-  std::vector<Index> dear = {};  // columns beyond the cap in all rows: reduced before that
+  bool rounding = false;         // the products are rounded down; otherwise they must be integers
+  double cap = kNoCap;           // costs farther above their row's least are lowered to this distance
+  std::vector<Index> dear = {};  // columns beyond the cap in all rows: reduced first
 };
 
 // The result of one solve at one scale.
@@ -127,8 +127,8 @@ double row_least(const T* row, Index m, bool maximize) {
                     : static_cast<double>(*std::min_element(row, row + m));
 }
 
-// Returns how much more the pairs cost than each row's least together, rounded up. No pair that costs more than that
-// above its row's least is part of a better assignment.
+// Returns the excess of the pairs' cost over the sum of all rows' least costs, rounded up. No pair that exceeds its
+// row's least by more is part of a better assignment.
 template <class T>
 double cost_above_least(const DenseMatrix<T>& cost, bool maximize, const Result& result) {
   double sum = 0;
@@ -154,8 +154,8 @@ std::vector<Index> columns_beyond(const DenseMatrix<T>& cost, bool maximize, dou
   return left;
 }
 
-// Solves with costs lowered to scale_of(cap, dear): as 32-bit integers where these do. Where a lowered pair is used,
-// the cap is raised to what the pairs found cost above their rows' least, and all is solved again from there.
+// Solves with costs lowered to scale_of(cap, dear), in 32-bit integers where they fit. Where a lowered pair is used,
+// the cap is raised to the excess of the pairs found over their rows' least costs, and all is solved again from there.
 template <class T, class ScaleOf>
 SolveAttempt attempt_capped(const DenseMatrix<T>& cost, bool maximize, double cap, const ScaleOf& scale_of, Pool& pool,
                             Stop& stop, const Result* previous, const Tuning& tuning) {
@@ -189,7 +189,8 @@ std::optional<Result> solve_in_64_bits(const DenseMatrix<T>& cost, bool maximize
   return attempt<T, std::int64_t>(cost, maximize, {}, pool, stop, nullptr, tuning).result;
 }
 
-// Solves once, in whatever width and unit fits (strategy.hpp, table B). `previous`, of floats: where to start, or null.
+// Solves once, in the width and unit that fit (strategy.hpp, table B). `previous`, for floats: the answer to start
+// from, or null.
 template <class T>
 Result solve_once(const DenseMatrix<T>& cost, bool maximize, Pool& pool, Stop& stop, const Tuning& tuning,
                   const Result* = nullptr) {

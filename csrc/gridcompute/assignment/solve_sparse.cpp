@@ -19,7 +19,7 @@ namespace {
   throw Error(ErrorKind::invalid_problem, "cost_matrix", where, what);
 }
 
-// Where the arcs of a matrix are: what does not depend on the type of its costs.
+// The positions of a matrix's arcs: all that does not depend on the type of its costs.
 template <class I>
 struct Pattern {
   std::span<const I> start, col;
@@ -77,7 +77,7 @@ int scale_up_bits(std::span<const V> values, const Tuning& tuning) {
   return bits;
 }
 
-// Matches rows to the column they have in `near`, if none costs them less.
+// Matches rows to their column in `near`, unless another pair of the row costs less.
 template <class V>
 void keep_cheapest(Matching<V>& state, const CandidateLists<V>& lists, std::span<const std::int32_t> near) {
   for (std::int32_t i = 0; i < state.n; ++i) {

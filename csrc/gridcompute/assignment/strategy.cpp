@@ -26,7 +26,7 @@ bool sample_has_fractions(const DenseMatrix<double>& cost, const Tuning& tuning)
   return starts_with_fractions(sample.data(), count, tuning);
 }
 
-// Table A, lines 3 to 5: what a sample of rows promises to be quick. `partner`: of the lines of the shorter side.
+// Table A, lines 3 to 5: tries the engines that a sample of rows suggests. `partner`: of the lines of the shorter side.
 template <class T>
 bool solve_by_precheck(const DenseMatrix<T>& cost, bool maximize, Stop& stop, std::int32_t* partner, Status& status,
                        const Tuning& tuning) {
@@ -128,8 +128,8 @@ class ListStrategy {
     if (found == SearchStatus::infeasible) witness_ = ssp.witness();
     return found;
   }
-  // Row reduction, then searches over lists: these end at once or, where lists do not help, soon enough for whole rows
-  // to go on from there.
+  // Row reduction, then searches over lists: they end at once or, where lists do not help, soon enough for searches
+  // over whole rows to continue from there.
   SearchStatus finish(bool limited = true) {
     stop_.stage("searches", 0.8);
     reduce(t_.reduction_bids);
@@ -192,7 +192,7 @@ class ListStrategy {
     return search_rows((auction_slow ? t_.restart_passes : t_.restart_passes_large) * size);
   }
 
-  // Without a perfect matching prices fall as long as bids are made: such prices are worth nothing.
+  // Without a perfect matching prices fall as long as bids are made: such prices are useless.
   bool prices_diverged() const {
     return *std::min_element(state_.v.begin(), state_.v.end()) < -IntRange<V>::kLimit / 2;
   }

@@ -1,7 +1,7 @@
 // The strategy: which engine solves an assignment problem, with what budget of work, and which is next.
 //
-// No engine is best on all costs, and which one is quick cannot be seen in the matrix, only in work done. So each step
-// has a budget of work, a small part of what the next one takes: a wrong choice costs that part, never a factor of a
+// No engine is best on all costs, and which one is fast shows only in the work done, not in the matrix. So each step
+// has a budget of work, a small part of the work of the next step: a wrong choice costs that part, never a factor of a
 // hundred. All end in an optimal matching with dual prices. Numbers are those of tuning.hpp, by name.
 //
 // clang-format off
@@ -50,8 +50,8 @@
 //      then                                                 ARR, SSP-L     none
 // clang-format on
 //
-// Deviation. Rectangular matrices go without auction: unmatched columns must keep the price they started with, and
-// falling epsilon would have to undo that.
+// Deviation. Rectangular matrices are solved without auction: unmatched columns must keep the price they started with,
+// and falling epsilon would have to undo its changes of these.
 //
 // Sources as in the engines' headers; the choice by budget is ours.
 #pragma once
@@ -71,13 +71,13 @@ template <class T>
 [[nodiscard]] Status solve_pairs(const DenseMatrix<T>& cost, bool maximize, int threads, Stop& stop,
                                  std::int64_t* row_ind, std::int64_t* col_ind, const Tuning& tuning = kDefaultTuning);
 
-// Solves a matrix that takes less time than handing the caller's interpreter lock to other threads and back would.
-// False if it is larger, or its values are too wide for small buffers: nothing is written then.
+// Solves a matrix in less time than it takes to release and regain the caller's interpreter lock. False if it is
+// larger, or its values are too wide for small buffers: nothing is written then.
 template <class T>
 [[nodiscard]] bool solve_inline(const DenseMatrix<T>& cost, bool maximize, std::int64_t* row_ind, std::int64_t* col_ind,
                                 Status& status, const Tuning& tuning = kDefaultTuning);
 
-// Table C. Where dense rows begin.
+// Table C. The start for dense rows.
 struct DenseStart {
   bool rows_first = false;          // whole rows are searched before there are lists
   bool reduce_columns = false;      // lists are made at the column minima (column reduction), else at prices 0
@@ -87,13 +87,13 @@ struct DenseStart {
 [[nodiscard]] DenseStart choose_dense_start(const InputStats& stats, Index rows, Index cols, bool warm,
                                             const Tuning& tuning);
 
-// Tables D and E: what differs between dense and sparse rows.
+// Tables D and E: the operations and numbers in which dense and sparse rows differ.
 template <class V>
 struct RowSource {
-  // These two throw if a stop leaves some rows without.
+  // These two throw if a stop leaves some rows without a list or copy.
   std::function<void(const std::vector<V>& v)> rebuild_lists;  // fresh lists at prices v
   std::function<const RowCopy<V>&()> copy_rows;                // whole rows, converted; empty for complete lists
-  std::function<double(const std::vector<V>& v)> list_reach;   // how far lists made at v reach above row minima
+  std::function<double(const std::vector<V>& v)> list_reach;   // reach above row minima of lists made at v
   V spread = 0;                                                // largest cost after the rows' shifts
   Index list_budget = 0;                                       // of the last searches over lists, in list entries
   bool square = true;                                          // prices may start anywhere

@@ -183,7 +183,7 @@ class DimacsReader::State {
     end_of_line();
   }
 
-  std::string name_, partial_line_;  // partial_line_: a line of which more is to come
+  std::string name_, partial_line_;  // partial_line_: the beginning of a line
   std::string_view rest_;
   Index line_ = 0, problem_line_ = 0;
   std::int64_t nodes_ = -1, arcs_ = 0, read_ = 0;  // read_: bytes

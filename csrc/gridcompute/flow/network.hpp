@@ -1,9 +1,9 @@
 // The reduced network that every method of this folder works on: one layout, two integer widths.
 //
 // Lower bounds are 0 (preprocess.cpp moves them into the supplies), self-loops are removed, arcs are sorted by tail
-// (stable, so that ties go to the caller's first arc). Arcs of capacity 0 stay: a link that is down today is up again
-// tomorrow, and a warm start then finds it. Node and arc ids have 32 bits in both widths: pricing reads two ids and a
-// cost per arc, and half the bytes take nearly half the time.
+// (stable, so that ties go to the caller's first arc). Arcs of capacity 0 stay: a later problem may give them capacity,
+// and a warm start then finds them. Node and arc ids have 32 bits in both widths: pricing reads two ids and a cost per
+// arc, and half the bytes take nearly half the time.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,7 @@ using Arc = std::int32_t;
 
 inline constexpr Arc kNoArc = -1;  // no arc
 
-// A vector whose entries are left unset until their owner writes them, in memory that earlier solves gave back.
+// A vector whose entries are uninitialised until they are written, in memory that earlier solves freed.
 template <class T>
 using RawVector = DefaultInitVector<T>;
 

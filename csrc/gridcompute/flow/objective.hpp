@@ -16,7 +16,7 @@ namespace gridcompute::flow {
 [[nodiscard]] Index unserved_units(const MinCostFlow& problem, const Topology& topology,
                                    std::span<const std::int64_t> flow);
 
-// Is the flow feasible, and do the potentials satisfy the optimality conditions with it? O(n + m).
+// Returns whether the flow is feasible and the potentials satisfy the optimality conditions with it. O(n + m).
 [[nodiscard]] bool proves_optimal(const MinCostFlow& problem, const Topology& topology,
                                   std::span<const std::int64_t> flow, std::span<const std::int64_t> potential);
 

@@ -1,4 +1,4 @@
-// From the caller's arrays to the reduced network: checks, ranges, lower bounds, order of arcs.
+// Reads the caller's arrays into the reduced network: checks, ranges, lower bounds, order of arcs.
 #pragma once
 
 #include <optional>
@@ -7,7 +7,7 @@
 
 namespace gridcompute::flow {
 
-// What one pass over the arrays finds.
+// The results of one pass over the arrays.
 struct ProblemSummary {
   Index proper_arcs = 0;               // arcs that are no self-loops
   Index arcs_with_cost = 0;            // of them, those of positive capacity whose cost is not 0

@@ -55,8 +55,8 @@ enum class FlowStatus { optimal, infeasible, unbounded, time_limit, stopped };
 template <class Int>
 struct WarmStartState;  // warm_start/state.hpp
 
-// What an answer keeps for the next solve: the topology, the flow and, after network simplex, the tree in the width it
-// ended in. Immutable: any number of solves may start from it, at the same time too.
+// The part of an answer that the next solve can start from: the topology, the flow and, after network simplex, the tree
+// in the width it ended in. Immutable: any number of solves may start from it, at the same time too.
 struct WarmStart {
   std::shared_ptr<const Topology> topology;
   std::shared_ptr<const WarmStartState<std::int32_t>> narrow;
@@ -68,7 +68,7 @@ struct WarmStart {
 };
 
 struct FlowStats {
-  const char* method = "";           // network_simplex, cost_scaling, or what proved infeasibility: balance, capacity
+  const char* method = "";           // network_simplex, cost_scaling, or the proof of infeasibility: balance, capacity
   const char* reason = "by name";    // of the method: by name, within budget, budget spent
   Index work = 0;                    // work units of network simplex, all runs together
   double work_units = 0;             // of all methods, as a limit of work counts them (base/stop.hpp)
@@ -95,8 +95,9 @@ struct FlowResult {
   [[nodiscard]] const RawVector<std::int64_t>& flow() const { return *warm_start.flow(); }
 };
 
-// Solves `problem`. `start`: what an earlier answer kept, or null. `work_per_size`: the budget of network simplex in
-// work units per arc and node before FlowMethod::automatic goes over to cost scaling; none: by the decision table.
+// Solves `problem`. `start`: the warm start of an earlier answer, or null. `work_per_size`: the budget of network
+// simplex in work units per arc and node before FlowMethod::automatic goes over to cost scaling; none: by the decision
+// table.
 [[nodiscard]] FlowResult solve(const MinCostFlow& problem, FlowMethod method, const WarmStart* start, Stop& stop,
                                std::optional<Index> work_per_size = {}, const FlowTuning& tuning = kFlowTuning);
 

@@ -32,9 +32,8 @@
 // a hub that nearly all nodes fit on             star on the hub
 // predicted to fit, and fits                     shortest path forest
 // otherwise                                      artificial tree
-// any of them, too many units unserved after     one phase of cost scaling (goes on as it was where that takes more
-// than
-//   trial_work()                                   its budget)
+// any of them, too many units unserved after     one phase of cost scaling; where that takes more than its budget,
+//   trial_work()                                   the simplex continues from its own tree
 //
 // Width: 32 bits where the ranges fit (flow_range.hpp), else 64; a solve that leaves 32 bits goes on in 64 from its
 // tree.
@@ -105,7 +104,7 @@ class MinCostFlowSolver {
 
   // ---------------------------------------------------------------- warm starts
 
-  // Resumes the tree of an earlier answer where only costs, capacities and supplies differ; false if it is no use.
+  // Resumes the tree of an earlier answer where only costs, capacities and supplies differ; false if it does not help.
   template <class Int>
   bool resume(const WarmStartState<Int>& before) {
     if (!may_resume(p_, *start_->topology, before)) return false;
@@ -136,8 +135,8 @@ class MinCostFlowSolver {
     return true;
   }
 
-  // Applies capacities and supplies first, while the tree is optimal for its costs, then costs. False: the tree is no
-  // use.
+  // Applies capacities and supplies first, while the tree is optimal for its costs, then costs. False: the tree does
+  // not help.
   template <class Int>
   bool apply(const ProblemDifference<Int>& diff, TreeSolution<Int>& tree, const ColdSolveRecord& cold) {
     bool feasible = true;
@@ -374,7 +373,7 @@ class MinCostFlowSolver {
 
   [[nodiscard]] bool in_range_of_cost_scaling() const { return summary_.max_cost <= CostScaling::largest_cost(p_.n); }
 
-  // Returns the work that this solve is held to, `by_size` unless the caller said otherwise.
+  // Returns the work limit of this solve: `by_size` unless the caller set one.
   [[nodiscard]] Index budget_or_none(Index by_size) const {
     if (!on_budget_) return kNoBudget;
     return work_per_size_ ? *work_per_size_ * (static_cast<Index>(p_.tail.size()) + p_.n) : by_size;
@@ -436,14 +435,14 @@ class MinCostFlowSolver {
     });
   }
 
-  // Sets self-loops to the bound that their cost wants, other arcs to their lower bound.
+  // Sets self-loops to the bound where their cost is least, other arcs to their lower bound.
   void set_flow_at_bounds() {
     flow_.resize(p_.tail.size());
     for (std::size_t e = 0; e < flow_.size(); ++e)
       flow_[e] = p_.tail[e] == p_.head[e] && p_.cost[e] < 0 ? p_.capacity[e] : p_.lower_bound(e);
   }
 
-  // Returns what the flow of a tree costs. An optimum that its own potentials do not prove is never answered.
+  // Returns the cost of a tree's flow. An optimum that its own potentials do not prove is never returned.
   template <class Int>
   std::optional<Wide> verified_cost(const TreeSolution<Int>& tree, bool optimal) {
     const auto verification = tree.verify();
@@ -467,7 +466,7 @@ class MinCostFlowSolver {
     set_unsolved();
   }
 
-  // The earlier tree is kept for the next solve: links that are down come up again.
+  // The earlier tree is kept for the next solve: arcs without capacity may get some again.
   bool return_single_node_cut(Node v) {
     if (start_ != nullptr && start_->topology == r_.warm_start.topology)
       r_.warm_start.narrow = start_->narrow, r_.warm_start.wide = start_->wide;
@@ -480,7 +479,7 @@ class MinCostFlowSolver {
     set_status(false, false);
   }
 
-  // The answer without a solve: flow at bounds, potentials of 0, what that costs and how much it leaves unserved.
+  // Returns the answer without a solve: flow at bounds, potentials of 0, their cost and the supply left unserved.
   void set_unsolved() {
     set_flow_at_bounds();
     r_.potential.assign(at(p_.n), 0);
@@ -496,7 +495,7 @@ class MinCostFlowSolver {
     return infinite_negative_cycle(p_, topology(), stop_);
   }
 
-  // Unbounded if there is a flow at all: solves the same network without costs.
+  // The problem is unbounded if there is any feasible flow: solves the same network without costs.
   void solve_unbounded(const std::vector<Index>& cycle) {
     const std::vector<std::int64_t> no_cost(p_.cost.size(), 0);
     MinCostFlow feasibility = p_;

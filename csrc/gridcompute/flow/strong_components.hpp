@@ -1,4 +1,4 @@
-// The arcs of negative cost that can lie on a cycle of negative cost: those on any cycle at all.
+// Finds the arcs of negative cost that can lie on a cycle of negative cost: those on any cycle at all.
 //
 // An arc lies on a cycle of arcs of positive capacity if and only if both its ends are in one strongly connected
 // component. The components come from one depth-first search without recursion. O(n + m).

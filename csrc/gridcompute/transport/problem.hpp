@@ -86,8 +86,8 @@ struct Stats {
   Index evaluations = 0;              // costs read
   Index levels = 0, warm_levels = 0;  // samples solved; samples that the start prices fitted
   Index rounds = 0, augmentations = 0, searches = 0, candidates = 0, groups = 0, rows_extended = 0;
-  // Fallbacks: passes over all costs in a wider box; passes that turned out unnecessary; repairs continued in a wider
-  // box; searches for escape columns of classes without a path.
+  // Fallbacks: passes over all costs in a wider box; times that no pass was left (passes_most), so that only lists
+  // grew; repairs continued in a wider box; searches for escape columns of classes without a path.
   Index repeated_passes = 0, passes_exhausted = 0, box_widenings = 0, escape_searches = 0;
   // Newton's method stalled; samples whose prices were taken unbalanced after too many rounds; auctions that ran out of
   // bids.
@@ -129,9 +129,8 @@ struct Result {
   // For an optimum of rounded keys: the largest error of the difference of two costs; below 0 once the optimum is
   // proved for the costs (cycle_canceling.hpp).
   double rounding = -1;
-  bool listed = false;  // cycle canceling was tried on candidate lists, and too many classes were near
-  std::vector<double>
-      charges;  // (n_jobs) of a bound by knapsacks (exact_knapsack_bound.hpp); empty: the bound is by prices
+  bool listed = false;              // cycle canceling was tried on candidate lists, and too many classes were near
+  std::vector<double> charges;      // (n_jobs) of a bound by knapsacks (exact_knapsack_bound.hpp); empty: by prices
   std::vector<Index> witness_jobs;  // infeasible: these jobs fit in these slots only, and exceed their capacity
   std::vector<Slot> witness_slots;
   Stats stats;

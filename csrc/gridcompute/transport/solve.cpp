@@ -32,14 +32,14 @@ void resolve_rounding(const Problem& problem, const Options& options, Effort eff
                       Result& result) {
   if (result.rounding < 0) return;
   const Tuning& tuning = *options.tuning;
-  if (stop.requested()) {  // without having tried
+  if (stop.requested()) {  // before anything was tried
     if (result.status == Status::optimal && !result.exact)
       result.status = stop.why() == Stop::Why::time_limit ? Status::time_limit : Status::stopped;
     return;
   }
-  const bool fixed = options.resolution > 0;  // the caller's resolution: an optimum of its keys is wanted
+  const bool fixed = options.resolution > 0;  // the caller set the resolution and gets an optimum of its keys
   CancelOutcome end = CancelOutcome::given_up;
-  const bool costs_in_memory = problem.shards == nullptr;  // else lists have to do
+  const bool costs_in_memory = problem.shards == nullptr;  // else only candidate lists are
   if (costs_in_memory && (!result.listed || problem.cost->n_jobs() * problem.cost->n_slots() <= tuning.rounding_costs))
     end = cancel_rounding_cycles(problem, result.rounding, fixed, effort, tuning, pool, stop, result);
   if (end == CancelOutcome::improvable || (end == CancelOutcome::given_up && result.status == Status::optimal &&

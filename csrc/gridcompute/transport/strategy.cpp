@@ -73,7 +73,7 @@ constexpr Cost kUnits = 2;
 
 class TransportSolver {
  public:
-  enum class Perturbing { allowed, ruled_out };  // of keys, should a sample have many ties
+  enum class Perturbing { allowed, ruled_out };  // of keys, where a sample has many ties
   enum class End { done, out_of_range, needs_perturbation };
   using Kind = LevelOutcome::Kind;
 
@@ -138,8 +138,8 @@ class TransportSolver {
   [[nodiscard]] const Perturbation& perturbation() const noexcept { return ties_; }
 
  private:
-  // Solves a small problem in memory. Reals too far apart for one resolution are proved at some prices only: then the
-  // general method gets a try too, whose prices differ.
+  // Solves a small problem in memory. For reals too far apart for one resolution some prices prove the optimum and
+  // others do not: then the general method follows, whose prices differ.
   bool solved_directly(Result& result) {
     stop_.stage("paths", 0);
     const double from = stop_.seconds();
@@ -363,7 +363,8 @@ class TransportSolver {
     value_ = r.value(prices_, pool_);
     const Wide room = capacity_value(prices_, full_.capacity);
     if (within(cost_lower_bound(value_ - room))) return true;
-    // What the perturbation takes from the bound, prices in whole units prove, by one pass over all costs.
+    // Prices rounded to whole units prove the part of the bound that the perturbation removed, in one pass over all
+    // costs.
     const bool ties = keys_.perturbation().active() && unit() >= kUnits * keys_.perturbation().spread;
     if (!ties || !within(static_cast<double>(value_ - room) / keys_.per_cost())) return false;
     const std::vector<Cost> prices = round_to_units(prices_, unit()).prices;
@@ -407,7 +408,7 @@ class TransportSolver {
                          : !read || r_.first_infeasible_job >= 0 ? complete_greedily(context, full_, prices_, stop_)
                          : units ? assign_units(context)
                                  : round_to_integral(context, full_, r_, prices_, stop_);
-    if (full_.shards != nullptr) {  // a shard may be out of reach, or time be over, before all know their classes
+    if (full_.shards != nullptr) {  // a shard may fail, or time may end, before all shards have their classes
       for (std::int32_t& s : whole.assignment) s = s == keys_.n_slots() ? -1 : s;
       whole.cost = full_.shards->total(whole.assignment);
       if (stop_.requested()) return deliver_nothing(end, result);
@@ -417,7 +418,7 @@ class TransportSolver {
     result.stats.candidates = static_cast<Index>(r_.slot.size());
     result.stats.groups = r_.groups();
     std::optional<KeySums> sums;
-    // Prices of an interrupted repair may violate constraints of classes outside the candidates: bound them by the box.
+    // Prices of an interrupted repair may violate constraints of classes outside the candidates: the box bounds these.
     if (read)
       sums = {units ? r_.objective() : 0,
               end.kind == Kind::close ? value_

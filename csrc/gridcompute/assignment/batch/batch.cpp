@@ -26,7 +26,7 @@ BatchStatus solve_batch(const DenseMatrix<T>& first, Index count, bool maximize,
       count, chunk,
       [&](Index c, Index begin, Index end) {
         for (Index k = begin; k < end; ++k) {
-          // Only the caller's thread polls its stop; the others see what that found.
+          // Only the caller's thread polls its stop; the other threads read the result.
           Stop mine(std::numeric_limits<double>::infinity(), [&](const Progress&) {
             if (std::this_thread::get_id() == caller) stop.poll_clock();
             return stop.why();

@@ -190,7 +190,7 @@ int finest_exponent(const CostExtent& seen, Index n) {
   return std::min(exponent_for(seen.magnitude()), room - e);
 }
 
-// Returns whether a pair is among them whose cost was capped.
+// Returns whether the matching has a pair whose cost was capped.
 template <class T>
 bool uses_capped(const DenseRowReader<T, std::int64_t>& all, const DenseMatrix<T>& cost, const std::int32_t* partner) {
   for (Index k = 0; k < std::min(cost.rows, cost.cols); ++k)
@@ -278,7 +278,7 @@ bool gap_counts(const DenseMatrix<T>& cost, double unit, const std::int64_t* row
   return static_cast<double>(pairs) * unit > kNegligibleGap * surely;
 }
 
-// Returns what the pairs cost above as many pairs of the least cost.
+// Returns the cost of the pairs minus the least cost times their number.
 template <class T>
 double cost_above_least(double least, const DenseMatrix<T>& cost, bool maximize, const std::int64_t* row_ind,
                         const std::int64_t* col_ind) {
@@ -319,8 +319,9 @@ bool solve_small(const DenseMatrix<T>& cost, bool maximize, std::int64_t* row_in
     while (feasible && unit != 0 && gap_counts(cost, unit, row_ind, col_ind)) {
       const double last = unit, paid = cost_above_least(least, cost, maximize, row_ind, col_ind);
       if (paid == 0) break;  // no pairs cost less
-      // A pair dearer than all these together is no part of an optimum, and stays dearer than one if it is lowered to
-      // twice that. Where that gives no finer unit, or a lowered pair is used, dual_refinement.hpp decides.
+      // A pair that costs more than all these together is in no optimal matching, and still costs more than one if it
+      // is lowered to twice their sum. Where that gives no finer unit, or a lowered pair is matched,
+      // dual_refinement.hpp decides.
       const std::vector<T> costs = capped(cost, maximize, least + 2 * paid);
       if (!match({costs.data(), cost.rows, cost.cols}) || unit >= last) return false;
       if (cost_above_least(least, cost, maximize, row_ind, col_ind) > paid) return false;

@@ -1,19 +1,18 @@
-// Small dense assignment on buffers of its own, tiny ones on the stack: pairs only.
+// Small dense assignment on small buffers, tiny ones on the stack: pairs only.
 //
 // Problem. As solve_dense.hpp, for matrices of at most small_entries entries, where making lists would take longer than
 // solving.
 //
 // Steps. All costs become integers of one width less one common shift. Up to 64 columns: shortest augmenting paths in
-// registers (engines/ssp_registers.hpp); beyond, the Jonker-Volgenant method (engines/ssp_rows.hpp). Floating-point
-// costs among which the largest drown the optimum are solved again, none dearer than all pairs found were together,
-// from there (engines/warm_start.hpp).
-//
+// registers (engines/ssp_registers.hpp); beyond, the Jonker-Volgenant method (engines/ssp_rows.hpp). Where the largest
+// floating-point costs swamp the optimum, all costs are capped at the sum of the pairs found and solved again, starting
+// from these pairs (engines/warm_start.hpp).
 // Range proof. Prices start within 0..spread. Where all pairs are allowed, a search can always end at once at a column
-// that is free at its first price: so levels and row duals are at most twice the spread, prices at least -2 spread,
-// and 16 * spread < 2^(b-3) bounds every label; from an answer to nearly the same costs first prices are within
-// -5/2 spread..0, levels and row duals at most 7/2 spread, prices at least -7 spread and labels below 12. Where some
-// pairs are forbidden, labels and duals are at most n differences of two costs and a first price, and (2n + 4) * spread
-// < 2^(b-3) is asked for. kForbidden = 2^(b-2) plus any of them neither wraps nor meets an allowed label. Matrices that
+// that is free at its first price: so levels and row duals are at most twice the spread, prices at least -2 spread, and
+// 16 * spread < 2^(b-3) bounds every label; from an answer to nearly the same costs first prices are within -5/2
+// spread..0, levels and row duals at most 7/2 spread, prices at least -7 spread and labels below 12. Where some pairs
+// are forbidden, labels and duals are at most n differences of two costs and a first price, and (2n + 4) * spread <
+// 2^(b-3) is required. kForbidden = 2^(b-2) plus any of them neither wraps nor equals an allowed label. Matrices that
 // fit neither width go to solve_dense.hpp.
 //
 // Complexity. O(n^2 m) worst case, vectorised over m.

@@ -54,7 +54,7 @@ bool auction_phase(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V
   const Index start = refresh.count;
   state.clear();
   const std::size_t lists_ahead = tuning.prefetch_lists, prices_ahead = tuning.prefetch_prices;
-  // In turns: rows displaced wait for the next one.
+  // Free rows bid in turns: a row that is displaced bids in the next turn.
   std::vector<std::int32_t> free = state.free_rows(), next;
   Index budget = phase.bids;
   const auto leave = static_cast<std::size_t>(phase.leave_free);
@@ -74,7 +74,7 @@ bool auction_phase(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V
         phase.whole_rows ? best_in_row(state, refresh, i) : best_in_list(state, lists, refresh, i);
     if (best.col == kUnmatched) return false;
     const std::int32_t j = best.col;
-    // A row with one allowed column may lower its price by anything.
+    // A row with one allowed column may lower that column's price by any amount; it lowers it by epsilon.
     const std::int64_t step = best.u2 < IntRange<V>::kForbiddenReduced ? std::int64_t{best.u2} - best.u1 : 0;
     const std::int64_t price = std::int64_t{state.v[static_cast<std::size_t>(j)]} - step - phase.epsilon;
     if (price < -IntRange<V>::kLimit) return false;
@@ -107,7 +107,7 @@ bool sparse_auction_phase(std::vector<V>& v, const CandidateLists<V>& lists, con
     const LeastTwo<V> two = least_two(list.col, list.cost, list.size, column.data(), reduced.data());
     if (two.u1 >= IntRange<V>::kForbiddenReduced) return false;
     PricedColumn<V>& best = column[static_cast<std::size_t>(list.col[two.at])];
-    // A row with one allowed column may lower its price by anything.
+    // A row with one allowed column may lower that column's price by any amount; it lowers it by epsilon.
     const std::int64_t step = two.u2 < IntRange<V>::kForbiddenReduced ? std::int64_t{two.u2} - two.u1 : 0;
     const std::int64_t price = std::int64_t{best.price} - step - phase.epsilon;
     if (price < -IntRange<V>::kLimit) return false;

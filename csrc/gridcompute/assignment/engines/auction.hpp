@@ -1,7 +1,7 @@
 // The auction: phases of bids over falling epsilon (epsilon-scaling).
 //
-// Definitions. As row_reduction.hpp, but that a bid lowers the column's price by u2 - u1 + epsilon, so that prices fall
-// also where two columns tie.
+// Definitions. As row_reduction.hpp, except that a bid lowers the column's price by u2 - u1 + epsilon, so that prices
+// fall also where two columns tie.
 //
 // Invariants. (M1), (M3), (M4); (M2) up to epsilon.
 //
@@ -43,7 +43,7 @@ template <class V>
 bool auction_phase(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V>& refresh,
                    const AuctionPhase<V>& phase, Stats& stats, Stop& stop, const Tuning& tuning);
 
-// The same over complete lists; changes prices only.
+// Runs one phase over complete lists; changes prices only.
 template <class V>
 bool sparse_auction_phase(std::vector<V>& v, const CandidateLists<V>& lists, const AuctionPhase<V>& phase, Stats& stats,
                           Stop& stop, const Tuning& tuning);

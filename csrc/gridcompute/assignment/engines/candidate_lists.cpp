@@ -63,8 +63,8 @@ struct Picked {
   bool cut;  // more columns are equal to the limit
 };
 
-// Collects the columns below the limit, and up to `room` at it, from group `first` on. No processor predicts which
-// groups open and which columns enter: so both are always written, and counted where they do.
+// Collects the columns below the limit, and up to `room` at it, from group `first` on. Branches on which groups open
+// and which columns enter cannot be predicted: both are always written, and the count advances only where they do.
 template <class V>
 Picked pick(const V* GRIDCOMPUTE_RESTRICT reduced, const V* GRIDCOMPUTE_RESTRICT group, Index m, Index groups, V limit,
             Index first, Index room, std::int32_t* GRIDCOMPUTE_RESTRICT open, std::int32_t* GRIDCOMPUTE_RESTRICT below,
@@ -124,7 +124,8 @@ V CandidateLists<V>::select(Index i, const V* cost, const V* v, Index wanted, In
       if (cost[j] < IntRange<V>::kForbidden) s.hit.push_back(static_cast<std::int32_t>(j));
     return kUnbounded;
   }
-  // The threshold: as far above the minimum as the last row's if that opens about as many groups, else by selection.
+  // Takes as threshold the last row's distance above the minimum if that opens about as many groups; selects one
+  // otherwise.
   const V low = least(s.group.data(), groups);
   V limit = low < IntRange<V>::kForbiddenReduced ? static_cast<V>(low + std::min(s.width, IntRange<V>::kLimit)) : low;
   const Index opened = count(s.group.data(), groups, limit);
@@ -136,7 +137,7 @@ V CandidateLists<V>::select(Index i, const V* cost, const V* v, Index wanted, In
     s.width = static_cast<V>(std::min(limit - low, IntRange<V>::kLimit));
   }
   limit = std::min(limit, static_cast<V>(IntRange<V>::kForbiddenReduced - 1));
-  // There are few below the limit; at the limit there may be many ties, and enough of them are as good as all.
+  // Few columns are below the limit; at the limit many may tie, and enough of them are as good as all.
   const auto [below, equal, cut] = pick(s.reduced.data(), s.group.data(), m_, groups, limit, (i * 7919) % groups, room,
                                         s.open.data(), s.below.data(), s.equal.data());
   s.hit.assign(s.below.begin(), s.below.begin() + below);

@@ -14,13 +14,13 @@
 // A list filled again (refill) must raise its bound or hold the whole row; where it would do neither it grows: else a
 // search could meet the same bound for ever.
 //
-// Layout. A row's columns and costs lie side by side in whole cache lines: rows are visited in no order that hardware
-// foresees, and each further line or page that a visit touches is waited for.
+// Layout. A row's columns and costs lie side by side in whole cache lines: hardware prefetchers cannot predict the
+// order of the rows, and each further line or page of a visit is a wait for memory.
 //
 // Complexity. O(m) vectorised and O(m / 16 + k) scalar steps a fill; 8 (12) bytes a candidate.
 //
-// Source. Candidate lists for dense assignment: Volgenant, Computers & OR 23 (1996) 917 (LAPMOD), who prices out by
-// full passes. Deviation: a bound is kept with each list, and rows are read again only where it is reached.
+// Source. Candidate lists for dense assignment: Volgenant, Computers & OR 23 (1996) 917 (LAPMOD, which prices out in
+// full passes). Deviation: a bound is kept with each list, and rows are read again only where it is reached.
 #pragma once
 
 #include <cstddef>
@@ -76,7 +76,7 @@ class CandidateLists {
   struct Scratch {
     std::vector<V> cost, reduced, group, order;
     std::vector<std::int32_t> hit, open, below, equal;
-    V width = 0;  // how far above its row's minimum the last threshold lay
+    V width = 0;  // distance of the last threshold above its row's minimum
   };
   [[nodiscard]] Scratch scratch() const;
 

@@ -2,14 +2,14 @@
 // conversion, for matrices that a precheck of a few rows finds easy.
 //
 // Problem. As solve_dense.hpp, no more rows than columns; pairs only. Other engines first make integers of
-// floating-point costs and a list or a copy of each row. Where each row has a partner that is clearly best, as of boxes
-// tracked from frame to frame or points separated by a gate, that takes longer than matching.
+// floating-point costs and a list or a copy of each row. Where each row has a partner that is clearly best, as for
+// boxes tracked from frame to frame or points separated by a gate, that takes longer than matching.
 //
-// Steps. (1) precheck(): within a big M (input/big_m_sparsify.hpp) the cheapest pair of a row is the cheapest of its
-// column as well; or rows have many columns at their least cost, but are no blocks of few values; or, of doubles, rows
-// are of many scales, or costs that matter lie far below any unit. Small and mid-size matrices of doubles need none of
-// this. (2) Column reduction, greedy start, row reduction, augmentation, in the costs' own type. Where many rows stay
-// free, or searches take too long, it gives up.
+// Steps. (1) precheck() finds a matrix easy if, within a big M (input/big_m_sparsify.hpp), the cheapest pair of a row
+// is the cheapest of its column as well; or if rows have many columns at their least cost, but are no blocks of few
+// values; or, for doubles, if rows are of many scales, or if costs that matter lie far below any unit. Small and
+// mid-size matrices of doubles are solved without this check. (2) Column reduction, greedy start, row reduction,
+// augmentation, in the costs' own type. Where many rows stay free, or searches take too long, it gives up.
 //
 // Proof. Integers are exact. Doubles round: each reduced cost by at most half a unit in its last place, always the same
 // way for lower prices. So where a row's pair is its cheapest after rounding, and nothing ties with it, it is cheapest
@@ -26,7 +26,7 @@
 
 namespace gridcompute::assignment {
 
-// What a sample of rows shows.
+// Properties of a sample of rows.
 struct Precheck {
   bool mutual = false;     // their cheapest pair is the cheapest of its column
   bool tied = false;       // many columns at their least cost
@@ -35,12 +35,12 @@ struct Precheck {
   bool deep = false;       // costs that matter are below any unit of integers
   bool fractions = false;  // doubles that are no integers
 };
-// `mutual` is found only if asked for: columns are strided, and slow to read.
+// Computes `mutual` only where the argument says so: columns are strided, and slow to read.
 template <class T>
 [[nodiscard]] Precheck precheck(const DenseMatrix<T>& cost, bool mutual, const Tuning& tuning);
 
-// Writes the column of each row. False if it gave up, `stop` was requested, or rows are no longer than a vector: what
-// is read beyond a row must lie within the next one. `most_free`: rows that the bids may leave to searches.
+// Writes the column of each row. False if it gave up, `stop` was requested, or rows are no longer than a vector: a
+// vector that reads beyond a row must end within the next one. `most_free`: rows that the bids may leave to searches.
 template <class T>
 [[nodiscard]] bool jv_in_place(const DenseMatrix<T>& cost, const Precheck& found, Index most_free, Stop& stop,
                                std::int32_t* col_of, const Tuning& tuning);

@@ -40,7 +40,7 @@ struct BestColumn {
   std::int32_t col;  // kUnmatched: no allowed pair
 };
 
-// Finds it in the list of row i, which is refreshed if its bound was reached.
+// Finds the best column in the list of row i, which is refreshed if its bound was reached.
 template <class V>
 BestColumn<V> best_in_list(const Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V>& refresh,
                            std::int32_t i) {
@@ -58,7 +58,7 @@ BestColumn<V> best_in_list(const Matching<V>& state, CandidateLists<V>& lists, L
   }
 }
 
-// Finds it in the whole row i.
+// Finds the best column in the whole row i.
 template <class V>
 BestColumn<V> best_in_row(const Matching<V>& state, ListRefresher<V>& refresh, std::int32_t i) {
   const V* row = refresh.rows->row(i, refresh.scratch.cost.data());

@@ -191,7 +191,7 @@ class Int128Ssp {
   Index work_ = 0, counted_ = 0;  // counted_: of work_, by the stop
 };
 
-// Keeps the duals in 64 bits where these hold all of them.
+// Stores the duals in 64 bits where all of them fit.
 void narrow(Result& result) {
   const auto fits = [](Wide d) { return d == static_cast<std::int64_t>(d); };
   if (!std::all_of(result.row_wide.begin(), result.row_wide.end(), fits) ||

@@ -34,7 +34,7 @@ namespace gridcompute::assignment {
     const DenseMatrix<std::int64_t>& cost, bool maximize, Pool& pool, Stop& stop,
     const std::function<std::optional<Result>(const DenseMatrix<std::int64_t>&)>& solve);
 
-// The same of compressed rows whose positions are valid.
+// Solves compressed rows whose positions are valid.
 [[nodiscard]] Result solve_int128_sparse(
     const CheckedCsr<std::int64_t>& cost, bool maximize, Stop& stop,
     const std::function<std::optional<Result>(const CheckedCsr<std::int64_t>&)>& solve);

@@ -1,4 +1,5 @@
-// Shortest augmenting paths over candidate lists (Dijkstra on reduced costs): what makes a matching complete and exact.
+// Shortest augmenting paths over candidate lists (Dijkstra on reduced costs), which complete a matching and make it
+// exact.
 //
 // Definitions. The label of a column is the length of the shortest alternating path to it from the free row, in reduced
 // costs. A row reached at label D relaxes every column k to the label D + r_ik - u_i; columns outside its list get at

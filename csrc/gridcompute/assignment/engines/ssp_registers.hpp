@@ -6,8 +6,8 @@
 // Steps. Column reduction of a square matrix, else prices 0; rows take free columns at their least reduced
 // cost; the others search. The column to scan is found together with its tag, which says whether it is free.
 //
-// GCC 12 splits 64-byte vectors into lanes where a comparison is more than the condition of one choice: hence the many
-// choices.
+// GCC 12 splits 64-byte vectors into lanes where a comparison is more than the condition of one choice: the code is
+// written as many single choices.
 //
 // Complexity. O(m) vectorised a scanned column, in fact the time to reduce one vector; O(n^2 m) worst case.
 //

@@ -113,8 +113,8 @@ GRIDCOMPUTE_INLINE K relax(RowSspState<V>& s, std::int32_t i, V base, OpenGroups
     load(from + j, f);
     load(closed + j, shut);
     if constexpr (std::is_floating_point_v<V>) {
-      h = h < 0 ? Vector{} : h;  // where rounding might bring it below 0, or
-      h |= shut;                 // below scanned labels
+      h = h < 0 ? Vector{} : h;  // rounding might make it negative
+      h |= shut;                 // keeps closed columns above all labels
     }
     f = h < l ? source : f;
     l = h < l ? h : l;
@@ -181,7 +181,7 @@ GRIDCOMPUTE_INLINE std::int32_t collect_level(RowSspState<V>& s, Key<V> level, c
 // Opens all columns. Returns the least reduced cost of the source.
 template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE Key<V> begin_search(RowSspState<V>& s, std::int32_t source) {
-  // Members as locals: for all the compiler knows, the stores below might change members of `s`.
+  // Copies members to locals: the compiler has to assume that the stores below change members of `s`.
   using Vector = KeyLanes<kBytes, V>;
   const std::int32_t stride = s.stride;
   const V *GRIDCOMPUTE_RESTRICT row = s.row(source), *GRIDCOMPUTE_RESTRICT v = s.v;
@@ -295,7 +295,7 @@ GRIDCOMPUTE_INLINE void greedy_matching(RowSspState<V>& s, Key<V>* GRIDCOMPUTE_R
 template <class V>
 GRIDCOMPUTE_INLINE V bid_price(V cost, V price, V u1, V u2) {
   if constexpr (std::is_floating_point_v<V>) {
-    constexpr V kFar = 0x1p10;  // gaps beyond this are shortened, lest rounding lift prices
+    constexpr V kFar = 0x1p10;  // longer gaps are shortened, so that rounding cannot raise prices
     const bool far = u2 - u1 > kFar * (std::fabs(cost) + std::fabs(price));
     return price - (u2 - u1) * (far ? 1 - 0x1p-16 : 1);
   } else {
@@ -304,7 +304,7 @@ GRIDCOMPUTE_INLINE V bid_price(V cost, V price, V u1, V u2) {
 }
 
 // Runs augmenting row reduction (row_reduction.hpp) over whole rows; a free column before a matched one. Returns
-// whether every row had its turn within the budget of bids.
+// whether every row has bid within the budget of bids.
 template <Index kBytes, class V>
 GRIDCOMPUTE_INLINE bool row_reduction(RowSspState<V>& s, std::int64_t budget) {
   for (std::int32_t first = 0; first < s.n; ++first) {
@@ -361,8 +361,8 @@ GRIDCOMPUTE_INLINE void zero_prices(RowSspState<V>& s) {
   s.price_padding();
 }
 
-// For each instruction set: augment_of; greedy_at_prices_of; and row reduction, which returns whether every row had its
-// turn.
+// For each instruction set: augment_of; greedy_at_prices_of; and row reduction, which returns whether every row has
+// bid.
 AugmentStatus augment(RowSspState<std::int32_t>& s, std::int32_t source);
 AugmentStatus augment(RowSspState<std::int64_t>& s, std::int32_t source);
 AugmentStatus augment(RowSspState<double>& s, std::int32_t source);
@@ -374,8 +374,8 @@ bool reduce_rows(RowSspState<std::int64_t>& s);
 bool reduce_rows(RowSspState<double>& s);
 
 // Matches rows greedily, from an empty matching: of a wide matrix at its prices, of a square one at the column minima
-// in `v`, unless hardly fewer rows find a column at prices 0: where most costs are cut off at one value, columns that
-// no row is near would draw all rows.
+// in `v`, unless nearly as many rows find a column at prices 0: where most costs are capped at one value, all rows
+// would prefer the columns that have no cheap pair.
 template <class V>
 void greedy_start(RowSspState<V>& s) {
   static_assert(sizeof(V) == sizeof(Key<V>));
@@ -390,15 +390,15 @@ void greedy_start(RowSspState<V>& s) {
 }
 
 // Starts without pairs, at the column minima of a square matrix and at the present prices of a wide one. Returns
-// whether every row had its turn.
+// whether every row has bid.
 bool cold_start(RowSspState<std::int32_t>& s);
 bool cold_start(RowSspState<std::int64_t>& s);
 
 struct WarmMatching;  // warm_start.hpp
 
-// Where a solve begins: at the present prices and pairs (`warm`, and with a WarmMatching its pairs); at the column
-// minima of a square matrix and prices 0 of a wide one, without pairs; or so, but only if row reduction ends within its
-// budget.
+// The start of a solve. warm: the present prices and pairs (with a WarmMatching its pairs). cold: the column minima of
+// a square matrix or prices 0 of a wide one, without pairs. cold_if_easy: as cold, but only if row reduction ends
+// within its budget.
 enum class SspStart { warm, cold, cold_if_easy };
 
 // Matches all free rows of a large matrix. Returns `budget`, in a state from which other engines can go on, where costs

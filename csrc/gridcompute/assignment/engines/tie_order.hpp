@@ -1,8 +1,9 @@
-// An order of the columns for breaking ties: a row takes, of its tied columns, the one that other rows want least.
+// An order of the columns for breaking ties: a row takes, of its tied columns, the one that costs other rows most.
 //
-// Why. Where several columns cost a row the same, taking just any leaves to other rows those that only few can use, and
-// long searches have to correct that. Of jobs with due dates, every slot before its own costs a job nothing; if each
-// takes the last of these that is free, hardly any search is left, where taking the first leaves a third of the jobs.
+// Why. Where several columns cost a row the same, an arbitrary choice may take columns that few other rows can use, and
+// long searches have to correct that. Example: jobs with due dates, which pay nothing in any slot before theirs. If
+// each takes the last free one of these, almost no search is needed; if each takes the first, a third of the jobs need
+// one.
 //
 // Steps. Columns are ranked by what they cost a sample of rows on average, the dearest first, if these rows have many
 // columns at their least cost. The order decides only between tied columns.
@@ -23,7 +24,7 @@ template <class V>
 class TieOrder {
  public:
   TieOrder(const RowCopy<V>& rows, const Tuning& tuning);
-  // Returns whether ties are worth an order.
+  // Returns whether a sample of rows has enough ties for an order to pay.
   [[nodiscard]] bool active() const { return !by_rank_.empty(); }
   // The ranks of columns, to be filled (RowSspState::reset_ranks); the padding ranks last.
   [[nodiscard]] V* rank() { return rank_.data(); }

@@ -53,7 +53,7 @@ class WarmStarter {
     s_.mate_of[s_.col_of[i]] = kUnmatched;
     s_.col_of[i] = kUnmatched;
   }
-  // Lowers the prices of the columns that row i would prefer. Only rows matched to these can come to miss.
+  // Lowers the prices of the columns that row i would prefer. Only rows matched to these columns can miss afterwards.
   void lower_prices(std::int32_t i, std::vector<std::int32_t>& queue) {
     const V* row = s_.row(i);
     const V u = dual(i);

@@ -1,14 +1,15 @@
-// A warm start from the answer to nearly the same costs of a square matrix: its pairs, as far as prices still make them
+// A warm start from the answer to nearly the same costs of a square matrix: keeps its pairs where prices can make them
 // their rows' cheapest.
 //
 // Why. Costs capped before the first solve are raised again where a capped pair was used, and floating-point costs are
 // solved again in another unit. All but a few pairs stay; but rounding to another unit moves each cost and price by up
-// to one of the coarser units, so that pairs which were tight miss that by a few.
+// to one of the coarser units, so that tight pairs are no longer exactly tight.
 //
-// Steps. Rows that miss by more than rounding explains are left free. For the others, prices are lowered: those of the
-// columns that such a row would prefer fall to where it does not, and then the rows matched to these columns miss. That
-// ends soon unless rounding has made other pairs optimal; rows that still miss after warm_repricings repricings a row
-// are left free, and searches match them.
+// Steps. A matched row misses by the reduced cost of its pair less its least reduced cost. Rows that miss by more than
+// rounding explains are left free. For the others, prices are lowered: those of the columns that such a row would
+// prefer fall until it does not, and then the rows matched to these columns miss. That ends soon unless rounding has
+// made other pairs optimal; rows that still miss after warm_repricings repricings a row are left free, and searches
+// match them.
 //
 // Complexity. A pass over the rows, and O(m) for each row that misses.
 #pragma once

@@ -22,8 +22,8 @@ GRIDCOMPUTE_INLINE bool better(T a, T b, bool maximize) {
   return maximize ? a > b : a < b;
 }
 
-// Returns the dearest cost of a row, ignoring NaN. Minima of integers the compiler turns into vectors by itself; those
-// of floating-point numbers depend on their order, which independent chains fix.
+// Returns the largest cost of a row, ignoring NaN. The compiler vectorises minima of integers; those of floating-point
+// numbers depend on their order, which independent chains fix.
 template <class T>
 GRIDCOMPUTE_INLINE T largest_in(const T* GRIDCOMPUTE_RESTRICT row, Index m, bool maximize) {
   if constexpr (!std::is_floating_point_v<T>) {
@@ -151,8 +151,9 @@ class BigMSparsifier {
   [[nodiscard]] Index most() const { return std::min(cost_.cols / t_.big_m_share, t_.big_m_columns); }
   [[nodiscard]] bool has_slack_columns() const { return cost_.rows <= cost_.cols || !forbids(m_); }
 
-  // Lowers an M that all rows share to what is just dearer than all other costs together could differ: pairs at M are
-  // as few as can be then, however dear M is. A lower M leaves a finer unit to the other costs.
+  // Lowers an M that all rows share to just above the largest possible difference of all other costs together: a
+  // matching then has as few pairs at M as possible, however large M was. A lower M leaves a finer unit to the other
+  // costs.
   void lower_big_m() {
     if (!same_m_ || !any_below_ || forbids(m_)) return;
     const double least = static_cast<double>(least_), most = static_cast<double>(most_);
@@ -187,7 +188,7 @@ class BigMSparsifier {
   bool maximize_;
   const Tuning& t_;
   T m_{}, least_{}, most_{};                // the first row's M; the extremes of the costs below M
-  bool same_m_ = true, any_below_ = false;  // do all rows share one M? are there costs below M?
+  bool same_m_ = true, any_below_ = false;  // all rows share one M; some costs are below M
   std::vector<std::int32_t> col_, start_, arc_;
   std::vector<T> arc_cost_;
 };

@@ -1,4 +1,4 @@
-// Big-M matrices: most of each row's costs are one and the same, the dearest. They are sparse ones in disguise.
+// Big-M matrices: most costs of each row equal its largest cost. They are solved as sparse matrices.
 //
 // Problem. As solve_dense.hpp; pairs only. Points are matched within a gate, boxes where they overlap, and all other
 // pairs cost one large number (the big M), or are forbidden.

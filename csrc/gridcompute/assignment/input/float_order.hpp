@@ -3,7 +3,7 @@
 // Why. Floating-point costs that a precheck finds easy are matched in place, without a copy; but GCC 12 splits
 // comparisons of doubles in 64-byte vectors into single lanes, and a label that rounding lowers must not reopen a
 // column. The bits of a non-negative double, read as an integer, are in the order of the doubles; so are those of a
-// negative one with all bits but the sign inverted.
+// negative double with all bits but the sign inverted.
 #pragma once
 
 #include <bit>

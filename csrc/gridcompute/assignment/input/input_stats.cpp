@@ -38,8 +38,8 @@ GRIDCOMPUTE_INLINE bool add_to_sums(const V* GRIDCOMPUTE_RESTRICT row, Index m, 
   return true;
 }
 
-// How many columns are at the row's least cost, and one of them: the first from `start` on, cyclically, that is not
-// taken, if there is one.
+// Returns how many columns are at the row's least cost, and one of them: cyclically from `start` on the first that is
+// not taken, if there is one.
 struct Cheapest {
   Index at, tied;
 };

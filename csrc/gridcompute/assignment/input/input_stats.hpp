@@ -15,7 +15,7 @@ namespace gridcompute::assignment {
 
 struct InputStats {
   bool column_means_vary = false;  // more than those of independent entries: columns carry offsets of their own
-  bool columns_contested = false;  // and these draw rows to the same few columns
+  bool columns_contested = false;  // rows compete for the same few columns because of these offsets
   bool scales_differ = false;      // rows have spreads so different that no epsilon suits them all
   bool tied = false;               // rows have more columns at their least cost than a list holds
 };
@@ -23,8 +23,8 @@ template <class V>
 [[nodiscard]] InputStats sample_input_stats(RowReader<V>& rows, const Tuning& tuning);
 
 // Sets prices to column minima (Jonker and Volgenant's column reduction) of the costs less their row's mean, over a
-// sample of rows; the bids make up for the other rows. Less the mean, not the minimum: rows whose cheapest pair is dear
-// would then look cheap everywhere else, and contribute all the minima.
+// sample of rows; the bids correct for the other rows. The mean is subtracted, not the minimum: otherwise rows whose
+// cheapest pair is expensive would have the least values in all other columns and set all minima.
 template <class V>
 void sampled_column_reduction(RowReader<V>& rows, Pool& pool, Stop& stop, std::vector<V>& v, const Tuning& tuning);
 

@@ -1,13 +1,14 @@
 // A cap on costs with heavy tails: outliers are lowered before the solve.
 //
-// Definitions. The reach of a row is how far above its least cost its cheapest tens of costs lie, within a factor of
-// 128 and not below; a matrix has outliers where no row reaches more than cap_tail_share of what one spans.
+// Definitions. The reach of a row is the distance above its least cost within which its cheapest tens of costs lie,
+// exact to a factor of 128 and never too small; a matrix has outliers where no row's reach exceeds cap_tail_share of a
+// row's span.
 //
 // Why. The largest cost sets the unit of floating-point costs, the width of integers and the last epsilon of auctions.
-// With some costs lowered, an assignment that is optimal and uses none of these is optimal for the costs as they are:
-// all others have become no dearer. Duals below lowered costs are below the costs themselves. If a lowered pair is
-// used, the cap is raised to what the pairs found cost, which no better assignment exceeds, and the solve repeated from
-// there (solve_dense.cpp).
+// With some costs lowered, an assignment that is optimal and uses none of these is optimal for the original costs: no
+// other assignment has become more expensive. Duals below lowered costs are below the costs themselves. If a lowered
+// pair is used, the cap is raised to the cost of the pairs found, which no pair of a better assignment exceeds, and the
+// solve is repeated from there (solve_dense.cpp).
 //
 // Complexity. One vectorised pass over a sample of rows without outliers, else one for every 4 bits of the tail.
 #pragma once

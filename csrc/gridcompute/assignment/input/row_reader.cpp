@@ -54,7 +54,7 @@ GRIDCOMPUTE_INLINE CostExtent extent_of(const T* GRIDCOMPUTE_RESTRICT c, Index m
   constexpr Index kChains = 4;  // of minima, independent of each other
   Reals lo[kChains], hi[kChains], top[kChains], odd = {};
   for (Index k = 0; k < kChains; ++k) lo[k] = Reals{} + kInf, hi[k] = top[k] = -lo[k];
-  // Comparisons with infinity, and of a value with itself, the compiler would split into lanes.
+  // The compiler would split comparisons with infinity, and of a value with itself, into lanes.
   const auto add = [&](Reals& x, Index k) GRIDCOMPUTE_FORCED {
     x *= sign;
     const Reals none = x - x;  // 0, or NaN where x is not finite
@@ -141,7 +141,7 @@ GRIDCOMPUTE_INLINE bool all_integers(const T* GRIDCOMPUTE_RESTRICT c, Index m, d
   return true;
 }
 
-// Returns how far a cost, negated or not, lies above its row's least.
+// Returns the distance of a cost, negated or not, above its row's least.
 template <class T>
 GRIDCOMPUTE_INLINE std::uint64_t above(T cost, std::int64_t shift, bool negate) {
   const auto c = static_cast<std::uint64_t>(static_cast<std::int64_t>(cost));
@@ -162,7 +162,7 @@ GRIDCOMPUTE_INLINE void load_integers(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCO
   }
 }
 
-// The same, but none more than `cap`; in 64 bits until then.
+// Loads integers as load_integers() does, capped at `cap`; differences are in 64 bits before the cap.
 template <class T, class V>
 GRIDCOMPUTE_INLINE void load_capped_integers(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPUTE_RESTRICT out, Index m,
                                              std::int64_t shift, bool negate, V cap) {
@@ -190,7 +190,7 @@ GRIDCOMPUTE_INLINE void load_floats(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMP
   }
 }
 
-// The same, but none more than `top` after scaling: some may be beyond all doubles before.
+// Loads floats as load_floats() does, capped at `top` after scaling; before it some may exceed all doubles.
 template <class T, class V>
 GRIDCOMPUTE_INLINE void load_capped_floats(const T* GRIDCOMPUTE_RESTRICT c, V* GRIDCOMPUTE_RESTRICT out, Index m,
                                            std::int64_t shift, double scale, double top) {

@@ -69,30 +69,30 @@ class DenseRowReader final : public RowReader<V> {
   // `cap`, if not 0: costs that lie farther above their row's least are lowered to that.
   DenseRowReader(const DenseMatrix<T>& view, bool maximize, int exponent, bool rounding = false, V cap = 0);
   RowFit measure(Index i) override;
-  // The same of floating-point costs whose extent is known.
+  // Measures row i of floating-point costs whose extent is known.
   RowFit measure(Index i, const CostExtent& extent)
     requires std::is_floating_point_v<T>;
   void load(Index i, V* out) const override;
-  // Takes off these columns what each costs at least above the rows' least, before costs are capped: a column
-  // reduction, which changes no assignment of a square matrix. Measures all rows.
+  // Subtracts from each of these columns its least distance above the rows' least costs, before costs are capped: a
+  // column reduction, which changes no assignment of a square matrix. Measures all rows.
   void reduce_columns(const std::vector<Index>& columns);
   [[nodiscard]] const std::vector<std::pair<Index, std::int64_t>>& column_reductions() const {
     return column_reductions_;
   }
-  // Was the cost of a pair lowered to the cap?
+  // Returns whether the cost of the pair was lowered to the cap.
   [[nodiscard]] bool is_capped(Index i, Index j) const;
 
  private:
-  [[nodiscard]] double cap_of_row(Index i) const;  // what scaled costs of the row are lowered to
+  [[nodiscard]] double cap_of_row(Index i) const;  // the cap of the row's scaled costs
   static constexpr std::int64_t kNoPair = std::numeric_limits<std::int64_t>::max();
-  // Returns how far a cost lies above its row's least, or kNoPair if it is forbidden.
+  // Returns the distance of a cost above its row's least, or kNoPair if it is forbidden.
   [[nodiscard]] std::int64_t above_row_least(Index i, Index j) const;
 
   DenseMatrix<T> view_;
   bool maximize_, rounding_;
   V cap_;
   double scale_;  // 2^exponent, negated when maximising; 1 for integers
-  std::vector<std::pair<Index, std::int64_t>> column_reductions_;  // a column, and what is taken off it
+  std::vector<std::pair<Index, std::int64_t>> column_reductions_;  // a column, and the amount subtracted from it
 };
 
 // Rows are padded to whole vectors, of 32 and of 64-bit integers.

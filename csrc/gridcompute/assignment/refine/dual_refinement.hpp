@@ -1,4 +1,4 @@
-// Floating-point costs among which the largest drown the optimum: solved again in a finer unit.
+// Refinement of floating-point costs whose largest swamp the optimum: they are solved again in a finer unit.
 //
 // Problem. Costs become integers in a unit that the largest cost sets. Where costs have heavy tails, the optimum may be
 // a few units only, and which of many assignments it is falls below them.
@@ -24,7 +24,7 @@
 
 namespace gridcompute::assignment {
 
-// Solves at most: each finer one resolves some 2^50 more of the largest cost, and doubles span 2^2098.
+// The largest number of solves: each finer one resolves some 2^50 more of the largest cost, and doubles span 2^2098.
 inline constexpr int kMaxRefinements = 64;
 // The exponent of the unit in which all doubles are integers.
 inline constexpr int kExactExponent = 1074;
@@ -48,7 +48,7 @@ class DualRefinement {
     cols_ = in_cost(coarse.col_dual, 0);
   }
 
-  // Returns whether a gap is left that counts. paid(i): the cost of the pair of row i.
+  // Returns whether a gap is left that is not negligible. paid(i): the cost of the pair of row i.
   template <class Paid>
   [[nodiscard]] bool gap_counts(const Paid& paid) const {
     if (result_.exponent >= kExactExponent) return false;
@@ -70,8 +70,8 @@ class DualRefinement {
     return rows_[static_cast<std::size_t>(i)] + cols_[static_cast<std::size_t>(j)];
   }
 
-  // Returns the least cost at which any pair is excluded: the least cost, and twice what the pairs cost above as many
-  // of that.
+  // Returns the least cost at which any pair is excluded: the least cost plus twice the excess of the pairs found over
+  // it.
   template <class Paid>
   [[nodiscard]] double cap(const T* costs, Index count, const Paid& paid) const {
     double least = kInf, sum = 0;
@@ -133,7 +133,7 @@ Result solve_refined(const T* costs, Index count, bool maximize, bool duals, Sto
   Result result = solve_at(costs, nullptr);
   const auto n = static_cast<Index>(result.col_of.size());
   std::vector<T> lower;
-  bool by_duals = true, other = false;  // which limit costs are lowered to; did the other one change nothing?
+  bool by_duals = true, other = false;  // which limit costs are lowered to; the other limit changed nothing
   for (int solves = 0; solves < kMaxRefinements && result.status == Status::optimal; ++solves) {
     const DualRefinement<T> refinement(result, maximize, n);
     const auto pays = [&](Index i) { return paid(result, i); };

@@ -1,16 +1,15 @@
-// Floating-point costs among which units do not determine the optimum: what the duals leave of the costs decides,
-// exactly.
+// Exact comparison of residuals, for floating-point costs whose optimum integer units do not determine.
 //
 // Definitions. The residual of a pair is its cost less its two duals: whole units and a fraction of one, both without
 // rounding (a fraction is the last bits of a double). Residuals are at least 0, since duals hold for the costs.
 //
-// Step. All assignments cost the duals and their residuals. One that costs less than the present one, whose residuals
-// sum to less than r units, has no pair of more than r. What is left are few bits; they become integers of a unit that
-// is finer by these bits, a sparse problem, whose duals leave residuals again; until no fraction is left, and the
-// optimum is exact.
+// Step. The cost of an assignment is the sum of the duals plus its residuals. One that costs less than the present one,
+// whose residuals sum to less than r units, has no pair of more than r units. The residuals up to r have few bits; they
+// become integers of a unit that is finer by these bits, in a sparse problem, whose duals leave residuals again; the
+// steps repeat until no fraction is left, and the optimum is exact.
 //
-// Rectangular. An unmatched column also costs what its price lies below 0. That is put back into its pairs, but for no
-// more than r + 1 units: enough to forbid leaving it.
+// Rectangular. An unmatched column also costs the distance of its price below 0. That distance is added to its pairs,
+// but at most r + 1 units of it: enough to exclude leaving the column unmatched.
 //
 // Range proof. Integers span at most 2^kSpan, paths of 2^20 of them 2^60.
 //
@@ -57,7 +56,7 @@ class ExactResiduals {
     return gap_ > part * surely;
   }
 
-  // Returns the most units that a pair of a better assignment has.
+  // Returns the largest number of units that a pair of a better assignment can have.
   [[nodiscard]] std::int64_t max_units() const { return max_units_; }
 
   // Adds a pair to compare, rows ascending.
@@ -67,7 +66,7 @@ class ExactResiduals {
     if (r.units <= max_units_) pairs_.push_back(r);
   }
 
-  // Refines until no fraction is left, a stop comes, or residuals are too wide. Returns the columns of all rows.
+  // Refines until no fraction is left, a stop is requested, or residuals are too wide. Returns the columns of all rows.
   const std::vector<std::int32_t>& decide(Stop& stop) {
     while (std::any_of(pairs_.begin(), pairs_.end(), [](const PairResidual& r) { return r.fraction != 0; }))
       if (!refine(stop)) break;

@@ -12,9 +12,9 @@ namespace {
 // The largest scaling factor that FlowTuning::scaling_bits allows; the range proof is for it.
 constexpr std::int64_t kMaxAlpha = 1 << 4;
 
-// Arcs are fixed beyond this times n epsilon. 2 is enough for the flow: epsilon-optimal prices of one flow differ by
-// less from those of another. Twice that, since prices move on; what is wrong all the same is found in the end and
-// undone.
+// Arcs are fixed beyond this times n epsilon. A factor of 2 is enough for the flow: epsilon-optimal prices of one flow
+// differ by less from those of another. This is twice that, since prices move on; arcs that were fixed wrongly all the
+// same are found at the end and released.
 constexpr std::int64_t kFixingFactor = 4;
 
 std::int64_t alpha(const FlowTuning& tuning) { return std::int64_t{1} << tuning.scaling_bits; }
@@ -61,8 +61,8 @@ CostScaling::End CostScaling::run(Stop& stop) {
   }
 }
 
-// Fixes arcs: the flow is epsilon-optimal, and arcs far from reduced cost 0 keep their flow in every flow that is so
-// for a smaller epsilon.
+// Fixes arcs: the flow is epsilon-optimal, and an arc far from reduced cost 0 keeps its flow in every flow that is
+// optimal for a smaller epsilon.
 void CostScaling::fix_arcs() {
   const Wide far = static_cast<Wide>(kFixingFactor) * graph_.n * epsilon();
   for (Node v = 0; v < graph_.n; ++v)
@@ -74,9 +74,9 @@ void CostScaling::fix_arcs() {
     }
 }
 
-// Searches shortest residual paths from anywhere (Bellman-Ford, first in first out) within tuning.path_passes scans of
-// all half-arcs. If the search ends, the first flow is optimal: so it is where units went for nothing wherever they
-// could (a maximum flow). A price below what a path of n arcs can reach has been round a cycle of negative cost.
+// Searches shortest residual paths from all nodes (Bellman-Ford, first in first out) within tuning.path_passes scans of
+// all half-arcs. If the search ends, the first flow is optimal, as a maximum flow over arcs of cost 0 is. A price below
+// the least length of a path of n arcs shows a cycle of negative cost.
 bool CostScaling::price_by_shortest_paths() {
   const Price lowest = -epsilon() * graph_.n;
   bool cycle = false;

@@ -8,9 +8,8 @@
 // already, as maximum flows are. Then epsilon falls from max|cost| by the scaling factor alpha = 2^scaling_bits per
 // phase down to 1; each phase
 //   fixes arcs whose reduced cost exceeds 4 n epsilon: no later flow differs on them, and prices move by less;
-//   tries price refinement: prices that make the flow epsilon-optimal as it stands (longest paths over the residual
-//   arcs
-//     of negative reduced cost while these close no cycle);
+//   tries price refinement: prices that make the present flow epsilon-optimal (longest paths over the residual arcs
+//     of negative reduced cost, while these close no cycle);
 //   else refines (refine.hpp).
 // At epsilon = 1 the optimality of all arcs is checked once more, fixed ones too; if one fails, all take part again.
 // Prices divided by n + 1 are then exact potentials: n prices leave one residue modulo n + 1 free; shifted so that it

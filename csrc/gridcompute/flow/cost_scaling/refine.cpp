@@ -58,9 +58,9 @@ void Refine<Int>::saturate() {
     }
 }
 
-// Only for a node without an admissible arc: its price then falls by epsilon or more, no arc into it is admissible
-// afterwards, and admissible arcs never close a cycle, on which units would circulate for ever. So no arc before the
-// current arc may be left out.
+// To be called for a node without an admissible arc: its price then falls by epsilon or more, no arc into it is
+// admissible afterwards, and admissible arcs never close a cycle, on which units would circulate for ever. So no arc
+// before the current arc may be left out.
 template <class Int>
 bool Refine<Int>::relabel(Node v) {
   Int best = std::numeric_limits<Int>::min();
@@ -78,7 +78,8 @@ bool Refine<Int>::relabel(Node v) {
   return true;
 }
 
-// Has w a deficit, or an admissible arc? If neither, w is relabelled, and then the arc to it is no longer admissible.
+// Returns whether w has a deficit or an admissible arc. If neither, w is relabelled, and the arc to it is no longer
+// admissible.
 template <class Int>
 bool Refine<Int>::can_pass_on(Node w) {
   if (graph_.excess[at(w)] < 0) return true;
@@ -105,7 +106,7 @@ void Refine<Int>::discharge(Node v) {
       if (!was_active && graph_.excess[at(to)] > 0) active_.push_back(to);
       if (graph_.excess[at(v)] == 0) return;
     }
-    if (!relabel(v)) failed_ = true;  // more units than all its arcs take
+    if (!relabel(v)) failed_ = true;  // more units than all its arcs can carry
     if (relabels_since_update_ <= max_relabels_) continue;
     active_.push_back(v);  // a global update is due first: there may be no path at all
     return;
@@ -135,8 +136,8 @@ typename Refine<Int>::End Refine<Int>::run(int bits, Stop& stop, Index budget) {
 }
 
 // Global price update: lowers prices by multiples of epsilon, found by a search from the deficits with lengths
-// floor(reduced cost / epsilon) + 1; afterwards every node with excess has an admissible path. Nodes farther away than
-// the last one with excess fall as far as that.
+// floor(reduced cost / epsilon) + 1; afterwards every node with excess has an admissible path. Nodes beyond the
+// farthest node with excess fall by its distance.
 template <class Int>
 void Refine<Int>::update_prices() {
   relabels_since_update_ = 0;
@@ -165,7 +166,7 @@ void Refine<Int>::update_prices() {
     }
   }
   counts_.levels += level;
-  if (waiting > 0) {  // beyond the last bucket, where relabels alone will do, or without a path
+  if (waiting > 0) {  // beyond the last bucket, where relabels alone suffice, or without a path
     failed_ |= may_be_infeasible_;
     return;
   }

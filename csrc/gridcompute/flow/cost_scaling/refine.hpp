@@ -1,4 +1,4 @@
-// refine: makes a pseudoflow an epsilon-optimal flow. A phase of cost scaling, and the whole of a cost scaling start.
+// Makes a pseudoflow an epsilon-optimal flow (refine). One phase of cost scaling, and all of a cost scaling start.
 //
 // Definitions.  A pseudoflow satisfies the capacities; the excess of a node is what it receives beyond what it sends.
 // It is epsilon-optimal for prices p if every residual arc has reduced cost cost + p[v] - p[w] >= -epsilon. A residual

@@ -21,7 +21,7 @@ bool DualRepair<Int>::set_capacities_and_supplies(std::span<const Arc> arcs, std
   Wide moved = 0;
   for (std::size_t i = 0; i < arcs.size(); ++i) {
     const Arc e = arcs[i];
-    // So that an arc of capacity 0 is not eligible when it gets some.
+    // Orders the ends so that an arc of capacity 0 is not eligible when it gets capacity.
     if (solution_.capacity(e) == 0 && solution_.reduced_cost(e) < 0) solution_.flip_bound(e);
     if (solution_.at_upper(e)) moved += size(static_cast<Wide>(capacity[i]) - solution_.capacity(e));
   }
@@ -121,7 +121,7 @@ bool DualRepair<Int>::pivot(Node top) {
   const auto dearer = [](const CrossingArc& a, const CrossingArc& b) {
     return a.reduced_cost != b.reduced_cost ? a.reduced_cost > b.reduced_cost : a.arc > b.arc;
   };
-  bool heap = false;  // made when a second arc is asked for: mostly one is enough
+  bool heap = false;  // a heap is made once a second arc is needed: one is usually enough
   while (!crossing_.empty()) {
     if (heap) {
       std::pop_heap(crossing_.begin(), crossing_.end(), dearer);

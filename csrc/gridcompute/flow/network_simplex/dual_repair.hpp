@@ -1,4 +1,4 @@
-// Dual repair: an optimal tree made feasible for other capacities and supplies, by dual pivots.
+// Dual repair: makes an optimal tree feasible for other capacities and supplies, by dual pivots.
 //
 // Definitions.  A node is infeasible where the flow of its tree arc has left its bounds, or where its residual capacity
 // towards the root is 0 (the tree would not be strongly feasible): its subtree then has a surplus or a deficit of

@@ -52,8 +52,8 @@ Arc BlockPricing<Int>::best_remaining(const TreeSolution<Int>& solution) {
   return best;
 }
 
-// Decides by what the blocks so far have found whether they are scattered from now on; a guess from the graph would not
-// do. Only between two searches: one that changed its order midway would miss arcs.
+// Decides by the results of the blocks so far whether they are scattered from now on; the graph alone does not show it.
+// To be called only between two searches: one that changed its order midway would miss arcs.
 template <class Int>
 void BlockPricing<Int>::choose_order(Arc arcs) {
   if (scattered_ || blocks_ <= tuning_->scatter_after_rounds * (arcs / pace_.block + 1)) return;
@@ -61,9 +61,9 @@ void BlockPricing<Int>::choose_order(Arc arcs) {
   blocks_ = productive_blocks_ = 0;
 }
 
-// Chooses how many arcs a pass prices and how many pivots follow from it by what the latest pivots cost: where most
+// Chooses how many arcs a pass prices and how many pivots follow from it by the cost of the latest pivots: where most
 // push units and move many nodes, a better arc is worth a longer pass; where they move few, in a sparse graph, passes
-// are the larger cost.
+// cost more than pivots.
 template <class Int>
 void BlockPricing<Int>::choose_pace(const TreeSolution<Int>& solution) {
   const FlowTuning& t = *tuning_;
@@ -119,8 +119,8 @@ void BlockPricing<Int>::price_arcs_out_of(TreeSolution<Int>& solution, Node v) {
 template class BlockPricing<std::int32_t>;
 template class BlockPricing<std::int64_t>;
 
-// Arcs of the window that are no longer eligible are dropped: before they can be so again one of their ends has to
-// move, and that lists them again.
+// Arcs of the window that are no longer eligible are dropped: they become eligible again only if one of their ends
+// moves, and that lists them again.
 template <class Int>
 Arc local_entering_arc(TreeSolution<Int>& solution, const FlowTuning& tuning) {
   std::vector<Arc>& list = solution.eligible();

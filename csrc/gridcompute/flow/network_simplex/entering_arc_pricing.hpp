@@ -1,23 +1,23 @@
-// Pricing: which arc enters the tree.
+// Pricing: chooses the arc that enters the tree.
 //
 // Block pricing: the entering arc is the best of a block of arcs, and some more pivots follow from the same block.
 //
 // Steps.  Price blocks of the order of sqrt(m) arcs, circularly, until one has an eligible arc; enter the arc of least
-// reduced cost, and then its other candidates as long as they are still a fair share of it. Length of a block and
-// number of pivots follow what the latest pivots cost. Where blocks of neighbours keep having no eligible arc, because
-// only arcs of a few nodes are eligible at a time (many parallel arcs), blocks are scattered from then on, and each
-// search begins with the arcs out of the two ends of the last pivot's arc.
+// reduced cost, and then its other candidates as long as their reduced cost is a fair share of it. Length of a block
+// and number of pivots follow the cost of the latest pivots. Where blocks of neighbouring arcs keep having no eligible
+// arc, because only arcs of a few nodes are eligible at a time (many parallel arcs), blocks are scattered from then on,
+// and each search begins with the arcs out of the two ends of the last pivot's arc.
 //
 // Complexity.  O(sqrt(m)) per block; a search that finds nothing prices all m arcs once.
 // Source.  Grigoriadis, Math. Program. Study 26 (1986) 83 (candidates of a block); Kiraly and Kovacs, Acta Univ.
 // Sapientiae Inform. 4 (2012) 67 (block search).
 // Deviations.  Length and pivots per block adapt; scattered blocks.
 //
-// Local pricing, of a warm start: the entering arc among the arcs near what changed. From an optimal tree an arc can
-// become eligible only by a new cost or by a new potential at one of its ends. A tree on its way to another problem
+// Local pricing, for a warm start: takes the entering arc from the arcs near the changes. From an optimal tree an arc
+// can become eligible only by a new cost or by a new potential at one of its ends. A tree on its way to another problem
 // therefore lists these arcs (TreeSolution::eligible()): those whose cost changed, then those of each node that moved.
-// Passes over all arcs, the last of which finds nothing, are saved. Where many nodes move, passes would have been
-// cheaper, and block pricing takes over.
+// Passes over all arcs, the last of which finds nothing, are saved. Where many nodes move, such passes are cheaper, and
+// block pricing takes over.
 #pragma once
 
 #include <optional>
@@ -26,7 +26,7 @@
 
 namespace gridcompute::flow {
 
-// Block lengths and the position of the search, which a tree takes along to another width and to a warm start.
+// Block lengths and the position of the search, which are copied with a tree to another width and to a warm start.
 struct PricingPace {
   Arc block, min_block;
   Arc cursor = 0;  // where the next block begins
@@ -43,7 +43,7 @@ class BlockPricing {
   // Returns the entering arc, or kNoArc if no arc is eligible.
   [[nodiscard]] Arc entering_arc(TreeSolution<Int>& solution);
   [[nodiscard]] const PricingPace& pace() const noexcept { return pace_; }
-  // The pace of a warm start: the same cursor, all else as at first.
+  // Returns the pace for a warm start: the same cursor, all else as at first.
   [[nodiscard]] PricingPace resumed_pace(const FlowTuning& tuning) const noexcept {
     return {pace_.min_block, pace_.min_block, pace_.cursor, tuning.pivots_per_pass, {}};
   }

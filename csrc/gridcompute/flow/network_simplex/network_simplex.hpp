@@ -9,8 +9,7 @@
 // Steps.
 //   Entering arc: block pricing; in a warm start the arcs near what changed (entering_arc_pricing.hpp).
 //   Leaving arc: the last blocking arc of the cycle, seen from its apex in the direction of the push (Cunningham's
-//   rule):
-//     the tree stays strongly feasible, and so no sequence of degenerate pivots returns to the same tree.
+//     rule): the tree stays strongly feasible, and so no sequence of degenerate pivots returns to the same tree.
 //   Exchange: the subtree of the leaving arc is attached to the entering arc, by one splice of the thread per node of
 //     the stem, and its potentials are shifted, or those of all other nodes if they are fewer.
 //   At an optimum with flow left on artificial arcs: a search of the residual graph either proves a cut (no feasible
@@ -47,10 +46,10 @@ class NetworkSimplex {
   // Starts from a basis as TreeSolution does. `tuning` must outlive the solver, but not its compacted copy.
   explicit NetworkSimplex(Network<Int> net, const Basis& basis = {}, std::vector<Int> artificial_cost = {},
                           const FlowTuning& tuning = kFlowTuning);
-  // The same tree in another width.
+  // Copies the tree of another width.
   template <class Other>
   NetworkSimplex(Network<Int> net, const NetworkSimplex<Other>& other);
-  // A copy of a compacted solver, ready for a change of its problem.
+  // Copies a compacted solver, ready for a change of its problem.
   [[nodiscard]] static NetworkSimplex resumed(const NetworkSimplex& compacted, const FlowTuning& tuning);
 
   // Pivots to the end; budget_spent when work() passes `budget`.

@@ -1,8 +1,8 @@
 // Pricing of many arcs at once: the hot loop of network simplex, vector code with gathers.
 //
 // An arc is eligible to enter the tree if its reduced cost cost + potential[tail] - potential[head] is negative. Each
-// of kPricingLanes lanes keeps the best arc that it has seen, so one pass gives up to sixteen good arcs for the price
-// of one. Ties go to the arc seen first.
+// of kPricingLanes lanes keeps the best of its arcs, so one pass gives up to sixteen good arcs in the time of one. Ties
+// go to the first arc.
 #pragma once
 
 #include <array>

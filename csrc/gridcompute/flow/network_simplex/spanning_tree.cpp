@@ -80,7 +80,7 @@ void SpanningTree<Int>::make_artificial(Node v, Int excess) noexcept {
 }
 
 // Both ends climb in turn and leave marks. By strong feasibility the first node above the tail without residual
-// capacity downwards decides a degenerate pivot, unless the two paths meet below it: then something can be pushed.
+// capacity downwards decides a degenerate pivot, unless the two paths meet below it: then units can be pushed.
 template <class Int>
 typename SpanningTree<Int>::Cycle SpanningTree<Int>::find_cycle(Node tail, Node head, Int capacity) {
   listed_ = 0;
@@ -98,8 +98,8 @@ typename SpanningTree<Int>::Cycle SpanningTree<Int>::find_cycle(Node tail, Node 
     if (a != root_) a = t.parent;
     if (b != root_) b = h.parent;
   }
-  // Is the head in the subtree of a? A walk through that subtree and the climb of b alternate until one of them knows.
-  // The nodes walked are those that list_smaller_side() would list first, and are kept for it.
+  // Decides whether the head is in the subtree of a: a walk through that subtree and the climb of b alternate until one
+  // of them decides. The nodes walked are those that list_smaller_side() would list first, and are kept for it.
   const Node end = next_[at(link_[at(a)].last)];
   inside_[0] = a;
   for (listed_ = 1;;) {
@@ -248,7 +248,7 @@ bool SpanningTree<Int>::holds() const {
   for (Node v = prev_[at(root_)]; v != root_; v = prev_[at(v)]) {
     if (last[at(v)] != link_[at(v)].last) return false;
     const Node p = node_[at(v)].parent;
-    if (last[at(p)] == p) last[at(p)] = last[at(v)];  // backwards, the last child is met first
+    if (last[at(p)] == p) last[at(p)] = last[at(v)];  // the order is backwards, so the last child is found first
   }
   return true;
 }

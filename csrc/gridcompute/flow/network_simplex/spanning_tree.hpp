@@ -34,21 +34,21 @@ class SpanningTree {
   static constexpr Arc kUp = -1, kDown = -2;  // artificial arcs: v -> root at cost 0, root -> v at a big cost
   static constexpr Int kArtificialCapacity = FlowRange<Int>::kArtificialCapacity;
 
-  // What a climb reads: 16 bytes in the narrow width.
+  // The data of a climb: 16 bytes in the narrow width.
   struct NodeRecord {
     Node parent;
     std::uint32_t mark;  // of the last climb that passed
     Int up, down;
   };
-  // What an exchange needs beside it.
+  // The further data of an exchange.
   struct Link {
     Node last;  // of the subtree, in preorder
     Arc arc;    // to the parent: an arc of the network, kUp or kDown
   };
   struct Cycle {
     Node apex, leaving;  // leaving: the lower node of the leaving arc; kNoNode where the entering arc itself blocks
-    bool tail_side;      // of the entering arc: is the leaving arc on the tail's path to the apex?
-    Int residual;        // what can be pushed round the cycle
+    bool tail_side;      // the leaving arc is on the path from the entering arc's tail to the apex
+    Int residual;        // the units that can be pushed round the cycle
     Index length = 0;    // tree arcs visited on it
   };
 
@@ -57,14 +57,14 @@ class SpanningTree {
   SpanningTree& operator=(const SpanningTree&) = delete;
   SpanningTree(SpanningTree&&) noexcept = default;
   SpanningTree& operator=(SpanningTree&&) noexcept = default;
-  // The same tree in another width.
+  // Copies the tree of another width.
   template <class Other>
   explicit SpanningTree(const SpanningTree<Other>& other);
 
   // Frees the work space. The tree can then only be read, and copied; a copy has a work space of its own.
   void compact();
-  // Builds parents, thread and last successors, children in ascending order. Residual capacities and arcs are the
-  // caller's to set.
+  // Builds parents, thread and last successors, children in ascending order. The caller sets residual capacities and
+  // arcs.
   void build(std::span<const Node> parent);
 
   [[nodiscard]] Node root() const noexcept { return root_; }
@@ -90,19 +90,19 @@ class SpanningTree {
   // Lists the nodes on the smaller side of the arc above `top`; true if that is the subtree of `top`.
   [[nodiscard]] bool list_smaller_side(Node top);
   void clear_list() noexcept { listed_ = 0; }
-  // The nodes listed last; `inside`: what list_smaller_side() returned.
+  // Returns the nodes listed last; `inside`: the result of list_smaller_side().
   [[nodiscard]] std::span<const Node> listed(bool inside) const noexcept {
     return (inside ? inside_ : outside_).first(at(listed_));
   }
 
-  // Takes the subtree of `top` out of the thread.
+  // Removes the subtree of `top` from the thread.
   void detach(Node top);
   // Makes `foot` the root of the detached subtree of `top`.
   void reroot(Node foot, Node top);
   // Makes the detached subtree of `foot` the first child of `below`.
   void attach(Node foot, Node below);
 
-  // Is next() a preorder of all nodes, with prev() and last() in step?
+  // Returns whether next() is a preorder of all nodes, and prev() and last() agree with it.
   [[nodiscard]] bool holds() const;
 
  private:
@@ -117,7 +117,7 @@ class SpanningTree {
   std::span<NodeRecord> node_;
   std::span<Link> link_;
   std::span<Node> next_, prev_;
-  std::span<Node> inside_, outside_;  // what list_smaller_side() has visited on each side
+  std::span<Node> inside_, outside_;  // the nodes that list_smaller_side() has visited on each side
   Node listed_ = 0;                   // of them
   Node root_;
   std::uint32_t mark_ = 0;

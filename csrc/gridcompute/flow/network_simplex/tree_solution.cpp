@@ -257,7 +257,7 @@ bool TreeSolution<Int>::raise_big_cost() {
   const bool too_small = small && big_cost_ / static_cast<Int>(tuning_->max_small_big_cost) >= net_.max_cost;
   if (big_cost_ > kMaxBig / static_cast<Int>(tuning_->big_cost_growth) || too_small) {
     if (!small) return false;  // never in the wide width: big_cost_ exceeds the cost of every path
-    artificial_cost_.clear();  // no small cost is enough: as in a start from nothing
+    artificial_cost_.clear();  // no small cost suffices: artificial arcs cost as in a start from nothing
     start_big_cost();
   } else {
     big_cost_ *= static_cast<Int>(tuning_->big_cost_growth);
@@ -344,10 +344,10 @@ void TreeSolution<Int>::replace(std::span<const Int> supply, RawVector<Int>&& ca
   if (!capacity.empty()) capacity_ = std::make_shared<const RawVector<Int>>(std::move(capacity));
 }
 
-// Artificial arcs cost what keeps the potentials as they are, and those that bring units rebuild_big_cost times the
-// largest cost more: few arcs off the tree are then eligible, where potentials torn apart by the big cost of a start
-// from nothing would make nearly all of them so. For the same reason an arc whose new cost is not that of its
-// potentials leaves the tree.
+// Sets the cost of artificial arcs to values that keep the potentials, and adds rebuild_big_cost times the largest cost
+// to those that carry units: few arcs off the tree are then eligible, whereas the big cost of a start from nothing
+// would change the potentials and make nearly all of them eligible. For the same reason an arc whose new cost does not
+// match its potentials leaves the tree.
 template <class Int>
 Index TreeSolution<Int>::rebuild(std::span<const Arc> arcs, std::span<const Int> cost) {
   tracked_ = false;
@@ -375,7 +375,7 @@ Index TreeSolution<Int>::rebuild(std::span<const Arc> arcs, std::span<const Int>
   return eligible;
 }
 
-// Lists the eligible arcs of a node whose potential is new.
+// Lists the eligible arcs of a node whose potential has changed.
 template <class Int>
 void TreeSolution<Int>::track_arcs_of(Node v) {
   if (v == tree_.root()) return;
@@ -483,7 +483,7 @@ typename TreeSolution<Int>::Verification TreeSolution<Int>::verify() const {
     within &= apart <= cost || most == 0;
     dual += static_cast<std::uint64_t>(apart - cost) * static_cast<std::uint64_t>(most);
   });
-  // Loops of their own, which the compiler vectorises.
+  // Separate loops, which the compiler vectorises.
   Int least = 0;
   for (const auto& record : tree_.nodes()) least = std::min({least, record.up, record.down});
   within &= least >= 0;

@@ -53,28 +53,28 @@ class TreeSolution {
   // gets an artificial arc instead (T2). A cycle in basis.tree_arc is cut where it is met. `artificial_cost`: of each
   // node, or empty.
   TreeSolution(Network<Int> net, const Basis& basis, std::vector<Int> artificial_cost, const FlowTuning& tuning);
-  // The same basis in another width.
+  // Copies the basis of another width.
   template <class Other>
   TreeSolution(Network<Int> net, const TreeSolution<Other>& other);
   TreeSolution(TreeSolution&&) noexcept = default;
   TreeSolution& operator=(TreeSolution&&) noexcept = default;
 
-  // Frees what can be computed again, half of the memory. Until resumed(), only the functions under "Answers" work.
+  // Frees the half of the memory that can be computed again. Until resumed(), only the functions under "Answers" work.
   void compact();
-  // A copy of a compacted solution, ready for changes, with changes tracked.
+  // Copies a compacted solution, ready for changes, with changes tracked.
   [[nodiscard]] static TreeSolution resumed(const TreeSolution& compacted, const FlowTuning& tuning);
 
   // ---- The network and the basis
   [[nodiscard]] Node n() const noexcept { return net_.n; }
   [[nodiscard]] Arc m() const noexcept { return net_.m(); }
-  [[nodiscard]] const Network<Int>& network() const noexcept { return net_; }  // its values have moved here
+  [[nodiscard]] const Network<Int>& network() const noexcept { return net_; }  // without the values moved here
   [[nodiscard]] Tree& tree() noexcept { return tree_; }
   [[nodiscard]] const Tree& tree() const noexcept { return tree_; }
   [[nodiscard]] Int capacity(Arc e) const noexcept { return (*capacity_)[at(e)]; }
   [[nodiscard]] std::span<const Int> supply() const noexcept { return supply_; }
   [[nodiscard]] std::span<const Int> potential() const noexcept { return potential_.first(at(net_.n)); }
   [[nodiscard]] bool at_upper(Arc e) const noexcept { return at_upper_[at(e)] != 0; }
-  // The ends in the direction stored.
+  // Return the ends in the direction stored.
   [[nodiscard]] Node tail(Arc e) const noexcept {
     if (!tail_.empty()) return tail_[at(e)];
     return at_upper(e) ? net_.head[at(e)] : net_.tail[at(e)];
@@ -86,12 +86,12 @@ class TreeSolution {
   [[nodiscard]] Int reduced_cost(Arc e) const noexcept {
     return cost_[at(e)] + potential_[at(tail(e))] - potential_[at(head(e))];
   }
-  // The node whose tree arc this is, or kNoNode.
+  // Returns the node whose tree arc this is, or kNoNode.
   [[nodiscard]] Node node_above(Arc e) const noexcept {
     const Node t = net_.tail[at(e)], h = net_.head[at(e)];
     return tree_.arc(t) == e ? t : tree_.arc(h) == e ? h : kNoNode;
   }
-  // What the pricing kernels read; computes the stored ends first where there are none yet.
+  // Returns the input of the pricing kernels; computes the stored ends first where there are none yet.
   [[nodiscard]] ArcPrices<Int> prices();
   [[nodiscard]] Arc last_pivot_arc() const noexcept { return last_pivot_arc_; }  // that left or entered last, or kNoArc
   [[nodiscard]] bool overflowed() const noexcept { return overflowed_; }
@@ -103,9 +103,10 @@ class TreeSolution {
   // Exchanges the leaving arc of the cycle for `e`. `from`: the end of the leaving arc in whose direction it has
   // residual capacity, the direction to store; `inside`: what list_smaller_side() returned.
   void exchange(Arc e, const Cycle& cycle, Node from, bool inside);
-  // Gives a subtree that nothing can leave, and nothing has to, an artificial arc.
+  // Gives a subtree that no units can leave, and none have to, an artificial arc.
   void attach_to_root(Node top, bool inside);
-  // Would the pivot fill an artificial arc? They may leave empty; a full one had too little capacity for this width.
+  // Returns whether the pivot would fill an artificial arc. Such arcs may leave empty; a full one had too little
+  // capacity for this width.
   [[nodiscard]] bool fills_artificial_arc(const Cycle& cycle) const noexcept;
   // Computes all potentials from the costs of the tree arcs. Ends tracking.
   void compute_potentials();
@@ -140,17 +141,17 @@ class TreeSolution {
     std::optional<Wide> total_cost;  // none where it does not fit
     bool optimal = false;
   };
-  // Computes the total cost, and checks feasibility, complementary slackness of U and strong duality. O(n + |U|). That
-  // no arc of L is eligible is what pricing has established.
+  // Computes the total cost, and checks feasibility, complementary slackness of U and strong duality. O(n + |U|).
+  // Pricing has established that no arc of L is eligible.
   [[nodiscard]] Verification verify() const;
   [[nodiscard]] Basis basis() const;
   [[nodiscard]] Index tree_arcs() const;                                       // without artificial ones
-  [[nodiscard]] Index dropped_arcs() const noexcept { return dropped_arcs_; }  // of the basis given, for lack of room
+  [[nodiscard]] Index dropped_arcs() const noexcept { return dropped_arcs_; }  // of the start: they lack capacity
   [[nodiscard]] Int unserved() const;                                          // flow left on kDown arcs
   [[nodiscard]] bool separates(const std::vector<bool>& reachable) const;
-  // The nodes that still have units to send, and what the residual graph reaches from them.
+  // Return the nodes that still have units to send and all nodes that the residual graph reaches from them.
   [[nodiscard]] std::vector<bool> reachable_from_excess() const;
-  [[nodiscard]] std::vector<Node> cut() const;  // the same, as a list
+  [[nodiscard]] std::vector<Node> cut() const;  // these nodes as a list
   [[nodiscard]] bool holds() const;
 
   PivotCounts counts;
@@ -192,7 +193,7 @@ class TreeSolution {
   Network<Int> net_;
   const FlowTuning* tuning_;
   Tree tree_;
-  // One array of arcs per block, all of one size: blocks that a solve frees are what a warm start after it asks for.
+  // One array of arcs per block, all of one size: a warm start reuses the blocks that a solve frees.
   Block tails_, heads_, costs_, uppers_, nodes_;
   std::span<Node> tail_, head_;  // as stored; empty until a pricing pass needs them
   std::span<std::uint8_t> at_upper_;

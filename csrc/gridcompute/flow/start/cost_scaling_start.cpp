@@ -29,9 +29,9 @@ class CycleFreeSolution {
  private:
   static constexpr Node kNone = -1;  // no node
 
-  // Is the flow strictly between its bounds?
+  // Returns whether the flow is strictly between its bounds.
   [[nodiscard]] bool free(Arc e) const { return flow_[at(e)] > 0 && flow_[at(e)] < net_.capacity[at(e)]; }
-  // Do units that move up from v (or down to it) follow the direction of its tree arc?
+  // Returns whether units that move up from v (or down to it) follow the direction of its tree arc.
   [[nodiscard]] bool along(Node v, bool up) const { return (net_.tail[at(tree_arc_[at(v)])] == v) == up; }
 
   void add(Arc e) {

@@ -28,7 +28,7 @@ class DistanceBuckets {
     labels_.push_back({distance, v, kNone});
     place(label);
   }
-  // Is there space for this many labels more?
+  // Returns whether there is space for this many more labels.
   [[nodiscard]] bool has_space(std::size_t more) const noexcept { return labels_.size() + more <= at(kMaxLabels); }
   // Takes the next label; false if there is none. Labels above distance[v] are out of date and skipped.
   bool pop(std::span<const std::int64_t> distance, ForestLabel& out) {
@@ -76,7 +76,7 @@ class DistanceBuckets {
   std::vector<std::int32_t> overflow_;
 };
 
-// Returns the mean number of bits of a sample of costs: a few large ones do not sway it.
+// Returns the mean number of bits of a sample of costs, which a few large costs change little.
 template <class Int>
 int mean_cost_bits(const Network<Int>& net, const FlowTuning& tuning) {
   Index sum = 0, count = 0;

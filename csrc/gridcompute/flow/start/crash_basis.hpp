@@ -5,9 +5,9 @@
 // are roots. Then a sink that is still short, and has an arc from a root with enough units left, is attached to that: a
 // node that collects and distributes ends with hardly an artificial arc in use.
 //
-// Why it helps.  The potentials of the forest price out nearly all arcs at once where sinks are many and near (time-
-// expanded networks: 50 times fewer potential updates). Where the flow does not fit on it, trees are cut and it is no
-// help: start_heuristics.hpp decides.
+// Why it helps.  The potentials of the forest price out nearly all arcs at once where sinks are many and near
+// (time-expanded networks: 50 times fewer potential updates). Where the flow does not fit on it, trees are cut and it
+// does not help: start_heuristics.hpp decides.
 //
 // Complexity.  O(m) in practice: label correcting with buckets of a hundredth of a mean cost; given up after
 // tuning.labels_per_node labels per node.
@@ -31,8 +31,8 @@ struct CrashBasis {
 template <class Int>
 [[nodiscard]] CrashBasis shortest_path_forest(const Network<Int>& net, const FlowTuning& tuning);
 
-// Returns the star: each node attached to `hub`, by the cheapest arc that carries all that it sends or needs, if one
-// does. Sources and sinks then need no artificial arc, whatever the costs.
+// Returns the star: each node attached to `hub`, by the cheapest arc that carries the node's whole supply or demand, if
+// one does. Sources and sinks then need no artificial arc, whatever the costs.
 template <class Int>
 [[nodiscard]] CrashBasis hub_star(const Network<Int>& net, Node hub);
 

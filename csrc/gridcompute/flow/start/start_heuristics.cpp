@@ -16,8 +16,8 @@ bool has_single_sink(const Network<Int>& net) {
   return std::count_if(net.supply.begin(), net.supply.end(), [](Int b) { return b < 0; }) == 1;
 }
 
-// Would nearly all cheapest arcs of sources, with their parallel arcs, carry what the sources send? Where they are too
-// narrow a forest will not carry its flow, and its search is saved.
+// Returns whether nearly all cheapest arcs of sources, with their parallel arcs, can carry the supply of the sources.
+// Where they are too narrow a forest will not carry its flow, and the search for it is saved.
 template <class Int>
 bool sources_fit(const Network<Int>& net, const FlowTuning& t) {
   Index sources = 0, narrow = 0;
@@ -36,7 +36,7 @@ bool sources_fit(const Network<Int>& net, const FlowTuning& t) {
   return t.narrow_source_share * narrow <= sources;
 }
 
-// Is this a sparse graph with a hub? Its paths are short, and nodes whose flow does not fit are leaves.
+// Returns whether this is a sparse graph with a hub. Its paths are short, and nodes whose flow does not fit are leaves.
 template <class Int>
 bool sparse_with_hub(const Network<Int>& net, const FlowTuning& t) {
   return net.m() <= t.hub_arcs_per_node * net.n && find_hub(net, t) >= 0;
@@ -51,8 +51,8 @@ double mean_cost(const Network<Int>& net, const FlowTuning& t) {
   return sum / std::max(1.0, count);
 }
 
-// Do costs hardly differ? Any path of few arcs will do then, and a tree of them is nearly the answer where few sources
-// share it.
+// Returns whether costs differ little. Any path of few arcs is good then, and a tree of such paths is nearly the answer
+// where few sources share it.
 template <class Int>
 bool costs_tie(const Network<Int>& net, const FlowTuning& t) {
   return net.max_cost <= 1 || (net.max_cost < t.tie_max_cost && t.tie_source_share * count_sources(net) <= net.n);
@@ -69,8 +69,8 @@ Node find_hub(const Network<Int>& net, const FlowTuning& t) {
   return hub;
 }
 
-// Where the arcs of the hub are dear, most units will leave them again, and the more arcs there are, the more pivots
-// that takes.
+// Where the arcs of the hub are expensive, most units will leave them again; the number of pivots that takes grows with
+// the number of arcs.
 template <class Int>
 bool use_star(const Network<Int>& net, Node hub, const CrashBasis& star, const FlowTuning& t) {
   if (t.star_unserved_share * star.cut_off > net.n) return false;
@@ -90,10 +90,10 @@ bool try_forest(const Network<Int>& net, const FlowTuning& t) {
   return sources_fit(net, t) || costs_tie(net, t) || sparse_with_hub(net, t) || has_single_sink(net);
 }
 
-// Accepts a forest whose flow fits but for a small share of the sources; in sparse graphs, but for a small share of the
-// nodes too, since in long thin networks the path to the sinks is most of the answer. Where sources have wide arcs a
-// larger share of the nodes may be cut off, unless sources are many: then flow that is cut off is better served from
-// nothing. A single sink, short paths, or costs that tie leave little to choose in any case.
+// Accepts a forest whose flow fits except for a small share of the sources; in sparse graphs, also except for a small
+// share of the nodes, since in long thin networks the path to the sinks is most of the answer. Where sources have wide
+// arcs a larger share of the nodes may be cut off, unless sources are many: then a start from nothing routes the flow
+// that is cut off in fewer pivots. A single sink, short paths, or costs that tie leave little to choose in any case.
 template <class Int>
 bool use_forest(const Network<Int>& net, const CrashBasis& forest, const FlowTuning& t) {
   if (forest.cut_off == net.n) return false;  // given up

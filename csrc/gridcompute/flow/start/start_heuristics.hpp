@@ -1,5 +1,5 @@
-// Which start network simplex gets, and when a start or an earlier tree is given up: predictions from counts of the
-// graph. Their thresholds are in tuning.hpp, figures in docs/development/experiments.md.
+// Chooses the start of network simplex, and decides when a start or an earlier tree is given up, by predictions from
+// counts of the graph. Their thresholds are in tuning.hpp, figures in docs/development/experiments.md.
 //
 // No negative costs: a star on a hub if nearly all nodes fit on it (crash_basis.hpp); else a shortest path forest if
 // the cheapest arcs of the sources are wide enough, costs hardly differ, the graph is sparse with a hub, or there is
@@ -17,8 +17,9 @@
 
 namespace gridcompute::flow {
 
-// Returns the budget of network simplex in work units before cost scaling is the better bet, for `size` arcs and nodes.
-// A maximum flow (hardly an arc has a cost) shows early whether trees are efficient, and cost scaling begins with one.
+// Returns the budget of network simplex in work units, after which cost scaling is likely to be faster, for `size` arcs
+// and nodes. A maximum flow (almost no arc has a cost) shows early whether trees are efficient, and cost scaling begins
+// with one.
 [[nodiscard]] constexpr Index simplex_budget(const FlowTuning& t, Index size, Index arcs, Index arcs_with_cost) {
   const bool maximum_flow =
       arcs_with_cost > 0 && t.max_flow_cost_share * arcs_with_cost <= arcs + t.max_flow_cost_share;
@@ -26,7 +27,7 @@ namespace gridcompute::flow {
 }
 
 // Returns the work after which a start is judged by the units that it left unserved. Where most are routed by then the
-// simplex will do; where too many are not it would be long, and a cost scaling start takes some twenty times that work.
+// simplex continues; where many are not it would take long, and a cost scaling start takes some twenty times that work.
 [[nodiscard]] inline Index trial_work(const FlowTuning& t, Index nodes, Index arcs) {
   return static_cast<Index>(std::max(t.trial_work, std::sqrt(static_cast<double>(nodes)) / t.trial_root_share) *
                             static_cast<double>(arcs + nodes));
@@ -35,29 +36,29 @@ namespace gridcompute::flow {
   return unserved > units / t.trial_unserved_share;
 }
 
-// Returns the node with the most arcs out of it, if these reach a good share of all nodes; else -1.
+// Returns the node with the most arcs out of it, if these reach a large share of all nodes; else -1.
 template <class Int>
 [[nodiscard]] Node find_hub(const Network<Int>& net, const FlowTuning& tuning);
 
-// Is the star on this hub the start?
+// Returns whether the star on this hub is the start.
 template <class Int>
 [[nodiscard]] bool use_star(const Network<Int>& net, Node hub, const CrashBasis& star, const FlowTuning& tuning);
 
-// Is a shortest path forest worth its search?
+// Returns whether a shortest path forest is worth its search.
 template <class Int>
 [[nodiscard]] bool try_forest(const Network<Int>& net, const FlowTuning& tuning);
 
-// Is the forest the start, given how much of the flow it carries?
+// Returns whether the forest is the start, from how much of the flow it carries.
 template <class Int>
 [[nodiscard]] bool use_forest(const Network<Int>& net, const CrashBasis& forest, const FlowTuning& tuning);
 
-// Is the earlier tree a better start than none, with this many arcs eligible after a change of costs? `forest`: a solve
-// from nothing would start from a forest.
+// Returns whether the earlier tree is a better start than none, with this many arcs eligible after a change of costs.
+// `forest`: a solve from nothing would start from a forest.
 [[nodiscard]] constexpr bool keep_tree(const FlowTuning& t, Index eligible, Index arcs, bool forest) {
   return eligible <= t.few_eligible || (forest ? t.keep_tree_share_forest : t.keep_tree_share) * eligible <= arcs;
 }
 
-// The same for a tree rebuilt at the earlier potentials, where only arcs of new cost are counted.
+// Returns the same for a tree rebuilt at the earlier potentials, where only arcs of new cost are counted.
 [[nodiscard]] constexpr bool keep_rebuilt_tree(const FlowTuning& t, Index eligible, Index nodes, Index arcs) {
   return t.rebuild_node_share * eligible <= nodes || t.rebuild_arc_share * eligible <= arcs;
 }

@@ -56,7 +56,7 @@ bool for_changed_arcs(const MinCostFlow& p, const Topology& t, const ArcData<Int
   return true;
 }
 
-// Returns the largest |cost| that the width takes.
+// Returns the largest |cost| of the width.
 template <class Int>
 std::int64_t max_cost(Index n) {
   if (sizeof(Int) == 4) return FlowRange<std::int32_t>::kMaxCost;
@@ -158,8 +158,8 @@ bool supplies_outgrow(const MinCostFlow& p, const WarmStartState<Int>& before) {
   return sent >= before.data.capacity_limit;
 }
 
-// How many arcs become eligible on the way shows only after some work. Not checked where the cold solve started from
-// cost scaling: many arcs are eligible to the end there.
+// The number of arcs that become eligible on the way is known only after some work. Not checked where the cold solve
+// started from cost scaling: many arcs are eligible to the end there.
 template <class Int>
 typename NetworkSimplex<Int>::End run_within_cold_work(NetworkSimplex<Int>& simplex, const ColdSolveRecord& cold,
                                                        Index budget, Stop& stop, const FlowTuning& tuning) {

@@ -1,7 +1,8 @@
-// What differs between a problem and the one an earlier tree is optimal for.
+// The difference between a problem and the one that an earlier tree is optimal for.
 //
-// One pass over the caller's arrays, vector code without branches: is the graph the same, and which arcs have another
-// cost or capacity? Only those are checked and proved to fit the range again; the others were proved before.
+// One pass over the caller's arrays, vector code without branches, tests whether the graph is the same and which arcs
+// have another cost or capacity. Only those are checked and proved to fit the range again; the others were proved
+// before.
 #pragma once
 
 #include <optional>
@@ -14,26 +15,27 @@ namespace gridcompute::flow {
 template <class Int>
 struct ProblemDifference {
   std::vector<Arc> cost_arcs, capacity_arcs;  // arcs of another cost, of another capacity, in the caller's order
-  std::vector<Int> cost, capacity;            // theirs
+  std::vector<Int> cost, capacity;            // the new costs and capacities of these arcs
   std::vector<Int> supply;                    // of all nodes
   std::vector<Node> supply_nodes;             // nodes of another supply
-  bool most_supply_moved = false;             // more than tuning.supply_change_percent of all units came or went
+  bool most_supply_moved = false;  // more than tuning.supply_change_percent of all units were added or removed
   ArcData<Int> data;
   std::int64_t negative_capacity = 0;
 };
 
-// Could the earlier tree fit: the same size of graph, no lower bounds, an optimal tree? O(1).
+// Returns whether the earlier tree may fit: the same size of graph, no lower bounds, an optimal tree. O(1).
 template <class Int>
 [[nodiscard]] bool may_resume(const MinCostFlow& problem, const Topology& topology, const WarmStartState<Int>& before);
 
 // Returns none where the earlier tree does not fit: another graph, lower bounds, values out of its range, invalid
-// values (which summarize() then names), supplies that do not sum to 0.
+// values (which summarize() then reports), supplies that do not sum to 0.
 template <class Int>
 [[nodiscard]] std::optional<ProblemDifference<Int>> difference(const MinCostFlow& problem, const Topology& topology,
                                                                const WarmStartState<Int>& before,
                                                                const FlowTuning& tuning = kFlowTuning);
 
-// Do supplies exceed what capacities were cut to, tuning.capacity_headroom times what flow they had?
+// Returns whether supplies exceed the bound at which capacities were cut, tuning.capacity_headroom times the earlier
+// flow.
 template <class Int>
 [[nodiscard]] bool supplies_outgrow(const MinCostFlow& problem, const WarmStartState<Int>& before);
 

@@ -1,5 +1,4 @@
-// What an answer keeps for a warm start: the optimal tree in one width, its problem, and what a solve from nothing
-// took.
+// The data of a warm start: the optimal tree in one width, its problem, and the work of a solve from nothing.
 #pragma once
 
 #include <memory>

@@ -51,8 +51,7 @@ void TrustRegion::update(std::span<const Cost> before, std::span<const Cost> aft
 void TrustRegion::update_from_warm_start(RankedPriceError ranked, double misfit) {
   noise_.clear();
   ranked_ = std::move(ranked);
-  stretch_ = 1 + std::sqrt(std::max(
-                     0.0, misfit * misfit - 1));  // the part of the misfit beyond chance is an error of the prices
+  stretch_ = 1 + std::sqrt(std::max(0.0, misfit * misfit - 1));  // misfit beyond chance is error of the prices
 }
 
 PriceBox TrustRegion::box(const std::vector<Cost>& prices, Cost most) const {

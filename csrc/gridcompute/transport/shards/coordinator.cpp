@@ -335,8 +335,8 @@ bool ShardCoordinator::list_doubtful(std::span<const Cost> prices, Cost margin, 
   std::vector<double> limits = limits_;
   bool any = false;
   for (std::size_t s = 0; s < limits.size(); ++s) {
-    double below =
-        round_up(prices[s] - r.box.center[s] + margin) - lowest;  // jobs with at least these margins cannot be violated
+    // Jobs with at least this margin cannot be violated.
+    double below = round_up(prices[s] - r.box.center[s] + margin) - lowest;
     if (removed_) below += lowered + std::fabs(below) * kFloat + 1;
     if (!(least_margins_[s] * (removed_ ? 1 - kFloat : 1) < below)) continue;
     any = true;

@@ -412,7 +412,7 @@ std::string Shard::assign(Asked& asked) {
   }
   if (static_cast<Index>(assignment_.size()) != n_)
     throw Error(ErrorKind::internal, "", -1, "shards: an assignment has a wrong size");
-  // Sums are those of chunks of all jobs: of chunks that are here in part, each cost by itself.
+  // Sums are taken over chunks of all jobs: the costs of chunks that the shard has in part are sent one by one.
   const OwnProblem all(model_, *asked.columns, scope, first_);
   const OwnChunks chunks = own_chunks(first_, n_, n_jobs_, kTotalRows);
   std::vector<Cost> load(static_cast<std::size_t>(model_.columns()), 0);

@@ -1,10 +1,10 @@
-// A shard: answers questions (protocol.hpp) on a range of the jobs, whose columns it is shown with each question.
+// A shard: answers questions (protocol.hpp) on a range of the jobs, whose columns are passed with a question.
 //
-// It remembers the class and the margin of each of its jobs from the last pricing pass, 6 to 8 bytes a job, and no
-// columns. A question that this alone answers needs none.
+// It stores the class and the margin of each of its jobs from the last pricing pass, 6 to 8 bytes a job, and no
+// columns. A question that these suffice to answer needs no columns.
 //
-// Complexity.  open, assign: O(jobs). scan, list_escape, list_wrong: one evaluation of every cost. Others: O(jobs) on
-// what is remembered, and the columns only where jobs are to be listed.
+// Complexity.  open, assign: O(jobs). scan, list_escape, list_wrong: one evaluation of every cost. Others: O(jobs) over
+// classes and margins; columns are read only where jobs are listed.
 #pragma once
 
 #include <optional>
@@ -23,8 +23,8 @@ class Shard {
   // The rows [first, first + n) of n_jobs. The model must outlive the shard.
   Shard(const CostModel& model, Index first, Index n, Index n_jobs);
 
-  // Answers a question; nullopt where the columns are needed and none are shown. Empty after a stop. columns: checked
-  // by check_columns.
+  // Answers a question; nullopt where columns are needed and none were passed. Empty after a stop. columns: checked by
+  // check_columns.
   [[nodiscard]] std::optional<std::string> answer(std::string_view question, const ColumnsView* columns, Pool& pool,
                                                   Stop& stop, const Tuning& tuning = kDefaultTuning);
 
@@ -35,12 +35,12 @@ class Shard {
   [[nodiscard]] std::vector<std::int32_t> take_assignment() { return std::move(assignment_); }
 
  private:
-  struct Asked;  // a question, and what it is answered with
+  struct Asked;  // a question, with the data to answer it
 
   [[nodiscard]] bool remembers(std::string_view setting) const noexcept { return has_pass_ && setting == setting_; }
-  // Runs the pass of `asked` and remembers its classes and margins. False if stopped.
+  // Runs the pass of `asked` and stores its classes and margins. False if stopped.
   bool run_pass(Asked& asked, RestrictedProblem& r, CostRangeStats& seen);
-  // Runs it again where it is not the one remembered. False where columns are needed.
+  // Runs the pass of `asked` unless its results are stored. False where columns are needed.
   bool recall(Asked& asked);
   [[nodiscard]] std::int32_t place(Index k) const noexcept { return wide_.empty() ? narrow_[k] : wide_[k]; }
   void remember(const RestrictedProblem& r, Pool& pool);
@@ -61,8 +61,9 @@ class Shard {
   Index first_, n_, n_jobs_;
   OwnChunks own_;
   bool has_pass_ = false;
-  std::string setting_;  // of the pass remembered
-  // Of the rows in chunks of its own: the class, or -1 where a job has a choice. Two bytes where they suffice.
+  std::string setting_;  // of the pass whose results are stored
+  // Of the rows in chunks of its own: the class, or -1 where a job has several candidates. In two bytes where these
+  // suffice.
   DefaultInitVector<std::int16_t> narrow_;
   DefaultInitVector<std::int32_t> wide_;
   DefaultInitVector<float> margin_;

@@ -37,7 +37,7 @@ Result stopped(const Stop& stop, std::size_t n_slots) {
   return result;
 }
 
-// Solves with all rows here.
+// Solves with all rows gathered at the coordinator.
 Result solve_gathered(const CostModel& model, std::span<const Cost> capacity, const Options& options, Stop& stop,
                       ShardCoordinator& coordinator) {
   const ColumnsView columns = coordinator.columns().view();

@@ -1,8 +1,8 @@
 // Exact transport over shards: the solve of solve.cpp, of jobs that are not in memory.
 //
 // Steps.  The rows of all samples are gathered; they are solved at the coordinator. One pass over the shards counts the
-// jobs that can want one class only, and lists the others here, where the restricted problem is repaired. Shards list
-// more jobs where prices have left the box. Then each shard gets the classes of its listed jobs. Problems that are
+// jobs with one candidate, and lists the others at the coordinator, where the restricted problem is repaired. Shards
+// list more jobs where prices have left the box. Then each shard gets the classes of its listed jobs. Problems that are
 // small enough to be solved in memory, or that have no samples, are gathered whole.
 //
 // Exactness.  Each step is that of a solve in memory (model/job_shards.hpp): the same bits for any number of shards.

@@ -19,7 +19,7 @@ class CsrKeys {
   // Reads the keys of all jobs, "unplaced" included. False where a key exceeds the type's range, or after a stop.
   [[nodiscard]] bool read(const IntegerKeys& keys, Stop& stop, CostRangeStats& seen);
 
-  // Returns whether a sample holds enough duplicate rows that aggregating a dense matrix pays.
+  // Returns whether a sample has enough duplicate rows that aggregating a dense matrix saves time.
   [[nodiscard]] bool mostly_copies(const Tuning& tuning) const;
 
   [[nodiscard]] int shift() const noexcept { return unit_.shift(); }

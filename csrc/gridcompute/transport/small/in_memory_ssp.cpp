@@ -260,9 +260,10 @@ bool ClassGraphSsp<T, Rows>::run_paths() {
   return true;
 }
 
-// One multi-source Dijkstra from all over-full classes, then the dual update. False if no class with a deficit can be
-// reached. Dense rows ask for a third of the excess only: the longest paths are seldom still tight after the first
-// augmentations. With CSR rows augmenting costs more than searching, so all of it is asked for.
+// Runs one multi-source Dijkstra from all over-full classes, then the dual update. False if no class with a deficit can
+// be reached. With dense rows the search ends once deficits for a third of the excess are settled: the longest paths
+// are seldom still tight after the first augmentations. With CSR rows augmenting takes longer than searching, so the
+// search goes on to all of it.
 template <class T, class Rows>
 bool ClassGraphSsp<T, Rows>::search(Cost left) {
   ++stats_.searches;

@@ -32,14 +32,16 @@ class ClassGraphSsp {
   // over a capacity, and slack of classes with a price above the least. nullopt where a row has no allowed class.
   [[nodiscard]] std::optional<Cost> assign_all();
 
-  // After assign_all(): runs bids within a limit of row reads per row; returns whether hardly any excess is left.
+  // To be called after assign_all(): runs bids within a limit of row reads per row; returns whether little excess is
+  // left.
   [[nodiscard]] bool try_bids(Index rows_read_per_row);
 
-  // After assign_all(): runs the bids of run(); returns whether they leave excess of at most one unit in `share`.
+  // To be called after assign_all(): runs the bids of run(); returns whether they leave excess of at most one unit in
+  // `share`.
   [[nodiscard]] bool bids_leave_few(Index share);
 
-  // After assign_all(): bids, then shortest paths. False where keys or prices leave the range of T, capacities do not
-  // suffice, some unit has no path, or after a stop.
+  // To be called after assign_all(): runs bids, then shortest paths. False where keys or prices leave the range of T,
+  // capacities do not suffice, some unit has no path, or after a stop.
   [[nodiscard]] bool run();
   [[nodiscard]] bool too_narrow() const noexcept { return beyond_range_; }  // run() failed for the range of T
 
@@ -60,7 +62,7 @@ class ClassGraphSsp {
   };
   using MarginIterator = typename std::vector<UnitMargin>::iterator;
 
-  // Tells a forbidden class, or the bidding class itself, by its key + price: prices are at least 0.
+  // Returns whether this key + price is of a forbidden class, or of the bidding class itself; prices are at least 0.
   [[nodiscard]] static bool forbidden(T v) { return v >= KeyRange<T>::kForbid - KeyRange<T>::kKey; }
   [[nodiscard]] Cost excess(Slot s) const { return load_[s] - capacity_[s]; }
   [[nodiscard]] bool empty(Slot a) const { return members_[a].empty() && spare_[a] == 0; }

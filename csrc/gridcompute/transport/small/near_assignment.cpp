@@ -77,7 +77,7 @@ class NearAssignment {
   const IntegerKeys& keys_;
   LazyCandidateLists lists_;
   Cost spare_;
-  bool assigned_ = false;    // given prices were accepted
+  bool assigned_ = false;    // the start prices were accepted
   std::vector<Cost> price_;  // (columns + 1): prices, and 0 for the padding of lists
   std::vector<Slot> class_of_;
   std::vector<Cost> own_;  // key of each job in its class
@@ -127,7 +127,7 @@ bool NearAssignment::run(std::span<const Cost> given, SmallProblemResult& out) {
   return out.solved;
 }
 
-// Reads the first lists: at given prices, assigning the jobs, if these leave few misplaced; else at price 0.
+// Reads the first lists: at the start prices, assigning the jobs, if these leave few jobs misplaced; else at price 0.
 bool NearAssignment::begin(std::span<const Cost> given) {
   if (!given.empty()) {
     const Cost least = spare_ > 0 ? *std::min_element(given.begin(), given.end()) : 0;
@@ -149,7 +149,7 @@ bool NearAssignment::begin(std::span<const Cost> given) {
   return lists_.read_all(price_);
 }
 
-// Tests given prices on a sample of jobs: do few of them find their cheapest class full?
+// Tests the start prices on a sample of jobs: returns whether few of them find their cheapest class full.
 bool NearAssignment::prices_plausible() const {
   std::vector<Cost> row(static_cast<std::size_t>(columns_)), load(price_.size(), 0);
   CostRangeStats ignored;
@@ -418,7 +418,8 @@ void NearAssignment::write_result(SmallProblemResult& out) const {
   }
 }
 
-// Writes the state at a stop. The bounds of lists hold at prices that have risen since, so these prove a dual value.
+// Writes the state at a stop. The bounds of lists hold at prices that have risen since, so these prices prove a dual
+// value.
 void NearAssignment::write_stopped_result(SmallProblemResult& out) {
   for (Slot s = 0; s < columns_ && !node_.empty(); ++s) price_[s] = node_[s].price;
   out.prices.assign(price_.begin(), price_.end() - 1);

@@ -80,7 +80,7 @@ class SmallProblem {
     return Outcome::solved;
   }
 
-  // Returns whether given prices leave no more units misplaced than those of a sample would.
+  // Returns whether the start prices leave no more units misplaced than those of a sample would.
   [[nodiscard]] bool prices_suffice(Cost misplaced) const {
     double chance = 0;
     for (const Cost u : capacity_) chance += std::sqrt(static_cast<double>(u));

@@ -46,8 +46,8 @@ struct SmallProblemResult {
   Wide objective = 0, value = 0;   // sum of the keys assigned; sum of the least key + price
 };
 
-// Return whether a problem of this size is solved with its key matrix in memory; or so, or over lists
-// (near_assignment.hpp).
+// Return whether a problem of this size is solved with its key matrix in memory; and whether it is solved by that or
+// over lists (near_assignment.hpp).
 [[nodiscard]] bool key_matrix_fits(Index n_jobs, Slot columns, const Tuning& tuning = kDefaultTuning) noexcept;
 [[nodiscard]] bool small_problem_fits(Index n_jobs, Slot columns, const Tuning& tuning = kDefaultTuning) noexcept;
 

@@ -6,8 +6,8 @@
 // Data structure.  The jobs of each pair: an array sorted by pair for the initial members, linked chains for those
 // inserted later. Entries of jobs that have left stay and are skipped (lazy deletion).
 //
-// Memory.  Up to a number of classes the pairs are addressed directly, 12 bytes a pair. Beyond, by hashing: memory is
-// proportional to the listed pairs that some member ever had, whatever the number of classes.
+// Memory.  Up to a number of classes the pairs are addressed directly, 12 bytes a pair. With more classes they are
+// hashed: memory is proportional to the listed pairs that some member ever had, whatever the number of classes.
 #pragma once
 
 #include <limits>
