@@ -40,7 +40,7 @@ class Capacities {
   [[nodiscard]] Cost pinned(Slot s) const noexcept { return pinned_[at(s)]; }
   [[nodiscard]] Cost added_by_pins(Slot s) const noexcept { return effective_[at(s)] - set_[at(s)]; }
 
-  // Tells whether these are the numbers of pinned jobs, and the effective capacities follow from them.
+  // Returns whether these are the numbers of pinned jobs, and the effective capacities follow from them.
   [[nodiscard]] bool holds(const std::vector<Cost>& pinned) const {
     for (std::size_t s = 0; s < set_.size(); ++s)
       if (effective_[s] != std::max(set_[s], pinned_[s])) return false;

@@ -146,8 +146,8 @@ void ChangeLog::limit_moves(RoundContext& round, std::vector<Job>& jobs, std::ve
   round.answer.moves_deferred = static_cast<Index>(deferred_.size());
 }
 
-// Indexes the moves of placed jobs again: any other class now costs the switching cost, and this one no more. The
-// assignment stays optimal, but the lengths of the moves have changed.
+// Indexes the moves of placed jobs again: the switching cost now applies to any class but the new one. The assignment
+// stays optimal, but the lengths of the moves have changed.
 void ChangeLog::update_index(std::span<const Job> jobs) {
   if (!pair_.index) return;
   KeyBuffer buffer;

@@ -1,4 +1,5 @@
-// The placements that the caller knows of: what they cost, which changes a round reports, and which were deferred.
+// The placements that the caller has received: their cost, the changes that a round reports, and those that were
+// deferred.
 //
 // Definitions. The charge of a job is its cost in its placed class. The sum of all charges is exact (exact_total.hpp)
 // and is rounded once, when a round reports it. A change is *deferred* if max_moves does not allow it: the job keeps
@@ -8,16 +9,16 @@
 // Invariants (holds()): the placed load of each class is the number of live jobs placed there, and the sum of charges
 // is that of the live jobs.
 //
-// Why nothing moves without cause. The assignment is optimal for the placements before the round, and stays so when
-// they become those of the round: a job that moved pays no switching cost any more where it is, and all others still
-// pay theirs elsewhere. So a round without a change finds no excess and no deficit, and ends without a search.
+// Why nothing moves without cause. The assignment is optimal for the placements before the round, and stays so when it
+// becomes the placements: a job that moved pays no switching cost any more in its class, and all others still pay
+// theirs elsewhere. So a round without a change finds no excess and no deficit, and ends without a search.
 #pragma once
 
 #include "gridcompute/live/round.hpp"
 
 namespace gridcompute::live {
 
-// What a round has proved of the problem as it was posed.
+// The bounds that a round has proved for the problem as it was posed.
 struct RoundProof {
   bool optimal = false;
   bool exact = false;  // then objective and bound are `value`
@@ -46,11 +47,11 @@ class ChangeLog {
   void commit(RoundContext& round);
   // Reports the changes of `jobs` to the classes `to`, as many as max_moves allows. Both lists are reduced to them.
   void commit(RoundContext& round, std::vector<Job>& jobs, std::vector<Slot>& to, const RoundProof& proof);
-  // Reports a stopped round, of whose live jobs some have an `assigned` class: nothing moves but jobs that have lost
-  // their slot or are forbidden in their placed class, and new jobs go where there is free capacity.
+  // Reports a stopped round, of whose live jobs some have an `assigned` class: only jobs that have lost their slot or
+  // are forbidden in their placed class move, and new jobs go where there is free capacity.
   void commit_stopped(RoundContext& round, std::span<const Job> live, std::span<const Slot> assigned);
 
-  // Keeps jobs for the next round that ends, which has to report their changes.
+  // Keeps jobs for the next round that ends, which must report their changes.
   void defer(std::span<const Job> jobs);
   [[nodiscard]] std::span<const Job> deferred() const noexcept { return deferred_; }
   // Adds earlier changes that were not acknowledged to those of the answer.

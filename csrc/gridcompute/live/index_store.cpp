@@ -4,8 +4,8 @@
 
 namespace gridcompute::live {
 
-// The pool asks the system for few blocks at a time: an index that needs a little more than the last one takes no more
-// than that.
+// The pool requests few blocks from the system at a time: an index that needs a little more than the last one allocates
+// little more.
 std::unique_ptr<IndexStore::Memory> IndexStore::new_memory() const {
   return std::make_unique<Memory>(std::pmr::pool_options{static_cast<std::size_t>(tuning_.pool_blocks), 0},
                                   &ArrayMemory::instance());
@@ -27,7 +27,7 @@ bool IndexStore::build(MatcherState& state, std::vector<Cost>& prices, WorkCount
 }
 
 void IndexStore::add_classes(Slot classes) {
-  std::unique_ptr<Memory> other;  // outlives the index, whose lists may lie in both when an exception is thrown
+  std::unique_ptr<Memory> other;  // outlives the index, whose lists may be in both when an exception is thrown
   try {
     index_->add_classes(classes);
     const Index capacity = MoveIndex::list_capacity(classes, tuning_);

@@ -1,7 +1,7 @@
 // Owns the move index of a matcher, if there is one, and the memory of its lists, which outlives it.
 //
-// Blocks of lists are kept from index to index, so that a matcher that lives long finds its memory as the first index
-// left it. They are given up when the matcher has shrunk to half, or when the lists have another capacity.
+// Blocks of lists are kept from index to index, so that later indexes of a matcher reuse the memory of the first. They
+// are freed when the matcher has shrunk to half, or when the lists have another capacity.
 #pragma once
 
 #include <memory>
@@ -19,10 +19,10 @@ class IndexStore {
   [[nodiscard]] MoveIndex& operator*() const noexcept { return *index_; }
   void reset() noexcept { index_.reset(); }
 
-  // Builds the index, which there is none of; as MoveIndex::build(). False: stopped, and there is still none.
+  // Builds the index, which must not exist; as MoveIndex::build(). False: stopped, and there is still no index.
   bool build(MatcherState& state, std::vector<Cost>& prices, WorkCounts& counts, Pool& pool, Stop& stop,
              std::vector<Job>& misplaced);
-  // Adds classes to the index, up to `classes`; if that throws, there is no index any more.
+  // Adds classes to the index, up to `classes`; if that throws, the index is lost.
   void add_classes(Slot classes);
 
  private:

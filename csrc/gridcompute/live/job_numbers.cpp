@@ -93,7 +93,7 @@ void JobNumbers::add(std::span<const std::int64_t> ids, std::span<std::int32_t> 
   }
 }
 
-// Takes the first k ids back and throws what is wrong with the next.
+// Undoes the first k ids and throws the error of the next one.
 void JobNumbers::refuse(std::span<const std::int64_t> ids, std::span<const std::int32_t> out, std::size_t k) {
   for (std::size_t j = k; j > 0; --j) release(out.subspan(j - 1, 1));  // the position given last is freed first
   const auto before = ids.first(k);
@@ -115,7 +115,7 @@ void JobNumbers::release(std::span<const std::int32_t> positions) {
   }
 }
 
-// Empties the slot of an id, and moves later ones of its run back that would not be found behind it.
+// Empties the slot of an id, and moves later entries of its run back that could not be found behind the hole.
 void JobNumbers::erase(std::int64_t id) noexcept {
   const std::size_t mask = slot_id_.size() - 1;
   std::size_t hole = find(id);

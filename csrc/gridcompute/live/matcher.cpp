@@ -34,7 +34,7 @@ void Matcher::set_columns(const StoreColumns& columns, double max_abs_cost) {
   pair_.max_abs_cost = max_abs_cost;
   log_.resize(at(state.n_positions()));
   if (!resolution) return;
-  // Prices may come from costs that are gone, and then exceed the range of the present ones.
+  // Prices may come from costs that have since changed, and then exceed the range of the present ones.
   const auto most = static_cast<double>(largest_cost(n_slots + 2));
   for (Cost& price : pair_.prices)
     price = static_cast<Cost>(
@@ -44,7 +44,7 @@ void Matcher::set_columns(const StoreColumns& columns, double max_abs_cost) {
   pair_.discard_index(finer ? "costs allow a finer resolution" : "costs outgrew the resolution");
 }
 
-// Adds classes; if memory is short, nothing has changed but that the index may be lost.
+// Adds classes; if memory is short, nothing changes except that the index may be lost.
 void Matcher::add_classes(Slot n_slots) {
   const std::size_t more = at(n_slots - pair_.state.unplaced_class());
   log_.reserve_classes(log_.placed_load().size() + more);
@@ -57,7 +57,7 @@ void Matcher::set_queues(Queues queues) {
   gangs_->set_queues(std::move(queues));
 }
 
-// Jobs that change lie all over memory: what is kept of one is asked for before its turn.
+// Jobs that change lie all over memory: the data of a job is prefetched before its turn.
 void Matcher::prefetch(std::span<const Job> jobs, std::size_t k) const noexcept {
   const std::size_t ahead = k + at(tuning_.prefetch_jobs), soon = k + at(tuning_.prefetch_members);
   if (ahead < jobs.size()) {
@@ -166,7 +166,7 @@ void Matcher::restore(std::span<const Job> jobs, std::span<const Slot> placed, s
     log_.add(jobs[k]);
   }
   if (gangs_) return gangs_->restore(prices);
-  for (std::size_t s = 0; s < prices.size(); ++s)  // any prices are valid; those far beyond all costs only cost time
+  for (std::size_t s = 0; s < prices.size(); ++s)  // any prices are valid; those far beyond all costs only take longer
     pair_.prices[s] = static_cast<Cost>(std::nearbyint(std::min(prices[s] * state.resolution(), kMaxStartPrice)));
   pair_.can_rebuild = true;
   pair_.cold_reason = "restored";

@@ -5,13 +5,13 @@
 // updated, slots are added and removed. A placed job pays a switching cost in any class but its own. The answer of each
 // round is the exact optimum of the problem as it then is.
 //
-// Collaborators. PrimalDual holds what is kept between rounds: jobs and keys (MatcherState), prices, capacities, the
-// move index, and what has changed. ChangeLog holds what the caller knows: placements, their exact cost, changes that
-// were deferred or not acknowledged. RoundSolver repairs or solves from scratch, with Repricer and PathSearch. A change
-// of jobs or classes only takes jobs out of their classes, or changes a capacity; all work is done in match().
+// Collaborators. PrimalDual holds the state between rounds: jobs and keys (MatcherState), prices, capacities, the move
+// index, and the changes. ChangeLog holds the state that the caller has received: placements, their exact cost, changes
+// that were deferred or not acknowledged. RoundSolver repairs or solves from scratch, with Repricer and PathSearch. A
+// change of jobs or classes only removes jobs from their classes, or changes a capacity; all work is done in match().
 //
-// Gangs. A matcher that is given queues solves its rounds by GangSolver instead: jobs of several slots each, limits,
-// shares and priorities (gangs/gang_solver.hpp). Its answers have a proved gap; all else is the same.
+// Gangs. A matcher with queues solves its rounds by GangSolver instead: jobs of several slots each, limits, shares and
+// priorities (gangs/gang_solver.hpp). Its answers have a proved gap; all else is the same.
 //
 // Pins. A pinned job keeps its slot even where its class has fewer slots than before (capacities.hpp).
 #pragma once
@@ -40,15 +40,15 @@ class Matcher {
 
   // Adds the jobs of a matcher that was saved, with their placed classes (kNone: unplaced), its prices, and its
   // resolution, which is kept if it suits max_abs_cost (0: none to keep). All is checked before anything changes: jobs
-  // are positions that are not live, each once; classes exist; prices are finite and 0 or more; the resolution is a
+  // are positions that are not live, each once; classes exist; prices are finite and at least 0; the resolution is a
   // power of two.
   void restore(std::span<const Job> jobs, std::span<const Slot> placed, std::span<const double> prices,
                double resolution);
 
   // Makes this a matcher of gangs; before any job is added.
   void set_queues(Queues queues);
-  // Replaces the columns that only gangs have; of a matcher of gangs set_columns() has to be followed by this.
-  // types: of each class; empty where queues have no limits by type.
+  // Replaces the columns that only gangs have; a matcher of gangs must call this after set_columns(). types: of each
+  // class; empty where queues have no limits by type.
   void set_gangs(const GangColumns& columns, std::span<const std::int32_t> types = {}) {
     gangs_->set_columns(columns, types);
   }
@@ -64,7 +64,7 @@ class Matcher {
 
   // Finds the class of least reduced cost of each row of `jobs` at the present prices (kNone: unplaced), and its cost.
   void quote(const StoreColumns& jobs, std::span<Slot> slots, std::span<double> costs) const;
-  // The same of gangs; what a class is too small for is no choice.
+  // Does the same for gangs; classes too small for a job are excluded.
   void quote(const StoreColumns& jobs, const GangColumns& gangs, std::span<Slot> slots, std::span<double> costs) const;
 
   [[nodiscard]] const MatcherState& state() const noexcept { return pair_.state; }

@@ -22,7 +22,7 @@ bool longer(const MoveIndex::Move& x, const MoveIndex::Move& y) {
   return x.length != y.length ? x.length > y.length : x.job > y.job;
 }
 
-// Returns a float that is no less than x, a whole number or one that may be off by 1, and little more.
+// Returns a float slightly above x, or x itself, where x is a whole number that may be off by 1.
 float rounded_up(double x) {
   const auto nearest = static_cast<float>(x);
   return nearest + std::fabs(nearest) * 0x1p-22F;
@@ -71,7 +71,7 @@ std::int32_t MoveIndex::add_pair(Slot a, Slot b) {
   return k;
 }
 
-// With few classes: gives class a its pairs with all classes, in their order. Those that it has stay; of these the one
+// With few classes: gives class a its pairs with all classes, in their order. Existing pairs stay; of these the one
 // with the last class, that of unplaced jobs, stays the last.
 void MoveIndex::complete_pairs(Slot a) {
   SourcePairs& pairs = sources_[at(a)];
@@ -120,7 +120,7 @@ void MoveIndex::reserve(Heap& heap, std::size_t n) const {
                                                 : list_capacity_));
 }
 
-// States that there is no move of this pair.
+// Records that this pair has no move.
 void MoveIndex::clear_pair(Slot a, std::int32_t k) {
   if (sources_[at(a)].target[at(k)] == a) return;
   sources_[at(a)].heap[at(k)].clear();
@@ -138,7 +138,7 @@ void MoveIndex::drop_stale_front(Slot a, std::int32_t k) {
   update_front(a, k);
 }
 
-// Removes all stale moves of a list, and the longest of the others where it is still long.
+// Removes all stale moves of a list, and the longest of the others if it is still too long.
 void MoveIndex::truncate(Slot a, std::int32_t k) {
   SourcePairs& pairs = sources_[at(a)];
   auto& heap = pairs.heap[at(k)];
@@ -215,7 +215,7 @@ struct MoveIndex::SourceMoves {
   std::vector<std::vector<Move>> by_target;
   std::vector<Cost> cut, threshold;
   std::vector<Slot> touched, found;
-  std::vector<float> near;  // by class: the threshold, or if that is more what a move out of a misplaced job saves
+  std::vector<float> near;  // by class: the threshold, or the larger saving of a move of a misplaced job
   AlignedVector<float> sketch;
   KeyBuffer buffer, column;
   Cost limit = 0;
@@ -223,7 +223,7 @@ struct MoveIndex::SourceMoves {
   Index members = 0, seen = 0;  // of the class, and those of them whose rows were read
   Index most = 0;               // moves of one pair that are kept so far
   bool sketching = false;       // rows are read in float32 first
-  // For build(): keys are written to the state, and jobs noted that are in no class of least reduced cost.
+  // For build(): keys are written to the state, and jobs that are in no class of least reduced cost are listed.
   bool check = false;
   MatcherState::KeySums sums;
   std::vector<Job> misplaced;
@@ -256,7 +256,7 @@ Cost MoveIndex::choose_limit(Slot a, Cost need, Cost least_to, KeyBuffer& buffer
 // Begins to collect the moves of a class with this number of members, up to lists.limit.
 void MoveIndex::begin_moves(Slot a, Index members, SourceMoves& lists) const {
   const bool whole = lists.limit >= kForbidden;
-  // A move is collected if its length is at most the threshold: within the limit, and below what was cut.
+  // Collects a move if its length is at most the threshold: within the limit, and below the cut.
   for (Slot b = 0; b < classes_; ++b) lists.threshold[at(b)] = whole ? kForbidden / 2 : lists.limit - reference_[at(b)];
   lists.threshold[at(a)] = -kForbidden;
   lists.found.resize(at(classes_) + 1);
@@ -273,11 +273,11 @@ void MoveIndex::set_near(Slot a, Slot b, SourceMoves& lists) const {
   lists.near[at(b)] = rounded_up(static_cast<double>(std::max(lists.threshold[at(b)], saved)));
 }
 
-// Reads the rows of the next members of class a and collects their moves. Where costs are fractions anyway, so that no
-// key is exact, rows are sketched in float32: most classes are far from being a cheap move.
+// Reads the rows of the next members of class a and collects their moves. Where costs are fractions in any case, so
+// that no key is exact, rows are sketched in float32: most classes are far from being a cheap move.
 //
-// Of a pair fewer moves are kept the fewer members were seen: what is far from the cheapest of a tenth of the members
-// will not be among the cheapest of all, or only by chance, and then the list ends where it was cut.
+// The fewer members were read, the fewer moves are kept per pair: a move far from the cheapest of a tenth of the
+// members is unlikely to be among the cheapest of all, and if it is, the list ends at its cut.
 void MoveIndex::collect_moves(Slot a, std::span<const Job> members, SourceMoves& lists) const {
   const std::size_t step = at(tuning_.index_rows);
   for (std::size_t from = 0; from < members.size(); from += step) {
@@ -317,7 +317,8 @@ void MoveIndex::collect_exactly(Slot a, std::span<const Job> block, SourceMoves&
   }
 }
 
-// The same of one job, most of whose costs are read in float32 alone; false: this cannot be. Its keys count as rounded.
+// Collects the moves of one job, reading most of its costs in float32 only; false if it cannot. Its keys count as
+// rounded.
 bool MoveIndex::collect_sketched(Slot a, Job job, Cost here, SourceMoves& lists) const {
   const double away = state_.switching_key(job);
   if (here >= kForbidden || !(away < std::numeric_limits<double>::infinity())) return false;
@@ -329,7 +330,7 @@ bool MoveIndex::collect_sketched(Slot a, Job job, Cost here, SourceMoves& lists)
   const Cost reduced = here + prices_[at(a)];
   Index n = kernels::classes_near(lists.sketch.data(), lists.near.data(), out,
                                   rounded_up(static_cast<double>(here) + slack), lists.found.data());
-  // What is not as the sketch has it: the placed class, which costs no move, and being unplaced.
+  // Corrects the entries that the sketch does not have: the placed class, which has no move cost, and being unplaced.
   if (placed != out && away > 0) {
     const auto end = lists.found.begin() + n;
     if (std::find(lists.found.begin(), end, placed) == end) lists.found[at(n++)] = placed;
@@ -358,7 +359,8 @@ void MoveIndex::collect_move(Job job, Slot a, Slot b, Cost length, SourceMoves& 
   if (lists.threshold[at(b)] != before) set_near(a, b, lists);
 }
 
-// Appends a move; at a multiple of `most`, keeps the cheapest `most` and lowers cut and threshold to what was removed.
+// Appends a move; at a multiple of `most`, keeps the cheapest `most` and lowers cut and threshold to the shortest
+// removed.
 void MoveIndex::append_bounded(std::vector<Move>& moves, Move move, Index most, Cost& cut, Cost& threshold) const {
   moves.push_back(move);
   if (static_cast<Index>(moves.size()) < tuning_.collected_growth * most) return;
@@ -366,7 +368,7 @@ void MoveIndex::append_bounded(std::vector<Move>& moves, Move move, Index most, 
   threshold = std::min(threshold, cut - 1);
 }
 
-// Adds what was collected of other members of the same class.
+// Adds the moves collected of other members of the same class.
 void MoveIndex::merge(SourceMoves& whole, SourceMoves& part) const {
   for (const Slot b : part.touched) {
     auto &moves = whole.by_target[at(b)], &more = part.by_target[at(b)];
@@ -401,7 +403,7 @@ void MoveIndex::set_pair(Slot a, Slot b, std::vector<Move>& moves, Index most, C
   update_front(a, k);
 }
 
-// Makes what was collected the lists of class a. Pairs are never removed: those without a move become empty.
+// Makes the collected moves the lists of class a. Pairs are never removed: those without a move become empty.
 void MoveIndex::install(Slot a, SourceMoves& lists) {
   const SourcePairs& pairs = sources_[at(a)];
   n_incomplete_ -= is_complete(a) ? 0 : 1;
@@ -469,8 +471,8 @@ bool MoveIndex::build(Pool& pool, Stop& stop, std::vector<Job>& misplaced) {
   return true;
 }
 
-// Collects the moves of all classes, of the jobs at some positions after the other: columns of the job store are then
-// read from the cache by all classes but the first.
+// Collects the moves of all classes, for the jobs at some positions after those at others: columns of the job store are
+// then read from the cache by all classes but the first.
 bool MoveIndex::build_together(Pool& pool, Stop& stop, std::vector<std::unique_ptr<SourceMoves>>& lists) {
   std::vector<std::size_t> next(at(classes_), 0);  // member
   const Index n = state_.n_positions();
@@ -491,7 +493,7 @@ bool MoveIndex::build_together(Pool& pool, Stop& stop, std::vector<std::unique_p
   return true;
 }
 
-// The same one class after the other, where all lists at once would take much memory.
+// Collects the moves one class after the other, where the lists of all classes at once would take much memory.
 bool MoveIndex::build_by_class(Pool& pool, Stop& stop, std::vector<Job>& misplaced) {
   std::mutex joining;
   std::vector<std::unique_ptr<SourceMoves>> spare;  // one a thread at most
@@ -521,7 +523,7 @@ bool MoveIndex::build_by_class(Pool& pool, Stop& stop, std::vector<Job>& misplac
       &stop);
 }
 
-// Installs what was collected of a class, and counts the keys of its members.
+// Installs the moves collected of a class, and counts the keys of its members.
 void MoveIndex::finish_class(Slot a, SourceMoves& lists, std::vector<Job>& misplaced) {
   install(a, lists);
   state_.count_keys(lists.sums);
@@ -577,8 +579,8 @@ void MoveIndex::relocate_lists(std::pmr::memory_resource& memory) {
   }
 }
 
-// A refilled list leaves some of its capacity for insertions; one built with its class holds less, as most pairs are
-// never met by a search.
+// A refilled list keeps some of its capacity for insertions; a list built with its class has less, as searches never
+// reach most pairs.
 void MoveIndex::set_list_capacity(Index capacity) noexcept {
   list_capacity_ = capacity;
   refill_size_ = capacity * (tuning_.list_spare - 1) / tuning_.list_spare;
@@ -644,7 +646,7 @@ void MoveIndex::move_lengths_to(Slot c, std::vector<Cost>& lengths, Pool& pool) 
     state_.read_column(jobs, c, buffer);
     for (std::size_t k = 0; k < jobs.size(); ++k) {
       const Cost there = buffer.keys[k], here = state_.key(jobs[k]);
-      // For a job that is forbidden in its class, any other class is better.
+      // For a job that is forbidden in its class, any other class is cheaper.
       if (there < kForbidden) lengths[at(jobs[k])] = here >= kForbidden ? -kForbidden : there - here;
       if (buffer.exact[k] == 0) rounded[at(chunk)].push_back(jobs[k]);
     }

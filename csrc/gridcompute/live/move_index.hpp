@@ -7,12 +7,12 @@
 // Definitions. The list of a pair is a heap of (length = key_b - key_a, job). No price enters it, so it stays valid
 // when prices change. With a limit for each class a and a reference price q_b for each class b, a move is indexed if
 // key_b + q_b <= key_a + limit_a; and of each pair only about the cheapest `refill_size`, all others being at least
-// `cut` long. What is not indexed is bounded: at prices p,
+// `cut` long. Moves that are not indexed are bounded: at prices p,
 //   key_b + p_b - key_a - p_a > (limit_a - p_a) + (p_b - q_b) = slack_from(a) + slack_to(b),
-// or its length is at least `cut`, which is the length that a pair states when its list is empty (its `job` is kNone
-// then: the pair is exhausted). A search that meets such a bound before its end has the source indexed farther
-// (reindex_source), the target (widen_target), or the pair filled again (refill_pair), and starts over: nothing is ever
-// assumed of moves that are not indexed.
+// or the length is at least `cut`, which is the length of a pair whose list is empty (its `job` is kNone then: the pair
+// is exhausted). A search that reaches such a bound before its end has the source indexed farther (reindex_source), the
+// target (widen_target), or the pair filled again (refill_pair), and starts over: it never relies on moves that are not
+// indexed.
 //
 // Limits. With few classes limit_a is infinite, and only `cut` shortens the lists. With many, limit_a is about the
 // longest of the shortest moves of a sample of a's jobs: a path is seldom longer.
@@ -20,8 +20,8 @@
 // A job that leaves a class gets another stamp, which makes its entries stale; they are dropped when they reach the
 // front. `job` and `length` of a pair are never stale.
 //
-// A cut bounds what was cut by the prices of that time, so prices that are recomputed (repricing, a cold round) may
-// make the bound shorter than any move is: the search then has that pair filled again.
+// A cut bounds the removed moves at the prices of that time, so prices that are recomputed (repricing, a cold round)
+// may make the bound shorter than any move: the search then has that pair filled again.
 //
 // Invariants (holds()): the length of a pair is that of the cheapest move of a live member, or the bound above; every
 // job is in a class of least reduced cost; pairs by target mirror pairs by source.
@@ -67,7 +67,7 @@ class MoveIndex {
   bool build(Pool& pool, Stop& stop, std::vector<Job>& misplaced);
 
   // For class c, whose costs have changed and which has no members: reads the length of each job's move to c
-  // (kForbidden: it may not be there, or is in no class; -kForbidden: it is forbidden everywhere else).
+  // (kForbidden: the job is not allowed there, or is in no class; -kForbidden: it is forbidden everywhere else).
   void move_lengths_to(Slot c, std::vector<Cost>& lengths, Pool& pool);
   // Replaces all moves to c and from c by those of these lengths.
   void replace_target(Slot c, const std::vector<Cost>& lengths, Pool& pool);
@@ -77,15 +77,16 @@ class MoveIndex {
   [[nodiscard]] bool can_grow_to(Slot classes) const noexcept;
   // Returns the capacity of the longest list of one pair, with this many classes.
   [[nodiscard]] static Index list_capacity(Slot classes, const Tuning& tuning) noexcept;
-  // Copies all lists to other memory, shortened to what list_capacity() now is.
+  // Copies all lists to other memory, shortened to the present list_capacity().
   void relocate_lists(std::pmr::memory_resource& memory);
 
-  // Indexes class a again, with a limit so far that slack_from(a) + the least slack_to() exceeds `need`. `farther`: the
+  // Indexes class a again, with a limit such that slack_from(a) + the least slack_to() exceeds `need`. `farther`: the
   // limit was too short, which counts as an attempt.
   void reindex_source(Slot a, Cost need, bool farther, Pool& pool);
   // Fills the list of pair (a, target[position]) again, with its cheapest moves.
   void refill_pair(Slot a, std::int32_t position, Pool& pool);
-  // Lowers the reference price of b, so that slack_to(b) is at least `need`, and indexes the moves that this admits.
+  // Lowers the reference price of b, so that slack_to(b) is at least `need`, and indexes the moves that become
+  // admissible.
   void widen_target(Slot b, Cost need, Pool& pool);
 
   // Moves a job into class s, given its keys in all classes, and out of its class.

@@ -6,7 +6,7 @@ namespace gridcompute::live {
 
 namespace {
 
-// A path or a cycle of arcs, with what making it costs and saves.
+// A path or a cycle of arcs, with its moves and its savings.
 struct ArcSet {
   std::vector<std::size_t> arcs;
   Slot start = kNone;  // the class that ends with one job fewer; kNone: a cycle

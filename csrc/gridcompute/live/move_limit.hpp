@@ -20,7 +20,7 @@
 
 namespace gridcompute::live {
 
-// Tells for each of `jobs` (ascending) whether it goes from its placed class to `to`. Placing an unplaced job is no
+// Returns for each of `jobs` (ascending) whether it goes from its placed class to `to`. Placing an unplaced job is no
 // move. Mandatory changes may exceed max_moves.
 [[nodiscard]] std::vector<bool> select_changes(const MatcherState& state, std::span<const Job> jobs,
                                                std::span<const Slot> to, const std::vector<Cost>& placed_load,

@@ -189,16 +189,16 @@ PathSearch::Found PathSearch::fill_deficit(Slot target, std::vector<Job>& moved)
   return augment(end, false, units, moved) ? Found::path : Found::inconsistent;
 }
 
-// An arc of negative reduced length: no job has a move that short, but prices that were recomputed may make the bound
-// of an exhausted pair negative. Fills that pair; false if the arc is not the bound of one.
+// Handles an arc of negative reduced length: no job has a move that short, but prices that were recomputed may make the
+// bound of an exhausted pair negative. Fills that pair; false if the arc is not the bound of one.
 bool PathSearch::refill_if_exhausted(Arc arc) {
   if (!is_exhausted(arc)) return false;
   index_.refill_pair(arc.source, arc.position, pool_);
   return true;
 }
 
-// Extends what bounds paths from `source`: its own limit, or one target whose price has fallen so far, by more than a
-// share of that limit, that it lowers the bound of all sources.
+// Extends the index where it bounds paths from `source`: its own limit, or one target whose price has fallen by more
+// than a share of that limit, so that it lowers the bound of all sources.
 void PathSearch::index_farther_from(Slot source, Cost length) {
   const Slot low = index_.least_slack_to();
   if (index_.slack_to(low) < 0 && -index_.slack_to(low) > index_.slack_from(source) / tuning_.target_fall_share) {
@@ -208,7 +208,8 @@ void PathSearch::index_farther_from(Slot source, Cost length) {
   index_.reindex_source(source, tuning_.limit_margin * length, true, pool_);
 }
 
-// Extends what bounds paths to `target`: the source with the least slack, or else the reference price of the target.
+// Extends the index where it bounds paths to `target`: the source with the least slack, or else the target's reference
+// price.
 void PathSearch::index_farther_to(Slot target, Cost length) {
   const Slot low = index_.least_slack_from();
   if (low != kNone && index_.slack_from(low) < length) {
@@ -218,7 +219,7 @@ void PathSearch::index_farther_to(Slot target, Cost length) {
   index_.widen_target(target, std::max<Cost>(length, tuning_.limit_margin * std::abs(index_.slack_to(target))), pool_);
 }
 
-// Tells whether every arc of the path still has reduced length 0 and a known job.
+// Returns whether every arc of the path still has reduced length 0 and a known job.
 bool PathSearch::is_tight(const std::vector<Arc>& path) const {
   return std::all_of(path.begin(), path.end(), [&](const Arc& arc) {
     const MoveIndex::SourcePairs& pairs = index_.source(arc.source);

@@ -10,11 +10,11 @@
 // price falls to 0, and it may have free slots, or jobs come from being unplaced; the class with the deficit itself, at
 // distance 0, is a candidate too. Prices of all nearer classes fall by the difference, none below 0.
 //
-// Steps. Dijkstra over the lists of the move index, ended at the first answer. What the lists omit
-// is bounded by the index, and a path longer than that bound has the index extended and the search started over. Along
-// the path as many jobs are moved as it allows: until a move on it has become longer, or one end is balanced. Where the
-// index keeps all pairs of classes, in their order, the nearest label is found by comparing all labels, and the arcs of
-// a node are relaxed together: few instructions for each class, and no heap. Both ways settle the same nodes.
+// Steps. Dijkstra over the lists of the move index, ended at the first answer. The index bounds the moves that its
+// lists omit; for a path longer than that bound the index is extended and the search started over. Along the path as
+// many jobs are moved as it allows: until a move on it has become longer, or one end is balanced. Where the index keeps
+// all pairs of classes, in their order, the nearest label is found by comparing all labels, and the arcs of a node are
+// relaxed together: few instructions for each class, and no heap. Both methods settle the same nodes.
 //
 // Invariants. After each call every job is in a class of least reduced cost at the prices, prices are >= 0, and that of
 // being unplaced is 0.
@@ -58,7 +58,7 @@ class PathSearch {
   };
 
   void start(Slot node, bool backwards);
-  // Takes the nearest node that is not settled from the heap; false: none.
+  // Removes the nearest node that is not settled from the heap; false: none.
   bool pop(Label& label);
   void relax(Slot node, Cost distance, Slot predecessor, Arc arc);
   // Relaxes the arcs from (or, `backwards`, to) a node at this distance, those to labels below `most` at least; returns
@@ -87,10 +87,10 @@ class PathSearch {
   Pool& pool_;
   Stop& stop_;
   Slot classes_;
-  std::uint32_t search_ = 0;  // number of the present search, which marks the entries that are its own
+  std::uint32_t search_ = 0;  // number of the present search, which marks its own entries
   std::vector<std::uint32_t> labelled_in_, settled_in_;
   std::vector<Cost> distance_;
-  const bool dense_;                   // all pairs of classes are there, in their order
+  const bool dense_;                   // all pairs of classes are in the index, in their order
   bool backwards_ = false;             // the present search fills a deficit
   std::vector<Cost> open_, previous_;  // where dense: the labels that are not settled, and predecessors
   std::vector<Slot> predecessor_;

@@ -1,12 +1,12 @@
-// The primal-dual pair that a matcher keeps between rounds, and what has changed since the last round.
+// The primal-dual pair that a matcher keeps between rounds, and the changes since the last round.
 //
 // Problem. Primal: the class of each job. Dual: a price >= 0 for each class. They are optimal if every job is in a
 // class of least reduced cost (complementary slackness for jobs), no load exceeds its capacity, and classes with a
 // price above 0 are full.
 //
-// Definitions. The *queue* holds jobs that have to be assigned again: new ones, those with other costs, and those from
-// classes whose costs have changed. *Changed classes* have to be repriced. *Excess* is what path searches still have to
-// remove.
+// Definitions. The *queue* holds jobs that must be assigned again: new ones, those with other costs, and those from
+// classes whose costs have changed. *Changed classes* must be repriced. *Excess* is the imbalance that path searches
+// still have to remove.
 //
 // Bound. While every job is in a class of least reduced cost, D(p) = sum of keys + sum over classes of (load -
 // capacity) * price: known without reading any cost. Balanced, it is the objective.
@@ -27,23 +27,23 @@ struct PrimalDual {
   void unassign(Job job) { index ? index->unassign(job) : state.unassign(job); }
   // Marks classes whose costs have changed, for whatever jobs.
   void mark_changed(std::span<const Slot> slots);
-  // Gives up the move index; placements and prices are kept, from which the next round builds another.
+  // Discards the move index; placements and prices are kept, from which the next round builds another index.
   void discard_index(const char* reason);
-  // Gives up the move index and the assignment; the next round is cold unless `can_rebuild` is set.
+  // Discards the move index and the assignment; the next round is cold unless `can_rebuild` is set.
   void discard_assignment();
-  // Adds classes up to n_slots; if memory is short, nothing has changed but that the index may be lost.
+  // Adds classes up to n_slots; if memory is short, nothing changes except that the index may be lost.
   void add_classes(Slot n_slots);
 
   [[nodiscard]] double price(Slot s) const noexcept;
   [[nodiscard]] Wide dual_value() const;
   [[nodiscard]] double objective_of(Wide keys) const;  // to the nearest
-  // Returns a lower bound, rounded down, less what the rounding of costs and of prices may have added.
+  // Returns a lower bound, rounded down, less the largest rounding error of costs and prices.
   [[nodiscard]] double lower_bound_of(Wide keys) const;
-  // Returns how much less than dual_value() the prices may prove once they are doubles.
+  // Returns how much less than dual_value() the prices may prove after conversion to doubles.
   [[nodiscard]] Wide price_rounding() const;
 
-  // Counts the units out of balance at these loads: jobs beyond capacity, and free slots of classes with a price. The
-  // queue is taken to fill some of the latter.
+  // Counts the units out of balance at these loads: jobs beyond capacity, and free slots of classes with a price.
+  // Assumes that the queue fills some of the latter.
   [[nodiscard]] Index excess(std::span<const Cost> loads) const;
   [[nodiscard]] Index excess() const;  // at the present assignment
   [[nodiscard]] WorkModel work_model() const {
@@ -55,8 +55,8 @@ struct PrimalDual {
   std::vector<Cost> prices;  // (classes)
   Capacities capacity;
   WorkCounts counts;         // of the present round
-  IndexStore index;          // without one the next round is cold, or builds it
-  bool can_rebuild = false;  // without an index: are placements and prices those of a nearby optimum?
+  IndexStore index;          // without an index the next round is cold, or builds it
+  bool can_rebuild = false;  // without an index: placements and prices are of a nearby optimum
   const char* cold_reason = "first round";
   double max_abs_cost = 0;
   std::vector<Job> queue;     // every job that is queued, and others that were removed since

@@ -1,11 +1,11 @@
 // Prices of classes whose costs have changed, and the jobs that a new price may move.
 //
-// Problem. The costs of a class have changed for many jobs at once (a tariff). Neither its price nor the moves to it
-// are valid any more; those of all other classes are.
+// Problem. The costs of a class have changed for many jobs at once (a tariff). Its price and the moves to it are
+// invalid; those of all other classes are valid.
 //
-// Steps. For each changed class: its members are queued; every job states its bid, which is how much less it would pay
-// in this class at price 0 than it pays at the other prices; the price becomes the bid of the first job that finds no
-// slot; jobs with a higher bid are queued, and the moves to the class are indexed again.
+// Steps. For each changed class: its members are queued; the bid of each job is computed, the amount that it would save
+// in this class at price 0; the price becomes the highest bid that gets no slot; jobs with a higher bid are queued, and
+// the moves to the class are indexed again.
 //
 // Complexity. One cost of each job, one row of each member.
 #pragma once
@@ -18,7 +18,7 @@ class Repricer {
  public:
   explicit Repricer(PrimalDual& pair) : pair_(pair), state_(pair.state) {}
 
-  // Reprices all changed classes; false if stopped, and then those left remain marked.
+  // Reprices all changed classes; false if stopped, and then the classes left remain marked.
   bool reprice_changed(RoundContext& round);
 
  private:

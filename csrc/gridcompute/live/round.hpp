@@ -1,4 +1,4 @@
-// What a round is asked, what it answers, and what its stages share.
+// The options and the answer of a round, and the data that its stages share.
 #pragma once
 
 #include <utility>
@@ -46,7 +46,7 @@ struct RoundAnswer {
   std::vector<double> limit_prices;  // (n_queues)
 };
 
-// What the stages of one round share.
+// The data that the stages of one round share.
 struct RoundContext {
   // Adds the time since the last call to the named stage.
   void end_stage(const char* name) {

@@ -19,7 +19,7 @@ RoundAnswer RoundSolver::solve(const MatchOptions& options, Stop& stop) {
   try {
     end = run(round);
   } catch (...) {
-    pair_.index.reset();  // placements are as they were; all else is read again
+    pair_.index.reset();  // placements are unchanged; all else is read again
     pair_.can_rebuild = false;
     pair_.cold_reason = "the last round failed";
     throw;
@@ -56,12 +56,12 @@ RoundSolver::End RoundSolver::run(RoundContext& round) {
   return cold(round);
 }
 
-// Tells why the round is to be cold, from what is known before any cost is read; null: it is not.
+// Returns the reason for a cold round, from facts known before any cost is read; null: the round is not cold.
 const char* RoundSolver::reason_for_cold() const {
   if (!pair_.index && !pair_.can_rebuild) return pair_.cold_reason;
   const WorkModel work = pair_.work_model();
   const Index queued = static_cast<Index>(pair_.queue.size()) * work.row();
-  Index members = 0;  // of changed classes, or without an index jobs that may go there
+  Index members = 0;  // of changed classes; without an index, all jobs that may enter these
   for (const Slot s : pair_.changed)
     members += pair_.index ? state_.load(s)
                            : std::max(log_.placed_load()[at(s)], std::min<Cost>(pair_.capacity[s], state_.n_live()));
@@ -92,7 +92,7 @@ void RoundSolver::report(RoundContext& round) {
   round.end_stage("report");
 }
 
-// Returns free memory to the system: some rounds after a large one, as the next may be large too and would ask for it
+// Returns free memory to the system: some rounds after a large one, as the next may be large too and would allocate it
 // again, and after much work in small ones.
 void RoundSolver::trim_memory(const RoundAnswer& answer) {
   const bool large = answer.index_built || answer.cold;
@@ -179,7 +179,7 @@ bool RoundSolver::assign_queued(RoundContext& round) {
   return queue.empty();
 }
 
-// Forecasts, now and then, whether what is left of a repair takes more work than a cold solve.
+// Forecasts, at intervals, whether the rest of a repair takes more work than a cold solve.
 class RoundSolver::RepairForecast {
  public:
   explicit RepairForecast(const PrimalDual& pair)
@@ -242,7 +242,7 @@ RoundSolver::End RoundSolver::repair(RoundContext& round) {
           write_witness(round, search.settled());
           return End::infeasible;
         }
-        if (found == PathSearch::Found::inconsistent) {  // no proof may rest on this index
+        if (found == PathSearch::Found::inconsistent) {  // the index cannot be trusted for a proof
           pair_.index.reset();
           return End::too_much_work;
         }
@@ -254,8 +254,8 @@ RoundSolver::End RoundSolver::repair(RoundContext& round) {
   return End::balanced;
 }
 
-// Tells whether the gap asked for is proved. No load exceeds its capacity here, so the gap is what free slots cost at
-// their prices.
+// Returns whether the gap asked for is proved. No load exceeds its capacity here, so the gap is the value of free slots
+// at their prices.
 bool RoundSolver::gap_is_proved(RoundContext& round) const {
   if (!(round.options.gap > 0)) return false;
   const auto objective = static_cast<double>(state_.key_sum());
@@ -302,7 +302,7 @@ RoundSolver::End RoundSolver::build_index_then_warm(RoundContext& round) {
     classes.push_back(state_.is_queued(job) ? kNone : assigned != kNone ? assigned : state_.placed_class(job));
   }
   if (!build_index(round, live, classes)) {
-    state_.unassign_all();  // placements and prices are enough to start from again
+    state_.unassign_all();  // placements and prices are enough for another start
     return stop_without_index(round, live, classes);
   }
   round.end_stage("index");
@@ -405,8 +405,8 @@ void RoundSolver::adopt(RoundContext& round, const std::vector<Job>& live, const
     if (slots[k] != state_.placed_class(live[k])) jobs.push_back(live[k]), to.push_back(slots[k]);
   }
   log_.commit(round, jobs, to, {found.status == transport::Status::optimal, found.exact, found.objective, found.bound});
-  // Few jobs that are not in the class the index has them in are queued for the next round, as are deferred jobs: at
-  // these prices they belong elsewhere. With many of them the next round builds the index.
+  // If few jobs are not in the class that the index has them in, they are queued for the next round, as are deferred
+  // jobs: at these prices another class is cheaper for them. If they are many, the next round builds the index.
   if (pair_.index) {
     for (const Job job : live) {
       if (state_.assigned_class(job) != state_.placed_class(job)) pair_.enqueue(job);

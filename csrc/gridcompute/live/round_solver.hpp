@@ -16,12 +16,13 @@
 // excess by shortest paths, then deficits (path_search.hpp). It is abandoned for a cold solve when the excess found, or
 // the work forecast from that done so far, is beyond its share. With a gap asked for, it ends once that gap is proved.
 //
-// Cold. transport solves the problem as it was posed; jobs go where it says, less the moves that save nothing
-// (undo_null_moves.hpp), and its prices are kept. Start prices would not help: its samples find prices as good in less
-// time than prices that are out of date cost it. The index is kept where few jobs moved, else built by the next round.
+// Cold. transport solves the problem as it was posed; jobs go to its classes, except for moves that save nothing
+// (undo_null_moves.hpp), and its prices are kept. It gets no start prices: its samples find prices as good in less time
+// than outdated prices cost it. The index is kept where few jobs moved, else built by the next round.
 //
 // Stopped. By the time limit: jobs keep their placed classes, new ones are placed where there is free capacity, and the
-// next round continues from this assignment. By an interrupt: nothing is reported, likewise.
+// next round continues from this assignment. By an interrupt: nothing is reported, and the next round continues
+// likewise.
 #pragma once
 
 #include "gridcompute/live/change_log.hpp"
@@ -68,7 +69,7 @@ class RoundSolver {
   Repricer repricer_;
   const Tuning& tuning_;
   Index work_since_trim_ = 0;
-  Index rounds_until_trim_ = -1;  // after a large round; -1: none to wait for
+  Index rounds_until_trim_ = -1;  // after a large round; -1: no trim is due
 };
 
 }  // namespace gridcompute::live

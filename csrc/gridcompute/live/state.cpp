@@ -21,7 +21,7 @@ Cost largest_key(Slot n_slots) { return std::min<Cost>(largest_cost(n_slots + 2)
 MatcherState::MatcherState(Slot n_slots, const Tuning& tuning)
     : tuning_(tuning), unplaced_(n_slots), members_(static_cast<std::size_t>(n_slots) + 1) {}
 
-// Tells whether keys of this size are within range and not far coarser than the range allows.
+// Returns whether keys of this size are within range and not far coarser than the range allows.
 bool MatcherState::fits(double key, Slot n_slots) const {
   const auto limit = static_cast<double>(largest_key(n_slots));
   return key <= limit && key * static_cast<double>(tuning_.cost_growth * tuning_.cost_shrink) > limit;

@@ -1,4 +1,4 @@
-// The jobs of a matcher: which positions of the job store are live, their placements and assigned classes, their keys.
+// The jobs of a matcher: the live positions of the job store, their placements and assigned classes, their keys.
 //
 // Definitions. A job is a position in the job store; the caller assigns positions and may reuse them. Costs are rows of
 // a cost source over the job store, evaluated when a change concerns the job and never stored as a matrix. Class
@@ -33,7 +33,7 @@ struct KeyBuffer {
   std::vector<double> costs;
   std::vector<Cost> keys;
   std::vector<Index> jobs;
-  std::vector<std::uint8_t> exact;  // is every key of the row (or the one key) the cost itself?
+  std::vector<std::uint8_t> exact;  // whether each key of the row (or the one key) is the cost itself
 };
 
 class MatcherState {
@@ -53,12 +53,12 @@ class MatcherState {
   // Inserts classes before that of unplaced jobs, up to n_slots; set_columns() with as many classes has to follow.
   void add_classes(Slot n_slots);
 
-  // Returns the resolution that costs up to max_abs_cost need, if the present one does not suit them. Changing the
+  // Returns the resolution that costs up to max_abs_cost need, if the present one does not suit them. A change of the
   // resolution changes every key.
   [[nodiscard]] std::optional<double> resolution_for(double max_abs_cost, Slot n_slots) const;
-  // Is it one that resolution_for() may choose: a power of two within range?
+  // Returns whether resolution_for() may choose it: a power of two within range.
   [[nodiscard]] static bool valid_resolution(double resolution);
-  // Would resolution_for() keep it for this max_abs_cost?
+  // Returns whether resolution_for() would keep it for this max_abs_cost.
   [[nodiscard]] bool keeps_resolution(double resolution, double max_abs_cost) const;
   void set_resolution(double resolution);
 
@@ -76,7 +76,7 @@ class MatcherState {
   [[nodiscard]] Cost key(Job job) const noexcept { return key_[at(job)]; }
   [[nodiscard]] Index n_rounded() const noexcept { return n_rounded_; }  // live jobs with a key that is not its cost
 
-  // Prefetches what is kept of a job that will change soon.
+  // Prefetches the data of a job that will change soon.
   void prefetch(Job job) const noexcept {
     __builtin_prefetch(flags_.data() + job);
     __builtin_prefetch(assigned_.data() + job);
@@ -95,24 +95,24 @@ class MatcherState {
   // Reads the rows of many jobs, one after another into buffer.keys, with one entry of buffer.exact for each.
   void read_rows(std::span<const Job> jobs, KeyBuffer& buffer) const;
   [[nodiscard]] Cost read_key(Job job, Slot column) const;
-  // Can rows be read in float32? Then writes a job's costs times the resolution, without its switching cost, +inf where
-  // forbidden; as CostSource::sketch().
+  // Return whether rows can be read in float32; and write a job's costs times the resolution, without its switching
+  // cost, +inf where forbidden, as CostSource::sketch() does.
   [[nodiscard]] bool sketches() const noexcept { return columns_.cost->sketches(); }
   [[nodiscard]] Sketched sketch(Job job, float* out) const;
-  // Returns what the job pays, times the resolution, in any class but its placed one; +inf where it is pinned.
+  // Returns the job's switching cost, times the resolution, in any class but its placed one; +inf where it is pinned.
   [[nodiscard]] double switching_key(Job job) const noexcept {
     return switching_cost(columns_, job, placement(job)) * resolution();
   }
   // Reads the keys of many jobs in one class into buffer.keys, with one entry of buffer.exact for each.
   void read_column(std::span<const Job> jobs, Slot column, KeyBuffer& buffer) const;
 
-  // Moves a job into a class in which it has this key, and out of its class.
+  // Moves a job out of its class and into a class in which it has this key.
   void assign(Job job, Slot slot, Cost key, bool exact);
   void unassign(Job job);
   void unassign_all();
   void set_key(Job job, Cost key, bool exact);  // of an assigned job
-  // Writes the key of a job that was assigned with an exact key of 0, but for the sums, which count_keys() completes:
-  // several threads may, each for other jobs.
+  // Writes the key of a job that was assigned with an exact key of 0, without updating the sums, which count_keys()
+  // completes: several threads may call this, each for other jobs.
   struct KeySums {
     Wide keys = 0;
     Index forbidden = 0, rounded = 0;

@@ -37,7 +37,7 @@ struct Placement {
   bool pinned;
 };
 
-// Returns what the job pays in any class but its own: +inf if it is pinned, 0 if it is unplaced.
+// Returns the switching cost of the job in any class but its own: +inf if it is pinned, 0 if it is unplaced.
 [[nodiscard]] inline double switching_cost(const StoreColumns& columns, Job job, Placement placement) noexcept {
   if (placement.pinned) return std::numeric_limits<double>::infinity();
   return placement.slot == columns.cost->n_slots() ? 0.0 : columns.move_of(job);
@@ -109,7 +109,7 @@ class PosedCost final : public CostSource {
   std::vector<Index> rows_;
   std::vector<Placement> placements_;
   double max_abs_cost_;
-  bool any_switching_ = false;  // is the switching cost of any listed job other than 0?
+  bool any_switching_ = false;  // some listed job has a switching cost other than 0
 };
 
 }  // namespace gridcompute::live

@@ -30,7 +30,7 @@ class NullMoveFinder {
     }
   }
 
-  // Writes the result; only at the end, as following arcs reads the classes of x.
+  // Writes the result only at the end, because following arcs reads the classes of x.
   void write() {
     for (const std::size_t k : reverted_) slots_[k] = state_.placed_class(jobs_[k]);
   }
@@ -76,7 +76,7 @@ class NullMoveFinder {
     }
   }
 
-  // Reverts the arcs of the trail from `first` on; their classes but the first leave the trail.
+  // Reverts the arcs of the trail from `first` on, and removes their classes except the first from the trail.
   void revert(std::size_t first) {
     for (std::size_t j = first; j < trail_.size(); ++j) {
       const std::size_t k = trail_[j];

@@ -11,7 +11,7 @@ struct WorkModel {
   const Tuning& tuning;
   Index n_live;
   Slot n_classes;
-  bool single_costs;  // is one cost cheaper to read than its row?
+  bool single_costs;  // reading one cost is cheaper than reading its row
 
   // Estimates a solve by transport.
   [[nodiscard]] Index cold() const noexcept {

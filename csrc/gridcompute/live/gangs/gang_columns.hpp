@@ -1,11 +1,11 @@
-// What a matcher of gangs knows of its jobs beside their costs, and its queues.
+// The columns of a matcher's jobs that only gangs have, and its queues.
 //
 // Definitions. A gang takes `demand` slots of one class, whole or not at all. Each job belongs to a queue, and has a
 // priority that counts within its queue: the larger comes first. A job that is not preemptible stays in the class that
-// it was placed in. Queues form a forest; what a job takes counts against the limit of its queue and of all above it.
-// The share of a queue is what it may hold before others get more: the guarantee, and its part of the surplus, as the
-// caller divides it before each round. Classes may have types (of accelerators): a queue then has a limit and a
-// guarantee of each type as well, beside those of all types together.
+// it was placed in. Queues form a forest; the slots of a job count against the limit of its queue and of all queues
+// above it. The share of a queue is the number of slots that it may hold before other queues get more: its guarantee,
+// and its part of the surplus, which the caller divides before each round. Classes may have types (of accelerators): a
+// queue then has a limit and a guarantee of each type as well, beside those of all types together.
 #pragma once
 
 #include <vector>
@@ -32,9 +32,9 @@ struct GangColumns {
 struct Queues {
   std::vector<std::int32_t> parent;  // kNone: none
   std::vector<Cost> limit;           // kForbidden: none
-  std::vector<Cost> guarantee;       // before anybody's surplus
-  bool ranked = false;               // do queues or priorities decide who runs, or costs alone?
-  // Of each type, those of type t at t * size() to (t + 1) * size() - 1; empty: types are not told apart.
+  std::vector<Cost> guarantee;       // without any surplus
+  bool ranked = false;               // queues or priorities decide which jobs run; otherwise costs alone
+  // Of each type, those of type t at t * size() to (t + 1) * size() - 1; empty: limits do not depend on types.
   std::vector<Cost> limit_by_type = {}, guarantee_by_type = {};
 
   [[nodiscard]] std::size_t size() const noexcept { return parent.size(); }

@@ -70,8 +70,8 @@ bool GangSolver::exchange(RoundContext& round) {
   return any;
 }
 
-// The same in two ways that leave what queues hold of each type as it is: among the classes of each type, and among the
-// jobs of each queue in the classes where they are.
+// Matches the jobs of one demand in two ways that do not change the number of slots of each type that a queue holds:
+// among the classes of each type, and among the jobs of each queue in their present classes.
 bool GangSolver::exchange_within(Cost demand, const std::vector<Job>& jobs, RoundContext& round) {
   bool any = false;
   const auto each = [&](bool by_type) {
@@ -88,8 +88,8 @@ bool GangSolver::exchange_within(Cost demand, const std::vector<Job>& jobs, Roun
   return any;
 }
 
-// Tells whether changes since the usages were `before` keep the limits of types, and the guarantees of types to jobs
-// that moved for the sake of others.
+// Returns whether changes since the usages were `before` keep the limits of types, and the guarantees of types to jobs
+// that moved to make room for others.
 bool GangSolver::types_kept(std::size_t mark, const std::vector<Cost>& before) {
   const std::vector<Cost>& usages = placement_.usages();
   for (std::size_t row = placement_.queues().size(); row < usages.size(); ++row)
@@ -113,7 +113,7 @@ bool GangSolver::exchange_of(Cost demand, const std::vector<Job>& jobs, Exchange
   for (Slot s = 0; s < out && scope.free_slots; ++s)
     if (scope.type == kNone || placement_.type(s) == scope.type)
       capacity[at(s)] = std::max<Cost>(placement_.left(s), 0) / demand;
-  // Ties are broken in favour of the present class, so that nothing moves for nothing.
+  // Ties go to the present class, so that no job moves without a gain.
   const double tie = pair_.max_abs_cost * 0x1p-40;
   DefaultInitVector<double> costs(at(n * out));
   std::vector<double> leave(at(n));
@@ -174,8 +174,8 @@ bool GangSolver::exchange_of(Cost demand, const std::vector<Job>& jobs, Exchange
   return true;
 }
 
-// Tries moves that make room by moving others: of jobs that are dearest at the prices, and of waiting jobs that are
-// worth more than theirs.
+// Tries moves that make room by moving other jobs: for the jobs with the largest reduced costs, and for waiting jobs
+// whose gain exceeds the price of their slots.
 bool GangSolver::eject(RoundContext& round) {
   struct Try {
     double regret;

@@ -56,7 +56,7 @@ void GangMoves::back_to(std::size_t mark) {
 
 // ---------------------------------------------------------------- claims
 
-// Returns how much a queue with a job in class s holds above what a claim of another one leaves it.
+// Returns how much a queue with a job in class s holds above the amount that the claim of another queue leaves to it.
 Cost GangMoves::above(std::int32_t queue, Slot s, Claim claim) const {
   if (claim == Claim::must) return placement_.usage(queue);
   Cost most = kForbidden;
@@ -113,7 +113,7 @@ void GangMoves::list_open_classes() {
 }
 
 // Returns the cheapest class other than `except` that has room for the job, out() if none; `vacated` counts as having
-// as many slots more.
+// `vacated_slots` more slots.
 Slot GangMoves::cheapest_with_room(Job job, Slot except, Slot vacated, Cost vacated_slots) {
   const double* costs = row(job);
   const Cost demand = placement_.demand(job);
@@ -127,7 +127,7 @@ Slot GangMoves::cheapest_with_room(Job job, Slot except, Slot vacated, Cost vaca
   return best;
 }
 
-// Lists what members of class s could do to make room for the job.
+// Lists the moves and evictions of members of class s that make room for the job.
 void GangMoves::collect(Slot s, Job job, Claim claim, Cost need, bool relocate, std::vector<Item>& items) {
   const std::span<const Job> members = placement_.members(s);
   const std::size_t most = at(tuning_.scan), n = std::min(members.size(), most);
@@ -154,7 +154,7 @@ void GangMoves::collect(Slot s, Job job, Claim claim, Cost need, bool relocate, 
   prune(items, need, job, claim);
 }
 
-// Keeps the best items of each demand, as many as could be of use, and no more victims of another queue than its use
+// Keeps the best items of each demand, as many as a cover can use, and no more victims of another queue than its use
 // above its share allows.
 void GangMoves::prune(std::vector<Item>& items, Cost need, Job job, Claim claim) const {
   const Slot out = placement_.out();
@@ -304,7 +304,7 @@ bool GangMoves::insert_where(Job job, Claim claim, std::int32_t type) {
   return false;
 }
 
-// Tells whether limits and the claim leave class s, of this type (kNone: of any), open to a waiting job.
+// Returns whether limits and the claim allow a waiting job to enter class s, of this type (kNone: of any).
 bool GangMoves::open_to(Job job, Slot s, Claim claim, std::int32_t type) const {
   if (!placement_.typed()) return true;
   if (type != kNone && placement_.type(s) != type) return false;
@@ -312,7 +312,8 @@ bool GangMoves::open_to(Job job, Slot s, Claim claim, std::int32_t type) const {
          (claim != Claim::type || owed_type(job, s));
 }
 
-// Sends out jobs of the same queue until its limit leaves room for the job: that of a type, or that of all (kNone).
+// Evicts jobs of the same queue until its limit leaves room for the job: the limit of a type, or that of all types
+// (kNone).
 bool GangMoves::free_limit(Job job, Claim claim, std::int32_t type) {
   const std::int32_t queue = placement_.queue(job);
   const Cost left = type == kNone ? placement_.left_of_limit(queue) : placement_.left_of_type(queue, type);
@@ -332,7 +333,7 @@ bool GangMoves::free_limit(Job job, Claim claim, std::int32_t type) {
   return plan.found;
 }
 
-// Returns what all changes since the mark cost.
+// Returns the cost of all changes since the mark.
 double GangMoves::total_since(std::size_t begin) {
   double sum = 0;
   std::vector<std::pair<Job, Slot>> first(trail_.begin() + static_cast<std::ptrdiff_t>(begin), trail_.end());
@@ -354,7 +355,7 @@ bool GangMoves::insert_by(Job job, Claim claim, double least_gain) {
   }
   if (place_best(job, claim, least_gain, kNone, begin)) return true;
   if (!placement_.typed() || claim == Claim::none) return back_to(begin), false;
-  // Types of which the queue has reached a limit: jobs of its own have to make way there.
+  // Types of which the queue has reached a limit: only evictions of its own jobs make room there.
   const std::size_t after_limit = mark();
   std::vector<std::uint8_t> tried(placement_.queues().n_rows() / placement_.queues().size(), 0);
   for (Slot s = 0; s < placement_.out(); ++s) {
@@ -372,7 +373,7 @@ bool GangMoves::insert_by(Job job, Claim claim, double least_gain) {
 }
 
 // Places a waiting job in the class, of this type (kNone: of any), where room for it costs least; begin: the mark
-// before the changes that led here. Returns whether, and leaves all as it was where not.
+// before the first change that was made for it. Returns whether it was placed; if not, all changes are undone.
 bool GangMoves::place_best(Job job, Claim claim, double least_gain, std::int32_t type, std::size_t begin) {
   const Cost demand = placement_.demand(job);
   const double leave = placement_.out_cost(job);

@@ -1,12 +1,12 @@
-// Changes of a placement that can be taken back, and the search for the cheapest way to make room for a job.
+// Changes of a placement that can be undone, and the search for the cheapest way to make room for a job.
 //
-// Problem. A job of demand w wants into class s, which has fewer than w slots left. Some members of s go elsewhere:
-// into another class with room, or out, where a rule allows it. Which set frees enough and costs least is a knapsack
-// cover; demands are small, so it is solved by dynamic programming over the slots to be freed.
+// Problem. A job of demand w is to enter class s, which has fewer than w slots left. Some members of s leave: for
+// another class with room, or for none, where a rule allows it. The choice of the set that frees enough slots at least
+// cost is a knapsack cover; demands are small, so it is solved by dynamic programming over the slots to be freed.
 //
-// Definitions. A *victim* is a running job that another one sends out. Sets of them are compared by the highest
-// priority among them, then by their number, then by what all changes cost: the fewest and cheapest. Jobs that only
-// change their class are no victims.
+// Definitions. A *victim* is a running job that is evicted for another job. Sets of victims are compared by the highest
+// priority among them, then by their number, then by the cost of all changes. Jobs that only change their class are no
+// victims.
 //
 // Deterministic: members in their order, ties to the first.
 #pragma once
@@ -15,14 +15,14 @@
 
 namespace gridcompute::live {
 
-// Which running jobs a job may evict.
+// The running jobs that a job may evict.
 enum class Claim : std::uint8_t {
   none,       // no job
-  cost,       // jobs of its own queue and priority, where that is cheaper in all
+  cost,       // jobs of its own queue and priority, where that lowers the total cost
   priority,   // jobs of its own queue with a lower priority
   share,      // and jobs of queues that hold more than their share
   guarantee,  // and jobs of queues that hold more than their guarantee
-  type,       // in classes of a type of which the queue is owed: of queues that hold more of it than their guarantee
+  type,       // in classes of a type that its queue is owed: jobs of queues that hold more of it than their guarantee
   must,       // any job that may wait
 };
 
@@ -34,15 +34,15 @@ class GangMoves {
   // Returns the job's costs in all classes; the pointer is valid until two more rows were read.
   [[nodiscard]] const double* row(Job job);
   [[nodiscard]] double cost(Job job, Slot s) { return s == placement_.out() ? placement_.out_cost(job) : row(job)[s]; }
-  // Forgets the rows read, as costs or placed classes have changed.
+  // Discards the rows read, because costs or placed classes have changed.
   void clear_rows();
 
-  // Changes that can be taken back to a mark.
+  // Make changes, and undo them back to a mark.
   void move(Job job, Slot to);
   [[nodiscard]] std::size_t mark() const noexcept { return trail_.size(); }
   void back_to(std::size_t mark);
   void commit() { trail_.clear(); }
-  // Returns the changes since the last commit: jobs, and where each was before.
+  // Returns the changes since the last commit: jobs, and the class of each before.
   [[nodiscard]] const std::vector<std::pair<Job, Slot>>& trail() const noexcept { return trail_; }
   [[nodiscard]] bool too_many() noexcept {
     const bool beyond = most_moved_ >= 0 && n_moved_ > most_moved_;
@@ -53,19 +53,19 @@ class GangMoves {
   [[nodiscard]] Index n_refused() const noexcept { return n_refused_; }
   void limit_moves(Index most) noexcept { most_moved_ = most; }
 
-  // Places a waiting job where it fits at the least cost plus price, if that is below what waiting costs; Claim::type:
-  // where its queue is owed the slots. Returns whether.
+  // Places a waiting job in the class of least cost plus price with room, if that is below its cost of waiting; with
+  // Claim::type only where its queue is owed the slots. Returns whether it was placed.
   bool insert(Job job, Claim claim = Claim::none);
-  // Places a job in the class where room for it costs least, by claim; Claim::cost also requires that the total falls
-  // by more than `least_gain`. Returns whether.
+  // Places a job in the class where room for it costs least, by claim; with Claim::cost only if the total falls by more
+  // than `least_gain`. Returns whether it was placed.
   bool insert_by(Job job, Claim claim, double least_gain);
-  // Moves a running job to class s if that, with all it takes to make room there, saves more than `least_gain`.
+  // Moves a running job to class s if that, with all changes that make room there, saves more than `least_gain`.
   bool relocate(Job job, Slot s, double least_gain);
-  // Tells whether limits, and the guarantees of its queue, leave the job free to enter class `to`: a running job
-  // changes the type for the sake of others only if its queue holds more of the old one than its guarantee.
+  // Returns whether limits, and the guarantees of its queue, allow the job to enter class `to`: to make room for
+  // another job, a running job changes its type only if its queue holds more of the old type than its guarantee.
   [[nodiscard]] bool may_enter(Job job, Slot to);
-  // Tells whether the job's queue is owed the job in classes of some type, or in class s: what it holds there in jobs
-  // of this priority and above, and the job, are within its guarantee of the type.
+  // Return whether the job's queue is owed slots for the job in classes of some type, or in class s: the slots there of
+  // its jobs of this priority and above, and the job's, are within its guarantee of the type.
   [[nodiscard]] bool owed_any_type(Job job) const;
   [[nodiscard]] bool owed_type(Job job, Slot s) const;
 

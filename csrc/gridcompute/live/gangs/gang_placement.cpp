@@ -116,7 +116,7 @@ void GangPlacement::begin_round() {
   for (Slot s = 0; s < out(); ++s) capacity_[at(s)] = std::max(pair_.capacity.given(s), pinned_[at(s)]);
 }
 
-// Raises limits to what fixed jobs take, as after an update that made them larger.
+// Raises limits to the slots of fixed jobs, which may exceed them after an update.
 void GangPlacement::raise_limits() {
   std::vector<Cost> fixed_usage(limit_.size(), 0);
   for (Slot s = 0; s < out(); ++s) {

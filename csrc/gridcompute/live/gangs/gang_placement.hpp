@@ -1,5 +1,4 @@
-// The placement that a round of gangs searches from: which job is in which class, and what is left of classes and
-// limits.
+// The placement that a round of gangs searches from: the class of each job, and the slots left in classes and limits.
 //
 // Definitions. A *running* job is in a class, a *waiting* one in none: it is then a member of class n_slots. The
 // *placed class* is that of the last round (MatcherState). A job is *fixed* if it was placed and is pinned or not
@@ -26,14 +25,14 @@ class GangPlacement {
   GangPlacement(const PrimalDual& pair, const GangTuning& tuning)
       : pair_(pair), tuning_(tuning), members_(1), load_(1, 0), capacity_(1, 0) {}
 
-  // Replaces the columns, and makes room for the positions of the job store and for new classes.
+  // Replaces the columns, and allocates memory for the positions of the job store and for new classes.
   void set_columns(const GangColumns& columns);
   void set_queues(Queues queues);
   void set_types(std::span<const std::int32_t> type_of_class);  // if queues have limits by type
   void add(Job job, Slot slot);
   void remove(Job job);
   void put(Job job, Slot slot);  // moves a live job
-  // Takes over capacities and fixed jobs at the begin of a round; recounts usages, if columns or pins have changed.
+  // Reads capacities and fixed jobs at the beginning of a round; recounts usages, if columns or pins have changed.
   void begin_round();
   void mark_stale() noexcept { stale_ = true; }
 
@@ -52,9 +51,9 @@ class GangPlacement {
   [[nodiscard]] std::span<const Job> members(Slot s) const noexcept { return members_[at(s)]; }
   [[nodiscard]] Cost load(Slot s) const noexcept { return load_[at(s)]; }
   [[nodiscard]] Cost capacity(Slot s) const noexcept { return capacity_[at(s)]; }
-  // Returns how much of the capacity whole jobs can fill: a multiple of what divides all demands.
+  // Returns how much of the capacity whole jobs can fill: a multiple of the common divisor of all demands.
   [[nodiscard]] Cost usable(Slot s) const noexcept { return capacity(s) / divisor_ * divisor_; }
-  // Sets what divides the demand of every live job.
+  // Sets a common divisor of the demands of all live jobs.
   void set_divisor(Cost divisor) noexcept { divisor_ = divisor; }
   [[nodiscard]] Cost left(Slot s) const noexcept { return capacity_[at(s)] - load_[at(s)]; }
   [[nodiscard]] Cost usage(std::int32_t queue) const noexcept { return usage_[at(queue)]; }
@@ -63,7 +62,7 @@ class GangPlacement {
   [[nodiscard]] bool ranked() const noexcept { return queues_.ranked; }
   [[nodiscard]] bool typed() const noexcept { return queues_.typed(); }
   [[nodiscard]] std::int32_t type(Slot s) const noexcept { return type_[at(s)]; }
-  // Returns a limit by its row: what fixed jobs take, if that is more.
+  // Returns a limit by its row, or the slots of the fixed jobs if they are more.
   [[nodiscard]] Cost limit(std::size_t row) const noexcept { return limit_[row]; }
   // Returns the row of a queue's limit of one type.
   [[nodiscard]] std::size_t row_of(std::int32_t queue, std::int32_t type) const noexcept {
@@ -75,22 +74,22 @@ class GangPlacement {
   [[nodiscard]] Cost guarantee_of_type(std::int32_t queue, std::int32_t type) const noexcept {
     return queues_.guarantee_by_type[queues_.size() * at(type) + at(queue)];
   }
-  // Returns how much more a queue may take before a limit, its own or of a queue above it, is reached; the limits of
-  // types not counted.
+  // Returns how many more slots a queue may take before its limit, or that of a queue above it, is reached; limits of
+  // types are not counted.
   [[nodiscard]] Cost left_of_limit(std::int32_t queue) const noexcept;
-  // The same before a limit of the type is reached.
+  // Returns the same for the limits of one type.
   [[nodiscard]] Cost left_of_type(std::int32_t queue, std::int32_t type) const noexcept;
-  // Tells whether limits leave room for the job, running or waiting, in class `to`.
+  // Returns whether limits leave room for the job, running or waiting, in class `to`.
   [[nodiscard]] bool limits_admit(Job job, Slot to) const noexcept;
 
-  // Returns what running jobs of the queue that are not fixed take, those of a lower priority alone; of all types, or
-  // of one.
+  // Returns the slots of the queue's running jobs that are not fixed and have a lower priority; of all types, or of
+  // one.
   [[nodiscard]] Cost usage_below(std::int32_t queue, std::int64_t priority) const { return below(at(queue), priority); }
   [[nodiscard]] Cost usage_below(std::int32_t queue, std::int64_t priority, std::int32_t type) const {
     return below(row_of(queue, type), priority);
   }
 
-  // Returns the placement that switching costs are reckoned from.
+  // Returns the placement from which switching costs are counted.
   [[nodiscard]] Placement placement(Job job) const noexcept { return {pair_.state.placed_class(job), fixed(job)}; }
   // Reads the job's costs in all classes into `row` (n_slots).
   void read_row(Job job, double* row) const;

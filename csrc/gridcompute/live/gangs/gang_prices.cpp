@@ -173,11 +173,11 @@ double GangPrices::bound() const {
 
 // ---------------------------------------------------------------- Newton's method
 
-// What one pass over all jobs adds up: D, the smoothed D, and the derivatives of the latter.
+// The sums of one pass over all jobs: D, the smoothed D, and the derivatives of the latter.
 struct GangPrices::Pass {
   std::size_t n_classes, n;              // classes, then limits that may have a price
   std::vector<std::int32_t> row_of;      // by limit: its row, or kNone
-  bool typed = false;                    // has a limit of a type a row?
+  bool typed = false;                    // some limit of a type has a row
   std::vector<double> slope, curvature;  // (n), (n, n): of -D
   double dual = 0, smooth = 0;
 
@@ -193,7 +193,7 @@ struct GangPrices::Pass {
   }
 };
 
-// Adds the terms of all jobs to a pass: D of what they must pay, less what capacities and limits are worth.
+// Adds the terms of all jobs to a pass: D is the sum of their least payments, less the value of capacities and limits.
 void GangPrices::run(Pass& pass, double temperature, const std::vector<Job>& jobs, Pool& pool) const {
   const auto n_jobs = static_cast<Index>(jobs.size());
   const Slot n_slots = placement_.out();
@@ -204,8 +204,8 @@ void GangPrices::run(Pass& pass, double temperature, const std::vector<Job>& job
     std::vector<double> row(row_.size()), chance, mean(part.n, 0.0);
     std::vector<std::size_t> near, rows, counted;
     const std::vector<std::int32_t>& parent = placement_.queues().parent;
-    // The terms of a job whose class decides which limits count it: each near class is a vector of rows, and the
-    // curvature the covariance of these vectors.
+    // Adds the terms of a job whose class decides which limits count it: each near class is a vector of rows, and the
+    // curvature is the covariance of these vectors.
     const auto add_by_type = [&](Job job, double w, double stiff) {
       counted.clear();
       const auto mark = [&](std::size_t r, double by) {
@@ -348,7 +348,8 @@ void GangPrices::improve(double objective, double target, double warmth, int pas
   const double coldest = unit * warmth * tuning_.last_temperature;
   double best = -kInf, temperature = unit * warmth, radius = temperature * tuning_.first_step;
   double smooth = -kInf;
-  // The price of a limit may be far from where it was, as after the first round; it is as large as costs differ.
+  // The price of a limit may be far from its last value, as after the first round: the bound on its step is as large as
+  // the differences of costs.
   const double widest = pass.n > pass.n_classes ? unit * tuning_.widest_limit_step : 0.0;
   std::vector<double> from_p = p_, from_q = q_, step(pass.n, 0.0);
   const auto moved_to = [&](double factor) {
@@ -362,7 +363,7 @@ void GangPrices::improve(double objective, double target, double warmth, int pas
     if (pass.dual > best) best = pass.dual, best_p = p_, best_q = q_;
     const double size = std::max(std::fabs(objective), std::fabs(best));
     if (objective - best <= target * size) break;
-    if (pass.smooth < smooth) {  // too far: part of the way back
+    if (pass.smooth < smooth) {  // the step was too long: goes back part of the way
       radius /= tuning_.step_fall;
       double longest = 0;
       for (const double d : step) longest = std::max(longest, std::fabs(d));
@@ -373,7 +374,7 @@ void GangPrices::improve(double objective, double target, double warmth, int pas
       }
     }
     from_p = p_, from_q = q_, smooth = pass.smooth;
-    // Rows at 0 that want to go below stay out of the equations.
+    // Rows at 0 whose step is negative stay out of the equations.
     std::vector<std::size_t> free;
     for (std::size_t s = 0; s < p_.size(); ++s)
       if (p_[s] > 0 || pass.slope[s] > 0) free.push_back(s);

@@ -2,18 +2,18 @@
 //
 // Problem. Jobs that must run, or may wait at a cost, are to be placed whole; classes have capacities, queues limits.
 // For any prices p >= 0 of slots and q >= 0 of limits, with Q_is the sum of q over the limits that count job i in class
-// s - those of its queue and all above it, and theirs of the type of s -
+// s - those of its queue and of all queues above it, and their limits of the type of s -
 //
 //   D(p, q) = sum_i min(out_i, min_s c_is + w_i (p_s + Q_is)) - sum_s capacity_s p_s - sum_k limit_k q_k
 //
-// is at most what any placement costs: a placement pays its own term of each minimum, and what it pays for slots and
-// limits is no more than what is subtracted. For a job that is *held* there is no out_i. Classes that are smaller than
-// a job's demand are left out of its minimum.
+// is at most the cost of any placement: a placement pays its own term of each minimum, and pays for slots and limits no
+// more than is subtracted. A job that is *held* has no out_i. The minimum of a job excludes classes smaller than its
+// demand.
 //
-// Steps. The term of each job is kept; a round reads again only the jobs that changed, until the prices do. improve()
-// raises D by Newton's method on the smoothed dual: with a temperature T the minimum of a job becomes
-// -w T log sum exp(-(c/w + p)/T), which is smooth in p, and T falls from step to step. What counts is D itself, which
-// each pass computes beside the smoothed value; the best prices met are kept.
+// Steps. The term of each job is stored; a round reads again only the jobs that changed, until the prices change.
+// improve() raises D by Newton's method on the smoothed dual: with a temperature T the minimum of a job becomes -w T
+// log sum exp(-(c/w + p)/T), which is smooth in p, and T falls from step to step. The criterion is D itself, which each
+// pass computes beside the smoothed value; the best prices of all passes are kept.
 //
 // Range and rounding. Terms are doubles, each off by two roundings of at most the largest cost plus w times the largest
 // price; the sum is exact (exact_total.hpp). bound() subtracts 2^-50 of the sum of these sizes.
@@ -35,34 +35,34 @@ class GangPrices {
  public:
   explicit GangPrices(const GangPlacement& placement) : placement_(placement), tuning_(placement.tuning()) {}
 
-  void resize();      // after GangPlacement::set_columns
-  void set_queues();  // after GangPlacement::set_queues
+  void resize();      // to be called after GangPlacement::set_columns
+  void set_queues();  // to be called after GangPlacement::set_queues
   void set(std::span<const double> prices);
   void hold(Job job, bool held) noexcept { held_[at(job)] = held ? 1 : 0; }
   [[nodiscard]] bool held(Job job) const noexcept { return held_[at(job)] != 0; }
 
-  void forget(Job job);   // the job is no part of the sum any more
+  void forget(Job job);   // removes the job from the sum
   void refresh(Job job);  // reads the job's costs
   void refresh_all(Pool& pool);
-  // Raises the bound until it is within `target` of the objective, or no more is to be had for the passes given; warmth
-  // is the first temperature, a share of the mean distance of a slot's cost from the cheapest one.
+  // Raises the bound until it is within `target` of the objective, or the passes are used up without further gain;
+  // warmth is the first temperature, a share of the mean distance of a slot's cost from the cheapest one.
   void improve(double objective, double target, double warmth, int passes, Pool& pool, Stop& stop);
 
   [[nodiscard]] double operator[](Slot s) const noexcept { return p_[at(s)]; }
   [[nodiscard]] const std::vector<double>& slots() const noexcept { return p_; }
   [[nodiscard]] const std::vector<double>& limits() const noexcept { return q_; }  // by row
-  // Returns the sum of the prices of the limits that count a queue whatever the class.
+  // Returns the sum of the prices of the limits that count a queue's jobs in every class.
   [[nodiscard]] double of_queue(std::int32_t queue) const noexcept { return charge_[at(queue)]; }
-  // Returns what a slot of each class costs a queue: its price, and the prices of the limits of its type.
+  // Returns the charge of a slot of each class for a queue: its price, and the prices of the limits of its type.
   [[nodiscard]] const double* to_queue(std::int32_t queue) const noexcept {
     return by_type_.empty() ? p_.data() : by_type_.data() + at(queue) * p_.size();
   }
   // Returns the least reduced cost of the job in any class, and its class (n_slots: in none).
   [[nodiscard]] double least(Job job) const noexcept { return least_[at(job)]; }
   [[nodiscard]] Slot cheapest(Job job) const noexcept { return cheapest_[at(job)]; }
-  // Returns the first job, if any, that must run and fits into no class that it may use.
+  // Returns the first job, if any, that must run and fits in no class that allows it.
   [[nodiscard]] Job impossible() const;
-  // Holds jobs no more that no class can take, as after the loss of a class.
+  // Releases held jobs that no class can take, as after the loss of a class.
   void release_unplaceable();
   [[nodiscard]] double bound() const;
 

@@ -116,7 +116,7 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
     return std::isfinite(total) && size > 0 ? (total - bound) / size : 0.0;
   };
   const bool small = small_world();
-  // A large world whose prices are far off, as after a new table, is solved by transport at once.
+  // A large instance whose prices are far from optimal, as after a new table, is solved by transport at once.
   if (!small && !placement_.ranked() && !round.answer.cold && (changed_ || costs_changed) && !stop.requested() &&
       gap() > tuning_.cold_gap) {
     if (start_cold(round)) {
@@ -124,7 +124,7 @@ RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
       total = objective();
     }
   }
-  // In a large world prices pay their passes only now and then.
+  // In a large instance passes that improve prices pay only now and then.
   ++rounds_since_prices_;
   const bool rough = !small && gap() > tuning_.rough_late_gap;
   const bool due = small ? gap() > tuning_.warm_target
@@ -219,7 +219,7 @@ bool GangSolver::small_world() const { return placement_.n_live() * placement_.o
 // Reads the terms of jobs that changed, or of all.
 void GangSolver::refresh(RoundContext& round, bool costs_changed) {
   std::vector<Cost> capacities;
-  Cost divisor = 0;  // of a large world 1 is taken, which is always right
+  Cost divisor = 0;  // 0: computed; for large instances 1 is used, which is always valid
   for (Slot s = 0; s <= placement_.out() && small_world() && divisor != 1; ++s)
     for (const Job job : placement_.members(s)) divisor = std::gcd(divisor, placement_.demand(job));
   placement_.set_divisor(std::max<Cost>(divisor, 1));
@@ -239,7 +239,8 @@ void GangSolver::refresh(RoundContext& round, bool costs_changed) {
   round.end_stage("terms");
 }
 
-// Computes prices by transport, and without ranks the placement too. False: it proved that there is none.
+// Computes prices by transport, and without ranks the placement too. Returns false if it proved that there is no
+// placement.
 bool GangSolver::start_cold(RoundContext& round) {
   round.answer.cold = true;
   const bool many = static_cast<double>(n_new_) > tuning_.cold_share * static_cast<double>(placement_.n_live());
@@ -302,7 +303,7 @@ double GangSolver::objective() {
 
 // ---------------------------------------------------------------- what must leave
 
-// Takes out jobs whose class does not admit them, and what exceeds capacities and limits.
+// Removes jobs whose class does not admit them, and jobs beyond capacities and limits.
 void GangSolver::take_out_misplaced(bool costs_changed) {
   std::vector<Job> jobs;
   if (costs_changed) {
@@ -320,7 +321,7 @@ void GangSolver::take_out_misplaced(bool costs_changed) {
   moves_.commit();
 }
 
-// Takes out what exceeds limits: of all types, then of each.
+// Removes jobs beyond the limits: of all types, then of each.
 void GangSolver::take_out_of_limits() {
   const Queues& queues = placement_.queues();
   std::vector<Job> jobs;
@@ -340,7 +341,7 @@ void GangSolver::take_out_of_limits() {
   }
 }
 
-// Takes out jobs that are not fixed, lowest priority and least density first, until `excess` slots are free.
+// Removes jobs that are not fixed, lowest priority and least density first, until `excess` slots are free.
 void GangSolver::take_out(std::vector<Job>& jobs, Cost excess) {
   std::vector<std::pair<double, Job>> order;
   for (const Job job : jobs)
@@ -377,7 +378,7 @@ void GangSolver::search(RoundContext& round) {
   round.end_stage("improve");
 }
 
-// Returns what a slot is worth to the job at most.
+// Returns the largest value of a slot to the job.
 double GangSolver::density(Job job) {
   return (placement_.out_cost(job) - prices_.least(job)) / static_cast<double>(placement_.demand(job));
 }
@@ -411,8 +412,8 @@ void GangSolver::admit(RoundContext& round) {
   }
 }
 
-// Tells whether the job's queue is owed the job by this claim: what it holds in jobs of this priority and above, and
-// the job.
+// Returns whether the job's queue is owed the job by this claim: the slots of its jobs of this priority and above, and
+// the job's, are within the claim.
 bool GangSolver::entitled(Job job, Claim claim) const {
   if (claim == Claim::must) return std::isinf(placement_.out_cost(job));
   if (claim == Claim::priority || claim == Claim::cost) return true;
@@ -423,7 +424,7 @@ bool GangSolver::entitled(Job job, Claim claim) const {
   return with <= most || with - placement_.usage_below(queue, placement_.priority(job)) <= most;
 }
 
-// Tells whether any other queue holds more than a claim leaves it.
+// Returns whether any other queue holds more than a claim leaves to it.
 bool GangSolver::any_above(std::int32_t queue, Claim claim) const {
   const Queues& queues = placement_.queues();
   const auto n = static_cast<std::int32_t>(queues.size());
@@ -465,7 +466,7 @@ void GangSolver::admit_by(Claim claim, RoundContext& round) {
   }
 }
 
-// Lets in what fits and serves priorities, until both hold.
+// Admits waiting jobs that fit and that priorities entitle, until neither admits another one.
 void GangSolver::settle(RoundContext& round) {
   for (int k = 0; k < tuning_.settle_rounds; ++k) {
     const bool filled = fill();
@@ -475,7 +476,7 @@ void GangSolver::settle(RoundContext& round) {
   }
 }
 
-// Places waiting jobs that fit where they would rather run.
+// Places waiting jobs that fit in a class where they cost less than waiting.
 bool GangSolver::fill() {
   Cost most = 0;
   for (Slot s = 0; s < placement_.out(); ++s) most = std::max(most, placement_.left(s));
@@ -500,7 +501,7 @@ bool GangSolver::fill() {
   return any;
 }
 
-// Gives waiting jobs the places of jobs of their queue that have a lower priority and no smaller demand.
+// Gives waiting jobs the slots of jobs of their queue that have a lower priority and at least their demand.
 bool GangSolver::serve_priorities() {
   const std::size_t n = placement_.queues().parent.size();
   std::vector<std::vector<Job>> running(n);
@@ -548,8 +549,8 @@ bool GangSolver::serve_priorities() {
 
 // ---------------------------------------------------------------- without ranks
 
-// Sends every waiting job that is worth its price to its class of least reduced cost, and then balances; `again`: also
-// running jobs that an earlier round had to place elsewhere.
+// Places every waiting job whose gain exceeds its price in its class of least reduced cost, and then balances; `again`:
+// also moves running jobs that an earlier round had to place elsewhere.
 void GangSolver::place_by_prices(RoundContext& round, bool again) {
   std::vector<Job> worth;
   for (const Job job : placement_.members(placement_.out()))
@@ -577,7 +578,7 @@ void GangSolver::place_by_prices(RoundContext& round, bool again) {
   round.end_stage("fill");
 }
 
-// Sends members of classes that are too full where they lose least, classes with room and waiting being the choices.
+// Moves members of over-full classes at the least losses, to classes with room or out.
 void GangSolver::balance(RoundContext& round) {
   struct Way {
     double loss;  // for a slot
@@ -621,7 +622,7 @@ void GangSolver::balance(RoundContext& round) {
         }
       });
       std::erase_if(ways, [](const Way& way) { return way.job == kNone; });
-      // A heap of losses as they were when last computed: they only rise while classes fill.
+      // A heap of losses as last computed: they only rise while classes fill.
       const auto later = [](const Way& a, const Way& b) { return a.loss != b.loss ? a.loss > b.loss : a.job > b.job; };
       std::make_heap(ways.begin(), ways.end(), later);
       while (placement_.left(s) < 0 && !ways.empty()) {
@@ -652,7 +653,7 @@ void GangSolver::balance(RoundContext& round) {
   moves_.commit();
 }
 
-// Fills each open class with the waiting jobs that lose least there by its price.
+// Fills each class that has room with the waiting jobs of least loss there at its price.
 void GangSolver::fill_open_classes() {
   struct Way {
     double loss;  // for a slot
@@ -693,7 +694,7 @@ void GangSolver::fill_open_classes() {
   moves_.commit();
 }
 
-// ---------------------------------------------------------------- who is held
+// ---------------------------------------------------------------- held jobs
 
 // Marks the running jobs that the bound counts as running.
 void GangSolver::hold_running() {

@@ -4,31 +4,31 @@
 // placements that keep the rules below the round looks for one of least total cost, switching costs included.
 //
 // Rules. (1) No class holds more than its capacity, no queue and no queue above it more than its limit, of all types of
-// classes and of each. (2) A job that
-// runs and is not preemptible, or is pinned, stays. (3) Within a queue no job runs in the place of a job of higher
-// priority: whenever a job waits, no running job of its queue that could make way has a lower priority and at least its
-// demand, in a class where the waiting one would rather run. (4) A queue below its guarantee takes what it is owed from
-// queues above theirs, and a queue below its share from queues above theirs, lowest priority first; before that, in
-// classes of a type of which it has a guarantee, what it is owed of that type from queues above theirs. What a queue
-// holds of a type within its guarantee is left to it by others. (5) No job waits that would rather run and fits. (6) A
-// job is evicted only if another job enters by it.
+// classes and of each. (2) A job that runs and is not preemptible, or is pinned, stays. (3) Within a queue no job runs
+// in the place of a job of higher priority: while a job waits, no running job of its queue that may be evicted for it
+// has a lower priority and at least its demand, in a class where the waiting job would cost less than waiting. (4) A
+// queue below its guarantee takes the slots that it is owed from queues above theirs, and a queue below its share from
+// queues above theirs, lowest priority first; before that, in classes of a type of which it has a guarantee, the slots
+// of that type that it is owed from queues above theirs. No other queue takes the slots of a type that a queue holds
+// within its guarantee. (5) No job waits that fits in a class where it costs less than waiting. (6) A job is evicted
+// only if another job enters in its place.
 //
-// Steps. Jobs that lost their class or limit are taken out. Waiting jobs are then admitted by claim: what must run,
-// what is owed by guarantee, by share, by priority (gang_moves.hpp finds the victims), then what fits. Without ranks
-// costs alone decide: each job goes to its class of least reduced cost, and classes that are too full send out those
-// who lose least. Then cheaper classes are looked for: single moves into open classes, exact exchanges of all jobs of
-// one demand (transport on the slots they take), moves that make room by moving others. Prices (gang_prices.hpp) direct
-// the search and prove the bound; a large world keeps them until its gap has grown.
+// Steps. Jobs that lost their class or limit are removed. Waiting jobs are then admitted by claim: jobs that must run,
+// jobs owed by guarantee, by share, by priority (gang_moves.hpp finds the victims), then all that fit. Without ranks
+// costs alone decide: each job goes to its class of least reduced cost, and over-full classes evict the jobs of least
+// loss. Then the search looks for cheaper classes: single moves into classes with room, exact exchanges of all jobs of
+// one demand (transport on the slots that they take), moves that make room by moving others. Prices (gang_prices.hpp)
+// direct the search and prove the bound; a large instance keeps them until its gap has grown.
 //
-// Bound. Without ranks it holds for every placement that keeps rules 1 and 2. With them, who runs is decided by rule:
+// Bound. Without ranks it holds for every placement that keeps rules 1 and 2. With them, rules decide which jobs run:
 // jobs that no cheaper one of the same rank can replace are *held*, and the bound is that of all placements in which
 // the held jobs run. With more than one queue all running jobs are held; with one queue those of a higher priority than
 // some waiting job.
 //
 // Deterministic: jobs in fixed orders, ties to the lowest position; transport is deterministic.
 //
-// Complexity. A round that changes k of n jobs reads some rows for each, n flags, and the sampled members of classes
-// that became too full; a small world is searched in full.
+// Complexity. A round that changes k of n jobs reads some rows for each, n flags, and the sampled members of over-full
+// classes; a small instance is searched in full.
 //
 // Source. Lagrangian heuristics for the generalized assignment problem: Jeet and Kutanoglu, Eur. J. Oper. Res. 182
 // (2007) 1039; ejection chains: Yagiura, Ibaraki and Glover, INFORMS J. Comput. 16 (2004) 133. Reclaim and preemption
@@ -57,12 +57,12 @@ class GangSolver {
   [[nodiscard]] RoundAnswer solve(const MatchOptions& options, Stop& stop);
   [[nodiscard]] const GangPlacement& placement() const noexcept { return placement_; }
   [[nodiscard]] const GangPrices& prices() const noexcept { return prices_; }
-  // Returns what the live jobs of each queue request, those of queues below it included.
+  // Returns the slots that the live jobs of each queue request, those of queues below it included.
   [[nodiscard]] std::vector<Cost> requests() const;
   [[nodiscard]] bool holds() const { return placement_.holds(); }
 
  private:
-  // Which slots are exchanged beside those that the jobs take: free ones, of one type (kNone: of all).
+  // The slots that take part in an exchange beside those of its jobs: free ones, of one type (kNone: of all).
   struct ExchangeScope {
     bool free_slots = true;
     std::int32_t type = kNone;
@@ -106,14 +106,14 @@ class GangSolver {
   GangPlacement placement_;
   GangPrices prices_;
   GangMoves moves_;
-  std::vector<Job> dirty_;      // whose terms are to be read again
+  std::vector<Job> dirty_;      // their terms must be read again
   std::vector<Job> touched_;    // moved in this round
   std::vector<Job> misplaced_;  // placed in another class than that of least reduced cost
   std::vector<Cost> shares_, capacities_;
   double last_gap_ = 0;  // of the last round
   Index rounds_since_prices_ = 0;
   bool changed_ = true, all_dirty_ = true, priced_ = false;
-  bool updated_ = true;  // at first too: a snapshot does not say what changed before it was taken
+  bool updated_ = true;  // true at first: a snapshot does not record earlier changes
   Index n_new_ = 0;
 };
 
