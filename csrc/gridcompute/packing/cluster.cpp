@@ -114,7 +114,7 @@ void Cluster::take(Pod& pod, const Position& position) {
   }
   cpu_[at(n)] -= s.cpu, memory_[at(n)] -= s.memory;
   ++version_[at(n)];
-  // By id, so that a state restored is the same state, whatever order it was reached in.
+  // Sorts by id, so that a restored state equals the original, whatever the order of calls that led to it.
   std::vector<PodId>& held = held_[at(n)];
   const PodId id = &pod - pods_.data();
   held.insert(std::upper_bound(held.begin(), held.end(), id), id);

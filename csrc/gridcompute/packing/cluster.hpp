@@ -1,13 +1,15 @@
-// Nodes, the shapes of pods, and who holds what: the state that every policy reads and only `Cluster` changes.
+// Nodes, the shapes of pods, and the pods placed on nodes: the state that every policy reads and only `Cluster`
+// changes.
 //
 // Problem. Nodes have CPU, memory and some devices of one model; a pod needs CPU, memory and either nothing more, or a
 // part of one device, or some whole devices of one node. State changes by placing and releasing single pods.
 //
-// Definitions. A shape is what a pod asks for. A device is free where its state is 0. A node's milli are the sum over
-// its devices of what is left. A shape fits a node if the model is allowed and CPU, memory and devices suffice.
+// Definitions. A shape is the demand of a pod. A device is free where its state is 0. A node's milli are the sum over
+// its devices of the milli that are not in use. A shape fits a node if the model is allowed and CPU, memory and devices
+// suffice.
 //
-// Invariants (holds()). For every node, CPU and memory left are what it has less what its pods take, and never
-// negative; each device's state is reached by its pods; milli and free devices are the sums over the devices.
+// Invariants (holds()). For every node, free CPU and memory are its totals less the demands of its pods, and never
+// negative; the state of each device results from its pods; milli and free devices are the sums over the devices.
 //
 // Complexity. place and release take O(devices of a node), fits O(1) for whole devices and O(devices) for parts.
 //
@@ -56,7 +58,7 @@ struct Inventory {
   std::vector<Layout> layouts;  // of each model
 };
 
-// Where a pod is: the devices, and the item by which a template's content lies in its device.
+// The position of a pod: its devices, and the item of a template's content within its device.
 struct Position {
   Node node = -1;
   Devices devices = 0;
@@ -67,7 +69,7 @@ struct Position {
 struct Pod {
   ShapeId shape = -1;
   Position at;
-  bool live = false;  // neither refused nor released
+  bool live = false;  // placed and not released
 };
 
 class Cluster {
@@ -96,10 +98,10 @@ class Cluster {
   [[nodiscard]] std::span<const State> devices(Node n) const noexcept {
     return {states_.data() + at(n) * static_cast<std::size_t>(width_), static_cast<std::size_t>(gpus(n))};
   }
-  // Grows with every change of the node: what was computed at another version is out of date.
+  // Returns a number that grows with every change of the node: results computed at another version are out of date.
   [[nodiscard]] std::uint32_t version(Node n) const noexcept { return version_[at(n)]; }
 
-  // Returns the number of the shape, new or known. Throws Error where it is none.
+  // Returns the number of the shape, new or known. Throws Error where the shape is invalid.
   ShapeId add_shape(const Shape& shape);
   [[nodiscard]] const Shape& shape(ShapeId s) const noexcept { return shapes_[static_cast<std::size_t>(s)]; }
   [[nodiscard]] ShapeId shapes() const noexcept { return static_cast<ShapeId>(shapes_.size()); }
@@ -107,7 +109,7 @@ class Cluster {
   [[nodiscard]] bool allowed(const Shape& s, Node n) const noexcept {
     return s.gpus == 0 || (s.models >> model(n) & 1) != 0;
   }
-  // The state of a device after the shape's part of it is placed, or kNoState.
+  // Returns the state of a device after the shape's part of it is placed, or kNoState.
   [[nodiscard]] State after(const Shape& s, Node n, State device) const noexcept {
     const Layout& layout = this->layout(n);
     if (s.profile >= 0) return layout.in_milli() ? kNoState : layout.chosen(device, s.profile);
@@ -118,23 +120,23 @@ class Cluster {
   [[nodiscard]] bool fits(const Shape& s, Node n) const noexcept {
     return allowed(s, n) && cpu(n) >= s.cpu && memory(n) >= s.memory && (s.gpus == 0 || devices_fit(s, n));
   }
-  // The lowest-numbered free devices, as many as the shape needs.
+  // Returns the lowest-numbered free devices, as many as the shape needs.
   [[nodiscard]] Devices free_mask(const Shape& s, Node n) const noexcept;
 
-  // Enters a pod, not yet placed, and returns its id: the number of pods before it.
+  // Adds a pod, not yet placed, and returns its id: the number of pods before it.
   PodId add_pod(ShapeId shape);
-  // Places a pod at the position, whose item is found where the shape has a profile. It has to fit.
+  // Places a pod on these devices of a node; chooses the item where the shape has a profile. The pod must fit.
   void place(PodId pod, Node node, Devices devices);
-  // Takes a placed pod out again.
+  // Removes a placed pod.
   void release(PodId pod);
-  // Places a pod exactly where it was: the item as well. It has to fit.
+  // Places a pod exactly where it was, item included. The pod must fit.
   void restore(PodId pod, const Position& position);
   [[nodiscard]] const Pod& pod(PodId p) const noexcept { return pods_[static_cast<std::size_t>(p)]; }
   [[nodiscard]] PodId pods() const noexcept { return static_cast<PodId>(pods_.size()); }
   [[nodiscard]] std::span<const PodId> pods_of(Node n) const noexcept { return held_[at(n)]; }
 
   [[nodiscard]] std::int64_t free_milli() const noexcept { return free_milli_; }
-  // The invariants above, recomputed.
+  // Recomputes the invariants above and returns whether they hold.
   [[nodiscard]] bool holds() const;
 
  private:

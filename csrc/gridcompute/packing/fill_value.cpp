@@ -9,11 +9,11 @@ namespace gridcompute::packing {
 
 namespace {
 
-// splitmix64: the same numbers on every machine, as distributions of <random> are not.
+// The generator splitmix64: the same numbers on every machine, which distributions of <random> do not give.
 class Random {
  public:
   explicit Random(std::uint64_t seed) : state_(seed) {}
-  // Below n.
+  // Returns a random number below n.
   std::int64_t below(std::int64_t n) {
     const std::uint64_t z = mixed_bits(state_ += kHashSeed);
     __extension__ using Wide = unsigned __int128;
@@ -65,7 +65,7 @@ FillValue::FillValue(const Cluster& cluster, const std::vector<MixEntry>& mix, c
       std::int64_t least_cpu = std::numeric_limits<std::int64_t>::max();
       std::int32_t least_milli = kDevice;
       for (auto item = future.rbegin(); item != future.rend(); ++item) {
-        if (item->price > 0) {  // what has no price is worth no look
+        if (item->price > 0) {  // pods without a price add no value
           least_cpu = std::min(least_cpu, item->cpu);
           least_milli = std::min(least_milli, item->milli);
         }
@@ -83,7 +83,8 @@ std::int64_t FillValue::compute(const Layout& layout, const NodeState& state) co
 }
 
 std::int64_t FillValue::fill_milli(const Future& future, const NodeState& state) {
-  // Devices in use, milli used, ascending: used[begin, end); those before are taken whole, those behind full.
+  // The milli in use of the devices in use, ascending: used[begin, end); devices before are taken whole, those behind
+  // are full.
   std::array<std::int32_t, kMostDevices> used;
   int begin = 0, end = 0, free = 0;
   for (const State d : state.span())

@@ -1,7 +1,7 @@
 // The most valuable content of one device: the pricing problem of the device-pattern LP.
 //
-// Problem. Given a value for each part of a device, find the multiset of parts of largest total value that one device
-// may hold. This is the column that enters the restricted master, or the proof that none does.
+// Problem. Given a value for each part of a device, find the multiset of parts of largest total value that fits on one
+// device. This is the column that enters the restricted master, or the proof that no column does.
 //
 // Steps. In milli: unbounded one-dimensional knapsack, best[c] = max over parts of best[c - weight] + value, for c from
 // 0 to 1000; with templates: the longest path of the layout's automaton, whose states are visited fullest first.
@@ -26,9 +26,9 @@ struct Content {
   std::vector<std::int32_t> count;  // of each part
 };
 
-// Parts in milli, each from 1 to 1000. A part of value 0 is never taken; the lowest part wins ties.
+// Solves for parts in milli, each from 1 to 1000. A part of value 0 is never taken; the lowest part wins ties.
 [[nodiscard]] Content best_content(std::span<const std::int32_t> milli, std::span<const std::int64_t> value);
-// Parts of a template: `value` of each profile.
+// Solves for parts of a template: `value` of each profile.
 [[nodiscard]] Content best_content(const Layout& layout, std::span<const std::int64_t> value);
 
 }  // namespace gridcompute::packing

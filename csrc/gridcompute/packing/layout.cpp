@@ -34,7 +34,7 @@ Layout::Layout(Index n_states, std::vector<State> next, std::vector<std::int32_t
     for (std::size_t k = 0; k < items; ++k) {
       const State to = next_[s * items + k];
       if (to == kNoState) continue;
-      // Strictly more is used, and never more than the device: the automaton has no cycle.
+      // Each item increases the part in use, and no state exceeds the device: the automaton has no cycle.
       if (to >= n || used_[to] <= used_[s] || used_[to] > kDevice)
         refuse(static_cast<Index>(s), "found a transition that leads nowhere, or to no fuller state");
       if (previous_[to * items + k] != kNoState) refuse(static_cast<Index>(to), "found two ways to take an item out");

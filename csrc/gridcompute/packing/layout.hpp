@@ -1,17 +1,17 @@
-// What one device may hold: the states of a device and the contents that lead from one to another.
+// The contents that one device may hold: its states, and the items that lead from one state to another.
 //
-// Problem. A device is shared by fractions in milli (any sum up to 1000), or cut by templates: MIG instances that
-// take slices at certain places, or vNPU templates that take cores and memory of the card. Whatever the rule, the
-// packer has to know which content fits beside what is there, what is left, and that no device ever ends in a layout
-// that is not allowed.
+// Problem. A device is shared by fractions in milli (any sum up to 1000), or divided by templates: MIG instances that
+// take slices at certain places, or vNPU templates that take cores and memory of the card. For each of these rules the
+// packer needs the contents that fit beside the present ones, the free part, and the guarantee that no device ever has
+// a layout that is not allowed.
 //
-// Definitions. A layout is a finite automaton. State 0 is the empty device. An item is one way to lay a content into a
+// Definitions. A layout is a finite automaton. State 0 is the empty device. An item is one way to place a content on a
 // device: a MIG profile at a start slice, a vNPU template. next(state, item) is the state afterwards, or kNoState where
-// the item does not fit. Items of one profile are its alternatives. `used` of a state is what its contents take in
-// milli of the device, the weight that is counted as allocated.
+// the item does not fit. Items of one profile are its alternatives. `used` of a state is the part of the device that
+// its contents take, in milli, the weight that is counted as allocated.
 //
 // The milli layout is the automaton of the 1001 states 0..1000 whose item m leads from u to u + m; it is not tabulated.
-// A whole pod needs state 0 and leads to the layout's full state, which holds nothing else.
+// A whole pod needs state 0 and leads to the layout's full state, which allows no other content.
 //
 // Invariants. Every transition has an inverse, previous(state, item), so that a release restores the state; states are
 // reached from state 0 along transitions alone, so that each is an allowed layout.
@@ -34,10 +34,10 @@ inline constexpr std::int32_t kDevice = 1000;
 
 class Layout {
  public:
-  // Fractions in milli.
+  // Makes the layout of fractions in milli.
   Layout() = default;
-  // Templates: next[state * n_items + item] or kNoState, the profile of each item, milli used in each state. Adds the
-  // full state behind the others. Throws Error where the table is no automaton as above.
+  // Makes a layout of templates. next[state * n_items + item] or kNoState, the profile of each item, milli used in each
+  // state. Adds the full state after the others. Throws Error where the table is no automaton as above.
   Layout(Index n_states, std::vector<State> next, std::vector<std::int32_t> profile, std::vector<std::int32_t> used,
          Index n_profiles);
 
@@ -54,20 +54,21 @@ class Layout {
   [[nodiscard]] State next(State state, Index item) const noexcept { return next_[place(state, item)]; }
   [[nodiscard]] State previous(State state, Index item) const noexcept { return previous_[place(state, item)]; }
 
-  // The alternative of a profile to take in a state, or -1 where none fits: what leaves most to be filled in at the
-  // prices last given (by default those of the milli used), the lowest item on ties.
+  // Returns the alternative of a profile to take in a state, or -1 where none fits: the one that leaves the largest
+  // value to be filled in at the prices last set (by default the milli used), the lowest item on ties.
   [[nodiscard]] std::int32_t choice(State state, std::int32_t profile) const noexcept {
     return choice_[static_cast<std::size_t>(state) * static_cast<std::size_t>(n_profiles_) +
                    static_cast<std::size_t>(profile)];
   }
-  // The state after `choice`, or kNoState.
+  // Returns the state after `choice`, or kNoState.
   [[nodiscard]] State chosen(State state, std::int32_t profile) const noexcept {
     const std::int32_t item = profile < n_profiles_ ? choice(state, profile) : -1;
     return item < 0 ? kNoState : next(state, item);
   }
-  // Chooses by the price of each profile: the longest path from every state, exact by dynamic programming.
+  // Sets the price of each profile, by which choice() decides: the longest path from every state, by dynamic
+  // programming.
   void set_prices(const std::vector<std::int64_t>& price);
-  // The most that can still be filled in at the prices last given.
+  // Returns the largest value that can still be filled in at the prices last set.
   [[nodiscard]] std::int64_t room(State state) const noexcept { return room_[state]; }
 
  private:

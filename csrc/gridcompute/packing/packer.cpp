@@ -90,7 +90,8 @@ Packer::Choice Packer::choose(ShapeId id) {
     std::int64_t cost = cell.bid.partly.cost, charge = 0;
     std::int32_t device = cell.bid.partly.device;
     if (charging) {
-      // Charges are no gains: what is not below the runner-up without them is not with them.
+      // Charges are never negative: a cost that is not below the runner-up's without its charge is not below it with
+      // the charge.
       if (best.decision.runner_up >= 0 && std::min(cost, cell.bid.opened.cost) > best.decision.runner_up_cost) continue;
       const Room room = room_of(cluster_, n);
       const int node_class = cluster_.node_class(n);
@@ -188,7 +189,7 @@ void Packer::place_batch(std::span<PodId> order) {
   for (const PodId p : order) {
     if (!cluster_.pod(p).live) continue;
     take_out(p);
-    try_place(p);  // there is room at least where it was
+    try_place(p);  // it fits at least at its old position
   }
   for (const PodId p : order)
     if (!cluster_.pod(p).live) try_place(p);
@@ -217,7 +218,7 @@ Placed Packer::place(std::span<const ShapeId> shapes, int moves) {
       if (!cluster_.pod(p).live) moves -= rescue(p, moves, out.moved);
     }
   }
-  // A pod that was placed in a later part, or moved, may have left room for another.
+  // A pod that was placed later in the batch, or moved, may have left room for another.
   if (moves_allowed || order.size() > 1)
     for (const PodId p : order)
       if (!cluster_.pod(p).live) try_place(p);
@@ -265,8 +266,8 @@ std::vector<PodId> Packer::removal(const Shape& shape, Node node, int most) cons
   const auto devices = cluster_.devices(node);
   const auto chosen = [&](PodId p) { return std::find(out.begin(), out.end(), p) != out.end(); };
   if (shape.gpus > 0 && !cluster_.devices_fit(shape, node)) {
-    // The devices with the fewest pods, then the least used: all of their pods go. (A part of a device is made room for
-    // on one device, by its smallest pods that suffice.)
+    // Takes the devices with the fewest pods, then the least used, with all of their pods. (For a part of a device in
+    // milli, one device is enough, by the smallest pod that suffices.)
     std::vector<std::tuple<int, std::int32_t, int>> order;
     for (std::size_t d = 0; d < devices.size(); ++d) {
       int count = 0;
@@ -274,7 +275,7 @@ std::vector<PodId> Packer::removal(const Shape& shape, Node node, int most) cons
       order.emplace_back(count, kDevice - cluster_.layout(node).free_milli(devices[d]), static_cast<int>(d));
     }
     if (shape.partial() && cluster_.layout(node).in_milli()) {
-      // One pod whose part, with what is free beside it, is enough: the smallest.
+      // Takes the smallest pod whose part, with the free part of its device, is large enough.
       PodId best = -1;
       for (const PodId p : held) {
         const Pod& pod = cluster_.pod(p);
@@ -301,7 +302,7 @@ std::vector<PodId> Packer::removal(const Shape& shape, Node node, int most) cons
     memory += cluster_.shape(cluster_.pod(p).shape).memory;
   }
   while ((cpu < shape.cpu || memory < shape.memory) && static_cast<int>(out.size()) <= most) {
-    // The pod with the least demand that frees what is lacking, or the one that frees most.
+    // Takes the pod with the least demand that frees the missing amount, or the one that frees most.
     PodId best = -1;
     const auto key = [&](PodId p) {
       const Shape& s = cluster_.shape(cluster_.pod(p).shape);

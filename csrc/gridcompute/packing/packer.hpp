@@ -1,19 +1,19 @@
 // The packer: places pods one at a time or in batches by a policy, releases them, moves some to make room.
 //
-// Problem. Pods come, some go; each is to be placed on one node or refused where none has room. Nothing that fits is
-// refused, and nothing is chosen by a look at what comes later: of the future only the mix is known.
+// Problem. Pods arrive and leave; each is to be placed on one node, or refused where no node has room. No pod that fits
+// is refused, and no choice uses later arrivals: of the future only the mix is known.
 //
-// Steps. One pod: take the bid of every node with room, add what is charged for reserved slots, place it at the least
-// cost, the lowest rank on ties. Bids are kept a shape and a node until the node changes.
-// A batch of the policy "price", batch_pods at a time in order of arrival, so that early pods are not refused for the
-// sake of later ones: pods by price, demand and CPU, largest first; then each once out and in again, for the pods after
-// it were not there when it was placed; then what was refused is tried once more. Other policies place in the order
-// given.
-// Moves, where allowed: a refused pod looks for a node where taking few pods out makes room, and each of those fits
-// elsewhere; of the nodes that need the fewest moves the first nodes_tried are tried, and undone where they fail.
+// Steps. One pod: takes the bid of every node with room, adds the charge for reserved slots, and places the pod at the
+// least cost, the lowest rank on ties. Bids are cached for each shape and node until the node changes.
+// A batch of the policy "price" is placed batch_pods at a time in order of arrival, so that early pods are not refused
+// in favour of later ones: pods by price, demand and CPU, largest first; then each pod is removed and placed again
+// once, because later pods were not there when it was placed; then refused pods are tried once more. Other policies
+// place in the order given.
+// Moves, where allowed: for a refused pod, nodes are sought where removing few pods makes room and each of these fits
+// elsewhere; of the nodes that need the fewest moves the first nodes_tried are tried; failed trials are undone.
 //
-// Invariants. A pod that still fits at the end of a call is not refused by it. A trial that fails leaves the cluster as
-// it was, items of templates included.
+// Invariants. A call refuses no pod that still fits at its end. A trial that fails leaves the cluster as it was, items
+// of templates included.
 //
 // Complexity. O(nodes) for a pod, and bids for the nodes that changed since the shape's last pod.
 #pragma once
@@ -31,18 +31,18 @@
 
 namespace gridcompute::packing {
 
-// Why a pod was refused: what no node has, of those that have all before it.
+// The reason for refusing a pod: the first requirement that no node meets, of the nodes that meet all earlier ones.
 enum class Refusal : std::int8_t { none, model, devices, cpu, memory };
 
-// What decided a placement; costs in the policy's unit.
+// The costs that decided a placement, in the policy's unit.
 struct Decision {
-  std::int64_t cost = 0, charge = 0;  // the charge for reserved slots is a part of the cost
+  std::int64_t cost = 0, charge = 0;  // charge: for reserved slots, part of the cost
   Node runner_up = -1;
   std::int64_t runner_up_cost = 0;
-  bool placed = false;  // ever
+  bool placed = false;  // at any time
 };
 
-// Slots of a group that one pod keeps from being free.
+// Slots of a group that would be free without one pod.
 struct Blocked {
   Reservation group;
   std::int64_t slots;
@@ -50,13 +50,14 @@ struct Blocked {
 
 struct Placed {
   std::vector<Refusal> refused;  // of each pod of the call
-  std::vector<PodId> moved;      // pods of earlier calls, or of this one, that lie elsewhere than before
+  std::vector<PodId> moved;      // pods of earlier calls, or of this one, whose position has changed
 };
 
-// What nodes lack for a shape now; each node is counted once, at the first that it lacks.
+// The number of nodes that lack something for a shape now; each node is counted once, at the first requirement it
+// lacks.
 struct Lack {
   Node model = 0, devices = 0, cpu = 0, memory = 0, fits = 0;
-  int moves = -1;  // the least number of pods to take out of one node to make room, or -1
+  int moves = -1;  // the least number of pods whose removal from one node makes room, or -1
   Node moves_node = -1;
 };
 
@@ -65,22 +66,22 @@ class Packer {
   Packer(Inventory inventory, std::string policy);
 
   ShapeId add_shape(const Shape& shape);
-  // Sets the mix; prices only matter to the policy "price". Placements stay.
+  // Sets the mix; prices matter to the policy "price" only. Placements stay.
   void set_mix(std::vector<MixEntry> mix, std::vector<std::int64_t> prices, std::uint64_t seed, const Tuning& tuning);
 
-  // Enters the pods, whose ids go on from cluster().pods(), and places those that fit.
+  // Adds the pods, with ids from cluster().pods() on, and places those that fit.
   Placed place(std::span<const ShapeId> shapes, int moves);
   void release(std::span<const PodId> pods);
-  // Enters a pod as it was in another packer of the same nodes; for snapshots.
+  // Adds a pod in the state that it had in another packer of the same nodes; for snapshots.
   void restore(ShapeId shape, const Position& position, bool live, bool placed);
 
   [[nodiscard]] const Cluster& cluster() const noexcept { return cluster_; }
   [[nodiscard]] const std::vector<Reservation>& reservations();
   [[nodiscard]] const Decision& decision(PodId pod) const { return decisions_[static_cast<std::size_t>(pod)]; }
   [[nodiscard]] Lack lack(ShapeId shape) const;
-  // The reserved slots that would be free without a pod that is placed.
+  // Returns the reserved slots that would be free without a placed pod.
   [[nodiscard]] std::vector<Blocked> blocked(PodId pod) const;
-  // How many sampled futures a fill value is the sum of.
+  // Returns the number of sampled futures that a fill value sums over.
   [[nodiscard]] std::int64_t futures() const noexcept { return name_ == "price" ? tuning_.lists : 1; }
   [[nodiscard]] bool holds() const;
 
@@ -100,7 +101,7 @@ class Packer {
     std::int64_t demand;
     std::vector<PodId> pods;
   };
-  // Moves that lack() looks for: at most these pods are taken out of a node.
+  // The largest number of pods of a node whose removal lack() considers.
   static constexpr int kMostReported = 64;
 
   std::vector<Cell>& cells(ShapeId shape);
@@ -111,9 +112,9 @@ class Packer {
   void put(PodId pod, const Choice& choice);
   void take_out(PodId pod);
   void put_back(PodId pod, const Position& position);
-  // The pods to take out of a node so that the shape fits; empty where more than `most` would have to.
+  // Returns the pods to remove from a node so that the shape fits; empty where these would be more than `most`.
   [[nodiscard]] std::vector<PodId> removal(const Shape& shape, Node node, int most) const;
-  // Moves at most `most` pods so that the pod fits; returns how many, 0 where it cannot be done.
+  // Moves at most `most` pods so that the pod fits; returns their number, 0 where it is impossible.
   int rescue(PodId pod, int most, std::vector<PodId>& moved);
   [[nodiscard]] Refusal refusal(ShapeId shape) const;
   [[nodiscard]] std::int64_t price(ShapeId shape) const;

@@ -1,8 +1,8 @@
-// A policy: what it costs to place a shape on a node, as an integer to be minimised.
+// A policy: the cost of placing a shape on a node, as an integer to be minimised.
 //
-// A policy is asked for a bid of one shape on one node at the node's present state; the packer keeps bids until the
-// node changes. The bid has two offers, since what is reserved (reservations.hpp) distinguishes them: one that leaves
-// all free devices of the node free, and one that takes free devices.
+// A policy returns a bid for one shape on one node at the node's present state; the packer caches bids until the node
+// changes. A bid has two offers, because reserved slots (reservations.hpp) distinguish them: one that leaves all free
+// devices of the node free, and one that takes free devices.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ struct Bid {
   Offer opened;  // with as many free devices as the shape needs
 };
 
-// How often each shape occurs; the order is that of the mix's first occurrences.
+// The number of pods of a shape in the mix; entries are in the order of the shapes' first occurrences.
 struct MixEntry {
   ShapeId shape;
   std::int64_t count;
@@ -39,7 +39,7 @@ class Policy {
   Policy& operator=(const Policy&) = delete;
   virtual ~Policy() = default;
 
-  // The bid of a shape that fits the node.
+  // Returns the bid of a shape that fits the node.
   virtual Bid bid(const Cluster& cluster, ShapeId shape, Node node) = 0;
   // Rewrites the costs of the feasible nodes before the least is taken, where the rule compares nodes.
   virtual void rescale(std::span<std::int64_t>) const {}

@@ -1,11 +1,11 @@
-// The policy "price": a pod goes where what is left of the cluster loses least value.
+// The policy "price": a pod goes where the value of the cluster's free resources falls least.
 //
 // Definitions. The cost of a pod on a node is the fall of the node's fill value (fill_value.hpp), less a small bonus
 // for every size of several devices of the mix that fits afterwards; of the devices of the node the one with the least
-// fall is taken, a used one before a free one on ties, then the lowest number. What is reserved is charged by the
-// packer (reservations.hpp), since it depends on the whole cluster.
+// fall is taken, a used one before a free one on ties, then the lowest number. The packer adds the charge for reserved
+// slots (reservations.hpp), since it depends on the whole cluster.
 //
-// Complexity. At most as many fill values a bid as there are devices in different states.
+// Complexity. For each bid at most as many fill values as there are devices in different states.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ namespace gridcompute::packing {
 
 class PricePolicy final : public Policy {
  public:
-  // `prices`: of each entry of the mix.
+  // prices: of each entry of the mix.
   PricePolicy(const Cluster& cluster, const std::vector<MixEntry>& mix, const std::vector<std::int64_t>& prices,
               std::uint64_t seed, const Tuning& tuning);
 
@@ -30,7 +30,7 @@ class PricePolicy final : public Policy {
     int gpus;
     std::int64_t cpu, bonus;  // the least CPU of the size, the bonus while it fits
   };
-  // The fill value and the bonus of a state.
+  // Returns the fill value and the bonus of a state.
   std::int64_t value(const Cluster& cluster, Node node, const NodeState& state);
 
   FillValue fill_;

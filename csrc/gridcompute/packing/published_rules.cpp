@@ -11,10 +11,10 @@ namespace gridcompute::packing {
 
 namespace {
 
-// The largest node of the records, by which scores are normalised: the published rules' own numbers.
+// The largest node of the records, by which scores are normalised: numbers of the published rules.
 constexpr double kCpu = 128000, kMilli = 8000;
 
-// The device of a shape's part with the least milli left, the lowest number on ties; -1 for other shapes.
+// Returns the device for a shape's part with the least milli left, the lowest number on ties; -1 for other shapes.
 std::int32_t fullest_device(const Cluster& cluster, const Shape& shape, Node node) {
   std::int32_t best = -1, least = kDevice + 1;
   if (!shape.partial()) return -1;
@@ -72,7 +72,7 @@ class Fgd final : public Policy {
 
   double fragment(const Cluster& cluster, Node node, const NodeState& state) {
     return memo_.get(state, [&] {
-      // As the records add up: each kind of fragment by itself, then the kinds.
+      // Adds fragments in the order of the records: each kind of fragment by itself, then the kinds.
       enum Kind { lack_both, lack_gpu, lack_cpu, no_gpu_asked, no_gpu_asked_lack_cpu, no_access, kinds };
       std::array<double, kinds> sum{};
       const Layout& layout = cluster.layout(node);

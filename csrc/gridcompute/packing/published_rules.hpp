@@ -1,7 +1,7 @@
 // The published policies that the packer is compared with, by the rules of their simulator.
 //
 // Problem. Replay five scheduling policies exactly, score by integer score, so that a difference to the packer's own
-// policy is one of policies and not of rules.
+// policy is due to the policies and not to the replay.
 //
 // Definitions. Each policy gives a node with room an integer score; the highest wins, ties go to the lowest rank.
 // The fragment of a node is, over the typical pods of the mix and weighted by their share, the free GPU milli that such
@@ -31,7 +31,7 @@
 
 namespace gridcompute::packing {
 
-// Returns the policy of that name, or null. `typical`: the shapes of which fgd takes fragments, with their counts.
+// Returns the policy of that name, or null. `typical`: the shapes over which fgd sums fragments, with their counts.
 [[nodiscard]] std::unique_ptr<Policy> published_rule(std::string_view name, const Cluster& cluster,
                                                      std::vector<MixEntry> typical, const Tuning& tuning);
 

@@ -9,7 +9,7 @@ namespace gridcompute::packing {
 
 namespace {
 
-// floor(sqrt(x)), exactly.
+// Returns floor(sqrt(x)), exactly.
 std::int64_t integer_root(std::int64_t x) {
   auto r = static_cast<std::int64_t>(std::sqrt(static_cast<double>(x)));
   while (r * r > x) --r;
@@ -82,7 +82,7 @@ Reservations::Reservations(const Cluster& cluster, const std::vector<MixEntry>& 
       share += Wide{s.demand()} * mix[k].count;
       price += Wide{prices[k]} * mix[k].count;
     }
-    // The mean price of a device's worth of the members, times the devices of a slot.
+    // The mean price per device of the members, times the devices of a slot.
     group.price = share == 0 ? 0 : static_cast<std::int64_t>(price * kDevice * group.size / share);
     group.share = total == 0 ? 0 : static_cast<std::int64_t>(share * 1'000'000 / total);
   }

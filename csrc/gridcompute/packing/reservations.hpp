@@ -1,19 +1,20 @@
 // Reservations: room kept for pods that need several devices of one node, or one of few models.
 //
-// Problem. Prices say what a device is worth, but not how many are needed: while a slot of eight free devices is one
-// of hundreds nothing is lost by breaking it, and once the last is broken every later pod of eight devices is refused.
+// Problem. Prices give the value of a device, but not how many are needed: while there are hundreds of slots of eight
+// free devices, breaking one costs nothing, and once the last is broken every later pod of eight devices is refused.
 //
-// Definitions. A group is a size k, a CPU and a memory, and a set of node classes: the members are the pods with at
+// Definitions. A group has a size k, a CPU and a memory, and a set of node classes: its members are the pods with at
 // least as many devices, CPU and memory that fit on no class outside the set, even on an empty node. There is a group
-// for every shape with several devices, and one with k = 1, no CPU and no memory for every list of models that leaves
-// some out; of more than `groups` (tuning.hpp) those of which the mix asks most. Its slots on a node of the set are
-// min(free devices / k, CPU left / CPU, memory left / memory). Its need, in devices, is the members' share of the mix's
-// demand times what is free in the cluster: of what can still be served that share is theirs. Slots kept are
+// for every shape with several devices, and one with k = 1, no CPU and no memory for every list of models that excludes
+// some; if there are more than `groups` (tuning.hpp), those with the largest demand in the mix are kept. Its slots on a
+// node of the set are min(free devices / k, CPU left / CPU, memory left / memory). Its need, in devices, is the
+// members' share of the mix's demand times the free devices of the cluster: of all pods that can still be served, that
+// share are members. Slots kept are
 //     need_percent x need / k + spread_percent x sqrt(need x k) / k,
 // where the square root is the standard deviation, in devices, of a Poisson stream of pods with k devices.
 //
-// A placement that destroys a slot of a group it is no member of pays the price of the slot: in full where no more than
-// the need is left, nothing where more than what is kept is left, linearly between.
+// A placement that destroys a slot of a group of which the pod is no member pays the price of the slot: in full where
+// at most the need is left, nothing where more than the slots kept are left, linearly between.
 //
 // Complexity. O(groups) for a changed node, and for each node that a pod might go to while a group is short.
 #pragma once
@@ -26,7 +27,7 @@
 
 namespace gridcompute::packing {
 
-// What a node has left.
+// The free resources of a node.
 struct Room {
   std::int64_t cpu = 0, memory = 0;
   int devices = 0;  // free ones
@@ -58,7 +59,7 @@ struct Reservation {
   std::int64_t share = 0;  // of the mix's demand, in millionths
   std::int64_t price = 0;  // of a slot
   std::int64_t slots = 0;  // that are free now
-  // Slots needed and kept, in thousandths, at what is free now.
+  // Slots needed and kept, in thousandths, for the present free devices.
   std::int64_t need = 0, kept = 0;
 
   [[nodiscard]] std::int64_t slots_in(const Room& room) const noexcept;
@@ -69,13 +70,13 @@ class Reservations {
   Reservations(const Cluster& cluster, const std::vector<MixEntry>& mix, const std::vector<std::int64_t>& prices,
                const Tuning& tuning);
 
-  // Recounts the slots of a node that had `before` and has `after`.
+  // Recounts the slots of a node whose free resources were `before` and are `after`.
   void change(int node_class, const Room& before, const Room& after) noexcept;
-  // Recomputes needs for what is free in the cluster, and which groups charge a shape how much.
+  // Recomputes needs for the free devices of the cluster, and the charge of each group for a shape.
   void prepare(const Cluster& cluster, ShapeId shape);
-  // Whether any group charges the prepared shape.
+  // Returns whether any group charges the prepared shape.
   [[nodiscard]] bool charging() const noexcept { return !charges_.empty(); }
-  // What it costs to place the prepared shape on a node, taking `devices` free ones.
+  // Returns the charge for placing the prepared shape on a node, taking `devices` free ones.
   [[nodiscard]] std::int64_t charge(int node_class, const Room& room, int devices) const noexcept;
   [[nodiscard]] const std::vector<Reservation>& groups() const noexcept { return groups_; }
   void update_needs(std::int64_t free_milli) noexcept;
@@ -85,9 +86,9 @@ class Reservations {
     const Reservation* group;
     std::int64_t price;
   };
-  // The classes whose empty nodes have room for the shape.
+  // Returns the classes whose empty nodes have room for the shape.
   [[nodiscard]] ClassSet classes_of(const Shape& shape, bool models_only) const;
-  // `listed` and `hosts` are classes_of the shape by models only, and by all that it needs.
+  // Returns whether a shape is a member. listed, hosts: classes_of the shape by models only, and by all its demands.
   [[nodiscard]] static bool member(const Reservation& group, const Shape& shape, const ClassSet& listed,
                                    const ClassSet& hosts) noexcept;
 
@@ -95,9 +96,9 @@ class Reservations {
   std::vector<Room> whole_;  // an empty node of each class
   std::vector<int> model_;   // of each class
   std::vector<Reservation> groups_;
-  std::vector<std::vector<std::int8_t>> members_;  // of each shape, by group; empty: not looked at yet
+  std::vector<std::vector<std::int8_t>> members_;  // of each shape, by group; empty: not computed yet
   std::vector<Charge> charges_;
-  Room taken_;  // by the prepared shape; its devices are told to charge()
+  Room taken_;  // by the prepared shape, without devices, which charge() receives
 };
 
 }  // namespace gridcompute::packing

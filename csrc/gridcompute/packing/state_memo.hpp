@@ -1,7 +1,7 @@
 // Values of node states, computed once each: a hash table from (class, CPU, memory, sorted devices) to a value.
 //
-// The whole key is compared, so that no collision can change a value: what is found is what would be computed, and the
-// table's size changes the time alone. Keys of one table have one length. Past `most` entries the table starts over.
+// The whole key is compared, so that no collision can change a value: a stored value equals the computed one, and the
+// size of the table affects time only. Keys of one table have one length. Beyond `most` entries the table starts over.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 
 namespace gridcompute::packing {
 
-// A node's state without regard to which device is which: the devices sorted, fullest last.
+// A node's state regardless of the numbering of its devices: the devices sorted, fullest last.
 struct NodeState {
   int node_class = 0, devices = 0;
   std::int64_t cpu = 0, memory = 0;
@@ -57,7 +57,7 @@ class StateMemo {
     entries_ = 0;
   }
 
-  // Returns the value of the state, calling `compute` where it is not known yet.
+  // Returns the value of the state, calling `compute` if it is not stored yet.
   template <class Compute>
   Value get(const NodeState& state, Compute&& compute) {
     std::array<std::uint64_t, 3 + kMostDevices / 4> key{};

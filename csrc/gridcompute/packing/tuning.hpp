@@ -1,8 +1,8 @@
 // Every tuned number of the packer and of its policy "price".
 //
-// Any value in [low, high] gives placements that fit and refusals that are due; which placements, and how much is
-// refused later, depends on them (a native test draws them at random). Numbers that a proof needs (largest price,
-// longest future) stay beside it, those of the published rules in published_rules.cpp.
+// Any value in [low, high] gives placements that fit and refuses only pods that do not fit; the choice of placements,
+// and the number of later refusals, depend on them (a native test draws them at random). Numbers that a proof needs
+// (largest price, longest future) stay beside it, those of the published rules in published_rules.cpp.
 //
 // One set for every workload. It was chosen on the published cluster's workloads default, multigpu20, gpushare40,
 // gpuspec33 and cpu100 with the arrivals of seeds 42 and 43 alone; seeds 44 and later and other workloads only report

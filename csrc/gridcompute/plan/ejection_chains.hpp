@@ -1,22 +1,22 @@
 // Ejection chains: exchanges that go on where an ejected job ejects others in turn.
 //
-// Definitions. The *ejection cost* of a job is the cost at guide prices of its next best allowed option, with capacity
-// or not, less that of the one it has: a long chain makes the capacity.
+// Definitions. The *ejection cost* of a job is the cost at guide prices of its next best allowed option, with or
+// without capacity, less the cost of its present one: a long chain makes the capacity.
 //
 // Steps. The job is removed into a pool. While the pool has jobs, the largest (in accelerator-hours) is placed where
-// its cost at guide prices plus the ejection costs of those that must go for it is least; these are ejected into the
-// pool. Each job is ejected at most chain_ejections times, and more dearly each time, so that chains end. The real cost
-// decides (placement_state.hpp): unless the pool is empty and the cost has fallen, all moves are restored. A job that
-// takes a gang's hours in a full day starts a hundred small moves that end in the last free hours.
+// its cost at guide prices plus the ejection costs of the jobs ejected for it is least; these go into the pool. Each
+// job is ejected at most chain_ejections times, at a cost that rises each time, so that chains end. The real cost
+// decides (placement_state.hpp): unless the pool is empty and the cost has fallen, all moves are undone. A job that
+// takes the hours of a gang on a full day starts a hundred small moves that end in the last free hours.
 //
 // Invariants. Each accepted chain lowers the real cost, so the search ends; the order does not depend on threads.
 //
 // Complexity. At most chain_steps placements, each O(options * occupants of a class in the hours).
 //
 // Source. Yagiura, Ibaraki and Glover (2004), "An ejection chain approach for the generalized assignment problem",
-// INFORMS J. Computing 16(2). The pool of ejected jobs, dearer with each ejection: Nagata and Braysy (2009), "A
-// powerful route minimization heuristic for the vehicle routing problem with time windows", Operations Research Letters
-// 37(5). Deviations. Sets of occupants are ejected in place of one.
+// INFORMS J. Computing 16(2). The pool of ejected jobs, whose cost rises with each ejection: Nagata and Braysy (2009),
+// "A powerful route minimization heuristic for the vehicle routing problem with time windows", Operations Research
+// Letters 37(5). Deviations. Sets of occupants are ejected in place of one.
 #pragma once
 
 #include <cstdint>
@@ -37,9 +37,9 @@ class EjectionChains {
  private:
   // Runs one chain; true if it is accepted.
   bool run_chain(std::int32_t position);
-  // Places a job of the pool and ejects those that must go for it; returns what that adds to the real cost.
+  // Places a job of the pool and ejects jobs for it where necessary; returns the change of the real cost.
   double place_with_ejections(std::int32_t position);
-  // Removes the job into the pool; returns what that adds to the real cost.
+  // Removes the job into the pool; returns the change of the real cost.
   double eject(std::int32_t position);
   // Chooses the jobs to eject for `target`; returns the sum of their costs, inf from `most` on.
   [[nodiscard]] double choose_ejections(const PackedJob& job, const JobOption& target, double most);

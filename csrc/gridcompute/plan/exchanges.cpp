@@ -109,7 +109,7 @@ bool Exchanges::choose_evictions(std::int32_t position, const JobOption& target,
   const auto within_quota = [&] {
     return std::all_of(excess_.begin(), excess_.end(), [](double excess) { return excess <= 0.0; });
   };
-  // Calls visit(excess) for each quota row of the job in which what `owner` takes of the class counts as well.
+  // Calls visit(excess) for each quota row of the job in which the use of the class by `owner` counts as well.
   const auto for_shared_rows = [&](std::int32_t owner, const auto& visit) {
     const std::span<const std::int32_t> others = m.quota_rows(owner, c);
     for (std::size_t k = 0; k < rows.size(); ++k)

@@ -1,15 +1,15 @@
 // Exchanges: a job moves to a cheaper option, and occupants of that option make room for it.
 //
-// Definitions. At guide prices, the *regret* of a job is the cost of the option it has less that of its cheapest
-// allowed one; its *relocation cost* is the cost of its cheapest other option with capacity, less that of the one it
-// has.
+// Definitions. At guide prices, the *regret* of a job is the cost of its present option less that of its cheapest
+// allowed one; its *relocation cost* is the cost of its cheapest other option with capacity, less that of its present
+// one.
 //
 // Steps. Regrets and relocation costs of all jobs, in threads. Jobs are then tried by descending regret: the job is
 // removed; for each option that is cheaper at guide prices, cheapest first: if it has capacity, the job takes it; else
-// occupants of the hours that are short are chosen one by one, the least relocation cost per accelerator-hour covered
-// first (relocation costs are computed again as they are used), until the job fits, while their sum stays below what
-// the job gains. They are removed, the job is placed, and they go to their cheapest available options. The real cost
-// (placement_state.hpp) decides: without a gain all moves are restored.
+// occupants of the hours that lack capacity are chosen one by one, the least relocation cost per accelerator-hour
+// covered first (relocation costs are computed again as they are used), until the job fits, while their sum stays below
+// the gain of the job. They are removed, the job is placed, and they go to their cheapest available options. The real
+// cost (placement_state.hpp) decides: without a gain all moves are undone.
 //
 // Invariants. Each accepted exchange lowers the real cost, so the search ends; the order does not depend on threads.
 //
@@ -50,7 +50,7 @@ class Exchanges {
   std::int32_t trial_ = 0;
   std::vector<JobOption> cheaper_;
   std::vector<std::int32_t> evicted_;
-  std::vector<double> excess_;  // by quota row of the job: what it would exceed the row's limit by
+  std::vector<double> excess_;  // by quota row of the job: its excess over the row's limit
   std::vector<PlacementChange> changes_;
 };
 

@@ -1,4 +1,4 @@
-// Jobs x (class, start hour) under coupling rows: the problem, its dual prices, and what placed jobs use.
+// Jobs x (class, start hour) under coupling rows: the problem, its dual prices, and the use of the rows by placed jobs.
 //
 // Problem. A job j runs whole (gang_j accelerators of one class c, for d(j,c) consecutive hours from hour t) or not
 // at all, which costs value_j. Option (c, t) of job j is allowed if class c runs its family and has the memory, its
@@ -12,10 +12,10 @@
 //              link (origin, place) in hour t unless origin = place, gang_j * d of each quota row of its owner on the
 //              model of c.
 // The coupling rows are capacity by class and hour (an accelerator may cost jobs of some *kinds* more than others, for
-// rows that count gangs in other ways), energy by place and hour, links by origin, place and hour, and
-// quota rows. Quotas may form a tree, and tell *models* (types of accelerators) apart: what a job of an owner takes on
-// a class of a model counts in a list of rows, its own and those above it. Energy is one more shared resource here:
-// what a kilowatt-hour costs is the caller's affair.
+// rows that count gangs in other ways), energy by place and hour, links by origin, place and hour, and quota rows.
+// Quotas may form a tree and depend on *models* (types of accelerators): the use of a class of a model by an owner's
+// job counts in a list of rows, the owner's own and those above it. Energy is one more shared resource here: its cost
+// is the caller's to model.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +50,7 @@ struct JobColumns {
   std::span<const std::int32_t> kind = {};  // which prices of accelerators it pays, below Instance::kinds; empty: 0
 };
 
-// What all jobs share; row-major.
+// The data that all jobs share; row-major.
 struct Instance {
   Index places = 0, hours = 0, kinds = 1;
   std::span<const std::int32_t> place;     // [class]
@@ -58,12 +58,12 @@ struct Instance {
   std::span<const double> memory;          // [class]
   std::span<const double> throughput;      // [family][class]
   std::span<const double> energy;          // [class][hour], of one busy accelerator
-  std::span<const double> power;           // [place][hour]: most the jobs may draw, inf where it can never bind
+  std::span<const double> power;           // [place][hour]: the most that jobs may draw, inf where it can never bind
   std::span<const double> bandwidth;       // [origin][place][hour], inf = no limit
   std::span<const double> transfer_price;  // [origin][place]
   std::span<const double> latency;         // [origin][place]
   std::span<const double> quota;           // [row], inf = no limit
-  std::span<const std::uint8_t> priced;    // [owner], may any quota row of the owner have a price?
+  std::span<const std::uint8_t> priced;    // [owner]: some quota row of the owner may have a price
   // The quota rows of each owner and model; empty: there is one model, and row i is owner i's.
   Index models = 1;
   std::span<const std::int32_t> model;       // [class]; empty: 0
@@ -73,7 +73,7 @@ struct Instance {
   [[nodiscard]] Index classes() const noexcept { return static_cast<Index>(place.size()); }
 };
 
-// Dual prices of the coupling rows: any finite numbers. Their signs are the caller's to choose.
+// Dual prices of the coupling rows: any finite numbers. The caller chooses their signs.
 struct DualPrices {
   std::span<const double> capacity;  // alpha [kind][class][hour], of one accelerator for a job of that kind
   std::span<const double> energy;    // pi [place][hour]
@@ -81,7 +81,7 @@ struct DualPrices {
   std::span<const double> quota;     // nu [owner][model], summed over its rows; read only where the owner is priced
 };
 
-// What placed jobs use of the coupling rows. The integers are exact in any order of summation.
+// The use of the coupling rows by placed jobs. The integers are exact in any order of summation.
 struct Load {
   std::vector<std::int64_t> accelerators;  // [kind][class][hour]
   std::vector<double> data;                // [origin][place][hour]

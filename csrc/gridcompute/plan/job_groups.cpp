@@ -97,12 +97,13 @@ void JobGroups::read_quotas(const Instance& instance) {
       least_quota_[i] = std::min(least_quota_[i], quota_[at(quota_rows_[at(k)])]);
 }
 
-// What find_row() computes once: the distinct speeds of each family, the distinct memories, the rows so far.
+// The results that find_row() computes once: the distinct speeds of each family, the distinct memories, the rows so
+// far.
 struct JobGroups::RowTables {
   std::vector<std::vector<double>> speeds;          // [family], ascending
   std::vector<std::vector<std::int32_t>> speed_of;  // [family][class]: index of its speed, -1 = does not run it
   std::vector<double> memories;                     // ascending
-  std::vector<std::uint8_t> ever_available;         // [class]: has it any accelerator in any hour?
+  std::vector<std::uint8_t> ever_available;         // [class]: it has an accelerator in some hour
   std::int64_t min_capacity = std::numeric_limits<std::int64_t>::max();  // over hours and available classes
   RowMap rows;
   std::vector<std::int32_t> key, lengths;

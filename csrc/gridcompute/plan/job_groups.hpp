@@ -1,4 +1,4 @@
-// Jobs packed for the Lagrangian oracle, and what groups of them have in common.
+// Jobs packed for the Lagrangian oracle, and the common data of groups of jobs.
 //
 // Definitions.  A *row* is the hours that a job takes on each class; it depends on the family, the work and the memory.
 // A *shape* is a row together with the owner whose quota rows price it, the kind and, for the few largest gangs, the
@@ -28,20 +28,20 @@ struct PackedJob {
   std::int32_t placed_class, placed_start;
   std::int32_t release, deadline;
   std::int32_t mask;   // index of a distinct mask
-  std::int32_t kind;   // which prices of accelerators it pays
+  std::int32_t kind;   // its index among the prices of accelerators
   bool limited_links;  // some link in some hour is too narrow for its data
 };
 
 struct JobShape {
   std::int64_t gang = 0;      // > 0: classes that hold fewer in some hour are excluded there
-  std::int32_t owner = -1;    // whose quota price applies; -1 = none
-  std::int32_t kind = 0;      // which prices of accelerators its jobs pay
+  std::int32_t owner = -1;    // its quota price applies; -1 = none
+  std::int32_t kind = 0;      // index of its jobs among the prices of accelerators
   std::int32_t shortest = 0;  // least hours over the classes, 0 = no class
   std::int32_t row = 0;
   std::size_t row_begin = 0;  // of the row in hours_by_class_
 };
 
-// What an oracle shares with its subsets: the instance as the oracle reads it, and the groups of jobs.
+// The data that an oracle shares with its subsets: the instance as the oracle reads it, and the groups of jobs.
 class JobGroups {
  protected:
   // Throws Error where there are too many places or hours.
@@ -50,7 +50,7 @@ class JobGroups {
   [[nodiscard]] std::size_t account(std::int32_t owner, Index klass) const {
     return static_cast<std::size_t>(owner * models_ + model_[static_cast<std::size_t>(klass)]);
   }
-  // The quota rows in which jobs of `owner` count on class `klass`.
+  // Returns the quota rows in which jobs of `owner` count on class `klass`.
   [[nodiscard]] std::span<const std::int32_t> quota_rows(std::int32_t owner, Index klass) const {
     const std::size_t i = account(owner, klass);
     return std::span(quota_rows_)

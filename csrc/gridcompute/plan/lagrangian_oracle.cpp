@@ -22,7 +22,7 @@ struct LagrangianOracle::PriceSums {
   Index of_kind = 0;             // entries of a kind in it
   std::vector<double> transfer;  // gamma + price: [origin][hour][lane]
   std::span<const double> nu;
-  double max_sum = 0.0, max_transfer = 0.0, max_nu = 0.0;  // in size, for the margin
+  double max_sum = 0.0, max_transfer = 0.0, max_nu = 0.0;  // largest magnitudes, for the margin
 };
 
 struct LagrangianOracle::ShapeTable {
@@ -55,7 +55,7 @@ LagrangianOracle::LagrangianOracle(const LagrangianOracle& whole, std::span<cons
   index_jobs(at(whole.rows()));
 }
 
-// Computes what follows from jobs_: the position of each row, and sums.
+// Computes the data derived from jobs_: the position of each row, and sums.
 void LagrangianOracle::index_jobs(std::size_t rows) {
   position_.assign(rows, -1);
   for (std::size_t p = 0; p < jobs_.size(); ++p) position_[at(jobs_[p].id)] = static_cast<std::int32_t>(p);
@@ -176,7 +176,7 @@ void LagrangianOracle::build_table(const PriceSums& sums, const JobShape& shape,
   }
 }
 
-// As fold_class(), for the classes that have the gang of the shape in all the hours that it would take.
+// Does as fold_class() for the classes that have the gang of the shape in all the hours that it would take.
 void LagrangianOracle::fold_available(const PriceSums& sums, const JobShape& shape, std::int32_t length, Index first,
                                       Index starts, double* m) const {
   const double* by_lane = &hours_by_lane_[at(shape.row * layers_ * lanes_)];
@@ -187,7 +187,7 @@ void LagrangianOracle::fold_available(const PriceSums& sums, const JobShape& sha
       const double add = quota_price(sums, shape, klass) * length;
       const double* here = sums.layered.data() + shape.kind * sums.of_kind + (a * (hours_ + 1) + first) * lanes_ + s;
       const std::int64_t* capacity = &capacity_[at(klass * hours_ + first)];
-      Index first_open = 0;  // the least start after the latest hour so far that is too small
+      Index first_open = 0;  // the least start after the latest hour so far without enough accelerators
       for (Index t = 0; t < length - 1; ++t)
         if (capacity[t] < shape.gang) first_open = t + 1;
       for (Index t = 0; t < starts; ++t) {

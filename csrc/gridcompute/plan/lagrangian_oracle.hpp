@@ -1,4 +1,4 @@
-// The Lagrangian oracle: the cheapest option of every job at given dual prices, without ever storing an option.
+// The Lagrangian oracle: finds the cheapest option of every job at given dual prices, without ever storing an option.
 //
 // Definitions. At dual prices y = (alpha, pi, gamma, nu), option (c, t) of job j costs
 //   own + gang * [A_c(t + d) - A_c(t)] + data * gamma[origin][place][t] + nu[owner][model of c] * gang * d,
@@ -66,9 +66,9 @@ class LagrangianOracle : private JobGroups {
   // Reads all jobs. Throws Error for sizes that it cannot index.
   LagrangianOracle(const Instance& instance, const JobColumns& jobs, const PlanTuning& tuning = kPlanTuning);
 
-  // The subset of `whole` with the given rows of the jobs table, each once. weight (one entry per row): the number of
-  // jobs that it represents, which scales what the job costs and uses in an evaluation, but not what it needs to be
-  // placed. Takes a tenth of the time of an oracle of its own: shapes and masks are known.
+  // Makes the subset of `whole` with the given rows of the jobs table, each once. weight (one entry per row): the
+  // number of jobs that it represents, which scales its cost and its use of rows in an evaluation, but not the capacity
+  // that it needs to be placed. Takes a tenth of the time of an oracle of its own: shapes and masks are known.
   LagrangianOracle(const LagrangianOracle& whole, std::span<const std::int32_t> rows,
                    std::span<const std::int32_t> weight);
 
@@ -94,11 +94,12 @@ class LagrangianOracle : private JobGroups {
   [[nodiscard]] const std::vector<PackedJob>& jobs() const noexcept { return jobs_; }
   // Returns the position of a row of the jobs table, -1 if it is not in the subset.
   [[nodiscard]] std::int32_t position(Index row) const { return position_[static_cast<std::size_t>(row)]; }
-  // Writes the least accelerator-hours of each job, by row of the table; 0 for jobs without any class, or not here.
+  // Writes the least accelerator-hours of each job, by row of the table; 0 for jobs without any class or not in the
+  // subset.
   void min_accelerator_hours(std::span<double> out) const;
   // Writes 1 for each job (by row of the table) that has an allowed option.
   void has_option(Pool& pool, std::span<std::uint8_t> out) const;
-  // Is the option allowed, whatever else is placed?
+  // Returns whether the option is allowed, whatever else is placed.
   [[nodiscard]] bool allowed(const PackedJob& job, Index klass, Index hour) const;
   [[nodiscard]] bool holds() const;
 

@@ -1,8 +1,8 @@
 // Local search on a plan: exchanges and ejection chains on one placement, with a common log.
 //
 // Problem. After a dive the contested rows are full, with some of the wrong jobs in them: a job lost its cheapest
-// option to others that are almost indifferent. No single move improves that, for nothing is free; exchanges and chains
-// do.
+// option to others that are almost indifferent. No single move improves that, because no capacity is free; exchanges
+// and chains do.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ namespace gridcompute::plan {
 
 class LocalSearch {
  public:
-  // klass and start (one entry per row of the jobs table) are the placement in `residual`, and are kept up to date.
-  // `guide` proposes moves; `weight` times its prices of accelerators, links and quotas counts as real cost.
+  // klass and start (one entry per row of the jobs table) are the placement in `residual`, and are updated with every
+  // move. `guide` proposes moves; `weight` times its prices of accelerators, links and quotas counts as real cost.
   LocalSearch(ResidualCapacity& residual, const DualPrices& guide, double weight, std::span<std::int32_t> klass,
               std::span<std::int32_t> start, const PlanTuning& tuning = kPlanTuning)
       : tuning_(tuning),
@@ -34,7 +34,7 @@ class LocalSearch {
     state_.set_curves(curves);
     return exchanges_.run(positions);
   }
-  // Starts ejection chains with them; returns the number accepted.
+  // Starts ejection chains with the jobs at `positions`; returns the number accepted.
   Index run_chains(std::span<const std::int32_t> positions, const CostCurves& curves) {
     state_.set_curves(curves);
     return chains_.run(positions);

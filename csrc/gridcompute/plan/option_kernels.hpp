@@ -7,8 +7,8 @@
 
 namespace gridcompute::plan {
 
-// What the search of a job's cheapest option reads. Rows have `lanes` entries; lanes beyond the last place are excluded
-// by the mask.
+// Input of the search for a job's cheapest option. Rows have `lanes` entries; the mask excludes lanes beyond the last
+// place.
 struct OptionSearch {
   const double* table;                 // M: [length][hour][lane]
   const std::int32_t* lengths_within;  // [hours left]: number of distinct lengths that fit
@@ -16,7 +16,7 @@ struct OptionSearch {
   const double* bandwidth;             // [hour][lane], or nullptr if each link carries the data
   const double* mask;                  // [lane]: 0 or inf
   Index hours;
-  std::int32_t first, last, deadline;  // hours to start in, inclusive; the hour to end by
+  std::int32_t first, last, deadline;  // hours in which it may start, inclusive; the hour by which it must end
   double gang, data, delay;
 };
 

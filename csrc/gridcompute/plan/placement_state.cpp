@@ -106,7 +106,7 @@ double PlacementState::energy_cost(Index where, double more) const {
   return cost + more * price[i];
 }
 
-// Returns what it adds to the real cost to place the job there (klass -1: to leave it out).
+// Returns the change of the real cost if the job is placed there (klass -1: left out).
 double PlacementState::real_cost(const PackedJob& j, std::int32_t klass, std::int32_t start) const {
   if (klass < 0) return j.value;
   const LagrangianOracle& m = *oracle_;

@@ -1,9 +1,9 @@
 // A placement under local search: moves of single jobs with their real cost, and a log to undo them.
 //
-// Definitions. The *guide prices* propose moves; the *real cost* of having a job at an option is its own cost, the cost
-// of its energy along the convex curves of its place, and `weight` times the guide prices of the accelerators, link and
-// quota that it uses. With weight 0 the real costs of all jobs add up to the cost of the plan. An *occupant* of an
-// option is a placed job that uses accelerators of its class in one of its hours.
+// Definitions. The *guide prices* propose moves; the *real cost* of a job at an option is its own cost, the cost of its
+// energy along the convex curves of its place, and `weight` times the guide prices of the accelerators, link and quota
+// that it uses. With weight 0 the real costs of all jobs add up to the cost of the plan. An *occupant* of an option is
+// a placed job that uses accelerators of its class in one of its hours.
 //
 // Invariants. Those of ResidualCapacity; klass and start (one entry per row of the jobs table) and starts_ list the
 // same jobs.
@@ -17,7 +17,7 @@
 
 namespace gridcompute::plan {
 
-// What energy costs at a place in an hour as a function of the jobs' load, convex and piecewise linear: segment i
+// The cost of energy at a place in an hour as a function of the jobs' load, convex and piecewise linear: segment i
 // reaches up to load end[i] at price[i] per unit; the last segment has no end. By [place][hour][segment].
 struct CostCurves {
   Index segments = 0;
@@ -29,7 +29,7 @@ struct JobOption {
   std::int32_t klass, start, hours;
 };
 
-// A job and where it was before a move.
+// A job and its option before a move.
 struct PlacementChange {
   std::int32_t position, klass, start;
 };
@@ -64,14 +64,14 @@ class PlacementState {
   // Returns the cheapest option with capacity; klass -1 if leaving the job out is cheaper.
   [[nodiscard]] JobOption cheapest_available(const PackedJob& job) const;
 
-  // Places the job (klass -1: leaves it out), and returns what that adds to the real cost.
+  // Places the job (klass -1: leaves it out), and returns the change of the real cost.
   double place(std::int32_t position, std::int32_t klass, std::int32_t start);
-  // Removes the job, and returns what that saves of the real cost. For a job that is out: its value.
+  // Removes the job, and returns the real cost saved. For a job that is left out: its value.
   double remove(std::int32_t position);
-  // Restores where jobs were before `changes`; of several changes of a job, the first counts.
+  // Restores the options that jobs had before `changes`; of several changes of a job, the first counts.
   void restore(std::span<const PlacementChange> changes);
 
-  // The moves since the last commit().
+  // Returns the moves since the last commit().
   void log(std::span<const PlacementChange> changes) { log_.insert(log_.end(), changes.begin(), changes.end()); }
   void commit() noexcept { log_.clear(); }
   void undo();
@@ -79,7 +79,7 @@ class PlacementState {
   // Computes for each hour of the option the accelerators (or the place's power, in accelerators) that the job lacks;
   // returns their sum.
   double compute_shortage(const PackedJob& job, const JobOption& target);
-  // Subtracts what the ejection of an occupant frees; returns the sum that is left.
+  // Subtracts the capacity that the ejection of an occupant frees; returns the sum that is left.
   double reduce_shortage(const Occupant& ejected);
   // Returns the shortage that the ejection of an occupant would cover.
   [[nodiscard]] double covered_shortage(const Occupant& occupant) const;
@@ -87,7 +87,7 @@ class PlacementState {
   template <class Admit>
   const std::vector<Occupant>& list_occupants(const JobOption& target, const Admit& admit);
 
-  // A cost of the job that a caller caches while the job stays where it is; below 0: not known.
+  // A cost of the job, cached while the job keeps its option; below 0: not known.
   [[nodiscard]] double& cached_cost(std::int32_t position) { return cached_cost_[static_cast<std::size_t>(position)]; }
 
  private:

@@ -1,7 +1,7 @@
 // The residual capacity of the coupling rows, and greedy placement into it: the integral side of the plan.
 //
 // Invariants (holds()). Free accelerators, data and quota never fall below zero: a gang is placed whole where all its
-// hours, its link and its owner's quota rows admit it, or not at all. Whatever is placed can be removed exactly:
+// hours, its link and its owner's quota rows admit it, or not at all. Every placement can be removed exactly:
 // accelerators and quota are integers; data, power and load are sums of doubles that the caller's checker computes
 // again.
 //
@@ -34,7 +34,7 @@ class ResidualCapacity {
   void remove(std::span<const std::int32_t> rows, std::span<std::int32_t> klass, std::span<std::int32_t> start);
 
   // Places each job at the option given, in the order given, where it fits. Returns the number placed. Without
-  // `within_power` they may draw more than reaches their place without its store: the caller answers for that.
+  // `within_power` they may draw more power than their place has without its store: the caller checks that.
   Index place_at(std::span<const std::int32_t> rows, std::span<const std::int32_t> to_class,
                  std::span<const std::int32_t> to_start, std::span<std::int32_t> klass, std::span<std::int32_t> start,
                  bool within_power = true);
@@ -60,9 +60,9 @@ class ResidualCapacity {
   [[nodiscard]] std::vector<double> price_sums(const DualPrices& prices) const;
   bool place_job(const DualPrices& prices, const std::vector<double>& sums, std::int32_t row,
                  std::span<std::int32_t> klass, std::span<std::int32_t> start);
-  // Adds the load of a job (sign 1), or takes it away (-1).
+  // Adds the load of a job (sign 1), or subtracts it (-1).
   void add_load(const PackedJob& job, Index klass, Index hour, int sign);
-  // Has every row of the option enough left for the job?
+  // Returns whether every row of the option has enough capacity left for the job.
   [[nodiscard]] bool has_capacity(const PackedJob& job, Index klass, Index hour, std::int32_t d,
                                   bool within_power = true) const;
   // Returns whether the job's quota rows have room for `d` hours on the class.

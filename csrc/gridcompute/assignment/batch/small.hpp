@@ -7,6 +7,7 @@
 // registers (engines/ssp_registers.hpp); beyond, the Jonker-Volgenant method (engines/ssp_rows.hpp). Where the largest
 // floating-point costs swamp the optimum, all costs are capped at the sum of the pairs found and solved again, starting
 // from these pairs (engines/warm_start.hpp).
+//
 // Range proof. Prices start within 0..spread. Where all pairs are allowed, a search can always end at once at a column
 // that is free at its first price: so levels and row duals are at most twice the spread, prices at least -2 spread, and
 // 16 * spread < 2^(b-3) bounds every label; from an answer to nearly the same costs first prices are within -5/2
