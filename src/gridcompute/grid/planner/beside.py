@@ -1,8 +1,8 @@
-"""A problem beside jobs that stay where they are: what they take is gone, and their rows with it.
+"""A problem beside jobs that stay where they are: their use of the rows is subtracted.
 
-A job that stays has no choice: it is capacity that is not there, load that is, data that travel and
-quota that is used. Without its row no stage of the planner can put another job in its place. So the
-native engine, which knows whole runs alone, places jobs beside others that run in pieces.
+A job that stays has no choice: it reduces capacity, data and quotas, and adds load. Without its row
+in the jobs table no stage of the planner can put another job in its place. In this way the native
+engine, which has whole runs only, places jobs beside others that run in pieces.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["Taken", "prices_of", "problem_beside", "replaced_beside", "taken_by"
 
 
 class Taken(NamedTuple):
-    """What placed jobs take of the rows that all jobs share."""
+    """The use by placed jobs of the rows that all jobs share."""
 
     accelerators: Int64s
     load_kwh: Floats
@@ -38,7 +38,7 @@ class Taken(NamedTuple):
 
 
 def taken_by(problem: Problem, klass: Int32s, start: Int32s, pieces: Pieces | None) -> Taken:
-    """Return what a placement takes; `problem` is in steps and nothing runs in it."""
+    """Return the use of rows by a placement; `problem` is in steps and nothing runs in it."""
     jobs, site = problem.jobs, problem.classes.site
     runs = runs_of(problem, klass, start, pieces)
     change = np.zeros((len(problem.classes), problem.hours + 1), np.int64)
@@ -58,9 +58,9 @@ def taken_by(problem: Problem, klass: Int32s, start: Int32s, pieces: Pieces | No
 
 
 def problem_beside(problem: Problem, rows: Int64s, taken: Taken, shed: bool = False) -> Problem:
-    """Return the problem of the jobs `rows` beside others that take `taken`.
+    """Return the problem of the jobs `rows` beside others whose use of rows is `taken`.
 
-    Where `shed` is True the load of these others may go without power.
+    Where `shed` is True the load of these others may be shed.
     """
     energy = problem.energy
     jobs = {name: getattr(problem.jobs, name)[rows] for name in problem.jobs.columns()}
@@ -68,7 +68,7 @@ def problem_beside(problem: Problem, rows: Int64s, taken: Taken, shed: bool = Fa
         base_load_kwh=energy.base_load_kwh + taken.load_kwh,
         shed_kwh=energy.shed_kwh + taken.load_kwh * shed,
     )
-    # What no capacity is left for by rounding alone is no capacity.
+    # A remainder that rounding explains is no capacity.
     wires = np.maximum(problem.corridors.bandwidth_gb - taken.data_gb, 0.0)
     return problem.replace(
         jobs=type(problem.jobs)(**jobs),
@@ -104,10 +104,11 @@ def replaced_beside(
     *,
     afresh: bool = False,
 ) -> tuple[Int32s, Int32s]:
-    """Place all jobs again that run whole, or not at all, beside those that run in pieces.
+    """Place again all jobs that do not run in pieces, beside those that do.
 
-    It begins with the placement given, and ends with one that costs no more. Interruptible jobs are
-    placed whole. Where `afresh` is True prices are sought for them, and all are placed by a dive.
+    Starts from the placement given, and returns one that costs no more. Interruptible jobs are
+    placed whole. Where `afresh` is True new prices are computed for them, and a dive places all of
+    them.
     """
     problem, stays = state.problem, np.zeros(len(klass), bool)
     if pieces is not None:

@@ -33,7 +33,7 @@ def plan_cost(
     dispatch: Dispatch,
     pieces: Pieces | None = None,
 ) -> float:
-    """All that a plan costs, yuan."""
+    """Return the total cost of a plan, yuan."""
     return jobs_cost(problem, klass, start, pieces) + dispatch_cost(problem, dispatch)
 
 
@@ -79,17 +79,17 @@ def own_cost(
 
 
 def misses_quotas(problem: Problem) -> bool:
-    """Does it cost anything to stay below a lower quota?"""
+    """Return whether staying below a lower quota has a cost."""
     return bool((problem.quotas.linear_rows.floor > 0).any())
 
 
 def missed_cost(problem: Problem, used_h: Any) -> float:
-    """What it costs to stay below lower quotas with `used_h` accelerator-hours by row, yuan."""
+    """Return the cost of lower quotas missed with `used_h` accelerator-hours by row, yuan."""
     return float(problem.quotas.below_yuan(used_h).sum())
 
 
 def dispatch_cost(problem: Problem, d: Dispatch) -> float:
-    """Energy, wear, carbon, certificates and what is missing to the rules, less sales, yuan."""
+    """Return the cost of energy, wear, carbon, certificates and shortfalls, less sales, yuan."""
     energy, rows = problem.energy, problem.mandate_rows
     carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
     direct = d.direct_kwh + d.direct_charge_kwh
@@ -118,11 +118,11 @@ def dispatch_cost(problem: Problem, d: Dispatch) -> float:
 
 
 def least_energy_cost(problem: Problem) -> float:
-    """Return what no dispatch costs less than, by the signs of the prices alone, yuan.
+    """Return a lower bound on the cost of any dispatch, by the signs of the prices alone, yuan.
 
-    Each kWh that a source, the grid or the store can deliver brings in at most what its price says;
-    wear, carbon and what is missing to the rules cost at least nothing. It is exactly 0 where
-    nothing pays, while a bound by prices of the rows is lessened by what rounding may have added.
+    Each kWh that a source, the grid or the store can deliver earns at most its price; wear, carbon
+    and shortfalls of rules cost at least 0. The bound is exactly 0 where no price pays, whereas a
+    bound by prices of the rows is reduced by the rounding error.
     """
     energy = problem.energy
     sold = np.minimum(energy.direct_hourly_yuan_per_kwh, -energy.export_yuan_per_kwh)
@@ -140,7 +140,7 @@ def least_energy_cost(problem: Problem) -> float:
 
 
 def load_of(problem: Problem, klass: Int32s, start: Int32s, pieces: Pieces | None = None) -> Floats:
-    """Load of base and placed jobs by site and hour, (n_sites, n_hours), kWh."""
+    """Return the load of base and placed jobs by site and hour, (n_sites, n_hours), kWh."""
     jobs, classes = problem.jobs, problem.classes
     job, c, t, hours, _ = runs_of(problem, klass, start, pieces)
     change = np.zeros((len(classes), problem.hours + 1), np.int64)

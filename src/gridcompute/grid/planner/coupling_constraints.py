@@ -1,10 +1,10 @@
-"""The coupling constraints: the rows all jobs share, their prices, and what jobs take of them.
+"""The coupling constraints: the rows that all jobs share, their prices, and the jobs' use of them.
 
 Rows of accelerators K, of corridors BW, of quotas U and L, and of energy, by class or site and
-hour; their prices are alpha, gamma, nu and pi. Of K accelerators no more than floor(K / g) gangs of
-g can be made, and a job of k accelerators takes floor(k / g) of these: where jobs are few, such
-rows (the rounding of Chvatal and Gomory) keep the relaxation from filling what whole gangs leave.
-They are priced by `beta`: an accelerator costs jobs of different gangs differently. The bound that
+hour; their prices are alpha, gamma, nu and pi. At most floor(K / g) gangs of g run on K
+accelerators, and a job of k accelerators uses floor(k / g) of these: where jobs are few, such rows
+(Chvatal-Gomory rounding) keep the relaxation from using accelerators that whole gangs cannot use.
+Their price is `beta`: an accelerator costs jobs of different gangs differently. The bound that
 prices prove is in `dual_bound.py`.
 """
 
@@ -36,12 +36,11 @@ __all__ = ["CouplingConstraints", "PriceVector", "RightHandSide", "RowPrices"]
 
 _Found = TypeVar("_Found")
 
-#: The least price or power that a step of the ascent is measured in, yuan or kW: below it prices
-#: would hardly move at all.
+#: Least unit of a step of the ascent, yuan or kW: with a smaller one prices would barely move.
 LEAST_TYPICAL = 1e-9
 
-#: Jobs of less work than this, hours, count as those that take an hour: a value over 1e-300 hours
-#: is no typical price.
+#: Jobs of less work than this, hours, count as jobs of one hour: the value per hour of a job of
+#: 1e-300 hours is no typical price.
 SHORT_H = 1e-3
 
 
@@ -62,7 +61,7 @@ class PriceVector(NamedTuple):
 
 
 class RowPrices(NamedTuple):
-    """The prices of the rows, by what they limit."""
+    """The prices of the rows, by the resource that they limit."""
 
     capacity: Floats
     energy: Floats
@@ -74,10 +73,10 @@ class RowPrices(NamedTuple):
 
 
 class RightHandSide(NamedTuple):
-    """What the rows offer: all of it, or what a dive has left."""
+    """The limits of the rows: all of each, or the part that a dive has left."""
 
     accelerators: Floats
-    #: Load that is there whatever the jobs do, kWh.
+    #: Base load, kWh.
     load_kwh: Floats
     data_gb: Floats
     quota_h: Floats
@@ -94,14 +93,14 @@ class CouplingConstraints:
     problem : Problem
     block : EnergyBlock
     threads : int
-        0 = what the machine offers.
+        0 = all that the machine has.
     """
 
     def __init__(self, problem: Problem, block: EnergyBlock, threads: int) -> None:
-        """Sizes, limits, and the scale of each row's price."""
+        """Compute sizes, limits, and the scale of each row's price."""
         self.problem, self.block, self.threads = problem, block, threads
         self.work = Work(problem, block)
-        #: One thread for the energy block, which is asked while the jobs are looked at.
+        #: One thread for the energy block, which is solved while the jobs are priced.
         alone = _core.thread_count(threads) == 1
         self._beside = None if alone else ThreadPoolExecutor(1, "gridcompute-energy")
         n_sites, hours = len(problem.sites), problem.hours
@@ -138,12 +137,12 @@ class CouplingConstraints:
         self._kwh = problem.kwh_per_accelerator_h
 
     def close(self) -> None:
-        """Wait for what was begun beside, and end its thread."""
+        """Wait for a question under way, and end its thread."""
         if self._beside is not None:
             self._beside.shutdown(wait=True, cancel_futures=True)
 
     def _scale(self) -> Floats:
-        """A typical price of each kind: steps of the ascent are in units of it."""
+        """Return a typical price of each row, the unit of the steps of the ascent."""
         problem, jobs = self.problem, self.problem.jobs
         hours = np.where(jobs.work_h < SHORT_H, 1.0, jobs.work_h)
         power = _typical(np.abs(problem.energy.tariff_yuan_per_kwh), TYPICAL_PRICE.tariff)
@@ -161,15 +160,15 @@ class CouplingConstraints:
         return self.pack(*parts, np.broadcast_to(typical[0] * self._level, self.shapes[4]))
 
     def pack(self, *parts: Floats) -> Floats:
-        """One flat vector."""
+        """Return one flat vector."""
         return np.concatenate([np.asarray(part, np.float64).ravel() for part in parts])
 
     def prices(self, y: Floats) -> RowPrices:
-        """The five kinds of a flat vector, as views."""
+        """Return the five kinds of a flat vector, as views."""
         return RowPrices(*(y[at].reshape(s) for at, s in self._kinds))
 
     def unpack(self, y: Floats) -> PriceVector:
-        """What jobs pay at the prices `y`."""
+        """Return the prices that jobs pay at the row prices `y`."""
         alpha, pi, gamma, nu, beta = self.prices(y)
         if not len(beta):
             return PriceVector(alpha[None], pi, gamma, self.quotas.paid(nu))
@@ -177,7 +176,7 @@ class CouplingConstraints:
         return PriceVector(np.ascontiguousarray(each), pi, gamma, self.quotas.paid(nu))
 
     def start(self, prices: Prices | None) -> Floats:
-        """A vector to begin with: yesterday's prices, or nothing but the tariff for energy."""
+        """Return the first vector: given prices, or a part of the tariff for load and else 0."""
         if prices is None:
             tariff = self.problem.energy.tariff_yuan_per_kwh
             zero = [np.zeros(s) for s in self.shapes]
@@ -199,11 +198,11 @@ class CouplingConstraints:
         return {"quota": nu[:n], "quota_by_accelerator": nu[n:].reshape(-1, n)}
 
     def within(self, y: Floats) -> Floats:
-        """The prices nearest to `y` that rows can have."""
+        """Return the prices nearest to `y` that rows can have."""
         return np.clip(y, self.floor, self.ceiling)
 
     def supply(self, room: _core.ResidualCapacity | None = None) -> RightHandSide:
-        """All that the rows offer, or what `room` has left."""
+        """Return the limits of all rows, or the part of them that `room` has left."""
         problem, quotas = self.problem, self.quotas
         accelerators: Any = problem.classes.capacity if room is None else room.accelerators
         data = problem.corridors.bandwidth_gb if room is None else room.data
@@ -220,7 +219,7 @@ class CouplingConstraints:
         )
 
     def use(self, market: Market, y: Floats) -> Floats:
-        """What the live jobs of `market` take of each row at prices `y`, flat."""
+        """Return the use of each row by the live jobs of `market` at prices `y`, flat."""
         return self.market_use(self.price(market, y)) * self.active
 
     def price(
@@ -230,9 +229,9 @@ class CouplingConstraints:
         klass: Int32s | None = None,
         start: Int32s | None = None,
     ) -> dict[str, Any]:
-        """The cheapest options of the live jobs of `market` at prices `y`, filled in where asked.
+        """Find the cheapest options of the live jobs of `market` at prices `y`, in arrays if given.
 
-        All passes over jobs go through here, so that they are counted.
+        All passes over jobs are made here, so that they are counted.
         """
         self.work.priced(market)
         return market.price(*self.unpack(y), klass, start, threads=self.threads)
@@ -240,12 +239,12 @@ class CouplingConstraints:
     def place(
         self, room: _core.ResidualCapacity, y: Floats, jobs: Int32s, klass: Int32s, start: Int32s
     ) -> None:
-        """Place jobs in their order, each where it is cheapest at the prices `y` and still fits."""
+        """Place jobs in their order, each in its cheapest option at prices `y` that still fits."""
         self.work.placed(len(jobs))
         room.place(*self.unpack(y), jobs, klass, start)
 
     def market_use(self, found: dict[str, Any]) -> Floats:
-        """The flat vector of a pass's use; energy in kWh by site and hour."""
+        """Return the use of rows of a pass as a flat vector; energy in kWh by site and hour."""
         by_kind, load = found["accelerators"], np.zeros(self.shapes[1])
         busy = by_kind.sum(axis=0)
         np.add.at(load, self.problem.classes.site, busy * self._kwh)
@@ -255,28 +254,28 @@ class CouplingConstraints:
     def serving(
         self, y: Floats, limits: tuple[Floats, Floats] | None = None
     ) -> Callable[[], Floats]:
-        """Begin to find the load that it pays best to serve at prices `y`, beside other work.
+        """Begin to compute the most profitable load to serve at prices `y`, beside other work.
 
-        Calling what comes back waits for that load, (n_sites, n_hours), kWh, between `limits` if
-        they are given. Nothing else may be asked of the energy block before.
+        The function returned waits for that load, (n_sites, n_hours), kWh, between `limits` if they
+        are given. No other question may be put to the energy block before.
         """
         return self.begin(self.block.served, self.unpack(y).energy, limits)
 
     def begin(self, ask: Callable[..., _Found], *args: Any) -> Callable[[], _Found]:
-        """Ask the energy block; calling what comes back waits for the answer."""
+        """Begin a question to the energy block; the function returned waits for the answer."""
         self.work.asking()
         if self._beside is not None:
             try:
                 with interrupts_shown():
                     found = self._beside.submit(ask, *args)
                 return self.work.asked(functools.partial(_awaited, found))
-            except RuntimeError:  # the system has no thread to spare, or Python is leaving
+            except RuntimeError:  # the system refuses a thread, or Python is exiting
                 self._beside = None
         at_once = ask(*args)
         return self.work.asked(lambda: at_once)
 
     def slope(self, use: Floats, y: Floats, supply: RightHandSide, served_kwh: Floats) -> Floats:
-        """What jobs take at prices `y` less what the rows offer, `served_kwh` of energy with it."""
+        """Return the jobs' use at prices `y` less the limits, `served_kwh` being that of energy."""
         taken, offered = self.prices(use), supply
         return self.active * self.pack(
             taken.capacity - offered.accelerators,
@@ -287,7 +286,7 @@ class CouplingConstraints:
         )
 
     def held(self, used: Floats, nu: Floats, supply: RightHandSide) -> Floats:
-        """What quotas offer: a price is a rent above the upper limit, a bonus below the lower."""
+        """Return the limits of quotas: a price is a rent at the upper one, a bonus at the lower."""
         held = np.clip(used, supply.quota_low_h, supply.quota_h)
         held = np.where(nu > 0, supply.quota_h, held)
         return np.where(nu < 0, supply.quota_low_h, held)

@@ -1,8 +1,8 @@
-"""Jobs that may run in pieces, priced: what a pass over all options gives, with their cuts in it.
+"""Prices for jobs that may run in pieces: a pass over all options, their cuts included.
 
-The native oracle knows whole runs alone. `CutMarket` asks it for all other jobs, and finds the
-cheapest cut of each interruptible one by `interruption`; what it returns has the same form, so that
-bounds and slopes follow from it as they do without.
+The native oracle has whole runs only. `CutMarket` calls it for all other jobs, and finds the
+cheapest cut of each interruptible job by `interruption`; the result has the same form as the
+oracle's, so that bounds and slopes follow from it in the same way.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["CutMarket", "Room", "cuts_of", "hourly_yuan", "rent_yuan"]
 
 
-#: By how much a least price is lessened, as a part of the largest sum that rounding may be of.
+#: Reduction of a least price, as a part of the largest sum that is rounded.
 SLACK = 1e-12
-#: Part of a quota by which an option may be above it: sums of hours are rounded.
+#: Part of a quota by which an option may exceed it: sums of hours are rounded.
 QUOTA_SLACK = 1e-12
 
 
@@ -45,7 +45,7 @@ class Best(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What placed jobs leave, and the load with theirs."""
+    """The capacity that placed jobs leave, and the load with theirs."""
 
     accelerators: Int64s
     data_gb: Floats
@@ -63,7 +63,7 @@ class CutMarket:
     market : LagrangianOracle
         Of all its jobs, as if none was interruptible.
     work : Work
-        Counts what cuts take.
+        Counts the work of cuts.
     """
 
     def __init__(self, problem: Problem, market: _core.LagrangianOracle, work: Work) -> None:
@@ -75,7 +75,7 @@ class CutMarket:
         self.rows: Int64s = rows[cut]
         self.eligible: Bools = eligible[cut]
         self.need: Int32s = need[cut]
-        #: How many jobs each of them stands for.
+        #: Number of jobs that each of them represents.
         self.weight: Int64s = np.ones(len(self.rows), np.int64)
         #: All other jobs.
         self.uncut: Bools = np.ones(len(jobs), bool)
@@ -120,17 +120,17 @@ class CutMarket:
 
     @property
     def has_option(self) -> Bools:
-        """Which of the jobs that can be cut have any option."""
+        """Return which of the jobs that can be cut have any option."""
         return np.asarray(self.eligible.any(axis=1))
 
     @property
     def n_active(self) -> int:
-        """How many jobs are asked that run whole; those that are cut are counted apart."""
+        """Return the number of priced jobs that run whole; jobs that are cut are counted apart."""
         return self._whole.n_active
 
     @property
     def shapes(self) -> int:
-        """How many tables of prices the other jobs share."""
+        """Return the number of price tables that the other jobs share."""
         return self._whole.shapes
 
     def price(
@@ -143,9 +143,9 @@ class CutMarket:
         start: Int32s | None = None,
         threads: int = 0,
     ) -> dict[str, Any]:
-        """Return what `LagrangianOracle.price` does, with interruptible jobs cut at will.
+        """Return the results of `LagrangianOracle.price`, with interruptible jobs cut at will.
 
-        `klass` and `start` are left as they are: a cut has no place in them (`best` has).
+        `klass` and `start` do not change: they cannot describe a cut (the result of `best` can).
         """
         del klass, start
         found = self._whole.price(capacity, energy, corridor, quota, threads=threads)
@@ -170,7 +170,7 @@ class CutMarket:
 
     @cached_property
     def _pairs(self) -> _Pairs:
-        """Every job at every class where it has an option."""
+        """Return every job with every class in which it has an option."""
         problem, jobs, rows = self.problem, self.problem.jobs, self.rows
         at, klass = (x.astype(np.int32) for x in np.nonzero(self.eligible))
         job, site = rows[at], problem.classes.site[klass]
@@ -182,7 +182,7 @@ class CutMarket:
 
     @cached_property
     def _windows(self) -> _Windows:
-        """The windows of the jobs, and where the least price of each pair is in a table of them."""
+        """Return the windows of the jobs, and where each pair's least price is in a table."""
         problem, jobs, rows = self.problem, self.problem.jobs, self.rows
         hours, n_classes = problem.hours, len(problem.classes)
         most = int(np.minimum(self.need, hours).max(initial=1)) + 1
@@ -202,9 +202,9 @@ class CutMarket:
         return _Windows(unlike // (hours + 1) ** 2, first, last, cell, most)
 
     def _least(self, y: PriceVector) -> Floats:
-        """Return what no cut of a job costs less than, by pair, yuan.
+        """Return a lower bound on the price of any cut of a job, by pair, yuan.
 
-        They are the cheapest hours of its window, together or not.
+        It is the sum of the cheapest hours of its window, consecutive or not.
         """
         problem, pairs, windows = self.problem, self._pairs, self._windows
         jobs, classes, most = problem.jobs, problem.classes, windows.most
@@ -215,7 +215,7 @@ class CutMarket:
             of = np.flatnonzero(width == length)
             clock = windows.first[of, None] + np.arange(length)
             prices = np.sort(unit[windows.kind[of, None], :, clock], axis=1)
-            # Restarts add hours, which lower the price where they cost less than nothing.
+            # Restarts add hours, which lower the price where an hour has a negative price.
             total = np.minimum.accumulate(prices.cumsum(axis=1)[:, ::-1], axis=1)[:, ::-1]
             n = min(length, most - 1)
             table[of, :, 1 : n + 1] = total[:, :n].transpose(0, 2, 1)
@@ -249,12 +249,12 @@ class CutMarket:
     ) -> Best:
         """Return the cheapest option of each job that can be cut, or of those at `among`.
 
-        The hours are marked of options that cost less than the job is worth. `room` is what is free
-        of accelerators, corridors and quotas; None: all. `least` is what `least_prices` returned
-        for `y`.
+        The hours are marked for options that cost less than the job's value. `room` is the free
+        capacity of accelerators, corridors and quotas; None: all. `least` is the result of
+        `least_prices` for `y`.
 
-        What no cut of a job costs less than is looked at first: classes where that is more than a
-        cut that is known are left out.
+        Lower bounds on cuts are compared first: classes whose bound exceeds the cost of a known cut
+        are skipped.
         """
         problem, jobs, (at, klass, _, begin) = self.problem, self.problem.jobs, self._pairs
         some = np.arange(len(self.rows)) if among is None else among
@@ -297,7 +297,7 @@ class CutMarket:
         return out
 
     def least_prices(self, y: PriceVector) -> Floats:
-        """Return what `best` begins with at prices `y`, for several calls."""
+        """Return the lower bounds that `best` begins with at prices `y`, for several calls."""
         return self._least(y)
 
     def _parts(self, pairs: Int64s) -> list[Int64s]:
@@ -306,7 +306,7 @@ class CutMarket:
         return [pairs[first : first + size] for first in range(0, len(pairs), size)]
 
     def _within(self, room: Room, at: Int64s, klass: Any) -> Bools:
-        """Return which jobs at places `at` have quota left for the hours they take whole."""
+        """Return which jobs at positions `at` have quota left for the hours of a whole run."""
         problem, job = self.problem, self.rows[at]
         quotas = problem.quotas.linear_rows
         left = quotas.least(room.quota_h) * (1 + QUOTA_SLACK)
@@ -322,9 +322,9 @@ class CutMarket:
         capacity: Int64s | None = None,
         data_gb: Floats | None = None,
     ) -> Cuts:
-        """What it takes to run the jobs at places `at` at a class each, at prices.
+        """Return the cuts of the jobs at positions `at` in one class each, at prices.
 
-        `capacity` and `data_gb` are what is free of classes and corridors; None: all.
+        `capacity` and `data_gb` are the free capacities of classes and corridors; None: all.
         """
         problem, job = self.problem, self.rows[at]
         rent = y.capacity[self._kind[at], klass]
@@ -338,7 +338,7 @@ class CutMarket:
         return found
 
     def _margin(self, y: PriceVector) -> float:
-        """The most that rounding adds to the sum of the jobs' cheapest prices, yuan."""
+        """Return the largest rounding error of the sum of the jobs' cheapest prices, yuan."""
         problem, jobs, rows = self.problem, self.problem.jobs, self.rows
         hours, site = problem.hours, problem.classes.site
         power = np.abs(problem.kwh_per_accelerator_h * y.energy[site])
@@ -364,7 +364,7 @@ class _Pairs(NamedTuple):
 
 
 class _Windows(NamedTuple):
-    """Unlike windows of jobs, each for one kind of gang."""
+    """Distinct windows of jobs, each for one kind of gang."""
 
     kind: Int64s
     first: Int64s
@@ -377,17 +377,17 @@ class _Windows(NamedTuple):
 def hourly_yuan(
     problem: Problem, job: Int64s, klass: Any, rent: Floats, energy: Floats, quota: Floats
 ) -> Floats:
-    """Return what an hour of some jobs costs at a class each, by hour, yuan.
+    """Return the price of an hour of some jobs in one class each, by hour, yuan.
 
     Parameters
     ----------
     problem : Problem
     job, klass : int (n,)
     rent : float64 (n, n_hours), yuan per accelerator-hour
-        What an accelerator of the class is worth to others, its part of whole gangs included.
+        Price of an accelerator of the class, its part of the prices of whole gangs included.
     energy : float64 (n_sites, n_hours), yuan/kWh
     quota : float64 (n_tenants, n_models), yuan per accelerator-hour
-        As jobs pay it: with the prices of all queues that an hour counts in.
+        The price that jobs pay: the sum over all queues that an hour counts in.
     """
     jobs, classes = problem.jobs, problem.classes
     kind = problem.quotas.linear_rows.model(classes.accelerator)[klass]
@@ -398,7 +398,7 @@ def hourly_yuan(
 
 
 def _long_enough(problem: Problem, rows: Int64s, need: Int32s) -> Bools:
-    """Return at which classes jobs can be cut: each has work and hours for two pieces."""
+    """Return the classes in which jobs can be cut: each has work and hours for two pieces."""
     jobs = problem.jobs
     least, restart = (
         x[rows].astype(np.int64)[:, None] for x in (jobs.least_piece_h, jobs.restart_h)
@@ -409,7 +409,7 @@ def _long_enough(problem: Problem, rows: Int64s, need: Int32s) -> Bools:
 
 
 def _own_prices(problem: Problem, job: Any, klass: Any, need: Any) -> tuple[Floats, Floats]:
-    """Return what jobs pay for beginning in an hour at a class, and for ending before one, yuan.
+    """Return jobs' own costs of beginning in an hour at a class, and of ending before one, yuan.
 
     Transfer and migration, (n, n_hours); delay, (n, n_hours + 1), below 0 before they can end.
     """
@@ -436,7 +436,7 @@ def cuts_of(
     capacity: Int64s,
     data_gb: Floats,
 ) -> Cuts:
-    """Return the cuts of some jobs at a class each, closed where there is no room.
+    """Return the cuts of some jobs in one class each, closed where capacity is missing.
 
     Parameters
     ----------
@@ -450,7 +450,7 @@ def cuts_of(
     capacity : int64 (n_classes, n_hours)
         Accelerators that are free.
     data_gb : float64 (n_sites, n_sites, n_hours)
-        What corridors have left.
+        Data that corridors can still carry.
     """
     jobs, site = problem.jobs, problem.classes.site[klass]
     clock = np.arange(problem.hours)
@@ -473,9 +473,9 @@ def cuts_of(
 
 
 def rent_yuan(prices: Prices, gang: Any, klass: Any) -> Floats:
-    """Return what an accelerator of some gangs is worth at a class each by hour, yuan.
+    """Return the price of an accelerator for some gangs in one class each, by hour, yuan.
 
-    Its part of what whole gangs are worth, where that has a price, is in it.
+    It includes the accelerator's part of the price of whole gangs, where these have one.
     """
     out = prices.capacity[klass].copy()
     for size, beta in prices.gang_rows:

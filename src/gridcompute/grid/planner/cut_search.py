@@ -1,16 +1,16 @@
-"""Plans with interruptible jobs: first as if all ran whole, then cut where that is cheaper.
+"""Plans with interruptible jobs: first all jobs run whole, then they are cut where that is cheaper.
 
-The native engine knows whole runs. Its plan, found as for any other problem, is where the search
-begins: a job that runs whole is one of its own cuts. Then
+The native engine has whole runs only. Its plan, found as for any other problem, is the start of the
+search: a whole run is one of a job's cuts. Then
 
-1. prices go on from those of whole runs with cut jobs in the bound (`CutMarket`),
-2. where all cuts of all jobs are some thousand, one integer program decides among them,
-3. else, where jobs are `SMALL`, they are taken out one by one and cut again at the prices of the
-   bound, and at those of power beside the plan, while the exact cost falls,
-4. and where they are many, those that gain most by their pieces are cut, and a plan of all others
-   is made beside them.
+1. prices continue from those of whole runs, with cut jobs in the bound (`CutMarket`);
+2. where all cuts of all jobs are some thousand, one integer program chooses among them;
+3. else, where jobs are `SMALL`, they are removed one by one and cut again at the prices of the
+   bound, and at the plan's marginal prices of power, while the exact cost falls;
+4. and where they are many, the jobs that gain most by pieces are cut, and a plan of all others is
+   made beside them.
 
-What comes back never costs more than the plan of whole runs, or than the placement given.
+The result never costs more than the plan of whole runs, or than the placement given.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ __all__ = ["cut_again", "cut_jobs"]
 
 
 class Placed(NamedTuple):
-    """Where and when all jobs run, with the exact cost."""
+    """The class and the hours of all jobs, with the exact cost."""
 
     klass: Int32s
     start: Int32s
     #: Of the interruptible jobs, their hours, (n_cut, n_hours).
     busy: Bools
     yuan: float
-    #: What is left beside them.
+    #: The capacity left beside them.
     room: Room
 
 
@@ -118,7 +118,7 @@ def cut_again(state: PlannerState, placement: Placement, among: Bools, prices: P
     among : bool (n_jobs,)
         The jobs that may move; all others stay.
     prices : Prices
-        They move, one after the other, where it costs least at these prices.
+        Jobs move one after the other to the cheapest option at these prices.
     """
     market = state.cut()
     search = _CutSearch(state, market, placement)
@@ -147,20 +147,20 @@ class _CutSearch:
 
     @property
     def pieces(self) -> Pieces | None:
-        """Those of the best plan."""
+        """The pieces of the best plan."""
         return pieces_of(self._market.rows, self.best.busy)
 
     def settle(self) -> None:
-        """Tell `state` what the best plan costs; its room is no longer that of the plan."""
+        """Set the cost of the best plan in `state`, whose room is no longer that of the plan."""
         before, best = self._state.best, self.best
         assert before is not None
         self._state.best = Incumbent(best.klass, best.start, best.yuan, before.room)
 
     def offer(self, klass: Int32s, start: Int32s, pieces: Pieces | None) -> None:
-        """Take another placement where it is one, and cheaper."""
+        """Keep another placement, if there is one and it is cheaper."""
         problem = self._problem
         if pieces is None or not problem.jobs.interruptible[pieces.job].all():
-            return  # whole runs have been looked at
+            return  # whole runs have been tried
         if (pieces.start + pieces.hours > problem.hours).any():
             return
         if not placement_faults(PlacedJobs(problem, klass, start, pieces)):
@@ -185,7 +185,7 @@ class _CutSearch:
         return True
 
     def _whole_too(self, klass: Int32s, start: Int32s, busy: Bools) -> Bools:
-        """Return the hours of all interruptible jobs, those marked nowhere running whole."""
+        """Return the hours of all interruptible jobs; those without marked hours run whole."""
         rows, busy = self._market.rows, busy.copy()
         runs = np.flatnonzero((klass[rows] >= 0) & ~busy.any(axis=1))
         end = start[rows[runs]] + self._market.need[runs, klass[rows[runs]]]
@@ -193,7 +193,7 @@ class _CutSearch:
         return busy
 
     def _valued(self, klass: Int32s, start: Int32s, busy: Bools) -> Placed:
-        """A placement with its exact cost; jobs that are marked nowhere run whole, if placed."""
+        """Return a placement with its exact cost; placed jobs without marked hours run whole."""
         busy = self._whole_too(klass, start, busy)
         pieces = pieces_of(self._market.rows, busy)
         room = self._room(klass, start, pieces)
@@ -224,7 +224,7 @@ class _CutSearch:
         return Room(problem.classes.capacity - use, data, load, rows.upper_h - used)
 
     def walked(self) -> Floats:
-        """Prices with cut jobs, by a walk from those of whole runs."""
+        """Return prices with cut jobs, by a sampled ascent from those of whole runs."""
         state = self._state
         state.clock.stage("cut prices", 0.4)
         walker = DualAscent(state.rows, MEMORY_SAMPLED)
@@ -243,7 +243,7 @@ class _CutSearch:
     # -- All cuts at once --------------------------------------------------------------------------
 
     def exactly(self) -> bool:
-        """Decide among all cuts by one program, where they are few; was it done?"""
+        """Choose among all cuts by one program, where they are few; return whether it was done."""
         state, clock = self._state, self._state.clock
         options = self._all_options() if state.small else None
         if options is None:
@@ -283,7 +283,7 @@ class _CutSearch:
         return state.proved() or clock.over(0.5)
 
     def _all_options(self) -> Options | None:
-        """Every option of every job, with all cuts; None if they are too many."""
+        """Return every option of every job, with all cuts; None if they are too many."""
         problem, market, state = self._problem, self._market, self._state
         whole = np.flatnonzero(state.reach & market.uncut).astype(np.int32)
         capacity, wires = problem.classes.capacity, problem.corridors.bandwidth_gb
@@ -321,7 +321,7 @@ class _CutSearch:
         )
 
     def _chosen(self, options: Options) -> Bools:
-        """Which options the best plan has chosen."""
+        """Return which options the best plan has chosen."""
         best, busy = self.best, options.busy
         assert busy is not None
         place = np.full(len(self._problem.jobs), -1)
@@ -335,7 +335,7 @@ class _CutSearch:
         return np.asarray(same)
 
     def _adopt(self, some: Options) -> None:
-        """Take the plan of some options, if it is cheaper."""
+        """Keep the plan of some options, if it is cheaper."""
         problem, rows = self._problem, self._market.rows
         klass, start = (np.full(len(problem.jobs), -1, np.int32) for _ in range(2))
         klass[some.job], start[some.job] = some.klass, some.start
@@ -350,7 +350,7 @@ class _CutSearch:
     # -- Jobs that run whole ----------------------------------------------------------------------
 
     def others(self) -> bool:
-        """Place the jobs again that are in one piece, or out, beside the pieces; does that gain?"""
+        """Place all jobs without pieces again beside the pieces; return whether that gains."""
         state, best = self._state, self.best
         state.clock.stage("others", 0.97)
         self.settle()
@@ -370,7 +370,7 @@ class _CutSearch:
         """Cut the jobs that gain most at the prices, and place all others again beside them.
 
         In the relaxation a job that costs clearly less in pieces than whole runs in these pieces.
-        All others run whole, and even out what is too much or too little in an hour.
+        All other jobs run whole, and balance the use of the hours.
         """
         state, market, problem = self._state, self._market, self._problem
         state.clock.stage("pieces", 0.7)
@@ -401,7 +401,7 @@ class _CutSearch:
     # -- One job after the other -------------------------------------------------------------------
 
     def rounds(self) -> None:
-        """Cut jobs again, those first that would gain most, while the exact cost falls."""
+        """Cut jobs again, those that would gain most first, while the exact cost falls."""
         state = self._state
         for k in range(CUT_ROUNDS):
             if state.finished():
@@ -413,7 +413,7 @@ class _CutSearch:
             self.settle()
 
     def _guide(self, *, rent: bool) -> PriceVector:
-        """Prices to cut at: those of the bound, or those of power beside the plan, no rents."""
+        """Return prices to cut at: of the bound, or the plan's marginal prices of power alone."""
         rows = self._state.rows
         y = rows.unpack(self._state.y)
         if rent:
@@ -424,7 +424,7 @@ class _CutSearch:
         return PriceVector(capacity, np.ascontiguousarray(power), corridor, quota)
 
     def _round(self, rent: bool) -> bool:
-        """Try all jobs that would be elsewhere at the guide's prices; was any plan cheaper?"""
+        """Try all jobs with a cheaper option at the guide's prices; return whether one gained."""
         state, market, guide = self._state, self._market, self._guide(rent=rent)
         value = self._problem.jobs.value_yuan[market.rows]
         least = market.least_prices(guide)
@@ -440,7 +440,7 @@ class _CutSearch:
         return self.best.yuan < before
 
     def _try(self, some: Int64s, guide: PriceVector, least: Floats) -> None:
-        """Cut some jobs again, all together; where that is dearer, each half by itself."""
+        """Cut some jobs again, all together; where that costs more, each half by itself."""
         found = self._recut(some, guide, least)
         if self._take(found) or found is None or len(some) == 1:
             return
@@ -449,7 +449,7 @@ class _CutSearch:
         self._try(some[half:], guide, least)
 
     def _paid(self, guide: PriceVector, klass: Int32s, busy: Bools) -> Floats:
-        """What each interruptible job pays at the guide's prices where it is."""
+        """Return the price of each interruptible job's present option at the guide's prices."""
         market = self._market
         klass, paid = klass[market.rows], self._problem.jobs.value_yuan[market.rows].copy()
         at = np.flatnonzero(klass >= 0)
@@ -463,7 +463,7 @@ class _CutSearch:
         return np.asarray(paid)
 
     def _recut(self, some: Int64s, guide: PriceVector, least: Floats) -> Placed | None:
-        """The best plan with some interruptible jobs placed again; None if none of them moves."""
+        """Return the best plan with some interruptible jobs placed again; None if none moves."""
         market, best = self._market, self.best
         rows = market.rows[some]
         klass, start, busy = best.klass.copy(), best.start.copy(), best.busy.copy()
@@ -485,7 +485,7 @@ class _CutSearch:
         guide: PriceVector,
         least: Floats,
     ) -> None:
-        """Place jobs that are nowhere at prices, those first in `some` before the others.
+        """Place unplaced jobs at prices, those in `some` before the others.
 
         `placed` and `room` are changed.
         """
@@ -496,7 +496,7 @@ class _CutSearch:
             some = self._put(some, found, placed, room)
 
     def _room_without(self, some: Int64s) -> Room:
-        """Return what the best plan would leave without some of the interruptible jobs."""
+        """Return the capacity that the best plan leaves without some of the interruptible jobs."""
         problem, best, room = self._problem, self.best, self.best.room
         jobs, hours = problem.jobs, problem.hours
         some = some[best.klass[self._market.rows[some]] >= 0]
@@ -520,7 +520,7 @@ class _CutSearch:
         placed: tuple[Int32s, Int32s, Bools],
         room: Room,
     ) -> Int64s:
-        """Place jobs where they would be, in their order; return those that others leave no room.
+        """Place jobs in their chosen options, in their order; return those without room.
 
         `placed` and `room` are changed.
         """

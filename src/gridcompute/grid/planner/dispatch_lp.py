@@ -1,4 +1,4 @@
-"""The energy block solved exactly by HiGHS: what a load costs, and what load is worth its price.
+"""The energy block solved exactly by HiGHS: the cost of a load, and the best load at prices.
 
 One linear program over all sites and hours, kept in the solver between calls, so that each call
 starts from the last basis. Sites whose mandate is not pooled decouple in it by themselves.
@@ -27,11 +27,11 @@ __all__ = ["EnergyBlock", "EnergyMinimum", "wasted_yuan_per_kwh"]
 #: Inlets of each colour of the store, and what counts as green when it is used on load.
 INLETS = {"green": ("direct_in", "bundled_in"), "grey": ("grid_in",)}
 
-#: How far the store's columns reach past the rows that limit them: were box and row the same, the
-#: solver could put their price on either, and the row's dual would not tell what more is worth.
+#: Factor from the limits of the store's rows to the boxes of its columns: if both were equal, the
+#: solver could assign the price to either, and the row's dual would not be the value of more store.
 SLACK = 2.0
 
-#: The largest load that the program is not scaled to, kWh, or for each kW of the largest battery.
+#: Least load that the program is scaled to, kWh, or for each kW of the largest battery.
 LEAST_LOAD = 1e-6
 #: Where the largest loads of two sites differ by more than this factor, each site has a unit of its
 #: own: the solver's tolerance, 1e-7 of the unit, would be a large part of a small site's load.
@@ -41,7 +41,7 @@ ROUNDING = 2.0**-53
 
 
 class EnergyMinimum(NamedTuple):
-    """E(pi) and where it is attained."""
+    """E(pi) and a load that attains it."""
 
     #: Rigorous lower bound of the minimum, yuan.
     bound: float
@@ -54,16 +54,16 @@ class Supplied(NamedTuple):
 
     dispatch: Dispatch
     yuan: float
-    #: Marginal cost of load, what the rules ask of it included, (n_sites, n_hours), and of the
+    #: Marginal cost of load, the cost of the rules included, (n_sites, n_hours), and of the
     #: mandate's rows, yuan/kWh.
     energy_yuan_per_kwh: Floats
     mandate_yuan_per_kwh: Floats
-    #: What one more kWh of size and one more kW of power would save, (n_sites, 2).
+    #: Saving of one more kWh of size and of one more kW of power, (n_sites, 2).
     storage_yuan: Floats
 
 
 def wasted_yuan_per_kwh(energy: Energy) -> Floats:
-    """Return what a curtailed kWh costs by source, site and hour (1 where all hours are alike)."""
+    """Return the cost of a curtailed kWh by source, site and hour (1 where all hours are alike)."""
     taken = energy.take_or_pay[:, :, None]
     paid = np.where(taken, energy.direct_hourly_yuan_per_kwh, 0.0)
     return np.asarray(paid + energy.curtailment_yuan_per_kwh[:, :, None])
@@ -76,8 +76,8 @@ class EnergyBlock:
     ----------
     problem : Problem
     most_kwh : float64 (n_sites, n_hours), optional
-        The largest load by site and hour that will be asked for; by default all that the
-        accelerators and the jobs can take.
+        The largest load by site and hour of any question; by default the largest load of the
+        accelerators and the jobs.
 
     Notes
     -----
@@ -88,7 +88,7 @@ class EnergyBlock:
     """
 
     def __init__(self, problem: Problem, most_kwh: Floats | None = None) -> None:
-        """Write the program down and hand it to the solver."""
+        """Build the program and pass it to the solver."""
         self.problem = problem
         self.most_kwh = problem.most_load_kwh if most_kwh is None else most_kwh
         #: kWh in one unit of the program, so that its numbers lie near 1.
@@ -114,7 +114,7 @@ class EnergyBlock:
         self._pass_model()
 
     def _site_units(self) -> Floats:
-        """One unit for all sites, or where their loads are unlike one for each."""
+        """Return one unit for all sites, or one for each where their loads differ widely."""
         most, kw = self.most_kwh.max(axis=1), self.problem.energy.battery_kw
         without_load = np.minimum(self.unit, np.maximum(1.0, kw))
         own = np.where(most <= LEAST_LOAD * np.maximum(1.0, kw), without_load, most)
@@ -131,7 +131,7 @@ class EnergyBlock:
         self._n_columns += high.size
 
     def _add_rows(self, name: str, low: Any, high: Any, terms: list[tuple[Any, Any]]) -> None:
-        """Rows ``low <= sum of factor * column <= high``; a term's leading axes are summed."""
+        """Add rows ``low <= sum of factor * column <= high``; a term's leading axes are summed."""
         low, high = np.broadcast_arrays(np.asarray(low, float), np.asarray(high, float))
         rows = np.arange(self._n_rows, self._n_rows + low.size).reshape(low.shape)
         self.row[name] = rows
@@ -145,7 +145,7 @@ class EnergyBlock:
         problem, energy, unit = self.problem, self.problem.energy, self.site_unit
         wear, kw = energy.wear_yuan_per_kwh[:, None], energy.battery_kw[:, None] / unit
         direct, price = energy.direct_kwh / unit, energy.direct_hourly_yuan_per_kwh
-        # More than all loads and stores can take is no limit, and numbers that large blur others.
+        # A limit above all loads and stores never binds, and so large a number reduces precision.
         reach = SLACK * (self.most_kwh / unit + kw)
         part = self._part
         self._add_columns("direct", np.minimum(direct, reach), price * part)
@@ -154,7 +154,7 @@ class EnergyBlock:
         self._add_columns("sold", sold, -energy.export_yuan_per_kwh * part)
         uses = [(self.column[k], 1.0) for k in ("direct", "direct_in", "sold")]
         low, wasted = np.full(direct.shape, -np.inf), wasted_yuan_per_kwh(energy)
-        if wasted.any():  # what is not used has a price, so that it is a column of its own
+        if wasted.any():  # the unused volume has a price, so that it is a column of its own
             priced = np.broadcast_to(wasted != 0, direct.shape)
             self._add_columns("wasted", direct * priced, wasted * part)
             uses.append((self.column["wasted"], 1.0))
@@ -176,9 +176,9 @@ class EnergyBlock:
         self._add_rows("connection", np.full(reach.shape, -np.inf), reach, uses)
 
     def _contracts(self) -> None:
-        """Limits of exports, volumes of bundled power and demand charges, where there are any.
+        """Add limits of exports, volumes of bundled power and demand charges, where there are any.
 
-        A site without one has the most there could be as its limit, which nothing can break.
+        The limit of a site without one is its largest possible amount, which nothing can exceed.
         """
         energy, unit, shape = self.problem.energy, self.site_unit, self.most_kwh.shape
         if np.isfinite(energy.export_kw).any():
@@ -202,12 +202,12 @@ class EnergyBlock:
             self._add_rows("demand", np.full(shape, -np.inf), high, drawn)
 
     def _columns_high(self, name: str) -> Floats:
-        """The upper limits of some columns while the program is written down."""
+        """Set the upper limits of some columns while the program is built."""
         high = np.concatenate([part for _, part, _ in self._columns])
         return np.asarray(high[self.column[name]])
 
     def _dual(self, name: str) -> Floats:
-        """The last duals of some rows; 0 where the program has none of that name."""
+        """Return the last duals of some rows; 0 where the program has none of that name."""
         if name in self.row:
             return np.asarray(self._duals[self.row[name]])
         sites, hours = self.most_kwh.shape
@@ -259,10 +259,10 @@ class EnergyBlock:
         self._add_rows("load", np.zeros(most.shape), np.zeros(most.shape), terms)
 
     def _load_limits(self) -> None:
-        """Minimum loads and limits of change from step to step, at the sites that have some.
+        """Add minimum loads and limits of change from step to step, at the sites that have some.
 
-        What a step's load lacks or is beyond them by is a column with a price: jobs may stay away
-        from a site, or all begin at once. Load that is shed is not there.
+        A step's shortfall below or excess beyond them is a column with a price: jobs may avoid a
+        site, or all begin at once. Load that is shed does not count.
         """
         sites, hours = self.problem.sites, self.problem.hours
         self._limited = at = np.flatnonzero(sites.limits_load)
@@ -278,12 +278,12 @@ class EnergyBlock:
         before = sites.load_before_kw[at] / unit[:, 0]
         known = np.isfinite(before)
         before[~known] = 0.0
-        # No load changes by more than the largest there is, so that this is no limit.
+        # No load changes by more than the largest load, so that this never binds.
         tallest = np.maximum(self.most_kwh[at].max(axis=1) / unit[:, 0], before)
         limits = (("rise", sites.ramp_up_kw, 1.0), ("fall", sites.ramp_down_kw, -1.0))
         for name, limit, sign in limits:
             most = np.repeat(np.minimum(limit[at] / unit[:, 0], tallest)[:, None], hours, axis=1)
-            most[~known, 0] = tallest[~known]  # a first step with nothing before it is free
+            most[~known, 0] = tallest[~known]  # the first step has no limit if no load precedes it
             self._add_columns(name, SLACK * (tallest[:, None] - most), price)
             terms = [(load, sign), (shed, -sign), (self.column[name], -1.0)]
             most[:, 0] += sign * before
@@ -294,7 +294,7 @@ class EnergyBlock:
                 self._entries.append((later, earlier, np.full(later.size, factor)))
 
     def _limits_yuan_per_kwh(self) -> Floats:
-        """What a kWh more of load costs by the limits of load, at the duals last found.
+        """Return the cost of one more kWh of load by the limits of load, at the last duals.
 
         (n_sites, n_hours), yuan/kWh; 0 without limits.
         """
@@ -310,7 +310,7 @@ class EnergyBlock:
         energy, rows = self.problem.energy, self.problem.mandate_rows
         carried = rows.carried_kwh / self.unit
         asked = rows.share * (rows.member @ self.most_kwh.sum(axis=1)) / self.unit
-        # Two kWh to spare: the interval asks for one more, even where nothing can draw power.
+        # Two kWh of slack: the interval needs one more, even where no device can draw power.
         most = asked + np.maximum(carried, 0) + 2 / self.unit
         self._add_columns("missing", most, rows.missing_yuan_per_kwh)
         self._add_columns("retired", most * rows.volume, energy.certificate_yuan_per_kwh)
@@ -357,7 +357,7 @@ class EnergyBlock:
         row, column, value = (np.concatenate(p) for p in zip(*self._entries, strict=True))
         shape = (self._n_rows, self._n_columns)
         self.matrix = coo_array((value, (row, column)), shape=shape).tocsc()
-        # The solver is given neither the columns that are zero by their limits nor the rows that no
+        # The solver gets neither the columns that are zero by their limits nor the rows that no
         # point within the limits can break: about half of both.
         used = (self.high > self.low) | (self.low != 0.0)
         loads = self.column["load"].ravel()
@@ -385,7 +385,7 @@ class EnergyBlock:
     # -- Questions to it ---------------------------------------------------------------------------
 
     def minimum(self, pi: Floats) -> EnergyMinimum:
-        """The least of energy cost less ``pi * (load - base load)``.
+        """Minimise energy cost less ``pi * (load - base load)``.
 
         Parameters
         ----------
@@ -400,9 +400,9 @@ class EnergyBlock:
         return EnergyMinimum(bound, point[self.column["load"]] * self.site_unit)
 
     def _weak_duality(self, duals: Floats) -> float:
-        """What no point within the limits costs less than, by any multipliers of the rows.
+        """Return a lower bound of all points within the limits, by any multipliers of the rows.
 
-        Each reduced cost is taken as low as rounding allows, and so is the sum.
+        Each reduced cost is rounded down by the largest rounding error, and so is the sum.
         """
         size = self._sizes @ np.abs(duals)
         error = ROUNDING * (self._n_rows + 4) * (size + np.where(size > 0, np.abs(self.cost), 0.0))
@@ -414,9 +414,9 @@ class EnergyBlock:
         return float(terms.sum() - 2 * ROUNDING * (len(terms) + 4) * np.abs(terms).sum())
 
     def served(self, pi: Floats, limits: tuple[Floats, Floats] | None = None) -> Floats:
-        """The load of `minimum`, without its bound: a seventh of the time less.
+        """Return the load of `minimum` without its bound, in a seventh less time.
 
-        With `limits`, (low, high), the load stays between them if a dispatch can serve it so.
+        With `limits`, (low, high), the load stays between them if a dispatch can serve it.
         """
         base = self.problem.energy.base_load_kwh
         if limits is not None:
@@ -429,7 +429,7 @@ class EnergyBlock:
         return np.asarray(load.reshape(pi.shape) * self.site_unit)
 
     def mandate_at(self, pi: Floats) -> Floats:
-        """Prices of the mandate's rows that go with these prices of load, (n_scopes,)."""
+        """Return the prices of the mandate's rows for these prices of load, (n_scopes,)."""
         self.minimum(pi)
         return np.asarray(np.maximum(self._duals[self.row["mandate"]], 0.0))
 
@@ -446,7 +446,7 @@ class EnergyBlock:
         if self.solver.solve(strategy):
             return
         asked, there, error = self._unserved()
-        # Where no hour by itself is too much, the verdict rests on the solver's numbers alone.
+        # Where no single hour exceeds the power available, only the solver proves infeasibility.
         if asked > there or not self.solver.solve_from_nothing():
             raise error
 
@@ -454,14 +454,14 @@ class EnergyBlock:
         self._solve(strategy)
         point, duals = self.low.copy(), np.zeros(self._n_rows)
         point[self._used], duals[self._kept] = self.solver.optimum()
-        # A dual that leans on a side the row does not have proves nothing.
+        # A dual whose sign belongs to a side that the row does not have proves nothing.
         duals = np.where((duals > 0) & np.isinf(self.row_low), 0.0, duals)
         duals = np.where((duals < 0) & np.isinf(self.row_high), 0.0, duals)
         self._duals = duals
         return point, self.solver.objective(), duals
 
     def _unserved(self) -> tuple[float, float, InfeasibleError]:
-        """What is asked and what there is in the hour that asks for most beyond it; the error."""
+        """Return load, power and error of the hour whose load exceeds the power most."""
         problem, energy = self.problem, self.problem.energy
         load = self.low[self.column["load"]] * self.site_unit
         most = problem.sites.connection_kw + energy.battery_kw
@@ -478,7 +478,7 @@ class EnergyBlock:
         return asked, there, InfeasibleError(message, witness)
 
     def serve(self, load_kwh: Floats) -> Supplied:
-        """The cheapest way to serve a load exactly.
+        """Return the cheapest way to serve a load exactly.
 
         Parameters
         ----------
@@ -502,19 +502,19 @@ class EnergyBlock:
         )
 
     def curves(self, load_kwh: Floats | None = None) -> tuple[Floats, Floats]:
-        """What load costs by site and hour, at the prices of store and rules last found.
+        """Return the cost of load by site and hour, at the last prices of store and rules.
 
         Parameters
         ----------
         load_kwh : float64 (n_sites, n_hours), kWh, base load included, optional
-            Find the prices that go with this load first; as `serve`, without the dispatch.
+            Compute the prices for this load first; as `serve`, without the dispatch.
 
         Returns
         -------
         end, price : float64 (n_sites, n_hours, n_segments)
             The jobs' load (base load left out) up to which each kWh costs `price`, rising. With the
-            store's and the rules' duals held, this is what the dispatch would charge; it is
-            exact at the load of that dispatch, and below the true cost elsewhere.
+            duals of the store and the rules fixed, this is the cost of the dispatch; it is exact at
+            the load of that dispatch, and below the true cost elsewhere.
         """
         if load_kwh is not None:
             self._set_load(load_kwh, load_kwh, 0.0)
@@ -572,19 +572,19 @@ class EnergyBlock:
         return np.ascontiguousarray(end), np.take_along_axis(price, order, -1)
 
     def stored_yuan(self, colour: str) -> Floats:
-        """What a kWh more in store would save at the prices last found, (n_sites, n_hours)."""
+        """Return the saving of one more kWh in store at the last prices, (n_sites, n_hours)."""
         return np.asarray(-self._duals[self.row[f"{colour}_balance"]] / self._part)
 
     def _by_site(self, values: Floats) -> Floats:
-        """What belongs to the sites under the direct-connection rule, (n_sites, 1)."""
+        """Spread values of sites under the direct-connection rule over all, (n_sites, 1)."""
         out = np.zeros((len(self.problem.sites), 1))
         out[self.problem.direct_rows.site, 0] = values
         return out
 
     def mandate_interval(self, load_kwh: Floats, step_kwh: float = 1.0) -> Floats:
-        """Left and right derivative of the cost by the green energy asked for, (n_scopes, 2).
+        """Return left and right derivatives of the cost by required green energy, (n_scopes, 2).
 
-        Two more dispatches for each scope, `step_kwh` less and more.
+        Two more dispatches for each scope, with `step_kwh` less and more.
         """
         self._set_load(load_kwh, load_kwh, 0.0)
         here = self._run()[1] * self.unit
@@ -600,7 +600,7 @@ class EnergyBlock:
     def for_load(self, load_kwh: Floats) -> EnergyBlock:
         """Return a block as exact for this load as any: this one, unless its units are far larger.
 
-        The solver's tolerance is a part of the unit, which follows the largest load there could be.
+        The solver's tolerance is a part of the unit, which follows the largest possible load.
         """
         most = np.maximum(load_kwh.max(axis=1), 1.0)
         if (UNLIKE * most >= self.site_unit[:, 0]).all():
@@ -608,10 +608,10 @@ class EnergyBlock:
         return EnergyBlock(self.problem, load_kwh)
 
     def _dispatch(self, point: Floats, load: Floats) -> Dispatch:
-        """The solver's point in kWh, with its tolerance put where it does no harm.
+        """Return the solver's point in kWh, with its tolerance moved to where it is harmless.
 
-        Amounts below zero are lifted, the store is summed up again from its flows, the grid takes
-        what then differs from the load, and what is missing to the rules is counted again.
+        Amounts below zero are raised to 0, the store is summed up again from its flows, the grid
+        supplies the difference to the load, and shortfalls of the rules are computed again.
         """
         energy = self.problem.energy
         site = self.problem.direct_rows.site

@@ -1,4 +1,4 @@
-"""Diving: all jobs placed, large ones first, while the prices follow what is left.
+"""Diving: places all jobs, large ones first, while the prices follow the remaining capacity.
 
 Jobs of each size are placed in parts, with a step of the prices between two parts; those of the
 larger sizes by how often recent steps chose the same option (fixing.py).
@@ -25,19 +25,19 @@ __all__ = ["dive"]
 
 
 class _Dive:
-    """A placement under way, and the prices it follows."""
+    """A placement under way, and its prices."""
 
     def __init__(
         self, room: _core.ResidualCapacity, klass: Int32s, start: Int32s, y: Floats
     ) -> None:
         self.room, self.klass, self.start = room, klass, start
         self.y = self.average = y
-        #: Jobs cheaper to leave out at the prices: no other job is moved to place them.
+        #: Jobs that are cheaper to leave out at the prices: no other job is moved for them.
         self.declined = np.zeros(len(klass), bool)
 
 
 def dive(state: PlannerState, pace: DiveOptions, to: float, taken: Bools | None = None) -> None:
-    """Place all jobs, large ones first; prices move on what is left as they are placed.
+    """Place all jobs, large ones first; prices move on the remaining capacity in between.
 
     With `taken`, only those jobs are placed, and all others stay as the best plan has them.
     """
@@ -75,8 +75,8 @@ def dive_size(
 ) -> None:
     """Place the jobs `now` in parts, with a step of the prices between two.
 
-    All of them take part in the steps until they are placed; samples stand for the smaller ones
-    that are left. What each sample misses is found by looking at all, now and then.
+    All of them take part in the steps until they are placed; samples represent the smaller jobs
+    that are left. The difference between each sample and all jobs is computed at intervals.
     """
     length = pace.lengths[0] * (pace.lengths[1] / pace.lengths[0]) ** done[0]
     markets = surrogate_jobs(state, now, left, pace)
@@ -118,7 +118,7 @@ def dive_size(
 def dive_settled(
     state: PlannerState, dive: _Dive, now: Any, left: Any, pace: DiveOptions, size: int, done: Any
 ) -> None:
-    """Place the jobs `now`, the most settled ones first."""
+    """Place the jobs `now`, those with the clearest choice first."""
     assert pace.settling is not None
     markets, placement = surrogate_jobs(state, now, left, pace), (dive.klass, dive.start)
     jobs = np.ascontiguousarray(state.by_size[now[state.by_size]])
@@ -139,14 +139,14 @@ def dive_settled(
 def surrogate_jobs(
     state: PlannerState, now: Any, left: Any, pace: DiveOptions
 ) -> list[_core.LagrangianOracle]:
-    """Markets of the jobs `now` and of samples that stand for the others of `left`."""
+    """Return markets of the jobs `now` and of samples that represent the others of `left`."""
     here, later = (state.in_order[of[state.in_order]] for of in (now, left & ~now))
     drawn = samples_of(later, state.size, pace.later, pace.samples)
     return [with_sample(state.market, here, *sample) for sample in drawn]
 
 
 def make_way(state: PlannerState, stuck: Int32s, dive: _Dive) -> None:
-    """Place jobs that found no room, if others go elsewhere for less than that gains."""
+    """Place jobs that found no room, where moving other jobs costs less than that gains."""
     prices = state.rows.unpack(dive.average)
     exchange = _core.LocalSearch(dive.room, *prices, 1.0, dive.klass, dive.start)
     exchange.regrets(np.inf, placed_only=True, threads=state.rows.threads)

@@ -1,20 +1,21 @@
-"""Dual ascent: prices that prove a good bound, found by steps along each row's own slope.
+"""Dual ascent: finds prices that prove a good bound, by steps along each row's own slope.
 
-What prices prove is computed in `dual_bound.py`; here they are only moved.
+The bound that prices prove is computed in `dual_bound.py`; here they are only moved.
 
-Each row's step is its mean recent slope over the root of its mean squared slope, in units of a
+The step of a row is its mean recent slope over the root of its mean squared slope, in units of a
 typical price of its kind plus a part of its own price: rows of very different sizes move alike, and
-a row whose slope keeps changing sign slows down. Between steps the running average of the prices is
-tried as well, and the best of all is kept: plain subgradients jump about the optimum, their average
-lies near it. What is known of the slopes outlives a climb: the first steps of the next one, on
-a problem a little smaller, are then as long as the imbalance asks for, not as long as allowed.
+a row whose slope keeps changing sign slows down. At intervals the running average of the prices is
+evaluated as well, and the best prices are kept: plain subgradients oscillate about the optimum,
+their average is near it. Statistics of the slopes are kept from one ascent to the next: its first
+steps, on a slightly smaller problem, then have the length that the imbalance needs and not the
+largest one allowed.
 
-Many jobs move alike: at one vector of prices all of them choose the same hours, and at the next all
-choose others. So the first prices come from a walk in which each step looks at one small sample
-in turn: the prices move many times before all jobs have been looked at, as far as in as many looks
-at all, and the longer memory of slopes averages the samples' noise away. When the prices are nearly
-there, what each sample misses of all jobs is found now and then and added to its steps: only what
-has changed since is noise then, and the walk ends several times nearer.
+Many jobs choose alike: at one vector of prices all of them choose the same hours, and at the next
+all choose others. So the first prices come from a sampled ascent, in which each step prices one
+small sample in turn: the prices move many times for one pass over all jobs, and as far as in as
+many passes, and the longer memory of slopes averages the samples' noise. When the prices are nearly
+optimal, the difference between each sample and all jobs is computed at intervals and added to its
+steps: only the change since then is noise, and the ascent ends several times nearer to the optimum.
 
 Source: the step is that of Kingma and Ba, "Adam" (2015), projected; averaging as in Polyak and
 Juditsky (1992); the corrections are those of Johnson and Zhang, "Accelerating stochastic gradient
@@ -56,13 +57,13 @@ class DualAscent:
     def __init__(
         self, rows: CouplingConstraints, memory: Memory = MEMORY, own_part: float = OWN_PART
     ) -> None:
-        """Nothing is known of any slope."""
+        """Begin without statistics of the slopes."""
         self._rows, self._memory, self._own_part = rows, memory, own_part
         self._mean = np.zeros_like(rows.scale)
         self._square = np.zeros_like(rows.scale)
         self._steps = 0
         self.passes = 0
-        #: The best bound of the last climb that tried for one, and the prices that prove it.
+        #: The best bound of the last ascent that evaluated one, and the prices that prove it.
         self.bound, self.best = -np.inf, np.zeros(0)
 
     def climb(
@@ -76,7 +77,7 @@ class DualAscent:
         trial: bool = True,
         stop: Callable[[float], bool] = lambda _done: False,
     ) -> Floats:
-        """Climb from `y` for the live jobs of `market`; returns the average price at the end.
+        """Ascend from `y` for the live jobs of `market`; return the average price at the end.
 
         Parameters
         ----------
@@ -87,9 +88,9 @@ class DualAscent:
         lengths : (float, float)
             First and last step length, in typical prices.
         trial : bool
-            Try the average now and then, and keep the best bound; at least `y` is tried.
+            Evaluate the average at intervals, and keep the best bound; at least that of `y`.
         stop : callable
-            Receives the fraction done before each step but the first; True ends the climb.
+            Receives the fraction done before each step but the first; True ends the ascent.
         """
         average = y.copy()
         self.bound, self.best = -np.inf, y
@@ -106,9 +107,9 @@ class DualAscent:
     def follow(
         self, use: Floats, y: Floats, supply: RightHandSide, length: float, served_kwh: Floats
     ) -> Floats:
-        """A step from `y`, of `length` typical prices at most; returns the new prices.
+        """Return the prices after a step from `y`, of `length` typical prices at most.
 
-        `use` is what the jobs take at `y`, flat, and `served_kwh` the load it pays to serve there.
+        `use` is the use of rows at `y`, flat, and `served_kwh` the most profitable load there.
         """
         self.passes += 1
         return self._moved(y, self._rows.slope(use, y, supply, served_kwh), length)
@@ -123,11 +124,11 @@ class DualAscent:
         stop: Callable[[float], bool] = lambda _done: False,
         spent: Callable[[], float] = lambda: 0.0,
     ) -> Floats:
-        """Climb from `y`, each step with one of `markets` in turn; returns the average price.
+        """Ascend from `y`, each step with one of `markets` in turn; return the average price.
 
-        Each of the markets stands for all jobs, those of `whole`. No bound is tried. `spent` tells
-        which part of the time is over: where that is more than the part of the steps, the steps
-        grow short sooner, so that the walk does not end while they are long.
+        Each of the markets represents all jobs, those of `whole`. No bound is evaluated. `spent`
+        returns the part of the time that is over: where it exceeds the part of the steps, step
+        lengths fall sooner, so that the ascent does not end with long steps.
         """
         rows, average = self._rows, y.copy()
         missed = np.zeros((len(markets), len(y)))
@@ -152,7 +153,7 @@ class DualAscent:
         return average
 
     def _moved(self, y: Floats, slope: Floats, length: float) -> Floats:
-        """The prices a step further along what is known of the slopes."""
+        """Return the prices after a step along the mean slopes."""
         rows, memory = self._rows, self._memory
         rows.work.climbed(len(y))
         self._steps += 1

@@ -27,12 +27,12 @@ __all__ = ["DualEvaluation", "evaluate_dual"]
 
 
 class DualEvaluation(NamedTuple):
-    """One look at a price vector."""
+    """The bound at one price vector, with its supergradient."""
 
     bound: float
     #: Use less supply by row, flat.
     slope: Floats
-    #: Cost of the jobs that stay out at these prices, and how many go in.
+    #: Cost of the jobs that are left out at these prices, and the number of those that are not.
     left_out_yuan: float
     placed: int
 
@@ -40,7 +40,7 @@ class DualEvaluation(NamedTuple):
 def evaluate_dual(
     rows: CouplingConstraints, market: Market, y: Floats, supply: RightHandSide
 ) -> DualEvaluation:
-    """The bound at `y` for the live jobs of `market`, and its slope."""
+    """Return the bound at `y` for the live jobs of `market`, and its slope."""
     prices = rows.prices(y)
     minimum = rows.begin(rows.block.minimum, prices.energy)
     found = rows.price(market, y)

@@ -1,11 +1,10 @@
 """Small problems solved exactly, or nearly: the best prices by one linear program, then a search.
 
-Where all open options of all jobs are some thousand, HiGHS is given the whole problem as one
-integer program, dispatch included. Its relaxation gives the best prices at once, in place of a long
-ascent, and its search the best plan with a bound beyond what prices prove. Of problems somewhat
-larger it searches the cheapest options at the prices, which gives a plan and no bound. A search
-that takes too many steps is ended; then the plan goes on to be improved by the methods for large
-problems.
+Where all open options of all jobs are some thousand, HiGHS solves the whole problem as one integer
+program, dispatch included. Its relaxation gives the best prices at once, in place of a long ascent,
+and its search the best plan with a bound beyond that of prices. For somewhat larger problems it
+searches the cheapest options at the prices, which gives a plan and no bound. A search that takes
+too many steps is ended; the methods for large problems then improve the plan.
 """
 
 from __future__ import annotations
@@ -43,19 +42,19 @@ if TYPE_CHECKING:
 
 __all__ = ["is_same", "is_small", "reduced_costs", "search_cheapest", "solve_exactly"]
 
-#: Part of the cost that is as good as nothing: about the solver's own tolerance.
+#: Part of the cost that counts as 0: about the solver's own tolerance.
 SAME = 1e-6
 
 
 def is_small(state: PlannerState) -> bool:
-    """Is the whole problem one that is written down as a program?"""
+    """Return whether the whole problem is solved as one program."""
     return state.small and count_options(state.problem) <= MOST_RELAXED
 
 
 def solve_exactly(state: PlannerState) -> bool:
     """Set prices, bound and plan of `state` by one program for all jobs, as far as time allows.
 
-    Returns whether the prices are the best there are.
+    Returns whether the prices are optimal.
     """
     assert state.best is not None
     state.clock.stage("program", 0.3)
@@ -74,16 +73,16 @@ def solve_exactly(state: PlannerState) -> bool:
     many = len(options.job) > MANY_OPTIONS
     if many and not _has_time(state, program):
         return True
-    if many:  # the cheaper the plan, the more options it closes
+    if many:  # a cheaper plan closes more options
         improve(state, None, 0.35)
         if state.finished():
             return True
-    # Costs above a bound close options by that bound alone: the one that `state.y` proves.
+    # Reduced costs close options only together with the bound of the same prices, `state.y`.
     room = state.best.cost - state.bound
     closed = reduced_costs(state, options, state.y) > room + SAME * abs(state.best.cost)
     before, without = state.best.cost, state.without_option
     proved = _searched(state, program, closed, many=many)
-    # The solver's tolerances are parts of what the first plan costs: a much cheaper one needs finer
+    # The solver's tolerances are parts of the first plan's cost: a much cheaper plan needs finer
     # ones.
     coarse = abs(state.best.cost - without) < FINER * abs(before - without)
     if (
@@ -94,7 +93,7 @@ def solve_exactly(state: PlannerState) -> bool:
     ):
         program = _program(state, free, options)
         proved = max(proved, _searched(state, program, closed, many=many))
-    # What was closed is in no plan below the one before.
+    # No plan that is cheaper than the one before contains a closed option.
     searched = min(proved, before)
     if is_same(state, searched, state.best.cost):
         searched = state.best.cost
@@ -105,15 +104,16 @@ def solve_exactly(state: PlannerState) -> bool:
 
 
 def is_same(state: PlannerState, yuan: float, cost: float) -> bool:
-    """Is what a search proved what a plan costs, within the solver's tolerance?"""
+    """Return whether a bound by search equals a plan's cost, within the solver's tolerance."""
     size = max(1.0, abs(cost), abs(cost - state.without_option))
     return yuan >= cost - SAME * size
 
 
 def search_cheapest(state: PlannerState) -> bool:
-    """Search the options that are cheapest at the best prices, if there are not too many of all.
+    """Search the options that are cheapest at the best prices, if the problem has not too many.
 
-    What it proves holds for these options alone, and is not kept. Was it done?
+    The bound of the search holds for these options only, and is not kept. Returns whether it was
+    done.
     """
     if count_options(state.problem) > MOST_CHEAPEST:
         return False
@@ -130,7 +130,7 @@ def search_cheapest(state: PlannerState) -> bool:
 
 
 def _all_options(state: PlannerState) -> tuple[Int32s, Options]:
-    """The jobs that have options, and all of these."""
+    """Return the jobs that have options, and all of these."""
     problem = state.problem
     free = np.flatnonzero(state.reach).astype(np.int32)
     capacity, wires = problem.classes.capacity, problem.corridors.bandwidth_gb
@@ -138,20 +138,20 @@ def _all_options(state: PlannerState) -> tuple[Int32s, Options]:
 
 
 def _program(state: PlannerState, free: Int32s, options: Options) -> IntegerProgram:
-    """The program of all jobs with these options."""
+    """Return the program of all jobs with these options."""
     assert state.best is not None
     scale = abs(state.best.cost - state.without_option)
     return IntegerProgram(state.rows, free, options, state.rows.supply(), scale)
 
 
 def _has_time(state: PlannerState, program: IntegerProgram) -> bool:
-    """Does a limit of the solve leave a search among many options what it takes to find a plan?"""
+    """Return whether a limit of the solve leaves a search among many options time for a plan."""
     steps = SEARCH_PART * state.clock.left() * STEPS_PER_S
     return steps >= STEPS.questions(LEAST_SEARCHED, program.size)
 
 
 def _searched(state: PlannerState, program: IntegerProgram, closed: Bools, *, many: bool) -> float:
-    """Search a program for a better plan of `state`; what no choice of its options costs less than.
+    """Search a program for a better plan of `state`; return a lower bound over its options.
 
     Where options are `many` it ends at a small gap, and leaves time for other methods.
     """
@@ -196,7 +196,7 @@ def adopt(state: PlannerState, options: Options, chosen: Bools) -> None:
 
 
 def reduced_costs(state: PlannerState, options: Options, y: Floats) -> Floats:
-    """What each option costs at prices above the cheapest choice of its job, yuan."""
+    """Return the cost of each option at prices, above the cheapest choice of its job, yuan."""
     problem = state.problem
     cost = priced(problem, options, state.rows.prices(y))
     least = problem.jobs.value_yuan.copy()
@@ -205,7 +205,7 @@ def reduced_costs(state: PlannerState, options: Options, y: Floats) -> Floats:
 
 
 def _chosen(state: PlannerState, options: Options) -> Bools:
-    """Which options the best plan of `state` has chosen."""
+    """Return which options the best plan of `state` has chosen."""
     assert state.best is not None
     klass, start = state.best.klass[options.job], state.best.start[options.job]
     return np.asarray((klass == options.klass) & (start == options.start))

@@ -1,10 +1,10 @@
-"""Jobs of a dive in the order of how settled they are: the contested ones last.
+"""Fixes jobs of a dive by frequency: those with the clearest choice first.
 
-A large gang takes so much of the rows it runs on that a wrong one costs all jobs after it dearly.
-At prices that hover about the best ones most jobs choose one option again and again, and some
-several in turn: the part of the recent choices that went to an option is about the part of the job
-that the relaxation puts there. Whole jobs go where nearly all of their choices went; that hardly
-moves the prices, and the contested jobs meanwhile learn from them.
+A large gang takes a large part of its rows, so a wrong choice is expensive for all jobs after it.
+At prices near the optimum most jobs choose one option again and again, and some several in turn:
+the share of the recent choices of an option approximates the share of the job that the relaxation
+assigns to it. Jobs are placed whole in the option of nearly all their choices; that changes prices
+little, and prices adapt before the other jobs are placed.
 
 Source: the choices of subgradient steps, averaged, tend to the relaxation's optimum, as in Barahona
 and Anbil (2000), "The volume algorithm", Mathematical Programming 87; fixing the most settled
@@ -42,20 +42,20 @@ def fix_by_frequency(
     size: int,
     stop: Callable[[float], bool],
 ) -> tuple[Floats, Bools]:
-    """Place jobs into what is left of the rows, the most settled ones first.
+    """Place jobs into the remaining capacity, those with the clearest choice first.
 
     Parameters
     ----------
     rows : CouplingConstraints
     room : Room
     markets : sequence of LagrangianOracle
-        `jobs` with what stands for all others that are to come; they take turns.
+        `jobs` with samples that represent all later ones; they take turns.
     jobs : int32 (k,)
-        Rows of the jobs table; ties of settledness go to the first of them.
+        Rows of the jobs table; ties of frequency go to the first of them.
     y : float64 (n_rows,)
         Prices to begin with.
     placement : (int32 (n_jobs,), int32 (n_jobs,))
-        Class and start of all jobs, filled in place. Jobs that mostly chose to stay out do.
+        Class and start of all jobs, filled in place; -1 for jobs that mostly chose to be left out.
     how : FixingOptions
     size : int
         The jobs are of 2 ** `size` accelerator-hours.
@@ -67,7 +67,7 @@ def fix_by_frequency(
     average : float64 (n_rows,)
         Of the last prices.
     declined : bool (n_jobs,)
-        Jobs that mostly chose to stay out.
+        Jobs that mostly chose to be left out.
     """
     klass, start = placement
     hours, ascent, average = rows.problem.hours, DualAscent(rows), y
@@ -107,7 +107,7 @@ def fix_by_frequency(
 
 
 def most_frequent(chosen: Int32s) -> tuple[Int32s, Int32s]:
-    """The most frequent entry of each column, the least of several, and how often it is there."""
+    """Return the most frequent entry of each column, the least of several, and its count."""
     if len(chosen) == 0:
         return np.full(chosen.shape[1], -1, np.int32), np.zeros(chosen.shape[1], np.int32)
     ordered = np.sort(chosen, axis=0)

@@ -1,10 +1,10 @@
 """A mandate that must be kept: plans without any shortfall, or the proof that there are none.
 
-While a plan is sought, a kWh missing costs `FORBIDDEN_YUAN_PER_KWH`, more than jobs earn by it.
-What is still missing at the end is repaired by leaving jobs out. Where that does not help, the base
-load or what earlier batches carry asks for more green power than there is: the least shortfall
-there can be is then proved as the bound of a problem in which nothing but missing power costs
-anything.
+During the search a missing kWh costs `FORBIDDEN_YUAN_PER_KWH`, more than any job earns by it. A
+shortfall that is left at the end is repaired by leaving jobs out. Where that does not help, the
+base load or the obligations carried over from earlier batches need more green power than there is:
+the least possible shortfall is then proved as the bound of a problem in which only missing power
+has a cost.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 __all__ = ["keep_mandate", "least_shortfall", "slack_kwh", "without_dust"]
 
-#: What a sum of energy may be off by, kWh and as a part of what is asked.
+#: Largest error of a sum of energy, kWh and as a part of the energy required.
 DUST = 5e-7
 
 
 def slack_kwh(problem: Problem, load_kwh: Floats) -> Floats:
-    """Return what may seem to be missing to each scope by rounding alone, kWh."""
+    """Return the shortfall of each scope that rounding alone may cause, kWh."""
     rows = problem.mandate_rows
     asked = rows.share * (rows.member @ load_kwh.sum(axis=1)) + rows.carried_kwh
     return np.asarray(DUST * np.maximum(1.0, np.abs(asked)))
 
 
 def without_dust(problem: Problem, dispatch: Dispatch) -> Dispatch:
-    """Return the dispatch with nothing missing to the mandate where that is rounding alone."""
+    """Return the dispatch without shortfalls of the mandate that rounding alone explains."""
     if problem.mandate.shortfall != "forbidden":
         return dispatch
     slack = slack_kwh(problem, dispatch.load_kwh)
@@ -54,10 +54,10 @@ def keep_mandate(state: PlannerState, least: Callable[[Problem], Plan]) -> None:
 
     `least` plans for the least shortfall, where that fails.
 
-    Raises
-    ------
-    InfeasibleError
-        No plan keeps it, or none was found.
+        Raises
+        ------
+        InfeasibleError
+            No plan keeps it, or none was found.
     """
     problem = state.problem
     if problem.mandate.shortfall != "forbidden":
@@ -116,7 +116,7 @@ def least_shortfall(
         mandate=mandate,
     )
     proved = 0.0
-    if not rows.carried_kwh.any():  # what is carried is the ledger's: no table can say it
+    if not rows.carried_kwh.any():  # obligations carried over are in the ledger: no table has them
         proved = float(least(plain).bound_yuan)
     found = float(missing_kwh.sum())
     names = [n for n, kwh in zip(rows.names, missing_kwh, strict=True) if kwh > 0]

@@ -26,10 +26,10 @@ def improve(
     taken: Bools | None = None,
     rounds: int = ROUNDS,
 ) -> None:
-    """A placement, and up to `rounds` of exchanges while they pay; the cheaper plan stays.
+    """Make a placement, and up to `rounds` of exchanges while they pay; keep the cheaper plan.
 
-    It is that of a dive, or without a `pace` the greedy one at the best prices, of which only
-    `SMALL` problems make more: there rounds take a tenth of the time of a dive.
+    The placement is that of a dive, or without a `pace` the greedy one at the best prices, which
+    only `SMALL` problems improve by exchanges: there rounds take a tenth of the time of a dive.
     """
     before = state.best
     if pace is None:
@@ -53,8 +53,8 @@ def improve(
 def polish(state: PlannerState) -> None:
     """Improve the best plan of `state` by exchanges and chains, with one exact dispatch at the end.
 
-    It takes 0.1 s of one processor at 2,000 jobs, a round of exchanges with a dispatch
-    after each part ten times as long: what is cut off by a limit has been polished before.
+    It takes 0.1 s of one processor at 2,000 jobs; a round of exchanges with a dispatch after each
+    part takes ten times as long. So a plan is polished before a limit can cut such rounds off.
     """
     best = state.best
     assert best is not None
@@ -67,7 +67,7 @@ def polish(state: PlannerState) -> None:
 
 
 def exchanges(state: PlannerState, rounds: range, effort: LocalSearchOptions = FULL) -> None:
-    """Rounds of exchanges while they pay."""
+    """Make rounds of exchanges while they pay."""
     for k in rounds:
         if state.finished():
             break

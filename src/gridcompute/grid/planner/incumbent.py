@@ -1,8 +1,8 @@
-"""The plan a solve begins with: nothing placed, or what stands, filled up greedily.
+"""The plan that a solve begins with: no job placed, or the placement given, filled up greedily.
 
-A solve may end at any moment, by its time limit or by its caller, and careful methods are no
-guarantee. So the cheapest of a few plans that cost next to nothing to find is there first, and the
-plan that comes back is never dearer.
+A solve may end at any moment, by its time limit or by its caller, before any careful method has a
+plan. So the cheapest of a few plans that take almost no time is made first, and the plan that is
+returned never costs more.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ __all__ = ["greedy", "initial_plans", "insert_until_stable"]
 
 
 def initial_plans(state: PlannerState, y: Floats, placement: Placement | None) -> None:
-    """Set the best plan of `state` to the cheapest of those that are there at once.
+    """Set the best plan of `state` to the cheapest of those that are available at once.
 
-    They are: nothing placed; the jobs kept where their table says they were; the jobs kept where
+    They are: no job placed; the jobs kept where their table places them; the jobs kept where
     `placement` has them, if it is one of as many jobs; and each of these with all other jobs placed
     greedily, at the prices `y` and at the tariffs.
     """
@@ -46,9 +46,9 @@ def offer(
     guide: Floats | None,
     order: Int32s | None = None,
 ) -> None:
-    """Make the plan that keeps jobs where they are placed the best one of `state`, if it is.
+    """Make the plan that keeps the jobs `keep` the best one of `state`, if it is.
 
-    With a `guide`, prices of the rows, all jobs of `order` that do not stay are placed after them.
+    With a `guide`, prices of the rows, all other jobs of `order` are placed after them.
     """
     room, klass, start = state.settled(None)
     room.place_at(keep, placed[0][keep], placed[1][keep], klass, start)
@@ -62,7 +62,7 @@ def offer(
 
 
 def greedy(state: PlannerState, y: Floats) -> Incumbent:
-    """The plan of all jobs placed at the prices `y`, large ones first."""
+    """Return the plan of all jobs placed at the prices `y`, large ones first."""
     room, klass, start = state.settled(None)
     state.rows.place(room, y, state.by_size, klass, start)
     return state.judged(klass, start, room)
@@ -71,7 +71,8 @@ def greedy(state: PlannerState, y: Floats) -> Incumbent:
 def insert_until_stable(state: PlannerState) -> None:
     """Fill the best plan of `state` greedily, until no prices and no order make it cheaper.
 
-    What keeps the plan and fills it up again, as `initial_plans` does, then finds the plan itself.
+    A later solve that keeps the plan and fills it up, as `initial_plans` does, then finds the same
+    plan.
     """
     if state.few:
         fill_at_margin(state)
@@ -84,11 +85,11 @@ def insert_until_stable(state: PlannerState) -> None:
 
 
 def fill_at_margin(state: PlannerState) -> None:
-    """Place jobs that are out at what their power costs beside the plan as it is, part by part.
+    """Place jobs that are left out at the plan's marginal cost of their power, part by part.
 
     Where a scope is short of its mandate a kWh from the grid costs several times its tariff: placed
-    all at once, at the tariff or at prices that a plan under way has not reached, jobs would cost
-    more than they are worth, and none would go in.
+    all at once, at the tariff or at prices of an unfinished solve, jobs would cost more than their
+    value, and none would be placed.
     """
     zero = state.rows.prices(np.zeros_like(state.rows.scale))
     orders, part, tried = list(_orders(state)), GREEDY.first, 0
@@ -108,7 +109,7 @@ def fill_at_margin(state: PlannerState) -> None:
 
 
 def _standing(state: PlannerState, placement: Placement | None) -> Iterator[tuple[Int32s, Int32s]]:
-    """Placements to begin with, each different from those before it."""
+    """Yield placements to begin with, each different from those before it."""
     jobs = state.problem.jobs
     nobody = np.full(len(jobs), -1, np.int32)
     found = [(nobody, nobody)]
@@ -122,7 +123,7 @@ def _standing(state: PlannerState, placement: Placement | None) -> Iterator[tupl
 
 
 def _guides(state: PlannerState, y: Floats) -> Iterator[Floats]:
-    """Prices to place jobs at; where jobs are many only those at hand."""
+    """Yield prices to place jobs at; where jobs are many only the given ones."""
     yield y
     if state.few:
         energy = state.problem.energy
@@ -132,7 +133,7 @@ def _guides(state: PlannerState, y: Floats) -> Iterator[Floats]:
 
 
 def _orders(state: PlannerState) -> Iterator[Int32s]:
-    """Orders to place jobs in; where jobs are many only the large ones first."""
+    """Yield orders to place jobs in; where jobs are many only the large ones first."""
     yield state.by_size
     if state.few:
         worth = state.problem.jobs.value_yuan / np.maximum(state.size, 1.0)

@@ -1,8 +1,8 @@
-"""Rounds of exchanges: jobs go where they would rather be, and the plan's exact cost falls.
+"""Rounds of exchanges: jobs move to cheaper options, and the plan's exact cost falls.
 
-A round finds the jobs whose regret is largest at the best prices and tries them in parts. What a
-step changes in energy is told by curves of cost at or about the load at hand; after each part the
-exact dispatch decides whether it stays.
+A round finds the jobs whose regret is largest at the best prices and tries them in parts. Curves of
+cost at or near the present load give the change of energy cost of a step; after each part the exact
+dispatch decides whether it is kept.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = ["curves_about", "exchange_round", "fill", "polished"]
 
 
 def exchange_round(state: PlannerState, round_: int, effort: LocalSearchOptions) -> bool:
-    """A round of exchanges on the best plan of `state`; what lowers the exact cost stays.
+    """Make a round of exchanges on the best plan of `state`; keep steps that lower the exact cost.
 
-    Even rounds go by the prices at the load at hand, odd ones by those on both its sides: the first
-    miss that a price jumps, the second what moves between the hours of a site. Returns whether
-    another round is worth its time.
+    Even rounds use the prices at the present load, odd ones those on both its sides: the first miss
+    that a price jumps, the second miss moves between the hours of a site. Returns whether another
+    round is worth its time.
     """
     best, block, prices = state.best, state.rows.block, state.rows.unpack(state.y)
     assert best is not None
@@ -40,7 +40,7 @@ def exchange_round(state: PlannerState, round_: int, effort: LocalSearchOptions)
     short = supplied.dispatch.missing_kwh.sum() * problem.mandate_rows.missing_yuan_per_kwh
     most, both_sides = effort.jobs, round_ % 2 == 1
     if both_sides and short > WORTH_A_ROUND * (before - state.bound):
-        # Jobs learn what it costs to be where the mandate is missed: they would not move else.
+        # With the penalty of a missed mandate in the prices, jobs move away from its sites.
         prices = prices._replace(energy=np.ascontiguousarray(supplied.energy_yuan_per_kwh))
         most = min(most, MOST_TRIED_SHORT)
     exchange = _core.LocalSearch(best.room, *prices, 0.0, best.klass, best.start)
@@ -75,10 +75,10 @@ def exchange_round(state: PlannerState, round_: int, effort: LocalSearchOptions)
 
 
 def fill(state: PlannerState, y: Floats | None = None, order: Int32s | None = None) -> bool:
-    """Place jobs that are out and would pay at some prices, if that makes the plan cheaper.
+    """Place jobs that are left out and gain at some prices, if that makes the plan cheaper.
 
-    By default they go at the best prices, large ones first. The last prices of a dive may lie above
-    those: a quota that is dear then is not used up. Returns whether the plan is cheaper.
+    By default the prices are the best ones, and large jobs go first. The last prices of a dive may
+    be higher: a quota with a high price is then not used up. Returns whether the plan is cheaper.
     """
     best = state.best
     assert best is not None
@@ -102,9 +102,9 @@ def polished(
     start: Int32s,
     curves: tuple[Floats, Floats],
 ) -> Incumbent:
-    """Improve a placement by exchanges and chains at curves of cost, with one dispatch at the end.
+    """Return a placement improved by exchanges and chains at curves of cost, with one dispatch.
 
-    `room` is what it leaves.
+    `room` is the capacity that it leaves.
     """
     exchange = _core.LocalSearch(room, *state.rows.unpack(state.y), 0.0, klass, start)
     assert state.best is not None
@@ -119,18 +119,18 @@ def polished(
 
 
 def curves_about(block: EnergyBlock, jobs_kwh: Floats) -> tuple[Floats, Floats]:
-    """Curves of what more load than the jobs' costs, and of what less saves.
+    """Return curves of the cost of more load than the jobs', and of the saving of less.
 
     Where a site has just enough green power for its mandate, the price of load jumps. The prices
-    below `jobs_kwh` are those that go with slightly less of it, the ones above those with slightly
-    more: with one side's alone, jobs flock to where the last green kWh is in use already.
+    below `jobs_kwh` are those for slightly less load, the ones above those for slightly more: with
+    one side's alone, too many jobs would move to hours whose last green kWh is already in use.
     """
     base, now = block.problem.energy.base_load_kwh, jobs_kwh[:, :, None]
     sides = []
     for part in (-MARGIN_PART, MARGIN_PART):
         try:
             found = block.curves(np.minimum(base + (1 + part) * jobs_kwh, block.most_kwh))
-        except InfeasibleError:  # no more can be served, and no job will ask for more
+        except InfeasibleError:  # no more load can be served, and no job is moved there
             found = block.curves(base + jobs_kwh)
         sides.append(found)
     (less, saved), (more, charged) = sides

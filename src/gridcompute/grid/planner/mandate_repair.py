@@ -1,10 +1,10 @@
-"""Shortfalls of the mandate repaired: job by job, while a repair makes the plan cheaper.
+"""Repair of the mandate's shortfalls, job by job, while a repair makes the plan cheaper.
 
-Placement leaves dust behind: a scope misses some kWh of green power whose price is the penalty,
-several times what the bound says that green power is worth. Rounds of exchanges try jobs in parts,
-at prices that hold for a small change: told that every kWh costs the penalty, all jobs of a part
-leave, which costs more than the dust. Here single jobs are tried, those first whose load is about
-as large as what is missing, each followed by the exact dispatch.
+Placement leaves small shortfalls: a scope misses some kWh of green power whose price is the
+penalty, several times the price of green power in the bound. Rounds of exchanges try jobs in parts,
+at prices that are valid for a small change: with the penalty on every kWh, all jobs of a part would
+leave, which costs more than the shortfall. Here single jobs are tried, those first whose load is
+about as large as the shortfall, each followed by the exact dispatch.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["repair_mandate", "short_scopes"]
 
-#: kWh missing that are none, and as a part of what is asked.
+#: Shortfall that counts as 0, kWh, and as a part of the energy required.
 NOTHING_KWH, NOTHING = 1e-6, 1e-9
 
 
 def short_scopes(state: PlannerState, missing_kwh: Floats) -> Bools:
-    """Tell which scopes lack green power though it is worth less than the penalty in the bound."""
+    """Return the scopes short of green power whose price in the bound is below the penalty."""
     rows = state.problem.mandate_rows
     least = NOTHING_KWH + NOTHING * float(state.rows.block.most_kwh.sum())
     if not (missing_kwh > least).any():
@@ -39,7 +39,7 @@ def short_scopes(state: PlannerState, missing_kwh: Floats) -> Bools:
 
 
 def repair_mandate(state: PlannerState) -> None:
-    """Repair what scopes miss of the mandate on the best plan of `state`, as far as that pays."""
+    """Repair the mandate's shortfalls of the best plan of `state`, as far as that pays."""
     if not len(state.y):
         return
     for _ in range(REPAIR.rounds):
@@ -97,7 +97,7 @@ def _round(state: PlannerState) -> bool:
 
 
 def _near(state: PlannerState, member: Bools, missing_kwh: float) -> Int32s:
-    """Positions of jobs at a scope's sites, those first that draw about as much as is missing."""
+    """Return jobs at a scope's sites, those first whose load is about as large as the shortfall."""
     best, problem = state.best, state.problem
     assert best is not None
     job = np.flatnonzero(best.klass >= 0)

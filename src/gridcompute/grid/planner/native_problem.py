@@ -16,14 +16,14 @@ __all__ = ["gangs_each", "market_of", "supply_kwh"]
 
 
 def supply_kwh(problem: Problem) -> Floats:
-    """Most that reaches the load without the battery, by site and hour, (n_sites, n_hours)."""
+    """Return the largest load without battery, by site and hour, (n_sites, n_hours)."""
     energy = problem.energy
     direct = energy.direct_kwh.sum(axis=0)
     return np.asarray(direct + energy.bundled_kwh + problem.sites.connection_kw[:, None])
 
 
 def gangs_each(problem: Problem) -> Floats:
-    """For each kind of gang how many gangs of each level one of its accelerators stands for."""
+    """Return gangs of each level per accelerator of a job, for each kind of gang."""
     level = np.array(problem.gang_levels, np.int64)
     if not len(level):
         return np.zeros((1, 0))
@@ -32,7 +32,7 @@ def gangs_each(problem: Problem) -> Floats:
 
 
 def market_of(problem: Problem) -> _core.LagrangianOracle:
-    """The native side of a problem's jobs and classes."""
+    """Return the Lagrangian oracle of a problem's jobs and classes."""
     classes, corridors, quotas = problem.classes, problem.corridors, problem.quotas.linear_rows
     most = problem.most_load_kwh - problem.energy.base_load_kwh
     power = np.maximum(supply_kwh(problem) - problem.energy.base_load_kwh, 0.0)

@@ -1,7 +1,7 @@
-"""Every open option of some jobs, written out: what the integer program's columns are made of.
+"""Lists of every open option of some jobs, the columns of the integer program.
 
-The Lagrangian oracle never stores an option. Where jobs are few, a list of them all is short, and a
-solver of integer programs can be asked about it.
+The Lagrangian oracle never stores an option. Where jobs are few, a list of all options is short,
+and a solver of integer programs can use it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Options(NamedTuple):
 
 
 def count_options(problem: Problem) -> int:
-    """Count the options of all jobs, with those that lack something in some of their hours."""
+    """Count the options of all jobs, without regard to the capacity that is left in their hours."""
     every = np.arange(len(problem.jobs))
     left, _ = filtered(problem, every)
     need = hours_needed(problem, every)
@@ -59,7 +59,7 @@ def count_options(problem: Problem) -> int:
 
 
 def open_options(problem: Problem, rows: Int32s, capacity: Int64s, data_gb: Floats) -> Options:
-    """List the open options of the jobs `rows`, given what is free of accelerators and corridors.
+    """List the open options of the jobs `rows`, for the free accelerators and corridors.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def open_options(problem: Problem, rows: Int32s, capacity: Int64s, data_gb: Floa
 
 
 def priced(problem: Problem, options: Options, prices: RowPrices) -> Floats:
-    """Cost of each option with what it takes of the rows, at these prices, yuan."""
+    """Return the cost of each option with its use of the rows at these prices, yuan."""
     jobs, site = problem.jobs, problem.classes.site
     job, klass, start, hours, own, busy = options
     gang = jobs.gang[job].astype(np.float64)

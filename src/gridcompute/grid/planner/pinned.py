@@ -1,7 +1,7 @@
-"""Jobs that run and cannot move, taken out of a problem before it is solved, and put back after.
+"""Removes jobs that run and cannot move from a problem before it is solved, and adds them after.
 
-A pinned job has no choice: it is capacity that is not there, load that is, and quota that is used.
-Without its row no stage of the planner can put another job in its place.
+A pinned job has no choice: it reduces capacity and quotas, and adds load. Without its row in the
+jobs table no stage of the planner can put another job in its place.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class WithoutPinned:
     """
 
     def __init__(self, problem: Problem) -> None:
-        """Take them out."""
+        """Remove the pinned jobs."""
         self.whole = problem
         #: Rows of the jobs that are left; None = all.
         self.rows: Int64s | None = None
@@ -56,7 +56,7 @@ class WithoutPinned:
         return dataclasses.replace(prices, placement=self.placement(placement))
 
     def _covered(self, prices: Prices) -> Prices:
-        """Return prices whose cover rows name jobs of this problem; those of pinned ones go."""
+        """Return prices with cover rows of the jobs that are left, by their rows here."""
         assert self.rows is not None
         if not len(prices.cover_job):
             return prices
@@ -110,12 +110,12 @@ def _spread(values: Int32s, rows: Int64s, n: int) -> Int32s:
 
 
 def _reduced(problem: Problem, rows: Int64s) -> Problem:
-    """The jobs `rows` of a problem, beside the pinned ones as capacity, load and quota used."""
+    """Return the problem of the jobs `rows`, with the pinned ones subtracted from its limits."""
     whole, use = problem.effective, problem.pinned_accelerators
     load = np.zeros_like(whole.energy.base_load_kwh)
     np.add.at(load, whole.classes.site, use * whole.kwh_per_accelerator_h)
     pinned = np.flatnonzero(problem.pinned)
-    hours = whole.jobs.deadline[pinned]  # a pinned job's window is just as long as it runs
+    hours = whole.jobs.deadline[pinned]  # a pinned job's window has exactly its hours
     running = problem.running
     assert running is not None
     at = dict(zip(running.id.tolist(), running.klass.tolist(), strict=True))

@@ -1,11 +1,11 @@
-"""Ruin and recreate: part of a plan's jobs go out and are placed again, at other prices.
+"""Ruin and recreate: removes some jobs of a plan and places them again, at other prices.
 
-Exchanges end where no chain of moves makes a plan cheaper. Where jobs are few, a gang that is in
-the wrong place then costs percents, and a dive that starts from nothing takes longer than all
-rounds of this: some sites, some hours or some jobs at random are emptied, filled again at prices
-near the best ones in another order, and improved by exchanges and chains at the prices of power
-beside the plan before, with one exact dispatch at the end; what is cheaper stays, and at first
-what is hardly dearer.
+Exchanges end where no chain of moves makes a plan cheaper. Where jobs are few, a misplaced gang
+then costs some percent, and a dive from nothing takes longer than all rounds of this method: each
+round removes the jobs of some sites, of some hours, or at random, places them again at prices near
+the best ones in another order, and improves the plan by exchanges and chains at the marginal prices
+of power of the plan before, with one exact dispatch at the end. The round is kept if it makes the
+plan cheaper, and at first also if it costs slightly more.
 
 Source: Schrimpf, Schneider, Stamm-Wilbrandt and Dueck (2000), "Record breaking optimization results
 using the ruin and recreate principle", Journal of Computational Physics 159.
@@ -50,14 +50,14 @@ def ruin_and_recreate(state: PlannerState) -> None:
 
 
 def is_near(cost: float, current: float, part: float) -> bool:
-    """Is a cost below another one plus this part of its size? Costs may be negative."""
+    """Return whether a cost is below another one plus a part of its size. Costs may be negative."""
     return cost < current + part * abs(current)
 
 
 def _round(
     state: PlannerState, rng: np.random.Generator, curves: tuple[Floats, Floats]
 ) -> Incumbent:
-    """Take some jobs of the best plan of `state` out, and place them again; another plan."""
+    """Return another plan: some jobs of the best plan of `state` removed and placed again."""
     best = state.best
     assert best is not None
     room, klass, start = state.settled(_ruined(state, rng))
@@ -68,7 +68,7 @@ def _round(
 
 
 def _ruined(state: PlannerState, rng: np.random.Generator) -> Bools:
-    """Jobs that go out: those at some sites, about an hour, or any."""
+    """Return the jobs to remove: those at some sites, near an hour, or any."""
     best, problem, part = state.best, state.problem, float(rng.choice(RUIN.removed))
     assert best is not None
     n_sites, hours = len(problem.sites), problem.hours
@@ -84,13 +84,13 @@ def _ruined(state: PlannerState, rng: np.random.Generator) -> Bools:
 
 
 def _moved(state: PlannerState, rng: np.random.Generator) -> Floats:
-    """Prices near the best ones."""
+    """Return prices near the best ones."""
     rows, y, apart = state.rows, state.y, float(rng.choice(RUIN.price_noise))
     unit = rows.scale + OWN_PART * rows.active * np.abs(y)
     return rows.within(y + apart * unit * rng.standard_normal(len(unit)))
 
 
 def _jumbled(state: PlannerState, rng: np.random.Generator) -> Int32s:
-    """All jobs, large ones first, more or less."""
+    """Return all jobs, approximately large ones first."""
     noise = float(rng.choice(RUIN.size_noise)) * rng.standard_normal(len(state.size))
     return np.argsort(-(state.size * np.exp(noise)), kind="stable").astype(np.int32)

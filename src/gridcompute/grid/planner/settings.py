@@ -1,8 +1,9 @@
-"""How carefully walks and dives go, for plans from nothing and from an earlier one.
+"""The tuned numbers of the planner: ascents, dives, searches and their shares of a limit.
 
-What a dive leaves of the gap is left where the last jobs share out what the others did not take:
-there it goes in many small parts. Among large jobs the prices hardly move, and fewer do, but not
-far fewer: prices that lag there are not made good later.
+Most of the gap of a dive arises while the last, small jobs share the remaining capacity: these are
+placed in many small parts, with a step of the prices between two. While large jobs are placed
+prices change little and fewer parts are enough, but not far fewer: the error of outdated prices is
+not corrected later.
 """
 
 from __future__ import annotations
@@ -137,151 +138,158 @@ __all__ = [
     "WarmStartOptions",
 ]
 
-#: Largest number of jobs whose large gangs get more work; samples of later jobs have this size.
+#: Largest number of jobs whose large gangs get more work; also the size of samples of later jobs.
 FEW = 30_000
-#: Largest number of jobs of which a sample has all, and for which nine tenths of the time go into
-#: the energy block: it is asked less often, and a plan is there before the first careful dive.
+#: Largest number of jobs of which a sample has all. Nine tenths of their time go into the energy
+#: block: it is solved less often, and a quick plan is made before the first careful dive.
 SMALL = 4_000
-#: Sizes below it, up to two accelerator-hours, are placed in a pace's last parts.
+#: Sizes below it, up to two accelerator-hours, are placed in `DiveOptions.last_parts` parts.
 LAST_SIZES = 2
 
 
 class SampledAscentOptions(NamedTuple):
-    """How a walk over small samples goes."""
+    """Options of a sampled ascent, whose steps price one small sample in turn."""
 
     steps: int
-    #: First and last length of its steps, in typical prices.
+    #: First and last length of the steps, in typical prices.
     lengths: tuple[float, float]
     #: Jobs in a sample.
     sample: int = 4_000
-    #: Steps between two questions to the energy block, which takes longer than a sample.
+    #: Steps between two solves of the energy block, which takes longer than a sample.
     energy_every: int = 2
-    #: How much of the past the mean slope and its mean square remember, and the part of a row's own
-    #: price that its step adds to the typical price.
+    #: Shares of the past that the mean slope and its mean square keep, and the part of a row's own
+    #: price that is added to the typical price of its step.
     memory: tuple[float, float] = (0.95, 0.99)
     own_part: float = 0.1
 
 
-#: From nothing. Its steps are ten typical prices long at first: a large site that is lost makes all
-#: others several times as dear, and with one the walk left 2 % then. After a climb 0.008 % are left
-#: (200,000 jobs, seed 4); with 1,200 steps 0.068 %, with 1,800 no less.
+#: From nothing. Its first steps are ten typical prices long: the loss of a large site multiplies
+#: the prices of all others, and with steps of one typical price the ascent then left a gap of 2 %.
+#: After an ascent with all jobs 0.008 % are left (200,000 jobs, seed 4); with 1,200 steps 0.068 %,
+#: with 1,800 no less.
 SAMPLED_ASCENT = SampledAscentOptions(1500, (10.0, 0.002))
-#: From the prices of a plan before. It leaves 0.001 to 0.004 % of the bound, which a climb with all
-#: jobs would not close in that time; with energy at every other one of 900 steps it leaves as much.
+#: From the prices of an earlier plan. It leaves 0.001 to 0.004 % of the bound, more than an ascent
+#: with all jobs gains in that time; 900 steps with the energy block at every other one leave as
+#: much.
 SAMPLED_ASCENT_WARM = SampledAscentOptions(660, (1.0, 0.007), energy_every=1)
-#: From nothing where jobs are `SMALL`: 300 questions to the energy block in place of 600 leave the
-#: bound within 3e-5 of what it is with those (300 and 400 jobs, seeds 0 and 2).
+#: From nothing where jobs are `SMALL`: the bound with 300 solves of the energy block is within 3e-5
+#: of that with 600 (300 and 400 jobs, seeds 0 and 2).
 SAMPLED_ASCENT_SMALL = SAMPLED_ASCENT._replace(steps=1200, energy_every=4)
-#: The same under a time limit: half the steps, and the energy block at every eighth. Steps that are
-#: longer at first, forget slopes sooner and depend less on the row's own price prove more in the
-#: same time: 566.0 in place of 563.6 yuan, where the relaxation's optimum is 567.2 (300 jobs, seed
-#: 0), 4,495.1 in place of 4,489.9, of 4,498.9 at most (750 jobs over 48 h, seed 1), and 4,903.5 in
-#: place of 4,902.4 (2,000 jobs, seed 1). With 400 steps in place of 600 it is 561.7 in the first.
+#: The same under a time limit: half the steps, and the energy block at every eighth. With longer
+#: first steps, a shorter memory of slopes and a smaller part of the row's own price more is proved
+#: in the same time: 566.0 in place of 563.6 yuan, where the relaxation's optimum is 567.2 (300
+#: jobs, seed 0), 4,495.1 in place of 4,489.9, of 4,498.9 at most (750 jobs over 48 h, seed 1), and
+#: 4,903.5 in place of 4,902.4 (2,000 jobs, seed 1). With 400 steps in place of 600 it is 561.7 in
+#: the first.
 SAMPLED_ASCENT_SMALL_LIMITED = SAMPLED_ASCENT._replace(
     steps=600, lengths=(20.0, 0.005), energy_every=8, memory=(0.9, 0.99), own_part=0.02
 )
-#: Seconds a job, and an hour of the problem, from which on small problems go the way of those
-#: without a time limit. Of 3,000 jobs over some 65 hours the shorter walk proves 10,344 yuan, the
-#: longer one with a climb after it 11,204: in 7 s, of 100 until the plan is found.
+#: Seconds of a time limit per job, and per hour of the problem, from which on small problems are
+#: solved as without a limit. For 3,000 jobs over some 65 hours the shorter ascent proves 10,344
+#: yuan, the longer one with an ascent of all jobs after it 11,204: in 7 s, of 100 for the whole
+#: plan.
 AMPLE_S_PER_JOB, AMPLE_S_PER_HOUR = 2e-2, 0.25
 #: From nothing where a time limit leaves less than `HASTE` seconds a job. At 20,000 jobs it takes
-#: half a second of one processor, and a dive at its prices places 98 % of all jobs placed.
+#: half a second of one processor, and a dive at its prices places 98 % of the jobs of a longer one.
 SAMPLED_ASCENT_HASTY = SAMPLED_ASCENT._replace(steps=180, sample=2_000)
 HASTE = 1e-4
-#: A shorter one of small steps over larger samples, where the prices before were the better ones.
+#: Short, with small steps over larger samples: used where another ascent did not improve the bound.
 SAMPLED_ASCENT_NEAR = SampledAscentOptions(200, (0.03, 0.001), sample=8_000)
 
 
-#: From the prices of an hour ago where jobs are `SMALL`: 200 steps prove 7,139.7 yuan, where 1,200
-#: from nothing prove 7,142.7 in five times the time.
+#: From the prices of an hour ago where jobs are `SMALL`: 200 steps prove 7,139.7 yuan; 1,200 from
+#: nothing prove 7,142.7 in five times the time.
 SAMPLED_ASCENT_HOUR = SampledAscentOptions(200, (0.1, 0.005), sample=8_000)
 #: The same where time is short: 7,550 of 7,566 yuan in 0.4 s of one processor in place of 0.9.
 SAMPLED_ASCENT_HOUR_BRIEF = SampledAscentOptions(100, (0.1, 0.01), sample=8_000, energy_every=4)
 #: Seconds left below which `SAMPLED_ASCENT_HOUR_BRIEF` is used.
 BRIEF_S = 10.0
-#: A walk after it where the prices an hour old were far from the new ones, as after a first hour
-#: that had no time for better ones. From nothing it proves 7,180 of 7,204 yuan in 0.7 s.
+#: Follows it where the prices of an hour ago were far from the new ones, as after a first hour with
+#: too little time for better ones. From nothing it proves 7,180 of 7,204 yuan in 0.7 s.
 SAMPLED_ASCENT_HOUR_FAR = SampledAscentOptions(300, (5.0, 0.01), sample=600, energy_every=5)
 #: Seconds a job below which small problems take their first prices from `SAMPLED_ASCENT_HOUR_FAR`.
 BRIEF_S_PER_JOB = 2e-3
 
 
 class FixingOptions(NamedTuple):
-    """How carefully jobs are placed by how settled they are."""
+    """Options of fixing by frequency, which places jobs with the clearest choice first."""
 
-    #: Parts that a size is placed in, steps before the first and between two.
+    #: Parts in which a size is placed, steps before the first part and between two parts.
     parts: int = 60
     before: int = 100
     between: int = 6
-    #: Lengths of the steps for the largest and the smallest of these jobs: the prices of the large
-    #: ones are nearly known, those of small ones have to follow what the large ones took.
+    #: Lengths of the steps for the largest and the smallest of these jobs: prices are nearly right
+    #: for the large ones, and must follow their use of capacity before the small ones.
     lengths: tuple[float, float] = (0.004, 0.05)
-    #: The sizes, 2 ** size accelerator-hours, from which on and up to which lengths are these.
+    #: The sizes, 2 ** size accelerator-hours, from which on the first length applies, and up to
+    #: which the second.
     sizes: tuple[int, int] = (7, 3)
     #: Steps between two questions to the energy block.
     energy_every: int = 1
 
     def length(self, size: int) -> float:
-        """Of the steps for jobs of 2 ** `size` accelerator-hours."""
+        """Return the length of the steps for jobs of 2 ** `size` accelerator-hours."""
         (most, least), (first, last) = self.sizes, self.lengths
         part = min(max((most - size) / (most - least), 0.0), 1.0)
         return float(first * (last / first) ** part)
 
 
 class DiveOptions(NamedTuple):
-    """How carefully a dive goes."""
+    """Options of a dive."""
 
-    #: Parts that a size is placed in, with a step of the prices between two, those of each of the
-    #: last sizes, and steps before the first part.
+    #: Parts in which a size is placed, with a step of the prices between two; the same for each of
+    #: the last sizes; steps before the first part.
     parts: int
     last_parts: int
     settle: int
-    #: Jobs in a sample of later ones, and how many of these samples take turns.
+    #: Jobs in a sample of later ones, and the number of these samples, which take turns.
     later: int
     samples: int
-    #: Is the energy block asked for loads near the one at hand, and after how many steps again?
+    #: Whether loads of the energy block are limited to the trust region, and the steps between two
+    #: of its solves.
     near: bool = False
     energy_every: int = 1
-    #: Lengths of the steps for the largest and the smallest jobs, and how much of the average price
-    #: a step leaves.
+    #: Lengths of the steps for the largest and the smallest jobs, and the share of the average
+    #: price that a step keeps.
     lengths: tuple[float, float] = (0.01, 0.2)
     memory: float = 0.8
-    #: From 2 ** large / 2 accelerator-hours on, jobs that find no room have others make way,
+    #: Size from which on, 2 ** large / 2 accelerator-hours, other jobs are moved for a job that
+    #: finds no room, and jobs are fixed by frequency unless `settling` is None.
     large: int = 7
-    #: and they are placed by how settled they are, where this is not None.
+    #: Options of fixing by frequency.
     settling: FixingOptions | None = None
 
     def parts_of(self, size: int) -> int:
-        """Parts that the jobs of up to 2 ** `size` accelerator-hours are placed in."""
+        """Return the parts in which jobs of up to 2 ** `size` accelerator-hours are placed."""
         return self.last_parts if size < LAST_SIZES else self.parts
 
 
-#: Of a first dive, and of a second one where that leaves too wide a gap. Where less than
-#: `LEAST_LEFT` is asked, which the first might miss, the second alone is made. With steps a third
-#: as long as (0.01, 0.2), and loads limited to a range about the last use, 36 parts leave gaps of
-#: 0.011 to 0.014 % (200,000 jobs, seeds 1, 3 and 4) and 0.010 % (1,000,000), 130 parts 0.007 to
-#: 0.009 % in two and a half times the time; the longer steps left 0.015 to 0.048 %.
+#: Of a first dive, and of a second one where the first leaves too wide a gap. Where a gap below
+#: `LEAST_LEFT` is asked for, which the first might miss, only the second is made. With steps a
+#: third as long as (0.01, 0.2), and loads limited to a range about the last use, 36 parts leave
+#: gaps of 0.011 to 0.014 % (200,000 jobs, seeds 1, 3 and 4) and 0.010 % (1,000,000), 130 parts
+#: 0.007 to 0.009 % in two and a half times the time; the longer steps left 0.015 to 0.048 %.
 DIVE = DiveOptions(
     36, last_parts=60, settle=10, later=FEW, samples=1, near=True, lengths=(0.003, 0.06)
 )
 DIVE_CAREFUL = DIVE._replace(parts=130, last_parts=130, settle=20)
 LEAST_LEFT = 4.5e-4
-#: Where jobs are few, with all but the smallest by how settled they are, a second or two a size;
-#: and of a second dive there if the gap is not proved.
+#: Of dives where jobs are few, which fix all but the smallest jobs by frequency and take a second
+#: or two for each size; the second one is used if the first does not prove the gap.
 DIVE_FEW = DiveOptions(
     130, last_parts=300, settle=20, later=FEW, samples=1, large=3, settling=FixingOptions()
 )
 DIVE_AGAIN = DIVE_FEW._replace(
     parts=250, last_parts=500, settling=FixingOptions(between=12, lengths=(0.002, 0.05))
 )
-#: The same where jobs are `SMALL`: with the energy block asked at every sixth and third step, plans
-#: of 400 and 1,000 jobs are as good in a third and half of the time.
+#: The same where jobs are `SMALL`: with the energy block solved at every sixth step, plans of 400
+#: and 1,000 jobs are as good in a third and half of the time.
 DIVE_SMALL = DIVE_FEW._replace(energy_every=6, settling=FixingOptions(energy_every=6))
-#: Of a first dive before the careful ones where time is limited: a whole plan at once, that fills
-#: the hours as they do. At 20,000 jobs it takes half a second of one processor in place of six, and
-#: places 98 % of the jobs that they place.
+#: Of a first dive before the careful ones where time is limited, which makes a complete plan with
+#: nearly the same use of the hours. At 20,000 jobs it takes half a second of one processor in place
+#: of six, and places 98 % of the jobs that the careful ones place.
 DIVE_HASTY = DiveOptions(6, last_parts=24, settle=4, later=1500, samples=2, energy_every=3)
-#: How many times as long as a dive the next one, more careful, takes at least.
+#: Least ratio of the time of a more careful dive to that of the dive before it.
 TIMES_AS_LONG = 5.0
 #: A quick dive where jobs are `SMALL`, from the prices of an hour ago or before the careful ones:
 #: 1.5 s of one processor at 2,000 jobs, where after exchanges the gap is 3.5 % in the mean of four
@@ -293,11 +301,12 @@ DIVE_QUICK = DIVE_SMALL._replace(
     energy_every=24,
     settling=FixingOptions(parts=30, before=60, between=3, energy_every=24),
 )
-#: Of dives for the jobs that do not stay where an earlier plan had them: a quick one, and two more
-#: careful ones that follow while the gap is not proved. That others make way takes a look at all
-#: jobs a size, and gains nothing where most of them are placed. Short steps leave gaps half as
-#: wide: with (0.003, 0.06) and 47 parts a mandate of 85 or 90 % leaves 0.012 %, the loss of the
-#: site Horinger 0.015 %; with (0.01, 0.4) they left 0.026 and 0.030 % (200,000 jobs, seed 2).
+#: Of dives for the jobs that leave their options of an earlier plan: a quick one, and two more
+#: careful ones that follow while the gap is not proved. Moving other jobs to make room takes a pass
+#: over all jobs for each size, and gains nothing where most of them are placed. Short steps leave
+#: gaps half as wide: with (0.003, 0.06) and 47 parts a mandate of 85 or 90 % leaves 0.012 %, the
+#: loss of the site Horinger 0.015 %; with (0.01, 0.4) they left 0.026 and 0.030 % (200,000 jobs,
+#: seed 2).
 DIVE_WARM = DiveOptions(
     40,
     last_parts=80,
@@ -358,89 +367,93 @@ MASTER = MasterOptions()
 
 
 class LocalSearchOptions(NamedTuple):
-    """How much of a plan a round looks at."""
+    """Options of a round of exchanges."""
 
-    #: Jobs tried at most, those that would gain most first, and the parts they are cut into.
+    #: Jobs tried at most, largest regrets first, and the parts into which they are divided.
     jobs: int
     parts: int
-    #: Do those who make way have others make way in turn?
+    #: Whether a round makes ejection chains instead of exchanges.
     chains: bool = False
 
 
 FULL = LocalSearchOptions(30_000, 170)
-#: Of the two rounds after a quick dive that misses: a few jobs gain most, in a fifth of a full
-#: round's time.
+#: Of the two rounds after a quick dive that misses the gap: a few jobs give most of the gain, in a
+#: fifth of a full round's time.
 QUICK = LocalSearchOptions(500, 15)
-#: Of rounds of chains, a few milliseconds each. They place jobs that are worth a hundred times what
-#: others lose and find no room else; most of it is gained at the largest regrets.
+#: Of rounds of chains, a few milliseconds each. They place jobs whose value is a hundred times the
+#: loss of the jobs that are moved; the largest regrets give most of the gain.
 CHAINS = LocalSearchOptions(300, 300, chains=True)
 
 
-#: Samples that the first prices come from, at most.
+#: Largest number of samples for the first prices.
 MOST_SAMPLES = 25
-#: Steps of all jobs, with their first and last lengths in typical prices.
+#: Steps of the ascent with all jobs, the same where jobs are few, and their first and last lengths
+#: in typical prices.
 BOUND_STEPS, BOUND_STEPS_FEW, BOUND_LENGTHS = 60, 150, (0.003, 0.0005)
-#: Steps more before a second dive, at most: where whole gangs leave the gap, they close none of it.
+#: Largest number of further steps before a second dive: a gap that whole gangs cause does not
+#: close.
 BOUND_STEPS_AGAIN, BOUND_LENGTHS_AGAIN = 500, (0.002, 0.0002)
-#: After which of the steps that settle the prices before a size all jobs left are looked at, to
-#: learn what each sample of them misses. It takes a third off the gap at 200,000 jobs.
+#: Steps, of those before a size, after which the difference of each sample from all jobs that are
+#: left is computed. It reduces the gap by a third at 200,000 jobs.
 CORRECTED_AT = (4, 8, 12, 16)
-#: Where jobs are few, those that may run at so few sites are placed as if they were
-#: 2 ** EARLIER times as large: others can go elsewhere, they cannot.
+#: Where jobs are few, jobs with at most `FEW_PLACES` sites are placed as if they were 2 ** EARLIER
+#: times as large, because other jobs have more alternatives.
 FEW_PLACES, EARLIER = 2, 2
-#: Rounds of chains after those of exchanges where jobs are few, at most: they end when they do not
-#: pay, and until then cost little.
+#: Largest number of rounds of chains after those of exchanges where jobs are few. Rounds end when
+#: they do not pay, and take little time until then.
 CHAIN_ROUNDS = 6
-#: Rounds of exchanges at most, and after a quick dive: at 2,000 jobs four take its plan from 7,656
-#: to 7,574 yuan in a second, and find nothing more.
+#: Largest number of rounds of exchanges, and of those after a quick dive: at 2,000 jobs four reduce
+#: its plan from 7,656 to 7,574 yuan in a second, and a fifth gains nothing.
 ROUNDS, ROUNDS_QUICK = 8, 4
-#: Part of a time limit after which the walk to the first prices ends, so that jobs are placed at
-#: them.
+#: Part of a time limit after which the ascent to the first prices ends, so that time is left to
+#: place jobs at them.
 PRICES_PART, PRICES_PART_HASTY, PRICES_PART_SMALL = 0.35, 0.5, 0.4
 
 
-#: Options at most of a problem that is searched as one program, and steps of counted work that a
-#: search may take: 2,000 questions with a hundred options, where the contested days of the tests
-#: take 28 at most, and days with limits of load some 1,000.
+#: Largest number of options of a problem that is searched as one program, and steps of counted work
+#: of a search: 2,000 callbacks of the solver with a hundred options, where the contested days of
+#: the tests take 28 at most, and days with limits of load some 1,000.
 MOST_SEARCHED, SEARCH_STEPS = 14_000, 6e8
-#: The same with more than `MANY_OPTIONS`: 42 questions with 6,500, where the plans of 60 jobs of
-#: `east_west` (seeds 0 to 2) come after 20 to 24, and 30 with 11,000, where that of 100 jobs comes
-#: after 23. Ended before it finds its first plan, a search is lost: with 17 questions 60 jobs had
-#: gaps of 5 to 12 %, and have 0.8 to 1.3 % with 24.
+#: The same with more than `MANY_OPTIONS`: 42 callbacks with 6,500 options, where the plans of 60
+#: jobs of `east_west` (seeds 0 to 2) are found after 20 to 24, and 30 with 11,000, where that of
+#: 100 jobs is found after 23. A search that ends before its first plan is wasted: with 17 callbacks
+#: 60 jobs had gaps of 5 to 12 %, with 24 they have 0.8 to 1.3 %.
 SEARCH_STEPS_MANY = 1.4e9
-#: Options, all cuts among them, of a problem with interruptible jobs that is searched as one.
+#: Largest number of options, all cuts included, of a problem with interruptible jobs that is
+#: searched as one program.
 MOST_CUTS = 8_000
-#: Options above which a search ends at a gap that is `NEAR`, and its bound, where some gap is left,
-#: is reported lower, by the part `EASED` of the cost: the search that checks it has to reach it.
+#: Number of options above which a search ends at the gap `NEAR`, and its bound is reported lower by
+#: the part `EASED` of the cost where a gap is left: the search of the checker must reach it.
 MANY_OPTIONS, NEAR, EASED = 2_500, 1e-2, 5e-3
-#: Part of the time left that such a search may take, the questions that it needs at least, and the
-#: proved gap after which no other method follows it.
+#: Part of the remaining time for such a search, the least number of callbacks that it needs, and
+#: the proved gap below which no other method follows it.
 SEARCH_PART, LEAST_SEARCHED, SEARCHED_ENOUGH = 0.7, 20, 0.03
-#: Options at most of a problem whose cheapest options are searched where time is too short for
-#: all of them, and how many these are. A hundred jobs of `east_west` have 11,000 to 13,000: their
-#: plan cost 12 % more (seed 0) than the one that a search of all of them finds in twice the time.
+#: Largest number of options of a problem whose cheapest options are searched where time is too
+#: short for all of them, and the number of these. A hundred jobs of `east_west` have 11,000 to
+#: 13,000: their plan cost 12 % more (seed 0) than the plan of a search of all options in twice the
+#: time.
 MOST_CHEAPEST, CHEAPEST = 14_000, 2_500
-#: Options up to which the prices come from the program with jobs in fractions, though no search is
-#: made. With 6,600 (60 jobs) it takes 0.1 s of one processor, and a walk that proves less 0.45 s;
-#: with 11,000 it takes 0.5 s, with 20,000 ten.
+#: Largest number of options for which the relaxation of the program gives the prices, though no
+#: search is made. With 6,600 (60 jobs) it takes 0.1 s of one processor, and an ascent that proves
+#: less 0.45 s; with 11,000 it takes 0.5 s, with 20,000 ten.
 MOST_RELAXED = 14_000
-#: Part of the time left that it may take: a walk to prices and a plan need some of it if it fails.
+#: Part of the remaining time for it: an ascent and a plan need the rest if it fails.
 RELAXED_PART = 0.6
-#: Part of the first plan's cost below which a plan is searched for again, with finer tolerances.
+#: A plan whose cost is below this part of the first plan's is searched again, with finer
+#: tolerances.
 FINER = 0.5
-#: A gap no wider than this is asked for to have the best plan, and the search goes on to its end.
+#: Requested gap up to which a search continues to its end, since the best plan is meant.
 POLISHED = 1e-3
-#: The gap that a what-if asks for, as a part of the plan's own, and at least and at most: where a
-#: plan's own gap is some percents, as with few jobs, its placement would be good enough after
-#: nearly any change.
+#: Gap of a what-if, as a multiple of the plan's own gap, at least and at most: where the plan's own
+#: gap is some percent, as with few jobs, its placement would be within it after nearly any change.
 GAP_OF_PLAN, LEAST_GAP, MOST_GAP = 1.5, 1e-4, 0.01
 
 
 class StepWeights(NamedTuple):
-    """What the parts of the planner count as, in steps of counted work.
+    """Weights of the operations of the planner, in steps of counted work.
 
     From 60 to 20,000 jobs on 12 sites and 60 classes, a day and three, on one thread, a step took
-    about 5 ns. Weights that are off by two move where a limit ends a solve, and nothing else.
+    about 5 ns. A weight that is wrong by a factor of two only changes where a limit ends a solve.
     """
 
     #: A pass over the jobs: each hour of a job's window and site, and each price of a table.
@@ -448,25 +461,25 @@ class StepWeights(NamedTuple):
     table: float = 0.12
     #: A step of the ascent, for each row.
     row: float = 10.0
-    #: A job placed: each hour of its window and class; tried in exchanges, as often; started a
-    #: chain with: each other job.
+    #: A job placed, for each hour of its window and class; tried in exchanges, likewise; at the
+    #: start of a chain, for each other job.
     option: float = 1.0
     exchange: float = 10.0
     chain: float = 30.0
-    #: An interruptible job at a class: its least price looked up, and each of the table of these;
-    #: its cheapest cut, each hour of the problem, and each hour and hour of work of it.
+    #: An interruptible job at a class: reading its least price, and each entry of their table; its
+    #: cheapest cut, for each hour of the problem, and for each hour and hour of work.
     pair: float = 20.0
     least: float = 4.0
     cut: float = 100.0
     cut_hour: float = 12.0
     cut_node: float = 3.0
-    #: A linear program solved: each row and column.
+    #: A linear program solved, for each row and column.
     solve: float = 40.0
-    #: A step of the simplex method, and each row and column besides.
+    #: A step of the simplex method, and the same for each row and column.
     iteration: float = 2_000.0
     iteration_size: float = 2.0
-    #: Between two questions of a search by branch and bound whether it is to go on, for rows and
-    #: columns to the power 1.5: 1.2 ms of one processor with 700, 45 ms with 8,600, 0.1 to 0.2 s
+    #: The work between two callbacks of a search by branch and bound, for rows and columns to the
+    #: power 1.5: 1.2 ms of one processor with 700, 45 ms with 8,600, 0.1 to 0.2 s
     #: with 11,000 of them.
     asked: float = 15.0
 
@@ -482,18 +495,17 @@ class StepWeights(NamedTuple):
 STEPS = StepWeights()
 #: Steps in a unit of a limit of work, as in the solvers of the core.
 STEPS_PER_UNIT = 1_000
-#: Steps that count as a second where a limit of work decides what seconds decide else.
+#: Steps that count as a second where a limit of work replaces one of time.
 STEPS_PER_S = 2e8
-#: Units of work that may be spent on what a mandate that cannot be kept misses at least.
+#: Units of work for the least shortfall of a mandate that cannot be kept.
 LEAST_UNITS = 1e6
-#: How much of the past the average price of an ascent remembers. Not measured for flatness.
+#: Share of the past that the average price of an ascent keeps. Not measured for flatness.
 PRICE_MEMORY = 0.9
-#: Interruptible jobs. Steps of the bound from the prices of whole runs, with their lengths; rounds
-#: in which jobs are cut again, at most; and the jobs of a round that are tried together at first.
-#: These, and the parts below, were not measured for flatness.
+#: Interruptible jobs: the sampled ascent from the prices of whole runs, and the ascent with all
+#: jobs after it (steps and lengths). These and the numbers below were not measured for flatness.
 CUT_ASCENT = SampledAscentOptions(400, (1.0, 0.005), energy_every=2)
 CUT_CLIMB = (60, (0.005, 0.0005))
-#: The same where jobs are not `SMALL`: samples of all jobs take turns.
+#: The same where jobs are not `SMALL`: `CUT_SAMPLES` samples of all jobs take turns.
 CUT_ASCENT_MANY = SampledAscentOptions(
     120, (0.3, 0.003), sample=1_000, energy_every=3, memory=(0.9, 0.99), own_part=0.02
 )
@@ -503,21 +515,23 @@ CUT_CLIMB_MANY = (8, (0.003, 0.0005))
 #: are not `SMALL`, and the limit of that plan in units of counted work per job: six seconds at
 #: 20,000 jobs, of which a plan from nothing takes three.
 MOSTLY_CUT, WHOLE_UNITS_PER_JOB = 0.3, 60.0
+#: Largest number of rounds in which jobs are cut again, and the jobs of a round that are tried
+#: together at first.
 CUT_ROUNDS, CUT_BATCH = 12, 16
-#: How often rounds of cuts and of the other jobs beside them take turns, and exchanges in the
-#: latter.
+#: Number of alternations between rounds of cuts and the placement of the other jobs, and of rounds
+#: of exchanges in the latter.
 CUT_TURNS, BESIDE_ROUNDS = 3, 2
-#: What a job must gain by its pieces, as a part of its price, to run in them where jobs are many.
+#: Least gain of a job by its pieces, as a part of its price, to run in pieces where jobs are many.
 CUT_GAIN = 0.01
-#: Prices and a dive of the jobs that run whole beside these. At 20,000 jobs plans cost 0.15 % more
-#: than after 660 steps and a dive of 40 and 60 parts with the energy block at every other step, in
-#: 5 s of one processor in place of 11.
+#: Ascent and dive of the jobs that run whole beside those in pieces. At 20,000 jobs plans cost 0.15
+#: % more than after 660 steps and a dive of 40 and 60 parts with the energy block at every other
+#: step, in 5 s of one processor in place of 11.
 ASCENT_BESIDE = SAMPLED_ASCENT_WARM._replace(steps=200, lengths=(0.5, 0.005), energy_every=2)
 DIVE_BESIDE = DiveOptions(30, last_parts=40, settle=8, later=4_000, samples=2, energy_every=4)
-#: Rounds in which jobs without room are tried again in what room is left.
+#: Rounds in which jobs without room are tried again with the remaining capacity.
 CUT_TRIES = 12
-#: Part of a time limit in which prices with cuts are sought, and within which the climb after that
-#: walk ends; and how far a solve is said to be when that climb is over.
+#: Parts of a time limit at which the sampled ascent with cuts ends, and the ascent with all jobs
+#: after it; and the reported progress of the solve at that point.
 CUT_PART, CUT_CLIMB_PART, CUT_CLIMB_DONE = 0.75, 0.7, 0.6
 #: Part of a time limit in which whole runs are planned, where jobs are interruptible.
 WHOLE_PART = 0.5

@@ -1,8 +1,8 @@
-"""A linear program kept as the independent programs that it falls into.
+"""A linear program solved as the independent programs that it decomposes into.
 
 Sites whose mandate is not pooled share no row, nor do the hours of a site without a battery. One
 program for all of them takes longer than each by itself, and a change at one site makes the solver
-look at all. Here each connected part of the matrix is a program of its own, and only those whose
+process all. Here each connected part of the matrix is a program of its own, and only those whose
 costs or limits changed are solved again.
 """
 
@@ -23,7 +23,7 @@ __all__ = ["SplitSimplex"]
 
 
 class _Split(NamedTuple):
-    """Which of some columns lie in a part: positions among them, and columns of the part."""
+    """The columns of a list that lie in a part: positions in the list, and columns of the part."""
 
     of: Int64s
     at: Int32s
@@ -49,7 +49,7 @@ class SplitSimplex:
         row_limits: tuple[Floats, Floats],
         given: Int32s,
     ) -> None:
-        """Find the parts, and hand each to a solver."""
+        """Find the parts, and pass each to a solver."""
         columns, rows = _parts(matrix)
         by_row = matrix.tocsr()
         self._columns: list[Int64s] = []
@@ -69,7 +69,7 @@ class SplitSimplex:
             self._solvers.append(solver)
         self._row_part = rows
         self._costs, self._low, self._high = cost[given], box[0][given], box[1][given]
-        #: Parts that have changed since they were solved, and what the others ended with.
+        #: Parts that have changed since they were solved, and the optima of the others.
         self._stale = np.ones(len(self._solvers), bool)
         self._yuan = np.zeros(len(self._solvers))
         self._point, self._dual = np.zeros(len(cost)), np.zeros(len(row_limits[0]))
@@ -79,7 +79,7 @@ class SplitSimplex:
 
     @property
     def failures(self) -> Any:
-        """How often an attempt of `warm_lp.LADDER` had to be made, by its position."""
+        """Number of attempts of `warm_lp.LADDER`, by its position."""
         return sum(solver.failures for solver in self._solvers)
 
     @property
@@ -139,12 +139,12 @@ class SplitSimplex:
                 return True
 
     def _settle(self, part: int) -> None:
-        """Note the optimum of a part."""
+        """Store the optimum of a part."""
         self._yuan[part] = self._solvers[part].objective()
         self._stale[part] = False
 
     def objective(self) -> float:
-        """The least cost last found."""
+        """The last optimum."""
         return float(self._yuan.sum())
 
     def optimum(self) -> tuple[Floats, Floats]:

@@ -1,4 +1,4 @@
-"""Which jobs of a placement can stay where they are once a problem has changed, pieces and all."""
+"""Finds the jobs of a placement that can keep their options after a change, pieces included."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["standing_jobs"]
 
-#: Part of what is left by which an amount may be above it: sums are rounded.
+#: Part of the remaining capacity by which an amount may exceed it: sums are rounded.
 SLACK = 1e-12
 
 
 def standing_jobs(problem: Problem, placement: Placement, order: Int64s) -> Bools:
-    """Return which of the jobs in `order` can stay, those first in it before the others.
+    """Return which of the jobs in `order` can stay, giving way to those before them.
 
-    The native engine tells it of whole runs; here pieces are looked at as well.
+    The native engine decides it for whole runs; here pieces are tested as well.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def _pieces_by_job(placement: Placement) -> dict[int, list[tuple[int, int]]]:
 
 
 def _is_run(problem: Problem, job: int, runs: list[tuple[int, int]], work: int) -> bool:
-    """Are these the hours of the job, by its window and the rules of its pieces?"""
+    """Return whether these can be the hours of the job, by its window and the rules of pieces."""
     jobs = problem.jobs
     least, restart = int(jobs.least_piece_h[job]), int(jobs.restart_h[job])
     if runs[0][0] < jobs.release[job] or sum(runs[-1]) > jobs.deadline[job]:

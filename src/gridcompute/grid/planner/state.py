@@ -1,7 +1,7 @@
-"""What a solve knows: the problem's native form, its constraints, the best bound and the incumbent.
+"""The state of a solve: the native problem, its constraints, the best bound and the incumbent.
 
-The stages of `match` are functions of this state. It moves the bound by dual ascent, and values a
-placement by its exact dispatch; what to do when is decided elsewhere (match.py).
+The stages of `match` are functions of this state. It raises the bound by dual ascent, and values a
+placement by its exact dispatch; the order of the stages is decided elsewhere (match.py).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class PlannerState:
         self.problem, self.gap, self.clock = problem, gap, clock
         clock.stage("read", 0.05)
         self.market = market_of(problem)
-        #: What bounds and slopes of all jobs come from: the market, or one that cuts jobs.
+        #: The oracle of bounds and slopes of all jobs: the market, or one that cuts jobs.
         self.priced: _core.LagrangianOracle | CutMarket = self.market
         self.rows = CouplingConstraints(problem, EnergyBlock(problem), threads)
         work = self.rows.work
@@ -72,7 +72,7 @@ class PlannerState:
         clock.steps = lambda: before() + work.steps
         self.ascent = DualAscent(self.rows)
         self.bound, self.y = -np.inf, np.zeros(0)
-        #: What a search over all plans proved, beyond what prices prove.
+        #: Bound proved by a search over all plans, beyond that of prices.
         self.searched = -np.inf
         #: Prices with those of cover rows, where these prove more.
         self.cover: CoverProof | None = None
@@ -84,20 +84,20 @@ class PlannerState:
         self.by_size = np.argsort(-self.size, kind="stable").astype(np.int32)
         self.in_order = self.market.order()
         self.reach = self.market.has_option(threads) > 0
-        #: Are there at most FEW jobs, whose large gangs get more work?
+        #: Whether there are at most FEW jobs, whose large gangs get more work.
         self.few = len(self.in_order) <= FEW
         self.small = len(self.in_order) <= SMALL
-        #: Are they `SMALL`, and is there no time to go the way of those without a time limit?
+        #: Whether jobs are `SMALL`, and a time limit is too short for the stages without one.
         ample = max(AMPLE_S_PER_JOB * len(self.in_order), AMPLE_S_PER_HOUR * problem.hours)
         self.brief = self.small and clock.left() < ample
-        #: Does the time limit leave too little for careful prices?
+        #: Whether the time limit is too short for careful prices.
         self.hasty = clock.left() < HASTE * len(self.in_order)
         self.without_option = float(problem.jobs.value_yuan[~self.reach].sum())
-        #: What no plan costs less than, whatever the prices: the signs of all costs prove it.
+        #: Lower bound of every plan at any prices, by the signs of all costs.
         self.least = self.without_option + least_energy_cost(problem)
 
     def cut(self) -> CutMarket:
-        """Let interruptible jobs run in pieces from now on: what was proved before is forgotten."""
+        """Let interruptible jobs run in pieces from now on, and discard earlier bounds."""
         market = self.priced = CutMarket(self.problem, self.market, self.rows.work)
         self.reach = self.reach.copy()
         self.reach[market.rows] = market.has_option
@@ -108,30 +108,30 @@ class PlannerState:
 
     @cached_property
     def step(self) -> Int32s:
-        """The step of a dive at which each job is placed, by size: 2 ** step accelerator-hours."""
+        """Return the step of a dive at which each job is placed: 2 ** step accelerator-hours."""
         step = np.ceil(np.log2(np.maximum(self.size, 1.0))).astype(np.int32)
-        if self.few and not self.hasty:  # it takes a tenth of a second to tell who has few places
+        if self.few and not self.hasty:  # counting the places of jobs takes a tenth of a second
             step[places_of(self.problem) <= FEW_PLACES] += EARLIER
         return step
 
     def finished(self) -> bool:
-        """Is the gap proved, or must the solve end?"""
+        """Return whether the gap is proved or the solve must end."""
         return self.clock.over(1.0) or self.proved()
 
     def proved(self) -> bool:
-        """Is the best plan proved to be within the gap?"""
+        """Return whether the best plan is proved to be within the gap."""
         return self.open_gap() <= self.gap
 
     @property
     def search_gap(self) -> float:
-        """The gap at which a search may end: none where the one asked for means the best plan."""
+        """The gap at which a search may end: 0 where the requested gap means the best plan."""
         return self.gap if self.gap > POLISHED else 0.0
 
     def searched_out(self, options: int) -> bool:
-        """True if a search among `options` options would add nothing, or the solve must end.
+        """Return whether a search among `options` options gains nothing, or the solve must end.
 
-        Prices may prove the gap asked for and leave open whether a better plan exists. Up to
-        `MANY_OPTIONS` options a search answers that in milliseconds.
+        Prices may prove the gap asked for without deciding whether a better plan exists. Up to
+        `MANY_OPTIONS` options a search decides that in milliseconds.
         """
         few = options <= MANY_OPTIONS
         return self.finished() and (
@@ -139,13 +139,13 @@ class PlannerState:
         )
 
     def open_gap(self) -> float:
-        """The relative gap of the best plan, jobs that have no option left out."""
+        """Return the relative gap of the best plan, without jobs that have no option."""
         assert self.best is not None
         without = self.without_option
         return relative_gap(self.best.cost - without, self.proved_yuan() - without)
 
     def proved_yuan(self) -> float:
-        """What no plan costs less than: by prices, by the signs of all costs, or by a search."""
+        """Return the best lower bound: by prices, by the signs of all costs, or by a search."""
         cover = -np.inf if self.cover is None else self.cover.bound
         return max(self.bound, self.least, self.searched, cover)
 
@@ -157,9 +157,9 @@ class PlannerState:
     def sampled(
         self, y: Floats, how: SampledAscentOptions = SAMPLED_ASCENT, most: float = PRICES_PART
     ) -> Floats:
-        """Prices from small samples of the jobs, each of which stands for all of them.
+        """Return prices from small samples of the jobs, each of which represents all of them.
 
-        They are found within the part `most` of the time limit.
+        They are computed within the part `most` of the time limit.
         """
         self.clock.stage("sample", 0.2)
         drawn = samples_of(self.in_order, self.size, how.sample, MOST_SAMPLES)
@@ -175,7 +175,7 @@ class PlannerState:
         return y
 
     def look(self, y: Floats) -> None:
-        """Keep `y` if it proves more than all before it."""
+        """Evaluate `y`, and keep it if it proves more than all prices before it."""
         self.passes += 1
         bound = evaluate_dual(self.rows, self.priced, y, self.rows.supply()).bound
         if bound > self.bound:
@@ -184,7 +184,7 @@ class PlannerState:
     def climb(
         self, y: Floats, steps: int, lengths: tuple[float, float], to: float, most: float = 1.0
     ) -> None:
-        """The bound, with all jobs, until `most` of the time limit is over."""
+        """Raise the bound with all jobs, until `most` of the time limit is over."""
         self.clock.stage("bound", to)
 
         def stop(done: float) -> bool:
@@ -196,7 +196,7 @@ class PlannerState:
             self.bound, self.y = ascent.bound, ascent.best
 
     def settled(self, taken: Bools | None) -> tuple[_core.ResidualCapacity, Int32s, Int32s]:
-        """Room and placement of the best plan without the jobs `taken`, None for all of them."""
+        """Return room and placement of the best plan without the jobs `taken`, None for all."""
         room, n = _core.ResidualCapacity(self.market), len(self.in_order)
         klass, start = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
         if taken is not None:
@@ -206,7 +206,7 @@ class PlannerState:
         return room, klass, start
 
     def judged(self, klass: Int32s, start: Int32s, room: _core.ResidualCapacity) -> Incumbent:
-        """A placement with its exact cost, after its exact dispatch."""
+        """Return a placement with its exact cost, after its exact dispatch."""
         supplied = self.rows.block.serve(self.problem.energy.base_load_kwh + room.load)
         return Incumbent(
             klass, start, plan_cost(self.problem, klass, start, supplied.dispatch), room

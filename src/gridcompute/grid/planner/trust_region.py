@@ -1,4 +1,4 @@
-"""A trust region of loads: what the energy block is asked for stays near what a dive needs."""
+"""A trust region of loads: the energy block chooses loads near those of a dive."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ __all__ = ["TrustRegion"]
 
 
 class TrustRegion:
-    """The load that a dive is heading for, and limits near it.
+    """The load that a dive approaches, and limits near it.
 
-    Near the best prices a site is indifferent between loads that lie far apart, and what it pays
-    best to serve jumps from one to the other, whatever the jobs take. Within limits it tells in
-    which hours the load at hand is too high or too low.
+    Near the best prices a site is indifferent between loads that are far apart, and its most
+    profitable load jumps from one to the other, whatever the jobs use. Within limits it shows in
+    which hours the present load is too high or too low.
     """
 
     def __init__(self) -> None:
-        """Nothing is known."""
+        """Begin without any load."""
         self._load: Floats | None = None
         self._steps = 0
 
     def see(self, load_kwh: Floats) -> tuple[Floats, Floats]:
-        """The jobs would take `load_kwh`, base load included, at the latest prices; the limits."""
+        """Return the limits after the load `load_kwh` at the latest prices, base load included."""
         if self._load is None:
             self._load = load_kwh
         self._load = TRUST_REGION.memory * self._load + (1 - TRUST_REGION.memory) * load_kwh

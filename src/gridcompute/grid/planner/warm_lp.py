@@ -1,8 +1,8 @@
-"""A linear program kept in HiGHS and solved again and again, each time from the last basis.
+"""A linear program kept in HiGHS and solved repeatedly, each time from the last basis.
 
-What a solve ends with is either a verdict, "kOptimal" or "kInfeasible", or a failure: a basis that
-has become singular, a cycle, a limit of steps. A failure says nothing of the program, so it is
-asked again, without the basis and by other methods, before anybody hears of it.
+A solve ends with a verdict, "kOptimal" or "kInfeasible", or with a failure: a basis that has become
+singular, a cycle, a limit of steps. A failure proves nothing about the program, so it is solved
+again, without the basis and by other methods, before an error is raised.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ VERDICTS = {
 
 
 def load_solver() -> None:
-    """Import HiGHS and what of scipy goes with it, so that no time limit pays for it.
+    """Import HiGHS and the modules of scipy, before any time limit begins.
 
-    The first time in a process it takes a third of a second, on a busy machine several.
+    The first import in a process takes a third of a second, on a busy machine several.
     """
     with extra("grid"):
         import highspy
@@ -46,7 +46,7 @@ def load_solver() -> None:
 
 
 class Attempt(NamedTuple):
-    """How a program is asked again after a failure, from no basis; by default as HiGHS would."""
+    """The options of a solve after a failure, without a basis; by default those of HiGHS."""
 
     solver: str = "simplex"
     strategy: int = DUAL
@@ -55,8 +55,8 @@ class Attempt(NamedTuple):
     scaling: int = 2
 
 
-#: The attempts in their order: another start, the other simplex method, numbers as they were
-#: written, other scaling, and last the interior point method, whose result a basis is made of.
+#: The attempts in their order: another start, the other simplex method, without presolve, without
+#: scaling, other scaling, and last the interior point method with crossover to a basis.
 LADDER = (
     Attempt(),
     Attempt(strategy=PRIMAL),
@@ -85,7 +85,7 @@ class Simplex:
         matrix: Any,
         row_limits: tuple[Floats, Floats],
     ) -> None:
-        """Hand the program to the solver."""
+        """Pass the program to the solver."""
         with extra("grid"):
             import highspy
 
@@ -143,12 +143,12 @@ class Simplex:
     def solve_from_nothing(self) -> bool:
         """Solve again without the last basis, by each method that may be needed.
 
-        For a verdict that is not believed.
+        For a verdict that contradicts other results.
         """
         return VERDICTS[self._ask_again(LADDER, "kNotset")] == "kOptimal"
 
     def _ask_again(self, ladder: tuple[Attempt, ...], ended: str) -> str:
-        """Make the attempts in turn, until one ends with a verdict; returns it."""
+        """Make the attempts in turn, until one ends with a verdict; return it."""
         first = ended
         self._disturb(1.0)
         self._set("simplex_iteration_limit", 2**31 - 1)
@@ -186,7 +186,7 @@ class Simplex:
         self._highs.setOptionValue(option, value)
 
     def objective(self) -> float:
-        """The least cost last found."""
+        """The last optimum."""
         return float(self._highs.getInfo().objective_function_value)
 
     def optimum(self) -> tuple[list[float], list[float]]:

@@ -1,10 +1,10 @@
-"""A warm match: from the prices and the placement of a plan before, where they are still of use.
+"""A warm match: starts from the prices and the placement of an earlier plan, as far as valid.
 
-Prices that were best before a change are a start for the walk that finds the new ones, shorter than
-from nothing. At the new prices most jobs stay where they were: only those that some of a few
-vectors of prices about the new ones would send elsewhere, and those that no longer fit, are placed
-again, in a dive of their own. What comes out is judged as any plan is. Where its gap is too wide,
-one or two more careful dives follow, and where jobs are few one for all; the cheaper plan stays.
+Prices that were optimal before a change are the start of a shorter ascent than one from nothing. At
+the new prices most jobs keep their options: only jobs that choose another option at some of a few
+random prices near the new ones, and jobs that no longer fit, are placed again, in a dive of their
+own. The result is evaluated like any plan. Where its gap is too wide, one or two more careful dives
+follow, and where jobs are few one for all jobs; the cheaper plan is kept.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ __all__ = ["resume"]
 def resume(state: PlannerState, y: Floats, placement: Placement | None) -> tuple[Floats, bool]:
     """Plan from the prices `y` and, if there is one for as many jobs, a placement.
 
-    The best plan of `state` is what the placement leaves standing, or better. It and the bound are
-    set as far as this gets, with a quick dive for the jobs that would not stay, if they are not too
-    many, and more careful ones where that leaves too wide a gap. Returns the prices to go on from,
-    and whether there was a placement to plan from.
+    The best plan of `state` is the part of the placement that is still valid, or better. Plan and
+    bound are improved as far as limits allow, with a quick dive for the jobs that would not stay,
+    if they are not too many, and more careful ones where that leaves too wide a gap. Returns the
+    prices to continue from, and whether there was a placement to plan from.
     """
     state.look(y)
     again = is_compatible(placement, state)
@@ -77,11 +77,12 @@ def resume(state: PlannerState, y: Floats, placement: Placement | None) -> tuple
 def next_hour(state: PlannerState, y: Floats) -> None:
     """Plan from prices and a placement that are an hour old, where jobs are `SMALL`.
 
-    What starts soon has been improved in many hours, and stays: a whole new dive is cheaper than
-    the old plan, which has no places for the jobs of its last hours, but dearer where it is acted
-    on. All later jobs are placed by a dive, then the whole plan is improved while there is time.
-    Under a limit exchanges come before the dive: the old plan has no places for the jobs of its
-    last hours, and a dive that is cut off finds none. Where too little is left it is left out.
+    Jobs that start soon stay, since their options were improved in many hours: a new dive for all
+    jobs makes a plan that is cheaper in total, because the old plan has no options for the jobs of
+    its last hours, but more expensive in the first hours, which are carried out. All later jobs are
+    placed by a dive, then the whole plan is improved while there is time. Under a limit exchanges
+    come before the dive, which finds no options for the last hours if it is cut off. The dive is
+    omitted if too little time is left.
     """
     best, left, bound = state.best, state.clock.left(), state.bound
     how = SAMPLED_ASCENT_HOUR_BRIEF if left < BRIEF_S else SAMPLED_ASCENT_HOUR
@@ -93,7 +94,7 @@ def next_hour(state: PlannerState, y: Floats) -> None:
         return
     walked = left - state.clock.left() if state.clock.limited else 0.0
     if state.clock.limited:
-        polish(state)  # first of all: a dive that is cut off leaves the plan as it was before
+        polish(state)  # first: a dive that is cut off leaves the plan as it was before
         if state.finished():
             return
         if state.clock.left() < WARM_START.dive_per_ascent * walked:
@@ -108,22 +109,22 @@ def next_hour(state: PlannerState, y: Floats) -> None:
 
 
 def walk(state: PlannerState, y: Floats) -> None:
-    """Go from the old prices to new ones."""
+    """Ascend from the old prices to new ones."""
     earlier = state.bound
     state.look(state.sampled(y, SAMPLED_ASCENT_WARM))
-    if state.bound == earlier:  # the best prices lie nearer than such a walk comes
+    if state.bound == earlier:  # the best prices are nearer than this ascent can approach
         state.look(state.sampled(y, SAMPLED_ASCENT_NEAR))
     elif state.bound - earlier > WARM_START.far * abs(state.bound - state.without_option):
         state.look(state.sampled(state.y))
 
 
 def is_compatible(placement: Placement | None, state: PlannerState) -> bool:
-    """Is there a placement, and is it one of as many jobs?"""
+    """Return whether there is a placement of as many jobs."""
     return placement is not None and len(placement.klass) == len(state.in_order)
 
 
 def unsettled(state: PlannerState) -> NDArray[np.bool_]:
-    """Jobs that would not stay where the best plan has them at prices about the present ones."""
+    """Return the jobs that would leave their option at some prices near the present ones."""
     best, rows, rng = state.best, state.rows, np.random.default_rng(0)
     assert best is not None
     unit = rows.scale + OWN_PART * rows.active * np.abs(state.y)

@@ -1,9 +1,9 @@
-"""Counted work: what a solve has looked at, the same number on any machine and under any load.
+"""Counted work of a solve: the same number on any machine and under any load.
 
-A step is about one option of a job, or one entry of a linear program, that is looked at. Each part
-of the planner says what it begins; HiGHS says how many steps of the simplex method it took. The
-weights make parts that take equally long count alike, roughly: they decide where a limit of work
-ends a solve, never what a plan costs.
+A step is about one option of a job, or one entry of a linear program, that is processed. Each part
+of the planner counts the work that it begins; HiGHS reports its steps of the simplex method. The
+weights make parts of equal duration count roughly alike: they decide where a limit of work ends a
+solve, never the cost of a plan.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _Found = TypeVar("_Found")
 
 
 class Market(Protocol):
-    """Jobs that can be asked what they take at prices, as `LagrangianOracle` can."""
+    """Jobs whose use of the rows at prices can be computed, as by `LagrangianOracle`."""
 
     @property
     def n_active(self) -> int:
-        """How many are asked, about."""
+        """The approximate number of jobs that are priced."""
 
     @property
     def shapes(self) -> int:
-        """How many tables of prices they share."""
+        """The number of price tables that they share."""
 
     def price(
         self,
@@ -48,15 +48,15 @@ class Market(Protocol):
         start: Int32s | None = None,
         threads: int = 0,
     ) -> dict[str, Any]:
-        """Return the cost of each job's cheapest choice, and what these take of the rows."""
+        """Return the cost of each job's cheapest choice, and the choices' use of the rows."""
 
 
 class Work:
     """The counted work of one solve.
 
-    A question to the energy block may run beside other work, on a thread of its own. What it took
-    counts from the moment at which its answer is taken, so that the count does not depend on which
-    of the two was faster.
+    A question to the energy block may run beside other work, on a thread of its own. Its work is
+    counted when its answer is taken, so that the count does not depend on which of the two was
+    faster.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Work:
     """
 
     def __init__(self, problem: Problem, block: EnergyBlock) -> None:
-        """Nothing is done."""
+        """Begin with no work counted."""
         jobs, shape = problem.jobs, problem.classes.capacity.shape
         window = float(np.mean(jobs.deadline - jobs.release)) if len(jobs) else 0.0
         #: Lanes and options of a job, about, and prices of a table of them.
@@ -79,7 +79,7 @@ class Work:
 
     @property
     def steps(self) -> float:
-        """Steps so far."""
+        """The steps so far."""
         return self._steps + (self._block.steps if self._before is None else self._before)
 
     def asked(self, answer: Callable[[], _Found]) -> Callable[[], _Found]:
@@ -93,7 +93,7 @@ class Work:
         return taken
 
     def asking(self) -> None:
-        """Note that a question to the block begins."""
+        """Record that a question to the block begins."""
         if self._before is None:
             self._before = self._block.steps
 
@@ -107,11 +107,11 @@ class Work:
         self._steps += prices * STEPS.least
 
     def bounded(self, pairs: int) -> None:
-        """Count jobs at classes of which the least price is looked up."""
+        """Count pairs of jobs and classes whose least price is read from a table."""
         self._steps += pairs * STEPS.pair
 
     def cut(self, cuts: Cuts) -> None:
-        """Count jobs at a class each whose cheapest cut is looked for."""
+        """Count pairs of jobs and classes whose cheapest cut is computed."""
         hours = np.isfinite(cuts.hourly).sum(axis=1)
         nodes = hours * (cuts.need + 1.0)
         each = cuts.hourly.shape[1] * STEPS.cut_hour
@@ -131,7 +131,7 @@ class Work:
         self._steps += count * each
 
     def took(self, steps: float) -> None:
-        """Count what another problem took that was solved for this one."""
+        """Count the work of another problem that was solved for this one."""
         self._steps += steps
 
     def programmed(self, iterations: int, size: int, asked: int = 0) -> None:
