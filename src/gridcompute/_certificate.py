@@ -10,7 +10,7 @@ __all__ = ["Certificate"]
 
 
 class Certificate:
-    """What an independent check of an answer found; true where the answer is proved.
+    """The result of an independent check of an answer; true where the answer is proved.
 
     Every ``verify()`` of the library returns one of its subclasses, which say more.
 

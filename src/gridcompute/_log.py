@@ -11,12 +11,12 @@ from typing import Any
 __all__ = ["listening", "log"]
 
 _INFO = 20  # logging.INFO
-# Filled when logging is there: to look a logger up takes as long as a small solve's checks.
+# Filled once logging is imported: getting a logger takes as long as a small solve's checks.
 _found: dict[str, Any] = {}
 
 
 def listening() -> bool:
-    """Return whether anybody listens: small solves ask before they look up what to log."""
+    """Return whether a logger is enabled: small solves test it before they format a message."""
     logger = _found.get("logger")
     if logger is None:
         if "logging" not in sys.modules:
@@ -26,6 +26,6 @@ def listening() -> bool:
 
 
 def log(message: str, *values: Any) -> None:
-    """Log at level INFO to the logger "gridcompute", if anybody listens."""
+    """Log at level INFO to the logger "gridcompute", if it is enabled."""
     if listening():
         _found["logger"].info(message, *values)

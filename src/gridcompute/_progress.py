@@ -1,4 +1,4 @@
-"""What `progress=` accepts, made into the one hook of the core: stage, fraction; True stops."""
+"""Makes the argument `progress=` into the one hook of the core: stage, fraction; True stops."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Progress", "ProgressHook", "progress_hook"]
 
 
 class Progress(NamedTuple):
-    """Where a running solve stands."""
+    """The progress of a running solve."""
 
     stage: str
     #: Fraction of the whole solve, 0 to 1, never falling.

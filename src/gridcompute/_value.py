@@ -11,7 +11,7 @@ __all__ = ["Value", "read_only"]
 
 
 def read_only(value: Any) -> Any:
-    """Return `value`; if it is an array, which must be nobody else's, it is made read-only."""
+    """Return `value`; if it is an array, which must have no other owner, it is made read-only."""
     if isinstance(value, np.ndarray):
         value.flags.writeable = False
     return value
@@ -20,7 +20,7 @@ def read_only(value: Any) -> Any:
 class Value:
     """Base of frozen dataclasses that hold arrays and what they were computed from.
 
-    A copy, deep or not, shares the fields named in `_shared`: the problem, which nobody changes. A
+    A copy, deep or not, shares the fields named in `_shared`: the problem, which never changes. A
     pickle holds what `_stored` returns, which leaves the problem's costs behind.
     """
 

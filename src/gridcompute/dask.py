@@ -36,7 +36,7 @@ class _Partition(NamedTuple):
         return self.arrays
 
 
-# What workers run. Each is pure, so that a task of a lost worker may run again elsewhere.
+# Functions of workers. Each is pure, so that a task of a lost worker may run again elsewhere.
 
 
 def _partition(frame: Any, names: Sequence[str], number: int) -> _Partition:

@@ -116,7 +116,7 @@ def _pot_transport(problem: dict[str, Any]) -> Found:
     cost = problem["cost"].dense()
     room = problem["capacity"].astype(np.float64)
     begun = _now()
-    # Slots that stay empty take jobs that do not exist, at no cost: POT wants equal sums.
+    # Dummy jobs of cost 0 fill the slots that stay empty: POT needs equal sums.
     spare = room.sum() - n
     wide = np.vstack([cost, np.zeros((1, s))])
     total = library.emd2(np.append(np.ones(n), spare), room, wide, numItermax=10_000_000)

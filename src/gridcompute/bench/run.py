@@ -118,7 +118,7 @@ def _timed(solver: str, instance: Instance, found: dict[str, Any]) -> dict[str, 
 
 
 def _agree(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
-    """Are two optima the same?"""
+    """Return whether two optima are equal."""
     difference = abs(theirs["objective"] - ours["objective"])
     return ours["status"] != "optimal" or bool(difference <= 1e-9 * abs(ours["objective"]))
 

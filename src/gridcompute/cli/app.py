@@ -24,7 +24,7 @@ from .output import Json, emit
 
 __all__ = ["app", "main", "run"]
 
-#: What typer raises for a command line it cannot read; it gives no name to it.
+#: The exception of typer for a command line it cannot parse, which it does not export.
 UsageError: Any = typer.BadParameter.__bases__[0]
 
 DONE, INFEASIBLE, BAD_INPUT, INTERNAL, SYSTEM, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 4, 130, 141

@@ -30,7 +30,7 @@ Gap = Annotated[
 
 
 class LatencyRule(StrEnum):
-    """How a job's latency limit is read."""
+    """The meaning of a job's latency limit."""
 
     one_way = "one_way"
     round_trip = "round_trip"

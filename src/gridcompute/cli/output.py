@@ -1,4 +1,4 @@
-"""What commands print: text for people, or one JSON document with `--json`."""
+"""The output of commands: text for people, or one JSON document with `--json`."""
 
 from __future__ import annotations
 

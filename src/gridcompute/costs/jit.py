@@ -1,4 +1,4 @@
-"""From a kernel's formula to a C function that fills blocks of rows (Numba, imported at first use).
+"""Compiles a kernel's formula to a C function that fills blocks of rows (Numba, at first use).
 
 The function is ``void fill(void* context, const int64_t* rows, int64_t n_rows, double* out)``. Its
 body is written here as Python source, for the given parameters, and compiled together with the
@@ -90,7 +90,7 @@ def compile_fill(
     exec(compile(source, formula.__code__.co_filename, "exec"), space)
     fill = space["fill"]
     fill.__module__, fill.__qualname__ = formula.__module__, f"{formula.__name__}_{digest}"
-    # What is kept on disk names the module, which a formula from another process may lack here.
+    # The cache on disk names the module, which a formula from another process may lack here.
     kept = digest is not None and formula.__module__ in sys.modules
     try:
         try:
@@ -145,7 +145,7 @@ def fingerprint(formula: types.FunctionType, *more: str) -> str | None:
 
 @functools.cache
 def _pointer() -> Any:
-    """The Numba intrinsic that takes an address for a pointer (`carray` wants one)."""
+    """The Numba intrinsic that takes an address for a pointer (`carray` needs one)."""
     from numba.core import types as t
     from numba.extending import intrinsic
 

@@ -164,7 +164,7 @@ class BoundKernel:
         return self._context, places
 
     def slot_side(self) -> SlotKernel:
-        """The same formula, slots and shared arrays, and the dtypes of the columns of its jobs."""
+        """The formula, slots and shared arrays, and the dtypes of the columns of its jobs."""
         slots: dict[str, NDArray[Any]] = {}
         shared: dict[str, NDArray[Any]] = {}
         dtypes: dict[str, np.dtype[Any]] = {}
@@ -330,7 +330,7 @@ def kernel(formula: Callable[..., Any]) -> Kernel:
 
 
 def _plain(name: str, values: Any) -> NDArray[Any]:
-    """As a contiguous array of native bool, int or float; the array itself where it is one."""
+    """Return a contiguous array of native bool, int or float; the array itself where it is one."""
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError(f"{name} must be a plain array: a masked one would lose its mask")
     array = np.asarray(values)

@@ -1,4 +1,4 @@
-"""What `cost=` accepts, made into a cost source of the core: no loss, no hidden copy."""
+"""Makes the argument `cost=` into a cost source of the core: no loss, no hidden copy."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _dense(cost: np.ndarray[Any, Any]) -> _core.CostSource:
         )
     _sized(cost.shape)
     native = _core.dense_cost(cost) or _core.dense_cost(_values(cost))
-    assert native is not None, cost.dtype  # _values knows what the core reads
+    assert native is not None, cost.dtype  # _values decides what the core reads
     return native
 
 

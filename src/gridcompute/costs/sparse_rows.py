@@ -167,7 +167,7 @@ def _refuse_repeated(field: str, row: _Array, column: _Array, transposed: bool) 
 
 
 def _of_one_width(rows: CompressedRows) -> CompressedRows:
-    """Both positions as int32 or both as int64, as the core reads them."""
+    """Return both positions as int32 or both as int64, as the core reads them."""
     narrow = rows.indices.dtype == np.int32 and rows.indptr.dtype == np.int32
     dtype = np.int32 if narrow else np.int64
     return CompressedRows(

@@ -37,7 +37,7 @@ class Terms:
         `table`: float or int, shape (n_keys, n_slots), in any unit of cost; ``inf`` forbids the
         slot to the jobs of that key, whatever the coefficient. `key`: int, shape (n_jobs,), which
         row of the table is the job's, from 0; None for row 0. `coef`: float or int, shape
-        (n_jobs,), finite; None for 1. At least one key or coef tells the number of jobs.
+        (n_jobs,), finite; None for 1. At least one key or coef gives the number of jobs.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def _key(field: str, values: Any) -> NDArray[np.int32]:
 
 
 def _reals(field: str, values: Any, ndim: int) -> NDArray[np.float64]:
-    """As contiguous float64, each value kept exactly; the array itself where it is that already."""
+    """Return contiguous float64 with exact values; the array itself where it is that already."""
     return reals(field, _array(field, values, ndim))
 
 

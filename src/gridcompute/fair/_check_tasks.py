@@ -1,9 +1,9 @@
-"""Check of dominant shares by what stopped each tenant; it shares no code with what computes them.
+"""Check of dominant shares by each tenant's limiting resource; it shares no code with the solver.
 
-Progressive filling gives tasks in one order, each where it still fits, and asks no more for a
-tenant whose task did not fit. Counts of tasks are what it ends at if they fit together and, for
-each tenant that wants more, some resource has no room for its next task after all tasks given that
-come before it. Proof by the first task in which the two differ.
+Progressive filling gives tasks in one order, each where it still fits, and no more to a tenant
+whose task did not fit. Counts of tasks are its result if they fit together and, for each tenant
+that requests more, some resource has no room for its next task after all given tasks that come
+before it. Proof by the first task in which the two differ.
 """
 
 from __future__ import annotations

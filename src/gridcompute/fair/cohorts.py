@@ -135,7 +135,7 @@ class DominantShares(Mapping[str, DominantShare]):
 
 @dataclass(frozen=True)
 class Borrowing:
-    """What one node borrows.
+    """The borrowing of one node.
 
     Attributes
     ----------

@@ -5,10 +5,10 @@ The rule is that of the KAI scheduler, computed in exact arithmetic. For the que
 1. Each queue gets min(guarantee, request, limit), even where the total does not suffice.
 2. What remains goes to priorities from high to low, in rounds. A queue is unsatisfied while its
    share is below its request and its limit. Each round offers every unsatisfied queue
-   remaining * weight / (sum of the weights of the unsatisfied). A queue that wants no more than its
-   offer takes what it wants; another takes the whole part, and its fraction is noted. There is
-   another round while some queue wanted less than its offer.
-3. What remains then is given in pieces of at most 1 to the noted queues: priorities from high to
+   remaining * weight / (sum of the weights of the unsatisfied). A queue that requests no more than
+   its offer gets its request; another takes the whole part, and its fraction is recorded. There is
+   another round while some queue requested less than its offer.
+3. What remains then is given in pieces of at most 1 to the recorded queues: priorities from high to
    low, the largest fraction first, then the older queue, then the lower index.
 
 Amounts are integers in units of 2**-shift, so that floats are exact as well.
@@ -40,7 +40,7 @@ _SAFE = 2**62
 
 @dataclass(frozen=True)
 class DivisionExplanation(ShownAsText):
-    """What one queue got and why; ``str()`` says it in words.
+    """The part of one queue and its reason; ``str()`` gives it in words.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class DivisionExplanation(ShownAsText):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Division(Value):
-    """How a total is divided; the arrays are read-only.
+    """The division of a total; the arrays are read-only.
 
     Attributes
     ----------
@@ -349,7 +349,7 @@ def _divide_level(
         room = []
         for k in group:
             caps = [b for b in (scaled["request"][k], scaled["limit"][k]) if b is not None]
-            # More than `remaining` cannot be had, so a larger want decides nothing.
+            # No queue can get more than `remaining`, so a larger request has no effect.
             room.append(min(remaining + 1, max(0, min(caps) - share[k])) if caps else remaining + 1)
         taken, fractions, took = _rounds(remaining, room, [weight[k] for k in group], unit)
         for k, amount in zip(group, taken, strict=True):
@@ -370,7 +370,7 @@ def _divide_level(
 def _rounds(
     remaining: int, room: list[int], weight: list[int], unit: int
 ) -> tuple[list[int], list[int], int]:
-    """Offer `remaining` to the queues of one priority until no queue wants less than its offer.
+    """Offer `remaining` to the queues of one priority until no queue requests less than its offer.
 
     Returns what each takes; the numerator of the fraction noted of each in the last round, which
     have one denominator (-1: not noted); and the rounds. A noted queue is still unsatisfied, so

@@ -33,7 +33,7 @@ __all__ = ["TaskShares", "dominant"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TaskShares(Value):
-    """How many tasks each tenant runs, and what stops it; the arrays are read-only.
+    """The number of tasks of each tenant, and its limiting resource; the arrays are read-only.
 
     Attributes
     ----------

@@ -35,7 +35,7 @@ MOST_UNITS = 2**60
 
 @dataclass(frozen=True)
 class SharesCertificate(Certificate):
-    """What an independent check of shares found; true where they are proved.
+    """The result of an independent check of shares; true where they are proved.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class SharesCertificate(Certificate):
 
     @property
     def bound(self) -> float:
-        """As `objective`: nan."""
+        """The same as `objective`: nan."""
         return math.nan
 
     @property
@@ -75,7 +75,7 @@ class Level(Value):
     classes : int64 array
         The classes that this level adds to those of the levels before, ascending.
     value : float
-        The least share / weight of a tenant in it that wants more; inf if none does.
+        The least share / weight of a tenant in it that requests more; inf if none does.
     tight : bool
         Do the tenants up to this level use up all they can use? The last level need not be: its
         tenants have what they ask for.

@@ -61,7 +61,7 @@ class Queues(Value):
     Raises
     ------
     InvalidProblemError
-        A name that is there twice or unknown, a cycle, a column that does not fit.
+        A name that occurs twice or is unknown, a cycle, a column that does not fit.
     TypeError
         Numbers of a wrong type.
 

@@ -95,7 +95,7 @@ class Quotas(Value):
     Raises
     ------
     InvalidProblemError
-        A name that is there twice or unknown, a cycle, a cohort or quota that does not fit.
+        A name that occurs twice or is unknown, a cycle, a cohort or quota that does not fit.
     TypeError
         An amount that is no integer.
 

@@ -1,4 +1,4 @@
-"""What bounds the leximin share of one tenant: the smallest cut, and what one more unit takes."""
+"""The bound of one tenant's leximin share: the smallest cut, and the cost of one more unit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class ShareExplanation(ShownAsText):
-    """What one tenant holds and what bounds it; ``str()`` says it in words.
+    """The share of one tenant and its bound; ``str()`` gives it in words.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What will come: signals with forecasts as they were issued, their correction, and arrivals.
+"""Forecasts: signals with forecasts as they were issued, their correction, and arrivals.
 
 `Signal` keeps what happened beside what was said of it, and when; `Corrected` learns from the last
 error, by lead; `phantoms` are jobs that are expected. A callable of the user's own may take the

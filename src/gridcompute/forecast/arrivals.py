@@ -80,7 +80,7 @@ def phantoms(
     Parameters
     ----------
     history : mapping or data frame
-        Columns of jobs; ``arrival_h`` is the hour of each. Jobs after `now` are not looked at.
+        Columns of jobs; ``arrival_h`` is the hour of each. Jobs after `now` are not read.
     how : "yesterday" or callable
         A callable ``how(history, now, hours)`` gets the columns of the jobs that have arrived and
         returns those of the jobs it expects, with the same names.

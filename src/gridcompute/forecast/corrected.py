@@ -119,7 +119,7 @@ class Corrected:
 
     @property
     def slope(self) -> NDArray[np.float64]:
-        """What an error of 1 now means for each lead, shape (leads,)."""
+        """The expected error at each lead for an error of 1 now, shape (leads,)."""
         product, square = self._sums
         return np.divide(product, square, out=np.zeros(self.leads), where=square > 0)
 

@@ -20,7 +20,7 @@ __all__ = ["Model", "Signal"]
 #: all values before now (read-only).
 Model = Callable[["NDArray[np.float64]", int], "ArrayLike"]
 
-_TAIL = 24  # hours of an issue whose mean stands for those beyond its end: one day
+_TAIL = 24  # hours of an issue whose mean is used for hours beyond its end: one day
 _FURTHEST = 2**31  # hours; larger numbers of hours are mistakes
 
 

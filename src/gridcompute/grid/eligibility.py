@@ -1,4 +1,4 @@
-"""Which options a job has, and if none, why: the filters of a problem, in their fixed order."""
+"""The options of a job, or the reason for none: the filters of a problem, in fixed order."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ REASONS_UNPLACED = {
 
 #: Forgiven before hours are rounded up: 3 h of work at throughput 0.3 is 10 hours, not 11.
 ROUNDING_H = 1e-9
-#: Jobs looked at together: what is found of them is n_jobs x n_classes numbers.
+#: Jobs that are tested together: the results are n_jobs x n_classes numbers.
 BLOCK = 1 << 14
 
 
@@ -69,15 +69,15 @@ class Eligibility(Protocol):
 
     @property
     def corridors(self) -> Corridors:
-        """What data can travel on."""
+        """The corridors of data."""
 
     @property
     def quotas(self) -> Quotas:
-        """What each tenant may use."""
+        """The quotas of tenants."""
 
     @property
     def hours(self) -> int:
-        """How many hours there are."""
+        """The number of hours."""
 
     @property
     def delay_ms(self) -> Floats:
@@ -114,9 +114,9 @@ def filtered(
     ----------
     problem : Problem
     index : int (n,)
-        Jobs to look at.
+        Jobs to test.
     among : bool (n_classes,), optional
-        Look at these classes only.
+        Test these classes only.
     within_quotas : bool
         Is the last filter, that of quotas, applied?
 
@@ -164,7 +164,7 @@ def without_option_yuan(problem: Eligibility) -> float:
 
 
 def places_of(problem: Eligibility) -> Int64s:
-    """How many sites each job has an option at, (n_jobs,)."""
+    """Return the number of sites at which each job has an option, (n_jobs,)."""
     left, _ = filtered(problem, np.arange(len(problem.jobs)))
     site, count = problem.classes.site, np.zeros(len(problem.jobs), np.int64)
     for place in np.unique(site):
@@ -180,7 +180,7 @@ def open_starts(
     capacity: Int64s,
     bandwidth_gb: Floats | None,
 ) -> Int32s:
-    """How many first hours each job has at each class, given this capacity and bandwidth.
+    """Return the number of first hours of each job at each class, for this capacity and bandwidth.
 
     Of an interruptible job that can run in pieces alone, as many as 1.
     """

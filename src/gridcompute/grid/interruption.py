@@ -26,7 +26,7 @@ MOST_HELD, MOST_TRACED = 1 << 15, 1 << 19
 
 
 class Cuts(NamedTuple):
-    """What it takes to run each of some jobs at a class, one row each.
+    """The cuts of some jobs at a class each, one row for each.
 
     Parameters
     ----------

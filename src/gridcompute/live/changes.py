@@ -1,4 +1,4 @@
-"""What a round changed: who was placed, moved or evicted, as columns."""
+"""The changes of a round: jobs placed, moved or evicted, as columns."""
 
 from __future__ import annotations
 

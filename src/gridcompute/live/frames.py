@@ -119,7 +119,7 @@ def key_list(field: str, ids: Any, *, ordered: bool) -> list[Any]:
 
 
 def _is(value: Any, module: str, name: str) -> bool:
-    """Tell whether it is an object of this class, without importing the module."""
+    """Return whether it is an object of this class, without importing the module."""
     loaded = sys.modules.get(module)
     kind = getattr(loaded, name, None) if loaded is not None else None
     return isinstance(kind, type) and isinstance(value, kind)

@@ -1,4 +1,4 @@
-"""What a `Matcher` of gangs knows beside costs: demands, queues, priorities, preemption."""
+"""The columns of a `Matcher` of gangs beside costs: demands, queues, priorities, preemption."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _DTYPES: dict[str, Any] = {
 
 
 class Queues(Protocol):
-    """What is asked of the queues given: `gridcompute.fair.Queues` has it."""
+    """The interface of queues that `gridcompute.fair.Queues` has."""
 
     name: tuple[str, ...]
     guarantee: NDArray[np.int64]
@@ -69,7 +69,7 @@ class GangRules:
         The types of classes that queues have limits or guarantees of.
     limit_by_type, guarantee_by_type : array, shape (n_types, n_queues)
     ranked : bool
-        Queues or priorities decide who runs, not costs alone.
+        Queues or priorities decide which jobs run, not costs alone.
     """
 
     fields: dict[str, str | int]
@@ -179,7 +179,7 @@ class GangRules:
         }
 
     def shares(self, total: int, request: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Divide the slots there are among the queues by what they ask for."""
+        """Divide all slots among the queues by their requests."""
         if self.queues is None:
             return np.full(1, UNLIMITED)
         share = np.asarray(self.queues.divide(int(total), request).share)

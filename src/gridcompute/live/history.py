@@ -1,4 +1,4 @@
-"""What earlier answers of a `Matcher` may still ask for: how to read the job store as it was then.
+"""The history of a `Matcher`'s job store: its columns as earlier answers refer to them.
 
 An answer copies nothing when it is given: most are never read in full. From then on each call
 records what it overwrites, in proportion to what it changes. An answer that is read, from whatever
@@ -36,7 +36,7 @@ class Reader(Protocol):
 
 
 class Record(NamedTuple):
-    """What one call overwrote at these positions; None = as it is."""
+    """The entries that one call overwrote at these positions; None = unchanged."""
 
     at: NDArray[np.int32]
     live: bool | None = None  # were they live?

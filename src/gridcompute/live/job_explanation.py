@@ -1,4 +1,4 @@
-"""Why a job of a `Matcher` is where it is, or waits."""
+"""Explains the class of a `Matcher`'s job, or why it waits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["JobExplanation", "explain_job"]
 
 @dataclass(frozen=True)
 class JobExplanation(ShownAsText):
-    """Where a job is, what it costs there, and why; ``str()`` says it in words.
+    """The class of a job, its cost there, and the reason; ``str()`` gives it in words.
 
     Attributes
     ----------

@@ -51,7 +51,7 @@ def key_at(keys: Keys, k: int) -> Any:
 
 
 def _exact(key: Any) -> str | int:
-    """Return the str or int that a key of another class stands for; a bool stands for none."""
+    """Return the str or int that equals a key of another class; a bool equals none."""
     if isinstance(key, str):
         return str.__str__(key)
     if not isinstance(key, (bool, np.bool_)):
@@ -94,7 +94,7 @@ class JobIds:
             raise twice("ids", keys)
 
     def add(self, keys: Keys) -> NDArray[np.int32]:
-        """Give new ids their positions; one that is there twice is an error, and none is added."""
+        """Give new ids their positions; an id that occurs twice is an error, and none is added."""
         return self._numbers.add(keys) if isinstance(keys, np.ndarray) else self._texts.intern(keys)
 
     def free(self, n: int) -> NDArray[np.int64]:
@@ -163,7 +163,7 @@ class JobIds:
 
     @property
     def size(self) -> int:
-        """One more than the largest position that was ever given."""
+        """One more than the largest position ever assigned."""
         return max(self._numbers.size, self._texts.size)
 
     def __len__(self) -> int:

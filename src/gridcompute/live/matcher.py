@@ -37,7 +37,7 @@ _BY_JOB_SHARE = 8
 
 
 class Quote(NamedTuple):
-    """Where jobs would go at the prices of the last round, and what that costs.
+    """The classes that jobs would take at the prices of the last round, and their costs.
 
     Attributes
     ----------
@@ -414,7 +414,7 @@ class Matcher(LiveState):
         self._overwrite(jobs, placed=before)
 
     def _divide(self) -> NDArray[np.int64] | None:
-        """Divide all slots among the queues, and tell the core."""
+        """Divide all slots among the queues, and pass the result to the core."""
         if self._rules is None or self._rules.queues is None:
             return None
         shares = self._rules.shares(int(self._capacity.sum()), self._native.requests())
@@ -485,14 +485,14 @@ class Matcher(LiveState):
 
     @property
     def prices(self) -> NDArray[np.float64]:
-        """What one more slot of each class was worth in the last round, in the unit of cost."""
+        """The value of one more slot of each class in the last round, in the unit of cost."""
         with self._transaction():
             found: NDArray[np.float64] = self._native.prices()
             return found
 
     @property
     def capacity(self) -> NDArray[np.int64]:
-        """How many slots each class has; 0 for closed classes."""
+        """The number of slots of each class; 0 for closed classes."""
         with self._transaction():
             return self._capacity.copy()
 
@@ -508,7 +508,7 @@ class Matcher(LiveState):
 
     @property
     def slot_types(self) -> tuple[str, ...] | None:
-        """The types of the classes by number; None where queues do not tell types apart."""
+        """The types of the classes by number; None where queues do not distinguish types."""
         return self._slot_types.of_classes()
 
     @property

@@ -28,7 +28,7 @@ __all__ = ["LiveMatching", "store_now"]
 
 
 class _Jobs(NamedTuple):
-    """What an answer keeps of the job store once it is read."""
+    """The data of the job store that an answer keeps once it is read."""
 
     ids: list[Any]
     before: NDArray[np.int32]  # classes before the round
@@ -39,7 +39,7 @@ class _Jobs(NamedTuple):
 
 
 class _World(NamedTuple):
-    """What an answer keeps of its Matcher; nothing of it is ever changed in place."""
+    """The data of its Matcher that an answer keeps; none of it is ever changed in place."""
 
     costs: LiveCosts | None  # None: a formula that a pickle left behind
     rules: GangRules | None
@@ -49,7 +49,7 @@ class _World(NamedTuple):
     threads: int
     shares: NDArray[np.int64] | None
     limit_prices: NDArray[np.float64]  # over all types, then of each type
-    types: NDArray[np.int32]  # of the classes; empty where queues do not tell types apart
+    types: NDArray[np.int32]  # of the classes; empty where queues do not distinguish types
 
 
 class LiveMatching(Matching):

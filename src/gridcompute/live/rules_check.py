@@ -32,7 +32,7 @@ __all__ = ["Shift", "bound_by_type", "broken", "gap", "limits_of"]
 
 @dataclass(frozen=True)
 class Shift:
-    """What the prices of limits charge: for each job, and in all."""
+    """The charges by the prices of limits: for each job, and in total."""
 
     charges: NDArray[np.float64]
     spent: float  # limits times their prices
@@ -243,7 +243,7 @@ def _envied(
     """Find a waiting job that would rather run in the place of a less important one."""
     n = len(after)
     leave = np.broadcast_to(columns["unplaced"], (n,))
-    # Of the jobs that could make way, each queue's lowest priority by class and demand.
+    # Of the jobs that may be evicted, each queue's lowest priority by class and demand.
     could = np.flatnonzero((after >= 0) & ~fixed & np.isfinite(leave))
     sizes = np.unique(demand[could])
     n_slots = source.shape[1]

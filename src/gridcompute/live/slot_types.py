@@ -18,12 +18,12 @@ __all__ = ["SlotTypes"]
 
 
 class SlotTypes:
-    """The type of each class, as its place among the types that queues tell apart.
+    """The type of each class, as its index among the types that queues distinguish.
 
     Attributes
     ----------
     names : tuple of str
-        The types; none where queues do not tell types apart.
+        The types; none where queues do not distinguish types.
     numbers : int32 array, shape (n_slots,)
         Empty where there are no types.
     """

@@ -237,7 +237,7 @@ def _gangs(parts: _Parts) -> dict[str, Any]:
             out[name] = bool(value) if name == "preemptible" else value
         else:
             raise InvalidProblemError(f"gangs.{name}: found {value!r}", "gangs")
-    # A priority of all jobs alike ranks nobody: only a column does.
+    # One priority for all jobs ranks none: only a column does.
     if meta["queues"] is None:
         if out.pop("queue") != 0:
             raise InvalidProblemError("gangs.queue: found a column, and no queues", "gangs")

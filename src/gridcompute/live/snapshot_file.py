@@ -99,7 +99,7 @@ def read(
     try:
         arrays = _arrays(data)
         meta = json.loads(arrays.pop("meta").tobytes())
-    # What a damaged archive, array header or JSON text raises; deep JSON exhausts the recursion.
+    # Exceptions of a damaged archive, array header or JSON text; deep JSON exhausts the recursion.
     except (ValueError, KeyError, EOFError, OSError, RecursionError, zipfile.BadZipFile) as error:
         raise InvalidProblemError(f"{path}: damaged: {error}", "path") from None
     except (NotImplementedError, RuntimeError, SyntaxError, TypeError, OverflowError) as error:

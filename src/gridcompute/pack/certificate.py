@@ -7,7 +7,7 @@ checked here:
 
 1. No content of a device of group g is worth more than mu_g: an integer dynamic program over the
    milli of a device, or over the layouts of its template. Of a group of equal nodes, no node is
-   worth more than nu_g, which stands for the devices: the best cut into single devices of mu_g and
+   worth more than nu_g, the price of the devices: the best cut into single devices of mu_g and
    blocks of k devices of sigma_k, by trying all.
 2. A pod of shape s costs, wherever it goes, at least pi_s = min over the groups that could host it
    of devices x rho + CPU x gamma + memory x delta; a shape that no group hosts is served 0 times
@@ -35,7 +35,7 @@ __all__ = ["BoundCertificate", "limit_of", "none_hosts"]
 
 @dataclass(frozen=True)
 class BoundCertificate(Certificate):
-    """What a check of a bound found.
+    """The result of a check of a bound.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class BoundCertificate(Certificate):
 
     @property
     def bound(self) -> Fraction:
-        """What the duals prove, as `limit`."""
+        """The bound that the duals prove, in the unit of `limit`."""
         return self.limit
 
     @property
@@ -71,7 +71,7 @@ class BoundCertificate(Certificate):
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """What is wrong."""
+        """The faults found."""
         return (self.reason,) if self.reason else ()
 
 

@@ -26,7 +26,7 @@ PODS = ("cpu_milli", "memory_mib", "num_gpu", "gpu_milli", "gpu_spec", "profile"
 
 
 class ShapeKey(NamedTuple):
-    """What a pod asks for, as the columns give it."""
+    """The demand of a pod, as the columns give it."""
 
     cpu: int
     memory: int

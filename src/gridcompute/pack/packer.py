@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["POLICIES", "Packer"]
 
 POLICIES = ("price", "best_fit", "fgd", "dot_product", "packing", "clustering")
-#: FGD takes fragments of the most frequent shapes that make up so much of the pods.
+#: FGD sums fragments over the most frequent shapes up to this share of the pods.
 _TYPICAL = 0.95
 _MOST_DEVICES = 32
 _MOST_MODELS = 64
@@ -405,7 +405,7 @@ class Packer:
 
     @property
     def free(self) -> dict[str, NDArray[Any]]:
-        """What nodes have left.
+        """The free resources of nodes.
 
         ``cpu_milli``, ``memory_mib``, ``gpu_milli`` (over all devices), ``gpu`` (free devices), and
         ``devices``, the milli left on each device, 0 where a node has no such device.
@@ -678,7 +678,7 @@ class Packer:
         return packer
 
     def __len__(self) -> int:
-        """How many pods came, refused and released ones included."""
+        """Return the number of pods so far, refused and released ones included."""
         return len(self._core)
 
     def __repr__(self) -> str:

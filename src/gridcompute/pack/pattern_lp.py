@@ -50,11 +50,11 @@ __all__ = ["SCALE", "Duals", "Patterns", "best_cut", "solve"]
 
 #: Integer duals are in units of 1 / SCALE milli of a device: of the weight of one milli.
 SCALE = 1000
-#: What an unserved pod below its lower count costs, in its weights. Any value gives valid bounds.
+#: Cost of an unserved pod below its lower count, in its weights. Any value gives valid bounds.
 _PENALTY = 4.0
 #: Rounds of column generation; of a program of merged shapes fewer, for its duals are no better.
 _MOST_ROUNDS, _MERGED_ROUNDS = 100, 20
-#: Of a program of merged shapes: a larger one takes minutes for a digit that decides nothing.
+#: Largest program of merged shapes: a larger one takes minutes for a digit without effect.
 MOST_COLUMNS = 4000
 _STEPS = (1, 10, 20, 50, 100, 250)
 _CPU, _MEMORY = 1000.0, 1024.0  # the program's units of CPU and memory, for its conditioning
@@ -62,7 +62,7 @@ _CPU, _MEMORY = 1000.0, 1024.0  # the program's units of CPU and memory, for its
 #: Patterns found before, by group: the warm start of the next program.
 Patterns = dict[int, dict[tuple[tuple[Any, int], ...], None]]
 
-#: How a node is cut: how often it has a block of each size; the rest are single devices.
+#: The division of a node: the number of blocks of each size; the rest are single devices.
 Cut = dict[int, int]
 
 

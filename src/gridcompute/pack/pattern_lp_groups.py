@@ -24,7 +24,7 @@ Part = int | str
 
 @dataclass(frozen=True)
 class Shape:
-    """What a pod asks for. `models` None: any; `weight`: milli of devices that it counts for."""
+    """The demand of a pod. `models` None: any; `weight`: milli of devices that it counts for."""
 
     cpu: int
     memory: int
@@ -67,7 +67,7 @@ class Group:
         return shape.gpus <= self.most_devices and self.most(shape.part) > 0
 
     def most(self, part: Part) -> int:
-        """How many of a part one device holds."""
+        """Return how many of a part one device holds."""
         if self.table is None:
             return 0 if isinstance(part, str) else 1000 // part
         if isinstance(part, str):

@@ -1,4 +1,4 @@
-"""What a packer returns: placements, and explanations of single pods."""
+"""The results of a packer: placements, and explanations of single pods."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["REASONS", "Explanation", "Placement"]
 
-#: What no node had, of those that had all before it: by the number that the core gives.
+#: The requirement that no node met, of nodes that met all earlier ones: by the core's number.
 REASONS = ("", "model", "devices", "cpu", "memory")
 
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Where the pods of one call of `Packer.place` are.
+    """The positions of the pods of one call of `Packer.place`.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Explanation(ShownAsText):
-    """Why a pod is where it is, or why it is nowhere.
+    """The reason for a pod's position, or for its refusal.
 
     Parameters
     ----------

@@ -263,7 +263,7 @@ def prefix_bound(
         room = int(_limit(groups, shapes, 0 * high, 0 * high, duals) * unit)
         costs = shape_costs(groups, shapes, duals)
         worth = [s.weight * unit for s in shapes]
-        # What a pod takes of the room: nothing more than its weight, and all of it where no group
+        # The room that a pod takes: no more than its weight, and all of it where no group
         # hosts its shape, for then serving it is refuted at once.
         takes = [(w if c is None else min(w, c)) for w, c in zip(worth, costs, strict=True)]
         spent, shortest = 0, len(arrivals) + 1

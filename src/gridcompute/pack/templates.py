@@ -220,7 +220,7 @@ class Template:
         return following.ravel(), profile, np.array(used, np.int32), len(names)
 
 
-#: What the linear program needs of a template.
+#: The data of a template for the linear program.
 Table = Template
 
 
@@ -278,9 +278,9 @@ def mig(model: str) -> Template:
 
     Notes
     -----
-    The A100 with 40 GB goes by placements, in eighths of its memory: any instances side by side at
-    their start slices. Other models go by their published whole-card geometries, and hold part of
-    one geometry at a time. A profile counts as the milli of its compute share.
+    The A100 with 40 GB is described by placements, in eighths of its memory: any instances side by
+    side at their start slices. Other models are described by their published whole-card geometries,
+    and hold part of one geometry at a time. A profile counts as the milli of its compute share.
 
     Examples
     --------

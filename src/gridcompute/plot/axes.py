@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COLOURS", "GREEN", "GREY", "colours_of", "energy_unit", "hour_axis", "new_axes"]
 
-#: Okabe and Ito's eight, which people with any colour vision tell apart, on white and on black.
+#: Okabe and Ito's eight, distinct for any colour vision, on white and on black.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#999999", "#f0e442")
 GREEN, GREY = "#009e73", "#999999"
 

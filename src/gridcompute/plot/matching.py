@@ -24,7 +24,7 @@ class MatchingPlots:
         self._matching = matching
 
     def prices(self, *, slots: Sequence[str] | None = None, ax: Any = None) -> Any:
-        """Draw what one more slot of each class would save, dearest first.
+        """Draw the saving of one more slot of each class, largest first.
 
         Parameters
         ----------

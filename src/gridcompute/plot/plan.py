@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PlanPlots"]
 
-#: What carries a site's load, bottom to top: column of the dispatch, words, colour.
+#: The sources of a site's load, bottom to top: column of the dispatch, words, colour.
 SOURCES = (
     ("direct_kwh", "direct", GREEN),
     ("bundled_kwh", "bundled green", "#56b4e9"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RollingPlots"]
 
-#: What is drawn of the jobs: entry of the history, words, colour.
+#: The counts of jobs that are drawn: entry of the history, words, colour.
 JOBS = (
     ("started", "started", COLOURS[0]),
     ("moved", "moved or stopped", COLOURS[1]),

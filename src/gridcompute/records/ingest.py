@@ -58,7 +58,7 @@ def jobs_from_records(
           UTC.
         - ``["int64"]``, ``[interner]``, ...: a list or tuple of such values, as a `Ragged`.
     defaults : mapping of str to value, optional
-        What stands for a field that a record lacks or holds as None. Without one that is an error.
+        The value of a field that a record lacks or holds as None. Without one that is an error.
     nan : collection of str, optional
         The "float64" and "datetime" fields that may hold NaN or NaT.
 

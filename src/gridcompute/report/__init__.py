@@ -1,1 +1,1 @@
-"""What people read: tables on a terminal, pictures in files."""
+"""Reports for people: tables on a terminal, pictures in files."""

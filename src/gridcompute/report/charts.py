@@ -20,7 +20,7 @@ LEVELS = 16
 
 
 def tag(name: str, content: str = "", **attributes: object) -> str:
-    """One element; `class_` and `font_size` become `class` and `font-size`."""
+    """Return one element; `class_` and `font_size` become `class` and `font-size`."""
     parts = [f'{k.rstrip("_").replace("_", "-")}="{escape(str(v))}"' for k, v in attributes.items()]
     opening = " ".join([name, *parts])
     return f"<{opening}>{content}</{name}>" if content else f"<{opening}/>"
@@ -99,7 +99,7 @@ def heat(
 
 
 def bar(parts: Sequence[tuple[str, str, float]], words: Callable[[float], str]) -> str:
-    """One bar of parts (name, colour, amount), those above 0 as wide as they are large."""
+    """Return one bar of parts (name, colour, amount), widths in proportion to amounts above 0."""
     total = sum(amount for _, _, amount in parts if amount > 0) or 1.0
     boxes = "".join(
         f'<i style="flex:{amount / total:.5f};background:{fill}" '

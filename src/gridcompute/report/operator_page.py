@@ -85,7 +85,7 @@ def _tiles(op: Rolling, seen: Plan | None) -> str:
 
 
 def _shown(op: Rolling) -> tuple[slice, list[str], str]:
-    """Which steps a picture shows, the names of their beginnings, and a note."""
+    """Return the steps that a picture shows, the names of their beginnings, and a note."""
     first, step = max(0, op.clock - MOST_STEPS), op.world.step_h
     unit = "hours" if step == 1 else f"steps of {step * 60:g} min"
     times = [_time(t * step) for t in range(first, op.clock + 1)]

@@ -175,7 +175,7 @@ def _names(plan: Plan) -> list[str]:
 
 
 def _hours(plan: Plan) -> list[str]:
-    """What heads the hours: the hour of the day where the batch has a date."""
+    """Return the heads of the hours: the hour of the day where the batch has a date."""
     return [_mark(plan, h) for h in range(plan.problem.hours)]
 
 

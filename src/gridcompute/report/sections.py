@@ -74,7 +74,7 @@ def costs(plan: Plan) -> str:
 
 
 def own_power(plan: Plan, times: Sequence[str]) -> str:
-    """What direct sources could deliver, what was used of it, and what was thrown away."""
+    """Return the energy of direct sources: available, used and curtailed."""
     d, names = plan.dispatch, [str(n) for n in plan.problem.sites.name]
     uses = {
         "used": d.direct_kwh.sum(axis=0),
@@ -111,7 +111,7 @@ def own_power(plan: Plan, times: Sequence[str]) -> str:
 
 
 def tenants(plan: Plan, account: Audit) -> str:
-    """What each tenant got of what it asked for and may use, what it borrows, what it bears."""
+    """Return for each tenant its request, limit, use, loans and share of the cost."""
     problem, t, queues = plan.problem, plan.table(), account.queues
     jobs, quotas, n = problem.jobs, problem.quotas, len(problem.quotas)
     asked = np.bincount(jobs.tenant, minlength=n)
@@ -173,7 +173,7 @@ def _tree_order(parent: NDArray[np.int32], hours: NDArray[np.float64]) -> list[i
 
 
 def _loans(account: Audit) -> str:
-    """Who borrows from whom."""
+    """Return the loans between queues."""
     rows = account.loan_rows()
     if not rows:
         return ""
@@ -228,7 +228,7 @@ def _row(name: str, plan: Plan, best: float) -> list[str]:
 
 
 def sources(plan: Plan) -> str:
-    """Where the figures of the problem come from: sourced, derived and assumed distinguished."""
+    """Return the sources of the figures: sourced, derived and assumed distinguished."""
     given = plan.problem.sources
     if not given:
         return tag("p", "The problem does not say where its figures come from.")

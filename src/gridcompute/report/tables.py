@@ -140,7 +140,7 @@ def mandate_rows(plan: Plan) -> tuple[list[str], list[list[str]]]:
 
 
 def direct_rows(plan: Plan, account: Audit) -> tuple[list[str], list[list[str]]]:
-    """How each site with direct sources uses them, beside the direct-connection rule."""
+    """Return the use of direct sources by site, beside the direct-connection rule."""
     own, rule = plan.problem.energy.direct_kwh.sum(axis=(0, 2)), plan.problem.direct_rule
     direct, ruled = account.direct, bool(account.direct["ruled"].any())
     head = ["site", "can deliver MWh", "used or stored", "carry of load"]
@@ -157,12 +157,12 @@ def direct_rows(plan: Plan, account: Audit) -> tuple[list[str], list[list[str]]]
 
 
 def short_mwh(kwh: float) -> str:
-    """What is missing, MWh; more than the least that raises an alarm is never rounded to 0."""
+    """Return the shortfall, MWh; one that raises an alarm is never rounded to 0."""
     return amount(kwh / 1e3) if kwh > LEAST_SHORT_KWH else "0"
 
 
 def claim_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
-    """What the plan would claim under every rule and scope: heads and rows."""
+    """Return the plan's claims under every rule and scope: heads and rows."""
     rows = [
         [
             f"{c.rule}, per {c.scope}",
@@ -192,7 +192,7 @@ def bottlenecks(plan: Plan) -> str:
 
 
 def bottleneck_list(plan: Plan) -> list[Bottleneck]:
-    """All scarce things with a price, those that earn the most first."""
+    """Return all scarce resources with a price, those that earn most first."""
     found = [*_capacity(plan), *_corridors(plan), *_others(plan)]
     return sorted(found, key=lambda b: -b.weight_yuan)
 
@@ -251,12 +251,12 @@ def _others(plan: Plan) -> Iterator[Bottleneck]:
 
 
 def step_word(plan: Plan) -> str:
-    """What a step of the batch is called."""
+    """Return the name of a step of the batch."""
     return "hour" if plan.problem.step_h == 1 else "step"
 
 
 def _earned(yuan: NDArray[np.float64] | float) -> tuple[float, float]:
-    """What a scarce thing earns, twice: to be shown, and to be ordered by."""
+    """Return the earnings of a scarce resource twice: as text, and as the key of the order."""
     earned = float(np.sum(yuan))
     return earned, earned
 

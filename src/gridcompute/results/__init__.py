@@ -1,1 +1,1 @@
-"""What solvers return: matchings, certificates, explanations."""
+"""The results of solvers: matchings, certificates, explanations."""

@@ -1,4 +1,4 @@
-"""Why one job went where it went, in numbers and in words."""
+"""Explains the class of one job, in numbers and in words."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FORBIDDEN = 2**62 - 1  # what the core says for "forbidden" where costs are int
 
 @dataclass(frozen=True)
 class Explanation:
-    """Where one job went, and what would change that; ``str()`` says it in words.
+    """The class of one job, and the changes that would alter it; ``str()`` gives it in words.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Explanation:
     runner_up_cost, runner_up_price : float
         The same there; inf and 0 if nothing is.
     margin : float
-        By how much the runner-up is dearer: the cost here may rise, or that of the runner-up fall,
+        The excess of the runner-up's price: the cost here may rise, or that of the runner-up fall,
         by so much before the job would rather be there, at these prices. Negative only where the
         matching is not optimal, or the gang did not fit.
     forbidden, too_small : int
@@ -140,7 +140,7 @@ def _next(runner_up: int | None, cost: float, price: float, margin: float) -> li
 
 
 def _why(slot: int, runner_up: int | None, cost: float, margin: float) -> list[str]:
-    """What would change the answer."""
+    """Return the changes that would alter the answer."""
     if runner_up is None or math.isinf(margin):
         return []
     there = "leaving it out" if runner_up < 0 else f"class {runner_up}"

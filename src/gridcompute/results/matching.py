@@ -1,4 +1,4 @@
-"""What solvers answer: a matching, the certificate that checks it, the explanation of one job."""
+"""Answers of solvers: a matching, its certificate, the explanation of one job."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Status = Literal["optimal", "feasible", "infeasible", "time_limit", "stopped"]
 
 
 class TransportStats(TypedDict):
-    """What `Matching.stats` counts; docs/reference/stats.md says what each key means."""
+    """The counts of `Matching.stats`; docs/reference/stats.md defines each key."""
 
     #: Units of counted work: a `work_limit` of as many is enough.
     work_units: float
@@ -102,7 +102,7 @@ class TransportStats(TypedDict):
 
 @dataclass(frozen=True, eq=False)
 class Witness(ShownAsText, Value):
-    """Why there is no answer: these jobs fit only in these classes, which are too small for them.
+    """The proof of infeasibility: these jobs fit only in these classes, which are too small.
 
     Attributes
     ----------
@@ -146,7 +146,7 @@ class Witness(ShownAsText, Value):
 
 @dataclass(frozen=True)
 class SolverCertificate(Certificate):
-    """What an independent check of a matching or a flow found.
+    """The result of an independent check of a matching or a flow.
 
     Attributes
     ----------
@@ -182,7 +182,7 @@ class SolverCertificate(Certificate):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Matching(Value, Tabular):
-    """Which job goes to which slot class, what it costs, and what proves it.
+    """The slot class of each job, the total cost, and its proof.
 
     The arrays are read-only: `verify` checks what the solver gave. Copy one to change it, and
     ``dataclasses.replace`` the field to check a matching of your own against the same problem.
@@ -362,7 +362,7 @@ class Matching(Value, Tabular):
         return _verified(self, q, workers)
 
     def explain(self, job: int, *, cost: Any = None) -> Explanation:
-        """Where a job went and why.
+        """Explain the class of a job.
 
         Parameters
         ----------
@@ -580,7 +580,7 @@ def _refuted(m: Any, q: Any, found: dict[str, Any], feasible: bool) -> list[str]
 
 
 def _near(m: Any, q: Any, found: dict[str, Any]) -> bool:
-    """Is the objective at its bound but for the rounding of costs?"""
+    """Return whether the objective equals its bound up to the rounding of costs."""
     distance = found["objective_high"] - found["bound_low"]
     if distance <= _OPTIMAL * found["magnitude"]:
         return True

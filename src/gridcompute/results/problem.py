@@ -55,11 +55,11 @@ class TransportProblem(NamedTuple):
         return self._replace(cost=None)
 
     def weight(self, job: int) -> int:
-        """How many slots the job takes."""
+        """Return the number of slots of the job."""
         return 1 if self.demand is None else int(self.demand[job])
 
     def out(self, job: int) -> float:
-        """What leaving the job out costs; inf = it must be placed."""
+        """Return the cost of leaving the job out; inf = it must be placed."""
         if self.unplaced is None:
             return math.inf
         return float(self.unplaced[0 if self.unplaced.size == 1 else job])

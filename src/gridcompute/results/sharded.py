@@ -122,7 +122,7 @@ class ShardedAssignment:
 
 
 class _NoReach:
-    """Stands for a cost of which no larger one than those paid is known."""
+    """Replaces a cost of which no amount above those paid is known."""
 
     def reach(self, _threads: int) -> tuple[float, int]:
         return 0.0, -1
@@ -174,7 +174,7 @@ class ShardedProblem:
         return {**vars(self), "model": None, "sums": None, "confined": None}
 
     def source(self) -> _NoReach:
-        """Return what stands for the costs that no job pays."""
+        """Return the substitute for the costs that no job pays."""
         return _NoReach()
 
 

@@ -23,7 +23,7 @@ _ROUNDING = 1e-9  # relative: what sums of float64 in another order may differ b
 
 @dataclass(frozen=True)
 class ReplayCertificate(Certificate):
-    """What an independent check of a replay found.
+    """The result of an independent check of a replay.
 
     Attributes
     ----------

@@ -24,7 +24,7 @@ _ROUNDS = 60  # of subgradient steps; the bound of the recorded weeks rises by l
 
 
 class Room(NamedTuple):
-    """What an hour costs: `value` a slot-hour, and `extra` more for each beyond `slots`.
+    """The cost of an hour: `value` a slot-hour, and `extra` more for each beyond `slots`.
 
     Entry k of `value` is the hour ``first + k``.
     """

@@ -1,4 +1,4 @@
-"""What a policy may read at an hour: forecasts as they were then, and nothing later."""
+"""The inputs of a policy at an hour: forecasts as issued then, and nothing later."""
 
 from __future__ import annotations
 

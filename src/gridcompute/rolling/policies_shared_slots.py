@@ -24,7 +24,7 @@ _PASSES = 3  # of the local search each hour; a fourth changed less than 0.1 % o
 
 
 class SharedRun:
-    """One run of the trace on shared slots: what is left of each job, and what has been taken."""
+    """One run of the trace on shared slots: the rest of each job, and the slots in use."""
 
     def __init__(self, jobs: Trace, slots: int, extra: float, outlook: Outlook) -> None:
         order = np.argsort(jobs.arrival, kind="stable")
@@ -167,10 +167,10 @@ def _book(run: SharedRun, now: int) -> None:
 
 
 def _plan_pieces(run: SharedRun, now: int, arrivals: Any) -> None:
-    """Plan all that is left beside what is expected, and run the first hour of the plan.
+    """Plan the rest of all jobs beside the expected ones, and run the first hour of the plan.
 
-    An expected job that would cost more than the dearest hour is dropped from the plan: otherwise a
-    job that is certain overflows now to spare one that may never come.
+    An expected job that would cost more than the most expensive hour is dropped from the plan:
+    otherwise a certain job overflows now to spare one that may never arrive.
     """
     rows = run.active(now)
     if not len(rows):

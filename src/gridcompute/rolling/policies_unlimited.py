@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["at_once", "hindsight", "hourly", "on_arrival"]
 
-_BLOCK = 2**22  # candidates looked at together, bounds the memory of hindsight
+_BLOCK = 2**22  # candidates processed together, which bounds the memory of hindsight
 
 
 def at_once(jobs: Trace) -> NDArray[np.int64]:

@@ -35,7 +35,7 @@ _PASSES = 50  # of the local search in hindsight; it ends by itself after about 
 
 
 class Question(NamedTuple):
-    """What a replay was asked."""
+    """The arguments of a replay."""
 
     trace: Trace
     signal: Signal
@@ -50,7 +50,7 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Replay:
-    """What ran when under a policy, what it cost, and what the best would have cost.
+    """The schedule of a policy, its cost, and the cost in hindsight.
 
     Attributes
     ----------
@@ -131,7 +131,7 @@ class Replay:
 
     @cached_property
     def bound(self) -> float:
-        """What no schedule costs less than, the bound of hindsight, the same for all policies.
+        """Lower bound on the cost of every schedule, by hindsight, the same for all policies.
 
         Without capacity the sum of the least cost of each job. Under shared slots the dual bound
         at the prices of the min-cost flow, which for jobs in pieces is the optimum itself; for
@@ -167,7 +167,7 @@ class Replay:
 
     @cached_property
     def regret(self) -> dict[str, float]:
-        """What the cost above the bound is due to; each part is a replay with one thing mended.
+        """Return the causes of the cost above the bound, each by a replay with one change.
 
         ``forecast``: less if the signal were known; ``arrivals``: less if the jobs to come were
         known (0 where nothing is shared); ``pinning``: less if jobs could pause (0 where they can);

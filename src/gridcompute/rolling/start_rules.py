@@ -26,7 +26,7 @@ _DAY = 24  # hours that the quantile is taken of
 
 
 def window_sums(value: NDArray[np.float64], hours: int) -> NDArray[np.float64]:
-    """Return the sum of `hours` values from each start on, each summed by itself."""
+    """Return the sum of `hours` values from each start on, each summed separately."""
     return np.asarray(sliding_window_view(value, hours).sum(axis=1))
 
 

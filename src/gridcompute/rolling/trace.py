@@ -54,7 +54,7 @@ class Trace:
         return Trace(self.arrival[rows], self.hours[rows], self.slots[rows], self.window[rows])
 
     def shift(self, hours: int) -> Trace:
-        """Return the same jobs, so much later."""
+        """Return the same jobs, shifted to later hours."""
         return Trace(self.arrival + hours, self.hours, self.slots, self.window)
 
 

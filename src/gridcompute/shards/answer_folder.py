@@ -36,14 +36,14 @@ def _name(shard: int) -> str:
 
 
 class AnswerFolder:
-    """Where an answer is written.
+    """The folder of an answer.
 
     Parameters
     ----------
     out : path
         The folder; a new or an empty one.
     problem : sequence
-        What tells this problem from others: answers in the journal of another are not taken.
+        Identifies the problem: answers in the journal of another problem are not used.
 
     Raises
     ------
@@ -146,7 +146,7 @@ class AnswerFolder:
             stray.unlink()
         for shard in range(len(rows)):
             descriptor = os.open(self.partial / _name(shard), os.O_RDONLY | os.O_CLOEXEC)
-            os.close(descriptor)  # it is there
+            os.close(descriptor)  # it exists
         _files.sync_folder(self.partial)
         self.partial.rename(self.out)  # an empty folder of that name is replaced
         _files.sync_folder(self.out.parent)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answers", "Asking", "Question", "coordinate", "is_solved"]
 
-#: What shards answered, in their order; None: out of time, False: stopped.
+#: Answers of shards, in their order; None: out of time, False: stopped.
 Answers = list[bytes | None] | bool | None
 
 # Where a solve is while shards answer a question of this kind (protocol.hpp): the stage, and the
@@ -56,7 +56,7 @@ class Shards(Protocol):
 
 
 class Asking:
-    """When to stop asking shards, and what progress to show meanwhile.
+    """The limits of a solve over shards, and its progress.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the cost of jobs in shards is, by the names of columns: terms, a formula, or a matrix."""
+"""The cost of jobs in shards, by the names of columns: terms, a formula, or a matrix."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class PartColumns(NamedTuple):
 
     #: Of terms: a key and a coefficient for each, None where it has none. Else an array for each.
     columns: Any
-    #: What leaving each job unplaced costs; None unless that is a column.
+    #: Cost of leaving each job unplaced; None unless that is a column.
     unplaced: NDArray[np.float64] | None
 
     @property
@@ -55,7 +55,7 @@ class PartColumns(NamedTuple):
 
 
 class CostSpec(ABC):
-    """What costs are made of, and which columns they need.
+    """The parts of costs, and the columns that they need.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class CostSpec(ABC):
     def needs(self, name: str) -> Literal["integers", "numbers", "rows of floats", "plain"]:
         """Return what a column must hold; plain: bool, integers or floats."""
 
-    def dtype_of(self, name: str) -> Any:  # noqa: ARG002 - others know it
+    def dtype_of(self, name: str) -> Any:  # noqa: ARG002 - other kinds use it
         """Return the dtype that the core reads a column in; None where it is the stored one."""
         return None
 
@@ -112,7 +112,7 @@ class CostSpec(ABC):
 
     @abstractmethod
     def identity(self) -> Sequence[Any]:
-        """Return what tells these costs from others without reading columns."""
+        """Return an identity of these costs, without reading columns."""
 
     def columns_of(self, arrays: Arrays, n: int, where: str) -> PartColumns:
         """Return the columns of n jobs as the core reads them; arrays that fit are not copied.
@@ -171,7 +171,7 @@ class TermsSpec(CostSpec):
                         f"not {type(part).__name__}"
                     )
             parts.append((term[0], term[1], term[2]))
-        # The checks of tables are those of Terms; the columns of no job stand for the names.
+        # The checks of tables are those of Terms; the named columns are checked without any job.
         none = np.empty(0, np.int32), np.empty(0, np.float64)
         checked = Terms([(t, none[0], None if c is None else none[1]) for t, _, c in parts])
         self.n_slots = checked.n_slots

@@ -49,7 +49,7 @@ class ShardReader:
         self._source, self._room = source, cache_bytes
         self._kept: dict[int, PartColumns] = {}
         self._threads = min(_core.thread_count(threads), _MOST_READERS)
-        # Those of one shard, where there are no others to read meanwhile.
+        # The columns of one shard, if no others are to be read meanwhile.
         self._inner = self._threads if source.n_shards < self._threads else 1
         self.reads = 0
         self.waited = 0.0

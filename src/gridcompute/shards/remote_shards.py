@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["POLL_SECONDS", "ClusterShards"]
 
-#: How often a limit and a progress hook are looked at while answers are waited for.
+#: Seconds between two polls of the limit and the progress hook while answers are outstanding.
 POLL_SECONDS = 0.1
 
 
@@ -47,7 +47,7 @@ class ClusterShards(ABC):
 
     @abstractmethod
     def send(self, shard: int, question: bytes) -> Any:
-        """Send a question to a shard; return what stands for the answer."""
+        """Send a question to a shard; return a handle of the answer."""
 
     @abstractmethod
     def wait(self, pending: list[Any]) -> list[Any]:

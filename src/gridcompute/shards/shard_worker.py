@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ASSIGN", "HeldShard"]
 
-#: The number that begins the question which tells a shard its jobs' classes
+#: The number that begins the question with the classes of a shard's jobs
 #: (csrc/gridcompute/transport/shards/protocol.hpp), as bytes.
 ASSIGN = (7).to_bytes(4, "little")
 

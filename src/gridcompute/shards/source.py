@@ -64,7 +64,7 @@ class ShardSource:
 
     @property
     def n_shards(self) -> int:
-        """How many parts there are."""
+        """The number of parts."""
         return len(self.rows)
 
     def __repr__(self) -> str:
@@ -80,5 +80,5 @@ class ShardSource:
         raise NotImplementedError
 
     def fingerprint(self) -> Sequence[Any]:
-        """Return what tells these jobs from others without reading them."""
+        """Return an identity of these jobs, without reading them."""
         raise NotImplementedError

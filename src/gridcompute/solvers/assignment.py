@@ -172,7 +172,7 @@ class AssignmentCertificate(Certificate):
     feasible: bool
     #: row_duals[i] + col_duals[j] <= cost[i, j] wherever the pair is allowed.
     duals_feasible: bool
-    #: What the pairs cost, rounded up (down when maximizing) from the original costs.
+    #: Cost of the pairs, rounded up (down when maximizing) from the original costs.
     objective: int | Fraction
     #: No assignment is better than this, in exact arithmetic on the original costs.
     bound: int | Fraction
@@ -184,7 +184,7 @@ class AssignmentCertificate(Certificate):
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why not, where something does not hold."""
+        """The reasons, where a condition does not hold."""
         if self.valid:
             return ()
         pairs = () if self.feasible else ("the pairs are no assignment",)
@@ -193,7 +193,7 @@ class AssignmentCertificate(Certificate):
 
 
 class AssignmentStats(TypedDict):
-    """What `Assignment.stats` counts."""
+    """The counts of `Assignment.stats`."""
 
     #: Bids of augmenting row reduction and auction.
     bids: int

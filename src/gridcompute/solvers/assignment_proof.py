@@ -107,7 +107,7 @@ def check_answer(problem: Problem, fields: Fields, exact: Exact) -> Checked | No
         return None
     checked = _checked(problem, col_of, proof)
     if problem.real:
-        # What is rounded proves nothing by itself, but must be what the exact duals round to.
+        # Rounded duals prove nothing, but must be the exact duals rounded.
         seen = zip(_seen_duals(problem, exact), (fields.row_duals, fields.col_duals), strict=True)
         if not all(_same(ours, theirs) for ours, theirs in seen):
             checked = checked._replace(duals_feasible=False, valid=False)

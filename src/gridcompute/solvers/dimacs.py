@@ -138,7 +138,7 @@ def write_dimacs(path: str | os.PathLike[str], problem: Iterable[ArrayLike]) -> 
 
     Notes
     -----
-    Zero supplies are left out, as the format wants.
+    Zero supplies are left out, as the format requires.
     Complexity: linear in the size of the file.
     Determinism: the same problem gives the same bytes.
 

@@ -76,7 +76,7 @@ class FlowProblem(Value):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Flow(Value, Tabular):
-    """How much flows on each arc, what it costs, and what proves it.
+    """The flow on each arc, its cost, and its proof.
 
     The arrays are read-only. The problem's own arrays are kept by reference: `verify` reads them as
     they are then. A pickle holds them too, and leaves `warm_start` behind: a solve that starts from
@@ -128,7 +128,7 @@ class Flow(Value, Tabular):
 
     @property
     def bound(self) -> int | float:
-        """What every flow costs at least, inf where there is none, -inf if unknown."""
+        """Lower bound on the cost of every flow, inf where there is none, -inf if unknown."""
         if self.status == "optimal":
             return self.objective
         return math.inf if self.status == "infeasible" else -math.inf
@@ -150,7 +150,7 @@ class Flow(Value, Tabular):
 
     @cached_property
     def stats(self) -> dict[str, Any]:
-        """How it was solved, by the keys that Attributes lists."""
+        """Statistics of the solve, by the keys that Attributes lists."""
         assert self.warm_start is not None
         return self.warm_start.stats()
 

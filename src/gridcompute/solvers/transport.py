@@ -83,15 +83,15 @@ def transport(
     cost : array, sparse array, `Terms`, bound `kernel` or `ShardSource`, (n_jobs, n_slots)
         Cost of each job in each slot class, the whole job, in any unit. ``inf`` forbids a pair; in
         a sparse array (CSR; CSC and COO are converted) absent pairs are forbidden, stored zeros
-        are not, and no pair may stand twice. int32, int64, float32 and float64 that are contiguous
+        are not, and no pair may occur twice. int32, int64, float32 and float64 that are contiguous
         are read in place, read-only and memory-mapped ones too; other integers and float16 are
         converted once, without loss. Jobs that do not fit into memory come from
         `gridcompute.shards`: they are read part by part, and take neither `demand`, `unplaced`
-        (the source says it), `method`, `gap`, `resolution` nor `work_limit`.
+        (the source has it), `method`, `gap`, `resolution` nor `work_limit`.
     capacity : array of int, shape (n_slots,)
-        How many slots each class has, 0 or more.
+        Number of slots of each class, 0 or more.
     demand : array of int, shape (n_jobs,), optional
-        How many slots of one class a job takes, 1 to 2**31 - 1, whole or not at all (a gang).
+        Number of slots of one class that a job takes, 1 to 2**31 - 1, all or none (a gang).
         None = 1 each.
     unplaced : float, or array of float, shape (n_jobs,), optional
         Cost of leaving a job out; inf = it must be placed. None = every job must be placed.
@@ -101,67 +101,68 @@ def transport(
         to be stopped by `gap` or `time_limit`.
     gap : float
         Stop once the relative gap is proved to be at most this. With unit demand 0.0 means proved
-        optimal; with gangs, as far as it goes.
+        optimal; with gangs, the search ends at its limits.
     resolution : float or "auto"
         Costs are solved as ``rint(cost * resolution)``. "auto" is 1 for integers, else the largest
-        power of two that cannot overflow, and what it rounds is settled in exact arithmetic. The
-        bound holds for the original costs.
+        power of two that cannot overflow, and rounding is resolved in exact arithmetic. The bound
+        holds for the original costs.
     prices : array of float, shape (n_slots,), optional
-        Start prices, finite, e.g. yesterday's, taken if a look at samples, or at a small problem
-        itself, finds them near the optimum. They change the speed, never the validity.
+        Start prices, finite, e.g. yesterday's, used if samples, or a small problem itself, show
+        that they are near the optimum. They change the speed, never the validity.
     threads : int, optional
         Largest number of threads, 1 or more; no more are started than there is work for. None =
         ``GRIDCOMPUTE_NUM_THREADS``, else the CPUs this process may use.
     time_limit : float, optional
-        Seconds, 0 or more; then the best matching so far, with its bound. The search ends early
-        enough to deliver it, 0.15 microseconds a job, and earlier where there is time for no more
-        than one look at all costs, at prices of samples. Without the time for that the bound is
-        -inf, or, of `Terms`, what their tables alone tell.
+        Seconds, 0 or more; then the best matching so far is returned, with its bound. About 0.15
+        microseconds per job are reserved for that. Where there is time for only one pass over all
+        costs, it is made at prices of samples. Without the time for one pass the bound is -inf or,
+        for `Terms`, a bound from their tables alone.
     work_limit : float, optional
         Units of counted work, 0 or more; then as after `time_limit`, with the same status. Work is
         the same on every machine, for any load and any number of threads, and so is the answer.
-        A unit is about a thousand costs, arcs or candidates looked at; ``stats["work_units"]``
-        says what a solve counted, and that much is enough for the same solve. What delivers the
-        answer after the limit counts too, but is not cut short: one look at each cost at most.
+        A unit is about a thousand costs, arcs or candidates read; ``stats["work_units"]`` is the
+        work of a solve, and a limit of as much is enough for the same solve. The steps after the
+        limit that return the answer count too, but are not cut short: one pass over all costs at
+        most.
         With both limits the solve ends at the first of them that it meets.
     seed : int
-        Of the samples that start prices come from, 0 to 2**64 - 1.
+        Seed of the samples for start prices, 0 to 2**64 - 1.
     progress : bool or callable, optional
-        True shows a bar; a callable gets a `Progress` now and then, and stops the solve by
+        True shows a bar; a callable gets a `Progress` at intervals, and stops the solve by
         returning True.
     out : path, optional
-        Of a `ShardSource`: a new or empty folder for the answer, a Parquet file a shard with a
-        column ``slot`` (int32), in the order of the jobs. It appears when the answer is whole; a
-        call that ended early leaves ``<out>.partial``, from which the same call goes on. None
+        For a `ShardSource`: a new or empty folder for the answer, one Parquet file per shard with a
+        column ``slot`` (int32), in the order of the jobs. It appears when the answer is complete; a
+        call that ended early leaves ``<out>.partial``, from which the same call continues. None
         keeps the assignment in memory.
 
     Returns
     -------
     Matching, or ShardedMatching of a `ShardSource`
-        ``status`` "optimal", "feasible" (gangs: the gap says how far), "infeasible" (with a
-        witness), "time_limit" (also where some gang found no place within the steps of the search:
-        objective inf, and those jobs at -1) or "stopped" (by `progress`).
+        ``status`` "optimal", "feasible" (gangs: the gap limits the distance to the optimum),
+        "infeasible" (with a witness), "time_limit" (also where the search found no class for some
+        gang: objective inf, and those jobs at -1) or "stopped" (by `progress`).
 
     Raises
     ------
     InvalidProblemError
         A shape that does not fit, NaN or -inf, a negative capacity, a demand below 1, a pair that
-        stands twice: ``.field`` and ``.index`` say where.
+        occurs twice: ``.field`` and ``.index`` give the position.
     CostRangeError
         Integers, or costs times a resolution that was given, are too large to be solved without
-        overflow, about ``2**60 / n_slots``; the message says the limit. Floats never are.
+        overflow, about ``2**60 / n_slots``; the message has the limit. Floats never are.
     TypeError
         A wrong type: costs that are bool, object or complex, a capacity that is float.
 
     Notes
     -----
-    Complexity: each cost is looked at once or twice when n_jobs is much larger than n_slots; repair
+    Complexity: each cost is read once or twice when n_jobs is much larger than n_slots; repair
     of the small imbalance left takes O(n_slots**2) for each augmentation.
     Gangs, an NP-hard problem: up to about ten jobs exactly, more by a search of a fixed number of
-    steps; with a `time_limit` it goes on until then while the objective is above the bound.
-    Determinism: the same bits for any number of threads; ties go to the lowest index. What a
-    search of gangs finds within a `time_limit` depends on the time there was. A `work_limit` only
-    cuts the search short: it goes no further than without one.
+    steps; with a `time_limit` it continues until then while the objective is above the bound.
+    Determinism: the same bits for any number of threads; ties go to the lowest index. The result of
+    a search of gangs within a `time_limit` depends on the speed of the machine. A `work_limit` only
+    shortens the search.
     Source: prices from samples, Tokuyama and Nakano, SIAM J. Comput. 24 (1995) 563; shortest paths
     on the graph of classes, Brenner, Oper. Res. Lett. 36 (2008) 408.
 
@@ -259,7 +260,7 @@ def _matching(answer: tuple[Any, ...], question: TransportProblem) -> Matching:
 
 
 def _located(error: InvalidProblemError, source: _core.CostSource) -> InvalidProblemError:
-    """The core names the row of a bad cost; a caller wants the place."""
+    """The core reports the row of a bad cost; the caller gets its full position."""
     if error.field != "cost" or not isinstance(error.index, int):
         return error
     job = error.index
@@ -275,7 +276,7 @@ def _located(error: InvalidProblemError, source: _core.CostSource) -> InvalidPro
 def _counts(
     field: str, values: Any, n: int, name: str, least: int, dtype: type[np.integer[Any]]
 ) -> NDArray[Any]:
-    """As `_checks.counts`, in one native pass where the array can be read as it is."""
+    """Check as `_checks.counts`, in one native pass where the array can be read in place."""
     readable = _core.are_counts_64 if dtype is np.int64 else _core.are_counts_32
     if type(values) is np.ndarray and readable(values, n, least):
         return values

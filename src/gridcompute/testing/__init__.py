@@ -1,4 +1,4 @@
-"""For the tests of those who embed the library: assertions, slow oracles, Hypothesis strategies.
+"""Tools for tests of code that uses the library: assertions, oracles, Hypothesis strategies.
 
 The assertions and oracles need nothing beyond what they check; the strategies
 (`transport_problems`, `assignment_costs`, `networks`, `grid_problems`) need Hypothesis, which is

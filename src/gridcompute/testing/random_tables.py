@@ -1,4 +1,4 @@
-"""Worlds nobody would think of: random tables of the platform."""
+"""Random tables of the platform, unusual ones included."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What no schedule of a trace can beat: bounds of the makespan and of the sum of completion times.
+"""Lower bounds of every schedule of a trace: makespan and sum of completion times.
 
 Makespan. Jobs that arrive at r or later cannot all be done before r + T, T being the optimum of the
 linear program in which jobs divide freely over devices and time, each on one type at a time. Its
@@ -173,7 +173,7 @@ def _one_machine(arrival: NDArray[np.float64], size: NDArray[np.float64]) -> NDA
 
 
 class _Alone:
-    """What each job does alone at given prices, and the value of the bound there."""
+    """The schedule of each single job at given prices, and the value of the bound there."""
 
     def __init__(
         self, trace: Trace, cluster: Cluster, jobs: NDArray[np.int64], end_s: NDArray[np.float64]

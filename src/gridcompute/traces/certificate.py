@@ -27,7 +27,7 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class TraceCertificate(Certificate):
-    """What an independent check of a replay found.
+    """The result of an independent check of a replay.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ def completion_bound(trace: Any, cluster: Any, jobs: NDArray[np.int64], prices: 
     middle = arrival + lowest
     least_end = arrival + shortest
     late = np.full(n, np.inf)
-    before = lowest  # the least that is paid from the arrival to the time at hand
+    before = lowest  # the least payment from the arrival to the present time
     for b, t in enumerate(time_s.tolist()):
         open_now = arrival <= t
         cheap = paid([float(row[b]) for row in price])

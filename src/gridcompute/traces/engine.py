@@ -33,7 +33,7 @@ _MOST_IDLE_ROUNDS = 1000
 
 
 class View:
-    """What a policy may read at a round's start.
+    """The inputs of a policy at a round's start.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class View:
         Numbers of the jobs that have arrived and are not done, increasing.
     trace, cluster
         As given. Of the trace a policy reads the rows of `jobs`; `work` and `left` are for policies
-        that know lengths.
+        that use lengths.
     round_s : float
         Length of a round.
     restart_s : float
@@ -150,7 +150,7 @@ class State:
 
 @dataclass
 class Log:
-    """What happened, by job and by round."""
+    """The events of a replay, by job and by round."""
 
     done_s: NDArray[np.float64]  # nan = not done when the replay ended
     first_s: NDArray[np.float64]  # nan = never ran

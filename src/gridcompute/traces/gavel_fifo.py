@@ -82,7 +82,7 @@ class FastestFirst:
             if not room:
                 break
             k = max(room, key=speed.__getitem__)
-            if speed[k] > 0.0:  # else it waits, and those behind it are looked at
+            if speed[k] > 0.0:  # else it waits, and the jobs behind it are tried
                 type_of[j] = k
                 free[k] -= width
         return _as_shares(jobs, type_of, len(free))

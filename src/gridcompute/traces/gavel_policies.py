@@ -101,7 +101,7 @@ class MakespanProgram:
         self._alive = np.ones(n, bool)
 
     def shares(self, view: View) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the shares of the active jobs, all of which it knows, and the types' prices."""
+        """Return the shares of the active jobs and the prices of types."""
         rows = np.searchsorted(self.jobs, view.jobs)
         alive = np.zeros(len(self.jobs), bool)
         alive[rows] = True

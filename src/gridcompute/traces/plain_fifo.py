@@ -1,7 +1,7 @@
 """Plain FIFO event by event: a heap of ends and a place in the queue, for millions of events.
 
-The same rules as the policy "fifo" under rounds of length 0: nothing is pre-empted and nobody is
-overtaken, so that at an event only the head of the queue is looked at.
+The same rules as the policy "fifo" under rounds of length 0: no job is pre-empted and none is
+overtaken, so that at an event only the head of the queue is tried.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class Priced:
 
     @property
     def name(self) -> str:
-        """What results call it."""
+        """The name in results."""
         more = "" if self.objective == "completion" else f":{self.objective}"
         return f"gridcompute{more}"
 

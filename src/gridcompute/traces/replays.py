@@ -31,7 +31,7 @@ __all__ = ["Replay", "replay"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Replay(Value):
-    """What a policy did with a trace. All but `decision_s` is the same on any machine.
+    """The replay of a trace by a policy. All but `decision_s` is the same on any machine.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class Replay(Value):
 
     @property
     def makespan_s(self) -> float:
-        """From the first arrival of a measured job to the end of the last, seconds."""
+        """Seconds from the first arrival of a measured job to the end of the last one."""
         if not len(self.jobs):
             return 0.0
         return float(self.end_s.max() - self.trace.arrival_s[self.jobs].min())
@@ -136,7 +136,7 @@ class Replay(Value):
 
     @cached_property
     def makespan_bound_s(self) -> float:
-        """What no schedule of the measured jobs is below, whatever it does with all others.
+        """Lower bound on the makespan of the measured jobs in every schedule of all jobs.
 
         Worked out when it is first asked for; `verify` computes it again from its prices.
         """
@@ -144,7 +144,7 @@ class Replay(Value):
 
     @cached_property
     def mean_completion_bound_s(self) -> float:
-        """What no schedule has as mean completion time of the measured jobs; nan without jobs.
+        """Lower bound on the mean completion time of the measured jobs; nan without jobs.
 
         Other jobs are left out of it, so that of a part of a trace it says what a scheduler could
         do that serves these jobs alone.

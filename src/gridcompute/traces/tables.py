@@ -1,4 +1,4 @@
-"""What is replayed: the jobs of a trace and the devices of a cluster, checked once, read-only."""
+"""The jobs of a trace and the devices of a cluster, checked once, read-only."""
 
 from __future__ import annotations
 

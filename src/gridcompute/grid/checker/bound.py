@@ -67,7 +67,7 @@ MOST_STRETCHES = 1 << 21
 
 
 class Proof(NamedTuple):
-    """What prices prove of a problem, and what its jobs without any option cost every plan."""
+    """The bound that prices prove, and the cost of jobs without any option in every plan."""
 
     bound_yuan: float
     without_option_yuan: float

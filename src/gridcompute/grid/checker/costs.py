@@ -33,7 +33,7 @@ __all__ = ["charge_faults", "cost_parts", "part_faults"]
 
 
 def cost_parts(plan: PlanData) -> dict[str, float]:
-    """What the plan costs, part by part, from its placements and its dispatch alone."""
+    """Return the cost of the plan, part by part, from its placements and its dispatch alone."""
     problem, jobs, d = plan.problem, plan.problem.jobs, plan.dispatch
     energy = problem.energy
     job, klass, _, hours = placed_jobs(plan)
@@ -77,7 +77,7 @@ def cost_parts(plan: PlanData) -> dict[str, float]:
 
 
 def _outside_limits_yuan(plan: PlanData) -> float:
-    """What loads outside the limits of their sites cost, yuan."""
+    """Return the cost of loads outside the limits of their sites, yuan."""
     limits = load_limits(plan.problem)
     if not limits:
         return 0.0
@@ -87,7 +87,7 @@ def _outside_limits_yuan(plan: PlanData) -> float:
 
 
 def _moved(plan: PlanData) -> Bools:
-    """Which placed jobs are no longer where they were."""
+    """Return which placed jobs have changed their option."""
     jobs = plan.problem.jobs
     job, klass, start, _ = placed_jobs(plan)
     other = (jobs.placed_class[job] != klass) | (jobs.placed_start[job] != start)
@@ -107,7 +107,7 @@ def part_faults(shown: Mapping[str, float], parts: Mapping[str, float]) -> Itera
 def charge_faults(
     whole: Problem, plan: PlanData, shown: Mapping[str, NDArray[Any]], borne_yuan: float
 ) -> Iterator[Fault]:
-    """What placed jobs are charged at the margin, and what they bear of the cost in all.
+    """Check the marginal charges of placed jobs, and their shares of the total cost.
 
     `whole` is the problem with its running jobs.
     """

@@ -61,7 +61,7 @@ class CoverRows(NamedTuple):
         return float(each * gang.sum(dtype=np.float64) + 2 * own)
 
     def paid(self, job: Any, gang: Any, lasts: Any, hours: int) -> tuple[Floats, Int64s]:
-        """What jobs pay for these rows, which are all of one class, by their first hour.
+        """Return the payment of jobs for these rows, all of one class, by their first hour.
 
         Parameters
         ----------
@@ -98,7 +98,7 @@ class CoverRows(NamedTuple):
         return yuan, kind
 
     def _changes(self, row: Int64s, lasts: Int64s, hours: int) -> Floats:
-        """What jobs pay beside others' shares for rows of their own, by first hour, (n, hours).
+        """Return the extra payment of jobs for rows of their own, by first hour, (n, hours).
 
         `row` is the place of each row's job.
         """

@@ -1,4 +1,4 @@
-"""What the checker derives from a problem's tables by itself: quotas, load limits, energy by hour.
+"""Tables that the checker derives by itself: quotas, load limits, energy by hour.
 
 The planner has functions of its own for all of this (`Problem.pue`, `Problem.mandate_rows` and
 others). Nothing here calls them, so that an error in one of them is found by `verify`.
@@ -40,7 +40,7 @@ FORBIDDEN_YUAN_PER_KWH = 1000.0
 
 
 class LoadLimits(NamedTuple):
-    """What one site's load is held to, kWh of a step."""
+    """The limits of one site's load, kWh of a step."""
 
     least_kwh: Floats
     up_kwh: float
@@ -49,7 +49,7 @@ class LoadLimits(NamedTuple):
     before_kwh: float
 
     def outside_kwh(self, drawn: Floats) -> float:
-        """How far the loads of a site's steps lie outside these limits, all steps together."""
+        """Return the total distance of the loads of a site's steps from these limits."""
         total, last = 0.0, self.before_kwh
         for least, load in zip(self.least_kwh.tolist(), drawn.tolist(), strict=True):
             total += max(least - load, 0.0)
@@ -88,7 +88,7 @@ class QuotaTree(NamedTuple):
         return out
 
     def along(self, values: Floats, klass: int, fold: np.ufunc) -> Floats:
-        """By tenant, what `fold` makes of the values that its jobs meet on a class."""
+        """Return `fold` of the values along each tenant's rows on a class, by tenant."""
         lines = sorted({0, int(self.line[klass])})
         out = np.full(len(self.parent), np.inf if fold is np.minimum else 0.0)
         for at in self._upwards():

@@ -79,7 +79,7 @@ class LinearProgram:
         self._n_rows += len(low)
 
     def searched(self, whole: Index, gap: float, seconds: float) -> float:
-        """What no point costs less than where the variables `whole` are integers, by a search.
+        """Return a lower bound by a search in which the variables `whole` are integers.
 
         It is the least bound of the branches that HiGHS has left when its own best point is within
         `gap` of it, relatively, or when `seconds` are over; -inf if it has none.
@@ -147,7 +147,7 @@ class LinearProgram:
 def weak_duality(
     matrix: Any, limit: Floats, cost: Floats, box: tuple[Floats, Floats], y: Floats
 ) -> float:
-    """What ``cost @ x`` never goes below where ``matrix @ x <= limit`` and x >= 0 lies in `box`.
+    """Return a lower bound of ``cost @ x`` where ``matrix @ x <= limit`` and x >= 0 lies in `box`.
 
     `y` <= 0 are any multipliers of the rows: ``y @ limit + min over the box of (cost - matrix.T @
     y) @ x``. Each reduced cost is taken as low as rounding allows.
@@ -200,7 +200,7 @@ class EnergyProgram:
         self._direct_rule()
 
     def bound(self) -> float:
-        """What no dispatch goes below, yuan."""
+        """Return a lower bound of every dispatch, yuan."""
         # Duals that lean the wrong way by the solver's tolerance cost the bound that times a box.
         return self.unit * max(self.program.solve(tolerance)[1] for tolerance in (1e-7, 1e-10))
 

@@ -1,4 +1,4 @@
-"""What a plan can be found guilty of: the tokens of faults, and comparisons that yield them."""
+"""The faults of a plan: their tokens, and comparisons that yield them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["FAULTS", "TOLERANCE", "Fault", "above", "apart"]
 
 
-#: What a plan can be found guilty of.
+#: The faults of a plan.
 FAULTS = {
     "PlacementMalformed": "a class or hour out of range, or one without the other",
     "WindowViolated": "a job starts before its release, ends after its deadline or the last hour",
@@ -73,7 +73,7 @@ TOLERANCE = 1e-6
 
 
 class Fault(NamedTuple):
-    """One thing wrong with a plan."""
+    """One fault of a plan."""
 
     token: str
     where: str

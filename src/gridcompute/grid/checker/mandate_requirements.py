@@ -1,4 +1,4 @@
-"""What the mandate and the direct-connection rule ask of scopes and sites, read from the tables.
+"""Requirements of the mandate and the direct-connection rule, read from the tables.
 
 Whether a plan keeps them is checked in `mandate_check.py`.
 """
@@ -32,7 +32,7 @@ class Scopes(NamedTuple):
     owed_kwh: Floats
     yuan_per_kwh: float
     volume: bool
-    #: Does exported direct power count?
+    #: Whether exported direct power counts.
     exports: bool
 
 
@@ -67,7 +67,7 @@ def scopes(problem: Problem) -> Scopes:
 
 
 def _owed_by_site(problem: Problem, *, volume: bool) -> Floats:
-    """What each site's earlier batches leave to be made good, kWh: share of load less green.
+    """Return the energy each site's earlier batches still owe, kWh: share of load less green.
 
     A batch counts by the last of its entries, in the place of the first; the ledger's window counts
     the coming batch as well.

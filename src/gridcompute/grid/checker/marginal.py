@@ -1,4 +1,4 @@
-"""What a kWh more or less is worth at a plan's load: the mandate's prices and those of batteries.
+"""Marginal values at a plan's load: the mandate's prices and those of batteries.
 
 The least cost of serving a load is convex in each limit. So what a scope's prices say is recomputed
 by two more linear programs, one kWh asked less and more; and what a battery's price says lies
@@ -110,7 +110,7 @@ def storage_limits(groups: list[Group]) -> Iterator[tuple[int, int, float, Calla
 
 
 def _most(group: Group, site: int, name: str) -> float:
-    """What one kWh (or kW) less costs; inf where the store must not shrink so far."""
+    """Return the cost of one kWh (or kW) less; inf where the store cannot shrink by that."""
     energy = group.part.energy
     size = float(getattr(energy, name)[site])
     less, kept = min(STEP, size), energy.green_start_kwh[site] + energy.grey_start_kwh[site]

@@ -1,4 +1,4 @@
-"""What the checker makes of interruptible jobs by itself: their pieces, and their cheapest cut.
+"""Interruptible jobs as the checker reads them: their pieces, and their cheapest cut.
 
 The planner goes hour by hour through what a job has done so far (`interruption`); here whole pieces
 are put together, each of every length, so that an error in one of them is found by the other.
@@ -29,7 +29,7 @@ class Stretches(NamedTuple):
     at: Int64s
     start: Int64s
     hours: Int64s
-    #: By placed job: all its hours, the hour after its last, and how often it goes on.
+    #: By placed job: all its hours, the hour after its last, and the number of its restarts.
     whole_h: Int64s
     end: Int64s
     resumed: Int64s

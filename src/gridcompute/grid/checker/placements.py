@@ -52,7 +52,7 @@ class Placed(Protocol):
 
     @property
     def pieces(self) -> Pieces | None:
-        """Of the jobs that do not run whole."""
+        """The pieces of the jobs that do not run whole."""
 
 
 class PlacedJobs(NamedTuple):
@@ -84,13 +84,13 @@ def placed_jobs(plan: Placed) -> tuple[Int32s, Int32s, Int32s, Int32s]:
 
 
 def stretches_of(plan: Placed) -> Stretches:
-    """When placed jobs run, in pieces or whole."""
+    """Return the hours of placed jobs, in pieces or whole."""
     job, _, start, hours = placed_jobs(plan)
     return stretches(job, start, hours, plan.pieces)
 
 
 def job_faults(plan: Placed) -> Iterator[Fault]:
-    """What each job needs by itself: its window, family, memory, residency and latency."""
+    """Check the needs of each single job: its window, family, memory, residency and latency."""
     problem, jobs, classes = plan.problem, plan.problem.jobs, plan.problem.classes
     for array, size in ((plan.assignment, len(classes)), (plan.start, problem.hours)):
         bad = (array < -1) | (array >= size) | ((plan.assignment >= 0) != (plan.start >= 0))
@@ -146,7 +146,7 @@ def pinned_faults(whole: Problem, plan: Placed) -> Iterator[Fault]:
 def table_faults(
     plan: PlanData, shown: Mapping[str, NDArray[Any]], ids: NDArray[Any] | None
 ) -> Iterator[Fault]:
-    """What the plan shows of its placed jobs, against its placements: every gang whole, once."""
+    """Check the table of placed jobs against the placements: every gang whole, once."""
     problem = plan.problem
     job, klass, start, _ = placed_jobs(plan)
     runs = stretches_of(plan)
@@ -179,7 +179,7 @@ def table_faults(
 
 
 def capacity_faults(plan: Placed) -> Iterator[Fault]:
-    """What all jobs share: accelerators by hour, corridors, and quotas up the tree of queues."""
+    """Check shared resources: accelerators by hour, corridors, and quotas up the tree of queues."""
     problem, jobs = plan.problem, plan.problem.jobs
     job, klass, start, _ = placed_jobs(plan)
     gang, runs = jobs.gang[job].astype(np.int64), stretches_of(plan)
@@ -201,12 +201,12 @@ def capacity_faults(plan: Placed) -> Iterator[Fault]:
 
 
 def load_of(plan: PlanData) -> Floats:
-    """What base load and placed jobs need, kWh by site and hour."""
+    """Return the load of base and placed jobs, kWh by site and hour."""
     return plan.problem.energy.base_load_kwh + _jobs_load(plan)
 
 
 def _jobs_load(plan: PlanData) -> Floats:
-    """What placed jobs need, kWh by site and hour."""
+    """Return the load of placed jobs, kWh by site and hour."""
     problem = plan.problem
     job, klass, _, _ = placed_jobs(plan)
     runs = stretches_of(plan)

@@ -1,4 +1,4 @@
-"""What the checker reads out of a problem's running jobs by itself.
+"""Running jobs of a problem as the checker reads them.
 
 `plain` writes them as jobs with options of their own, `fixed` takes those out that have no choice.
 The planner has functions of its own for both.
@@ -97,7 +97,7 @@ def plain(problem: Problem) -> Problem:
 
 
 def _fixed_use(problem: Problem, simple: Problem) -> tuple[Int64s, Floats, Floats]:
-    """What jobs that run and cannot move take of classes, power and quotas.
+    """Return the use of classes, power and quotas by jobs that run and cannot move.
 
     `simple` is the problem with each running job as an ordinary one.
     """

@@ -52,7 +52,7 @@ class _Options(NamedTuple):
 def searched_bound(
     problem: Problem, prices: Prices, proved_yuan: float, claimed_yuan: float, cost_yuan: float
 ) -> float:
-    """What a search proves that no plan costs less than, yuan; -inf if it would be too large.
+    """Return the lower bound that a search proves, yuan; -inf if it would be too large.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ __all__ = ["PlanCertificate", "verify"]
 
 @dataclasses.dataclass(frozen=True)
 class PlanCertificate(Certificate):
-    """What `Plan.verify` found, every number recomputed.
+    """The result of `Plan.verify`, every number recomputed.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ __all__ = ["LIST", "check_target", "replacing"]
 #: The list of what was written, by file its SHA-256.
 LIST = "written.json"
 _MOST_LIST_BYTES = 1 << 20
-#: A temporary folder that is older, and whose lock nobody holds, was left by a killed process.
+#: A temporary folder that is older, and whose lock no process holds, was left by a killed process.
 _STALE_S = 60.0
 
 
@@ -100,7 +100,7 @@ def replacing(target: str | Path, kind: str, *, spare: Collection[str] = ()) -> 
 
 @dataclasses.dataclass(frozen=True)
 class _Place:
-    """Where a folder is to stand, links resolved, and how it gets there."""
+    """The final path of a folder, links resolved, and the steps to put it there."""
 
     target: Path
     #: Whether the folder itself stays and its entries are exchanged.

@@ -1,4 +1,4 @@
-"""What a Parquet file says of its size, read from its footer without decoding anything.
+"""The size of a Parquet file by its footer, read without decoding anything.
 
 pyarrow's own view of a column's metadata ends the process on some damaged footers, so the few
 numbers needed are read here. The footer is a struct in Thrift's compact protocol: each field has a
@@ -19,7 +19,7 @@ __all__ = ["Footer", "read_footer"]
 _MAGIC = b"PAR1"
 #: The largest footer, bytes: a table of a million columns has some hundred bytes for each.
 _MOST_FOOTER = 1 << 28
-#: How deep structs and lists may nest; Parquet's own nest five deep.
+#: Largest depth of nested structs and lists; those of Parquet itself have five levels.
 _MOST_DEPTH = 16
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
 

@@ -1,4 +1,4 @@
-"""What of a problem is no table: problem.json, read so that no slip of the pen goes unnoticed."""
+"""The settings of a problem beside its tables, problem.json, read with every key checked."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Settings:
 
     @property
     def start(self) -> datetime.datetime | None:
-        """When hour 0 begins, None if problem.json does not say."""
+        """The begin of hour 0, None if problem.json does not give it."""
         found = self._content.get("start")
         try:
             return start_of("start", found)
@@ -119,7 +119,7 @@ class Settings:
 
     @property
     def sources(self) -> tuple[tuple[str, str], ...]:
-        """Where figures come from: pairs of texts."""
+        """The sources of figures: pairs of texts."""
         found = self._content.get("sources", [])
         if not isinstance(found, list):
             message = f"{SETTINGS_FILE}: sources: found {found!r:.100}, needed a list of pairs"

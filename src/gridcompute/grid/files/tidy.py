@@ -45,7 +45,7 @@ class _Keys(NamedTuple):
     #: By key, the place of each row; then the hour, where the table has hours.
     places: list[NDArray[np.int64]]
     sizes: list[int]
-    #: What a place is called, by key.
+    #: The names of places, by key.
     labels: list[list[str]]
 
 

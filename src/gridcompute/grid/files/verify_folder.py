@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FILE_FAULTS", "verify_plan"]
 
-#: What the folder of a plan can be found guilty of, beside the faults of the plan itself.
+#: The faults of the folder of a plan, beside those of the plan itself.
 FILE_FAULTS = {
     "FileMissing": "a file that people read is not there",
     "FileMismatch": "a file that people read says something else than the plan",

@@ -1,4 +1,4 @@
-"""Whether a job that runs goes on or breaks off: what a pause saves beside the hours to redo.
+"""Decides whether a running job continues or pauses, by the saving less the hours to redo.
 
 A plan knows a running job by the hours that are left of it. If it breaks off, the hours of its
 restart come on top, which that plan does not hold. A part of what they cost is charged to it,

@@ -1,4 +1,4 @@
-"""One hour of an operator: what its plan commits, how it is powered, what it costs."""
+"""One hour of an operator: its committed placements, its dispatch, its cost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Powered(NamedTuple):
     dispatch: Dispatch
     #: In steps: what `Problem.effective` is.
     problem: Problem
-    #: What a stored kWh is worth by site at the end of a window, yuan.
+    #: Value of a stored kWh by site at the end of a window, yuan.
     worth: Floats
 
 

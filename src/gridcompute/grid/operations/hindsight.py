@@ -1,4 +1,4 @@
-"""What an operator's hours cost, with what is open settled, and the problem of one who knew all.
+"""The cost of an operator's hours with open debts settled, and the problem in hindsight.
 
 Both end at the same moment T and settle alike what is open then, so that what the operator did is a
 plan of the problem of hindsight, with the same cost: jobs that still run are paid to their ends and
@@ -40,7 +40,7 @@ __all__ = ["Account", "account", "hindsight_problem", "hourly_yuan"]
 
 @dataclasses.dataclass(frozen=True)
 class Account:
-    """What the hours that have passed cost; `yuan` is the sum of `parts`.
+    """The cost of the hours that have passed; `yuan` is the sum of `parts`.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Account:
 
     @property
     def yuan(self) -> float:
-        """All parts together."""
+        """The sum of all parts."""
         return sum(self.parts.values())
 
 
@@ -75,7 +75,7 @@ def account(world: Problem, state: State, horizon: int) -> Account:
 
 
 def hindsight_problem(world: Problem, state: State, settled: Account, horizon: int) -> Problem:
-    """Return the problem of one who knew all that the hours brought.
+    """Return the problem of the same hours with complete information.
 
     A job that broke off is there as it came, at will in pieces. One that waits at the end, or went
     on at another class, is there with the work that was left: no plan of the problem may do so.
@@ -231,7 +231,7 @@ def _open_energy(world: Problem, state: State, tail: int) -> dict[str, float]:
 
 
 def _owed_yuan_per_kwh(world: Problem, state: State) -> float:
-    """Return what a kWh is settled at that is owed to the mandate and was not missed yet.
+    """Return the price at which a kWh that is still owed to the mandate is settled.
 
     While there are hours left it can still be made good: it costs what green power is worth in the
     bound of the last plan, where it is dearest. After the last hour it is missing.

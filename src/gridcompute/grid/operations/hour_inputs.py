@@ -1,4 +1,4 @@
-"""What an hour brings, checked, and what is expected of the next ones."""
+"""The inputs of an hour, checked, and the forecasts of the next ones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
     "setting",
 ]
 
-#: What may be said of an hour beside columns of the energy table and names of sources.
+#: Keys of an hour's inputs beside columns of the energy table and names of sources.
 RENEWABLES = "renewables"
 #: Columns of `Jobs` that count hours from the arrival in a record of arrivals.
 TIMES = ("release", "deadline")

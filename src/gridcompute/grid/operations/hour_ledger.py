@@ -57,7 +57,7 @@ class HourLedger(Value):
         return share
 
     def owed_kwh(self, mandate: Mandate, sites: Sites) -> Floats:
-        """What each scope owes the mandate for these hours, kWh; in hand where it is negative."""
+        """Return what each scope owes the mandate for these hours, kWh; negative: a surplus."""
         rows = mandate.rows(sites)
         counted = self.green_kwh + (self.certificate_kwh if rows.volume else 0.0)
         load, green = self.load_kwh.sum(axis=0), counted.sum(axis=0)

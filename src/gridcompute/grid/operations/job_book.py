@@ -1,4 +1,4 @@
-"""The jobs that an operator knows: what each needs, and whether it waits, runs, is done or lost."""
+"""The jobs of an operator: the needs of each, and whether it waits, runs, is done or lost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["CHANGED", "DONE", "LOST", "NEVER", "RUNNING", "SEVERAL", "WAITING", 
 WAITING, RUNNING, DONE, LOST = range(4)
 #: Hours of a job that no class can run.
 NEVER = 2**30
-#: Jobs whose hours on all classes are looked at together.
+#: Jobs whose hours on all classes are computed together.
 BLOCK = 1 << 14
 #: Columns that a job that breaks off has changed, with their dtypes; beside them they are kept as
 #: they came.
@@ -40,7 +40,7 @@ CHANGED: dict[str, type[np.generic]] = {
 }
 #: The class of a job's pieces so far where it never broke off, and where they have several.
 WHOLE, SEVERAL = -1, -2
-#: What the book keeps beside the columns of `Jobs`, by dtype.
+#: Columns of the book beside those of `Jobs`, by dtype.
 OWN: dict[str, type[np.generic]] = {
     "state": np.int8,
     "klass": np.int32,
@@ -149,7 +149,7 @@ class Book:
         )
 
     def fits(self, hour: int, end: int) -> Bools:
-        """Which waiting jobs may start from `hour` on and be done by `end` and their deadline."""
+        """Return which waiting jobs can start from `hour` on and end by `end` and deadline."""
         first = np.maximum(self.columns["release"], hour)
         latest = np.minimum(self.columns["deadline"], end)
         return np.asarray(
@@ -221,7 +221,7 @@ def least_hours(jobs: Jobs, world: Problem) -> NDArray[np.int32]:
 
 
 class _View:
-    """What `hours_needed` reads: other jobs with the classes of a problem, for any length."""
+    """The input of `hours_needed`: other jobs with the classes of a problem, for any length."""
 
     def __init__(self, jobs: Jobs, world: Problem) -> None:
         self.jobs, self.classes, self.hours = jobs, world.classes, NEVER - 1

@@ -62,7 +62,7 @@ BREAK_PART = 0.6
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Step:
-    """What one hour committed.
+    """The commitments of one hour.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class Step:
 
     @property
     def bound_yuan(self) -> float:
-        """What no plan for the hours ahead costs less than."""
+        """Lower bound on the cost of every plan for the hours ahead."""
         return self.plan.bound_yuan
 
     @property
@@ -491,7 +491,7 @@ class Rolling:
 
     @property
     def account(self) -> Account:
-        """What the hours that have passed cost, part by part, with what is open settled.
+        """Return the cost of the hours that have passed, part by part, with open debts settled.
 
         The parts of `history`; ``mandate``, what is owed to it, at what green power is worth in the
         last plan's bound where it is dearest, and after the last hour at the price of a shortfall;
@@ -506,7 +506,7 @@ class Rolling:
 
     @property
     def cost_yuan(self) -> float:
-        """What the hours that have passed cost: the sum of `account`."""
+        """The cost of the hours that have passed: the sum of `account`."""
         return self.account.yuan
 
     def hindsight(
@@ -516,7 +516,7 @@ class Rolling:
         time_limit: float | None = None,
         work_limit: float | None = None,
     ) -> Plan:
-        """Return the plan of one who knew all: the same hours, jobs, and ends.
+        """Return the plan with complete information: the same hours, jobs, and ends.
 
         It may start the jobs released in the hours that have passed, in those hours, and is charged
         for the rest as `account` is: for jobs left waiting, for what still runs and what is stored.
@@ -544,7 +544,7 @@ class Rolling:
 
     @property
     def regret(self) -> dict[str, float]:
-        """What the cost above hindsight's bound is due to; each part is a run with one thing known.
+        """Return the causes of the cost above hindsight's bound, each by a run of its own.
 
         ``forecast``: less if direct sources were known; ``arrivals``: less if jobs of `new_jobs`
         were known from the start; ``horizon``: what is lost with both known, because a window ends,
@@ -566,7 +566,7 @@ class Rolling:
         return dict(self._cached["regret"])
 
     def regret_by_hour(self, seen: Plan | None = None) -> Floats:
-        """What each hour spent beside what hindsight's plan spends in it, yuan, (hours,).
+        """Return the cost of each hour less its cost in hindsight's plan, yuan, (hours,).
 
         Power, wear, load shed, data, delay and moves; what is settled at the end, and values of
         jobs, belong to no hour.

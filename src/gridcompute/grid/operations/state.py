@@ -1,4 +1,4 @@
-"""What an operator carries from hour to hour, and what of an hour is written down."""
+"""The state of an operator from hour to hour, and the record of an hour."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COSTS", "HOURLY", "RECORDED", "TAKEN", "State", "first_state"]
 
-#: What hours have cost, part by part, yuan; what is owed to rules is settled at the end.
+#: Costs of the hours, part by part, yuan; debts to rules are settled at the end.
 COSTS = {
     "energy": "power used, stored and carbon, less sales",
     "wear": "charging and discharging batteries",
@@ -37,7 +37,7 @@ HOURLY = (
     "export_yuan_per_kwh",
     "grid_green_share",
 )
-#: What is added up by site over the hours; of the last one the largest counts.
+#: Sums by site over the hours; of the last one the maximum.
 TAKEN = ("used", "stored", "available", "bundled", "peak_kw")
 #: Numbers written down each hour, beside the parts of the cost.
 RECORDED = (
@@ -57,7 +57,7 @@ RECORDED = (
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """All that the next hour follows from; steps make new ones and change none.
+    """The complete state from which the next hour follows; steps make new ones and change none.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ QUEUE_HEAD = (
     *("queue", "above", "used h", "guarantee", "limit", "fair share", "borrowed", "lent"),
     "one more is worth",
 )
-#: The least shortfall, kWh, that is told; less is what a solver's tolerance leaves.
+#: The least shortfall that is reported, kWh; smaller ones are within a solver's tolerance.
 LEAST_SHORT_KWH = 1e-3
 #: Punctuation that means something within a line of Markdown, and what begins a bare link.
 _SPECIAL = re.compile(r"[\\`*_{}\[\]|#~$^@!]|(?<=\w):(?=//)|(?<=[Ww][Ww][Ww])\.")
@@ -44,7 +44,7 @@ _SPECIAL = re.compile(r"[\\`*_{}\[\]|#~$^@!]|(?<=\w):(?=//)|(?<=[Ww][Ww][Ww])\."
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """What a plan may say of itself under one rule and scope."""
+    """The claim of a plan under one rule and scope."""
 
     rule: str
     scope: str
@@ -189,7 +189,7 @@ class Audit:
         return rows
 
     def loan_rows(self) -> list[list[str]]:
-        """Who borrows from whom, as text: borrower, lender, accelerator-hours, yuan."""
+        """Return loans between queues as text: borrower, lender, accelerator-hours, yuan."""
         return [
             [loan.borrower, loan.lender, f"{loan.accelerator_h:,.1f}", f"{loan.yuan:,.2f}"]
             for loan in self.queues.loans
@@ -256,7 +256,7 @@ def audit(plan: PlanData) -> Audit:
 
 
 def _in_force(problem: Problem) -> str:
-    """What else holds beside the mandate's rule, in words."""
+    """Return the rules in force beside the mandate's, in words."""
     words = ", with ledger" if problem.mandate.ledger is not None else ""
     if problem.counts_exports:
         words += ", certificates of exported power kept, so that N1 may lie above 100 %"
@@ -276,7 +276,7 @@ def _summed(green: Mapping[str, Floats], which: Bools) -> dict[str, float]:
 
 
 def _claim(plan: PlanData, rule: str, scope: str) -> Claim:
-    """What the dispatch of `plan`, unchanged, would be worth under another rule."""
+    """Return the claim of the unchanged dispatch of `plan` under another rule."""
     problem = plan.problem
     other = dataclasses.replace(problem.mandate, rule=rule, scope=scope, ledger=None)
     rows = other.rows(problem.sites)
@@ -335,7 +335,7 @@ def _alarms(plan: PlanData, new: Bools) -> list[str]:
 
 
 def _direct_rule(plan: PlanData) -> dict[str, Any]:
-    """How the direct sources are used, beside the direct-connection rule."""
+    """Return the use of the direct sources, beside the direct-connection rule."""
     problem, d = plan.problem, plan.dispatch
     own = problem.energy.direct_kwh.sum(axis=(0, 2))
     used, load = d.direct_kwh.sum(axis=(0, 2)), plan.green["load_kwh"]
@@ -349,7 +349,7 @@ def _direct_rule(plan: PlanData) -> dict[str, Any]:
 
 
 def _battery_book(plan: PlanData) -> dict[str, Floats]:
-    """What each colour of each battery held, took, lost and gave."""
+    """Return each colour of each battery: content, charge, losses and discharge."""
     d, energy = plan.dispatch, plan.problem.energy
     taken = np.stack([d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh, d.grid_charge_kwh])
     given = np.stack([d.green_discharge_kwh, d.grey_discharge_kwh])

@@ -1,4 +1,4 @@
-"""What a plan is made of beside its placements: the dispatch and the prices, as columns."""
+"""The parts of a plan beside its placements: the dispatch and the prices, as columns."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DAY = 24  # hours
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Dispatch(Columns):
-    """How each site is powered, hour by hour, kWh.
+    """The power of each site, hour by hour, kWh.
 
     In every site and hour: load = direct + bundled + grid + green and grey discharge + shed; what a
     direct source delivers = direct + direct charge + exported + curtailed; what is stored
@@ -85,7 +85,7 @@ class Dispatch(Columns):
 
     @property
     def load_kwh(self) -> Floats:
-        """All load, (n_sites, n_hours): power used on it, and what is shed of it."""
+        """All load, (n_sites, n_hours): the power used, and the load that is shed."""
         return np.asarray(self.green_kwh + self.grid_kwh + self.grey_discharge_kwh + self.shed_kwh)
 
 
@@ -123,7 +123,7 @@ class Pieces(Columns):
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Placement(Columns):
-    """Where and when jobs were placed.
+    """The class and the first hour of placed jobs.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class Placement(Columns):
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Prices(Columns):
-    """What one more unit of everything scarce would save.
+    """The saving of one more unit of each scarce resource.
 
     `capacity`, `energy`, `corridor`, `quota`, `gang` and `cover_yuan` are the prices that prove the
     plan's bound: any plan costs at least what `Plan.verify` recomputes from them. All but the last
@@ -180,7 +180,7 @@ class Prices(Columns):
         Negative down to ``-below_yuan_per_accelerator_h`` where a tenant is below its lower bound.
         A job pays the price of its tenant's quota and of those above it.
     quota_by_accelerator : float64 (n_accelerators, n_tenants), yuan per accelerator-hour
-        Of quotas on one accelerator each; no rows where quotas do not tell accelerators apart.
+        Of quotas on one accelerator each; no rows where quotas do not distinguish accelerators.
     mandate : float64 (n_scopes, 2), yuan/kWh
         Left and right derivative by the green energy asked for: duals are steps, not numbers.
     mandate_bound : float64 (n_scopes,), yuan/kWh

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "compare", "moved_jobs"]
 
-#: How a part of the cost reads in a table.
+#: The name of a part of the cost in a table.
 _WORDS = {name: name.replace("_", " ") for name in COSTS}
 #: Parts of a cost that differ by less are not shown, yuan.
 _LEAST_YUAN = 0.005
@@ -69,7 +69,7 @@ class Comparison:
         return {name: (a[name], b[name]) for name in COSTS}
 
     def rows(self) -> list[tuple[str, float, float]]:
-        """What differs: (name with unit, first, second)."""
+        """The differences: (name with unit, first, second)."""
         a, b = _numbers(self.first), _numbers(self.second)
         return [(name, a[name], b[name]) for name in a]
 
@@ -135,7 +135,7 @@ def _line(name: str, a: float, b: float) -> str:
 
 
 def _numbers(plan: PlanData) -> dict[str, float]:
-    """What a planner asks of a plan first, by name with unit."""
+    """Return the main figures of a plan, by name with unit."""
     problem, green = plan.problem, plan.green
     new, load = problem.mandate.applies_to(problem.sites), plan.green["load_kwh"]
     of_new = float(load[new].sum()) or 1.0

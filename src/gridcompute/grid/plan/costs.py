@@ -1,4 +1,4 @@
-"""What a plan costs, part by part, and what each placed job bears of it."""
+"""The cost of a plan, part by part, and the share of each placed job."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Planned(Protocol):
 
     @property
     def dispatch(self) -> Dispatch:
-        """How each site is powered."""
+        """The power of each site."""
 
 
 def cost_parts(plan: Planned) -> dict[str, float]:
@@ -118,7 +118,7 @@ def _used_h(plan: Planned) -> Floats:
 
 
 def _wasted(energy: Energy) -> Floats:
-    """What a curtailed kWh costs, yuan, by source, site and hour (1 where all are alike)."""
+    """Return the cost of a curtailed kWh, yuan, by source, site and hour (1 if all alike)."""
     paid = np.where(energy.take_or_pay[:, :, None], energy.direct_hourly_yuan_per_kwh, 0.0)
     return np.asarray(paid + energy.curtailment_yuan_per_kwh[:, :, None])
 
@@ -193,7 +193,7 @@ def allocated_yuan(plan: Planned, energy_kwh: Floats) -> Floats:
 
 
 def _hourly_rate(plan: Planned) -> Floats:
-    """What a kWh of load bears by site and hour, yuan, (n_sites, n_hours)."""
+    """Return the share of a kWh of load by site and hour, yuan, (n_sites, n_hours)."""
     problem, d, energy = plan.problem, plan.dispatch, plan.problem.stepped.energy
     load = d.load_kwh
     on_grid = energy.tariff_yuan_per_kwh

@@ -1,4 +1,4 @@
-"""What options pay at the prices of lifted cover rows (see `Prices`)."""
+"""The payments of options at the prices of lifted cover rows (see `Prices`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["covers_paid"]
 
-#: Pairs of a job and a row that are looked at at once.
+#: Pairs of a job and a row that are processed at once.
 MOST_PAIRS = 1 << 22
 
 
@@ -58,7 +58,7 @@ def _paid(
     start: Int32s,
     end: Int32s,
 ) -> Floats:
-    """What options at one class pay for the `rows` of that class."""
+    """Return the payments of options at one class for the `rows` of that class."""
     size, first, last = prices.cover_size[rows], prices.cover_first[rows], prices.cover_last[rows]
     whole = (start[:, None] <= first) & (last < end[:, None])
     share = np.where(whole, gang[:, None] // size, 0)

@@ -1,4 +1,4 @@
-"""What a plan holds: placement, dispatch, prices, bound, and what follows from them alone."""
+"""The data of a plan: placement, dispatch, prices, bound, and all that follows from them alone."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ STATUSES = ("optimal", "feasible", "time_limit", "stopped")
 
 
 class Free(NamedTuple):
-    """What a plan leaves free, of classes and corridors by hour and of quotas (in steps)."""
+    """The free capacity of classes and corridors by hour and of quotas (in steps)."""
 
     accelerators: Int64s
     data_gb: Floats
@@ -109,12 +109,12 @@ class PlanData(Frozen):
 
     @property
     def gap_plan(self) -> float:
-        """By how much the plan costs more than the best one, relatively, at most: `gap`."""
+        """Largest relative excess of the plan's cost over the best one: `gap`."""
         return self.gap
 
     @cached_property
     def gap_bound(self) -> float:
-        """By how much what the prices prove lies below the best plan, relatively, at least.
+        """Least relative distance of the bound by prices below the best plan.
 
         It is what the bound of a search is above that of the prices: 0 where no search was made. So
         ``gap_plan`` is the plan's part of what lies between the cost and the bound of the prices,
@@ -179,7 +179,7 @@ class PlanData(Frozen):
         return runs_of(self.problem.effective, self.assignment, self.start, self.pieces)
 
     def runs(self) -> dict[str, NDArray[Any]]:
-        """When placed jobs run: one entry for each that runs whole, one for each piece of others.
+        """The runs of placed jobs: one entry for each whole run, one for each piece of others.
 
         Returns
         -------
@@ -270,14 +270,14 @@ class PlanData(Frozen):
 
         Notes
         -----
-        Marginal charges do not sum to the cost: where cheap power serves most of an hour and dear
-        power the last of it, all of it is charged at the dear price.
+        Marginal charges do not sum to the cost: where cheap power serves most of an hour and
+        expensive power the last of it, all of it is charged at the higher price.
         """
         return dict(self._table)
 
     @property
     def costs(self) -> dict[str, float]:
-        """What the plan costs, part by part, yuan; the parts sum to `objective_yuan`.
+        """The cost of the plan, part by part, yuan; the parts sum to `objective_yuan`.
 
         Returns
         -------
@@ -298,7 +298,7 @@ class PlanData(Frozen):
 
     @cached_property
     def free(self) -> Free:
-        """What the placed jobs leave free."""
+        """The capacity that the placed jobs leave free."""
         problem, jobs, t = self.problem, self.problem.effective.jobs, self._table
         change, runs = np.zeros((len(problem.classes), problem.hours + 1), np.int64), self._runs
         np.add.at(change, (runs.klass, runs.start), jobs.gang[runs.job])
@@ -339,7 +339,7 @@ class PlanData(Frozen):
 
     @cached_property
     def mandate_yuan_per_kwh(self) -> Floats:
-        """What a kWh of load costs by site and hour because of the mandate.
+        """The cost of a kWh of load by site and hour that the mandate causes.
 
         A part of `prices.energy`. With lambda the mandate's price that goes with these prices of
         load, or the dispatch's own where that is less (both are steps), a kWh more costs
@@ -398,7 +398,7 @@ def with_sizes(problem: Problem, prices: Prices) -> Prices:
 
 
 def powers_of_two(problem: Problem) -> int:
-    """How many of the sizes of gangs that have prices are powers of two; they come first."""
+    """Return how many of the priced sizes of gangs are powers of two; they come first."""
     return sum(size & (size - 1) == 0 for size in problem.gang_levels)
 
 

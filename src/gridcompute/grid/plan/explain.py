@@ -1,4 +1,4 @@
-"""Why a job runs where it does, in yuan: each site's best option, part by part."""
+"""Explains the option of a job in yuan: each site's best option, part by part."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["PARTS", "PINNED", "Explanation", "Offer", "explain"]
 #: Why a job that runs and cannot move has no option elsewhere.
 PINNED = "Pinned"
 
-#: What the price of an option is made of, in the order printed.
+#: The parts of an option's price, in the order printed.
 PARTS = {
     "energy": "its energy, without the mandate; what it does for limits of load is in it",
     "mandate": "what the green mandate asks for its load, or brings in for using green power",
@@ -50,7 +50,7 @@ class Offer:
     parts : mapping of str to float
         Yuan by the names of `PARTS`.
     fits : bool
-        Is there room for it beside the jobs placed (always True for the option taken)?
+        Whether it fits beside the placed jobs (always True for the option taken).
     pieces : tuple of (int, int)
         First hour and hours of each piece, where there are several.
     """
@@ -71,7 +71,7 @@ class Offer:
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-    """What `Plan.explain` found; `str()` says it in words.
+    """The result of `Plan.explain`; `str()` gives it in words.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ class Explanation:
 
     @property
     def _called(self) -> str:
-        """The job as the caller knows it; a number that is no row is shown beside the row."""
+        """Return the caller's name of the job; a number that is no row is shown beside the row."""
         if not self.id:
             return f"job {self.job}"
         number = self.id.removeprefix("-").isdecimal()
@@ -277,7 +277,7 @@ def _offer(plan: PlanData, job: int, c: int, hours: Int64s, d: int, *, fits: boo
 
 
 def _fits(plan: PlanData, job: int, c: int, at: Int64s) -> bool:
-    """Does the option, the hours `at` at class `c`, fit beside all other jobs placed?"""
+    """Return whether the option, the hours `at` at class `c`, fits beside all other placed jobs."""
     t, d = int(at[0]), len(at)
     jobs, free = plan.problem.effective.jobs, plan.free
     gang, data, tenant = int(jobs.gang[job]), float(jobs.data_gb[job]), int(jobs.tenant[job])

@@ -43,7 +43,7 @@ class Ledger:
     window : int
         Batches in the rolling budget, the coming one included.
     cap_yuan_per_kwh : float
-        Most that a missing kWh may cost in one batch; what is missing is owed by the next ones.
+        Largest cost of a missing kWh in one batch; the shortfall is owed by the next ones.
     entries : tuple of Entry
         Usually made by `record`, `meter` or `read`.
 
@@ -144,7 +144,7 @@ class Ledger:
     def carried_kwh(
         self, member: Bools, share: float, sites: Sites, *, volume: bool = False
     ) -> Floats:
-        """kWh owed (or in hand, if negative) by each scope from the last ``window - 1`` batches."""
+        """kWh owed (negative: surplus) by each scope from the last ``window - 1`` batches."""
         load, green = np.zeros(len(sites)), np.zeros(len(sites))
         place = {str(name): i for i, name in enumerate(sites.name)}
         recent = list(self._counting().values())[-(self.window - 1) :] if self.window > 1 else []

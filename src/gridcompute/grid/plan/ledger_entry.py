@@ -1,4 +1,4 @@
-"""One line of a ledger: what it holds, how it is written, and the hash that chains it to the rest.
+"""One line of a ledger: its content, its text, and the hash that chains it to the others.
 
 A line is one JSON object and ends in a line feed; nothing else ends a line. Lines of version 2 are
 canonical (RFC 8785), say their version, and are hashed as they are written. Lines of version 1 say
@@ -21,7 +21,7 @@ from ..files.json_text import canonical, number_text, parse
 
 __all__ = ["GENESIS", "VERSION", "Chain", "Entry", "entry_of"]
 
-#: What the first line of a ledger names as the line before it.
+#: The hash that the first line of a ledger has as that of the line before.
 GENESIS = "0" * 64
 #: The version of the lines that this library writes.
 VERSION = 2
@@ -33,7 +33,7 @@ _ROUNDING_KWH = {1: -1e-9, 2: 0.0}
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One line: what a batch planned ("plan"), or what the meters said afterwards ("meter").
+    """One line: the plan of a batch ("plan"), or its metered energy ("meter").
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def _is_text(value: object) -> bool:
 
 
 def _double(value: Any) -> Any:
-    """Return the double that an integer text of RFC 8785 stands for; other values as they are.
+    """Return the double of an integer text of RFC 8785; other values unchanged.
 
     5 is 5.0 there, and digits beyond 2**53 are the shortest that tell one double from the next.
     """

@@ -183,7 +183,7 @@ class LedgerFile:
 
 @dataclasses.dataclass(frozen=True)
 class LedgerRepair:
-    """What a repair did; `str` says it in a line.
+    """The result of a repair; `str` gives it in a line.
 
     Parameters
     ----------

@@ -175,7 +175,7 @@ def check_whole_runs(
     ----------
     problem : Problem
     job, klass, hours : int (n_runs,)
-        Runs at class -1 are not looked at.
+        Runs at class -1 are ignored.
     place : int (n_runs,)
         Where each run is in the caller's listing.
     once : bool (n_runs,), optional

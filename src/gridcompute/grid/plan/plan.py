@@ -89,7 +89,7 @@ class Plan(PlanData, Tabular):
         return verify(self)
 
     def explain(self, job: int | str) -> Explanation:
-        """Why a job runs where it does, or why not: each site's best option in yuan, part by part.
+        """Explain a job's option, or why it has none: each site's best option in yuan, by parts.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class Plan(PlanData, Tabular):
         return Comparison(self, other)
 
     def to_arrow(self) -> pa.Table:
-        """All jobs as a pyarrow Table, unplaced ones with nulls and a reason."""
+        """Return all jobs as a pyarrow Table, unplaced ones with nulls and a reason."""
         with extra("grid"):
             import pyarrow as pa
 
@@ -145,7 +145,7 @@ class Plan(PlanData, Tabular):
         return PlanPlots(self)
 
     def _times(self) -> dict[str, Any]:
-        """When each job starts and ends, as Arrow timestamps in the zone of the start."""
+        """Return start and end of each job, as Arrow timestamps in the zone of the start."""
         import pyarrow as pa
 
         start, placed, step = self.problem.start, self.assignment >= 0, self.problem.step_h

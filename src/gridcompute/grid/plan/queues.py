@@ -1,4 +1,4 @@
-"""Who holds what of the quotas: use, guarantee, limit and fair share by queue, and who borrows.
+"""The quotas of queues: use, guarantee, limit, fair share, and loans between queues.
 
 A queue borrows what it uses beyond its guarantee, from the queues beside it (those below the same
 queue) that use less than theirs. What all of them leave is lent to those that borrow in proportion
@@ -31,7 +31,7 @@ MOST_LOANS = 1_000
 
 @dataclasses.dataclass(frozen=True)
 class Loan:
-    """What one queue uses of another's guarantee.
+    """The use of another queue's guarantee by one queue.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class QueueAccount:
     borne_yuan : float64 (n_tenants,)
         What its jobs bear of the plan's cost.
     by_accelerator_h : float64 (n_accelerators, n_tenants)
-        Used, by accelerator; no rows where quotas do not tell them apart.
+        Used, by accelerator; no rows where quotas do not distinguish them.
     loans : tuple of Loan
         The largest 1,000 at most; `borrowed_h` and `lent_h` count all.
     """

@@ -1,4 +1,4 @@
-"""Why jobs were left out of a plan: a stable token for each, from room first, prices second."""
+"""The reasons for unplaced jobs: a stable token for each, by room first, prices second."""
 
 from __future__ import annotations
 

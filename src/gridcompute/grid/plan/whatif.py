@@ -1,4 +1,4 @@
-"""What if: a batch with something changed, solved again from a plan's prices and placement."""
+"""What-if: a changed batch, solved again from a plan's prices and placement."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class WhatIf:
         return b.bound_yuan - a.objective_yuan, b.objective_yuan - a.bound_yuan
 
     def rows(self) -> list[tuple[str, float, float]]:
-        """What changed: (name with unit, before, after)."""
+        """The changes: (name with unit, before, after)."""
         return Comparison(self.before, self.after).rows()
 
     def __str__(self) -> str:
@@ -72,7 +72,7 @@ class WhatIf:
         return table(("before", "after", "difference"), rows, "\n".join(self._words()))
 
     def _words(self) -> list[str]:
-        """What stands below the table."""
+        """The text below the table."""
         low, high = self.between
         proved = (
             f"the best plan's cost changes by {low:+,.2f} to {high:+,.2f} yuan: so much is proved"
@@ -85,7 +85,7 @@ class WhatIf:
 
     @property
     def resolved(self) -> bool:
-        """Do the bounds tell whether the change saves or costs anything at the best plans?"""
+        """Whether the bounds prove that the change lowers or raises the cost of the best plan."""
         low, high = self.between
         return low > 0 or high < 0 or low == high
 

@@ -116,7 +116,7 @@ POLICIES: MappingProxyType[str, Callable[[Problem], Placement]] = MappingProxyTy
 
 
 class _Room:
-    """What a problem's classes, corridors and quotas have left."""
+    """The free capacity of a problem's classes, corridors and quotas."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.market = problem, market_of(problem.stepped)

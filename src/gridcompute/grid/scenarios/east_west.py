@@ -147,7 +147,7 @@ class _Drawn:
 
     @property
     def accelerator_h(self) -> Floats:
-        """What each job takes of accelerators, at its family's mean speed over the fleet."""
+        """The accelerator-hours of each job, at its family's mean speed over the fleet."""
         return np.asarray(self.gang * np.ceil(self.work_h / self._speed[self.family]), np.float64)
 
     def jobs(

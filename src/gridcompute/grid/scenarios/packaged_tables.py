@@ -26,9 +26,9 @@ __all__ = ["CORRIDORS", "STAGES", "Figure", "Rows", "assumptions", "figures", "t
 
 Rows = list[dict[str, str]]
 
-#: Where the country's accelerators stand: as built by mid 2025, or as planned.
+#: The locations of the country's accelerators: as built by mid 2025, or as planned.
 STAGES = ("planned", "today")
-#: What joins Xinjiang to Chongqing: a network for data, the power line, both or neither.
+#: The links of Xinjiang to Chongqing: a network for data, the power line, both or neither.
 CORRIDORS = ("both", "data", "power", "none")
 
 
@@ -136,7 +136,7 @@ def constants() -> dict[str, float]:
 
 
 def said_of_figures() -> tuple[tuple[str, str], ...]:
-    """What `Problem.sources` says of each figure: its name and value, its kind and source."""
+    """The text of `Problem.sources` for each figure: its name and value, its kind and source."""
     out = []
     for name, value, unit, kind, source in _figures():
         what = f"{name} = {value} {unit}".rstrip()

@@ -1,6 +1,6 @@
 """Real jobs on the packaged sites: a day of a published trace, and energy from an hourly zone file.
 
-Three traces are understood, each told by its columns: Microsoft Philly (``timestamp, duration,
+Three traces are supported, each recognised by its columns: Microsoft Philly (``timestamp, duration,
 num_gpus, cluster``), Alibaba PAI as in GAIA (``arrival_time, length, cpus``, hours), and Gavel
 (``job_type, total_steps, arrival_time_s, scale_factor, vc``), whose jobs have a measured speed on
 three kinds of GPU.
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ["from_traces"]
 
-#: Columns by which a trace is told, and the trace's name.
+#: Columns by which a trace is recognised, and the trace's name.
 TRACES = {
     "philly": {"timestamp", "duration", "num_gpus"},
     "gaia": {"arrival_time", "length", "cpus"},
@@ -123,7 +123,7 @@ def from_traces(
     Parameters
     ----------
     jobs : path of a CSV file, gzipped or not
-        Philly, Alibaba PAI (GAIA) or Gavel, told by its columns.
+        Philly, Alibaba PAI (GAIA) or Gavel, recognised by its columns.
     zone : path, optional
         Hourly grid data with columns ``ci_direct_g_per_kwh`` and ``renewable_pct`` (Electricity
         Maps): each site's carbon follows the zone's shape around its own mean, its grid's green

@@ -1,4 +1,4 @@
-"""What every table of a problem is made of: typed columns, checked once when the table is built.
+"""The base of every table of a problem: typed columns, checked once when the table is built.
 
 A table is a frozen dataclass whose fields are made by `column`: the dimensions, dtype, unit and
 range stand in one place, and the check, the broadcast, Arrow and CSV all read them from there.
@@ -49,7 +49,7 @@ Strings = NDArray[np.str_]
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """What a column holds: its dimensions, dtype, unit and the range its values must lie in."""
+    """The specification of a column: dimensions, dtype, unit and the range of its values."""
 
     dims: tuple[str, ...]
     dtype: type[np.generic]
@@ -115,7 +115,7 @@ class Columns(Frozen):
     own: an array that the caller can still write to is copied.
     """
 
-    #: What they are called in messages.
+    #: Their names in messages.
     title: ClassVar[str]
 
     def __post_init__(self) -> None:
@@ -143,7 +143,7 @@ class Columns(Frozen):
         self.check()
 
     def check(self) -> None:
-        """What must hold between the columns."""
+        """Check the conditions between columns."""
 
     @classmethod
     def columns(cls) -> dict[str, Column]:
@@ -156,7 +156,7 @@ class Columns(Frozen):
         return f"<{type(self).__name__}: {shapes}>"
 
     def replace(self, **changes: Any) -> Self:
-        """The same with some columns changed, checked again."""
+        """Return the table with some columns changed, checked again."""
         return dataclasses.replace(self, **changes)
 
     def fail(self, name: str, index: int | tuple[int, ...], needed: str) -> InvalidProblemError:
@@ -341,7 +341,7 @@ class Table(Columns, Tabular):
         return pa.table(out)
 
 
-#: What entries of a column must be, by the kinds of dtypes that it allows.
+#: The required entries of a column, by the kinds of dtypes that it allows.
 _KIND_WORDS = {"iu": "an integer", "iuf": "a number", "b": "true or false", "U": "text"}
 
 
@@ -442,7 +442,7 @@ def _gathered(title: str, table: Any, specs: Mapping[str, Column]) -> dict[str, 
 
 
 def _unfolded(title: str, label: str, values: Any) -> NDArray[Any]:
-    """One Arrow column as an array of as many dimensions as its lists nest."""
+    """Return one Arrow column as an array with a dimension for each level of lists."""
     import pyarrow as pa
 
     flat = values.combine_chunks()

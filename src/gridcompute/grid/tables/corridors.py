@@ -16,7 +16,7 @@ __all__ = ["GB_PER_GBIT_S_HOUR", "LATENCY_RULES", "Corridors", "great_circle_km"
 
 #: One Gbit/s for one hour moves 3600 / 8 GB.
 GB_PER_GBIT_S_HOUR = 450.0
-#: Is a job's `latency_ms` the one-way delay or the round trip?
+#: Whether a job's `latency_ms` is the one-way delay or the round trip.
 LATENCY_RULES = ("one_way", "round_trip")
 
 
@@ -66,7 +66,7 @@ class Corridors(Table):
 
     @property
     def latency_ms(self) -> Floats:
-        """What a job's latency limit is compared with, (n_sites, n_sites), by the latency rule."""
+        """The latency that limits of jobs are compared with, (n_sites, n_sites), by the rule."""
         return self.delay_ms * (2.0 if self.latency_rule == "round_trip" else 1.0)
 
 

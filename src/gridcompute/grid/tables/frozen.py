@@ -19,7 +19,7 @@ __all__ = ["Frozen", "FrozenDict", "frozen", "sealed"]
 
 
 def frozen(array: NDArray[Any], source: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Return `array` contiguous and read-only, in memory that nobody else can write to.
+    """Return `array` contiguous and read-only, in memory that no other code can write to.
 
     An array is copied unless it is immutable already, or was converted from `source` into memory of
     its own.
@@ -41,7 +41,7 @@ def sealed(own: NDArray[Any]) -> NDArray[Any]:
 
 
 def _is_immutable(array: NDArray[Any]) -> bool:
-    """Is the array read-only, and so is all that it is a view of?"""
+    """Return whether the array is read-only, and all that it is a view of."""
     memory: Any = array
     while isinstance(memory, np.ndarray):
         if memory.flags.writeable:

@@ -123,7 +123,7 @@ class Jobs(Table):
 
     @property
     def ids(self) -> NDArray[Any]:
-        """What the jobs are called: `id`, or their rows."""
+        """The names of the jobs: `id`, or their rows."""
         return sealed(np.arange(len(self), dtype=np.int64)) if self.id is None else self.id
 
     def rows_of(self, ids: Any) -> Int64s:
@@ -169,7 +169,7 @@ class Jobs(Table):
         return np.asarray(rows, np.int64)
 
     def replace(self, **changes: Any) -> Self:
-        """The same with some columns changed, checked again; another number of rows drops ids."""
+        """Return the table with some columns changed, checked again; a new length drops ids."""
         if self.id is not None and "id" not in changes:
             sizes = {np.shape(v)[0] for k, v in changes.items() if np.ndim(v)}
             if sizes and sizes != {len(self)}:

@@ -1,4 +1,4 @@
-"""How far a site's load lies below its minimum, or changes faster than it may."""
+"""The shortfall of a site's load below its minimum, and changes beyond its limit."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["LoadExcess", "hourly_minimum", "load_excess", "load_limits_yuan"]
 class LoadExcess(NamedTuple):
     """By site and hour, (n_sites, n_hours), kWh; 0 at sites without limits."""
 
-    #: What the load lacks to the minimum.
+    #: The shortfall of the load below the minimum.
     below_kwh: Floats
     #: By how much the load rises or falls beyond what it may, from the step before.
     beyond_kwh: Floats
 
     @property
     def kwh(self) -> Floats:
-        """Both together."""
+        """The sum of both."""
         return np.asarray(self.below_kwh + self.beyond_kwh)
 
 

@@ -42,7 +42,7 @@ FORBIDDEN_YUAN_PER_KWH = 1000.0
 
 
 class CarriedEnergy(Protocol):
-    """What a mandate asks of a `Ledger`: the energy that earlier batches carry into this one."""
+    """The interface of a mandate to a `Ledger`: the energy carried over from earlier batches."""
 
     @property
     def cap_yuan_per_kwh(self) -> float:
@@ -59,7 +59,7 @@ class CarriedEnergy(Protocol):
     def carried_kwh(
         self, member: Bools, share: float, sites: Sites, *, volume: bool = False
     ) -> Floats:
-        """kWh owed (or in hand, if negative) by each scope."""
+        """kWh owed (or a surplus, if negative) by each scope."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +76,7 @@ class MandateRows:
     member: Bools
     names: tuple[str, ...]
     share: float
-    #: kWh owed (positive) or in hand (negative) from earlier batches, (n_scopes,).
+    #: kWh owed (positive) or a surplus (negative) from earlier batches, (n_scopes,).
     carried_kwh: Floats
     missing_yuan_per_kwh: float
     volume: bool
@@ -91,7 +91,7 @@ class Mandate:
     share : float
         0 to 1.
     scope : "site", "operator" or "cluster"
-        Who may balance whom: each new site alone, all new sites of one operator, of one region.
+        The sites that are balanced together: each new site alone, all of one operator or region.
     rule : "hourly" or "volume"
         Does only green power count that is used in its own hour, or volume with certificates?
     new : sequence of bool (n_sites,), optional
@@ -134,7 +134,7 @@ class Mandate:
         object.__setattr__(self, "new", _flags("mandate.new", self.new))
 
     def applies_to(self, sites: Sites) -> Bools:
-        """Which sites are held to the mandate, (n_sites,)."""
+        """Return which sites the mandate applies to, (n_sites,)."""
         return sites.new if self.new is None else _by_site("mandate", "new", self.new, sites)
 
     def rows(self, sites: Sites) -> MandateRows:
@@ -173,7 +173,7 @@ class DirectRows:
 
     #: The sites under the rule, (n_ruled,).
     site: Int64s
-    #: What their direct sources can deliver in the batch, kWh, (n_ruled,).
+    #: Energy that their direct sources can deliver in the batch, kWh, (n_ruled,).
     available_kwh: Floats
     used: float
     of_load: float
@@ -221,7 +221,7 @@ class DirectRule:
         object.__setattr__(self, "sites", _flags("direct_rule.sites", self.sites))
 
     def applies_to(self, sites: Sites, energy: Energy) -> Bools:
-        """Which sites are held to it, (n_sites,)."""
+        """Return which sites it applies to, (n_sites,)."""
         asked = (
             sites.new if self.sites is None else _by_site("direct_rule", "sites", self.sites, sites)
         )
@@ -246,7 +246,7 @@ def _check_share(rule: str, name: str, share: float) -> None:
 
 
 def _flags(name: str, given: Any) -> tuple[bool, ...] | None:
-    """One bool a site as a tuple; None stays."""
+    """Return one bool per site as a tuple; None stays."""
     if given is None:
         return None
     flags = np.asarray(given)

@@ -24,7 +24,7 @@ __all__ = ["checked_names", "index_of", "is_text", "with_column", "with_indices"
 
 _INDEX = re.compile(r"[0-9]{1,9}")
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
-#: What separates sites in a text of several, and what says that all are allowed.
+#: The separator of sites in a text of several, and the word that allows all.
 _SEPARATORS, _ANY = re.compile(r"[|;]"), ("*", "any", "")
 _ANYWHERE = -1  # as jobs.ANYWHERE
 

@@ -53,7 +53,7 @@ class Problem(Frozen):
     energy : Energy
     corridors : Corridors
     quotas : Quotas
-        One row per tenant; `Quotas.unlimited` where nobody is limited.
+        One row per tenant; `Quotas.unlimited` where no tenant is limited.
     mandate : Mandate
         Default: no share is asked.
     name : str
@@ -407,7 +407,7 @@ class Problem(Frozen):
 
     @cached_property
     def pinned(self) -> Bools:
-        """Which jobs run and cannot move, (n_jobs,)."""
+        """Jobs that run and cannot move, (n_jobs,)."""
         out = np.zeros(len(self.jobs), bool)
         if self.running is not None:
             out[self.running.id[self.running.pinned_in(self.hours)]] = True
@@ -421,7 +421,7 @@ class Problem(Frozen):
         return sealed(pinned_accelerators(self.running, self.jobs, self.classes, self.hours))
 
     def time(self, hour: int) -> datetime.datetime | None:
-        """When an hour begins, in the zone of `start`; None for a batch without a start.
+        """Return the begin of an hour, in the zone of `start`; None for a batch without a start.
 
         Examples
         --------
@@ -482,7 +482,7 @@ class Problem(Frozen):
 
     @property
     def counts_exports(self) -> bool:
-        """Does exported direct power count for the mandate: volume rule, its certificates kept?"""
+        """Whether exported direct power counts for the mandate: volume rule, certificates kept."""
         return self.mandate_rows.volume and self.energy.exported_certificates == "kept"
 
     @cached_property
@@ -506,7 +506,7 @@ class Problem(Frozen):
         return hours_needed(self.effective, np.atleast_1d(np.arange(len(self.jobs))[jobs]))
 
     def eligible(self, jobs: Any = slice(None)) -> Bools:
-        """Which classes have at least one open option for each job, (len(jobs), n_classes)."""
+        """Return the classes with an open option for each job, (len(jobs), n_classes)."""
         return filtered(self.effective, np.atleast_1d(np.arange(len(self.jobs))[jobs]))[0]
 
     def why_not(self, jobs: Any = slice(None)) -> list[str | None]:
@@ -522,7 +522,7 @@ class Problem(Frozen):
 
 
 class _InSteps(Problem):
-    """What `Problem.stepped` returns: its values are checked, and no unit looks odd in it."""
+    """The result of `Problem.stepped`: its values were checked, and no unit is implausible."""
 
 
 def _sources(given: Any) -> tuple[tuple[str, str], ...]:

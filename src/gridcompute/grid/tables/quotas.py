@@ -39,24 +39,24 @@ class QuotaRows:
     upper_h: Floats
     lower_h: Floats
     below_yuan_per_h: Floats
-    #: How many accelerators are distinguished; 1 = none.
+    #: Number of accelerators that are distinguished; 1 = none.
     models: int
     row: Int32s
     end: Int32s
 
     @property
     def limited(self) -> Bools:
-        """Which rows have an upper limit."""
+        """Rows with an upper limit."""
         return sealed(np.isfinite(self.upper_h))
 
     @property
     def floor(self) -> Floats:
-        """What each accelerator-hour below the lower limit costs, 0 where there is none."""
+        """Cost of each accelerator-hour below the lower limit, 0 where there is none."""
         return sealed(np.where(self.lower_h > 0, self.below_yuan_per_h, 0.0))
 
     @property
     def begin(self) -> Int32s:
-        """Where the rows of each account begin."""
+        """The first row of each account."""
         return sealed(np.concatenate([np.zeros(min(len(self.end), 1), np.int32), self.end[:-1]]))
 
     def model(self, accelerator: Int32s) -> Int32s:
@@ -206,7 +206,7 @@ class Quotas(Table):
             raise self.fail("parent", min(circle), "a queue that does not lie below this one")
 
     def label(self, tenant: int | np.integer[Any]) -> str:
-        """What a tenant is called: its name, or "tenant" and its row."""
+        """Return a tenant's name, or "tenant" and its row."""
         return self.tenant_names[tenant] if self.tenant_names else f"tenant {tenant}"
 
     def path(self, tenant: int | np.integer[Any]) -> list[int]:
@@ -218,12 +218,12 @@ class Quotas(Table):
 
     @property
     def by_accelerator(self) -> bool:
-        """Do quotas tell accelerators apart?"""
+        """Whether quotas distinguish accelerators."""
         return len(self.upper_by_accelerator_h) > 0
 
     @property
     def is_tree(self) -> bool:
-        """Does any queue lie below another?"""
+        """Whether any queue is below another."""
         return bool((self.parent >= 0).any())
 
     @cached_property
@@ -298,7 +298,7 @@ class Quotas(Table):
         )
 
     def below_yuan(self, used_h: Floats) -> Floats:
-        """What is missing to guarantees costs where rows of `linear_rows` are used so, by row."""
+        """Return the cost of missed guarantees at this use of rows of `linear_rows`, by row."""
         rows = self.linear_rows
         return np.maximum(rows.lower_h - used_h, 0.0) * rows.below_yuan_per_h
 
@@ -324,7 +324,7 @@ _USUAL = {"parent": -1, "borrowing_accelerator_h": np.inf, "weight": 1.0, "prior
 
 
 def _is_nothing(value: Any) -> bool:
-    """Has a column by accelerator no rows, as that of quotas that do not distinguish them?"""
+    """Return whether a column by accelerator has no rows: quotas do not distinguish them."""
     if isinstance(value, np.ndarray):
         return bool(value.shape[:1] == (0,))
     return value is None or (isinstance(value, (tuple, list)) and not value)

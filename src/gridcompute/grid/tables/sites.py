@@ -1,4 +1,4 @@
-"""Where work can run: sites, and the classes of accelerators they hold."""
+"""The sites where jobs run, and their classes of accelerators."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Sites(Table):
 
     @property
     def limits_load(self) -> Bools:
-        """Which sites have a minimum load or a limit of its change, (n_sites,)."""
+        """Sites with a minimum load or a limit of its change, (n_sites,)."""
         least = self.minimum_load_kw.reshape(len(self), -1)
         limited = (least > 0).any(axis=1) | np.isfinite(self.ramp_up_kw)
         return sealed(limited | np.isfinite(self.ramp_down_kw))

@@ -1,4 +1,4 @@
-"""Where the figures of a problem come from: sourced, derived and assumed distinguished."""
+"""The sources of a problem's figures: sourced, derived and assumed distinguished."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def by_kind(sources: Iterable[tuple[str, str]]) -> dict[str, list[tuple[str, str
 
 
 def counted(sources: Iterable[tuple[str, str]]) -> str:
-    """How many figures are of each kind, in words."""
+    """Return the number of figures of each kind, in words."""
     return ", ".join(f"{len(rows)} {kind}" for kind, rows in by_kind(sources).items())

@@ -22,7 +22,7 @@ __all__ = ["day_of", "in_hours", "per_step", "require_room", "step_of", "steps_i
 
 #: The shortest and the longest step, seconds.
 LEAST_S, MOST_S = 60, 3600
-#: How far a step may be from a whole number of seconds, which 1/7 of an hour is not.
+#: Largest distance of a step from a whole number of seconds, which 1/7 of an hour exceeds.
 ROUNDING_S = 1e-6
 
 

@@ -1,4 +1,4 @@
-"""When the hours of a batch are: a start with its time zone, and each hour's time after it."""
+"""The times of a batch's hours: a start with its time zone, and each hour's time after it."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class ImplausibleUnitWarning(UserWarning):
 
 
 class Range(NamedTuple):
-    """What is plausible for a column; values of exactly 0, and infinite ones, always are."""
+    """The plausible range of a column; values of exactly 0, and infinite ones, always are."""
 
     table: str
     column: str

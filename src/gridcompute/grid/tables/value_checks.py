@@ -1,4 +1,4 @@
-"""What a setting or a value of a table may be: limits by unit, and checks of numbers and labels.
+"""Checks of settings and table values: limits by unit, and checks of numbers and labels.
 
 Bounds and dispatches are sums in doubles, with sixteen digits. A tariff of 1e15 beside one of 0.5
 leaves one digit of the bound, and products of 1e200 overflow. So each unit has a limit some orders
@@ -55,7 +55,7 @@ MOST_PUE = 1e3
 #: The least part of the energy taken that a battery stores, and of that drawn that it delivers: its
 #: inverse is a factor of the dispatch.
 LEAST_EFFICIENCY = 1e-3
-#: The most energy that a ledger may carry into a batch, owed or in hand, kWh by scope.
+#: The most energy that a ledger may carry into a batch, owed or surplus, kWh by scope.
 MOST_CARRIED_KWH = 1e15
 #: Sites a problem may have: `Jobs.residency` holds one bit for each.
 MOST_SITES = 63

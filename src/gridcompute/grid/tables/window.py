@@ -1,4 +1,4 @@
-"""Some of the hours of a problem's tables, and its jobs as they look from the first of them."""
+"""A window of hours of a problem's tables, and its jobs relative to the first of them."""
 
 from __future__ import annotations
 
