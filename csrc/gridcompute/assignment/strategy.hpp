@@ -23,6 +23,7 @@
 //      big M in a sample of rows                            E              big_m_columns a row                  below
 //      size <= in_place_entries, or the precheck says so    JV in place    rows / in_place_free_*, _passes      B
 //      otherwise                                            B
+//    In place: minimised doubles with fractions, or int64 where the sample has mutual pairs or ties, rows <= columns.
 // B. Widths and units (solve_dense.cpp, solve_sparse.cpp): each solves by C and D, or E.
 //      integers whose sample fits 32 bits                   32 bits        a price beyond 2^28                  below
 //      outliers in a sample of rows                         costs capped   a capped pair is used: cap raised    below
@@ -33,7 +34,8 @@
 //      warm, ties, or size <= rows_first_entries[_uneven]   JV             rows_first_passes; ties: none        D
 //      the same, and columns contested                      JV, if easy    rows_first_passes_contested          D
 //      otherwise                                            D
-// D. Candidate lists of dense rows (ListStrategy), after a greedy start
+// D. Candidate lists of dense rows (ListStrategy); all rows but the first after a greedy start
+//      at most free_warm of the rows free (earlier pairs)   ARR, SSP-L     list_passes                         JV paths
 //      rectangular, or at most free_greedy free             ARR, SSP-L     list_passes                         JV paths
 //      lists reach less than tie_spread                     JV paths       none
 //      otherwise                                            AUCTION, lists trial_bids, trial_rereads            below
@@ -43,7 +45,8 @@
 //        lists reach list_reach epsilons                    AUCTION, lists auction_bids, auction_rereads        below
 //      an auction ended                                     ARR, SSP-L     list_passes                         JV paths
 //      none did                                             ARR, JV paths  none
-// E. Sparse rows, which are complete lists (ListStrategy), after a greedy start
+// E. Sparse rows, which are complete lists (ListStrategy); all rows but the first after a greedy start
+//      at most free_warm of the rows free (earlier pairs)   ARR, SSP-L     none
 //      spread below tie_spread                              HK             phase_free_rows, phase_gain          SSP-L
 //      rectangular, or at most free_greedy free             ARR, SSP-L     none
 //      otherwise                                            AUCTION        auction_bids                         below
