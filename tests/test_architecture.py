@@ -353,6 +353,67 @@ def test_core_includes_only_what_its_folder_may(path: Path) -> None:
             assert re.fullmatch(r"[a-z_]+", header), f"{name}: <{header}> is no standard header"
 
 
+def test_core_includes_have_no_cycle() -> None:
+    """If this fails, two headers need each other, and neither can be understood alone."""
+    graph = {
+        str(path.relative_to(CSRC)): [h for h in includes(path) if h.endswith(".hpp")]
+        for path in (CSRC / "gridcompute").rglob("*.[ch]pp")
+    }
+    done: set[str] = set()
+
+    def walk(header: str, trail: tuple[str, ...]) -> None:
+        assert header not in trail, " -> ".join([*trail[trail.index(header) :], header])
+        if header not in done:
+            for name in graph.get(header, ()):
+                walk(name, (*trail, header))
+            done.add(header)
+
+    for header in sorted(graph):
+        walk(header, ())
+
+
+# What opens and closes scopes, and what defines a type: a class, an alias, a concept, a table.
+TYPE = re.compile(
+    r"(?P<namespace>\bnamespace\b[\w:\s]*\{)"
+    r"|\b(?:struct|class|enum)\s+(?:class\s+)?(?:alignas\([^)]*\)\s*)?(?P<type>[A-Za-z_]\w*)"
+    r"(?P<special>\s*<[^;{}]*>)?\s*(?:final\s*)?(?::(?!:)[^;{}()]*)?\{"
+    r"|\busing\s+(?P<alias>[A-Z]\w*)\s*=|\bconcept\s+(?P<concept>[A-Z]\w*)\s*="
+    r"|\bGRIDCOMPUTE_DEFINE_TUNING\((?P<table>\w+)|(?P<brace>[{}])"
+)
+
+
+def types_of_namespaces(text: str) -> list[str]:
+    """The types that C++ code defines outside of classes and functions."""
+    text = re.sub(r"//[^\n]*|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])'", " ", text)
+    text = re.sub(r"^[ \t]*#.*(?:\\\n.*)*", "", text, flags=re.MULTILINE)
+    found, inside = [], []  # inside: for each open brace, whether it is one of a namespace
+    for m in TYPE.finditer(text):
+        if m["brace"] == "}":
+            inside.pop()
+            continue
+        name = m["type"] or m["alias"] or m["concept"] or m["table"]
+        if name and not m["special"] and all(inside):
+            found.append(name)
+        if m[0].endswith("{"):
+            inside.append(bool(m["namespace"]))
+    return found
+
+
+def test_no_two_types_of_the_core_share_a_name() -> None:
+    """If this fails, a search or a stack trace can no longer distinguish two types.
+
+    Types within classes are not counted: their names begin with that of the class.
+    """
+    code = "namespace a { struct B : C { struct D {}; }; using E = int; struct F<int> {}; }"
+    assert types_of_namespaces(code) == ["B", "E"]
+    where: dict[str, list[str]] = {}
+    for path in sorted((CSRC / "gridcompute").rglob("*.[ch]pp")):
+        for name in types_of_namespaces(path.read_text(encoding="utf-8")):
+            where.setdefault(name, []).append(str(path.relative_to(CSRC)))
+    shared = {name: paths for name, paths in where.items() if len(paths) > 1}
+    assert not shared, f"rename one of each: {shared}"
+
+
 # A definition of a named constant whose value has a digit, up to its semicolon.
 CONSTANT = re.compile(r"\bconstexpr\b[^;(){]*?\bk[A-Z]\w*\s*[={][^;]*?(?<![\w.])\d")
 

@@ -16,8 +16,8 @@ namespace {
 
 using namespace assignment;
 
-py::object status_object(Status status, Stop::Why why) {
-  return py::str(status == Status::infeasible ? "infeasible" : status_of(why));
+py::object status_object(AssignmentStatus status, Stop::Why why) {
+  return py::str(status == AssignmentStatus::infeasible ? "infeasible" : status_of(why));
 }
 
 template <class T>
@@ -35,7 +35,7 @@ py::object pairs(const py::object& object, bool maximize) {
   const py::ssize_t k = std::min(a.shape(0), a.shape(1));
   Array<std::int64_t> row_ind(k), col_ind(k);
   std::int64_t *rows = row_ind.mutable_data(), *cols = col_ind.mutable_data();
-  Status status = Status::optimal;
+  AssignmentStatus status = AssignmentStatus::optimal;
   bool solved = k == 0;
   with_type(kind, [&]<class T>(T) {
     solved = solved || solve_inline(dense_of<T>(a), maximize, rows, cols, status, tunings().assignment);
@@ -43,17 +43,17 @@ py::object pairs(const py::object& object, bool maximize) {
   Stop::Why why{};
   if (!solved) {
     const int threads = thread_count(threads_for(0));
-    const Tuning tuning = tunings().assignment;
+    const AssignmentTuning tuning = tunings().assignment;
     Guard guard(std::nullopt, py::none());
     status = guard.run([&](Stop& stop) {
-      Status found{};
+      AssignmentStatus found{};
       with_type(kind,
                 [&]<class T>(T) { found = solve_pairs(dense_of<T>(a), maximize, threads, stop, rows, cols, tuning); });
       return found;
     });
     why = guard.stop().why();
   }
-  if (status == Status::optimal) return py::make_tuple(std::move(row_ind), std::move(col_ind));
+  if (status == AssignmentStatus::optimal) return py::make_tuple(std::move(row_ind), std::move(col_ind));
   return status_object(status, why);
 }
 
@@ -66,7 +66,7 @@ py::object batch(const py::array& a, bool maximize, int threads) {
   Array<std::int64_t> row_ind({count, k}), col_ind({count, k});
   std::int64_t *rows = row_ind.mutable_data(), *cols = col_ind.mutable_data();
   const int most = thread_count(threads_for(threads));
-  const Tuning tuning = tunings().assignment;
+  const AssignmentTuning tuning = tunings().assignment;
   Guard guard(std::nullopt, py::none());
   const BatchStatus found = guard.run([&](Stop& stop) {
     BatchStatus out;
@@ -76,7 +76,7 @@ py::object batch(const py::array& a, bool maximize, int threads) {
     });
     return out;
   });
-  if (found.status == Status::optimal) return py::make_tuple(std::move(row_ind), std::move(col_ind));
+  if (found.status == AssignmentStatus::optimal) return py::make_tuple(std::move(row_ind), std::move(col_ind));
   return py::make_tuple(status_object(found.status, guard.stop().why()), found.failed);
 }
 
@@ -99,9 +99,10 @@ std::vector<Wide> wide_duals(const Array<std::int64_t>& pairs) {
   return out;
 }
 
-py::dict result_dict(const Result& r, const Stop& stop) {
+py::dict result_dict(const AssignmentResult& r, const Stop& stop) {
   py::dict out, stats;
-  out["status"] = r.status == Status::optimal ? py::object(py::str("optimal")) : status_object(r.status, stop.why());
+  out["status"] =
+      r.status == AssignmentStatus::optimal ? py::object(py::str("optimal")) : status_object(r.status, stop.why());
   out["col_of"] = copy_out(std::span<const std::int32_t>(r.col_of));
   out["row_dual"] = dual_array(r.row_dual, r.row_wide, r.wide());
   out["col_dual"] = dual_array(r.col_dual, r.col_wide, r.wide());
@@ -124,10 +125,10 @@ py::object solve_dense(const py::array& a, bool maximize, int threads, std::opti
   const Kind kind = kind_of(a.dtype());
   if (kind == Kind::none || !ready(a, 2)) return py::none();
   const int most = thread_count(threads_for(threads));
-  const Tuning tuning = tunings().assignment;
+  const AssignmentTuning tuning = tunings().assignment;
   Guard guard(time_limit, std::move(progress), work_limit);
-  const Result r = guard.run([&](Stop& stop) {
-    Result out;
+  const AssignmentResult r = guard.run([&](Stop& stop) {
+    AssignmentResult out;
     with_type(kind, [&]<class T>(T) { out = solve(dense_of<T>(a), maximize, most, stop, true, tuning); });
     return out;
   });
@@ -145,10 +146,10 @@ py::object solve_sparse(const Array<I>& start, const Array<I>& col, const py::ar
                         py::object progress) {
   const Kind kind = kind_of(cost.dtype());
   if (kind == Kind::none || !ready(cost, 1)) return py::none();
-  const Tuning tuning = tunings().assignment;
+  const AssignmentTuning tuning = tunings().assignment;
   Guard guard(time_limit, std::move(progress), work_limit);
-  const Result r = guard.run([&](Stop& stop) {
-    Result out;
+  const AssignmentResult r = guard.run([&](Stop& stop) {
+    AssignmentResult out;
     with_type(kind, [&]<class T>(T) {
       const CsrMatrix<T, I> a{view(start), view(col), costs_in<T>(cost), rows, cols};
       out = solve(a, maximize, stop, {}, tuning);

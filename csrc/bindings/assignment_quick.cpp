@@ -39,7 +39,7 @@ template <class T>
 PyObject* quick_pairs_of(const py::array& a, bool maximize) {
   DenseMatrix<T> view{static_cast<const T*>(a.data()), a.shape(0), a.shape(1)};
   const py::ssize_t k = std::min(view.rows, view.cols);
-  const Tuning& tuning = tunings().assignment;
+  const AssignmentTuning& tuning = tunings().assignment;
   const Index most = tuning.inline_entries;
   if (k == 0 || std::max(view.rows, view.cols) > most || view.rows * view.cols > most) return nullptr;
   std::vector<T> copy;
@@ -52,8 +52,9 @@ PyObject* quick_pairs_of(const py::array& a, bool maximize) {
   const auto data_of = [](const py::object& vector) {
     return reinterpret_cast<std::int64_t*>(py::detail::array_proxy(vector.ptr())->data);
   };
-  Status status = Status::optimal;
-  if (!solve_inline(view, maximize, data_of(rows), data_of(cols), status, tuning) || status != Status::optimal)
+  AssignmentStatus status = AssignmentStatus::optimal;
+  if (!solve_inline(view, maximize, data_of(rows), data_of(cols), status, tuning) ||
+      status != AssignmentStatus::optimal)
     return nullptr;
   return PyTuple_Pack(2, rows.ptr(), cols.ptr());
 }

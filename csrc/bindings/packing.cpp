@@ -57,7 +57,7 @@ void set_mix(LivePacker& self, const Numbers& shapes, const Ids& counts, const I
     throw Error(ErrorKind::internal, "mix", -1, "columns of the mix of different lengths");
   std::vector<MixEntry> mix;
   for (py::ssize_t k = 0; k < shapes.size(); ++k) mix.push_back({shapes.data()[k], counts.data()[k]});
-  const Tuning values = with_values(tunings().packing, kTuningTable, tuning, "tuning", "packing");
+  const PackingTuning values = with_values(tunings().packing, kTuningTable, tuning, "tuning", "packing");
   self.run([&](Packer& core) { core.set_mix(std::move(mix), copy_in(prices), seed, values); });
 }
 
@@ -115,7 +115,7 @@ py::tuple left(LivePacker& self) {
   self.run([&](const Packer& core) {
     const Cluster& c = core.cluster();
     std::fill(left.begin(), left.end(), 0);
-    for (Node k = 0; k < c.nodes(); ++k) {
+    for (NodeId k = 0; k < c.nodes(); ++k) {
       const auto at = static_cast<std::size_t>(k);
       cpus[at] = c.cpu(k), memories[at] = c.memory(k), millis[at] = c.milli(k), free[at] = c.free_devices(k);
       std::size_t d = at * static_cast<std::size_t>(width);

@@ -25,7 +25,7 @@ std::span<const T> column(const py::dict& table, const char* name) {
   return view(value.cast<Array<T>>());
 }
 
-plan::JobColumns jobs_of(const py::dict& t) {
+plan::JobTable jobs_of(const py::dict& t) {
   return {column<std::int32_t>(t, "gang"),
           column<double>(t, "work_h"),
           column<std::int32_t>(t, "family"),
@@ -197,7 +197,7 @@ void bind_plan(py::module_& m) {
   py::class_<LagrangianOracle>(m, "LagrangianOracle")
       .def(py::init([](const py::dict& instance, const py::dict& jobs) {
              const plan::Instance w = instance_of(instance);
-             const plan::JobColumns j = jobs_of(jobs);
+             const plan::JobTable j = jobs_of(jobs);
              const Unlocked unlocked;
              return std::make_unique<LagrangianOracle>(w, j, tunings().plan);
            }),

@@ -19,12 +19,12 @@
 namespace gridcompute::bindings {
 
 struct Tunings {
-  assignment::Tuning assignment;
+  assignment::AssignmentTuning assignment;
   CostTuning cost;
   flow::FlowTuning flow;
-  live::Tuning live;
+  live::LiveTuning live;
   live::GangTuning gangs;
-  packing::Tuning packing;
+  packing::PackingTuning packing;
   plan::PlanTuning plan;
   transport::Tuning transport;
   transport::WholeJobTuning whole_jobs;

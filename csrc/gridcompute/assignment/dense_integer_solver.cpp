@@ -35,7 +35,7 @@ void DenseIntegerSolver<V>::for_all_rows(const Body& body) {
 }
 
 template <class V>
-void DenseIntegerSolver<V>::start_from(const Result& previous, int bits,
+void DenseIntegerSolver<V>::start_from(const AssignmentResult& previous, int bits,
                                        const std::vector<std::pair<Index, std::int64_t>>& reductions) {
   constexpr double kMost = static_cast<double>(IntRange<V>::kLimit / 4);  // sums of four stay in V
   constexpr double kRounding = 4;  // two costs and two prices, in the coarser unit
@@ -76,18 +76,18 @@ std::optional<RowFit> DenseIntegerSolver<V>::first_pass() {
 }
 
 template <class V>
-Result DenseIntegerSolver<V>::solve() {
-  Result result;
+AssignmentResult DenseIntegerSolver<V>::solve() {
+  AssignmentResult result;
   try {
     solve_rows(result);
   } catch (const PassStopped&) {
-    result.status = Status::stopped;
+    result.status = AssignmentStatus::stopped;
   }
   return result;
 }
 
 template <class V>
-void DenseIntegerSolver<V>::solve_rows(Result& result) {
+void DenseIntegerSolver<V>::solve_rows(AssignmentResult& result) {
   if (start_.rows_first && rows_first_answers(result)) return;
   ListRefresher<V> refresh{copy_ ? &*copy_ : &rows_, {}, lists_.scratch(), 0};
   RowSource<V> source;
@@ -116,7 +116,7 @@ void DenseIntegerSolver<V>::solve_rows(Result& result) {
 
 // Searches whole rows within their budget. Returns false if that gave no answer; lists are ready then.
 template <class V>
-bool DenseIntegerSolver<V>::rows_first_answers(Result& result) {
+bool DenseIntegerSolver<V>::rows_first_answers(AssignmentResult& result) {
   const SearchStatus found = ssp_rows(state_, *copy_, start_.budget, result.stats, stop_, result.witness, t_,
                                       start_.start, warm_.col_of.empty() ? nullptr : &warm_);
   if (found != SearchStatus::budget) {
@@ -132,7 +132,7 @@ bool DenseIntegerSolver<V>::rows_first_answers(Result& result) {
 }
 
 template <class V>
-void DenseIntegerSolver<V>::write_result(SearchStatus found, Result& result) {
+void DenseIntegerSolver<V>::write_result(SearchStatus found, AssignmentResult& result) {
   result.status = status_of(found);
   result.stats.bits = static_cast<int>(sizeof(V)) * 8;
   result.col_of = state_.col_of;

@@ -23,23 +23,24 @@ namespace gridcompute::assignment {
 template <class V>
 class DenseIntegerSolver {
  public:
-  DenseIntegerSolver(RowReader<V>& rows, Pool& pool, Stop& stop, const Tuning& tuning)
+  DenseIntegerSolver(RowReader<V>& rows, Pool& pool, Stop& stop, const AssignmentTuning& tuning)
       : rows_(rows), pool_(pool), stop_(stop), t_(tuning), lists_(rows.n, rows.m, tuning), state_(rows.n, rows.m) {}
 
   // Starts from the answer to nearly the same square matrix, whose unit is 2^bits of this one's. `reductions`: the
   // amounts that the reader subtracts from columns.
-  void start_from(const Result& previous, int bits, const std::vector<std::pair<Index, std::int64_t>>& reductions);
+  void start_from(const AssignmentResult& previous, int bits,
+                  const std::vector<std::pair<Index, std::int64_t>>& reductions);
 
   // Measures all rows and makes their lists or copies. Returns the worst fit, or nothing if stopped.
   [[nodiscard]] std::optional<RowFit> first_pass();
 
   // Solves, where every row fits. Throws PriceOverflow.
-  [[nodiscard]] Result solve();
+  [[nodiscard]] AssignmentResult solve();
 
  private:
-  void solve_rows(Result& result);
-  [[nodiscard]] bool rows_first_answers(Result& result);
-  void write_result(SearchStatus found, Result& result);
+  void solve_rows(AssignmentResult& result);
+  [[nodiscard]] bool rows_first_answers(AssignmentResult& result);
+  void write_result(SearchStatus found, AssignmentResult& result);
   [[nodiscard]] double list_reach(const std::vector<V>& v, ListRefresher<V>& refresh, double largest);
   [[nodiscard]] V sampled_spread() const;
 
@@ -52,7 +53,7 @@ class DenseIntegerSolver {
   RowReader<V>& rows_;
   Pool& pool_;
   Stop& stop_;
-  const Tuning& t_;
+  const AssignmentTuning& t_;
   CandidateLists<V> lists_;
   std::optional<RowCopy<V>> copy_;
   DenseStart start_;

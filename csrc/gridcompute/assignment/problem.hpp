@@ -42,7 +42,7 @@ template <class T>
 using CheckedCsr = CsrMatrix<T, std::int32_t, std::int64_t>;
 
 // Counts of work. They reach users as `stats`: docs/reference/stats.md has the table.
-struct Stats {
+struct AssignmentStats {
   Index bids = 0;      // of augmenting row reduction and auction
   Index searches = 0;  // shortest augmenting paths, and augmentations of Hopcroft-Karp phases
   Index rescans = 0;   // rows read again after the first pass
@@ -51,7 +51,7 @@ struct Stats {
   int bits = 32;       // width of the integers that the answer was computed in
 
   // Adds the work of an earlier solve of the same problem.
-  void add(const Stats& before) {
+  void add(const AssignmentStats& before) {
     bids += before.bids;
     searches += before.searches;
     rescans += before.rescans;
@@ -60,10 +60,10 @@ struct Stats {
   }
 };
 
-enum class Status { optimal, infeasible, stopped };
+enum class AssignmentStatus { optimal, infeasible, stopped };
 
-struct Result {
-  Status status = Status::optimal;
+struct AssignmentResult {
+  AssignmentStatus status = AssignmentStatus::optimal;
   std::vector<std::int32_t> col_of;    // per row: its column or -1; all -1 unless the status is optimal
   std::vector<std::int64_t> row_dual;  // in units of 2^-exponent, of the minimised costs: dual sum <= cost everywhere
   std::vector<std::int64_t> col_dual;  // the longer side's duals are <= 0, and 0 where unmatched
@@ -72,7 +72,7 @@ struct Result {
   int exponent = 0;                   // 0 for integers
   bool transposed = false;            // solved with rows and columns exchanged: the witness lists columns then
   std::vector<std::int32_t> witness;  // infeasible: lines of the shorter side with too few partners together (Hall)
-  Stats stats;
+  AssignmentStats stats;
 
   [[nodiscard]] bool wide() const { return !row_wide.empty() || !col_wide.empty(); }
 };

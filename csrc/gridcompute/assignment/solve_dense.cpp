@@ -57,9 +57,9 @@ struct CostScale {
 
 // The result of one solve at one scale.
 struct SolveAttempt {
-  RowFit fit = RowFit::exact;    // the worst of all rows; out_of_range as well where prices had no room
-  std::optional<Result> result;  // if costs fit
-  bool capped_used = false;      // pairs are matched whose costs were lowered
+  RowFit fit = RowFit::exact;              // the worst of all rows; out_of_range as well where prices had no room
+  std::optional<AssignmentResult> result;  // if costs fit
+  bool capped_used = false;                // pairs are matched whose costs were lowered
 
   [[nodiscard]] bool optimal_uncapped() const { return result && !capped_used; }
 };
@@ -67,7 +67,7 @@ struct SolveAttempt {
 // Solves at `scale` in integers of V. `previous`, if any: the answer to nearly the same costs.
 template <class T, class V>
 SolveAttempt attempt(const DenseMatrix<T>& cost, bool maximize, const CostScale& scale, Pool& pool, Stop& stop,
-                     const Result* previous, const Tuning& tuning) {
+                     const AssignmentResult* previous, const AssignmentTuning& tuning) {
   SolveAttempt made;
   const double cap = std::ldexp(scale.cap, scale.exponent);
   if (scale.cap < kNoCap && !(cap < static_cast<double>(IntRange<V>::kLimit / 2)))
@@ -80,7 +80,7 @@ SolveAttempt attempt(const DenseMatrix<T>& cost, bool maximize, const CostScale&
     solver.start_from(*previous, scale.exponent - previous->exponent, rows.column_reductions());
   const std::optional<RowFit> found = solver.first_pass();
   if (!found) {
-    made.result.emplace().status = Status::stopped;
+    made.result.emplace().status = AssignmentStatus::stopped;
     return made;
   }
   made.fit = *found;
@@ -92,7 +92,7 @@ SolveAttempt attempt(const DenseMatrix<T>& cost, bool maximize, const CostScale&
     return made;
   }
   made.result->exponent = scale.exponent;
-  if (made.result->status != Status::optimal) return made;
+  if (made.result->status != AssignmentStatus::optimal) return made;
   for (const auto& [j, off] : rows.column_reductions()) made.result->col_dual[at(j)] += off;
   for (Index i = 0; i < cost.rows; ++i) made.capped_used |= rows.is_capped(i, made.result->col_of[at(i)]);
   return made;
@@ -100,7 +100,7 @@ SolveAttempt attempt(const DenseMatrix<T>& cost, bool maximize, const CostScale&
 
 // Returns the worst fit of a few rows as unscaled integers of V.
 template <class T, class V>
-RowFit sample_fit(const DenseMatrix<T>& cost, bool maximize, const Tuning& tuning) {
+RowFit sample_fit(const DenseMatrix<T>& cost, bool maximize, const AssignmentTuning& tuning) {
   DenseRowReader<T, V> rows(cost, maximize, 0);
   RowFit worst = RowFit::exact;
   const Index count = std::min(tuning.fit_rows, cost.rows);
@@ -130,7 +130,7 @@ double row_least(const T* row, Index m, bool maximize) {
 // Returns the excess of the pairs' cost over the sum of all rows' least costs, rounded up. No pair that exceeds its
 // row's least by more is part of a better assignment.
 template <class T>
-double cost_above_least(const DenseMatrix<T>& cost, bool maximize, const Result& result) {
+double cost_above_least(const DenseMatrix<T>& cost, bool maximize, const AssignmentResult& result) {
   double sum = 0;
   for (Index i = 0; i < cost.rows; ++i) {
     const T* row = cost.data + i * cost.cols;
@@ -158,9 +158,9 @@ std::vector<Index> columns_beyond(const DenseMatrix<T>& cost, bool maximize, dou
 // the cap is raised to the excess of the pairs found over their rows' least costs, and all is solved again from there.
 template <class T, class ScaleOf>
 SolveAttempt attempt_capped(const DenseMatrix<T>& cost, bool maximize, double cap, const ScaleOf& scale_of, Pool& pool,
-                            Stop& stop, const Result* previous, const Tuning& tuning) {
+                            Stop& stop, const AssignmentResult* previous, const AssignmentTuning& tuning) {
   const std::vector<Index> dear = columns_beyond(cost, maximize, cap);
-  const auto at_cap = [&](double limit, const Result* from) {
+  const auto at_cap = [&](double limit, const AssignmentResult* from) {
     const CostScale scale = scale_of(limit, dear);
     if (!scale.rounding)
       if (SolveAttempt a = attempt<T, std::int32_t>(cost, maximize, scale, pool, stop, from, tuning); a.result)
@@ -176,8 +176,8 @@ SolveAttempt attempt_capped(const DenseMatrix<T>& cost, bool maximize, double ca
 
 // Solves integers in 32 bits, then 64. Nothing where a row spans more, or an integer lies beyond 2^62.
 template <class T>
-std::optional<Result> solve_in_64_bits(const DenseMatrix<T>& cost, bool maximize, Pool& pool, Stop& stop,
-                                       const Tuning& tuning) {
+std::optional<AssignmentResult> solve_in_64_bits(const DenseMatrix<T>& cost, bool maximize, Pool& pool, Stop& stop,
+                                                 const AssignmentTuning& tuning) {
   const auto scale_of = [](double cap, const auto& dear) { return CostScale{0, false, cap, dear}; };
   if (sample_fit<T, std::int32_t>(cost, maximize, tuning) == RowFit::exact)
     if (SolveAttempt a = attempt<T, std::int32_t>(cost, maximize, {}, pool, stop, nullptr, tuning); a.result)
@@ -192,9 +192,10 @@ std::optional<Result> solve_in_64_bits(const DenseMatrix<T>& cost, bool maximize
 // Solves once, in the width and unit that fit (strategy.hpp, table B). `previous`, for floats: the answer to start
 // from, or null.
 template <class T>
-Result solve_once(const DenseMatrix<T>& cost, bool maximize, Pool& pool, Stop& stop, const Tuning& tuning,
-                  const Result* = nullptr) {
-  if (std::optional<Result> result = solve_in_64_bits(cost, maximize, pool, stop, tuning)) return *std::move(result);
+AssignmentResult solve_once(const DenseMatrix<T>& cost, bool maximize, Pool& pool, Stop& stop,
+                            const AssignmentTuning& tuning, const AssignmentResult* = nullptr) {
+  if (std::optional<AssignmentResult> result = solve_in_64_bits(cost, maximize, pool, stop, tuning))
+    return *std::move(result);
   if constexpr (std::is_same_v<T, std::int64_t>)
     return solve_int128_dense(cost, maximize, pool, stop, [&](const DenseMatrix<std::int64_t>& shifted) {
       return solve_in_64_bits(shifted, false, pool, stop, tuning);
@@ -205,8 +206,8 @@ Result solve_once(const DenseMatrix<T>& cost, bool maximize, Pool& pool, Stop& s
 
 template <class T>
   requires std::is_floating_point_v<T>
-Result solve_once(const DenseMatrix<T>& cost, bool maximize, Pool& pool, Stop& stop, const Tuning& tuning,
-                  const Result* previous = nullptr) {
+AssignmentResult solve_once(const DenseMatrix<T>& cost, bool maximize, Pool& pool, Stop& stop,
+                            const AssignmentTuning& tuning, const AssignmentResult* previous = nullptr) {
   if (sample_fit<T, std::int32_t>(cost, maximize, tuning) == RowFit::exact)
     if (SolveAttempt a = attempt<T, std::int32_t>(cost, maximize, {}, pool, stop, previous, tuning); a.result)
       return *a.result;
@@ -237,8 +238,8 @@ Result solve_once(const DenseMatrix<T>& cost, bool maximize, Pool& pool, Stop& s
 }
 
 template <class T>
-Result solve_wide_or_square(const DenseMatrix<T>& cost, bool maximize, bool duals, Pool& pool, Stop& stop,
-                            const Tuning& tuning) {
+AssignmentResult solve_wide_or_square(const DenseMatrix<T>& cost, bool maximize, bool duals, Pool& pool, Stop& stop,
+                                      const AssignmentTuning& tuning) {
   if constexpr (!std::is_floating_point_v<T>) {
     return solve_once(cost, maximize, pool, stop, tuning);
   } else {
@@ -248,16 +249,16 @@ Result solve_wide_or_square(const DenseMatrix<T>& cost, bool maximize, bool dual
     };
     return solve_refined(
         cost.data, cost.rows * cost.cols, maximize, duals, stop,
-        [&](const T* costs, const Result* previous) {
+        [&](const T* costs, const AssignmentResult* previous) {
           return solve_once(DenseMatrix<T>{costs, cost.rows, cost.cols}, maximize, pool, stop, tuning, previous);
         },
-        each, [&](const Result& r, Index i) { return cost.data[i * cost.cols + r.col_of[at(i)]]; }, tuning);
+        each, [&](const AssignmentResult& r, Index i) { return cost.data[i * cost.cols + r.col_of[at(i)]]; }, tuning);
   }
 }
 
 // Returns the answer without lines on one side: nothing is matched, and all duals are 0.
-Result empty_result(Index rows, Index cols) {
-  Result result;
+AssignmentResult empty_result(Index rows, Index cols) {
+  AssignmentResult result;
   result.col_of.assign(at(rows), kUnmatched);
   result.row_dual.assign(at(rows), 0);
   result.col_dual.assign(at(cols), 0);
@@ -265,7 +266,7 @@ Result empty_result(Index rows, Index cols) {
 }
 
 // Turns the result of the transposed matrix into that of the matrix itself, of `rows` rows.
-void transpose_result(Result& result, Index rows) {
+void transpose_result(AssignmentResult& result, Index rows) {
   std::vector<std::int32_t> col_of(at(rows), kUnmatched);
   for (std::size_t j = 0; j < result.col_of.size(); ++j)
     if (const std::int32_t i = result.col_of[j]; i != kUnmatched) col_of[at(i)] = static_cast<std::int32_t>(j);
@@ -278,25 +279,27 @@ void transpose_result(Result& result, Index rows) {
 }  // namespace
 
 template <class T>
-Result solve(const DenseMatrix<T>& cost, bool maximize, int threads, Stop& stop, bool duals, const Tuning& tuning) {
+AssignmentResult solve(const DenseMatrix<T>& cost, bool maximize, int threads, Stop& stop, bool duals,
+                       const AssignmentTuning& tuning) {
   if (cost.rows == 0 || cost.cols == 0) return empty_result(cost.rows, cost.cols);
   Pool pool(cost.rows * cost.cols < tuning.thread_entries ? 1 : threads);
-  Result result;
+  AssignmentResult result;
   if (cost.rows <= cost.cols) {
     result = solve_wide_or_square(cost, maximize, duals, pool, stop, tuning);
   } else {
     DefaultInitVector<T> transposed(at(cost.rows * cost.cols));
-    result.status = Status::stopped;
+    result.status = AssignmentStatus::stopped;
     if (transpose(cost, transposed.data(), pool, stop))
       result = solve_wide_or_square(DenseMatrix<T>{transposed.data(), cost.cols, cost.rows}, maximize, duals, pool,
                                     stop, tuning);
     transpose_result(result, cost.rows);
   }
-  if (result.status != Status::optimal) result.col_of.assign(at(cost.rows), kUnmatched);
+  if (result.status != AssignmentStatus::optimal) result.col_of.assign(at(cost.rows), kUnmatched);
   return result;
 }
 
-#define GRIDCOMPUTE_DENSE(T) template Result solve(const DenseMatrix<T>&, bool, int, Stop&, bool, const Tuning&);
+#define GRIDCOMPUTE_DENSE(T) \
+  template AssignmentResult solve(const DenseMatrix<T>&, bool, int, Stop&, bool, const AssignmentTuning&);
 GRIDCOMPUTE_DENSE(std::int16_t)
 GRIDCOMPUTE_DENSE(std::int32_t)
 GRIDCOMPUTE_DENSE(std::int64_t)

@@ -24,7 +24,7 @@ namespace gridcompute::assignment {
 
 // Solves `cost`. Without `duals` those of floating-point costs may fall short of proving that the pairs are optimal.
 template <class T>
-[[nodiscard]] Result solve(const DenseMatrix<T>& cost, bool maximize, int threads, Stop& stop, bool duals = true,
-                           const Tuning& tuning = kDefaultTuning);
+[[nodiscard]] AssignmentResult solve(const DenseMatrix<T>& cost, bool maximize, int threads, Stop& stop,
+                                     bool duals = true, const AssignmentTuning& tuning = kDefaultTuning);
 
 }  // namespace gridcompute::assignment

@@ -68,7 +68,7 @@ void check(const Pattern<I>& cost, std::size_t values) {
 // Returns by how many bits costs are scaled up: where they span few units, an epsilon of one unit would resolve too
 // little. Not where ties are common enough that Hopcroft-Karp phases match along them.
 template <class V>
-int scale_up_bits(std::span<const V> values, const Tuning& tuning) {
+int scale_up_bits(std::span<const V> values, const AssignmentTuning& tuning) {
   V spread = 1;
   for (const V c : values) spread = c < IntRange<V>::kForbidden ? std::max(spread, c) : spread;
   int bits = 0;
@@ -93,8 +93,9 @@ void keep_cheapest(Matching<V>& state, const CandidateLists<V>& lists, std::span
 
 // Solves costs that were read as integers, each less `shift`.
 template <class V>
-std::optional<Result> solve_values(const CheckedCsr<V>& cost, std::int64_t shift, int exponent, Stop& stop, RowFit& fit,
-                                   std::span<const std::int32_t> near, const Tuning& tuning) {
+std::optional<AssignmentResult> solve_values(const CheckedCsr<V>& cost, std::int64_t shift, int exponent, Stop& stop,
+                                             RowFit& fit, std::span<const std::int32_t> near,
+                                             const AssignmentTuning& tuning) {
   const int scaled_bits = scale_up_bits(cost.cost, tuning);
   CandidateLists<V> lists(cost.rows, cost.cols, tuning);
   std::vector<std::int32_t> cols;
@@ -121,7 +122,7 @@ std::optional<Result> solve_values(const CheckedCsr<V>& cost, std::int64_t shift
   source.epsilon_fall = tuning.sparse_epsilon_fall;
   source.leave_free = cost.rows / tuning.sparse_leave;
   source.list_reach = [spread](const std::vector<V>&) { return static_cast<double>(spread); };
-  Result result;
+  AssignmentResult result;
   try {
     const SearchStatus found = solve_lists(state, lists, refresh, source, result.stats, stop, result.witness, tuning);
     result.status = status_of(found);
@@ -132,7 +133,7 @@ std::optional<Result> solve_values(const CheckedCsr<V>& cost, std::int64_t shift
   result.stats.bits = static_cast<int>(sizeof(V)) * 8;
   result.exponent = exponent;
   result.col_of = state.col_of;
-  if (result.status != Status::optimal) return result;
+  if (result.status != AssignmentStatus::optimal) return result;
   check_complete_matching(state.col_of.data(), state.mate_of.data(), state.n, state.m);
   // The floors of scaled-up prices are duals as well: in u_i = c_ij - v_j <= c_ik - v_k two fractions differ by less
   // than 1.
@@ -144,8 +145,9 @@ std::optional<Result> solve_values(const CheckedCsr<V>& cost, std::int64_t shift
 }
 
 template <class T, class V>
-std::optional<Result> attempt(const CheckedCsr<T>& cost, bool maximize, int exponent, bool rounding, Stop& stop,
-                              RowFit& fit, std::span<const std::int32_t> near, const Tuning& tuning) {
+std::optional<AssignmentResult> attempt(const CheckedCsr<T>& cost, bool maximize, int exponent, bool rounding,
+                                        Stop& stop, RowFit& fit, std::span<const std::int32_t> near,
+                                        const AssignmentTuning& tuning) {
   // All values are read as one row of the dense reader: one shift for all.
   DenseRowReader<T, V> all(DenseMatrix<T>{cost.cost.data(), 1, static_cast<Index>(cost.cost.size())}, maximize,
                            exponent, rounding);
@@ -158,7 +160,8 @@ std::optional<Result> attempt(const CheckedCsr<T>& cost, bool maximize, int expo
 }
 
 // Solves integers whose prices exceed 64 bits.
-Result solve_in_128_bits(const CheckedCsr<std::int64_t>& cost, bool maximize, Stop& stop, const Tuning& tuning) {
+AssignmentResult solve_in_128_bits(const CheckedCsr<std::int64_t>& cost, bool maximize, Stop& stop,
+                                   const AssignmentTuning& tuning) {
   return solve_int128_sparse(cost, maximize, stop, [&](const CheckedCsr<std::int64_t>& coarse) {
     RowFit fit = RowFit::exact;
     return attempt<std::int64_t, std::int64_t>(coarse, false, 0, true, stop, fit, {}, tuning);
@@ -166,8 +169,8 @@ Result solve_in_128_bits(const CheckedCsr<std::int64_t>& cost, bool maximize, St
 }
 
 template <class T>
-Result solve_once(const CheckedCsr<T>& cost, bool maximize, Stop& stop, const Tuning& tuning,
-                  std::span<const std::int32_t> near = {}) {
+AssignmentResult solve_once(const CheckedCsr<T>& cost, bool maximize, Stop& stop, const AssignmentTuning& tuning,
+                            std::span<const std::int32_t> near = {}) {
   RowFit fit = RowFit::exact;
   if (auto result = attempt<T, std::int32_t>(cost, maximize, 0, false, stop, fit, near, tuning))
     return *std::move(result);
@@ -188,8 +191,8 @@ Result solve_once(const CheckedCsr<T>& cost, bool maximize, Stop& stop, const Tu
 }
 
 template <class T>
-Result solve_checked(const CheckedCsr<T>& cost, bool maximize, Stop& stop, std::span<const std::int32_t> near,
-                     const Tuning& tuning) {
+AssignmentResult solve_checked(const CheckedCsr<T>& cost, bool maximize, Stop& stop, std::span<const std::int32_t> near,
+                               const AssignmentTuning& tuning) {
   if constexpr (!std::is_floating_point_v<T>) {
     return solve_once(cost, maximize, stop, tuning, near);
   } else {
@@ -201,7 +204,7 @@ Result solve_checked(const CheckedCsr<T>& cost, bool maximize, Stop& stop, std::
       for (Index i = 0; i < cost.rows && !stop.poll(row(i)); ++i)
         arcs_of(i, [&](Index k) { lower(i, cost.col[at(k)], k); });
     };
-    const auto paid = [&](const Result& r, Index i) {
+    const auto paid = [&](const AssignmentResult& r, Index i) {
       T best = maximize ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::infinity();
       arcs_of(i, [&](Index k) {
         const T c = cost.cost[at(k)];
@@ -211,7 +214,7 @@ Result solve_checked(const CheckedCsr<T>& cost, bool maximize, Stop& stop, std::
     };
     return solve_refined(
         cost.cost.data(), static_cast<Index>(cost.cost.size()), maximize, true, stop,
-        [&](const T* costs, const Result*) {
+        [&](const T* costs, const AssignmentResult*) {
           CheckedCsr<T> lowered = cost;
           lowered.cost = {costs, cost.cost.size()};
           return solve_once(lowered, maximize, stop, tuning);
@@ -223,11 +226,11 @@ Result solve_checked(const CheckedCsr<T>& cost, bool maximize, Stop& stop, std::
 }  // namespace
 
 template <class T, class I>
-Result solve(const CsrMatrix<T, I>& cost, bool maximize, Stop& stop, std::span<const std::int32_t> near,
-             const Tuning& tuning) {
+AssignmentResult solve(const CsrMatrix<T, I>& cost, bool maximize, Stop& stop, std::span<const std::int32_t> near,
+                       const AssignmentTuning& tuning) {
   check(Pattern<I>{cost.start, cost.col, cost.rows, cost.cols}, cost.cost.size());
   if (cost.rows == 0) {
-    Result none;
+    AssignmentResult none;
     none.col_dual.assign(at(cost.cols), 0);
     return none;
   }
@@ -243,14 +246,16 @@ Result solve(const CsrMatrix<T, I>& cost, bool maximize, Stop& stop, std::span<c
     for (const I j : cost.col) col.push_back(static_cast<std::int32_t>(j));
     checked.start = cost.start, checked.col = col;
   }
-  Result result = solve_checked(checked, maximize, stop, near, tuning);
-  if (result.status != Status::optimal) result.col_of.assign(at(cost.rows), kUnmatched);
+  AssignmentResult result = solve_checked(checked, maximize, stop, near, tuning);
+  if (result.status != AssignmentStatus::optimal) result.col_of.assign(at(cost.rows), kUnmatched);
   return result;
 }
 
-#define GRIDCOMPUTE_SPARSE(T)                                                                                          \
-  template Result solve(const CsrMatrix<T, std::int32_t>&, bool, Stop&, std::span<const std::int32_t>, const Tuning&); \
-  template Result solve(const CsrMatrix<T, std::int64_t>&, bool, Stop&, std::span<const std::int32_t>, const Tuning&);
+#define GRIDCOMPUTE_SPARSE(T)                                                                                    \
+  template AssignmentResult solve(const CsrMatrix<T, std::int32_t>&, bool, Stop&, std::span<const std::int32_t>, \
+                                  const AssignmentTuning&);                                                      \
+  template AssignmentResult solve(const CsrMatrix<T, std::int64_t>&, bool, Stop&, std::span<const std::int32_t>, \
+                                  const AssignmentTuning&);
 GRIDCOMPUTE_SPARSE(std::int16_t)
 GRIDCOMPUTE_SPARSE(std::int32_t)
 GRIDCOMPUTE_SPARSE(std::int64_t)

@@ -19,7 +19,8 @@ namespace gridcompute::assignment {
 
 // Solves `cost`. `near`, for integers: each row's column in a matching that may be nearly optimal, or empty.
 template <class T, class I>
-[[nodiscard]] Result solve(const CsrMatrix<T, I>& cost, bool maximize, Stop& stop,
-                           std::span<const std::int32_t> near = {}, const Tuning& tuning = kDefaultTuning);
+[[nodiscard]] AssignmentResult solve(const CsrMatrix<T, I>& cost, bool maximize, Stop& stop,
+                                     std::span<const std::int32_t> near = {},
+                                     const AssignmentTuning& tuning = kDefaultTuning);
 
 }  // namespace gridcompute::assignment

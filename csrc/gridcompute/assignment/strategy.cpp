@@ -19,7 +19,7 @@ namespace {
 constexpr Index kUnlimited = std::numeric_limits<Index>::max();
 
 // Checks whether doubles spread over the matrix include fractions.
-bool sample_has_fractions(const DenseMatrix<double>& cost, const Tuning& tuning) {
+bool sample_has_fractions(const DenseMatrix<double>& cost, const AssignmentTuning& tuning) {
   std::array<double, 64> sample;  // as many as fraction_costs allows
   const Index count = tuning.fraction_costs;
   for (Index k = 0; k < count; ++k) sample[at(k)] = cost.data[sampled(k, count, cost.rows * cost.cols)];
@@ -28,8 +28,8 @@ bool sample_has_fractions(const DenseMatrix<double>& cost, const Tuning& tuning)
 
 // Table A, lines 3 to 5: tries the engines that a sample of rows suggests. `partner`: of the lines of the shorter side.
 template <class T>
-bool solve_by_precheck(const DenseMatrix<T>& cost, bool maximize, Stop& stop, std::int32_t* partner, Status& status,
-                       const Tuning& tuning) {
+bool solve_by_precheck(const DenseMatrix<T>& cost, bool maximize, Stop& stop, std::int32_t* partner,
+                       AssignmentStatus& status, const AssignmentTuning& tuning) {
   constexpr bool kReal = std::is_floating_point_v<T>;
   const Index size = cost.rows * cost.cols;
   const bool big_m = looks_big_m(cost, maximize, tuning);
@@ -58,7 +58,7 @@ template <class V>
 class ListStrategy {
  public:
   ListStrategy(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V>& refresh, const RowSource<V>& source,
-               Stats& stats, Stop& stop, std::vector<std::int32_t>& witness, const Tuning& tuning)
+               AssignmentStats& stats, Stop& stop, std::vector<std::int32_t>& witness, const AssignmentTuning& tuning)
       : state_(state),
         lists_(lists),
         refresh_(refresh),
@@ -238,10 +238,10 @@ class ListStrategy {
   CandidateLists<V>& lists_;
   ListRefresher<V>& refresh_;
   const RowSource<V>& source_;
-  Stats& stats_;
+  AssignmentStats& stats_;
   Stop& stop_;
   std::vector<std::int32_t>& witness_;
-  const Tuning& t_;
+  const AssignmentTuning& t_;
   std::vector<V> first_prices_;  // before any bid
   const bool dense_;
   const double last_epsilon_;
@@ -251,15 +251,15 @@ class ListStrategy {
 
 template <class T>
 bool solve_inline(const DenseMatrix<T>& cost, bool maximize, std::int64_t* row_ind, std::int64_t* col_ind,
-                  Status& status, const Tuning& tuning) {
+                  AssignmentStatus& status, const AssignmentTuning& tuning) {
   return cost.rows * cost.cols <= tuning.inline_entries &&
          solve_small(cost, maximize, row_ind, col_ind, status, tuning);
 }
 
 template <class T>
-Status solve_pairs(const DenseMatrix<T>& cost, bool maximize, int threads, Stop& stop, std::int64_t* row_ind,
-                   std::int64_t* col_ind, const Tuning& tuning) {
-  Status status = Status::optimal;
+AssignmentStatus solve_pairs(const DenseMatrix<T>& cost, bool maximize, int threads, Stop& stop, std::int64_t* row_ind,
+                             std::int64_t* col_ind, const AssignmentTuning& tuning) {
+  AssignmentStatus status = AssignmentStatus::optimal;
   if (cost.rows == 0 || cost.cols == 0) return status;
   std::vector<std::int32_t> partner(at(std::min(cost.rows, cost.cols)));
   const Index size = cost.rows * cost.cols;
@@ -272,20 +272,21 @@ Status solve_pairs(const DenseMatrix<T>& cost, bool maximize, int threads, Stop&
     }
   if (solve_small(cost, maximize, row_ind, col_ind, status, tuning)) return status;
   if (solve_by_precheck(cost, maximize, stop, partner.data(), status, tuning)) {
-    if (status == Status::optimal) write_pairs(partner.data(), cost.rows, cost.cols, row_ind, col_ind);
+    if (status == AssignmentStatus::optimal) write_pairs(partner.data(), cost.rows, cost.cols, row_ind, col_ind);
     return status;
   }
-  const Result result = solve(cost, maximize, threads, stop, false, tuning);
-  if (result.status != Status::optimal) return result.status;
+  const AssignmentResult result = solve(cost, maximize, threads, stop, false, tuning);
+  if (result.status != AssignmentStatus::optimal) return result.status;
   const Index pairs = std::min(cost.rows, cost.cols);
   Index k = 0;
   for (Index i = 0; i < cost.rows; ++i)
     if (result.col_of[at(i)] >= 0 && k < pairs) row_ind[k] = i, col_ind[k++] = result.col_of[at(i)];
   if (k != pairs) throw_incomplete();
-  return Status::optimal;
+  return AssignmentStatus::optimal;
 }
 
-DenseStart choose_dense_start(const InputStats& stats, Index rows, Index cols, bool warm, const Tuning& tuning) {
+DenseStart choose_dense_start(const InputStats& stats, Index rows, Index cols, bool warm,
+                              const AssignmentTuning& tuning) {
   const Index size = rows * cols;
   const bool contested = stats.columns_contested, tied = stats.tied && !contested,
              uneven = !contested && (stats.column_means_vary || stats.scales_differ);
@@ -301,23 +302,25 @@ DenseStart choose_dense_start(const InputStats& stats, Index rows, Index cols, b
 
 template <class V>
 SearchStatus solve_lists(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V>& refresh,
-                         const RowSource<V>& source, Stats& stats, Stop& stop, std::vector<std::int32_t>& witness,
-                         const Tuning& tuning) {
+                         const RowSource<V>& source, AssignmentStats& stats, Stop& stop,
+                         std::vector<std::int32_t>& witness, const AssignmentTuning& tuning) {
   return ListStrategy<V>(state, lists, refresh, source, stats, stop, witness, tuning).run();
 }
 
-#define GRIDCOMPUTE_STRATEGY(T)                                                                                  \
-  template bool solve_inline(const DenseMatrix<T>&, bool, std::int64_t*, std::int64_t*, Status&, const Tuning&); \
-  template Status solve_pairs(const DenseMatrix<T>&, bool, int, Stop&, std::int64_t*, std::int64_t*, const Tuning&);
+#define GRIDCOMPUTE_STRATEGY(T)                                                                                \
+  template bool solve_inline(const DenseMatrix<T>&, bool, std::int64_t*, std::int64_t*, AssignmentStatus&,     \
+                             const AssignmentTuning&);                                                         \
+  template AssignmentStatus solve_pairs(const DenseMatrix<T>&, bool, int, Stop&, std::int64_t*, std::int64_t*, \
+                                        const AssignmentTuning&);
 GRIDCOMPUTE_STRATEGY(std::int16_t)
 GRIDCOMPUTE_STRATEGY(std::int32_t)
 GRIDCOMPUTE_STRATEGY(std::int64_t)
 GRIDCOMPUTE_STRATEGY(float)
 GRIDCOMPUTE_STRATEGY(double)
 
-#define GRIDCOMPUTE_LIST_STRATEGY(V)                                                                                  \
-  template SearchStatus solve_lists(Matching<V>&, CandidateLists<V>&, ListRefresher<V>&, const RowSource<V>&, Stats&, \
-                                    Stop&, std::vector<std::int32_t>&, const Tuning&);
+#define GRIDCOMPUTE_LIST_STRATEGY(V)                                                                          \
+  template SearchStatus solve_lists(Matching<V>&, CandidateLists<V>&, ListRefresher<V>&, const RowSource<V>&, \
+                                    AssignmentStats&, Stop&, std::vector<std::int32_t>&, const AssignmentTuning&);
 GRIDCOMPUTE_LIST_STRATEGY(std::int32_t)
 GRIDCOMPUTE_LIST_STRATEGY(std::int64_t)
 

@@ -71,14 +71,15 @@ namespace gridcompute::assignment {
 // Table A. Writes the pairs of a matrix, rows ascending: row_ind and col_ind, min(rows, cols) each, complete if the
 // status is optimal.
 template <class T>
-[[nodiscard]] Status solve_pairs(const DenseMatrix<T>& cost, bool maximize, int threads, Stop& stop,
-                                 std::int64_t* row_ind, std::int64_t* col_ind, const Tuning& tuning = kDefaultTuning);
+[[nodiscard]] AssignmentStatus solve_pairs(const DenseMatrix<T>& cost, bool maximize, int threads, Stop& stop,
+                                           std::int64_t* row_ind, std::int64_t* col_ind,
+                                           const AssignmentTuning& tuning = kDefaultTuning);
 
 // Solves a matrix in less time than it takes to release and regain the caller's interpreter lock. False if it is
 // larger, or its values are too wide for small buffers: nothing is written then.
 template <class T>
 [[nodiscard]] bool solve_inline(const DenseMatrix<T>& cost, bool maximize, std::int64_t* row_ind, std::int64_t* col_ind,
-                                Status& status, const Tuning& tuning = kDefaultTuning);
+                                AssignmentStatus& status, const AssignmentTuning& tuning = kDefaultTuning);
 
 // Table C. The start for dense rows.
 struct DenseStart {
@@ -88,7 +89,7 @@ struct DenseStart {
   Index budget = 0;                 // of these, in matrix entries
 };
 [[nodiscard]] DenseStart choose_dense_start(const InputStats& stats, Index rows, Index cols, bool warm,
-                                            const Tuning& tuning);
+                                            const AssignmentTuning& tuning);
 
 // Tables D and E: the operations and numbers in which dense and sparse rows differ.
 template <class V>
@@ -108,7 +109,7 @@ struct RowSource {
 // Matches all free rows. `state` holds first prices, and perhaps pairs; the lists are made at these prices.
 template <class V>
 SearchStatus solve_lists(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V>& refresh,
-                         const RowSource<V>& source, Stats& stats, Stop& stop, std::vector<std::int32_t>& witness,
-                         const Tuning& tuning);
+                         const RowSource<V>& source, AssignmentStats& stats, Stop& stop,
+                         std::vector<std::int32_t>& witness, const AssignmentTuning& tuning);
 
 }  // namespace gridcompute::assignment

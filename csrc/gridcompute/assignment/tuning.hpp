@@ -248,6 +248,6 @@ namespace gridcompute::assignment {
   X(Index, compared_pairs, 8, 0, 1000, "pairs per row", "pairs compared exactly at once, instead of another solve",    \
     "half and double same")
 
-GRIDCOMPUTE_DEFINE_TUNING(Tuning, kDefaultTuning, kTuningTable, GRIDCOMPUTE_ASSIGNMENT_TUNING)
+GRIDCOMPUTE_DEFINE_TUNING(AssignmentTuning, kDefaultTuning, kTuningTable, GRIDCOMPUTE_ASSIGNMENT_TUNING)
 
 }  // namespace gridcompute::assignment

@@ -31,9 +31,6 @@ struct Sketched {
   double error, largest;
 };
 
-// Jobs by which loops over single costs prefetch ahead: far enough for memory, near enough for the first cache.
-inline constexpr Index kPrefetchAhead = 16;
-
 class CostSource;
 
 // Classes that cost every job the same, each once.
@@ -73,7 +70,7 @@ class CostSource {
   // Writes the costs of a job times `scale`, +inf where forbidden. out: (sketch_width(n_slots())), 64-byte aligned;
   // padded with 0.
   [[nodiscard]] virtual Sketched sketch(Index job, double scale, float* out) const;
-  // Prefetch a row, or one cost, that will be read soon (kPrefetchAhead jobs later), where that helps.
+  // Prefetch a row, or one cost, that will be read some jobs later, where that helps.
   virtual void prefetch(Index) const noexcept {}
   virtual void prefetch(Index, Index) const noexcept {}
   // Fills one column of reals for the rows given; the same bits again.

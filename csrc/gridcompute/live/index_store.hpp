@@ -12,7 +12,7 @@ namespace gridcompute::live {
 
 class IndexStore {
  public:
-  explicit IndexStore(const Tuning& tuning) : tuning_(tuning) {}
+  explicit IndexStore(const LiveTuning& tuning) : tuning_(tuning) {}
 
   [[nodiscard]] explicit operator bool() const noexcept { return index_ != nullptr; }
   [[nodiscard]] MoveIndex* operator->() const noexcept { return index_.get(); }
@@ -29,7 +29,7 @@ class IndexStore {
   using Memory = std::pmr::unsynchronized_pool_resource;
   [[nodiscard]] std::unique_ptr<Memory> new_memory() const;
 
-  const Tuning& tuning_;
+  const LiveTuning& tuning_;
   std::unique_ptr<Memory> memory_;  // declared before the index, so destroyed after it
   Index most_live_ = 0;             // the largest number of live jobs that it has served
   Index list_capacity_ = 0;         // of the indexes that it has served

@@ -16,7 +16,7 @@ constexpr std::int32_t kEmpty = -1;  // a cell without a job
 
 }  // namespace
 
-JobNumbers::JobNumbers(const Tuning& tuning)
+JobNumbers::JobNumbers(const LiveTuning& tuning)
     : ahead_(at(tuning.prefetch_ids)),
       slot_id_(1 << kLeastBits),
       slot_position_(1 << kLeastBits, kEmpty),

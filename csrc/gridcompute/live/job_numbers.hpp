@@ -23,7 +23,7 @@ namespace gridcompute::live {
 
 class JobNumbers {
  public:
-  explicit JobNumbers(const Tuning& tuning = kDefaultTuning);
+  explicit JobNumbers(const LiveTuning& tuning = kDefaultTuning);
 
   // Writes the position of each id, -1 where it has none.
   void lookup(std::span<const std::int64_t> ids, std::span<std::int32_t> out) const;

@@ -20,7 +20,7 @@ constexpr double kMaxStartPrice = static_cast<double>(kCostLimit / 2);
 
 }  // namespace
 
-Matcher::Matcher(Slot n_slots, const Tuning& tuning, const GangTuning& of_gangs)
+Matcher::Matcher(Slot n_slots, const LiveTuning& tuning, const GangTuning& of_gangs)
     : tuning_(tuning), gang_tuning_(of_gangs), pair_(n_slots, tuning_), log_(pair_), solver_(pair_, log_) {}
 
 // ---------------------------------------------------------------- changes

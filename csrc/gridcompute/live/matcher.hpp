@@ -23,7 +23,7 @@ namespace gridcompute::live {
 
 class Matcher {
  public:
-  explicit Matcher(Slot n_slots, const Tuning& tuning = {}, const GangTuning& of_gangs = {});
+  explicit Matcher(Slot n_slots, const LiveTuning& tuning = {}, const GangTuning& of_gangs = {});
   Matcher(const Matcher&) = delete;
   Matcher& operator=(const Matcher&) = delete;
 
@@ -84,7 +84,7 @@ class Matcher {
                       double resolution) const;
   void add_classes(Slot n_slots);
 
-  const Tuning tuning_;
+  const LiveTuning tuning_;
   const GangTuning gang_tuning_;
   PrimalDual pair_;
   ChangeLog log_;

@@ -30,7 +30,7 @@ float rounded_up(double x) {
 
 }  // namespace
 
-MoveIndex::MoveIndex(MatcherState& state, std::vector<Cost>& prices, WorkCounts& counts, const Tuning& tuning,
+MoveIndex::MoveIndex(MatcherState& state, std::vector<Cost>& prices, WorkCounts& counts, const LiveTuning& tuning,
                      std::pmr::memory_resource& memory)
     : state_(state),
       prices_(prices),
@@ -538,7 +538,7 @@ bool MoveIndex::can_grow_to(Slot classes) const noexcept {
   return unlimited_ == (classes <= tuning_.all_pairs_classes);
 }
 
-Index MoveIndex::list_capacity(Slot classes, const Tuning& tuning) noexcept {
+Index MoveIndex::list_capacity(Slot classes, const LiveTuning& tuning) noexcept {
   return std::clamp(bit_floor(tuning.indexed_moves / (Index{classes} * classes)), tuning.small_list,
                     tuning.largest_list);
 }

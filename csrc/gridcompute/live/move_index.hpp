@@ -58,7 +58,7 @@ struct WorkCounts {
 class MoveIndex {
  public:
   // `memory` holds the lists and outlives the index: the next index finds blocks of the same sizes there.
-  MoveIndex(MatcherState& state, std::vector<Cost>& prices, WorkCounts& counts, const Tuning& tuning,
+  MoveIndex(MatcherState& state, std::vector<Cost>& prices, WorkCounts& counts, const LiveTuning& tuning,
             std::pmr::memory_resource& memory);
 
   // Indexes all classes at the present prices and assignment, and reads the keys of all assigned jobs. Jobs that are in
@@ -76,7 +76,7 @@ class MoveIndex {
   void add_classes(Slot classes);
   [[nodiscard]] bool can_grow_to(Slot classes) const noexcept;
   // Returns the capacity of the longest list of one pair, with this many classes.
-  [[nodiscard]] static Index list_capacity(Slot classes, const Tuning& tuning) noexcept;
+  [[nodiscard]] static Index list_capacity(Slot classes, const LiveTuning& tuning) noexcept;
   // Copies all lists to other memory, shortened to the present list_capacity().
   void relocate_lists(std::pmr::memory_resource& memory);
 
@@ -176,7 +176,7 @@ class MoveIndex {
   MatcherState& state_;
   std::vector<Cost>& prices_;
   WorkCounts& counts_;
-  const Tuning& tuning_;
+  const LiveTuning& tuning_;
   std::pmr::memory_resource* memory_;
   Slot classes_;
   Index list_capacity_ = 0;                 // entries of one list, stale ones included

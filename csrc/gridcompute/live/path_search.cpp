@@ -7,7 +7,7 @@
 namespace gridcompute::live {
 
 PathSearch::PathSearch(MatcherState& state, MoveIndex& index, std::vector<Cost>& prices,
-                       const std::vector<Cost>& capacity, WorkCounts& counts, const Tuning& tuning, Pool& pool,
+                       const std::vector<Cost>& capacity, WorkCounts& counts, const LiveTuning& tuning, Pool& pool,
                        Stop& stop)
     : state_(state),
       index_(index),

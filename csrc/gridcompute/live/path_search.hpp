@@ -35,7 +35,7 @@ class PathSearch {
   enum class Found { path, infeasible, stopped, inconsistent };
 
   PathSearch(MatcherState& state, MoveIndex& index, std::vector<Cost>& prices, const std::vector<Cost>& capacity,
-             WorkCounts& counts, const Tuning& tuning, Pool& pool, Stop& stop);
+             WorkCounts& counts, const LiveTuning& tuning, Pool& pool, Stop& stop);
 
   // Moves some of the excess of `source` along a shortest path, and appends the jobs moved. infeasible: the jobs in
   // settled() are forbidden everywhere else.
@@ -83,7 +83,7 @@ class PathSearch {
   std::vector<Cost>& prices_;
   const std::vector<Cost>& capacity_;
   WorkCounts& counts_;
-  const Tuning& tuning_;
+  const LiveTuning& tuning_;
   Pool& pool_;
   Stop& stop_;
   Slot classes_;

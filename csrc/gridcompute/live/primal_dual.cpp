@@ -5,7 +5,7 @@
 
 namespace gridcompute::live {
 
-PrimalDual::PrimalDual(Slot n_slots, const Tuning& given)
+PrimalDual::PrimalDual(Slot n_slots, const LiveTuning& given)
     : tuning(given), state(n_slots, given), prices(at(n_slots) + 1, 0), capacity(n_slots), index(given) {}
 
 void PrimalDual::enqueue(Job job) {

@@ -19,7 +19,7 @@
 namespace gridcompute::live {
 
 struct PrimalDual {
-  PrimalDual(Slot n_slots, const Tuning& given);
+  PrimalDual(Slot n_slots, const LiveTuning& given);
 
   // Queues a job and takes it out of its class.
   void enqueue(Job job);
@@ -50,7 +50,7 @@ struct PrimalDual {
     return {tuning, state.n_live(), state.n_classes(), state.columns().cost->singles()};
   }
 
-  const Tuning& tuning;
+  const LiveTuning& tuning;
   MatcherState state;
   std::vector<Cost> prices;  // (classes)
   Capacities capacity;

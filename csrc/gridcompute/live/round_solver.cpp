@@ -210,7 +210,7 @@ class RoundSolver::RepairForecast {
 
  private:
   const PrimalDual& pair_;
-  const Tuning& tuning_;
+  const LiveTuning& tuning_;
   const WorkCounts before_;
   const Index cold_, units_;
   Index next_;

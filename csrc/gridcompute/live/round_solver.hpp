@@ -67,7 +67,7 @@ class RoundSolver {
   MatcherState& state_;
   ChangeLog& log_;
   Repricer repricer_;
-  const Tuning& tuning_;
+  const LiveTuning& tuning_;
   Index work_since_trim_ = 0;
   Index rounds_until_trim_ = -1;  // after a large round; -1: no trim is due
 };

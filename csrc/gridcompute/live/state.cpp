@@ -18,7 +18,7 @@ Cost largest_key(Slot n_slots) { return std::min<Cost>(largest_cost(n_slots + 2)
 
 }  // namespace
 
-MatcherState::MatcherState(Slot n_slots, const Tuning& tuning)
+MatcherState::MatcherState(Slot n_slots, const LiveTuning& tuning)
     : tuning_(tuning), unplaced_(n_slots), members_(static_cast<std::size_t>(n_slots) + 1) {}
 
 // Returns whether keys of this size are within range and not far coarser than the range allows.

@@ -38,7 +38,7 @@ struct KeyBuffer {
 
 class MatcherState {
  public:
-  MatcherState(Slot n_slots, const Tuning& tuning);
+  MatcherState(Slot n_slots, const LiveTuning& tuning);
   MatcherState(const MatcherState&) = delete;
   MatcherState& operator=(const MatcherState&) = delete;
 
@@ -141,7 +141,7 @@ class MatcherState {
     flags_[at(job)] = static_cast<std::uint8_t>(on ? flags_[at(job)] | flag : flags_[at(job)] & ~flag);
   }
 
-  const Tuning& tuning_;
+  const LiveTuning& tuning_;
   Slot unplaced_;
   StoreColumns columns_;
   std::optional<SwitchingCost> cost_;

@@ -135,6 +135,6 @@ inline constexpr const char* kUnvaried = "benches/bench_matcher.py; not varied";
   X(Index, charge_chunk, Index{1} << 14, 1, 1 << 20, "jobs", "jobs whose charge one thread recomputes at once",        \
     kUnvaried)
 
-GRIDCOMPUTE_DEFINE_TUNING(Tuning, kDefaultTuning, kTuningTable, GRIDCOMPUTE_LIVE_TUNING)
+GRIDCOMPUTE_DEFINE_TUNING(LiveTuning, kDefaultTuning, kTuningTable, GRIDCOMPUTE_LIVE_TUNING)
 
 }  // namespace gridcompute::live

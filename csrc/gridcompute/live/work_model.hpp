@@ -8,7 +8,7 @@
 namespace gridcompute::live {
 
 struct WorkModel {
-  const Tuning& tuning;
+  const LiveTuning& tuning;
   Index n_live;
   Slot n_classes;
   bool single_costs;  // reading one cost is cheaper than reading its row

@@ -65,14 +65,14 @@ ShapeId Cluster::add_shape(const Shape& s) {
   return static_cast<ShapeId>(i);
 }
 
-bool Cluster::devices_fit(const Shape& s, Node n) const noexcept {
+bool Cluster::devices_fit(const Shape& s, NodeId n) const noexcept {
   if (s.whole()) return free_devices(n) >= s.gpus;
   for (const State device : devices(n))
     if (after(s, n, device) != kNoState) return true;
   return false;
 }
 
-Devices Cluster::free_mask(const Shape& s, Node n) const noexcept {
+Devices Cluster::free_mask(const Shape& s, NodeId n) const noexcept {
   Devices mask = 0;
   int left = s.gpus, d = 0;
   for (const State device : devices(n)) {
@@ -87,7 +87,7 @@ PodId Cluster::add_pod(ShapeId shape) {
   return pods() - 1;
 }
 
-void Cluster::set_device(Node n, int device, State state) {
+void Cluster::set_device(NodeId n, int device, State state) {
   State& now = states_[at(n) * static_cast<std::size_t>(width_) + static_cast<std::size_t>(device)];
   const std::int64_t change = layout(n).free_milli(state) - layout(n).free_milli(now);
   free_devices_[at(n)] += (state == 0) - (now == 0);
@@ -97,7 +97,7 @@ void Cluster::set_device(Node n, int device, State state) {
 
 void Cluster::take(Pod& pod, const Position& position) {
   const Shape& s = shape(pod.shape);
-  const Node n = position.node;
+  const NodeId n = position.node;
   if (pod.live || n < 0 || n >= nodes() || !allowed(s, n) || cpu(n) < s.cpu || memory(n) < s.memory ||
       std::popcount(position.devices) != s.gpus || (position.devices >> gpus(n)) != 0)
     broken("a pod was to be placed where it does not fit");
@@ -121,7 +121,7 @@ void Cluster::take(Pod& pod, const Position& position) {
   pod.at = position, pod.live = true;
 }
 
-void Cluster::place(PodId p, Node node, Devices mask) {
+void Cluster::place(PodId p, NodeId node, Devices mask) {
   Pod& pod = pods_[static_cast<std::size_t>(p)];
   const Shape& s = shape(pod.shape);
   std::int32_t item = -1;
@@ -136,7 +136,7 @@ void Cluster::release(PodId p) {
   Pod& pod = pods_[static_cast<std::size_t>(p)];
   if (!pod.live) broken("a pod was to be released that is not placed");
   const Shape& s = shape(pod.shape);
-  const Node n = pod.at.node;
+  const NodeId n = pod.at.node;
   for (Devices left = pod.at.devices; left != 0; left &= left - 1) {
     const int d = std::countr_zero(left);
     const State now = devices(n)[static_cast<std::size_t>(d)];
@@ -154,7 +154,7 @@ void Cluster::release(PodId p) {
 
 bool Cluster::holds() const {
   std::int64_t total = 0;
-  for (Node n = 0; n < nodes(); ++n) {
+  for (NodeId n = 0; n < nodes(); ++n) {
     std::int64_t cpu_left = inventory_.cpu[at(n)], memory_left = inventory_.memory[at(n)];
     std::vector<std::int64_t> used(static_cast<std::size_t>(gpus(n)), 0);
     for (const PodId p : pods_of(n)) {

@@ -29,7 +29,7 @@
 
 namespace gridcompute::packing {
 
-using Node = std::int32_t;
+using NodeId = std::int32_t;
 using ShapeId = std::int32_t;
 using PodId = std::int64_t;
 using Devices = std::uint64_t;  // a bitmask of a node's devices
@@ -60,7 +60,7 @@ struct Inventory {
 
 // The position of a pod: its devices, and the item of a template's content within its device.
 struct Position {
-  Node node = -1;
+  NodeId node = -1;
   Devices devices = 0;
   std::int32_t item = -1;
   bool operator==(const Position&) const = default;
@@ -76,72 +76,72 @@ class Cluster {
  public:
   explicit Cluster(Inventory inventory);
 
-  [[nodiscard]] Node nodes() const noexcept { return static_cast<Node>(cpu_.size()); }
+  [[nodiscard]] NodeId nodes() const noexcept { return static_cast<NodeId>(cpu_.size()); }
   [[nodiscard]] int width() const noexcept { return width_; }
   [[nodiscard]] int models() const noexcept { return static_cast<int>(inventory_.layouts.size()); }
   [[nodiscard]] const Inventory& inventory() const noexcept { return inventory_; }
-  [[nodiscard]] int gpus(Node n) const noexcept { return inventory_.gpus[at(n)]; }
-  [[nodiscard]] int model(Node n) const noexcept { return inventory_.model[at(n)]; }
-  [[nodiscard]] std::int32_t rank(Node n) const noexcept { return inventory_.rank[at(n)]; }
+  [[nodiscard]] int gpus(NodeId n) const noexcept { return inventory_.gpus[at(n)]; }
+  [[nodiscard]] int model(NodeId n) const noexcept { return inventory_.model[at(n)]; }
+  [[nodiscard]] std::int32_t rank(NodeId n) const noexcept { return inventory_.rank[at(n)]; }
   // Nodes of equal CPU, memory, devices and model are one class.
-  [[nodiscard]] int node_class(Node n) const noexcept { return class_[at(n)]; }
+  [[nodiscard]] int node_class(NodeId n) const noexcept { return class_[at(n)]; }
   [[nodiscard]] int classes() const noexcept { return classes_; }
-  [[nodiscard]] const Layout& layout(Node n) const noexcept {
+  [[nodiscard]] const Layout& layout(NodeId n) const noexcept {
     return inventory_.layouts[static_cast<std::size_t>(model(n))];
   }
   [[nodiscard]] Layout& layout_of_model(int m) noexcept { return inventory_.layouts[static_cast<std::size_t>(m)]; }
 
-  [[nodiscard]] std::int64_t cpu(Node n) const noexcept { return cpu_[at(n)]; }
-  [[nodiscard]] std::int64_t memory(Node n) const noexcept { return memory_[at(n)]; }
-  [[nodiscard]] std::int64_t milli(Node n) const noexcept { return milli_[at(n)]; }
-  [[nodiscard]] int free_devices(Node n) const noexcept { return free_devices_[at(n)]; }
-  [[nodiscard]] std::span<const State> devices(Node n) const noexcept {
+  [[nodiscard]] std::int64_t cpu(NodeId n) const noexcept { return cpu_[at(n)]; }
+  [[nodiscard]] std::int64_t memory(NodeId n) const noexcept { return memory_[at(n)]; }
+  [[nodiscard]] std::int64_t milli(NodeId n) const noexcept { return milli_[at(n)]; }
+  [[nodiscard]] int free_devices(NodeId n) const noexcept { return free_devices_[at(n)]; }
+  [[nodiscard]] std::span<const State> devices(NodeId n) const noexcept {
     return {states_.data() + at(n) * static_cast<std::size_t>(width_), static_cast<std::size_t>(gpus(n))};
   }
   // Returns a number that grows with every change of the node: results computed at another version are out of date.
-  [[nodiscard]] std::uint32_t version(Node n) const noexcept { return version_[at(n)]; }
+  [[nodiscard]] std::uint32_t version(NodeId n) const noexcept { return version_[at(n)]; }
 
   // Returns the number of the shape, new or known. Throws Error where the shape is invalid.
   ShapeId add_shape(const Shape& shape);
   [[nodiscard]] const Shape& shape(ShapeId s) const noexcept { return shapes_[static_cast<std::size_t>(s)]; }
   [[nodiscard]] ShapeId shapes() const noexcept { return static_cast<ShapeId>(shapes_.size()); }
 
-  [[nodiscard]] bool allowed(const Shape& s, Node n) const noexcept {
+  [[nodiscard]] bool allowed(const Shape& s, NodeId n) const noexcept {
     return s.gpus == 0 || (s.models >> model(n) & 1) != 0;
   }
   // Returns the state of a device after the shape's part of it is placed, or kNoState.
-  [[nodiscard]] State after(const Shape& s, Node n, State device) const noexcept {
+  [[nodiscard]] State after(const Shape& s, NodeId n, State device) const noexcept {
     const Layout& layout = this->layout(n);
     if (s.profile >= 0) return layout.in_milli() ? kNoState : layout.chosen(device, s.profile);
     if (s.whole()) return device == 0 ? layout.full() : kNoState;
     return layout.in_milli() && device + s.milli <= kDevice ? static_cast<State>(device + s.milli) : kNoState;
   }
-  [[nodiscard]] bool devices_fit(const Shape& s, Node n) const noexcept;
-  [[nodiscard]] bool fits(const Shape& s, Node n) const noexcept {
+  [[nodiscard]] bool devices_fit(const Shape& s, NodeId n) const noexcept;
+  [[nodiscard]] bool fits(const Shape& s, NodeId n) const noexcept {
     return allowed(s, n) && cpu(n) >= s.cpu && memory(n) >= s.memory && (s.gpus == 0 || devices_fit(s, n));
   }
   // Returns the lowest-numbered free devices, as many as the shape needs.
-  [[nodiscard]] Devices free_mask(const Shape& s, Node n) const noexcept;
+  [[nodiscard]] Devices free_mask(const Shape& s, NodeId n) const noexcept;
 
   // Adds a pod, not yet placed, and returns its id: the number of pods before it.
   PodId add_pod(ShapeId shape);
   // Places a pod on these devices of a node; chooses the item where the shape has a profile. The pod must fit.
-  void place(PodId pod, Node node, Devices devices);
+  void place(PodId pod, NodeId node, Devices devices);
   // Removes a placed pod.
   void release(PodId pod);
   // Places a pod exactly where it was, item included. The pod must fit.
   void restore(PodId pod, const Position& position);
   [[nodiscard]] const Pod& pod(PodId p) const noexcept { return pods_[static_cast<std::size_t>(p)]; }
   [[nodiscard]] PodId pods() const noexcept { return static_cast<PodId>(pods_.size()); }
-  [[nodiscard]] std::span<const PodId> pods_of(Node n) const noexcept { return held_[at(n)]; }
+  [[nodiscard]] std::span<const PodId> pods_of(NodeId n) const noexcept { return held_[at(n)]; }
 
   [[nodiscard]] std::int64_t free_milli() const noexcept { return free_milli_; }
   // Recomputes the invariants above and returns whether they hold.
   [[nodiscard]] bool holds() const;
 
  private:
-  [[nodiscard]] static std::size_t at(Node n) noexcept { return static_cast<std::size_t>(n); }
-  void set_device(Node n, int device, State state);
+  [[nodiscard]] static std::size_t at(NodeId n) noexcept { return static_cast<std::size_t>(n); }
+  void set_device(NodeId n, int device, State state);
   void take(Pod& pod, const Position& position);
 
   Inventory inventory_;

@@ -27,9 +27,9 @@ class Random {
 }  // namespace
 
 FillValue::FillValue(const Cluster& cluster, const std::vector<MixEntry>& mix, const std::vector<std::int64_t>& prices,
-                     std::uint64_t seed, const Tuning& tuning)
+                     std::uint64_t seed, const PackingTuning& tuning)
     : futures_(static_cast<std::size_t>(cluster.classes())), memo_(cluster.width(), tuning.memo_states) {
-  for (Node n = 0; n < cluster.nodes(); ++n) {
+  for (NodeId n = 0; n < cluster.nodes(); ++n) {
     std::vector<Future>& futures = futures_[static_cast<std::size_t>(cluster.node_class(n))];
     if (!futures.empty()) continue;
     const Inventory& has = cluster.inventory();

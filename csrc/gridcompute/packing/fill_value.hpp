@@ -41,7 +41,7 @@ class FillValue {
  public:
   // prices: of each entry of the mix.
   FillValue(const Cluster& cluster, const std::vector<MixEntry>& mix, const std::vector<std::int64_t>& prices,
-            std::uint64_t seed, const Tuning& tuning);
+            std::uint64_t seed, const PackingTuning& tuning);
 
   // Returns the value of a state, which must be one of the node's class.
   [[nodiscard]] std::int64_t value(const Layout& layout, const NodeState& state) {

@@ -19,7 +19,7 @@ ShapeId Packer::add_shape(const Shape& shape) {
 }
 
 void Packer::set_mix(std::vector<MixEntry> mix, std::vector<std::int64_t> prices, std::uint64_t seed,
-                     const Tuning& tuning) {
+                     const PackingTuning& tuning) {
   if (prices.size() != mix.size()) throw Error(ErrorKind::internal, "mix", -1, "prices of another number of shapes");
   for (std::size_t k = 0; k < mix.size(); ++k)
     if (mix[k].shape < 0 || mix[k].shape >= cluster_.shapes() || mix[k].count < 1 || prices[k] < 0 ||
@@ -78,8 +78,8 @@ Packer::Choice Packer::choose(ShapeId id) {
   Choice best;
   std::int64_t least = kNoOffer;
   std::int32_t least_rank = 0;
-  const Node nodes = cluster_.nodes();
-  for (Node n = 0; n < nodes; ++n) {
+  const NodeId nodes = cluster_.nodes();
+  for (NodeId n = 0; n < nodes; ++n) {
     Cell& cell = cells[static_cast<std::size_t>(n)];
     if (cell.version != cluster_.version(n)) {
       cell.version = cluster_.version(n);
@@ -120,7 +120,7 @@ Packer::Choice Packer::choose_rescaled(ShapeId id) {
   const Shape& shape = cluster_.shape(id);
   costs_.clear(), feasible_.clear();
   std::vector<std::int32_t> device;
-  for (Node n = 0; n < cluster_.nodes(); ++n) {
+  for (NodeId n = 0; n < cluster_.nodes(); ++n) {
     if (!cluster_.fits(shape, n)) continue;
     const Bid bid = policy_->bid(cluster_, id, n);
     costs_.push_back(bid.partly.cost), feasible_.push_back(n), device.push_back(bid.partly.device);
@@ -128,7 +128,7 @@ Packer::Choice Packer::choose_rescaled(ShapeId id) {
   policy_->rescale(costs_);
   Choice best;
   for (std::size_t k = 0; k < feasible_.size(); ++k) {
-    const auto key = [&](Node n, std::int64_t cost) { return std::pair(cost, cluster_.rank(n)); };
+    const auto key = [&](NodeId n, std::int64_t cost) { return std::pair(cost, cluster_.rank(n)); };
     if (best.node < 0 || key(feasible_[k], costs_[k]) < key(best.node, best.decision.cost)) {
       best.decision = {costs_[k], 0, best.node, best.decision.cost, false};
       best.node = feasible_[k], best.device = device[k];
@@ -159,7 +159,7 @@ bool Packer::try_place(PodId pod) {
 }
 
 void Packer::take_out(PodId pod) {
-  const Node node = cluster_.pod(pod).at.node;
+  const NodeId node = cluster_.pod(pod).at.node;
   const Room before = room_of(cluster_, node);
   cluster_.release(pod);
   if (reservations_) reservations_->change(cluster_.node_class(node), before, room_of(cluster_, node));
@@ -255,7 +255,7 @@ void Packer::restore(ShapeId shape, const Position& position, bool live, bool pl
   if (live) put_back(pod, position);
 }
 
-std::vector<PodId> Packer::removal(const Shape& shape, Node node, int most) const {
+std::vector<PodId> Packer::removal(const Shape& shape, NodeId node, int most) const {
   const Inventory& has = cluster_.inventory();
   const auto at = static_cast<std::size_t>(node);
   if (!cluster_.allowed(shape, node) || shape.cpu > has.cpu[at] || shape.memory > has.memory[at] ||
@@ -324,7 +324,7 @@ std::vector<PodId> Packer::removal(const Shape& shape, Node node, int most) cons
 int Packer::rescue(PodId pod, int most, std::vector<PodId>& moved) {
   const Shape& shape = cluster_.shape(cluster_.pod(pod).shape);
   std::vector<Removal> trials;
-  for (Node n = 0; n < cluster_.nodes(); ++n) {
+  for (NodeId n = 0; n < cluster_.nodes(); ++n) {
     std::vector<PodId> pods = removal(shape, n, most);
     if (pods.empty()) continue;
     std::int64_t demand = 0;
@@ -373,7 +373,7 @@ int Packer::rescue(PodId pod, int most, std::vector<PodId>& moved) {
 Refusal Packer::refusal(ShapeId id) const {
   const Shape& shape = cluster_.shape(id);
   Refusal out = Refusal::model;
-  for (Node n = 0; n < cluster_.nodes(); ++n) {
+  for (NodeId n = 0; n < cluster_.nodes(); ++n) {
     if (!cluster_.allowed(shape, n)) continue;
     out = std::max(out, Refusal::devices);
     if (shape.gpus > 0 && !cluster_.devices_fit(shape, n)) continue;
@@ -386,7 +386,7 @@ Refusal Packer::refusal(ShapeId id) const {
 Lack Packer::lack(ShapeId id) const {
   const Shape& shape = cluster_.shape(id);
   Lack out;
-  for (Node n = 0; n < cluster_.nodes(); ++n) {
+  for (NodeId n = 0; n < cluster_.nodes(); ++n) {
     if (!cluster_.allowed(shape, n)) {
       ++out.model;
     } else if (shape.gpus > 0 && !cluster_.devices_fit(shape, n)) {
@@ -418,7 +418,7 @@ std::vector<Blocked> Packer::blocked(PodId p) const {
   if (!reservations_) return out;
   const Pod& pod = cluster_.pod(p);
   const Shape& shape = cluster_.shape(pod.shape);
-  const Node n = pod.at.node;
+  const NodeId n = pod.at.node;
   const Room now = room_of(cluster_, n);
   Room without{now.cpu + shape.cpu, now.memory + shape.memory, now.devices};
   Devices shared = 0;
@@ -438,7 +438,7 @@ bool Packer::holds() const {
   if (!reservations_) return true;
   for (const Reservation& group : reservations_->groups()) {
     std::int64_t slots = 0;
-    for (Node n = 0; n < cluster_.nodes(); ++n)
+    for (NodeId n = 0; n < cluster_.nodes(); ++n)
       if (group.classes.has(cluster_.node_class(n))) slots += group.slots_in(room_of(cluster_, n));
     if (slots != group.slots) return false;
   }

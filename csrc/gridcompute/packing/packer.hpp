@@ -37,7 +37,7 @@ enum class Refusal : std::int8_t { none, model, devices, cpu, memory };
 // The costs that decided a placement, in the policy's unit.
 struct Decision {
   std::int64_t cost = 0, charge = 0;  // charge: for reserved slots, part of the cost
-  Node runner_up = -1;
+  NodeId runner_up = -1;
   std::int64_t runner_up_cost = 0;
   bool placed = false;  // at any time
 };
@@ -56,9 +56,9 @@ struct Placed {
 // The number of nodes that lack something for a shape now; each node is counted once, at the first requirement it
 // lacks.
 struct Lack {
-  Node model = 0, devices = 0, cpu = 0, memory = 0, fits = 0;
+  NodeId model = 0, devices = 0, cpu = 0, memory = 0, fits = 0;
   int moves = -1;  // the least number of pods whose removal from one node makes room, or -1
-  Node moves_node = -1;
+  NodeId moves_node = -1;
 };
 
 class Packer {
@@ -67,7 +67,8 @@ class Packer {
 
   ShapeId add_shape(const Shape& shape);
   // Sets the mix; prices matter to the policy "price" only. Placements stay.
-  void set_mix(std::vector<MixEntry> mix, std::vector<std::int64_t> prices, std::uint64_t seed, const Tuning& tuning);
+  void set_mix(std::vector<MixEntry> mix, std::vector<std::int64_t> prices, std::uint64_t seed,
+               const PackingTuning& tuning);
 
   // Adds the pods, with ids from cluster().pods() on, and places those that fit.
   Placed place(std::span<const ShapeId> shapes, int moves);
@@ -92,12 +93,12 @@ class Packer {
     Bid bid;
   };
   struct Choice {
-    Node node = -1;
+    NodeId node = -1;
     std::int32_t device = -1;
     Decision decision;
   };
   struct Removal {
-    Node node;
+    NodeId node;
     std::int64_t demand;
     std::vector<PodId> pods;
   };
@@ -113,7 +114,7 @@ class Packer {
   void take_out(PodId pod);
   void put_back(PodId pod, const Position& position);
   // Returns the pods to remove from a node so that the shape fits; empty where these would be more than `most`.
-  [[nodiscard]] std::vector<PodId> removal(const Shape& shape, Node node, int most) const;
+  [[nodiscard]] std::vector<PodId> removal(const Shape& shape, NodeId node, int most) const;
   // Moves at most `most` pods so that the pod fits; returns their number, 0 where it is impossible.
   int rescue(PodId pod, int most, std::vector<PodId>& moved);
   [[nodiscard]] Refusal refusal(ShapeId shape) const;
@@ -129,9 +130,9 @@ class Packer {
   std::uint64_t clock_ = 0;
   std::size_t n_cells_ = 0;
   std::vector<std::int64_t> costs_;  // of choose_rescaled
-  std::vector<Node> feasible_;
+  std::vector<NodeId> feasible_;
   std::vector<Decision> decisions_;
-  Tuning tuning_;
+  PackingTuning tuning_;
 };
 
 }  // namespace gridcompute::packing

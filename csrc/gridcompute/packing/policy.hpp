@@ -40,7 +40,7 @@ class Policy {
   virtual ~Policy() = default;
 
   // Returns the bid of a shape that fits the node.
-  virtual Bid bid(const Cluster& cluster, ShapeId shape, Node node) = 0;
+  virtual Bid bid(const Cluster& cluster, ShapeId shape, NodeId node) = 0;
   // Rewrites the costs of the feasible nodes before the least is taken, where the rule compares nodes.
   virtual void rescale(std::span<std::int64_t>) const {}
   [[nodiscard]] virtual bool rescales() const noexcept { return false; }

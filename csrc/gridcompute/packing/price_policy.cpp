@@ -6,7 +6,7 @@
 namespace gridcompute::packing {
 
 PricePolicy::PricePolicy(const Cluster& cluster, const std::vector<MixEntry>& mix,
-                         const std::vector<std::int64_t>& prices, std::uint64_t seed, const Tuning& tuning)
+                         const std::vector<std::int64_t>& prices, std::uint64_t seed, const PackingTuning& tuning)
     : fill_(cluster, mix, prices, seed, tuning) {
   struct Sum {
     std::int64_t cpu = kMostResource, count = 0;
@@ -24,7 +24,7 @@ PricePolicy::PricePolicy(const Cluster& cluster, const std::vector<MixEntry>& mi
                       static_cast<std::int64_t>(sum.price * tuning.bonus_permille * tuning.lists / 1000 / sum.count)});
 }
 
-std::int64_t PricePolicy::value(const Cluster& cluster, Node node, const NodeState& state) {
+std::int64_t PricePolicy::value(const Cluster& cluster, NodeId node, const NodeState& state) {
   std::int64_t value = fill_.value(cluster.layout(node), state);
   int free = 0;
   while (free < state.devices && state.device[static_cast<std::size_t>(free)] == 0) ++free;
@@ -33,7 +33,7 @@ std::int64_t PricePolicy::value(const Cluster& cluster, Node node, const NodeSta
   return value;
 }
 
-Bid PricePolicy::bid(const Cluster& cluster, ShapeId shape, Node node) {
+Bid PricePolicy::bid(const Cluster& cluster, ShapeId shape, NodeId node) {
   const Shape& s = cluster.shape(shape);
   NodeState state = state_of(cluster, node);
   const std::int64_t before = value(cluster, node, state);

@@ -21,9 +21,9 @@ class PricePolicy final : public Policy {
  public:
   // prices: of each entry of the mix.
   PricePolicy(const Cluster& cluster, const std::vector<MixEntry>& mix, const std::vector<std::int64_t>& prices,
-              std::uint64_t seed, const Tuning& tuning);
+              std::uint64_t seed, const PackingTuning& tuning);
 
-  Bid bid(const Cluster& cluster, ShapeId shape, Node node) override;
+  Bid bid(const Cluster& cluster, ShapeId shape, NodeId node) override;
 
  private:
   struct Size {
@@ -31,7 +31,7 @@ class PricePolicy final : public Policy {
     std::int64_t cpu, bonus;  // the least CPU of the size, the bonus while it fits
   };
   // Returns the fill value and the bonus of a state.
-  std::int64_t value(const Cluster& cluster, Node node, const NodeState& state);
+  std::int64_t value(const Cluster& cluster, NodeId node, const NodeState& state);
 
   FillValue fill_;
   std::vector<Size> sizes_;

@@ -15,7 +15,7 @@ namespace {
 constexpr double kCpu = 128000, kMilli = 8000;
 
 // Returns the device for a shape's part with the least milli left, the lowest number on ties; -1 for other shapes.
-std::int32_t fullest_device(const Cluster& cluster, const Shape& shape, Node node) {
+std::int32_t fullest_device(const Cluster& cluster, const Shape& shape, NodeId node) {
   std::int32_t best = -1, least = kDevice + 1;
   if (!shape.partial()) return -1;
   const auto devices = cluster.devices(node);
@@ -29,7 +29,7 @@ std::int32_t fullest_device(const Cluster& cluster, const Shape& shape, Node nod
 
 class Fgd final : public Policy {
  public:
-  Fgd(const Cluster& cluster, std::vector<MixEntry> typical, const Tuning& tuning)
+  Fgd(const Cluster& cluster, std::vector<MixEntry> typical, const PackingTuning& tuning)
       : memo_(cluster.width(), tuning.memo_states) {
     double total = 0;
     for (const MixEntry& entry : typical) total += static_cast<double>(entry.count);
@@ -37,7 +37,7 @@ class Fgd final : public Policy {
       typical_.push_back({cluster.shape(entry.shape), static_cast<double>(entry.count) / total});
   }
 
-  Bid bid(const Cluster& cluster, ShapeId shape, Node node) override {
+  Bid bid(const Cluster& cluster, ShapeId shape, NodeId node) override {
     const Shape& s = cluster.shape(shape);
     NodeState state = state_of(cluster, node);
     state.memory = 0;
@@ -70,7 +70,7 @@ class Fgd final : public Policy {
   };
   static std::int64_t score(double gain) { return static_cast<std::int64_t>(1 / (1 + std::exp(-gain / 1000)) * 100); }
 
-  double fragment(const Cluster& cluster, Node node, const NodeState& state) {
+  double fragment(const Cluster& cluster, NodeId node, const NodeState& state) {
     return memo_.get(state, [&] {
       // Adds fragments in the order of the records: each kind of fragment by itself, then the kinds.
       enum Kind { lack_both, lack_gpu, lack_cpu, no_gpu_asked, no_gpu_asked_lack_cpu, no_access, kinds };
@@ -112,7 +112,7 @@ class Fgd final : public Policy {
 
 class BestFit final : public Policy {
  public:
-  Bid bid(const Cluster& cluster, ShapeId shape, Node node) override {
+  Bid bid(const Cluster& cluster, ShapeId shape, NodeId node) override {
     const Shape& s = cluster.shape(shape);
     const auto cpu = static_cast<double>(cluster.cpu(node) - s.cpu);
     const auto milli = static_cast<double>(cluster.milli(node) - s.demand());
@@ -130,7 +130,7 @@ class BestFit final : public Policy {
 
 class DotProduct final : public Policy {
  public:
-  Bid bid(const Cluster& cluster, ShapeId shape, Node node) override {
+  Bid bid(const Cluster& cluster, ShapeId shape, NodeId node) override {
     const Shape& s = cluster.shape(shape);
     const double cpu = static_cast<double>(cluster.cpu(node)) / kCpu * (static_cast<double>(s.cpu) / kCpu);
     const double milli = static_cast<double>(cluster.milli(node)) / kMilli * (static_cast<double>(s.demand()) / kMilli);
@@ -141,14 +141,14 @@ class DotProduct final : public Policy {
 
 class GpuPacking final : public Policy {
  public:
-  Bid bid(const Cluster& cluster, ShapeId shape, Node node) override {
+  Bid bid(const Cluster& cluster, ShapeId shape, NodeId node) override {
     const Shape& s = cluster.shape(shape);
     const std::int32_t device = fullest_device(cluster, s, node);
     return {{-score(cluster, s, node, device), device}, {}};
   }
 
  private:
-  static std::int64_t score(const Cluster& cluster, const Shape& s, Node node, std::int32_t device) {
+  static std::int64_t score(const Cluster& cluster, const Shape& s, NodeId node, std::int32_t device) {
     if (s.gpus == 0) return 0;
     const int free = cluster.free_devices(node);
     if (free == cluster.gpus(node)) return std::max(33 - free, free);
@@ -161,14 +161,14 @@ class GpuPacking final : public Policy {
 
 class GpuClustering final : public Policy {
  public:
-  Bid bid(const Cluster& cluster, ShapeId shape, Node node) override {
+  Bid bid(const Cluster& cluster, ShapeId shape, NodeId node) override {
     const Shape& s = cluster.shape(shape);
     return {{-score(cluster, s, node), fullest_device(cluster, s, node)}, {}};
   }
 
  private:
   static int kind(const Shape& s) { return s.partial() ? 0 : s.gpus; }
-  static std::int64_t score(const Cluster& cluster, const Shape& s, Node node) {
+  static std::int64_t score(const Cluster& cluster, const Shape& s, NodeId node) {
     if (s.gpus == 0) return 0;
     bool same = false, others = false;
     for (const PodId p : cluster.pods_of(node)) {
@@ -184,7 +184,7 @@ class GpuClustering final : public Policy {
 }  // namespace
 
 std::unique_ptr<Policy> published_rule(std::string_view name, const Cluster& cluster, std::vector<MixEntry> typical,
-                                       const Tuning& tuning) {
+                                       const PackingTuning& tuning) {
   if (name == "fgd") return std::make_unique<Fgd>(cluster, std::move(typical), tuning);
   if (name == "best_fit") return std::make_unique<BestFit>();
   if (name == "dot_product") return std::make_unique<DotProduct>();

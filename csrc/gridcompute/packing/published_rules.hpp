@@ -33,6 +33,6 @@ namespace gridcompute::packing {
 
 // Returns the policy of that name, or null. `typical`: the shapes over which fgd sums fragments, with their counts.
 [[nodiscard]] std::unique_ptr<Policy> published_rule(std::string_view name, const Cluster& cluster,
-                                                     std::vector<MixEntry> typical, const Tuning& tuning);
+                                                     std::vector<MixEntry> typical, const PackingTuning& tuning);
 
 }  // namespace gridcompute::packing

@@ -27,12 +27,12 @@ std::int64_t Reservation::slots_in(const Room& room) const noexcept {
 }
 
 Reservations::Reservations(const Cluster& cluster, const std::vector<MixEntry>& mix,
-                           const std::vector<std::int64_t>& prices, const Tuning& tuning)
+                           const std::vector<std::int64_t>& prices, const PackingTuning& tuning)
     : tuning_(tuning),
       whole_(static_cast<std::size_t>(cluster.classes())),
       model_(static_cast<std::size_t>(cluster.classes())) {
   const Inventory& has = cluster.inventory();
-  for (Node n = 0; n < cluster.nodes(); ++n) {
+  for (NodeId n = 0; n < cluster.nodes(); ++n) {
     const auto c = static_cast<std::size_t>(cluster.node_class(n)), at = static_cast<std::size_t>(n);
     whole_[c] = {has.cpu[at], has.memory[at], has.gpus[at]}, model_[c] = has.model[at];
   }
@@ -86,7 +86,7 @@ Reservations::Reservations(const Cluster& cluster, const std::vector<MixEntry>& 
     group.price = share == 0 ? 0 : static_cast<std::int64_t>(price * kDevice * group.size / share);
     group.share = total == 0 ? 0 : static_cast<std::int64_t>(share * 1'000'000 / total);
   }
-  for (Node n = 0; n < cluster.nodes(); ++n) change(cluster.node_class(n), {}, room_of(cluster, n));
+  for (NodeId n = 0; n < cluster.nodes(); ++n) change(cluster.node_class(n), {}, room_of(cluster, n));
   update_needs(cluster.free_milli());
 }
 

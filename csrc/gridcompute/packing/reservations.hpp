@@ -33,7 +33,7 @@ struct Room {
   int devices = 0;  // free ones
 };
 
-[[nodiscard]] inline Room room_of(const Cluster& cluster, Node n) noexcept {
+[[nodiscard]] inline Room room_of(const Cluster& cluster, NodeId n) noexcept {
   return {cluster.cpu(n), cluster.memory(n), cluster.free_devices(n)};
 }
 
@@ -68,7 +68,7 @@ struct Reservation {
 class Reservations {
  public:
   Reservations(const Cluster& cluster, const std::vector<MixEntry>& mix, const std::vector<std::int64_t>& prices,
-               const Tuning& tuning);
+               const PackingTuning& tuning);
 
   // Recounts the slots of a node whose free resources were `before` and are `after`.
   void change(int node_class, const Room& before, const Room& after) noexcept;
@@ -92,7 +92,7 @@ class Reservations {
   [[nodiscard]] static bool member(const Reservation& group, const Shape& shape, const ClassSet& listed,
                                    const ClassSet& hosts) noexcept;
 
-  Tuning tuning_;
+  PackingTuning tuning_;
   std::vector<Room> whole_;  // an empty node of each class
   std::vector<int> model_;   // of each class
   std::vector<Reservation> groups_;

@@ -57,6 +57,6 @@ namespace gridcompute::packing {
     "of shapes on nodes that are kept until the node changes", "a bound on memory: 56 bytes each")
 // clang-format on
 
-GRIDCOMPUTE_DEFINE_TUNING(Tuning, kDefaultTuning, kTuningTable, GRIDCOMPUTE_PACKING_TUNING)
+GRIDCOMPUTE_DEFINE_TUNING(PackingTuning, kDefaultTuning, kTuningTable, GRIDCOMPUTE_PACKING_TUNING)
 
 }  // namespace gridcompute::packing

@@ -30,7 +30,7 @@ namespace gridcompute::plan {
 inline constexpr double kHoursTolerance = 1e-9;
 
 // One entry per job. Jobs are at most 2^31: positions are stored in 32 bits.
-struct JobColumns {
+struct JobTable {
   std::span<const std::int32_t> gang;
   std::span<const double> work;
   std::span<const std::int32_t> family;

@@ -139,7 +139,7 @@ struct JobGroups::RowTables {
 
 // Returns the row of job j, and its longest hours. Rows are shared by all jobs of a family and memory step whose work
 // rounds to the same hours; the key has the hours for the family's distinct speeds only.
-std::int32_t JobGroups::find_row(RowTables& tables, const Instance& instance, const JobColumns& jobs, Index j,
+std::int32_t JobGroups::find_row(RowTables& tables, const Instance& instance, const JobTable& jobs, Index j,
                                  std::int32_t& longest) {
   const Index f = jobs.family[at(j)];
   std::vector<std::int32_t>&key = tables.key, &lengths = tables.lengths;
@@ -175,7 +175,7 @@ std::int32_t JobGroups::find_row(RowTables& tables, const Instance& instance, co
   return row->second;
 }
 
-std::vector<PackedJob> JobGroups::group(const Instance& instance, const JobColumns& jobs) {
+std::vector<PackedJob> JobGroups::group(const Instance& instance, const JobTable& jobs) {
   RowTables tables(instance, capacity_, classes_, hours_);
   const double min_bandwidth = *std::min_element(instance.bandwidth.begin(), instance.bandwidth.end());
   RowMap shapes;

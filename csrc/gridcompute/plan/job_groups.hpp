@@ -59,7 +59,7 @@ class JobGroups {
   }
 
   // Finds each job's shape and mask. Returns the jobs sorted by shape, origin, release, deadline.
-  [[nodiscard]] std::vector<PackedJob> group(const Instance& instance, const JobColumns& jobs);
+  [[nodiscard]] std::vector<PackedJob> group(const Instance& instance, const JobTable& jobs);
 
   Index places_ = 0, hours_ = 0, kinds_ = 1, classes_ = 0, layers_ = 0, lanes_ = 0;
   std::vector<std::int32_t> place_, layer_;  // [class]
@@ -85,7 +85,7 @@ class JobGroups {
  private:
   struct RowTables;
   void read_quotas(const Instance& instance);
-  [[nodiscard]] std::int32_t find_row(RowTables& tables, const Instance& instance, const JobColumns& jobs, Index j,
+  [[nodiscard]] std::int32_t find_row(RowTables& tables, const Instance& instance, const JobTable& jobs, Index j,
                                       std::int32_t& longest);
 };
 

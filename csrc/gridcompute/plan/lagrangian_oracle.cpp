@@ -32,7 +32,7 @@ struct LagrangianOracle::ShapeTable {
   std::vector<double> nu;                    // [layer][lane]: price of the quota rows; 0 beyond the classes
 };
 
-LagrangianOracle::LagrangianOracle(const Instance& instance, const JobColumns& jobs, const PlanTuning& tuning)
+LagrangianOracle::LagrangianOracle(const Instance& instance, const JobTable& jobs, const PlanTuning& tuning)
     : JobGroups(instance), chunk_(tuning.oracle_chunk) {
   if (jobs.gang.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
     throw Error(ErrorKind::invalid_problem, "jobs", -1, "more than 2^31 - 1 jobs");

@@ -64,7 +64,7 @@ struct OracleResult {
 class LagrangianOracle : private JobGroups {
  public:
   // Reads all jobs. Throws Error for sizes that it cannot index.
-  LagrangianOracle(const Instance& instance, const JobColumns& jobs, const PlanTuning& tuning = kPlanTuning);
+  LagrangianOracle(const Instance& instance, const JobTable& jobs, const PlanTuning& tuning = kPlanTuning);
 
   // Makes the subset of `whole` with the given rows of the jobs table, each once. weight (one entry per row): the
   // number of jobs that it represents, which scales its cost and its use of rows in an evaluation, but not the capacity

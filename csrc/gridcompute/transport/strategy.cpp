@@ -354,7 +354,7 @@ class TransportSolver {
     r.place(prices_, full_.capacity, pool_);
     whole_ = round_to_integral(context, full_, r, prices_, stop_);
     if (whole_.n_unassigned_required > 0) return false;
-    whole_.cost = total_cost(problem_, whole_.assignment, pool_);
+    whole_.cost = total_cost(problem_, whole_.assignment, pool_, tuning_);
     const double cost = whole_.cost->value();
     // Compares the relative gap, (objective - bound) / max(|objective|, |bound|), with the one asked for.
     const auto within = [&](double bound) {

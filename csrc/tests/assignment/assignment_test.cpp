@@ -32,7 +32,7 @@ void add_once(std::vector<I>& col, I first, I j) {
 }
 
 template <class T, class I>
-certificate::AssignmentCheck checked(const certificate::AssignmentCosts<T, I>& costs, const Result& r) {
+certificate::AssignmentCheck checked(const certificate::AssignmentCosts<T, I>& costs, const AssignmentResult& r) {
   Stop stop;
   return certificate::check_assignment(costs, std::span<const std::int32_t>(r.col_of),
                                        std::span<const std::int64_t>(r.row_dual),
@@ -46,7 +46,7 @@ bool violated(const certificate::AssignmentCosts<T, I>& costs, const std::vector
 }
 
 template <class T>
-bool certified(const std::vector<T>& cost, Index rows, Index cols, const Result& r, bool maximize = false) {
+bool certified(const std::vector<T>& cost, Index rows, Index cols, const AssignmentResult& r, bool maximize = false) {
   const certificate::AssignmentCosts<T, std::int32_t> costs{cost, rows, cols, {}, {}, maximize};
   const auto check = checked(costs, r);
   return check.feasible && check.duals_feasible && check.objective == check.bound;
@@ -60,8 +60,8 @@ TEST(assignment_dense_is_certified_on_every_shape_and_class) {
       const auto cost = random_costs(rows * cols, most, seed++);
       for (const bool maximize : {false, true}) {
         Stop stop;
-        const Result r = solve(DenseMatrix<std::int64_t>{cost.data(), rows, cols}, maximize, 2, stop);
-        CHECK(r.status == Status::optimal);
+        const AssignmentResult r = solve(DenseMatrix<std::int64_t>{cost.data(), rows, cols}, maximize, 2, stop);
+        CHECK(r.status == AssignmentStatus::optimal);
         CHECK(certified(cost, rows, cols, r, maximize));
       }
     }
@@ -74,7 +74,7 @@ TEST(assignment_products_take_the_auction_and_stay_exact) {
   for (const auto x : a)
     for (const auto y : b) cost.push_back(x * y);
   Stop stop;
-  const Result r = solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, 1, stop);
+  const AssignmentResult r = solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, 1, stop);
   CHECK(r.stats.phases > 0);
   CHECK(certified(cost, n, n, r));
 }
@@ -83,9 +83,9 @@ TEST(assignment_64_bit_twin_agrees_with_32_bits) {
   const Index n = 120;
   auto cost = random_costs(n * n, 1000, 5);
   Stop stop;
-  const Result narrow = solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, 1, stop);
+  const AssignmentResult narrow = solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, 1, stop);
   for (auto& c : cost) c *= std::int64_t{1} << 40;
-  const Result wide = solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, 1, stop);
+  const AssignmentResult wide = solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, 1, stop);
   CHECK(narrow.stats.bits == 32);
   CHECK(wide.stats.bits == 64);
   CHECK(certified(cost, n, n, wide));
@@ -99,8 +99,8 @@ TEST(assignment_one_huge_cost_hides_nothing) {
     std::vector<double> cost(whole.begin(), whole.end());
     cost[0] = 0x1p100;
     Stop stop;
-    const Result exact = solve(DenseMatrix<std::int64_t>{whole.data(), n, n}, false, 1, stop);
-    const Result r = solve(DenseMatrix<double>{cost.data(), n, n}, false, 1, stop);
+    const AssignmentResult exact = solve(DenseMatrix<std::int64_t>{whole.data(), n, n}, false, 1, stop);
+    const AssignmentResult r = solve(DenseMatrix<double>{cost.data(), n, n}, false, 1, stop);
     CHECK(r.exponent >= 0);
     CHECK(exact.col_of[0] != 0);
     CHECK(certified(cost, n, n, r));
@@ -108,12 +108,12 @@ TEST(assignment_one_huge_cost_hides_nothing) {
     std::vector<std::int32_t> start{0};
     for (Index i = 0; i < n; ++i, start.push_back(static_cast<std::int32_t>(i * n)))
       for (Index j = 0; j < n; ++j) col.push_back(static_cast<std::int32_t>(j));
-    const Result sparse = solve(CsrMatrix<double, std::int32_t>{start, col, cost, n, n}, false, stop);
+    const AssignmentResult sparse = solve(CsrMatrix<double, std::int32_t>{start, col, cost, n, n}, false, stop);
     CHECK(sparse.exponent >= 0);
     CHECK(certified(cost, n, n, sparse));
     std::vector<std::int64_t> rows(static_cast<std::size_t>(n)), cols(rows);
     CHECK(solve_pairs(DenseMatrix<double>{cost.data(), n, n}, false, 1, stop, rows.data(), cols.data()) ==
-          Status::optimal);
+          AssignmentStatus::optimal);
     std::int64_t paid = 0, least = 0;
     for (Index i = 0; i < n; ++i) {
       paid += whole[static_cast<std::size_t>(i * n + cols[static_cast<std::size_t>(i)])];
@@ -142,10 +142,10 @@ TEST(assignment_tails_are_lowered_unless_they_are_used) {
       for (auto& c : signed_whole) c = maximize ? -c : c;
       for (auto& c : signed_cost) c = maximize ? -c : c;
       Stop stop;
-      const Result integers = solve(DenseMatrix<std::int64_t>{signed_whole.data(), n, n}, maximize, 1, stop);
+      const AssignmentResult integers = solve(DenseMatrix<std::int64_t>{signed_whole.data(), n, n}, maximize, 1, stop);
       CHECK(integers.stats.bits == (used == Used::block ? 64 : 32));
       CHECK(certified(signed_whole, n, n, integers, maximize));
-      const Result reals = solve(DenseMatrix<double>{signed_cost.data(), n, n}, maximize, 1, stop);
+      const AssignmentResult reals = solve(DenseMatrix<double>{signed_cost.data(), n, n}, maximize, 1, stop);
       CHECK((reals.exponent > 10) == (used == Used::none));
       CHECK(certified(signed_cost, n, n, reals, maximize));
     }
@@ -164,10 +164,10 @@ TEST(assignment_small_tails_are_lowered_unless_they_are_used) {
       std::vector<double> cost(whole.begin(), whole.end());
       for (auto& c : cost) c /= 1024;
       Stop stop;
-      const Result exact = solve(DenseMatrix<std::int64_t>{whole.data(), rows, cols}, false, 1, stop);
+      const AssignmentResult exact = solve(DenseMatrix<std::int64_t>{whole.data(), rows, cols}, false, 1, stop);
       std::vector<std::int64_t> row(static_cast<std::size_t>(std::min(rows, cols))), col(row);
       CHECK(solve_pairs(DenseMatrix<double>{cost.data(), rows, cols}, false, 1, stop, row.data(), col.data()) ==
-            Status::optimal);
+            AssignmentStatus::optimal);
       std::int64_t paid = 0, least = 0;
       for (std::size_t k = 0; k < row.size(); ++k) paid += whole[static_cast<std::size_t>(row[k] * cols + col[k])];
       for (Index i = 0; i < rows; ++i)
@@ -181,10 +181,10 @@ TEST(assignment_range_at_the_bound_and_one_past) {
   const std::int64_t top = std::int64_t{1} << 60;
   std::vector<std::int64_t> cost{0, top, top, top};
   Stop stop;
-  const Result r = solve(DenseMatrix<std::int64_t>{cost.data(), 2, 2}, false, 1, stop);
+  const AssignmentResult r = solve(DenseMatrix<std::int64_t>{cost.data(), 2, 2}, false, 1, stop);
   CHECK(certified(cost, 2, 2, r));
   cost[1] = top + 1;
-  const Result past = solve(DenseMatrix<std::int64_t>{cost.data(), 2, 2}, false, 1, stop);
+  const AssignmentResult past = solve(DenseMatrix<std::int64_t>{cost.data(), 2, 2}, false, 1, stop);
   CHECK(r.stats.bits == 64 && past.stats.bits == 128);
   CHECK(certified(cost, 2, 2, past));
 }
@@ -218,8 +218,8 @@ TEST(assignment_hall_witness_is_checked_by_other_code) {
   const double inf = std::numeric_limits<double>::infinity();
   const std::vector<double> cost{1, inf, inf, 2, inf, inf, 3, 4, 5};
   Stop stop;
-  const Result r = solve(DenseMatrix<double>{cost.data(), 3, 3}, false, 1, stop);
-  CHECK(r.status == Status::infeasible);
+  const AssignmentResult r = solve(DenseMatrix<double>{cost.data(), 3, 3}, false, 1, stop);
+  CHECK(r.status == AssignmentStatus::infeasible);
   const certificate::AssignmentCosts<double, std::int32_t> costs{cost, 3, 3, {}, {}, false};
   CHECK(violated(costs, r.witness));
   const std::vector<std::int32_t> no_witness{0, 2};
@@ -229,9 +229,9 @@ TEST(assignment_hall_witness_is_checked_by_other_code) {
 TEST(assignment_certificate_rejects_wrong_answers) {
   const std::vector<std::int64_t> cost{1, 2, 3, 4};
   Stop stop;
-  Result r = solve(DenseMatrix<std::int64_t>{cost.data(), 2, 2}, false, 1, stop);
+  AssignmentResult r = solve(DenseMatrix<std::int64_t>{cost.data(), 2, 2}, false, 1, stop);
   CHECK(certified(cost, 2, 2, r));
-  Result bad = r;
+  AssignmentResult bad = r;
   bad.row_dual[0] += 1;
   CHECK(!certified(cost, 2, 2, bad));
   bad = r;
@@ -245,12 +245,12 @@ TEST(assignment_small_and_batch_agree_with_dense) {
   std::vector<std::int64_t> rows(static_cast<std::size_t>(n * count)), cols = rows, rows1 = rows, cols1 = rows;
   Stop stop;
   const DenseMatrix<std::int64_t> first{cost.data(), n, n};
-  CHECK(solve_batch(first, count, false, 1, stop, rows.data(), cols.data()).status == Status::optimal);
-  CHECK(solve_batch(first, count, false, 7, stop, rows1.data(), cols1.data()).status == Status::optimal);
+  CHECK(solve_batch(first, count, false, 1, stop, rows.data(), cols.data()).status == AssignmentStatus::optimal);
+  CHECK(solve_batch(first, count, false, 7, stop, rows1.data(), cols1.data()).status == AssignmentStatus::optimal);
   CHECK(cols == cols1);
   for (Index k = 0; k < count; ++k) {
     const DenseMatrix<std::int64_t> one{cost.data() + k * n * n, n, n};
-    const Result r = solve(one, false, 1, stop);
+    const AssignmentResult r = solve(one, false, 1, stop);
     std::int64_t small = 0, dense = 0;
     for (Index i = 0; i < n; ++i) {
       small += one.data[i * n + cols[static_cast<std::size_t>(k * n + i)]];
@@ -266,7 +266,7 @@ TEST(assignment_threads_change_no_bit) {
   std::vector<std::int32_t> answer;
   for (const int threads : {1, 2, 7}) {
     Stop stop;
-    const Result r = solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, threads, stop);
+    const AssignmentResult r = solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, threads, stop);
     if (threads == 1) answer = r.col_of;
     CHECK(r.col_of == answer);
   }
@@ -286,14 +286,14 @@ TEST(assignment_sparse_is_certified_and_stops) {
   const auto cost = random_costs(static_cast<Index>(col.size()), 1000, 10);
   Stop stop;
   const CsrMatrix<std::int64_t, std::int64_t> a{start, col, cost, n, n};
-  const Result r = solve(a, false, stop);
-  CHECK(r.status == Status::optimal);
+  const AssignmentResult r = solve(a, false, stop);
+  CHECK(r.status == AssignmentStatus::optimal);
   const certificate::AssignmentCosts<std::int64_t, std::int64_t> costs{cost, n, n, start, col, false};
   const auto check = checked(costs, r);
   CHECK(check.feasible && check.duals_feasible && check.objective == check.bound);
   Stop at_once(0.0);
   CHECK(at_once.poll());
-  CHECK(solve(a, false, at_once).status == Status::stopped);
+  CHECK(solve(a, false, at_once).status == AssignmentStatus::stopped);
 }
 
 // RowSsp rows, copied as the solver does it.
@@ -315,10 +315,10 @@ void whole_rows_end_in_the_optimum() {
     for (const std::int64_t most : {2, 1000}) {
       const auto cost = random_costs(n * m, most, 11);
       Stop stop;
-      const Result expected = solve(DenseMatrix<std::int64_t>{cost.data(), n, m}, false, 1, stop);
+      const AssignmentResult expected = solve(DenseMatrix<std::int64_t>{cost.data(), n, m}, false, 1, stop);
       const RowCopy<V> rows = copied<V>(cost, n, m);
       Matching<V> state(n, m);
-      Stats stats;
+      AssignmentStats stats;
       std::vector<std::int32_t> witness;
       // A budget of one pass ends early, in a state from which the next call continues.
       int calls = 0;
@@ -357,7 +357,7 @@ void tied_columns_that_few_rows_want_go_first(Index n) {
   const auto cost = lateness(n);
   Matching<V> state(n, n);
   Stop stop;
-  Stats stats;
+  AssignmentStats stats;
   std::vector<std::int32_t> witness;
   const RowCopy<V> rows = copied<V>(cost, n, n);
   CHECK(ssp_rows(state, rows, n * n * n, stats, stop, witness, kDefaultTuning, SspStart::cold) ==
@@ -380,7 +380,7 @@ TEST(assignment_whole_rows_give_up_where_first_bids_do_not_get_round) {
     for (Index j = 0; j < n; ++j) cost[static_cast<std::size_t>(i * n + j)] = ((i * 101) % n + 1) * ((j * 67) % n + 1);
   Matching<std::int32_t> state(n, n);
   Stop stop;
-  Stats stats;
+  AssignmentStats stats;
   std::vector<std::int32_t> witness;
   const RowCopy<std::int32_t> rows = copied<std::int32_t>(cost, n, n);
   CHECK(ssp_rows(state, rows, n * n * n, stats, stop, witness, kDefaultTuning, SspStart::cold_if_easy) ==
@@ -392,7 +392,7 @@ TEST(assignment_whole_rows_give_up_where_first_bids_do_not_get_round) {
 TEST(assignment_whole_rows_refuse_costs_beyond_their_range_and_stop_when_asked) {
   const Index n = 70;
   auto cost = random_costs(n * n, 100, 12);
-  Stats stats;
+  AssignmentStats stats;
   std::vector<std::int32_t> witness;
   {
     Matching<std::int32_t> state(n, n);
@@ -405,7 +405,7 @@ TEST(assignment_whole_rows_refuse_costs_beyond_their_range_and_stop_when_asked) 
   Stop stop;
   CHECK(ssp_rows(state, copied<std::int32_t>(cost, n, n), 1 << 30, stats, stop, witness) == SearchStatus::budget);
   CHECK(state.free_rows().size() == static_cast<std::size_t>(n));
-  const Result r = solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, 1, stop);
+  const AssignmentResult r = solve(DenseMatrix<std::int64_t>{cost.data(), n, n}, false, 1, stop);
   CHECK(certified(cost, n, n, r));
 }
 
@@ -423,15 +423,15 @@ TEST(assignment_ties_of_sparse_graphs_are_certified_or_have_a_witness) {
     }
     const auto cost = random_costs(static_cast<Index>(col.size()), 3, 14);
     Stop stop;
-    const Result r = solve(CsrMatrix<std::int64_t, std::int32_t>{start, col, cost, n, n}, false, stop);
+    const AssignmentResult r = solve(CsrMatrix<std::int64_t, std::int32_t>{start, col, cost, n, n}, false, stop);
     CHECK(r.stats.phases == 0);  // no auction: the ties were followed
     const certificate::AssignmentCosts<std::int64_t, std::int32_t> costs{cost, n, n, start, col, false};
     if (infeasible) {
-      CHECK(r.status == Status::infeasible);
+      CHECK(r.status == AssignmentStatus::infeasible);
       CHECK(violated(costs, r.witness));
       continue;
     }
-    CHECK(r.status == Status::optimal);
+    CHECK(r.status == AssignmentStatus::optimal);
     const auto check = checked(costs, r);
     CHECK(check.feasible && check.duals_feasible && check.objective == check.bound);
   }
@@ -448,8 +448,8 @@ TEST(assignment_at_a_look_agrees_with_lists) {
       Stop stop;
       const auto pairs = static_cast<std::size_t>(std::min(rows, cols));
       std::vector<std::int64_t> row(pairs), col(pairs);
-      CHECK(solve_pairs(dense, false, 1, stop, row.data(), col.data()) == Status::optimal);
-      const Result r = solve(dense, false, 1, stop);
+      CHECK(solve_pairs(dense, false, 1, stop, row.data(), col.data()) == AssignmentStatus::optimal);
+      const AssignmentResult r = solve(dense, false, 1, stop);
       double paid = 0, least = 0;
       for (std::size_t k = 0; k < pairs; ++k) paid += cost[static_cast<std::size_t>(row[k] * cols + col[k])];
       for (Index i = 0; i < rows; ++i)
@@ -473,8 +473,8 @@ TEST(assignment_doubles_of_all_sizes_end_in_the_optimum) {
   };
   for (const auto& c : cases) {
     Stop stop;
-    const Result r = solve(DenseMatrix<double>{c.cost.data(), c.rows, c.cols}, false, 1, stop);
-    CHECK(r.status == Status::optimal);
+    const AssignmentResult r = solve(DenseMatrix<double>{c.cost.data(), c.rows, c.cols}, false, 1, stop);
+    CHECK(r.status == AssignmentStatus::optimal);
     double paid = 0, least = 0;
     for (std::size_t i = 0; i < c.best.size(); ++i) {
       const std::size_t row = i * static_cast<std::size_t>(c.cols);

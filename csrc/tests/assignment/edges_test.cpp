@@ -32,7 +32,7 @@ certificate::AssignmentCheck check(const std::vector<std::int64_t>& cost, Index 
 }
 
 // Returns the cost of an optimum that pairs and duals prove, in minimised costs.
-Wide proved(const std::vector<std::int64_t>& cost, Index rows, Index cols, bool maximize, const Result& r) {
+Wide proved(const std::vector<std::int64_t>& cost, Index rows, Index cols, bool maximize, const AssignmentResult& r) {
   const auto found = r.wide() ? check(cost, rows, cols, maximize, r.col_of, r.row_wide, r.col_wide)
                               : check(cost, rows, cols, maximize, r.col_of, r.row_dual, r.col_dual);
   CHECK(found.feasible && found.duals_feasible && found.objective == found.bound);
@@ -60,12 +60,13 @@ TEST(assignment_of_nothing_is_empty) {
   for (const auto& [rows, cols] : {std::pair<Index, Index>{0, 0}, {0, 3}, {3, 0}, {1, 0}, {0, 1}}) {
     Stop stop;
     const double none = 0;
-    const Result r = solve(DenseMatrix<double>{&none, rows, cols}, false, 2, stop);
-    CHECK(r.status == Status::optimal);
+    const AssignmentResult r = solve(DenseMatrix<double>{&none, rows, cols}, false, 2, stop);
+    CHECK(r.status == AssignmentStatus::optimal);
     CHECK(r.col_of == std::vector<std::int32_t>(at(rows), -1));
     CHECK(r.row_dual.size() == at(rows) && r.col_dual.size() == at(cols));
     std::int64_t unused = 0;
-    CHECK(solve_pairs(DenseMatrix<double>{&none, rows, cols}, true, 1, stop, &unused, &unused) == Status::optimal);
+    CHECK(solve_pairs(DenseMatrix<double>{&none, rows, cols}, true, 1, stop, &unused, &unused) ==
+          AssignmentStatus::optimal);
     CHECK(
         solve_batch(DenseMatrix<double>{&none, rows, cols}, Index{1} << 50, false, 2, stop, &unused, &unused).failed ==
         -1);
@@ -84,13 +85,14 @@ TEST(assignment_stopped_at_any_poll_has_the_shape_of_an_answer) {
       for (const bool at_once : {true, false}) {
         Stop later(std::numeric_limits<double>::infinity(),
                    [&](const Progress&) { return --left > 0 ? Stop::Why::none : Stop::Why::stopped; });
-        const Result r = solve(DenseMatrix<double>{cost.data(), rows, cols}, false, 2, at_once ? stop : later);
+        const AssignmentResult r =
+            solve(DenseMatrix<double>{cost.data(), rows, cols}, false, 2, at_once ? stop : later);
         CHECK(r.col_of.size() == at(rows));
-        CHECK(r.status == Status::stopped || r.status == Status::optimal);
+        CHECK(r.status == AssignmentStatus::stopped || r.status == AssignmentStatus::optimal);
         // Two rows are matched before the first poll; a larger problem, stopped at once, has no answer.
-        if (at_once) CHECK((r.status == Status::optimal) == (rows == 2));
+        if (at_once) CHECK((r.status == AssignmentStatus::optimal) == (rows == 2));
         const bool none = std::all_of(r.col_of.begin(), r.col_of.end(), [](std::int32_t j) { return j == -1; });
-        CHECK(none == (r.status == Status::stopped));
+        CHECK(none == (r.status == AssignmentStatus::stopped));
       }
     }
 }
@@ -113,7 +115,7 @@ TEST(assignment_of_any_integers_is_exact) {
         const DenseMatrix<std::int64_t> dense{cost.data(), n, m};
         CHECK(proved(cost, n, m, maximize, solve(dense, maximize, 1, stop)) == best);
         std::vector<std::int64_t> row(at(std::min(n, m))), col(row);
-        CHECK(solve_pairs(dense, maximize, 1, stop, row.data(), col.data()) == Status::optimal);
+        CHECK(solve_pairs(dense, maximize, 1, stop, row.data(), col.data()) == AssignmentStatus::optimal);
         Wide paid = 0;
         for (std::size_t k = 0; k < row.size(); ++k) paid += cost[at(row[k] * m + col[k])];
         CHECK((maximize ? -paid : paid) == best);
@@ -134,8 +136,8 @@ TEST(assignment_of_many_wide_integers_is_certified) {
       std::vector<std::int64_t> cost(at(n * m));
       for (auto& c : cost) c = (static_cast<std::int64_t>(random()) >> shift) + (shift > 4 ? kMost / 2 : 0);
       Stop stop;
-      const Result r = solve(DenseMatrix<std::int64_t>{cost.data(), n, m}, false, 2, stop);
-      CHECK(r.status == Status::optimal);
+      const AssignmentResult r = solve(DenseMatrix<std::int64_t>{cost.data(), n, m}, false, 2, stop);
+      CHECK(r.status == AssignmentStatus::optimal);
       CHECK((r.stats.bits == 128) == (shift < 4));
       (void)proved(cost, n, m, false, r);
     }
@@ -186,7 +188,7 @@ TEST(assignment_sparse_refuses_what_is_no_matrix) {
   const auto solved = [&](const std::vector<std::int32_t>& start, const std::vector<std::int32_t>& col, Index cols) {
     return solve(CsrMatrix<std::int64_t, std::int32_t>{start, col, cost, 2, cols}, false, stop).status;
   };
-  CHECK(solved({0, 2, 4}, {1, 0, 1, 0}, 2) == Status::optimal);  // in any order
+  CHECK(solved({0, 2, 4}, {1, 0, 1, 0}, 2) == AssignmentStatus::optimal);  // in any order
   CHECK_THROWS(solved({0, 2, 4}, {0, 1, 1, 1}, 2), Error);
   CHECK_THROWS(solved({0, 3, 4}, {1, 0, 1, 1}, 2), Error);
   CHECK_THROWS(solved({0, 2, 4}, {0, 2, 0, 1}, 2), Error);
@@ -211,7 +213,7 @@ TEST(assignment_batch_stops_within_a_matrix) {
               [&](const Progress&) { return ++asked < 3 ? Stop::Why::none : Stop::Why::interrupted; });
     const BatchStatus found =
         solve_batch(DenseMatrix<double>{cost.data(), n, n}, 3, false, threads, stop, rows.data(), cols.data());
-    CHECK(found.status == Status::stopped || asked < 3);
+    CHECK(found.status == AssignmentStatus::stopped || asked < 3);
   }
 }
 

@@ -37,8 +37,8 @@ T draw(Random& random, double low, double high) {
     return static_cast<T>(std::min(high, low - 1 + std::pow(high - low + 1, u)));
 }
 
-Tuning draw_tuning(Random& random) {
-  Tuning tuning;
+AssignmentTuning draw_tuning(Random& random) {
+  AssignmentTuning tuning;
 #define GRIDCOMPUTE_DRAW(type, name, value, low, high, unit, decides, measured) \
   if (random() % 2 == 0) tuning.name = draw<type>(random, low, high);
   GRIDCOMPUTE_ASSIGNMENT_TUNING(GRIDCOMPUTE_DRAW)
@@ -55,7 +55,7 @@ Tuning draw_tuning(Random& random) {
 }
 
 // The names and values that differ from the defaults, for the report of a failure.
-std::string shown_tuning(const Tuning& tuning) {
+std::string shown_tuning(const AssignmentTuning& tuning) {
   std::string text;
 #define GRIDCOMPUTE_SHOW(type, name, value, low, high, unit, decides, measured) \
   if (tuning.name != kDefaultTuning.name) text += std::string(#name) + "=" + testing::shown(tuning.name) + " ";
@@ -131,7 +131,8 @@ std::vector<T> converted(const std::vector<double>& cost, double scale) {
 }
 
 template <class T, class I>
-certificate::AssignmentCheck checked_in_any_width(const certificate::AssignmentCosts<T, I>& costs, const Result& r) {
+certificate::AssignmentCheck checked_in_any_width(const certificate::AssignmentCosts<T, I>& costs,
+                                                  const AssignmentResult& r) {
   Stop stop;
   const std::span<const std::int32_t> col_of(r.col_of);
   if (r.wide())
@@ -143,13 +144,13 @@ certificate::AssignmentCheck checked_in_any_width(const certificate::AssignmentC
 
 // Certifies an answer: the pairs by their duals, infeasibility by its witness.
 template <class T, class I>
-void certify(const certificate::AssignmentCosts<T, I>& costs, Index pairs, const Result& r) {
-  if (r.status == Status::infeasible) {
+void certify(const certificate::AssignmentCosts<T, I>& costs, Index pairs, const AssignmentResult& r) {
+  if (r.status == AssignmentStatus::infeasible) {
     Stop stop;
     CHECK(certificate::check_witness(costs, std::span<const std::int32_t>(r.witness), stop).violated);
     return;
   }
-  CHECK(r.status == Status::optimal);
+  CHECK(r.status == AssignmentStatus::optimal);
   const auto check = checked_in_any_width(costs, r);
   CHECK(check.feasible);
   CHECK(check.duals_feasible);
@@ -158,11 +159,12 @@ void certify(const certificate::AssignmentCosts<T, I>& costs, Index pairs, const
 }
 
 template <class T>
-void fuzz_dense(Random& random, Index n, Index m, const std::vector<T>& cost, bool maximize, const Tuning& tuning) {
+void fuzz_dense(Random& random, Index n, Index m, const std::vector<T>& cost, bool maximize,
+                const AssignmentTuning& tuning) {
   const Index pairs = std::min(n, m);
   const DenseMatrix<T> dense{cost.data(), n, m};
   Stop stop;
-  const Result r = solve(dense, maximize, 1 + static_cast<int>(random() % 3), stop, true, tuning);
+  const AssignmentResult r = solve(dense, maximize, 1 + static_cast<int>(random() % 3), stop, true, tuning);
   certify(certificate::AssignmentCosts<T, std::int32_t>{cost, n, m, {}, {}, maximize}, pairs, r);
   const auto total = [&](const auto& row, const auto& col) {
     std::pair<long double, long double> sum{0, 0};  // of costs, and of their sizes
@@ -173,9 +175,9 @@ void fuzz_dense(Random& random, Index n, Index m, const std::vector<T>& cost, bo
     return sum;
   };
   std::vector<std::int64_t> rows(at(pairs)), cols(at(pairs)), best_rows, best_cols;
-  const Status status = solve_pairs(dense, maximize, 1, stop, rows.data(), cols.data(), tuning);
+  const AssignmentStatus status = solve_pairs(dense, maximize, 1, stop, rows.data(), cols.data(), tuning);
   CHECK_EQ(static_cast<int>(status), static_cast<int>(r.status));
-  if (status != Status::optimal || r.status != Status::optimal) return;
+  if (status != AssignmentStatus::optimal || r.status != AssignmentStatus::optimal) return;
   for (Index i = 0; i < n; ++i)
     if (r.col_of[at(i)] >= 0) best_rows.push_back(i), best_cols.push_back(r.col_of[at(i)]);
   std::vector<std::int64_t> distinct = cols;
@@ -192,7 +194,8 @@ void fuzz_dense(Random& random, Index n, Index m, const std::vector<T>& cost, bo
 }
 
 template <class T>
-void fuzz_sparse(Random& random, Index n, Index m, const std::vector<T>& cost, bool maximize, const Tuning& tuning) {
+void fuzz_sparse(Random& random, Index n, Index m, const std::vector<T>& cost, bool maximize,
+                 const AssignmentTuning& tuning) {
   const double density = unit(random);
   std::vector<std::int32_t> start{0}, col;
   std::vector<T> kept;
@@ -205,12 +208,12 @@ void fuzz_sparse(Random& random, Index n, Index m, const std::vector<T>& cost, b
     start.push_back(static_cast<std::int32_t>(col.size()));
   }
   Stop stop;
-  const Result r = solve(CsrMatrix<T, std::int32_t>{start, col, kept, n, m}, maximize, stop, {}, tuning);
+  const AssignmentResult r = solve(CsrMatrix<T, std::int32_t>{start, col, kept, n, m}, maximize, stop, {}, tuning);
   certify(certificate::AssignmentCosts<T, std::int32_t>{kept, n, m, start, col, maximize}, n, r);
 }
 
 template <class T>
-void fuzz(Random& random, Index n, Index m, std::vector<double> cost, bool maximize, const Tuning& tuning) {
+void fuzz(Random& random, Index n, Index m, std::vector<double> cost, bool maximize, const AssignmentTuning& tuning) {
   const double scales[] = {1, 100, 1e4, 0x1p30, 0x1p45};
   std::vector<T> costs = converted<T>(cost, scales[random() % 5]);
   const T inf = std::is_floating_point_v<T> ? std::numeric_limits<T>::infinity() : T{0};
@@ -231,7 +234,7 @@ TEST(assignment_of_any_tuning_is_certified) {
   for (std::uint64_t k = 0; k < kCases; ++k) {
     const std::uint64_t s = testing::seed(k);
     Random random(s);
-    const Tuning tuning = draw_tuning(random);
+    const AssignmentTuning tuning = draw_tuning(random);
     const Index size = random() % 20 == 0 ? 200 : random() % 3 == 0 ? 90 : 25;
     const Index n = 1 + below(random, size), m = random() % 2 == 0 ? n : 1 + below(random, size);
     const Index family = below(random, 12), type = below(random, 5);

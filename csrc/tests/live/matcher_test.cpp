@@ -205,7 +205,7 @@ TEST(matcher_is_exact_with_any_tuning) {
     CONTEXT("seed", seed);
     std::mt19937_64 random(seed);
     const auto draw = [&](Index low, Index high) { return std::uniform_int_distribution<Index>(low, high)(random); };
-    live::Tuning tuning;
+    live::LiveTuning tuning;
     for (const TuningEntry& entry : live::kTuningTable) {
       CHECK(entry.low <= entry.value && entry.value <= entry.high);
       const Index kind = draw(0, 3);  // the default, an end of the range, or any value

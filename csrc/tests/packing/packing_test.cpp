@@ -40,8 +40,8 @@ std::vector<Shape> some_shapes() {
 }
 
 // Each number at an end of its range, at its default, or in between.
-Tuning random_tuning(std::mt19937& random) {
-  Tuning out;
+PackingTuning random_tuning(std::mt19937& random) {
+  PackingTuning out;
   for (const TuningEntry& entry : kTuningTable) {
     const double values[] = {entry.low, entry.value, std::min(entry.high, 4 * entry.value + 1), entry.high};
     const auto kind = random() % 4;
@@ -149,9 +149,9 @@ TEST(packing_fill_values_fall_with_what_is_left) {
     mix.push_back({cluster.add_shape(s), 3});
     prices.push_back(s.demand());
   }
-  Tuning tuning;
+  PackingTuning tuning;
   FillValue fill(cluster, mix, prices, 7, tuning);
-  for (Node n = 0; n < 2; ++n) {
+  for (NodeId n = 0; n < 2; ++n) {
     NodeState s = state_of(cluster, n);
     std::int64_t before = fill.value(cluster.layout(n), s);
     CHECK(before > 0 && before <= 4 * kDevice * tuning.lists);
@@ -173,7 +173,7 @@ TEST(packing_books_hold_through_places_moves_and_releases) {
       CONTEXT("policy", policy);
       CONTEXT("seed", seed);
       std::mt19937 random(seed);
-      const Tuning tuning = seed == 0 ? Tuning() : random_tuning(random);
+      const PackingTuning tuning = seed == 0 ? PackingTuning() : random_tuning(random);
       Packer packer(inventory({4, 2, 4, 0, 1}, {0, 0, 1, 0, 1}, {Layout(), halves_or_thirds()}), policy);
       const std::int64_t empty_milli = packer.cluster().free_milli();
       std::vector<MixEntry> mix;
@@ -190,7 +190,7 @@ TEST(packing_books_hold_through_places_moves_and_releases) {
           const bool live = packer.cluster().pod(first + static_cast<PodId>(p)).live;
           CHECK(live == (placed.refused[p] == Refusal::none));
           if (live) continue;
-          for (Node n = 0; n < packer.cluster().nodes(); ++n)
+          for (NodeId n = 0; n < packer.cluster().nodes(); ++n)
             CHECK(!packer.cluster().fits(packer.cluster().shape(shapes[p]), n));
         }
         if (packer.cluster().pods() == 0) continue;
@@ -210,7 +210,7 @@ TEST(packing_books_hold_through_places_moves_and_releases) {
 TEST(packing_release_is_all_or_nothing) {
   Packer packer(inventory({2}, {0}, {Layout()}), "price");
   const ShapeId s = packer.add_shape(some_shapes()[0]);
-  packer.set_mix({{s, 1}}, {300}, 0, Tuning());
+  packer.set_mix({{s, 1}}, {300}, 0, PackingTuning());
   packer.place(std::vector<ShapeId>{s, s}, 0);
   CHECK_THROWS(packer.release(std::vector<PodId>{0, 2}), Error);
   CHECK_THROWS(packer.release(std::vector<PodId>{0, 0}), Error);
@@ -227,7 +227,7 @@ TEST(packing_is_deterministic) {
     std::vector<std::int64_t> prices;
     for (const Shape& s : some_shapes())
       if (s.profile < 0) mix.push_back({packer.add_shape(s), 2}), prices.push_back(s.demand());
-    packer.set_mix(mix, prices, 3, Tuning());
+    packer.set_mix(mix, prices, 3, PackingTuning());
     std::mt19937 random(1);
     std::vector<ShapeId> shapes;
     for (int k = 0; k < 40; ++k) shapes.push_back(mix[random() % mix.size()].shape);

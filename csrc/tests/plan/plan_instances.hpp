@@ -76,7 +76,7 @@ struct PlanCase {
     w.models = models, w.model = model, w.quota_rows = quota_rows, w.quota_ends = quota_ends;
     return w;
   }
-  [[nodiscard]] JobColumns jobs() const {
+  [[nodiscard]] JobTable jobs() const {
     return {gang,         work,      family, needs, data,  origin,       release,      deadline,
             most_latency, residency, value,  delay, owner, placed_class, placed_start, migration};
   }

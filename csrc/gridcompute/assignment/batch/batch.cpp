@@ -14,7 +14,7 @@ namespace gridcompute::assignment {
 
 template <class T>
 BatchStatus solve_batch(const DenseMatrix<T>& first, Index count, bool maximize, int threads, Stop& stop,
-                        std::int64_t* row_ind, std::int64_t* col_ind, const Tuning& tuning) {
+                        std::int64_t* row_ind, std::int64_t* col_ind, const AssignmentTuning& tuning) {
   const Index size = first.rows * first.cols, pairs = std::min(first.rows, first.cols);
   if (pairs == 0) return {};
   const Index chunk =
@@ -32,13 +32,13 @@ BatchStatus solve_batch(const DenseMatrix<T>& first, Index count, bool maximize,
             return stop.why();
           });
           const DenseMatrix<T> one{first.data + k * size, first.rows, first.cols};
-          Status status;
+          AssignmentStatus status;
           try {
             status = solve_pairs(one, maximize, 1, mine, row_ind + k * pairs, col_ind + k * pairs, tuning);
           } catch (const Error& e) {
             throw Error(e.kind(), e.field(), k, "matrix " + std::to_string(k) + ": " + e.what());
           }
-          if (status == Status::optimal) continue;
+          if (status == AssignmentStatus::optimal) continue;
           found[at(c)] = {status, k};
           return;
         }
@@ -46,12 +46,12 @@ BatchStatus solve_batch(const DenseMatrix<T>& first, Index count, bool maximize,
       &stop);
   for (const BatchStatus& f : found)
     if (f.failed >= 0) return f;
-  return whole ? BatchStatus{} : BatchStatus{Status::stopped, -1};
+  return whole ? BatchStatus{} : BatchStatus{AssignmentStatus::stopped, -1};
 }
 
 #define GRIDCOMPUTE_BATCH(T)                                                                                     \
   template BatchStatus solve_batch(const DenseMatrix<T>&, Index, bool, int, Stop&, std::int64_t*, std::int64_t*, \
-                                   const Tuning&);
+                                   const AssignmentTuning&);
 GRIDCOMPUTE_BATCH(std::int16_t)
 GRIDCOMPUTE_BATCH(std::int32_t)
 GRIDCOMPUTE_BATCH(std::int64_t)

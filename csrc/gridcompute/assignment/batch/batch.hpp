@@ -12,7 +12,7 @@ namespace gridcompute::assignment {
 // The outcome of a batch: optimal, or the status of the first matrix without an optimal answer and its index; -1 where
 // a stop came before any.
 struct BatchStatus {
-  Status status = Status::optimal;
+  AssignmentStatus status = AssignmentStatus::optimal;
   Index failed = -1;
 };
 
@@ -21,6 +21,6 @@ struct BatchStatus {
 template <class T>
 [[nodiscard]] BatchStatus solve_batch(const DenseMatrix<T>& first, Index count, bool maximize, int threads, Stop& stop,
                                       std::int64_t* row_ind, std::int64_t* col_ind,
-                                      const Tuning& tuning = kDefaultTuning);
+                                      const AssignmentTuning& tuning = kDefaultTuning);
 
 }  // namespace gridcompute::assignment

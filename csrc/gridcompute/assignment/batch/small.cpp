@@ -101,7 +101,7 @@ struct PreviousSolution {
 
 template <class V>
 bool solve_on(const V* cost, Index n, Index m, V* columns, std::int32_t* scanned, std::int32_t* col_of, double unit,
-              V spread, PreviousSolution* previous, const Tuning& tuning) {
+              V spread, PreviousSolution* previous, const AssignmentTuning& tuning) {
   const Index stride = register_stride<V>(m);
   RowSspState<V> s{cost,
                    static_cast<std::int32_t>(n),
@@ -152,7 +152,7 @@ V max_spread(Index n, bool forbids) {
 // and where the answer is stored.
 template <class V>
 bool solve_fitted(const RowReader<V>& all, Index rows, Index cols, bool forbids, std::int32_t* col_of, bool& feasible,
-                  double unit, PreviousSolution* previous, const Tuning& tuning) {
+                  double unit, PreviousSolution* previous, const AssignmentTuning& tuning) {
   const Index n = std::min(rows, cols), m = std::max(rows, cols);
   if (all.spread[0] >= max_spread<V>(n, forbids)) return false;
   const bool turn = rows > cols;
@@ -217,7 +217,7 @@ double least_total(const DenseMatrix<T>& cost, bool maximize) {
 // Matches in a unit of a power of two, or exactly: `unit` is 0 then. False if the values are too wide.
 template <class T>
 bool match_small(const DenseMatrix<T>& cost, bool maximize, std::int32_t* partner, bool& feasible, double& unit,
-                 PreviousSolution& previous, const Tuning& tuning) {
+                 PreviousSolution& previous, const AssignmentTuning& tuning) {
   const DenseMatrix<T> all{cost.data, 1, cost.rows * cost.cols};
   const auto fitted = [&]<class V>(const DenseRowReader<T, V>& rows, RowFit fit, bool forbids) {
     const bool restarts = unit != 0 && cost.rows == cost.cols && !forbids;
@@ -302,7 +302,7 @@ std::vector<T> capped(const DenseMatrix<T>& cost, bool maximize, double most) {
 
 template <class T>
 bool solve_small(const DenseMatrix<T>& cost, bool maximize, std::int64_t* row_ind, std::int64_t* col_ind,
-                 Status& status, const Tuning& tuning) {
+                 AssignmentStatus& status, const AssignmentTuning& tuning) {
   if (cost.rows * cost.cols > tuning.small_entries) return false;
   std::array<std::int32_t, static_cast<std::size_t>(kMaxSmallSide)> partner;
   bool feasible = true;
@@ -327,7 +327,7 @@ bool solve_small(const DenseMatrix<T>& cost, bool maximize, std::int64_t* row_in
       if (cost_above_least(least, cost, maximize, row_ind, col_ind) > paid) return false;
     }
   }
-  status = feasible ? Status::optimal : Status::infeasible;
+  status = feasible ? AssignmentStatus::optimal : AssignmentStatus::infeasible;
   return true;
 }
 
@@ -342,8 +342,9 @@ void write_pairs(const std::int32_t* partner, Index rows, Index cols, std::int64
   for (Index j = 0; j < k; ++j) row_ind[j] = partner[col_ind[j]];
 }
 
-#define GRIDCOMPUTE_SMALL(T) \
-  template bool solve_small(const DenseMatrix<T>&, bool, std::int64_t*, std::int64_t*, Status&, const Tuning&);
+#define GRIDCOMPUTE_SMALL(T)                                                                              \
+  template bool solve_small(const DenseMatrix<T>&, bool, std::int64_t*, std::int64_t*, AssignmentStatus&, \
+                            const AssignmentTuning&);
 GRIDCOMPUTE_SMALL(std::int16_t)
 GRIDCOMPUTE_SMALL(std::int32_t)
 GRIDCOMPUTE_SMALL(std::int64_t)

@@ -35,7 +35,7 @@ inline constexpr Index kMaxSmallSide = 256;
 // wide: nothing is written then.
 template <class T>
 [[nodiscard]] bool solve_small(const DenseMatrix<T>& cost, bool maximize, std::int64_t* row_ind, std::int64_t* col_ind,
-                               Status& status, const Tuning& tuning = kDefaultTuning);
+                               AssignmentStatus& status, const AssignmentTuning& tuning = kDefaultTuning);
 
 // Writes pairs with rows ascending, from the columns (of a tall matrix: rows) matched to the lines of the shorter side.
 void write_pairs(const std::int32_t* partner, Index rows, Index cols, std::int64_t* row_ind, std::int64_t* col_ind);

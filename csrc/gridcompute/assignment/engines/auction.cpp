@@ -50,7 +50,7 @@ void prefetch_prices(const Matching<V>& state, const CandidateLists<V>& lists, s
 
 template <class V>
 bool auction_phase(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V>& refresh,
-                   const AuctionPhase<V>& phase, Stats& stats, Stop& stop, const Tuning& tuning) {
+                   const AuctionPhase<V>& phase, AssignmentStats& stats, Stop& stop, const AssignmentTuning& tuning) {
   const Index start = refresh.count;
   state.clear();
   const std::size_t lists_ahead = tuning.prefetch_lists, prices_ahead = tuning.prefetch_prices;
@@ -90,8 +90,8 @@ bool auction_phase(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V
 }
 
 template <class V>
-bool sparse_auction_phase(std::vector<V>& v, const CandidateLists<V>& lists, const AuctionPhase<V>& phase, Stats& stats,
-                          Stop& stop, const Tuning& tuning) {
+bool sparse_auction_phase(std::vector<V>& v, const CandidateLists<V>& lists, const AuctionPhase<V>& phase,
+                          AssignmentStats& stats, Stop& stop, const AssignmentTuning& tuning) {
   const std::size_t prices_ahead = tuning.prefetch_prices, lists_ahead = tuning.prefetch_lists,
                     places_ahead = tuning.prefetch_places;
   std::vector<PricedColumn<V>> column(v.size());
@@ -135,11 +135,11 @@ bool sparse_auction_phase(std::vector<V>& v, const CandidateLists<V>& lists, con
   return ok;
 }
 
-#define GRIDCOMPUTE_AUCTION(V)                                                                                         \
-  template bool auction_phase(Matching<V>&, CandidateLists<V>&, ListRefresher<V>&, const AuctionPhase<V>&, Stats&,     \
-                              Stop&, const Tuning&);                                                                   \
-  template bool sparse_auction_phase(std::vector<V>&, const CandidateLists<V>&, const AuctionPhase<V>&, Stats&, Stop&, \
-                                     const Tuning&);
+#define GRIDCOMPUTE_AUCTION(V)                                                                             \
+  template bool auction_phase(Matching<V>&, CandidateLists<V>&, ListRefresher<V>&, const AuctionPhase<V>&, \
+                              AssignmentStats&, Stop&, const AssignmentTuning&);                           \
+  template bool sparse_auction_phase(std::vector<V>&, const CandidateLists<V>&, const AuctionPhase<V>&,    \
+                                     AssignmentStats&, Stop&, const AssignmentTuning&);
 GRIDCOMPUTE_AUCTION(std::int32_t)
 GRIDCOMPUTE_AUCTION(std::int64_t)
 

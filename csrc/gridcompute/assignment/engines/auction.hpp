@@ -41,11 +41,11 @@ struct AuctionPhase {
 // Runs one phase from an empty matching. False if a budget ran out, a stop came, or a price would leave its range.
 template <class V>
 bool auction_phase(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V>& refresh,
-                   const AuctionPhase<V>& phase, Stats& stats, Stop& stop, const Tuning& tuning);
+                   const AuctionPhase<V>& phase, AssignmentStats& stats, Stop& stop, const AssignmentTuning& tuning);
 
 // Runs one phase over complete lists; changes prices only.
 template <class V>
-bool sparse_auction_phase(std::vector<V>& v, const CandidateLists<V>& lists, const AuctionPhase<V>& phase, Stats& stats,
-                          Stop& stop, const Tuning& tuning);
+bool sparse_auction_phase(std::vector<V>& v, const CandidateLists<V>& lists, const AuctionPhase<V>& phase,
+                          AssignmentStats& stats, Stop& stop, const AssignmentTuning& tuning);
 
 }  // namespace gridcompute::assignment

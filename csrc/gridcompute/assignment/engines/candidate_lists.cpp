@@ -11,7 +11,7 @@ namespace {
 
 // Returns how many groups the m columns of a row form: deep groups make few minima, shallow ones little to search in
 // those that open.
-Index groups_of(Index m, const Tuning& tuning) {
+Index groups_of(Index m, const AssignmentTuning& tuning) {
   const Index depth = std::clamp<Index>(m / tuning.group_depth, tuning.group_depth_least, tuning.group_depth_most);
   return (m + depth - 1) / depth;
 }

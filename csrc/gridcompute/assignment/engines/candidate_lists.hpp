@@ -46,7 +46,7 @@ class CandidateLists {
     Index size;  // padded
   };
 
-  CandidateLists(Index rows, Index cols, const Tuning& tuning = kDefaultTuning)
+  CandidateLists(Index rows, Index cols, const AssignmentTuning& tuning = kDefaultTuning)
       : n_(rows), m_(cols), t_(&tuning), where_(index(rows)), bound_(index(rows)) {}
 
   [[nodiscard]] View operator[](Index i) const {
@@ -121,7 +121,7 @@ class CandidateLists {
   [[nodiscard]] Index first_capacity() const { return (t_->list_capacity + kLanes - 1) / kLanes * kLanes; }
 
   Index n_, m_;
-  const Tuning* t_;
+  const AssignmentTuning* t_;
   DefaultInitVector<Line> block_;  // per row: its columns, then their costs
   std::vector<Placement> where_;
   std::vector<V> bound_;

@@ -11,7 +11,8 @@ namespace {
 template <class V>
 class HopcroftKarp {
  public:
-  HopcroftKarp(Matching<V>& state, const CandidateLists<V>& lists, Stats& stats, Stop& stop, const Tuning& tuning)
+  HopcroftKarp(Matching<V>& state, const CandidateLists<V>& lists, AssignmentStats& stats, Stop& stop,
+               const AssignmentTuning& tuning)
       : state_(state),
         lists_(lists),
         stats_(stats),
@@ -158,10 +159,10 @@ class HopcroftKarp {
 
   Matching<V>& state_;
   const CandidateLists<V>& lists_;
-  Stats& stats_;
+  AssignmentStats& stats_;
   Stop& stop_;
   Index counted_;  // of stats_.arcs, by the stop
-  const Tuning& t_;
+  const AssignmentTuning& t_;
   std::vector<V> u_;
   std::vector<std::int32_t> visited_;  // per column: the phase or update that visited it last
   std::vector<std::int64_t> label_;
@@ -175,14 +176,14 @@ class HopcroftKarp {
 }  // namespace
 
 template <class V>
-SearchStatus hopcroft_karp(Matching<V>& state, const CandidateLists<V>& lists, Stats& stats, Stop& stop,
-                           std::vector<std::int32_t>& witness, const Tuning& tuning) {
+SearchStatus hopcroft_karp(Matching<V>& state, const CandidateLists<V>& lists, AssignmentStats& stats, Stop& stop,
+                           std::vector<std::int32_t>& witness, const AssignmentTuning& tuning) {
   return HopcroftKarp<V>(state, lists, stats, stop, tuning).run(witness);
 }
 
-template SearchStatus hopcroft_karp(Matching<std::int32_t>&, const CandidateLists<std::int32_t>&, Stats&, Stop&,
-                                    std::vector<std::int32_t>&, const Tuning&);
-template SearchStatus hopcroft_karp(Matching<std::int64_t>&, const CandidateLists<std::int64_t>&, Stats&, Stop&,
-                                    std::vector<std::int32_t>&, const Tuning&);
+template SearchStatus hopcroft_karp(Matching<std::int32_t>&, const CandidateLists<std::int32_t>&, AssignmentStats&,
+                                    Stop&, std::vector<std::int32_t>&, const AssignmentTuning&);
+template SearchStatus hopcroft_karp(Matching<std::int64_t>&, const CandidateLists<std::int64_t>&, AssignmentStats&,
+                                    Stop&, std::vector<std::int32_t>&, const AssignmentTuning&);
 
 }  // namespace gridcompute::assignment

@@ -24,7 +24,7 @@ namespace gridcompute::assignment {
 
 // Returns `complete` where no row is left free, `budget` where single searches should go on. The lists are complete.
 template <class V>
-SearchStatus hopcroft_karp(Matching<V>& state, const CandidateLists<V>& lists, Stats& stats, Stop& stop,
-                           std::vector<std::int32_t>& witness, const Tuning& tuning);
+SearchStatus hopcroft_karp(Matching<V>& state, const CandidateLists<V>& lists, AssignmentStats& stats, Stop& stop,
+                           std::vector<std::int32_t>& witness, const AssignmentTuning& tuning);
 
 }  // namespace gridcompute::assignment

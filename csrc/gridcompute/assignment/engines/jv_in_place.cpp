@@ -50,7 +50,7 @@ class InPlaceJv {
  public:
   using K = Key<V>;
 
-  InPlaceJv(const DenseMatrix<V>& cost, std::int32_t* col_of, const Tuning& tuning)
+  InPlaceJv(const DenseMatrix<V>& cost, std::int32_t* col_of, const AssignmentTuning& tuning)
       : cost_(cost),
         t_(tuning),
         stride_(padded_length(cost.cols)),
@@ -146,7 +146,7 @@ class InPlaceJv {
   }
 
   const DenseMatrix<V>& cost_;
-  const Tuning& t_;
+  const AssignmentTuning& t_;
   Index stride_;
   AlignedVector<V> v_;
   AlignedVector<K> keys_;
@@ -158,7 +158,7 @@ class InPlaceJv {
 }  // namespace
 
 template <class T>
-Precheck precheck(const DenseMatrix<T>& cost, bool mutually, const Tuning& tuning) {
+Precheck precheck(const DenseMatrix<T>& cost, bool mutually, const AssignmentTuning& tuning) {
   const Index n = cost.rows, m = cost.cols, count = std::min(tuning.precheck_rows, n);
   Index tied = 0, at_largest = 0, mutual = 0, deep = 0;
   std::vector<double> spreads;
@@ -197,16 +197,17 @@ Precheck precheck(const DenseMatrix<T>& cost, bool mutually, const Tuning& tunin
 
 template <class T>
 bool jv_in_place(const DenseMatrix<T>& cost, const Precheck& found, Index most_free, Stop& stop, std::int32_t* col_of,
-                 const Tuning& tuning) {
+                 const AssignmentTuning& tuning) {
   if constexpr (std::is_same_v<T, double> || std::is_same_v<T, std::int64_t>)
     return cost.cols > kRowLanes && InPlaceJv<T>(cost, col_of, tuning).run(found, most_free, stop);
   else
     return false;
 }
 
-#define GRIDCOMPUTE_JV_IN_PLACE(T)                                        \
-  template Precheck precheck(const DenseMatrix<T>&, bool, const Tuning&); \
-  template bool jv_in_place(const DenseMatrix<T>&, const Precheck&, Index, Stop&, std::int32_t*, const Tuning&);
+#define GRIDCOMPUTE_JV_IN_PLACE(T)                                                               \
+  template Precheck precheck(const DenseMatrix<T>&, bool, const AssignmentTuning&);              \
+  template bool jv_in_place(const DenseMatrix<T>&, const Precheck&, Index, Stop&, std::int32_t*, \
+                            const AssignmentTuning&);
 GRIDCOMPUTE_JV_IN_PLACE(std::int16_t)
 GRIDCOMPUTE_JV_IN_PLACE(std::int32_t)
 GRIDCOMPUTE_JV_IN_PLACE(std::int64_t)

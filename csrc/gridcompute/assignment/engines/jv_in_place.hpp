@@ -37,12 +37,12 @@ struct Precheck {
 };
 // Computes `mutual` only where the argument says so: columns are strided, and slow to read.
 template <class T>
-[[nodiscard]] Precheck precheck(const DenseMatrix<T>& cost, bool mutual, const Tuning& tuning);
+[[nodiscard]] Precheck precheck(const DenseMatrix<T>& cost, bool mutual, const AssignmentTuning& tuning);
 
 // Writes the column of each row. False if it gave up, `stop` was requested, or rows are no longer than a vector: a
 // vector that reads beyond a row must end within the next one. `most_free`: rows that the bids may leave to searches.
 template <class T>
 [[nodiscard]] bool jv_in_place(const DenseMatrix<T>& cost, const Precheck& found, Index most_free, Stop& stop,
-                               std::int32_t* col_of, const Tuning& tuning);
+                               std::int32_t* col_of, const AssignmentTuning& tuning);
 
 }  // namespace gridcompute::assignment

@@ -22,10 +22,10 @@ namespace gridcompute::assignment {
 // in a state that satisfies (M1) to (M4); or a stop.
 enum class SearchStatus { complete, infeasible, budget, stopped };
 
-[[nodiscard]] constexpr Status status_of(SearchStatus found) {
-  return found == SearchStatus::complete     ? Status::optimal
-         : found == SearchStatus::infeasible ? Status::infeasible
-                                             : Status::stopped;
+[[nodiscard]] constexpr AssignmentStatus status_of(SearchStatus found) {
+  return found == SearchStatus::complete     ? AssignmentStatus::optimal
+         : found == SearchStatus::infeasible ? AssignmentStatus::infeasible
+                                             : AssignmentStatus::stopped;
 }
 
 [[noreturn]] inline void throw_incomplete() {

@@ -44,7 +44,7 @@ GRIDCOMPUTE_TWO(std::int64_t)
 
 template <class V>
 bool augmenting_row_reduction(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V>& refresh, Index budget,
-                              int sweeps, Stats& stats, Stop& stop) {
+                              int sweeps, AssignmentStats& stats, Stop& stop) {
   std::vector<std::int32_t> waiting = state.free_rows(), later;
   for (int sweep = 0; sweep < sweeps; ++sweep) {
     later.clear();
@@ -82,9 +82,9 @@ bool augmenting_row_reduction(Matching<V>& state, CandidateLists<V>& lists, List
   return true;
 }
 
-#define GRIDCOMPUTE_ROW_REDUCTION(V)                                                                              \
-  template bool augmenting_row_reduction(Matching<V>&, CandidateLists<V>&, ListRefresher<V>&, Index, int, Stats&, \
-                                         Stop&);
+#define GRIDCOMPUTE_ROW_REDUCTION(V)                                                                      \
+  template bool augmenting_row_reduction(Matching<V>&, CandidateLists<V>&, ListRefresher<V>&, Index, int, \
+                                         AssignmentStats&, Stop&);
 GRIDCOMPUTE_ROW_REDUCTION(std::int32_t)
 GRIDCOMPUTE_ROW_REDUCTION(std::int64_t)
 

@@ -23,7 +23,7 @@ namespace gridcompute::assignment {
 // Returns false if the budget of bids ran out or a stop came; the matching is valid all the same.
 template <class V>
 bool augmenting_row_reduction(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V>& refresh, Index budget,
-                              int sweeps, Stats& stats, Stop& stop);
+                              int sweeps, AssignmentStats& stats, Stop& stop);
 
 // The two least reduced costs of a list, and of a whole row. r: scratch of the list's size.
 #define GRIDCOMPUTE_LEAST_TWO(V)                                                                                     \

@@ -72,7 +72,7 @@ class Int128Ssp {
     for (std::int32_t i = 0; i < rows(); ++i) greedy_match(i, coarse_answer[at(i)]);
   }
 
-  SearchStatus run(Stats& stats, std::vector<std::int32_t>& witness) {
+  SearchStatus run(AssignmentStats& stats, std::vector<std::int32_t>& witness) {
     for (std::int32_t i = 0; i < rows(); ++i)
       if (col_of_[at(i)] == kUnmatched) greedy_match(i, kUnmatched);
     for (std::int32_t i = 0; i < rows(); ++i) {
@@ -88,7 +88,7 @@ class Int128Ssp {
     return SearchStatus::complete;
   }
 
-  void write(Result& result) const {
+  void write(AssignmentResult& result) const {
     check_complete_matching(col_of_.data(), mate_of_.data(), rows(), static_cast<Index>(v_.size()));
     result.col_of = col_of_;
     result.col_wide = v_;
@@ -192,7 +192,7 @@ class Int128Ssp {
 };
 
 // Stores the duals in 64 bits where all of them fit.
-void narrow(Result& result) {
+void narrow(AssignmentResult& result) {
   const auto fits = [](Wide d) { return d == static_cast<std::int64_t>(d); };
   if (!std::all_of(result.row_wide.begin(), result.row_wide.end(), fits) ||
       !std::all_of(result.col_wide.begin(), result.col_wide.end(), fits))
@@ -203,15 +203,15 @@ void narrow(Result& result) {
   result.col_wide.clear();
 }
 
-Result stopped() {
-  Result result;
-  result.status = Status::stopped;
+AssignmentResult stopped() {
+  AssignmentResult result;
+  result.status = AssignmentStatus::stopped;
   return result;
 }
 
 template <class Arcs>
-Result finish(Int128Ssp<Arcs>& paths, const std::optional<Result>& coarse_answer) {
-  Result result;
+AssignmentResult finish(Int128Ssp<Arcs>& paths, const std::optional<AssignmentResult>& coarse_answer) {
+  AssignmentResult result;
   if (coarse_answer) result.stats.add(coarse_answer->stats);
   result.stats.bits = 128;
   const SearchStatus found = paths.run(result.stats, result.witness);
@@ -225,8 +225,9 @@ Result finish(Int128Ssp<Arcs>& paths, const std::optional<Result>& coarse_answer
 
 }  // namespace
 
-Result solve_int128_dense(const DenseMatrix<std::int64_t>& cost, bool maximize, Pool& pool, Stop& stop,
-                          const std::function<std::optional<Result>(const DenseMatrix<std::int64_t>&)>& solve) {
+AssignmentResult solve_int128_dense(
+    const DenseMatrix<std::int64_t>& cost, bool maximize, Pool& pool, Stop& stop,
+    const std::function<std::optional<AssignmentResult>(const DenseMatrix<std::int64_t>&)>& solve) {
   const Index n = cost.rows, m = cost.cols;
   std::vector<std::int64_t> least(at(n));
   std::vector<std::uint64_t> spread(at(n));
@@ -245,7 +246,7 @@ Result solve_int128_dense(const DenseMatrix<std::int64_t>& cost, bool maximize, 
   if (!whole) return stopped();
   const int bits = static_cast<int>(std::bit_width(*std::max_element(spread.begin(), spread.end())));
   const int down = std::max(0, bits - kCoreBits);
-  std::optional<Result> coarse_answer;
+  std::optional<AssignmentResult> coarse_answer;
   if (down == 0 || n == m) {
     DefaultInitVector<std::int64_t> shifted(at(n * m));
     stop.count(n * m);
@@ -260,9 +261,9 @@ Result solve_int128_dense(const DenseMatrix<std::int64_t>& cost, bool maximize, 
         &stop);
     if (!whole) return stopped();
     coarse_answer = solve({shifted.data(), n, m});
-    if (coarse_answer && coarse_answer->status == Status::stopped) return stopped();
+    if (coarse_answer && coarse_answer->status == AssignmentStatus::stopped) return stopped();
   }
-  if (coarse_answer && coarse_answer->status == Status::optimal && down == 0) {
+  if (coarse_answer && coarse_answer->status == AssignmentStatus::optimal && down == 0) {
     for (Index i = 0; i < n; ++i)
       coarse_answer->row_wide.push_back(Wide{coarse_answer->row_dual[at(i)]} + least[at(i)] + (maximize ? 1 : 0));
     coarse_answer->col_wide.assign(coarse_answer->col_dual.begin(), coarse_answer->col_dual.end());
@@ -272,15 +273,16 @@ Result solve_int128_dense(const DenseMatrix<std::int64_t>& cost, bool maximize, 
     return *coarse_answer;
   }
   Int128Ssp<DenseArcs> paths({cost, maximize}, n, m, stop);
-  if (coarse_answer && coarse_answer->status == Status::optimal && n == m)
+  if (coarse_answer && coarse_answer->status == AssignmentStatus::optimal && n == m)
     paths.start_from(coarse_answer->col_dual, down, coarse_answer->col_of);
   return finish(paths, coarse_answer);
 }
 
-Result solve_int128_sparse(const CheckedCsr<std::int64_t>& cost, bool maximize, Stop& stop,
-                           const std::function<std::optional<Result>(const CheckedCsr<std::int64_t>&)>& solve) {
+AssignmentResult solve_int128_sparse(
+    const CheckedCsr<std::int64_t>& cost, bool maximize, Stop& stop,
+    const std::function<std::optional<AssignmentResult>(const CheckedCsr<std::int64_t>&)>& solve) {
   const Index n = cost.rows;
-  std::optional<Result> coarse_answer;
+  std::optional<AssignmentResult> coarse_answer;
   int down = 0;
   if (n == cost.cols && !cost.cost.empty()) {
     // Paths may add up a difference for each row.
@@ -293,8 +295,8 @@ Result solve_int128_sparse(const CheckedCsr<std::int64_t>& cost, bool maximize, 
     for (std::size_t k = 0; k < coarse.size(); ++k)
       coarse[k] = static_cast<std::int64_t>(difference(key_of(cost.cost[k], maximize), least) >> down);
     coarse_answer = solve({cost.start, cost.col, coarse, cost.rows, cost.cols});
-    if (coarse_answer && coarse_answer->status == Status::stopped) return stopped();
-    if (coarse_answer && coarse_answer->status == Status::infeasible) return *coarse_answer;
+    if (coarse_answer && coarse_answer->status == AssignmentStatus::stopped) return stopped();
+    if (coarse_answer && coarse_answer->status == AssignmentStatus::infeasible) return *coarse_answer;
   }
   Int128Ssp<SparseArcs> paths({cost, maximize}, n, cost.cols, stop);
   if (coarse_answer) paths.start_from(coarse_answer->col_dual, down, coarse_answer->col_of);

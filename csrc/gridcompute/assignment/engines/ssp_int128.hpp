@@ -30,13 +30,13 @@ namespace gridcompute::assignment {
 
 // Solves a dense matrix of at least as many columns as rows. solve(costs) is the 64-bit core, minimising; it returns
 // nothing where prices leave its range.
-[[nodiscard]] Result solve_int128_dense(
+[[nodiscard]] AssignmentResult solve_int128_dense(
     const DenseMatrix<std::int64_t>& cost, bool maximize, Pool& pool, Stop& stop,
-    const std::function<std::optional<Result>(const DenseMatrix<std::int64_t>&)>& solve);
+    const std::function<std::optional<AssignmentResult>(const DenseMatrix<std::int64_t>&)>& solve);
 
 // Solves compressed rows whose positions are valid.
-[[nodiscard]] Result solve_int128_sparse(
+[[nodiscard]] AssignmentResult solve_int128_sparse(
     const CheckedCsr<std::int64_t>& cost, bool maximize, Stop& stop,
-    const std::function<std::optional<Result>(const CheckedCsr<std::int64_t>&)>& solve);
+    const std::function<std::optional<AssignmentResult>(const CheckedCsr<std::int64_t>&)>& solve);
 
 }  // namespace gridcompute::assignment

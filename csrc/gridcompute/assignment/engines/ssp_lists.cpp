@@ -136,7 +136,7 @@ void ListSsp<V>::augment_path(std::int32_t source) {
 }
 
 template <class V>
-SearchStatus ListSsp<V>::run(Index budget, Stats& stats, Stop& stop) {
+SearchStatus ListSsp<V>::run(Index budget, AssignmentStats& stats, Stop& stop) {
   for (const std::int32_t i : state_.free_rows()) {
     if (work_ > budget) return SearchStatus::budget;
     if ((stats.searches++ & 15) == 0 && stop.poll(work_ - std::exchange(polled_, work_))) return SearchStatus::stopped;

@@ -37,7 +37,7 @@ class ListSsp {
   ListSsp(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V>& reread);
 
   // Matches all free rows in order. Throws PriceOverflow.
-  SearchStatus run(Index budget, Stats& stats, Stop& stop);
+  SearchStatus run(Index budget, AssignmentStats& stats, Stop& stop);
 
   [[nodiscard]] const std::vector<std::int32_t>& witness() const { return reached_rows_; }
 

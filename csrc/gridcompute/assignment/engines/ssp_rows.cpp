@@ -53,8 +53,8 @@ bool cold_start(RowSspState<std::int32_t>& s) { return started(s); }
 bool cold_start(RowSspState<std::int64_t>& s) { return started(s); }
 
 template <class V>
-SearchStatus ssp_rows(Matching<V>& state, const RowCopy<V>& rows, Index limit, Stats& stats, Stop& stop,
-                      std::vector<std::int32_t>& witness, const Tuning& tuning, SspStart start,
+SearchStatus ssp_rows(Matching<V>& state, const RowCopy<V>& rows, Index limit, AssignmentStats& stats, Stop& stop,
+                      std::vector<std::int32_t>& witness, const AssignmentTuning& tuning, SspStart start,
                       const WarmMatching* warm) {
   constexpr V kMost = IntRange<V>::kLimit / 2;  // range proof in ssp_rows.hpp
   AlignedVector<V> columns(at(4 * rows.stride)), mate_of(at(rows.stride), V{kUnmatched});
@@ -114,9 +114,9 @@ SearchStatus ssp_rows(Matching<V>& state, const RowCopy<V>& rows, Index limit, S
   return end(SearchStatus::complete);
 }
 
-template SearchStatus ssp_rows(Matching<std::int32_t>&, const RowCopy<std::int32_t>&, Index, Stats&, Stop&,
-                               std::vector<std::int32_t>&, const Tuning&, SspStart, const WarmMatching*);
-template SearchStatus ssp_rows(Matching<std::int64_t>&, const RowCopy<std::int64_t>&, Index, Stats&, Stop&,
-                               std::vector<std::int32_t>&, const Tuning&, SspStart, const WarmMatching*);
+template SearchStatus ssp_rows(Matching<std::int32_t>&, const RowCopy<std::int32_t>&, Index, AssignmentStats&, Stop&,
+                               std::vector<std::int32_t>&, const AssignmentTuning&, SspStart, const WarmMatching*);
+template SearchStatus ssp_rows(Matching<std::int64_t>&, const RowCopy<std::int64_t>&, Index, AssignmentStats&, Stop&,
+                               std::vector<std::int32_t>&, const AssignmentTuning&, SspStart, const WarmMatching*);
 
 }  // namespace gridcompute::assignment

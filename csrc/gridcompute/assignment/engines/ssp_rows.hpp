@@ -59,7 +59,7 @@ struct RowSspState {
   // In place: rows of m entries, unpadded. What a vector reads of the next row is forbidden by padding prices so low
   // that nothing there is cheap. The last row has no next one: a padded copy of it lies here.
   const V* GRIDCOMPUTE_RESTRICT last = nullptr;
-  const Tuning* tuning = &kDefaultTuning;
+  const AssignmentTuning* tuning = &kDefaultTuning;
 
   [[nodiscard]] const V* row(std::int32_t i) const {
     return last == nullptr ? cost + Index{i} * stride : i == n - 1 ? last : cost + Index{i} * m;
@@ -405,8 +405,8 @@ enum class SspStart { warm, cold, cold_if_easy };
 // or prices exceed P at the start, where the start is not easy, after `limit` matrix entries were read, or where P is
 // exceeded later; that throws PriceOverflow in 32 bits.
 template <class V>
-SearchStatus ssp_rows(Matching<V>& state, const RowCopy<V>& rows, Index limit, Stats& stats, Stop& stop,
-                      std::vector<std::int32_t>& witness, const Tuning& tuning = kDefaultTuning,
+SearchStatus ssp_rows(Matching<V>& state, const RowCopy<V>& rows, Index limit, AssignmentStats& stats, Stop& stop,
+                      std::vector<std::int32_t>& witness, const AssignmentTuning& tuning = kDefaultTuning,
                       SspStart start = SspStart::warm, const WarmMatching* warm = nullptr);
 
 }  // namespace gridcompute::assignment

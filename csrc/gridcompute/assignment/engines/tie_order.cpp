@@ -59,7 +59,7 @@ GRIDCOMPUTE_TIE_ORDER(std::int64_t)
 }  // namespace
 
 template <class V>
-TieOrder<V>::TieOrder(const RowCopy<V>& rows, const Tuning& tuning) {
+TieOrder<V>::TieOrder(const RowCopy<V>& rows, const AssignmentTuning& tuning) {
   const Index count = std::min(tuning.sample_rows, rows.n), m = rows.m;
   const auto sample = [&](Index k) { return rows.row(sampled(k, count, rows.n), nullptr); };
   Index tied = 0;

@@ -23,7 +23,7 @@ namespace gridcompute::assignment {
 template <class V>
 class TieOrder {
  public:
-  TieOrder(const RowCopy<V>& rows, const Tuning& tuning);
+  TieOrder(const RowCopy<V>& rows, const AssignmentTuning& tuning);
   // Returns whether a sample of rows has enough ties for an order to pay.
   [[nodiscard]] bool active() const { return !by_rank_.empty(); }
   // The ranks of columns, to be filled (RowSspState::reset_ranks); the padding ranks last.

@@ -27,7 +27,7 @@ GRIDCOMPUTE_LEAST(std::int64_t)
 template <class V>
 class WarmStarter {
  public:
-  WarmStarter(RowSspState<V>& s, double slack, const Tuning& tuning) : s_(s), slack_(slack), t_(tuning) {}
+  WarmStarter(RowSspState<V>& s, double slack, const AssignmentTuning& tuning) : s_(s), slack_(slack), t_(tuning) {}
 
   void run(const std::vector<std::int32_t>& col_of) {
     for (std::int32_t i = 0; i < s_.n; ++i)
@@ -66,19 +66,19 @@ class WarmStarter {
 
   RowSspState<V>& s_;
   double slack_;
-  const Tuning& t_;
+  const AssignmentTuning& t_;
 };
 
 }  // namespace
 
 template <class V>
-void start_from_matching(RowSspState<V>& s, const WarmMatching& warm, const Tuning& tuning) {
+void start_from_matching(RowSspState<V>& s, const WarmMatching& warm, const AssignmentTuning& tuning) {
   std::fill_n(s.mate_of, s.stride, V{kUnmatched});
   std::fill_n(s.col_of, s.n, kUnmatched);
   WarmStarter<V>(s, warm.slack, tuning).run(warm.col_of);
 }
 
-template void start_from_matching(RowSspState<std::int32_t>&, const WarmMatching&, const Tuning&);
-template void start_from_matching(RowSspState<std::int64_t>&, const WarmMatching&, const Tuning&);
+template void start_from_matching(RowSspState<std::int32_t>&, const WarmMatching&, const AssignmentTuning&);
+template void start_from_matching(RowSspState<std::int64_t>&, const WarmMatching&, const AssignmentTuning&);
 
 }  // namespace gridcompute::assignment

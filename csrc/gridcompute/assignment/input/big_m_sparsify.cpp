@@ -81,7 +81,7 @@ bool forbids(T big_m) {
 template <class T>
 class BigMSparsifier {
  public:
-  BigMSparsifier(const DenseMatrix<T>& cost, bool maximize, const Tuning& tuning)
+  BigMSparsifier(const DenseMatrix<T>& cost, bool maximize, const AssignmentTuning& tuning)
       : cost_(cost), maximize_(maximize), t_(tuning), col_(at(cost.cols)) {}
 
   [[nodiscard]] bool sample_has_big_m() {
@@ -124,11 +124,11 @@ class BigMSparsifier {
     return true;
   }
 
-  Status solve(Stop& stop, std::int32_t* partner) const {
+  AssignmentStatus solve(Stop& stop, std::int32_t* partner) const {
     const Index n = std::min(cost_.rows, cost_.cols), m = std::max(cost_.rows, cost_.cols);
     const CsrMatrix<T, std::int32_t> sparse{start_, arc_, arc_cost_, n, has_slack_columns() ? m + n : m};
-    const Result result = assignment::solve(sparse, maximize_, stop, {}, t_);
-    if (result.status != Status::optimal) return result.status;
+    const AssignmentResult result = assignment::solve(sparse, maximize_, stop, {}, t_);
+    if (result.status != AssignmentStatus::optimal) return result.status;
     std::vector<char> taken(at(m));
     for (Index i = 0; i < n; ++i) {
       const std::int32_t j = result.col_of[at(i)];
@@ -143,7 +143,7 @@ class BigMSparsifier {
       if (free == m) throw_incomplete();
       partner[i] = static_cast<std::int32_t>(free++);
     }
-    return Status::optimal;
+    return AssignmentStatus::optimal;
   }
 
  private:
@@ -186,7 +186,7 @@ class BigMSparsifier {
 
   const DenseMatrix<T>& cost_;
   bool maximize_;
-  const Tuning& t_;
+  const AssignmentTuning& t_;
   T m_{}, least_{}, most_{};                // the first row's M; the extremes of the costs below M
   bool same_m_ = true, any_below_ = false;  // all rows share one M; some costs are below M
   std::vector<std::int32_t> col_, start_, arc_;
@@ -196,22 +196,23 @@ class BigMSparsifier {
 }  // namespace
 
 template <class T>
-bool looks_big_m(const DenseMatrix<T>& cost, bool maximize, const Tuning& tuning) {
+bool looks_big_m(const DenseMatrix<T>& cost, bool maximize, const AssignmentTuning& tuning) {
   return BigMSparsifier<T>(cost, maximize, tuning).sample_has_big_m();
 }
 
 template <class T>
-bool solve_big_m(const DenseMatrix<T>& cost, bool maximize, Stop& stop, std::int32_t* partner, Status& status,
-                 const Tuning& tuning) {
+bool solve_big_m(const DenseMatrix<T>& cost, bool maximize, Stop& stop, std::int32_t* partner, AssignmentStatus& status,
+                 const AssignmentTuning& tuning) {
   BigMSparsifier<T> sparsifier(cost, maximize, tuning);
   if (!sparsifier.read(stop)) return false;
   status = sparsifier.solve(stop, partner);
   return true;
 }
 
-#define GRIDCOMPUTE_SOLVE_BIG_M(T)                                       \
-  template bool looks_big_m(const DenseMatrix<T>&, bool, const Tuning&); \
-  template bool solve_big_m(const DenseMatrix<T>&, bool, Stop&, std::int32_t*, Status&, const Tuning&);
+#define GRIDCOMPUTE_SOLVE_BIG_M(T)                                                                \
+  template bool looks_big_m(const DenseMatrix<T>&, bool, const AssignmentTuning&);                \
+  template bool solve_big_m(const DenseMatrix<T>&, bool, Stop&, std::int32_t*, AssignmentStatus&, \
+                            const AssignmentTuning&);
 GRIDCOMPUTE_SOLVE_BIG_M(std::int16_t)
 GRIDCOMPUTE_SOLVE_BIG_M(std::int32_t)
 GRIDCOMPUTE_SOLVE_BIG_M(std::int64_t)

@@ -21,12 +21,12 @@ namespace gridcompute::assignment {
 
 // Returns whether a sample of rows has few costs below their big M.
 template <class T>
-[[nodiscard]] bool looks_big_m(const DenseMatrix<T>& cost, bool maximize, const Tuning& tuning);
+[[nodiscard]] bool looks_big_m(const DenseMatrix<T>& cost, bool maximize, const AssignmentTuning& tuning);
 
 // Solves as a sparse matrix: writes `partner` of the lines of the shorter side, and the status. False if too many costs
 // are below M after all, or some are NaN or infinitely good: nothing is written then.
 template <class T>
 [[nodiscard]] bool solve_big_m(const DenseMatrix<T>& cost, bool maximize, Stop& stop, std::int32_t* partner,
-                               Status& status, const Tuning& tuning);
+                               AssignmentStatus& status, const AssignmentTuning& tuning);
 
 }  // namespace gridcompute::assignment

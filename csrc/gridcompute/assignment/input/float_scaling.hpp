@@ -59,22 +59,23 @@ bool keep_negative(std::vector<T>& costs, bool maximize, int exponent) {
   return some;
 }
 
-// Solves costs of any size. solve(costs, previous) -> Result is the solver; previous: the answer to nearly the same
-// costs, or null.
+// Solves costs of any size. solve(costs, previous) -> AssignmentResult is the solver; previous: the answer to nearly
+// the same costs, or null.
 template <class T, class Solve>
-Result solve_scaled(const T* costs, Index count, bool maximize, const Result* previous, const Solve& solve) {
+AssignmentResult solve_scaled(const T* costs, Index count, bool maximize, const AssignmentResult* previous,
+                              const Solve& solve) {
   if constexpr (std::is_same_v<T, double>) {
     if (all_tiny(costs, count)) {
-      Result result = solve(lifted(costs, count).data(), nullptr);
+      AssignmentResult result = solve(lifted(costs, count).data(), nullptr);
       result.exponent += kLiftBits;
       return result;
     }
   }
-  Result result = solve(costs, previous);
-  if (result.exponent >= 0 || result.status != Status::optimal) return result;
+  AssignmentResult result = solve(costs, previous);
+  if (result.exponent >= 0 || result.status != AssignmentStatus::optimal) return result;
   std::vector<T> kept(costs, costs + count);
   if (!keep_negative(kept, maximize, result.exponent)) return result;
-  Result next = solve(kept.data(), nullptr);
+  AssignmentResult next = solve(kept.data(), nullptr);
   next.stats.add(result.stats);
   return next;
 }

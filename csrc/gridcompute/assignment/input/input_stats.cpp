@@ -96,7 +96,7 @@ GRIDCOMPUTE_CLONES void lower_minima(const std::int64_t* row, Index m, std::int6
 }  // namespace
 
 template <class V>
-InputStats sample_input_stats(RowReader<V>& rows, const Tuning& tuning) {
+InputStats sample_input_stats(RowReader<V>& rows, const AssignmentTuning& tuning) {
   const Index count = std::min(tuning.sample_rows, rows.n);
   std::vector<V> row(at(rows.m));
   std::vector<double> sum(at(rows.m));
@@ -127,7 +127,8 @@ InputStats sample_input_stats(RowReader<V>& rows, const Tuning& tuning) {
 }
 
 template <class V>
-void sampled_column_reduction(RowReader<V>& rows, Pool& pool, Stop& stop, std::vector<V>& v, const Tuning& tuning) {
+void sampled_column_reduction(RowReader<V>& rows, Pool& pool, Stop& stop, std::vector<V>& v,
+                              const AssignmentTuning& tuning) {
   const Index count = std::min(rows.n, std::max<Index>(tuning.reduction_rows, rows.n / tuning.reduction_share));
   const Index chunk = std::max<Index>(16, (count + 63) / 64);
   std::vector<std::vector<std::int64_t>> low(at(Pool::chunks(count, chunk)));
@@ -154,11 +155,11 @@ void sampled_column_reduction(RowReader<V>& rows, Pool& pool, Stop& stop, std::v
     v[at(j)] = static_cast<V>(std::min(least[at(j)] - base, std::int64_t{IntRange<V>::kLimit / 2}));
 }
 
-template InputStats sample_input_stats(RowReader<std::int32_t>&, const Tuning&);
-template InputStats sample_input_stats(RowReader<std::int64_t>&, const Tuning&);
+template InputStats sample_input_stats(RowReader<std::int32_t>&, const AssignmentTuning&);
+template InputStats sample_input_stats(RowReader<std::int64_t>&, const AssignmentTuning&);
 template void sampled_column_reduction(RowReader<std::int32_t>&, Pool&, Stop&, std::vector<std::int32_t>&,
-                                       const Tuning&);
+                                       const AssignmentTuning&);
 template void sampled_column_reduction(RowReader<std::int64_t>&, Pool&, Stop&, std::vector<std::int64_t>&,
-                                       const Tuning&);
+                                       const AssignmentTuning&);
 
 }  // namespace gridcompute::assignment

@@ -20,12 +20,13 @@ struct InputStats {
   bool tied = false;               // rows have more columns at their least cost than a list holds
 };
 template <class V>
-[[nodiscard]] InputStats sample_input_stats(RowReader<V>& rows, const Tuning& tuning);
+[[nodiscard]] InputStats sample_input_stats(RowReader<V>& rows, const AssignmentTuning& tuning);
 
 // Sets prices to column minima (Jonker and Volgenant's column reduction) of the costs less their row's mean, over a
 // sample of rows; the bids correct for the other rows. The mean is subtracted, not the minimum: otherwise rows whose
 // cheapest pair is expensive would have the least values in all other columns and set all minima.
 template <class V>
-void sampled_column_reduction(RowReader<V>& rows, Pool& pool, Stop& stop, std::vector<V>& v, const Tuning& tuning);
+void sampled_column_reduction(RowReader<V>& rows, Pool& pool, Stop& stop, std::vector<V>& v,
+                              const AssignmentTuning& tuning);
 
 }  // namespace gridcompute::assignment

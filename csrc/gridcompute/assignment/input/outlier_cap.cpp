@@ -40,7 +40,8 @@ CostExtent extent_of_row(const T* row, Index m, bool maximize) {
 }  // namespace
 
 template <class T>
-RowTail row_tail(const T* row, Index m, Index wanted, const CostExtent& extent, bool maximize, const Tuning& tuning) {
+RowTail row_tail(const T* row, Index m, Index wanted, const CostExtent& extent, bool maximize,
+                 const AssignmentTuning& tuning) {
   const double span = extent.largest - extent.least, sign = maximize ? -1.0 : 1.0;
   if (extent.invalid || !(span >= 0) || std::isinf(span)) return {};
   const auto enough_within = [&](double share) { return count(row, m, sign, extent.least + share * span) >= wanted; };
@@ -51,7 +52,7 @@ RowTail row_tail(const T* row, Index m, Index wanted, const CostExtent& extent, 
 }
 
 template <class T>
-double outlier_cap(const DenseMatrix<T>& cost, bool maximize, const Tuning& tuning) {
+double outlier_cap(const DenseMatrix<T>& cost, bool maximize, const AssignmentTuning& tuning) {
   RowTail most;
   const Index count = std::min(tuning.cap_rows, cost.rows), m = cost.cols;
   for (Index k = 0; k < count; ++k) {
@@ -63,12 +64,12 @@ double outlier_cap(const DenseMatrix<T>& cost, bool maximize, const Tuning& tuni
   return most.reach < most.span * tuning.cap_tail_share ? most.reach : std::numeric_limits<double>::infinity();
 }
 
-template RowTail row_tail(const float*, Index, Index, const CostExtent&, bool, const Tuning&);
-template RowTail row_tail(const double*, Index, Index, const CostExtent&, bool, const Tuning&);
-template double outlier_cap(const DenseMatrix<std::int16_t>&, bool, const Tuning&);
-template double outlier_cap(const DenseMatrix<std::int32_t>&, bool, const Tuning&);
-template double outlier_cap(const DenseMatrix<std::int64_t>&, bool, const Tuning&);
-template double outlier_cap(const DenseMatrix<float>&, bool, const Tuning&);
-template double outlier_cap(const DenseMatrix<double>&, bool, const Tuning&);
+template RowTail row_tail(const float*, Index, Index, const CostExtent&, bool, const AssignmentTuning&);
+template RowTail row_tail(const double*, Index, Index, const CostExtent&, bool, const AssignmentTuning&);
+template double outlier_cap(const DenseMatrix<std::int16_t>&, bool, const AssignmentTuning&);
+template double outlier_cap(const DenseMatrix<std::int32_t>&, bool, const AssignmentTuning&);
+template double outlier_cap(const DenseMatrix<std::int64_t>&, bool, const AssignmentTuning&);
+template double outlier_cap(const DenseMatrix<float>&, bool, const AssignmentTuning&);
+template double outlier_cap(const DenseMatrix<double>&, bool, const AssignmentTuning&);
 
 }  // namespace gridcompute::assignment

@@ -27,10 +27,10 @@ struct RowTail {
 // Returns the tail of a row of floating-point costs whose extent is known; `wanted` costs lie within the reach.
 template <class T>
 [[nodiscard]] RowTail row_tail(const T* row, Index m, Index wanted, const CostExtent& extent, bool maximize,
-                               const Tuning& tuning);
+                               const AssignmentTuning& tuning);
 
 // Returns how far above their row's least costs are left as they are, from a sample of rows; infinity without outliers.
 template <class T>
-[[nodiscard]] double outlier_cap(const DenseMatrix<T>& cost, bool maximize, const Tuning& tuning);
+[[nodiscard]] double outlier_cap(const DenseMatrix<T>& cost, bool maximize, const AssignmentTuning& tuning);
 
 }  // namespace gridcompute::assignment

@@ -258,10 +258,10 @@ int exponent_for(double magnitude) {
   return std::clamp(57 - e, -1000, 960);  // 2^-k and its reciprocal stay normal numbers
 }
 
-bool starts_with_fractions(const float* c, Index m, const Tuning& tuning) {
+bool starts_with_fractions(const float* c, Index m, const AssignmentTuning& tuning) {
   return !integers_at(c, std::min(m, tuning.fraction_costs), 1.0);
 }
-bool starts_with_fractions(const double* c, Index m, const Tuning& tuning) {
+bool starts_with_fractions(const double* c, Index m, const AssignmentTuning& tuning) {
   return !integers_at(c, std::min(m, tuning.fraction_costs_first), 1.0) ||
          !integers_at(c, std::min(m, tuning.fraction_costs), 1.0);
 }

@@ -123,8 +123,8 @@ class RowCopy final : public RowReader<V> {
 };
 
 // Returns whether some of the first costs are no integers. A hint: DenseRowReader measures all.
-[[nodiscard]] bool starts_with_fractions(const float* c, Index m, const Tuning& tuning);
-[[nodiscard]] bool starts_with_fractions(const double* c, Index m, const Tuning& tuning);
+[[nodiscard]] bool starts_with_fractions(const float* c, Index m, const AssignmentTuning& tuning);
+[[nodiscard]] bool starts_with_fractions(const double* c, Index m, const AssignmentTuning& tuning);
 
 // Returns the largest exponent at which |cost| <= magnitude surely fits 64 bits with room to spare; at most the one at
 // which every double of that magnitude is an integer anyway.

@@ -33,7 +33,7 @@ template <class T>
 class DualRefinement {
  public:
   // Valid while `coarse` is, an optimal result; a better one has no pair that lies `units` above its duals.
-  DualRefinement(const Result& coarse, bool maximize, std::int64_t units)
+  DualRefinement(const AssignmentResult& coarse, bool maximize, std::int64_t units)
       : result_(coarse), sign_(maximize ? -1.0 : 1.0), unit_(std::ldexp(1.0, -coarse.exponent)) {
     const auto in_cost = [&](const std::vector<std::int64_t>& duals, double more) {
       std::vector<double> costs;
@@ -82,7 +82,7 @@ class DualRefinement {
   }
 
  private:
-  const Result& result_;
+  const AssignmentResult& result_;
   double sign_, unit_;
   std::vector<double> rows_, cols_;  // duals as costs, with slack
 };
@@ -99,7 +99,7 @@ T lowered(T cost, double sign, double limit) {
 
 // Compares the pairs that the duals leave, exactly. False if there are more than `limit`.
 template <class T, class Each, class Paid>
-bool compare_exactly(Result& result, const T* costs, bool maximize, Index limit, Stop& stop, const Each& each,
+bool compare_exactly(AssignmentResult& result, const T* costs, bool maximize, Index limit, Stop& stop, const Each& each,
                      const Paid& paid) {
   ExactResiduals residuals(result, maximize);
   const auto n = static_cast<Index>(result.col_of.size());
@@ -115,26 +115,26 @@ bool compare_exactly(Result& result, const T* costs, bool maximize, Index limit,
   });
   if (count > limit) return false;
   result.col_of = residuals.decide(stop);
-  if (stop.requested()) result.status = Status::stopped;  // some pairs may not have been compared
+  if (stop.requested()) result.status = AssignmentStatus::stopped;  // some pairs may not have been compared
   return true;
 }
 
 // Returns the answer in the finest unit that changes something; without `duals`, these need not prove it. solve(costs,
-// previous) -> Result may start from the answer to nearly the same costs; costs: (count), laid out as `costs`;
-// each(lower) calls lower(i, j, k) for the pair of each position k, or returns early once the stop is requested;
-// paid(result, i): the cost of the pair of row i.
+// previous) -> AssignmentResult may start from the answer to nearly the same costs; costs: (count), laid out as
+// `costs`; each(lower) calls lower(i, j, k) for the pair of each position k, or returns early once the stop is
+// requested; paid(result, i): the cost of the pair of row i.
 template <class T, class Solve, class Each, class Paid>
-Result solve_refined(const T* costs, Index count, bool maximize, bool duals, Stop& stop, const Solve& solve,
-                     const Each& each, const Paid& paid, const Tuning& tuning) {
+AssignmentResult solve_refined(const T* costs, Index count, bool maximize, bool duals, Stop& stop, const Solve& solve,
+                               const Each& each, const Paid& paid, const AssignmentTuning& tuning) {
   const double sign = maximize ? -1.0 : 1.0;
-  const auto solve_at = [&](const T* c, const Result* previous) {
+  const auto solve_at = [&](const T* c, const AssignmentResult* previous) {
     return solve_scaled(c, count, maximize, previous, solve);
   };
-  Result result = solve_at(costs, nullptr);
+  AssignmentResult result = solve_at(costs, nullptr);
   const auto n = static_cast<Index>(result.col_of.size());
   std::vector<T> lower;
   bool by_duals = true, other = false;  // which limit costs are lowered to; the other limit changed nothing
-  for (int solves = 0; solves < kMaxRefinements && result.status == Status::optimal; ++solves) {
+  for (int solves = 0; solves < kMaxRefinements && result.status == AssignmentStatus::optimal; ++solves) {
     const DualRefinement<T> refinement(result, maximize, n);
     const auto pays = [&](Index i) { return paid(result, i); };
     if (!refinement.gap_counts(pays)) break;
@@ -145,12 +145,12 @@ Result solve_refined(const T* costs, Index count, bool maximize, bool duals, Sto
       lower[static_cast<std::size_t>(k)] = lowered(costs[k], sign, by_duals ? refinement.limit(i, j) : cap);
     });
     if (stop.requested()) {
-      result.status = Status::stopped;
+      result.status = AssignmentStatus::stopped;
       return result;
     }
-    Result next = solve_at(lower.data(), &result);
+    AssignmentResult next = solve_at(lower.data(), &result);
     next.stats.add(result.stats);
-    if (next.status != Status::optimal || next.exponent > result.exponent) {
+    if (next.status != AssignmentStatus::optimal || next.exponent > result.exponent) {
       other = false;
       result = std::move(next);
     } else if (other) {
@@ -159,7 +159,7 @@ Result solve_refined(const T* costs, Index count, bool maximize, bool duals, Sto
       other = true, by_duals = !by_duals;
     }
   }
-  if (result.status != Status::optimal || result.exponent >= kExactExponent) return result;
+  if (result.status != AssignmentStatus::optimal || result.exponent >= kExactExponent) return result;
   compare_exactly(result, costs, maximize, std::numeric_limits<Index>::max(), stop, each, paid);
   return result;
 }

@@ -32,7 +32,7 @@ namespace gridcompute::assignment {
 class ExactResiduals {
  public:
   // `coarse`: optimal in units, of no more rows than columns; `maximize`: costs are negated.
-  ExactResiduals(const Result& coarse, bool maximize)
+  ExactResiduals(const AssignmentResult& coarse, bool maximize)
       : col_of_(coarse.col_of),
         u_(coarse.row_dual),
         v_(coarse.col_dual),
@@ -108,8 +108,8 @@ class ExactResiduals {
     for (std::size_t i = 1; i < start.size(); ++i) start[i] += start[i - 1];
     const CsrMatrix<std::int64_t, std::int64_t> finer{start, col, cost, static_cast<Index>(u_.size()),
                                                       static_cast<Index>(v_.size())};
-    Result next = solve(finer, false, stop, col_of_);
-    if (next.status != Status::optimal || next.wide()) return false;
+    AssignmentResult next = solve(finer, false, stop, col_of_);
+    if (next.status != AssignmentStatus::optimal || next.wide()) return false;
     col_of_ = std::move(next.col_of), u_ = std::move(next.row_dual), v_ = std::move(next.col_dual);
     std::vector<std::int64_t> paid(u_.size(), std::numeric_limits<std::int64_t>::max());
     for (PairResidual& r : pairs_) {

@@ -18,11 +18,11 @@ struct TwoBest {
   Index at;
 };
 
-struct Bid {
+struct AcceptedBid {
   Cost price;
   Index job;
   Cost units;
-  bool operator>(const Bid& other) const noexcept {
+  bool operator>(const AcceptedBid& other) const noexcept {
     return price != other.price ? price > other.price : job < other.job;
   }
 };
@@ -88,7 +88,7 @@ class AuctionState {
         load_[s] += left_[i];
         left_[i] = 0;
         while (load_[s] > capacity_[s]) {
-          Bid& low = bids_[s].front();
+          AcceptedBid& low = bids_[s].front();
           const Cost out = std::min(load_[s] - capacity_[s], low.units);
           if (left_[low.job] == 0) again.push_back(low.job);
           left_[low.job] += out;
@@ -129,7 +129,7 @@ class AuctionState {
   std::span<const Cost> weights_, capacity_;
   const transport::Tuning& tuning_;
   std::vector<Cost> prices_, load_, left_;
-  std::vector<std::vector<Bid>> bids_;
+  std::vector<std::vector<AcceptedBid>> bids_;
 };
 
 }  // namespace gridcompute::auction

@@ -16,12 +16,12 @@ constexpr int kSpareBits = 40;  // headroom for sums of 2^32 numbers and differe
 // Residual graph over classes, "unplaced" and the hub; its arcs are moves of the jobs with two or more near classes.
 // K: words of a length.
 template <int K>
-class ResidualGraph {
+class ClassResidualGraph {
  public:
   enum class End { none, cycle, stopped };
 
-  ResidualGraph(const Problem& problem, const NearClasses& near, const Result& result, std::span<const double> prices,
-                int low)
+  ClassResidualGraph(const Problem& problem, const NearClasses& near, const Result& result,
+                     std::span<const double> prices, int low)
       : near_(near),
         low_(low),
         out_(static_cast<Slot>(prices.size())),
@@ -235,7 +235,7 @@ struct CancelContext {
 
 // Writes assignment and load.
 template <int K>
-void move_jobs(const NearClasses& near, const ResidualGraph<K>& residual, Result& result) {
+void move_jobs(const NearClasses& near, const ClassResidualGraph<K>& residual, Result& result) {
   const auto n_slots = static_cast<Slot>(result.prices.size());
   for (std::size_t j = 0; j < near.jobs.size(); ++j) {
     const Slot s = near.slot[residual.own(j)];
@@ -246,7 +246,7 @@ void move_jobs(const NearClasses& near, const ResidualGraph<K>& residual, Result
 
 // Writes prices rounded up; returns by how much that lowers the dual bound.
 template <int K>
-FixedPoint<K> write_prices(const CancelContext& of, const ResidualGraph<K>& residual, Result& result) {
+FixedPoint<K> write_prices(const CancelContext& of, const ClassResidualGraph<K>& residual, Result& result) {
   const auto n = static_cast<Index>(result.assignment.size());
   FixedPoint<K> less, beyond;
   for (std::size_t s = 0; s < result.prices.size(); ++s) {
@@ -268,7 +268,7 @@ FixedPoint<K> write_prices(const CancelContext& of, const ResidualGraph<K>& resi
 
 // Writes the remainders: rows of doubles whose sum with the prices is exact.
 template <int K>
-void write_remainders(const CancelContext& of, const ResidualGraph<K>& residual, Result& result) {
+void write_remainders(const CancelContext& of, const ClassResidualGraph<K>& residual, Result& result) {
   constexpr double kMost = std::numeric_limits<double>::max();
   std::vector<FixedPoint<K>> rest(result.prices.size());
   for (std::size_t s = 0; s < rest.size(); ++s) {
@@ -323,7 +323,7 @@ void write_exact_sums(const CancelContext& of, const Paid<K>& paid, const FixedP
 
 // Writes the result proved by a residual graph without negative cycles; returns the exact cost.
 template <int K>
-Paid<K> write_result(const CancelContext& of, const ResidualGraph<K>& residual, Result& result) {
+Paid<K> write_result(const CancelContext& of, const ClassResidualGraph<K>& residual, Result& result) {
   Paid<K> paid;
   std::size_t next = 0;  // position among the listed jobs
   for (std::size_t k = 0; k < of.near.own.size(); ++k) {
@@ -366,8 +366,8 @@ void round_prices(const CancelContext& of, std::span<const double> before, const
     prices[s] = grid * std::nearbyint(before[s] / grid);
     if (!(prices[s] < kInf)) return;
   }
-  ResidualGraph<K> residual(of.problem, of.near, result, prices, of.low);
-  if (residual.search(work, of.stop) != ResidualGraph<K>::End::none) return;
+  ClassResidualGraph<K> residual(of.problem, of.near, result, prices, of.low);
+  if (residual.search(work, of.stop) != ClassResidualGraph<K>::End::none) return;
   for (std::size_t s = 0; s < prices.size(); ++s)
     if (residual.moved(static_cast<Slot>(s))) return;
   result.prices = std::move(prices);
@@ -386,8 +386,8 @@ CancelOutcome cancel_with_words(const CancelContext& of, Index work, Result& res
     }
     return CancelOutcome::optimal;
   }
-  ResidualGraph<K> residual(of.problem, of.near, result, result.prices, of.low);
-  using End = typename ResidualGraph<K>::End;
+  ClassResidualGraph<K> residual(of.problem, of.near, result, result.prices, of.low);
+  using End = typename ClassResidualGraph<K>::End;
   Index cancelled = 0;
   for (;; ++cancelled) {
     const End end = residual.search(work, of.stop);

@@ -112,7 +112,7 @@ bool solve_shifted(const Problem& problem, const Options& options, Pool& pool, S
   gap = gap_of(next) + 2 * shifted.rounding() * static_cast<double>(next.assignment.size());
   next.prices = shifted.prices(next.prices);
   next.remainders.clear();
-  const Total total = total_cost(problem, next.assignment, pool);
+  const Total total = total_cost(problem, next.assignment, pool, *options.tuning);
   next.integral = total.integral;
   next.exact_objective = total.whole;
   next.objective = total.value();

@@ -29,7 +29,7 @@ GRIDCOMPUTE_CLONES double least_below(const double* costs, const double* prices,
 }
 
 // Neumaier's compensated sum; it is off by less than 2^-52 |sum| + 2^-60 size for fewer than 2^22 terms.
-struct Sum {
+struct CompensatedSum {
   double sum = 0, rest = 0, size = 0;
   void add(double x) {
     const double t = sum + x;
@@ -37,7 +37,7 @@ struct Sum {
     sum = t;
     size += std::fabs(x);
   }
-  void join(const Sum& other) {
+  void join(const CompensatedSum& other) {
     const double all = size + other.size;
     add(other.sum);
     add(other.rest);
@@ -56,7 +56,7 @@ std::optional<double> bound_of_costs(const Problem& problem, std::span<const dou
                                      std::span<const Cost> capacity, Pool& pool, Stop& stop) {
   const CostSource& source = *problem.cost;
   const Index n = source.n_jobs(), n_slots = source.n_slots();
-  std::vector<Sum> parts(static_cast<std::size_t>(Pool::chunks(n, kBoundChunk)));
+  std::vector<CompensatedSum> parts(static_cast<std::size_t>(Pool::chunks(n, kBoundChunk)));
   stop.count(n * n_slots);
   const bool whole = pool.for_chunks(
       n, kBoundChunk,
@@ -71,8 +71,8 @@ std::optional<double> bound_of_costs(const Problem& problem, std::span<const dou
       },
       &stop);
   if (!whole) return std::nullopt;
-  Sum total;
-  for (const Sum& part : parts) total.join(part);
+  CompensatedSum total;
+  for (const CompensatedSum& part : parts) total.join(part);
   for (std::size_t s = 0; s < prices.size(); ++s) {
     if (prices[s] == 0) continue;
     const double paid = static_cast<double>(capacity[s]) * prices[s];
@@ -113,7 +113,7 @@ Wide integer_not_below(double bound) {
 std::optional<double> bound_of_source(const Problem& problem, Pool& pool) {
   constexpr Index kRows = 1 << 12;  // jobs of a chunk
   const Index n = problem.cost->n_jobs();
-  std::vector<Sum> parts(static_cast<std::size_t>(Pool::chunks(n, kRows)));
+  std::vector<CompensatedSum> parts(static_cast<std::size_t>(Pool::chunks(n, kRows)));
   std::atomic<bool> known = n > 0;
   pool.for_chunks(n, kRows, [&](Index chunk, Index begin, Index end) {
     std::vector<double> least(static_cast<std::size_t>(end - begin));
@@ -124,8 +124,8 @@ std::optional<double> bound_of_source(const Problem& problem, Pool& pool) {
       parts[static_cast<std::size_t>(chunk)].add(x);
     }
   });
-  Sum total;
-  for (const Sum& part : parts) total.join(part);
+  CompensatedSum total;
+  for (const CompensatedSum& part : parts) total.join(part);
   if (!known || !(std::fabs(total.below()) < kInf)) return std::nullopt;
   return total.below();
 }

@@ -61,7 +61,7 @@ double sum_scaled(const Problem& problem, std::span<const std::int32_t> assignme
 
 }  // namespace
 
-Total total_cost(const Problem& problem, std::span<const std::int32_t> assignment, Pool& pool) {
+Total total_cost(const Problem& problem, std::span<const std::int32_t> assignment, Pool& pool, const Tuning& tuning) {
   if (problem.shards != nullptr) return problem.shards->total(assignment);
   constexpr Index kChunk = kTotalRows;  // jobs
   const CostSource& source = *problem.cost;
@@ -76,7 +76,7 @@ Total total_cost(const Problem& problem, std::span<const std::int32_t> assignmen
   pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
     Total& part = parts[static_cast<std::size_t>(chunk)];
     for (Index i = begin; i < end; ++i) {
-      if (i + kPrefetchAhead < end) fetch(i + kPrefetchAhead);
+      if (i + tuning.cost_prefetch < end) fetch(i + tuning.cost_prefetch);
       const std::int32_t s = assignment[static_cast<std::size_t>(i)];
       if (s < 0 || s >= n_slots) {
         if (problem.unplaced == nullptr) continue;

@@ -39,7 +39,8 @@ inline constexpr Index kTotalRows = 1 << 14;
 
 // Sums the cost. assignment: the class of each job; n_slots or a negative number for unplaced jobs, which cost nothing
 // where leaving a job unplaced has no price.
-[[nodiscard]] Total total_cost(const Problem& problem, std::span<const std::int32_t> assignment, Pool& pool);
+[[nodiscard]] Total total_cost(const Problem& problem, std::span<const std::int32_t> assignment, Pool& pool,
+                               const Tuning& tuning = kDefaultTuning);
 
 // Returns whether some cost other than 0, of a pair or of leaving a job unplaced, is at most this; true after a stop.
 [[nodiscard]] bool any_cost_below(const Problem& problem, double most, Pool& pool, Stop& stop);

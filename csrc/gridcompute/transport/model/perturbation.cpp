@@ -12,7 +12,6 @@ namespace gridcompute::transport {
 
 namespace {
 
-constexpr Cost kQuarter = 4;                    // 1 / share of the unit that the spread takes
 constexpr Cost kMostNarrowKey = Cost{1} << 30;  // largest key in 32 bits (pricing_pass.cpp)
 constexpr Cost kRoundedKeys = 16;  // distance in keys below which two keys of reals are the same cost, rounded
 
@@ -88,6 +87,7 @@ bool KeyPerturber::row(Index job, const std::int32_t* costs, std::int32_t* out) 
 
 Perturbation choose_perturbation(std::vector<Cost> keys, Cost limit, Slot columns, const PerturbationRequest& wanted,
                                  const Tuning& tuning) {
+  const Cost share = Cost{1} << tuning.spread_share_bits;
   std::sort(keys.begin(), keys.end());
   if (keys.empty()) return {};
   Cost largest = std::max({Cost{1}, keys.back(), -keys.front()});
@@ -106,11 +106,11 @@ Perturbation choose_perturbation(std::vector<Cost> keys, Cost limit, Slot column
       size += std::fabs(static_cast<double>(keys[k])) / static_cast<double>(keys.size());
     }
     const auto unit = static_cast<Cost>(bits & (~bits + 1));
-    if (unit >= apart / kQuarter) {
-      return halved(power_below(unit / kQuarter));
+    if (unit >= apart / share) {
+      return halved(power_below(unit / share));
     }
     if (wanted.error > 0) {
-      const Cost spread = power_below(std::min(apart / kQuarter, static_cast<Cost>(size * wanted.error)));
+      const Cost spread = power_below(std::min(apart / share, static_cast<Cost>(size * wanted.error)));
       return halved(spread);
     }
     const double quantum = static_cast<double>(largest) / std::nearbyint(static_cast<double>(largest / apart));
@@ -119,9 +119,9 @@ Perturbation choose_perturbation(std::vector<Cost> keys, Cost limit, Slot column
     largest = static_cast<Cost>(std::nearbyint(static_cast<double>(largest) * scale));
   }
   const auto at = [&](int bits, Cost most) {
-    const Cost unit = kQuarter << bits;
+    const Cost unit = share << bits;
     if (largest >= most / unit || unit < columns + 2) return Perturbation{};
-    return Perturbation{std::countr_zero(static_cast<std::uint64_t>(unit)), unit / kQuarter, scale, !wanted.shifted};
+    return Perturbation{std::countr_zero(static_cast<std::uint64_t>(unit)), unit / share, scale, !wanted.shifted};
   };
   const Cost narrow = kMostNarrowKey / tuning.perturbed_headroom;
   for (const Cost most : {std::min(narrow, limit), limit / tuning.perturbed_headroom}) {

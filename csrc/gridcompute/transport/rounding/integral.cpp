@@ -137,8 +137,8 @@ class GreedyCompletion {
     const CostSource& cost = *context_.keys.problem().cost;
     if (cost.listed(level_.row(k)) >= 0) return assign_listed(k, cost);
     if (cost.forbids() && !cost.singles()) return false;
-    if (cost.forbids() && n_ > 0 && k + kPrefetchAhead < level_.n)
-      cost.prefetch(level_.row(k + kPrefetchAhead), next_class_);
+    const Index ahead = k + context_.tuning.cost_prefetch;
+    if (cost.forbids() && n_ > 0 && ahead < level_.n) cost.prefetch(level_.row(ahead), next_class_);
     for (int tries = 0; tries < context_.tuning.placement_tries && n_ > 0; ++tries) {
       for (Slot step = 0; step < n_ && out_.load[next_class_] >= level_.capacity[next_class_]; ++step)
         next_class_ = (next_class_ + 1) % n_;
@@ -153,9 +153,9 @@ class GreedyCompletion {
   // evenly.
   bool assign_listed(Index k, const CostSource& cost) {
     const Index job = level_.row(k), pairs = cost.listed(job);
-    if (k + kPrefetchAhead < level_.n) {
-      const Index next = level_.row(k + kPrefetchAhead), most = std::max<Index>(1, cost.listed(next));
-      cost.prefetch(next, (k + kPrefetchAhead) % most * n_ / most);
+    if (const Index ahead = k + context_.tuning.cost_prefetch; ahead < level_.n) {
+      const Index next = level_.row(ahead), most = std::max<Index>(1, cost.listed(next));
+      cost.prefetch(next, ahead % most * n_ / most);
     }
     for (Index step = 0; step < pairs; ++step) {
       const Slot s = cost.listed_slot(job, (k + step) % pairs);
