@@ -1,5 +1,5 @@
-// Linear assignment: arrays to views, results to arrays. Which engine solves what is decided in
-// assignment/strategy.hpp; which dtypes there are, in with_type.
+// Linear assignment: arrays to views, results to arrays. assignment/strategy.hpp selects the engine, with_type the
+// element type.
 #include "gridcompute/certificate/assignment.hpp"
 
 #include "assignment_input.hpp"
@@ -57,7 +57,7 @@ py::object pairs(const py::object& object, bool maximize) {
   return status_object(status, why);
 }
 
-// Returns the pairs of a stack of matrices; where one has no answer, (status, its index).
+// Returns the pairs of a stack of matrices; if one has no solution, (status, its index).
 py::object batch(const py::array& a, bool maximize, int threads) {
   if (!ready(a, 3)) throw py::type_error("costs: needed a contiguous array that the core reads");
   const Kind kind = kind_of(a.dtype());
@@ -159,7 +159,7 @@ py::object solve_sparse(const Array<I>& start, const Array<I>& col, const py::ar
   return result_dict(r, guard.stop());
 }
 
-// Checks pairs and duals. Dense: start and col are empty, cost is 1-D all the same. Duals: int64 (n), or both of them
+// Checks pairs and duals. Dense: start and col are empty, cost is 1-D too. Duals: int64 (n), or both of them
 // (n, 2) as dual_array returns them.
 template <class I>
 py::object check(const Array<I>& start, const Array<I>& col, const py::array& cost, Index rows, Index cols,

@@ -1,4 +1,4 @@
-// What arrays of costs the core reads in place, for the two files that bind linear assignment.
+// The cost arrays that the core reads in place, for the two files that bind linear assignment.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 namespace gridcompute::bindings {
 
-// The types of elements that the core reads.
+// The element types that the core reads.
 enum class Kind { none, int16, int32, int64, float32, float64 };
 
 inline Kind kind_of(const py::dtype& dtype) {
@@ -23,7 +23,7 @@ inline Kind kind_of(const py::dtype& dtype) {
   return Kind::none;
 }
 
-// Calls body(T{}) for elements of type T. It is compiled for each type: what does not depend on it stays outside.
+// Calls body(T{}) for elements of type T. It is compiled for each type: put code that is the same for all outside it.
 template <class Body>
 void with_type(Kind kind, const Body& body) {
   if (kind == Kind::int64) return body(std::int64_t{});

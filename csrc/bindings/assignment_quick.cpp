@@ -1,4 +1,4 @@
-// Linear assignment of small matrices, whose call takes half a microsecond: the function that scipy's users call first,
+// Linear assignment of small matrices in half a microsecond a call: the function that scipy's users call first,
 // without pybind11's dispatch.
 #include <cstring>
 
@@ -59,7 +59,7 @@ PyObject* quick_pairs_of(const py::array& a, bool maximize) {
   return PyTuple_Pack(2, rows.ptr(), cols.ptr());
 }
 
-// Returns the pairs of a small matrix, or None: `assignment_pairs` solves, or reports the error, then. Without
+// Returns the pairs of a small matrix, or None: then `assignment_pairs` solves, or reports the error. Without
 // pybind11, whose call takes as long as five rows.
 PyObject* quick_pairs(PyObject*, PyObject* const* arguments, Py_ssize_t count) noexcept {
   if (count != 2) {

@@ -10,7 +10,7 @@ certificate::TransportProblem certified_problem(const Source& source, const Arra
                                                 const std::optional<Array<std::int32_t>>& demand,
                                                 const std::optional<Array<double>>& unplaced) {
   certificate::TransportProblem problem{source.cost.get(), view(capacity), {}, {}};
-  // An empty array would read as none.
+  // An empty array would be read as no array.
   const auto refuse_empty = [&](const auto& array, const char* field) {
     if (array && array->size() == 0 && source.cost->n_jobs() > 0)
       throw Error(ErrorKind::invalid_problem, field, -1,
@@ -83,7 +83,7 @@ py::dict check_witness(const Source& source, const Array<std::int64_t>& capacity
   return out;
 }
 
-// Returns what encloses the sum of the least costs of all jobs, each at the prices and the remainders (n_groups, k,
+// Returns an enclosure of the sum of the least costs of all jobs, each at the prices and remainders (n_groups, k,
 // n_slots) of its group.
 py::tuple least_costs(const Source& source, const Array<std::int64_t>& capacity,
                       const std::optional<Array<std::int32_t>>& demand, const std::optional<Array<double>>& unplaced,

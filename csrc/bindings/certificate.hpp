@@ -1,5 +1,5 @@
-// The problem of a transport as the certificate reads it, and its report: shared by the check on request, that of each
-// solve, and that of shards.
+// A transport problem as the certificate reads it, and its report: shared by the checks on request, after each solve,
+// and of shards.
 #pragma once
 
 #include "cost.hpp"
@@ -10,7 +10,7 @@ namespace gridcompute::bindings {
 [[nodiscard]] certificate::TransportProblem certified_problem(const Source& source, const Array<std::int64_t>& capacity,
                                                               const std::optional<Array<std::int32_t>>& demand,
                                                               const std::optional<Array<double>>& unplaced);
-// Returns a report as Python reads it.
+// Returns a report as a Python object.
 [[nodiscard]] py::dict dict_of(const certificate::TransportReport& r);
 
 }  // namespace gridcompute::bindings

@@ -30,7 +30,7 @@ bool is_finalizing() noexcept {
 #endif
 }
 
-// The thread that leaves Python is as good as always this one.
+// The thread that leaves Python is almost always this one.
 bool is_first_thread() noexcept {
 #ifdef __linux__
   return ::syscall(SYS_gettid) == ::getpid();
@@ -84,7 +84,7 @@ void set_raised(PyObject* value) {
 namespace {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
-// Units of half a step: a limit that is a count of steps, as stats tell it, must not be cut to one step less.
+// Units of half a step: a limit taken from the step count in stats must not be truncated to one step less.
 constexpr double kHalfStep = 0.5 / static_cast<double>(Stop::kStepsPerUnit);
 
 }  // namespace

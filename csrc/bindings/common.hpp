@@ -1,4 +1,4 @@
-// What every binding file shares: array types that refuse a cast, the stop that serves Ctrl-C and progress, and
+// Shared by all binding files: array types that refuse a cast, the stop that serves Ctrl-C and progress, and
 // the topics' registration functions. Bindings convert, release the GIL and map status; they do no arithmetic.
 #pragma once
 
@@ -49,8 +49,8 @@ template <class T>
 // Totals of the core are 128-bit; Python's int holds them exactly.
 [[nodiscard]] py::int_ to_int(Wide value);
 
-// Threads a solve may use: what the call asks for, else GRIDCOMPUTE_NUM_THREADS, else 0, for what the machine offers.
-// To be called with the GIL, under which os.environ is written.
+// Returns the threads a solve may use: the call's, else GRIDCOMPUTE_NUM_THREADS, else 0 (the machine's).
+// Call it with the GIL, under which os.environ is written.
 [[nodiscard]] inline int threads_for(int asked) { return asked > 0 ? asked : threads_of_environment(); }
 
 // Releases the GIL for a scope, in place of pybind11's gil_scoped_release, which aborts the process where a daemon
@@ -58,8 +58,8 @@ template <class T>
 //
 // Before 3.14 CPython ends a thread that asks for the GIL of a finalising interpreter by pthread_exit, which unwinds
 // its stack: through destructors that touch Python objects without the GIL, and noexcept functions, where it
-// terminates. Such a thread sleeps in acquire() until the process has ended instead, as 3.14 has it. For the same
-// reason what may run Python code is called by stay_alive() (base/forced_unwind.hpp), by way of the C API and plain
+// terminates. Such a thread sleeps in acquire() until the process has ended instead, as in 3.14. For the same
+// reason code that may run Python is called by stay_alive() (base/forced_unwind.hpp), by way of the C API and plain
 // pointers alone.
 class Unlocked {
  public:
@@ -75,12 +75,12 @@ class Unlocked {
   PyThreadState* state_ = nullptr;
 };
 
-// Makes std::terminate no end of a process that is leaving Python already, for the sake of other modules that release
-// the GIL in pybind11's way: HiGHS, which the grid planner calls, does.
+// Keeps std::terminate from ending a process that is already leaving Python, for other modules that release the GIL
+// in pybind11's way, such as HiGHS, which the grid planner calls.
 void keep_exit_status();
 
 // Runs a solve without the GIL. Between chunks the solving thread takes it for a moment to look for Ctrl-C and to
-// call progress(stage, fraction), which stops the solve by returning True. What they raise is raised from finish(),
+// call progress(stage, fraction), which stops the solve by returning True. Their exceptions are raised from finish(),
 // after the solver has unwound by itself: no Python exception crosses the core.
 class Guard {
  public:

@@ -13,7 +13,7 @@ namespace gridcompute::bindings {
 
 namespace {
 
-// Read in place; none where it is not a contiguous matrix of this type.
+// Returns the array read in place; none if it is not a contiguous matrix of this type.
 template <class T>
 std::optional<Source> dense(const py::object& cost) {
   if (!Array<T>::check_(cost)) return std::nullopt;
@@ -30,7 +30,7 @@ std::optional<Source> dense_of_any(const py::object& cost) {
   return dense<float>(cost);
 }
 
-// Are rows of a sparse matrix what SparseCost reads: within the arrays, and columns increasing in each?
+// Returns whether SparseCost can read the rows: within the arrays, with increasing columns in each.
 template <class I>
 bool rows_increase(const Array<I>& indices, const Array<I>& indptr, Index n_slots) {
   const I *column = indices.data(), *start = indptr.data();
@@ -55,7 +55,7 @@ bool rows_increase(const Array<I>& indices, const Array<I>& indptr, Index n_slot
   return increase;
 }
 
-// Read in place; none where the arrays have other types, or rows that do not increase.
+// Returns the arrays read in place; none if they have other types, or rows that do not increase.
 template <class T, class I>
 std::optional<Source> sparse(const py::object& data, const Array<I>& indices, const Array<I>& indptr, Index n_slots) {
   if (!Array<T>::check_(data)) return std::nullopt;
@@ -103,7 +103,7 @@ Source callback(std::uintptr_t address, std::uintptr_t context, Index n_jobs, In
           std::move(keep)};
 }
 
-// One job's costs as the solver reads them: int64 or float64 (n_slots); what may not be is kForbidden or +inf.
+// One job's costs as the solver reads them: int64 or float64 (n_slots); a forbidden slot's is kForbidden or +inf.
 py::array row(const Source& source, Index job) {
   const Rows one{nullptr, job, 1};
   if (source.cost->real()) {

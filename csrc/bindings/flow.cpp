@@ -33,7 +33,7 @@ flow::FlowMethod method_of(std::string_view name) {
   return name == "cost_scaling" ? flow::FlowMethod::cost_scaling : flow::FlowMethod::automatic;
 }
 
-// What an answer keeps: what later solves start from, and statistics, converted at the first use.
+// Kept by an answer: the start of later solves, and statistics, converted at the first use.
 struct FlowWarmStart {
   flow::WarmStart state;
   flow::FlowStats stats;
@@ -102,7 +102,7 @@ Ints shared_array(const std::shared_ptr<const flow::RawVector<std::int64_t>>& va
   return read_only(Ints(static_cast<py::ssize_t>(values->size()), values->data(), owner));
 }
 
-// Can the arrays be read in place? If not, Python converts them, or reports what is wrong.
+// Returns whether the arrays can be read in place. If not, Python converts them, or reports the error.
 bool arrays_fit(py::handle tail, py::handle head, py::handle capacity, py::handle cost, py::handle supply,
                 py::handle lower) {
   const auto plain = [](py::handle array) {
@@ -148,8 +148,8 @@ py::tuple solve_flow(const Ints& tail, const Ints& head, const Ints& capacity, c
                         FlowWarmStart{std::move(r.warm_start), r.stats});
 }
 
-// Checks what the status claims: optimal (flow, potentials), infeasible (cut), unbounded (flow, cycle); and for every
-// status what the flow costs and leaves unserved.
+// Checks the claim of the status: optimal (flow, potentials), infeasible (cut), unbounded (flow, cycle); and for every
+// status the cost of the flow and the supply it leaves unserved.
 py::dict check_flow(const Ints& tail, const Ints& head, const Ints& capacity, const Ints& cost, const Ints& supply,
                     const std::optional<Ints>& lower, const std::string& status, const Ints& flow,
                     const Ints& potentials, const Ints& cut, const Ints& cycle) {

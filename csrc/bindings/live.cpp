@@ -1,4 +1,4 @@
-// The live matcher, with the arrays that its job store is read from.
+// The live matcher, with the arrays of its job store.
 #include "cost.hpp"
 #include "gridcompute/live/job_numbers.hpp"
 #include "gridcompute/live/matcher.hpp"
@@ -21,7 +21,7 @@ struct LiveMatcher {
   py::object keep, keep_gangs;  // the arrays that the matcher reads in place
 };
 
-// Checks a column's length; a column of one value is that of all jobs.
+// Checks a column's length; a column of one value applies to all jobs.
 void check_length(const char* field, const Reals& column, Index n_jobs) {
   if (column.size() == 1 || column.size() == n_jobs) return;
   throw Error(ErrorKind::invalid_problem, field, -1,

@@ -28,7 +28,7 @@ const char* kind_name(ErrorKind kind) {
   return "internal";
 }
 
-// Sets the Python exception that gridcompute.errors, which alone knows the classes, makes of an error of the core.
+// Sets the Python exception that gridcompute.errors, which alone knows the classes, makes from an error of the core.
 void translate(std::exception_ptr error) {
   try {
     std::rethrow_exception(std::move(error));

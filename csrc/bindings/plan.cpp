@@ -70,7 +70,7 @@ plan::Instance instance_of(const py::dict& t) {
   return w;
 }
 
-// Checks the sizes that the oracle indexes by, once, where arrays become spans.
+// Checks, once, the sizes that the oracle indexes by, where arrays become spans.
 void check(const LagrangianOracle& m, const DualPrices& y) {
   const auto need = [](std::span<const double> found, Index size, const char* name) {
     if (static_cast<Index>(found.size()) != size)

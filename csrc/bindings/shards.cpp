@@ -1,4 +1,4 @@
-// Shards: the questions they answer, the solve that asks them, and their part of a check.
+// Shards: the requests they answer, the solve that sends them, and their part of a check.
 #include <algorithm>
 #include <utility>
 
@@ -22,7 +22,7 @@ using TermColumns = std::vector<std::pair<std::optional<Array<std::int32_t>>, st
 using PlainColumns = std::vector<py::array>;  // of a formula or a matrix, a row of bytes a job
 using Columns = std::variant<TermColumns, PlainColumns>;
 
-// A model, with what it reads.
+// A model, with the arrays it reads.
 struct Model {
   py::object kept;
   CostModel costs;
@@ -50,7 +50,7 @@ struct Model {
 };
 
 // The model of a formula: its address and context, where among the words of this the address of each column stands, and
-// how many bytes a job this has. keep: what these addresses are of.
+// its bytes a job. keep: the owners of these addresses.
 std::shared_ptr<Model> formula_model(std::uintptr_t address, const Array<std::uint64_t>& words,
                                      std::vector<std::size_t> places, std::vector<std::size_t> widths, Index n_slots,
                                      const Unplaced& unplaced, py::object keep) {
@@ -106,7 +106,7 @@ void view_plain(const CostModel& model, const PlainColumns& columns, Index n, Co
   }
 }
 
-// Throws where the columns are not those of the model, n of each.
+// Throws unless the columns are those of the model, n entries each.
 ColumnsView view_of(const CostModel& model, const Columns& columns, const std::optional<Array<double>>& unplaced,
                     Index n) {
   ColumnsView out;
@@ -131,8 +131,8 @@ struct PyShard {
   std::string kept;  // the last answer, for a coordinator in this process
 };
 
-// Answers a question; None where the columns are needed and none were given. keep: the answer stays here, and a sign
-// is returned.
+// Answers a request; None if the columns are needed and none were given. keep: the answer stays here, and a sign is
+// returned.
 std::optional<py::bytes> answer(PyShard& self, const py::bytes& question, const std::optional<Columns>& columns,
                                 const std::optional<Array<double>>& unplaced, int threads, bool keep) {
   const CostModel& model = self.model->costs;
@@ -210,7 +210,7 @@ void each_part(TransportSums& sums, const Put& put) {
   for (JobFault* fault : {&sums.range, &sums.forbidden, &sums.must, &sums.invalid, &sums.no_option}) put(*fault);
 }
 
-// Poses the problem of a shard's jobs to a check and returns what this finds; all checks of columns are made before.
+// Passes the problem of a shard's jobs to a check and returns its report, after all checks of columns.
 template <class Found, class Check>
 std::optional<Found> checked_shard(const Model& model, const ColumnsView& shown, Index first, int threads,
                                    const Check& check) {
@@ -228,7 +228,7 @@ std::optional<Found> checked_shard(const Model& model, const ColumnsView& shown,
   });
 }
 
-// The sums of a shard's jobs, for check_sums.
+// Returns the sums of a shard's jobs, for check_sums.
 py::bytes sum_jobs(const std::shared_ptr<Model>& model, const Columns& columns,
                    const std::optional<Array<double>>& unplaced, Index first, const Array<std::int32_t>& assignment,
                    const Array<double>& prices, const std::optional<Array<double>>& remainders, int threads) {
@@ -248,8 +248,8 @@ py::bytes sum_jobs(const std::shared_ptr<Model>& model, const Columns& columns,
   return py::bytes(out.bytes());
 }
 
-// The jobs of a shard, n of them, that must be placed and fit into the classes given only, for check_confined; job: one
-// that is asked about, or -1.
+// Returns the jobs of a shard, of n, that must be placed and fit only in the given classes, for check_confined; job:
+// one that is asked about, or -1.
 py::bytes count_confined(const std::shared_ptr<Model>& model, const Columns& columns,
                          const std::optional<Array<double>>& unplaced, Index first, Index n,
                          const Array<std::int32_t>& slots, Index job, int threads) {
@@ -279,7 +279,7 @@ py::tuple check_confined(const std::vector<py::bytes>& parts) {
   return py::make_tuple(total.count, total.named, total.invalid.job);
 }
 
-// What the sums of all shards, in their order, prove; as check_transport of certificate.cpp.
+// Returns what the sums of all shards, in order, prove; as check_transport of certificate.cpp.
 py::dict check_sums(const std::shared_ptr<Model>& model, const std::vector<py::bytes>& parts,
                     const Array<std::int64_t>& capacity, const Array<double>& prices,
                     const std::optional<Array<double>>& remainders) {

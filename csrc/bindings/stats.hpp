@@ -1,4 +1,4 @@
-// What a transport solve tells of itself, for the two files that hand it on.
+// Statistics of a transport solve, for the two files that return them.
 #pragma once
 
 #include "common.hpp"

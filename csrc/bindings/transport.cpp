@@ -63,14 +63,14 @@ constexpr Count kCounts[] = {
     {"negative_cycles", &Stats::negative_cycles},
 };
 
-// Keys that are made once: making a str and its hash takes longer than an entry.
+// Keys, made once: making a str and its hash takes longer than setting an entry.
 py::handle key(const char* name) { return PyUnicode_InternFromString(name); }
 
 void set_statistic(const py::dict& out, py::handle key, const py::object& value) {
   if (PyDict_SetItem(out.ptr(), key.ptr(), value.ptr()) != 0) throw py::error_already_set();
 }
 
-// Most counts stay 0: a copy of this is quicker than building a dict.
+// Most counts stay 0: copying this is quicker than building a dict.
 py::dict zeros() {
   static const py::handle kept = [] {
     py::dict out;
@@ -107,7 +107,7 @@ py::object number_of(bool integral, Wide exact, double value) {
   return integral && std::isfinite(value) ? py::object(to_int(exact)) : py::object(py::float_(value));
 }
 
-// What the caller may not change.
+// Arrays that the caller may not change.
 template <class T>
 py::object frozen(const std::vector<T>& values) {
   Array<T> out = copy_out(std::span<const T>(values));
@@ -115,7 +115,7 @@ py::object frozen(const std::vector<T>& values) {
   return out;
 }
 
-// Throws where an answer contradicts itself: no caller may see one that its own certificate refutes.
+// Throws if an answer contradicts itself: no caller may receive one that its own certificate refutes.
 void refuse_contradiction(const certificate::TransportProblem& problem, const Result& r) {
   const bool complete = r.status == transport::Status::optimal || r.status == transport::Status::feasible;
   const std::string what = certificate::contradiction(problem, {r.assignment, r.load, r.prices, r.objective, complete});
@@ -180,7 +180,7 @@ py::tuple solve_transport(const Source& source, const Array<std::int64_t>& capac
                         r.charges.empty() ? py::object(py::none()) : frozen(r.charges), frozen_rows(r.remainders));
 }
 
-// Are these counts as the core reads them, n of them, none below `least`?
+// Returns whether these are n counts as the core reads them, none below `least`.
 template <class T>
 bool are_counts(const py::object& values, Index n, std::int64_t least) {
   if (!py::isinstance<Array<T>>(values)) return false;

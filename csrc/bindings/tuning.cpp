@@ -30,7 +30,7 @@ auto with_solver(const std::string& solver, Use&& use) {
                   "', needed assignment, cost, flow, gangs, live, packing, plan, transport or whole_jobs");
 }
 
-// Sets the defaults with `values` in their place; on an error nothing changes.
+// Puts the defaults in force, with `values` replaced; on an error nothing changes.
 void set_tuning(const std::string& solver, const py::dict& values) {
   with_solver(solver, [&](auto& current, const auto& defaults, const auto& table) {
     current = with_values(defaults, table, values, "values", solver);

@@ -1,4 +1,4 @@
-// The tuned numbers that calls from Python use: the defaults, unless a bench or a test has set others.
+// The tuned numbers used by calls from Python: the defaults, unless a bench or a test has set others.
 #pragma once
 
 #include <algorithm>
@@ -34,10 +34,10 @@ struct Tunings {
 // first.
 [[nodiscard]] const Tunings& tunings() noexcept;
 
-// Returns a number as people write it.
+// Returns a number as a person would write it.
 [[nodiscard]] std::string text_of(double number);
 
-// Returns `numbers` with `values`, a dict of names and numbers, in their place. Throws Error, on the argument `field`,
+// Returns `numbers` with those in `values`, a dict by name, replaced. Throws Error, on the argument `field`,
 // for a name that is not in the table or a number outside its range. solver: for the message.
 template <class Numbers, class Table>
 [[nodiscard]] Numbers with_values(Numbers numbers, const Table& table, const py::dict& values, const std::string& field,
