@@ -26,6 +26,8 @@
 //   candidates                         jobs at their cheapest class                                          matching
 //   else                               column_generation: pricing pass, Newton,   passes_most passes, then   (ends: the
 //                                      ssp_repair, columns added                  lists only grow            optimum)
+//   the same, with a gap               the same; it ends where the matching at    the same                   (ends: the
+//                                      the prices of Newton is within the gap                                optimum)
 //   a cost beyond the resolution       this table again, resolution from all      once                       CostRange-
 //                                      costs                                                                 Error
 //   an optimum of rounded keys         cycle_canceling on lists or all costs,     counted work               "feasible"
