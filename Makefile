@@ -131,6 +131,7 @@ native: native-asan native-tsan ## the native tests under ASan, UBSan and TSan (
 
 # The extension built in two other ways, each in a folder of its own, and some of its tests on it: by g++ for a named CPU
 # with the address sanitizer and all assertions (which brings the widest vectors under the sanitizer), and by clang.
+# The answers of `.ci/answers.py` must have the bits that the usual build gives them.
 
 VARIANT_TESTS := tests/unit/solvers/test_transport_edges.py tests/unit/solvers/test_transport_near_assignment.py \
 	tests/unit/solvers/test_transport_gangs.py tests/unit/solvers/test_transport_gap.py \

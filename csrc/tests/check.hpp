@@ -7,12 +7,15 @@
 #include <concepts>
 #include <cstdint>
 #include <cstdio>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "gridcompute/base/types.hpp"
 
 namespace gridcompute::testing {
 
@@ -52,6 +55,11 @@ template <class T>
     out << (value ? "true" : "false");
   } else if constexpr (std::same_as<T, std::int8_t> || std::same_as<T, std::uint8_t>) {
     out << static_cast<int>(value);
+  } else if constexpr (std::same_as<T, Wide>) {
+    std::string digits;
+    for (Wide rest = value; rest != 0 || digits.empty(); rest /= 10)
+      digits += static_cast<char>('0' + static_cast<int>(rest % 10 < 0 ? -(rest % 10) : rest % 10));
+    out << (value < 0 ? "-" : "") << std::string(digits.rbegin(), digits.rend());
   } else if constexpr (requires { out << value; }) {
     out << value;
   } else if constexpr (std::is_enum_v<T>) {
@@ -75,21 +83,46 @@ inline std::vector<std::string>& contexts() {
   return all;
 }
 
+// The values whose scopes an exception has left since the last scope that was entered or ended without one, the
+// innermost first.
+inline std::vector<std::string>& left_contexts() {
+  static std::vector<std::string> all;
+  return all;
+}
+
 class Context {
  public:
   template <class T>
-  Context(const char* name, const T& value) {
+  Context(const char* name, const T& value) : exceptions_(std::uncaught_exceptions()) {
+    left_contexts().clear();
     contexts().push_back(std::string(name) + " = " + shown(value));
   }
-  ~Context() { contexts().pop_back(); }
+  ~Context() {
+    if (std::uncaught_exceptions() > exceptions_)
+      left_contexts().push_back(contexts().back());
+    else
+      left_contexts().clear();
+    contexts().pop_back();
+  }
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
+
+ private:
+  int exceptions_;
 };
 
 inline void fail(const char* file, int line, const std::string& what) {
   std::printf("%s:%d: %s\n", file, line, what.c_str());
   for (const std::string& context : contexts()) std::printf("    with %s\n", context.c_str());
   ++failures();
+}
+
+// Reports the exception that ended a test, with the values that were in scope where it was thrown.
+inline void fail_by_exception(const char* test, const char* what) {
+  std::vector<std::string>& left = left_contexts();
+  contexts().assign(left.rbegin(), left.rend());
+  fail(test, 0, std::string("an exception ended the test: ") + what);
+  contexts().clear();
 }
 
 template <class Found, class Needed>

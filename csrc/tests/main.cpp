@@ -25,11 +25,12 @@ int main(int argc, char** argv) {
   for (const Case& test : cases()) {
     if (argc > 1 && std::strstr(test.name, argv[1]) == nullptr) continue;
     const int before = failures();
+    left_contexts().clear();
     const std::clock_t start = std::clock();
     try {
       test.body();
     } catch (const std::exception& error) {
-      fail(test.name, 0, std::string("an exception ended the test: ") + error.what());
+      fail_by_exception(test.name, error.what());
     }
     const bool good = failures() == before;
     good ? ++passed : ++failed;

@@ -24,8 +24,10 @@ using std::to_string;
 void check_arcs(const MinCostFlow& p) {
   bool bad = false;
   const auto n = static_cast<std::uint64_t>(p.n);
-  for (std::size_t e = 0; e < p.tail.size(); ++e)
-    bad |= (static_cast<std::uint64_t>(p.tail[e]) >= n) | (static_cast<std::uint64_t>(p.head[e]) >= n);
+  for (std::size_t e = 0; e < p.tail.size(); ++e) {
+    bad |= static_cast<std::uint64_t>(p.tail[e]) >= n;
+    bad |= static_cast<std::uint64_t>(p.head[e]) >= n;
+  }
   if (p.lower.empty())
     for (const std::int64_t u : p.capacity) bad |= u < 0;
   else
@@ -135,8 +137,10 @@ namespace {
 bool same_graph(const MinCostFlow& p, const Topology& t) {
   if (t.n != p.n || t.caller_tail.size() != p.tail.size()) return false;
   bool differs = false;
-  for (std::size_t e = 0; e < p.tail.size(); ++e)
-    differs |= (p.tail[e] != t.caller_tail[e]) | (p.head[e] != t.caller_head[e]);
+  for (std::size_t e = 0; e < p.tail.size(); ++e) {
+    differs |= p.tail[e] != t.caller_tail[e];
+    differs |= p.head[e] != t.caller_head[e];
+  }
   return !differs;
 }
 

@@ -78,13 +78,15 @@ inline constexpr const char* kPlane =
     "same work; time: half and double 1.00")                                                                           \
   X(double, probe_headroom, 16, 1, 1 << 20, "ratio", "how far a cost may exceed the sample's before a restart",        \
     "same work; time: half and double 0.99")                                                                           \
-  X(Index, cost_prefetch, 16, 1, 1 << 10, "jobs", "by which loops over single costs prefetch ahead", "not measured")   \
+  X(Index, cost_prefetch, 16, 1, 1 << 10, "jobs", "by which loops over single costs prefetch ahead",                   \
+    "same work; time: half and double 0.99")                                                                           \
   X(Index, probe_all_costs, 1 << 22, 0, 1 << 30, "costs", "largest matrix that is read whole instead",                 \
     "same work; time: half and double 0.99")                                                                           \
   /* Perturbation (model/perturbation.cpp). */                                                                         \
   X(int, spread_bits_most, 16, 1, 20, "bits", "largest spread tried where keys are shifted", "half and double 1.00")   \
   X(int, spread_bits_least, 6, 1, 20, "bits", "smallest", "same work; time: half and double 0.99")                     \
-  X(int, spread_share_bits, 2, 1, 6, "powers of two", "ratio of the unit of keys to the spread", "not measured")       \
+  X(int, spread_share_bits, 2, 1, 6, "powers of two", "ratio of the unit of keys to the spread",                       \
+    "half and double 1.00")                                                                                            \
   X(Cost, perturbed_headroom, 16, 1, 1 << 10, "ratio", "how far keys may exceed a sample's",                           \
     "same work; time: half and double 0.99")                                                                           \
   X(Cost, tie_distance, 2, 0, 64, "keys", "distance from the least cost that counts as a tie",                         \
