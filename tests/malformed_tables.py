@@ -101,11 +101,11 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
     ),
     "a row too long": (
         text("jobs.csv", f"{HEAD}\n1,1.0,0,3,1.0\n1,1.0,0,3,1.0,9\n"),
-        ["jobs.csv: found CSV parse error: Expected 5 columns, got 6"],
+        ["jobs.csv: found 6 cells in row 1 (line 3), needed CSV with 5", "'1,1.0,0,3,1.0,9'"],
     ),
     "a row too short": (
         text("jobs.csv", f"{HEAD}\n1,1.0,0,3,1.0\n1,1.0,0\n"),
-        ["jobs.csv: found CSV parse error: Expected 5 columns, got 3"],
+        ["jobs.csv: found 3 cells in row 1 (line 3), needed CSV with 5", "'1,1.0,0'"],
     ),
     "an open quote": (text("jobs.csv", f'{HEAD}\n1,1.0,"0,3,1.0\n'), ["jobs.csv: ", "needed CSV"]),
     "names in latin-1": (
@@ -133,7 +133,7 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
     ),
     "half an accelerator": (
         cell("jobs", "gang", 1, "1.5"),
-        ["jobs.csv: jobs.gang[1] is 1.5", "needed an integer"],
+        ["jobs.csv: jobs.gang[1] is 1.5", "needed an integer", "; line 3"],
     ),
     "an empty cell": (
         cell("jobs", "work_h", 3, ""),
@@ -156,7 +156,26 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
     ),
     "an unknown site": (
         cell("jobs", "origin", 1, "West"),
-        ["jobs.csv: jobs.origin[1] is 'West', needed one of North, South"],
+        ["jobs.csv: jobs.origin[1] is 'West', needed one of North, South, or an index; line 3"],
+    ),
+    "a misspelt site of a job with an id": (
+        text("jobs.csv", f'{HEAD},"id"\n1,1.0,0,3,1.0,"a"\n\n1,1.0,Suoth,3,1.0,"b\nc"\n'),
+        ["jobs.origin[1] is 'Suoth'", "did you mean 'South'?; line 4, job b"],
+    ),
+    "a misspelt site in a residency": (
+        cell("jobs", "residency", 1, "Sout"),
+        ["jobs.residency[1] is 'Sout'", "did you mean 'South'?; line 3"],
+    ),
+    "a column of another table": (
+        edited("sites.csv", '"region"', '"battery_kwh"'),
+        ["sites.csv: sites has no column 'battery_kwh'", "battery_kwh is a column of energy"],
+    ),
+    "an unknown column of quotas": (
+        edited("quotas.csv", '"upper_accelerator_h"', '"uper_accelerator_h"'),
+        [
+            "quotas has no column 'uper_accelerator_h'",
+            ", name; did you mean 'upper_accelerator_h'?",
+        ],
     ),
     "a site's index too large": (
         then(cell("jobs", "origin", 0, "North"), cell("jobs", "origin", 1, "99999999999")),
@@ -173,7 +192,7 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
     "a tenant beyond the last": (cell("jobs", "tenant", 0, "1"), ["jobs.csv: jobs.tenant[0] is 1"]),
     "a deadline beyond the last hour": (
         cell("jobs", "deadline", 0, "4"),
-        ["jobs.csv: jobs.deadline[0] is 4, needed at most 3"],
+        ["jobs.csv: jobs.deadline[0] is 4, needed at most 3", "; line 2"],
     ),
     "no window": (cell("jobs", "release", 0, "3"), ["jobs.csv: jobs.deadline[0] is 3"]),
     "yes for true": (
@@ -223,7 +242,10 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
     ),
     "a misspelt head of an optional column": (
         text("jobs.csv", f'{HEAD},"tennant"\n1,1.0,0,3,1.0,0\n'),
-        ["jobs.csv: jobs has no column 'tennant'; it has gang, work_h", "restart_yuan, id"],
+        [
+            "jobs.csv: jobs has no column 'tennant'; it has gang, work_h",
+            "restart_yuan, id; did you mean 'tenant'?",
+        ],
     ),
     "a release after the deadline": (
         text("jobs.csv", f'{HEAD},"release"\n1,1.0,0,3,1.0,5\n'),
@@ -235,7 +257,7 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
     ),
     "a line of comment": (
         lambda f: (f / "jobs.csv").write_text("# mine\n" + (f / "jobs.csv").read_text()),
-        ["jobs.csv: found CSV parse error: Expected 1 columns", "needed CSV"],
+        ["jobs.csv: found ", " cells in row 0 (line 2), needed CSV with 1"],
     ),
     "a decimal comma": (
         cell("jobs", "work_h", 1, "1,5"),

@@ -7,6 +7,7 @@ rounded, clipped or cast in silence.
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from ._extras import extra
 from .errors import InvalidProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,6 +26,8 @@ __all__ = [
     "choice",
     "counts",
     "gap",
+    "listed",
+    "meant",
     "number",
     "plain_array",
     "reals",
@@ -38,6 +41,10 @@ __all__ = [
 #: Integers up to this size are doubles; larger ones may not be.
 EXACT = 2**53
 _MOST_THREADS = 2**31 - 1
+#: Words that a message lists, and those that a misspelt one is compared with, at most.
+_MOST_LISTED, _MOST_COMPARED = 64, 10_000
+#: How like a misspelt word must be, and how like its first letters (`difflib`'s ratio).
+_LEAST_LIKE, _LEAST_LIKE_START = 0.7, 0.85
 
 
 def whole(field: str, value: Any, least: int, most: int) -> int:
@@ -117,6 +124,31 @@ def choice(field: str, value: Any, allowed: Sequence[str]) -> str:
     words = [repr(word) for word in allowed]
     needed = " or ".join([", ".join(words[:-1]), words[-1]] if words[:-1] else words)
     raise InvalidProblemError(f"{field}: found {value!r}, needed {needed}", field)
+
+
+def meant(found: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'that'?" for what resembles a known word, and "" for what does not."""
+    import difflib  # not needed until something is wrong
+
+    words, plain = list(itertools.islice(known, _MOST_COMPARED)), found.strip().lower()
+    lower = {word.lower(): word for word in reversed(words)}
+    begin = {word.lower()[: max(len(plain), 4)]: word for word in reversed(words)}
+    for text, shown, least in (
+        (found, dict(zip(words, words, strict=True)), _LEAST_LIKE),
+        (plain, lower, _LEAST_LIKE),
+        (plain, begin, _LEAST_LIKE_START),
+    ):
+        if near := difflib.get_close_matches(text, shown, 1, least):
+            return f"; did you mean {shown[near[0]]!r}?"
+    return ""
+
+
+def listed(known: Iterable[str]) -> str:
+    """Return words separated by commas, of many the first and their number."""
+    words = [*known]
+    if len(words) <= _MOST_LISTED:
+        return ", ".join(words)
+    return f"{', '.join(words[:_MOST_LISTED])}, ... ({len(words):,} in all)"
 
 
 def plain_array(field: str, values: Any) -> NDArray[Any]:

@@ -93,3 +93,33 @@ def test_transport_and_flow_check_what_they_share(name, value) -> None:
     for call in calls:
         with pytest.raises((InvalidProblemError, TypeError), match=name):
             call(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("found", "meant"),
+    [
+        ("Nrth", "North"),
+        ("north", "North"),
+        (" North", "North"),
+        ("tarif", "tariff_yuan_per_kwh"),
+        ("Gang", "gang"),
+        ("work_hours", "work_h"),
+        ("colour", None),
+        ("storage_kwh", None),
+        ("", None),
+        ("x" * 10_000, None),
+    ],
+)
+def test_a_misspelt_word_is_met_with_the_one_meant(found, meant) -> None:
+    known = ["gang", "work_h", "tariff_yuan_per_kwh", "shed_kwh", "North", "South"]
+    words = "" if meant is None else f"; did you mean '{meant}'?"
+    assert _checks.meant(found, known) == words
+    assert _checks.meant(found, []) == ""
+
+
+def test_a_list_of_many_names_says_how_many() -> None:
+    """If this fails, one slip among a thousand tenants is a message of a thousand names."""
+    assert _checks.listed(["a", "b"]) == "a, b"
+    text = _checks.listed(f"tenant {i}" for i in range(5000))
+    assert text.endswith(", ... (5,000 in all)")
+    assert len(text) < 1000

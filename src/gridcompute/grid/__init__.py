@@ -26,7 +26,7 @@ from .tables.problem import Problem
 from .tables.quotas import Quotas
 from .tables.running import Running
 from .tables.sites import Classes, Sites
-from .tables.unit_warnings import ImplausibleUnitWarning
+from .tables.unit_warnings import IdleRuleWarning, ImplausibleUnitWarning
 from .tables.value_checks import LIMITS
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Energy",
     "Figure",
     "HourLedger",
+    "IdleRuleWarning",
     "ImplausibleUnitWarning",
     "Jobs",
     "Ledger",

@@ -45,8 +45,8 @@ from .folders import LIST, replacing
 from .json_text import parse, require_text
 from .name_columns import with_indices, with_parents
 from .problem_json import MOST_JSON, SETTINGS_FILE, Settings, require_keys, settings_of
-from .table_files import SUFFIXES, read_table, require_room, write_table
-from .tidy import tidied, widened
+from .table_files import SUFFIXES, line_of, read_table, require_room, write_table
+from .tidy import is_tidy, tidied, widened
 from .time_columns import with_hours
 
 if TYPE_CHECKING:
@@ -175,27 +175,31 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
     limited = any((folder / name).exists() for name in (LIST, *(f"quotas{s}" for s in SUFFIXES)))
     paths = {name: _table_path(folder, name) for name in TABLES if name != "quotas" or limited}
     tables: dict[str, Any] = {}
+    places: dict[str, _Places] = {}
     sizes = {"hour": hours, "source": 1 if sources is None else len(sources)}
     for name, kind in TABLES.items():
         if name not in paths:
             continue
         texts = [c for c, spec in kind.columns().items() if spec.dtype is np.str_]
         texts += NAMES.get(name, [])
-        arrow = read_table(paths[name], texts)
-        arrow = with_hours(arrow, paths[name], name, settings.start, settings.step_h)
-        if name == "quotas" and "parent" in arrow.column_names:
-            arrow = with_parents(arrow, paths[name])
-        arrow = with_indices(arrow, paths[name], kind, known)
-        arrow = widened(arrow, paths[name], kind, hours, known.get("site", ()), sources or ())
+        read = arrow = read_table(paths[name], texts)
+        places[name] = _Places(paths[name], kind, read, tidy=is_tidy(read, kind))
         extra: dict[str, Any] = settings.part(name)
-        if name == "quotas" and "name" in arrow.column_names:
-            extra["tenant_names"] = known["tenant"] = _tenants(arrow["name"], paths[name])
-            arrow = arrow.drop_columns(["name"])
+        with places[name].told(rows=True):
+            arrow = with_hours(arrow, paths[name], name, settings.start, settings.step_h)
+            if name == "quotas" and "parent" in arrow.column_names:
+                arrow = with_parents(arrow, paths[name])
+            arrow = with_indices(arrow, paths[name], kind, known)
+            arrow = widened(arrow, paths[name], kind, hours, known.get("site", ()), sources or ())
+            if name == "quotas" and "name" in arrow.column_names:
+                extra["tenant_names"] = known["tenant"] = _tenants(arrow["name"], paths[name])
+                arrow = arrow.drop_columns(["name"])
         if name == "energy" and sources == () and "direct_kwh" not in arrow.column_names:
             # No source has no column in CSV.
             extra |= {"direct_kwh": np.zeros((0, len(tables["sites"]), hours))}
             extra |= {"direct_yuan_per_kwh": np.zeros((0, len(tables["sites"])))}
-        tables[name] = _built(kind, arrow, paths[name], sizes, extra)
+        with places[name].told():
+            tables[name] = _built(kind, arrow, paths[name], sizes, extra)
         if name == "sites":
             known["origin"] = known["site"] = [str(n) for n in tables[name].name]
             sizes |= {"destination": len(tables[name])}
@@ -218,8 +222,10 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
             **tables,
         )
     except InvalidProblemError as error:
-        at_fault = paths.get(error.field.partition(".")[0], folder / SETTINGS_FILE)
-        raise _in_file(at_fault, error) from None
+        table = error.field.partition(".")[0]
+        told = places[table].told() if table in places else contextlib.nullcontext()
+        with told:
+            raise _in_file(paths.get(table, folder / SETTINGS_FILE), error) from None
 
 
 def write_plan(plan: Plan, folder: str | Path) -> Path:
@@ -507,6 +513,48 @@ def _unlimited(jobs: Jobs, path: Path) -> Quotas:
         message = f"{path.name}: jobs.tenant[{row}]: found {last}, needed {needed}"
         raise InvalidProblemError(message, "jobs.tenant", row)
     return Quotas.unlimited(last + 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Places:
+    """Where the rows of a table stand in its file, and what its jobs are called there."""
+
+    path: Path
+    kind: type[Table]
+    #: As it was read.
+    table: pa.Table
+    tidy: bool
+
+    @contextlib.contextmanager
+    def told(self, *, rows: bool = False) -> Iterator[None]:
+        """Add the line, and the id of a job, to an error of the block that names one entry.
+
+        Indices of entries are rows of the file if `rows` says so, or if it is not tidy.
+        """
+        try:
+            yield
+        except InvalidProblemError as error:
+            row = self._row(error) if rows or not self.tidy else None
+            if row is None or row >= len(self.table):
+                raise
+            line = line_of(self.path, row) if self.path.suffix == ".csv" else None
+            words = [f"line {line}"] if line is not None else []
+            if self.kind is Jobs and "id" in self.table.column_names:
+                words += [f"job {self.table['id'][row].as_py()!s:.100}"]
+            if not words:
+                raise
+            message = f"{error}; {', '.join(words)}"
+            raise InvalidProblemError(message, error.field, error.index) from None
+
+    def _row(self, error: InvalidProblemError) -> int | None:
+        """The row of the file that the message of an error names, None if it names none."""
+        found = re.search(r"\[([0-9]+(?:, [0-9]+)*)\](?: is |: found )", str(error))
+        if found is None:
+            return None
+        index = [int(i) for i in found[1].split(", ")]
+        spec = self.kind.columns().get(error.field.partition(".")[2])
+        at = 0 if spec is None or len(index) == 1 else spec.dims.index(self.kind.rows)
+        return index[at] if at < len(index) else None
 
 
 def _built(

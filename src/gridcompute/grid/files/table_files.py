@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import csv
 import gzip
+import io
 import tempfile
 import zlib
 from typing import IO, TYPE_CHECKING, Any
@@ -26,7 +28,15 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["MOST_BYTES", "SUFFIXES", "read_csv", "read_table", "require_room", "write_table"]
+__all__ = [
+    "MOST_BYTES",
+    "SUFFIXES",
+    "line_of",
+    "read_csv",
+    "read_table",
+    "require_room",
+    "write_table",
+]
 
 SUFFIXES = (".parquet", ".csv")
 #: The largest file of a table, bytes.
@@ -105,6 +115,8 @@ def read_csv(path: Path, texts: Collection[str] = ()) -> pa.Table:
         message = f"{path.name}: found {found}, needed CSV"
         if "Empty CSV file" in found:
             message = f"{path.name}: is empty, needed a header"
+        elif "columns, got" in found and (ragged := _ragged(path, size)):
+            message = f"{path.name}: {ragged}"
         raise InvalidProblemError(message, path.stem) from None
     for name, column in zip(table.column_names, table.columns, strict=True):
         if pa.types.is_binary(column.type):  # text that is not UTF-8
@@ -244,6 +256,45 @@ def _not_utf8(path: Path) -> str | None:
             except UnicodeDecodeError as error:
                 return f"found 0x{line[error.start]:02x} in line {number}"
     return None
+
+
+def line_of(path: Path, row: int) -> int | None:
+    """Return the line of a CSV file on which a row begins, from 1; None if it cannot be found."""
+    with contextlib.suppress(*_NO_ROWS):
+        for number, (line, _) in enumerate(_rows(path, path.stat().st_size)):
+            if number == row + 1:  # the head is the first
+                return line
+    return None
+
+
+def _ragged(path: Path, size: int) -> str:
+    """Return in words the first row that has more or fewer cells than the head; "" if none has."""
+    with contextlib.suppress(*_NO_ROWS):
+        rows = _rows(path, size)
+        _, head = next(rows)
+        for row, (line, cells) in enumerate(rows):
+            if len(cells) != len(head):
+                found = f"found {len(cells)} cells in row {row} (line {line})"
+                needed = f"needed CSV with {len(head)}, as many as the head has"
+                return f"{found}, {needed}: {','.join(cells)!r:.100}"
+    return ""
+
+
+def _rows(path: Path, size: int) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a CSV file, each with the line on which it begins; the head is the first.
+
+    Lines without text are no rows.
+    """
+    with _plain(path, size) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
+        reader, line = csv.reader(text), 1
+        for cells in reader:
+            if cells:
+                yield line, cells
+            line = reader.line_num + 1
+
+
+#: What may go wrong when a file that is not CSV is read as such.
+_NO_ROWS = (csv.Error, ValueError, OSError, EOFError, StopIteration, zlib.error)
 
 
 def _is_no_text(value: bytes | None) -> bool:

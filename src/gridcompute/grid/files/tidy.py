@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..._checks import listed, meant
 from ..._extras import extra
 from ...errors import InvalidProblemError
-from ..tables.column import nested
+from ..tables.column import nested, unknown_column
 from ..tables.times import time_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ..tables.column import Table
     from ..tables.problem import Problem
 
-__all__ = ["tidied", "widened"]
+__all__ = ["is_tidy", "tidied", "widened"]
 
 #: The columns that say which rows of a tidy table belong together, by what the table is of; the
 #: rows of sites are in the order in which their names appear first.
@@ -49,6 +50,11 @@ class _Keys(NamedTuple):
     labels: list[list[str]]
 
 
+def is_tidy(table: pa.Table, kind: type[Table]) -> bool:
+    """Return whether a table that was read is a tidy one."""
+    return kind.title in KEYS and bool({"hour", "destination"} & set(table.column_names))
+
+
 def widened(
     table: pa.Table,
     path: Path,
@@ -66,7 +72,7 @@ def widened(
         not known: file, column, row, what was found and what was needed.
     """
     names, title = table.column_names, kind.title
-    if title not in KEYS or not {"hour", "destination"} & set(names):
+    if not is_tidy(table, kind):
         return table
     for key in KEYS[title]:
         if key not in names:
@@ -128,9 +134,10 @@ def _keys(
             if isinstance(place, str) and place.isdecimal() and place.isascii():
                 place = int(place)
             if not _is_place(place) or place >= size:
-                needed = f"one of {', '.join(known)}, or an index" if known else "an index"
+                needed = f"one of {listed(known)}, or an index" if known else "an index"
                 field = f"{kind.title}.{key}"
                 message = f"{path.name}: {field}[{row}] is {value!r:.100}, needed {needed}"
+                message += meant(str(value), known)
                 raise InvalidProblemError(message, field, row)
             found[row] = place
         places.append(found)
@@ -186,9 +193,8 @@ def _split(name: str, kind: type[Table], path: Path, sources: Sequence[str]) -> 
     match = _INDEXED.fullmatch(name)
     column, index = (match[1], match[2]) if match else (name, "")
     if column not in kind.columns():
-        known = ", ".join([*KEYS[kind.title], "hour", *kind.columns()])
-        message = f"{path.name}: {kind.title} has no column {name!r:.100}; it has {known}"
-        raise InvalidProblemError(message, f"{kind.title}.{name}")
+        error = unknown_column(kind.title, name, [*KEYS[kind.title], "hour", *kind.columns()])
+        raise InvalidProblemError(f"{path.name}: {error}", error.field)
     if not index:
         return column, -1
     if index in sources:
@@ -196,6 +202,7 @@ def _split(name: str, kind: type[Table], path: Path, sources: Sequence[str]) -> 
     if not (index.isascii() and index.isdecimal()):
         known = ", ".join(sources) or "an index"
         message = f"{path.name}: {kind.title}.{name}: found {index!r:.100}, needed {known}"
+        message += meant(index, sources)
         raise InvalidProblemError(message, f"{kind.title}.{column}")
     return column, int(index)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "BESIDE",
     "Bools",
     "Column",
     "Columns",
@@ -38,7 +39,11 @@ __all__ = [
     "Table",
     "column",
     "nested",
+    "unknown_column",
 ]
+
+#: Columns that a frame or file may have beside those of the table's class, by title.
+BESIDE = {"jobs": ("id",), "quotas": ("name",)}
 
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
@@ -404,6 +409,21 @@ def nested(array: NDArray[Any]) -> Any:
     return out
 
 
+def unknown_column(title: str, label: str, known: Sequence[str]) -> InvalidProblemError:
+    """Return the error for a column that a table does not have: what it has, what was meant."""
+    name = label.partition("[")[0]
+    message = f"{title} has no column {label!r:.100}; it has {', '.join(known)}"
+    if label == "site" and title == "energy":
+        message += "; without a column hour its rows follow the order of sites.csv"
+        return InvalidProblemError(message, f"{title}.{label}")
+    others = [kind.title for kind in Table.__subclasses__() if name in _columns_of(kind)]
+    if others:
+        message += f"; {name} is a column of {' and '.join(others)}"
+    elif name not in known:
+        message += _checks.meant(name, known)
+    return InvalidProblemError(message, f"{title}.{label}")
+
+
 def _gathered(title: str, table: Any, specs: Mapping[str, Column]) -> dict[str, NDArray[Any]]:
     """Each column as an array, lists unfolded and columns ``name[i,j]`` put together."""
     parts: dict[str, dict[tuple[int, ...], NDArray[Any]]] = {}
@@ -411,11 +431,7 @@ def _gathered(title: str, table: Any, specs: Mapping[str, Column]) -> dict[str, 
     for label, values in zip(table.column_names, table.columns, strict=True):
         match = re.fullmatch(r"(\w+)(?:\[([0-9]{1,9}(?:,[0-9]{1,9})*)\])?", label)
         if match is None or match[1] not in specs:
-            known = [*specs, "id"] if title == "jobs" else [*specs]
-            message = f"{title} has no column {label!r:.100}; it has {', '.join(known)}"
-            if label == "site" and title == "energy":
-                message += "; without a column hour its rows follow the order of sites.csv"
-            raise InvalidProblemError(message, f"{title}.{label}")
+            raise unknown_column(title, label, [*specs, *BESIDE.get(title, ())])
         index = tuple(int(i) for i in match[2].split(",")) if match[2] else ()
         first = by_place.setdefault((match[1], index), label)
         if index in parts.get(match[1], {}):

@@ -165,6 +165,8 @@ class Jobs(Table):
         if not found.all():
             i = int(np.argmin(found))
             message = f"id[{i}]: found {wanted[i]!s:.100}, needed one of the ids of jobs"
+            if known.dtype.kind == "U":
+                message += _checks.meant(str(wanted[i]), known.tolist())
             raise InvalidProblemError(message, "id", i)
         return np.asarray(rows, np.int64)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ... import _checks
 from ...errors import InvalidProblemError
 from .value_checks import MOST_SITES
 
@@ -37,6 +38,7 @@ def checked_names(names: Any, columns: Collection[str]) -> dict[str, list[str]]:
     for column, given in names.items():
         if column not in columns:
             message = f"names: found {column!r:.100}, needed one of {', '.join(columns)}"
+            message += _checks.meant(str(column), columns)
             raise InvalidProblemError(message, "names")
         field = f"names.{column}"
         if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
@@ -120,8 +122,9 @@ def index_of(text: str | None, place: Mapping[str, int], where: str, field: str,
     if index is None and text is not None and _INDEX.fullmatch(text):
         index = int(text)
     if index is None:
-        needed = f"one of {', '.join(place)}, or an index" if place else "an index"
-        message = f"{where}{field}[{row}] is {text!r:.100}, needed {needed}"
+        needed = f"one of {_checks.listed(place)}, or an index" if place else "an index"
+        near = "" if text is None else _checks.meant(text, place)
+        message = f"{where}{field}[{row}] is {text!r:.100}, needed {needed}{near}"
         raise InvalidProblemError(message, field, row)
     return index
 
@@ -174,6 +177,7 @@ def _residency(table: pa.Table, where: str, sites: Sequence[str]) -> pa.Table:
 def _site(text: str | None, place: Mapping[str, int], where: str, row: int) -> int:
     if text is None or text not in place:
         needed = f"one of {', '.join(place)}, joined by '|', or '*'" if place else "a mask, or '*'"
-        message = f"{where}jobs.residency[{row}] is {text!r:.100}, needed {needed}"
+        near = "" if text is None else _checks.meant(text, place)
+        message = f"{where}jobs.residency[{row}] is {text!r:.100}, needed {needed}{near}"
         raise InvalidProblemError(message, "jobs.residency", row)
     return place[text]

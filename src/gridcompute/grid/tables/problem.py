@@ -21,7 +21,7 @@ from .quotas import Quotas
 from .running import Running, pinned_accelerators, require_room, running_as_jobs
 from .sites import Classes, Sites
 from .times import start_of, time_of
-from .unit_warnings import warn_of_units
+from .unit_warnings import warn_of_mistakes
 from .value_checks import LIMITS, MOST_CARRIED_KWH
 from .window import jobs_in_window, sites_in_window, sliced
 
@@ -108,6 +108,8 @@ class Problem(Frozen):
     -----
     ImplausibleUnitWarning
         A value that looks like another unit, such as 340 "kW" an accelerator or a PUE of 120.
+    IdleRuleWarning
+        A mandate with a share that no site is held to.
     """
 
     jobs: Jobs
@@ -153,7 +155,7 @@ class Problem(Frozen):
         self._check_carried()
         self.direct_rule.applies_to(self.sites, self.energy)
         if type(self) is Problem:
-            warn_of_units(self)
+            warn_of_mistakes(self)
         if self.step_h != 1:
             steps.require_room(self)
         _ = self.stepped

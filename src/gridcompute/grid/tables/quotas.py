@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from ... import _checks
+from ..._extras import extra
 from ...errors import InvalidProblemError
 from .column import Bools, Floats, Int32s, Table, column
 from .frozen import sealed
 from .value_checks import labels_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import pyarrow as pa
 
 __all__ = ["QuotaRows", "Quotas"]
@@ -302,6 +305,26 @@ class Quotas(Table):
         rows = self.linear_rows
         return np.maximum(rows.lower_h - used_h, 0.0) * rows.below_yuan_per_h
 
+    @classmethod
+    def from_arrow(
+        cls,
+        data: Any,
+        *,
+        sizes: Mapping[str, int] | None = None,
+        names: Mapping[str, Sequence[str]] | None = None,
+        **more: Any,
+    ) -> Self:
+        """Build the table as `Table.from_arrow`; a column ``name`` has the `tenant_names`."""
+        with extra("grid"):
+            import pyarrow as pa
+
+        if "tenant_names" not in more and hasattr(data, "__arrow_c_stream__"):
+            table = pa.table(data)
+            if "name" in table.column_names:
+                more["tenant_names"] = tuple(table["name"].to_pylist())
+                data = table.drop_columns(["name"])
+        return super().from_arrow(data, sizes=sizes, names=names, **more)
+
     def to_arrow(self) -> pa.Table:
         """The table as a pyarrow Table; what has no effect (trees, accelerators) has no column."""
         table: pa.Table = super().to_arrow()
@@ -341,7 +364,8 @@ def _rows_of(values: Any, names: tuple[str, ...]) -> Int32s | Any:
     out = np.full(len(values), -1, np.int32)
     for i, text in enumerate(values):
         if text and text not in place:
-            message = f"quotas.parent[{i}] is {text!r:.100}, needed one of {', '.join(names)}"
+            message = f"quotas.parent[{i}] is {text!r:.100}, needed one of {_checks.listed(names)}"
+            message += _checks.meant(text, names)
             raise InvalidProblemError(message, "quotas.parent", i)
         out[i] = place[text] if text else -1
     return out

@@ -1,4 +1,4 @@
-"""Values that are allowed and look like another unit: watts for kilowatts, percent for a factor."""
+"""What is allowed and looks like a mistake: watts for kilowatts, a mandate that holds no site."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ImplausibleUnitWarning", "implausible", "warn_of_units"]
+__all__ = ["IdleRuleWarning", "ImplausibleUnitWarning", "implausible", "warn_of_mistakes"]
 
 #: Modules that build a problem on behalf of their caller, which receives the warning; any other of
 #: this package builds one from a problem whose maker has received it.
@@ -27,6 +27,10 @@ ON_BEHALF = frozenset(
 
 class ImplausibleUnitWarning(UserWarning):
     """A value lies far outside what is built, paid or emitted anywhere: perhaps another unit."""
+
+
+class IdleRuleWarning(UserWarning):
+    """A rule is asked for and applies to nothing, so that it changes no plan."""
 
 
 class Range(NamedTuple):
@@ -62,18 +66,21 @@ RANGES = (
 )
 
 
-def warn_of_units(problem: Any) -> None:
-    """Warn of each implausible column at the line of the caller that made the problem."""
+def warn_of_mistakes(problem: Any) -> None:
+    """Warn of each probable mistake at the line of the caller that made the problem."""
     caller = sys._getframe(1)
     while caller.f_back is not None and caller.f_globals.get("__name__") in ON_BEHALF:
         caller = caller.f_back
     module = str(caller.f_globals.get("__name__"))
     if module.startswith("gridcompute.") and not module.startswith("gridcompute.cli"):
         return
-    for words in implausible(problem):
+    found: list[tuple[str, type[UserWarning]]]
+    found = [(words, ImplausibleUnitWarning) for words in implausible(problem)]
+    found += [(words, IdleRuleWarning) for words in _idle(problem)]
+    for words, kind in found:
         warnings.warn_explicit(
             words,
-            ImplausibleUnitWarning,
+            kind,
             caller.f_code.co_filename,
             caller.f_lineno,
             module,
@@ -97,6 +104,18 @@ def implausible(problem: Any) -> Iterator[str]:
             likely = f"{spec.least:g} to {spec.most:g}" if spec.least else f"up to {spec.most:g}"
             yield f"{where} is {size}, where {likely} is plausible: {spec.hint}"
     yield from _unreachable(problem)
+
+
+def _idle(problem: Any) -> Iterator[str]:
+    """Yield a sentence for a mandate that asks for a share and holds no site."""
+    mandate = problem.mandate
+    if mandate.share <= 0 or mandate.applies_to(problem.sites).any():
+        return
+    why = "no site is new" if mandate.new is None else "mandate.new is false for every site"
+    needed = "write true in the column new of sites (sites.csv) for each site that it is to hold"
+    if mandate.new is not None:
+        needed = "set it true for each site that the mandate is to hold"
+    yield f"mandate.share is {mandate.share:g}, but {why}, so that it asks for nothing: {needed}"
 
 
 def _unreachable(problem: Any) -> Iterator[str]:

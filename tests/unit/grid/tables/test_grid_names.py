@@ -458,6 +458,22 @@ def test_a_warning_names_the_line_that_made_the_problem(tmp_path: Path) -> None:
         assert grid.evaluate(problem, grid.policies.cheapest(problem)).verify().valid
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_mandate_that_holds_no_site_is_met_with_a_warning(tmp_path: Path) -> None:
+    """If this fails, a share is asked for, nothing keeps it, and nobody is told."""
+    problem = sound()
+    old = problem.sites.replace(new=False)
+    with pytest.warns(grid.IdleRuleWarning, match=r"share is 0\.8, but no site is new.*sites\.csv"):
+        idle = problem.replace(sites=old)
+    with pytest.warns(grid.IdleRuleWarning, match=r"mandate\.new is false for every site"):
+        problem.replace(mandate=grid.Mandate(new=(False, False)))
+    for fine in (grid.Mandate(share=0.0), grid.Mandate(new=(True, False))):
+        problem.replace(sites=old, mandate=fine)
+    with pytest.warns(grid.IdleRuleWarning) as told:
+        grid.read_problem(grid.write_problem(idle, tmp_path / "idle", format="csv"))
+    assert [Path(w.filename).name for w in told] == [Path(__file__).name]
+
+
 def test_the_command_line_warns_in_one_line_each(tmp_path: Path, capsys: Any) -> None:
     """If this fails, whoever runs a command is shown lines of our source."""
     with pytest.warns(grid.ImplausibleUnitWarning):

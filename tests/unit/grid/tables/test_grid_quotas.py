@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import gridcompute as gc
@@ -307,3 +308,17 @@ def test_the_operator_keeps_limits_above_tenants() -> None:
     seen = operator.hindsight()
     assert seen.verify().valid, seen.verify()
     assert used(seen)["lab"] <= 24
+
+
+def test_a_frame_of_quotas_may_name_the_tenants() -> None:
+    """If this fails, what quotas.csv may have is an unknown column of a frame."""
+    frame = pa.table(
+        {"name": ["lab", "team"], "parent": ["", "lab"], "upper_accelerator_h": [9.0, 4.0]}
+    )
+    quotas = grid.Quotas.from_arrow(frame)
+    assert quotas.tenant_names == ("lab", "team")
+    assert quotas.parent.tolist() == [-1, 0]
+    with pytest.raises(
+        InvalidProblemError, match=r"no column 'nam'; it has .*, name; did you mean"
+    ):
+        grid.Quotas.from_arrow(frame.rename_columns(["nam", "parent", "upper_accelerator_h"]))
