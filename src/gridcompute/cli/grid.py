@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .._checks import meant
 from ..errors import InvalidProblemError
 from .output import Json, emit, plain, plan_facts, say
 
@@ -127,7 +128,8 @@ def _rows(plan: Plan, words: list[str]) -> list[int]:
         row = called.get(word, int(word) if word.isascii() and word.isdigit() else n)
         if row >= n:
             known = "an id of a job, or " if called else ""
-            raise InvalidProblemError(f"job: found {word:.100}, needed {known}0 to {n - 1}", "job")
+            message = f"job: found {word:.100}, needed {known}0 to {n - 1}{meant(word, called)}"
+            raise InvalidProblemError(message, "job")
         rows.append(row)
     return rows
 
@@ -143,8 +145,12 @@ def explain(
     plan = _stored(folder)
     found = [plan.explain(j) for j in _rows(plan, jobs)]
     facts = [{**plain(e), "text": str(e)} for e in found]
-    for fact in facts:
+    for fact, e in zip(facts, found, strict=True):
         fact.pop("names", None)
+        pairs = [(fact["best"][name], offer) for name, offer in e.best.items()]
+        pairs += [(fact["taken"], e.taken)] if e.taken is not None else []
+        for offer, known in pairs:
+            offer |= {"yuan": plain(known.yuan), "fits": known.fits}
     emit(as_json, facts, "\n".join(str(e) for e in found))
 
 

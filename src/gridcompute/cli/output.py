@@ -68,6 +68,8 @@ def plan_facts(plan: Plan) -> dict[str, Any]:
         "jobs": len(plan.assignment),
         "placed": int((plan.assignment >= 0).sum()),
         "objective_yuan": plan.objective_yuan,
+        "placed_yuan": plan.placed_yuan,
+        "unplaced_yuan": plan.costs["unplaced"],
         "bound_yuan": plan.bound_yuan,
         "gap": plan.gap,
         "load_kwh": float(green["load_kwh"].sum()),

@@ -12,7 +12,8 @@ import numpy as np
 from .._version import __version__
 from ..grid.eligibility import REASONS, REASONS_UNPLACED
 from ..grid.files.bounded_files import write_whole
-from ..grid.plan.audit import LEAST_SHORT_KWH, amount, audit
+from ..grid.plan.audit import LEAST_SHORT_KWH, amount, audit, energy_unit
+from ..grid.plan.data import short_yuan
 from ..grid.tables.times import zone_name
 from .charts import flows, heat, legend, number, stack, tag
 from .sections import costs, own_power, simple_rules, sources, tenants
@@ -22,7 +23,6 @@ from .tables import (
     bottlenecks,
     claim_rows,
     direct_rows,
-    energy_unit,
     mandate_rows,
     step_word,
     table,
@@ -95,6 +95,9 @@ def _headline(plan: Plan, title: str, account: Audit) -> str:
     worst = float(plan.green["n2_hourly"][new].min()) if new.any() else float("nan")
     share = plan.problem.mandate.share
     short = float(plan.dispatch.missing_kwh.sum())
+    left_out = short_yuan(plan.costs["unplaced"])
+    load = float(plan.green["load_kwh"].sum())
+    unit, size = energy_unit(load)
     sizes = f"{len(plan.problem.classes)} classes at {len(plan.problem.sites)} sites"
     tiles = [
         (
@@ -103,7 +106,7 @@ def _headline(plan: Plan, title: str, account: Audit) -> str:
             f"{placed:,} of {len(plan.assignment):,} jobs",
             False,
         ),
-        ("cost", f"{plan.objective_yuan:,.0f}", "yuan, unplaced jobs included", False),
+        ("cost", short_yuan(plan.objective_yuan), f"yuan, {left_out} for jobs left out", False),
         ("proved gap", f"{plan.gap:.3%}", f"no plan costs less than {plan.bound_yuan:,.0f}", False),
         (
             "lowest new site",
@@ -113,8 +116,8 @@ def _headline(plan: Plan, title: str, account: Audit) -> str:
         ),
         (
             "energy",
-            f"{plan.green['load_kwh'].sum() / 1e3:,.1f}",
-            "MWh at the grid connection",
+            number(load / size),
+            f"{unit} at the grid connection",
             False,
         ),
         ("CO2", f"{plan.green['n4_tco2'].sum():,.1f}", "t, location-based", False),
@@ -208,7 +211,7 @@ def _where(plan: Plan) -> str:
     hints = _hints(plan)
     names, hours = _names(plan), _hours(plan)
     used += heat(names, hours, share, unit="in use", form=_percent, top=1.0, hints=hints)
-    unit, size = energy_unit(plan.dispatch.load_kwh)
+    unit, size = energy_unit(plan.dispatch.load_kwh.max(initial=0.0))
     used += tag("h3", "Load, by site and hour")
     load = plan.dispatch.load_kwh / size
     return used + heat(names, hours, load, unit=unit, hints=hints)
@@ -225,7 +228,7 @@ def _energy(plan: Plan) -> str:
     }
     load = d.load_kwh.sum(axis=0)
     share = np.divide(d.green_kwh.sum(axis=0), load, out=np.full_like(load, np.nan), where=load > 0)
-    unit, size = energy_unit(load)
+    unit, size = energy_unit(load.max(initial=0.0))
     notes = f"{_green_share(plan):.0%} green; the line is the green share, 0 to 100%", ""
     wide, narrow = (
         stack(
@@ -241,7 +244,7 @@ def _energy(plan: Plan) -> str:
         for width, height, note in ((1084, 220, notes[0]), (330, 190, notes[1]))
     )
     fleet = tag("div", wide, class_="wide") + tag("div", narrow, class_="narrow")
-    unit, size = energy_unit(d.load_kwh)
+    unit, size = energy_unit(d.load_kwh.max(initial=0.0))
     pictures = [
         stack(
             name + (" (new)" if new[s] else ""),
@@ -318,15 +321,16 @@ def _corridors(plan: Plan) -> str:
     moved = np.zeros((n, n))
     np.add.at(moved, (problem.jobs.origin[t["job"]], t["site"]), problem.jobs.data_gb[t["job"]])
     np.fill_diagonal(moved, 0.0)
+    unit, size = energy_unit(plan.green["load_kwh"].max(initial=0.0))
     wide, narrow = (
         flows(
             _names(plan),
             problem.sites.longitude,
             problem.sites.latitude,
-            plan.green["load_kwh"] / 1e3,
+            plan.green["load_kwh"] / size,
             plan.green["n2_hourly"],
             moved,
-            unit="MWh",
+            unit=unit,
             most=most,
             width=width,
         )
@@ -355,7 +359,7 @@ def _corridors(plan: Plan) -> str:
 
 def _batteries(plan: Plan) -> str:
     d, energy = plan.dispatch, plan.problem.energy
-    unit, size = energy_unit(energy.battery_kwh)
+    unit, size = energy_unit(energy.battery_kwh.max(initial=0.0))
     pictures = [
         stack(
             name,

@@ -8,11 +8,13 @@ import numpy as np
 
 from ..errors import InfeasibleError
 from ..grid.evaluate import dispatched
+from ..grid.plan.audit import energy_unit
 from ..grid.plan.costs import COSTS
+from ..grid.plan.data import short_yuan
 from ..grid.policies import POLICIES
 from ..grid.tables.sources import by_kind, counted
 from .charts import bar, legend, number, numbers, stack, tag
-from .tables import energy_unit, share_text, short_mwh, table
+from .tables import missing, share_text, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +64,17 @@ def costs(plan: Plan) -> str:
         [name.replace("_", " "), f"{yuan:,.2f}", share_text(yuan, total), COSTS[name]]
         for name, yuan in shown.items()
     ]
+    sums = 1
+    if plan.costs["unplaced"]:
+        rows.append(
+            [
+                "all but unplaced",
+                f"{plan.placed_yuan:,.2f}",
+                "",
+                "without the values of the jobs left out",
+            ]
+        )
+        sums = 2
     rows.append(["all", f"{plan.objective_yuan:,.2f}", "", "what the plan costs"])
     without = plan.without_option_yuan
     words = "Each part is what is paid or lost over the batch; below 0 it brings money in."
@@ -70,7 +83,7 @@ def costs(plan: Plan) -> str:
     keys = tag("p", legend([(name, fill) for name, fill, _ in spent]))
     picture = bar(spent, lambda yuan: f"{yuan:,.0f} yuan")
     head = ["part", "yuan", "of all", "what it is"]
-    return tag("p", words) + picture + keys + table(head, rows, sums=1)
+    return tag("p", words) + picture + keys + table(head, rows, sums=sums)
 
 
 def own_power(plan: Plan, times: Sequence[str]) -> str:
@@ -85,7 +98,7 @@ def own_power(plan: Plan, times: Sequence[str]) -> str:
     have = plan.problem.energy.direct_kwh.sum(axis=0)
     if not have.sum() > 0:
         return tag("p", "No site has a direct source.")
-    unit, size = energy_unit(have.sum(axis=0))
+    unit, size = energy_unit(have.sum(axis=0).max(initial=0.0))
     lost = float(uses["curtailed"].sum() / have.sum())
     layers = [(name, USES[name], v.sum(axis=0) / size) for name, v in uses.items()]
     title, note = f"Direct sources, all sites, {unit}", f"{lost:.0%} curtailed"
@@ -97,14 +110,16 @@ def own_power(plan: Plan, times: Sequence[str]) -> str:
     sites = np.flatnonzero(have.sum(axis=1) > 0)
     amounts = np.array([have[sites].sum(axis=1), *(v[sites].sum(axis=1) for v in uses.values())])
     amounts = np.c_[amounts, [have.sum(), *(v.sum() for v in uses.values())]]
-    columns = [numbers((kwh / 1e3).tolist()) for kwh in amounts]
+    unit, size = energy_unit(amounts.max())
+    columns = [numbers((kwh / size).tolist()) for kwh in amounts]
     curtailed = [
         share_text(part, whole) for part, whole in zip(amounts[-1], amounts[0], strict=True)
     ]
     called = [*(names[s] for s in sites), "all sites"]
     rows = [list(row) for row in zip(called, *columns, curtailed, strict=True)]
-    head = ["site", "can deliver MWh", *uses, "curtailed, of all"]
-    words = "What the sites' own sources could deliver in each hour, and what became of it, in MWh."
+    head = ["site", f"can deliver {unit}", *uses, "curtailed, of all"]
+    words = "What the sites' own sources could deliver in each hour, and what became of it, "
+    words += f"in {unit}."
     words += " Curtailed power is thrown away: no load, no room in a battery, no sale."
     keys = tag("p", legend(list(USES.items())))
     return tag("p", words) + keys + pictures + table(head, rows, sums=1)
@@ -193,16 +208,17 @@ def simple_rules(plan: Plan) -> str:
         words = f"Shown for batches of up to {MOST_JOBS:,} jobs of which none runs at the start."
         return tag("p", f"{words} grid.policies has the rules, grid.evaluate their cost.")
     rows = []
+    unit, size = energy_unit(float(plan.green["load_kwh"].sum()))
     for name, rule in POLICIES.items():
         try:
             found = dispatched(problem, rule(problem))
         except InfeasibleError:
             rows.append([name, *["–"] * 6])
             continue
-        rows.append(_row(name, found, plan.objective_yuan))
-    rows.append(_row("this plan", plan, plan.objective_yuan))
+        rows.append(_row(name, found, plan.objective_yuan, size))
+    rows.append(_row("this plan", plan, plan.objective_yuan, size))
     head = ["rule", "placed", "cost, yuan", "above this plan", "without values"]
-    head += ["lowest new site", "short MWh"]
+    head += ["lowest new site", f"short {unit}"]
     words = (
         "fifo_at_home: in order of release, at the origin; nearest: at the nearest site with room; "
         "cheapest: where power, data and delay cost least at the tariff; value_density: so, the "
@@ -212,18 +228,18 @@ def simple_rules(plan: Plan) -> str:
     return tag("p", words) + table(head, rows, sums=1)
 
 
-def _row(name: str, plan: Plan, best: float) -> list[str]:
+def _row(name: str, plan: Plan, best: float, size: float) -> list[str]:
     new = plan.problem.mandate.applies_to(plan.problem.sites)
     lowest = f"{plan.green['n2_hourly'][new].min():.1%}" if new.any() else "–"
     above = f"{plan.objective_yuan / best - 1:+.1%}" if best > 0 and name != "this plan" else ""
     return [
         name,
         f"{(plan.assignment >= 0).mean():.1%}",
-        f"{plan.objective_yuan:,.0f}",
+        short_yuan(plan.objective_yuan),
         above,
-        f"{plan.objective_yuan - plan.costs['unplaced']:,.0f}",
+        short_yuan(plan.placed_yuan),
         lowest,
-        short_mwh(float(plan.dispatch.missing_kwh.sum())),
+        missing(float(plan.dispatch.missing_kwh.sum()), size),
     ]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..grid.plan.audit import LEAST_SHORT_KWH, amount
+from ..grid.plan.audit import LEAST_SHORT_KWH, amount, energy_unit
 from .charts import number, numbers, tag
 
 if TYPE_CHECKING:
@@ -27,10 +27,9 @@ __all__ = [
     "claim_rows",
     "cost_rows",
     "direct_rows",
-    "energy_unit",
     "mandate_rows",
+    "missing",
     "share_text",
-    "short_mwh",
     "step_word",
     "table",
 ]
@@ -81,14 +80,6 @@ def _numeric(text: str) -> bool:
     return text.strip("+-–%∞,. ").replace(",", "").replace(".", "").isdigit()
 
 
-def energy_unit(kwh: NDArray[np.float64]) -> tuple[str, float]:
-    """The unit in which the largest of these amounts reads best, and how many kWh it is."""
-    most = float(kwh.max(initial=0.0))
-    return next(
-        (u, s) for u, s in (("GWh", 1e6), ("MWh", 1e3), ("kWh", 1.0)) if most >= s or s == 1
-    )
-
-
 def share_text(part: float, whole: float) -> str:
     """A share in percent; nothing where there is no whole."""
     return f"{part / whole:.1%}" if whole else "–"
@@ -102,16 +93,18 @@ def account_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
         site = {k: float(account.sites[k][i]) for k in account.total}
         rows.append((f"{name}{' (new)' if account.sites['new'][i] else ''}", site))
     rows += [("new sites", dict(account.new)), ("all sites", dict(account.total))]
-    head = ["site", "load MWh", "N1 claimed", "N2 hourly", "N3 CFE", "N4 tCO2", "short MWh"]
-    load = numbers([v["load_kwh"] / 1e3 for _, v in rows])
-    carbon = numbers([v["n4_tco2"] for _, v in rows])
+    (unit, size), (mass, tonnes) = account.units
+    head = ["site", f"load {unit}", "N1 claimed", "N2 hourly", "N3 CFE"]
+    head += [f"N4 {mass}", f"short {unit}"]
+    load = numbers([v["load_kwh"] / size for _, v in rows])
+    carbon = numbers([v["n4_tco2"] / tonnes for _, v in rows])
     lines = [
         [
             name,
             load[i],
             *(f"{v[c]:.1%}" for c in columns),
             carbon[i],
-            short_mwh(v["shortfall_kwh"]),
+            missing(v["shortfall_kwh"], size),
         ]
         for i, (name, v) in enumerate(rows)
     ]
@@ -127,14 +120,15 @@ def mandate_rows(plan: Plan) -> tuple[list[str], list[list[str]]]:
     if plan.problem.counts_exports:
         green = green + d.exported_kwh.sum(axis=(0, 2))
     asked = rows.share * (rows.member @ plan.green["load_kwh"]) + rows.carried_kwh
-    head = ["scope", "asked MWh", "green MWh"]
-    head += [*(["certificates MWh"] if rows.volume else []), "short MWh", "left", "right"]
     have = [asked, rows.member @ green, *([d.certificate_kwh] if rows.volume else [])]
-    shown = [numbers((column / 1e3).tolist()) for column in have]
+    unit, size = energy_unit(max(float(column.max(initial=0.0)) for column in have))
+    head = ["scope", f"asked {unit}", f"green {unit}"]
+    head += [*([f"certificates {unit}"] if rows.volume else []), f"short {unit}", "left", "right"]
+    shown = [numbers((column / size).tolist()) for column in have]
     lines = []
     for q, name in enumerate(rows.names):
         low, high = (number(float(x)) for x in plan.prices.mandate[q])
-        short = short_mwh(float(d.missing_kwh[q]))
+        short = missing(float(d.missing_kwh[q]), size)
         lines.append([name, *(column[q] for column in shown), short, low, high])
     return head, lines
 
@@ -143,26 +137,28 @@ def direct_rows(plan: Plan, account: Audit) -> tuple[list[str], list[list[str]]]
     """Return the use of direct sources by site, beside the direct-connection rule."""
     own, rule = plan.problem.energy.direct_kwh.sum(axis=(0, 2)), plan.problem.direct_rule
     direct, ruled = account.direct, bool(account.direct["ruled"].any())
-    head = ["site", "can deliver MWh", "used or stored", "carry of load"]
-    head += [f"asked: {rule.used:.0%}, {rule.of_load:.0%}; short MWh"] if ruled else []
+    unit, size = energy_unit(float(own.max(initial=0.0)))
+    head = ["site", f"can deliver {unit}", "used or stored", "carry of load"]
+    head += [f"asked: {rule.used:.0%}, {rule.of_load:.0%}; short {unit}"] if ruled else []
     lines, sites = [], np.flatnonzero(own > 0)
-    for s, deliverable in zip(sites, numbers((own[sites] / 1e3).tolist()), strict=True):
+    for s, deliverable in zip(sites, numbers((own[sites] / size).tolist()), strict=True):
         line = [str(account.sites["name"][s]), deliverable]
         line += [f"{direct['own_used'][s]:.1%}", f"{direct['of_load'][s]:.1%}"]
         if ruled:
-            short = short_mwh(float(direct["short_kwh"][s]))
+            short = missing(float(direct["short_kwh"][s]), size)
             line.append(short if direct["ruled"][s] else "–")
         lines.append(line)
     return head, lines
 
 
-def short_mwh(kwh: float) -> str:
-    """Return the shortfall, MWh; one that raises an alarm is never rounded to 0."""
-    return amount(kwh / 1e3) if kwh > LEAST_SHORT_KWH else "0"
+def missing(kwh: float, size: float) -> str:
+    """What is missing, in units of `size` kWh; what raises an alarm is never rounded to 0."""
+    return amount(kwh / size) if kwh > LEAST_SHORT_KWH else "0"
 
 
 def claim_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
-    """Return the plan's claims under every rule and scope: heads and rows."""
+    """What the plan would claim under every rule and scope: heads and rows."""
+    unit, size = account.units[0]
     rows = [
         [
             f"{c.rule}, per {c.scope}",
@@ -170,11 +166,11 @@ def claim_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
             f"{c.worst:.1%}",
             c.worst_name,
             "yes" if c.met else "no",
-            number(c.certificates_mwh),
+            number(c.certificates_mwh * 1e3 / size),
         ]
         for c in account.claims
     ]
-    return ["rule", "mean", "worst", "at", "met", "certificates MWh"], rows
+    return ["rule", "mean", "worst", "at", "met", f"certificates {unit}"], rows
 
 
 def bottleneck_rows(plan: Plan, most: int = 18) -> tuple[list[str], list[list[str]]]:

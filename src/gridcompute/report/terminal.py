@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..grid.plan.audit import audit
+from ..grid.plan.audit import audit, energy_unit
 from ..grid.tables.sources import counted
+from .charts import number
 from .printable import printable
 from .tables import account_rows, bottleneck_rows, cost_rows, mandate_rows
 
@@ -24,7 +25,7 @@ def show(plan: Plan, console: Console) -> None:
     account = audit(plan)
     _summary(plan, console)
     head, rows = cost_rows(account)
-    _print(console, "What the plan costs, yuan", _table(head, rows, sums=1))
+    _print(console, "What the plan costs, yuan", _table(head, rows, sums=account.cost_sums))
     title = f"Green energy, four numbers; rule in force: {account.rule}"
     head, rows = account_rows(account)
     _print(console, title, _table(head, rows, sums=2))
@@ -52,13 +53,17 @@ def _summary(plan: Plan, console: Console) -> None:
     problem, n = plan.problem, len(plan.assignment)
     placed = int((plan.assignment >= 0).sum())
     seconds = plan.stats.get("seconds", {})
+    load = float(plan.green["load_kwh"].sum())
+    unit, size = energy_unit(load)
     rows = [
         ["status", plan.status],
         ["jobs placed", f"{placed:,} of {n:,}"],
-        ["cost, unplaced jobs included, yuan", f"{plan.objective_yuan:,.2f}"],
+        ["cost without values of jobs left out, yuan", f"{plan.placed_yuan:,.2f}"],
+        ["values of jobs left out, yuan", f"{plan.costs['unplaced']:,.2f}"],
+        ["cost, both together, yuan", f"{plan.objective_yuan:,.2f}"],
         ["no plan costs less than, yuan", f"{plan.bound_yuan:,.2f}"],
         ["proved gap", f"{plan.gap:.4%}"],
-        ["energy, MWh", f"{plan.green['load_kwh'].sum() / 1e3:,.1f}"],
+        [f"energy, {unit}", number(load / size)],
         *([f"seconds: {stage}", f"{float(took):.2f}"] for stage, took in seconds.items()),
     ]
     sizes = f"{len(problem.classes)} classes at {len(problem.sites)} sites"

@@ -174,7 +174,7 @@ def test_demo_runs_the_platform(command, tmp_path):
     out = tmp_path / "new" / "folder"
     status, text, _ = command("demo", "--jobs", "2000", "--time-limit", "2", "--out", str(out))
     assert status == 0
-    words = ("jobs placed", "proved gap", "N1", "N2 hourly", "N3 CFE", "N4 tCO2", "Lowest N2")
+    words = ("jobs placed", "proved gap", "N1", "N2 hourly", "N3 CFE", "CO2", "Lowest N2")
     for word in (*words, "Karamay", "What holds the plan back", "plan.html"):
         assert word in text
     assert "<svg" in (out / "plan.html").read_text()

@@ -127,7 +127,7 @@ def _table(path: Path, needed: pa.Table) -> Iterator[Fault]:
     except InvalidProblemError:
         yield Fault("FileMismatch", f"{path.name}, which cannot be read", 0.0, 1.0)
         return
-    if found.column_names != needed.column_names or len(found) != len(needed):
+    if sorted(found.column_names) != sorted(needed.column_names) or len(found) != len(needed):
         sizes = float(len(found)), float(len(needed))
         yield Fault("FileMismatch", f"{path.name}, its columns or number of rows", *sizes)
         return

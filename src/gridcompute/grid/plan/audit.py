@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from .data import PlanData
 
-__all__ = ["ALARM", "LEAST_SHORT_KWH", "Audit", "Claim", "amount", "audit"]
+__all__ = ["ALARM", "LEAST_SHORT_KWH", "Audit", "Claim", "amount", "audit", "energy_unit"]
 
 #: N1 above N2 by more than this share raises the alarm: what is claimed is no longer what was used.
 ALARM = 0.05
@@ -122,28 +122,29 @@ class Audit:
 
     def __str__(self) -> str:
         """Return the account as Markdown tables; names are text in it, whatever they hold."""
-        head = "| site | load MWh | N1 statutory | N2 hourly | N3 CFE | N4 tCO2 | short MWh |"
+        (unit, size), (mass, tonnes) = self.units
+        head = f"| site | load {unit} | N1 statutory | N2 hourly | N3 CFE | N4 {mass} "
+        head += f"| short {unit} |"
         lines = [f"Rule in force: {self.rule}.", "", head, "|---|--:|--:|--:|--:|--:|--:|"]
         columns = ("load_kwh", "n1_statutory", "n2_hourly", "n3_cfe", "n4_tco2", "shortfall_kwh")
         for i, name in enumerate(self.sites["name"]):
             mark = " (new)" if self.sites["new"][i] else ""
-            lines.append(
-                _line(f"{_markdown(name)}{mark}", [float(self.sites[c][i]) for c in columns])
-            )
-        lines.append(_line("**new sites**", [self.new[c] for c in columns]))
-        lines.append(_line("**all sites**", [self.total[c] for c in columns]))
+            values = [float(self.sites[c][i]) for c in columns]
+            lines.append(_line(f"{_markdown(name)}{mark}", values, size, tonnes))
+        lines.append(_line("**new sites**", [self.new[c] for c in columns], size, tonnes))
+        lines.append(_line("**all sites**", [self.total[c] for c in columns], size, tonnes))
         lines += [
             "",
             f"Lowest N2 among the new sites: {_markdown(self.worst[0])}, {self.worst[1]:.1%}.",
             "",
         ]
-        lines += ["| same plan under | mean | worst | met | certificates MWh | yuan |"]
+        lines += [f"| same plan under | mean | worst | met | certificates {unit} | yuan |"]
         lines += ["|---|--:|--:|---|--:|--:|"]
         for c in self.claims:
             worst = f"{c.worst:.1%} {_markdown(c.worst_name)}"
             lines.append(
                 f"| {c.rule}, per {c.scope} | {c.mean:.1%} | {worst} | {'yes' if c.met else 'no'} "
-                f"| {c.certificates_mwh:,.1f} | {c.certificates_yuan:,.0f} |"
+                f"| {amount(c.certificates_mwh * 1e3 / size)} | {c.certificates_yuan:,.2f} |"
             )
         lines += ["", "| cost | yuan |", "|---|--:|"]
         lines += [f"| {words} | {yuan} |" for words, yuan in self.cost_rows()]
@@ -196,14 +197,30 @@ class Audit:
             if loan.accelerator_h > LEAST_H
         ]
 
+    @property
+    def units(self) -> tuple[tuple[str, float], tuple[str, float]]:
+        """The units in which the account is printed, each with how many kWh or tonnes it is."""
+        load, carbon = float(np.max(self.sites["load_kwh"])), float(np.max(self.sites["n4_tco2"]))
+        return energy_unit(load), ("tCO2", 1.0) if carbon >= 1 else ("kgCO2", 1e-3)
+
+    @property
+    def cost_sums(self) -> int:
+        """How many of the `cost_rows` are sums: two where jobs are left out."""
+        return 2 if self.costs["unplaced"] else 1
+
     def cost_rows(self) -> list[list[str]]:
-        """The parts of the cost that are not 0, as text, and their sum last."""
+        """The parts of the cost that are not 0, as text, then the sum; before it, where jobs are
+        left out, the sum without their values.
+        """
         rows = [
             [name.replace("_", " "), f"{yuan:,.2f}"]
             for name, yuan in self.costs.items()
             if abs(yuan) >= 0.005
         ]
-        return [*rows, ["all", f"{sum(self.costs.values()):,.2f}"]]
+        total = sum(self.costs.values())
+        if self.cost_sums > 1:
+            rows.append(["all but unplaced", f"{total - self.costs['unplaced']:,.2f}"])
+        return [*rows, ["all", f"{total:,.2f}"]]
 
     def battery_rows(self) -> list[list[str]]:
         """The battery book as text: site, colour, and the amounts in the order of `battery`."""
@@ -364,11 +381,22 @@ def _battery_book(plan: PlanData) -> dict[str, Floats]:
     }
 
 
-def _line(label: str, values: list[float]) -> str:
+def energy_unit(most_kwh: float) -> tuple[str, float]:
+    """Return the unit in which an amount of energy reads best, and how many kWh it is.
+
+    Examples
+    --------
+    >>> energy_unit(9.7), energy_unit(12_000.0)
+    (('kWh', 1.0), ('MWh', 1000.0))
+    """
+    return ("GWh", 1e6) if most_kwh >= 1e6 else ("MWh", 1e3) if most_kwh >= 1e3 else ("kWh", 1.0)
+
+
+def _line(label: str, values: list[float], size: float, tonnes: float) -> str:
     load, n1, n2, n3, n4, short = values
     shares = " | ".join(f"{share:.1%}" for share in (n1, n2, n3))
-    lacks = amount(short / 1e3) if short > LEAST_SHORT_KWH else "0"
-    return f"| {label} | {load / 1e3:,.1f} | {shares} | {n4:,.1f} | {lacks} |"
+    lacks = amount(short / size) if short > LEAST_SHORT_KWH else "0"
+    return f"| {label} | {amount(load / size)} | {shares} | {amount(n4 / tonnes)} | {lacks} |"
 
 
 def amount(value: float) -> str:

@@ -13,7 +13,7 @@ from .costs import COSTS
 if TYPE_CHECKING:
     from .data import PlanData
 
-__all__ = ["Comparison", "compare", "moved_jobs"]
+__all__ = ["Comparison", "compare", "moved_jobs", "shown"]
 
 #: The name of a part of the cost in a table.
 _WORDS = {name: name.replace("_", " ") for name in COSTS}
@@ -89,7 +89,7 @@ class Comparison:
     def _repr_html_(self) -> str:
         a, b = (plan.problem.name for plan in (self.first, self.second))
         a, b = (a, b) if a != b else ("first", "second")
-        rows = [(name, f"{x:,.2f}", f"{y:,.2f}", f"{y - x:+,.2f}") for name, x, y in self.rows()]
+        rows = [(name, shown(x), shown(y), shown(y - x, "+")) for name, x, y in self.rows()]
         return table((a, b, "difference"), rows, self._difference())
 
     def _difference(self) -> str:
@@ -130,8 +130,13 @@ def compare(plan: PlanData, other: PlanData) -> Comparison:
     return Comparison(plan, other)
 
 
+def shown(value: float, sign: str = "") -> str:
+    """Return a number with two decimals, or four where it is below 1."""
+    return f"{value:{sign},.{2 if abs(value) >= 1 or not value else 4}f}"
+
+
 def _line(name: str, a: float, b: float) -> str:
-    return f"{name:34}{a:16,.2f}{b:16,.2f}{b - a:+16,.2f}"
+    return f"{name:34}{shown(a):>16}{shown(b):>16}{shown(b - a, '+'):>16}"
 
 
 def _numbers(plan: PlanData) -> dict[str, float]:
@@ -143,6 +148,7 @@ def _numbers(plan: PlanData) -> dict[str, float]:
     away = problem.jobs.origin[t["job"]] != t["site"]
     return {
         "cost, yuan": plan.objective_yuan,
+        "without jobs left out, yuan": plan.placed_yuan,
         "no plan costs less than, yuan": plan.bound_yuan,
         "jobs placed": float((plan.assignment >= 0).sum()),
         "load, MWh": float(load.sum()) / 1e3,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from .columns import Dispatch, Prices
 
-__all__ = ["STATUSES", "Free", "PlanData", "dimensions", "powers_of_two"]
+__all__ = ["STATUSES", "Free", "PlanData", "dimensions", "powers_of_two", "short_yuan"]
 
 #: "optimal": gap 0 proved; "feasible": the gap asked for, or as far as it goes; "time_limit";
 #: "stopped".
@@ -94,9 +94,22 @@ class PlanData(Frozen):
 
     def __repr__(self) -> str:
         """A line to recognise it by."""
-        placed = int((self.assignment >= 0).sum())
-        cost = f"{self.objective_yuan:,.0f} yuan, gap {self.gap:.3%}"
-        return f"<Plan for {self.problem.name!r}: {placed:,} jobs placed, {cost}, {self.status}>"
+        n, placed = len(self.assignment), int((self.assignment >= 0).sum())
+        jobs = f"{placed:,} of {n:,} jobs placed" if placed < n else f"{n:,} jobs placed"
+        cost = f"{short_yuan(self.placed_yuan)} yuan"
+        if placed < n:
+            cost += f" and {short_yuan(self._unplaced_yuan)} of value left out"
+        name = repr(self.problem.name)
+        return f"<Plan for {name}: {jobs}, {cost}, gap {self.gap:.3%}, {self.status}>"
+
+    @property
+    def placed_yuan(self) -> float:
+        """The cost without the values of the jobs left out: `objective_yuan` less those."""
+        return self.objective_yuan - self._unplaced_yuan
+
+    @property
+    def _unplaced_yuan(self) -> float:
+        return float(self.problem.effective.jobs.value_yuan[self.assignment < 0].sum())
 
     @property
     def gap(self) -> float:
@@ -361,6 +374,11 @@ def _check_pieces(plan: PlanData) -> None:
     """Raise unless the pieces of a plan are those of jobs placed; drop a table without rows."""
     placement = Placement(klass=plan.assignment, start=plan.start, pieces=plan.pieces)
     object.__setattr__(plan, "pieces", placement.pieces)
+
+
+def short_yuan(yuan: float) -> str:
+    """Return an amount of money for a line of text: whole yuan from a thousand on."""
+    return f"{yuan:,.0f}" if abs(yuan) >= 1000 else f"{yuan + 0.0:,.2f}"
 
 
 def dimensions(problem: Problem) -> dict[str, int]:

@@ -12,7 +12,7 @@ from ..eligibility import REASONS, filtered, hours_needed, least_free
 from ..interruption import cheapest_cuts
 from ..planner.cut_market import cuts_of, hourly_yuan, rent_yuan
 from .covers import covers_paid
-from .queues import queue_of
+from .queues import queue_of, short_queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -49,10 +49,13 @@ class Offer:
         `hours` counts those of all pieces.
     parts : mapping of str to float
         Yuan by the names of `PARTS`.
-    fits : bool
-        Whether it fits beside the placed jobs (always True for the option taken).
+    lacks : str
+        What the jobs placed leave too little of for it, as a token of `REASONS_UNPLACED`:
+        "QuotaReached", "CapacityTaken" or "CorridorTaken"; "" where there is room.
     pieces : tuple of (int, int)
         First hour and hours of each piece, where there are several.
+    queue : str
+        The queue whose quota leaves too little.
     """
 
     klass: int
@@ -60,8 +63,14 @@ class Offer:
     start: int
     hours: int
     parts: Mapping[str, float]
-    fits: bool
+    lacks: str = ""
     pieces: tuple[tuple[int, int], ...] = ()
+    queue: str = ""
+
+    @property
+    def fits(self) -> bool:
+        """Is there room for it beside the jobs placed?"""
+        return not self.lacks
 
     @property
     def yuan(self) -> float:
@@ -106,26 +115,21 @@ class Explanation:
     id: str = ""
 
     def __str__(self) -> str:
-        """In words: a line for each site with an option, the cheapest first, and each reason."""
-        lines = [self._headline()]
-        base = self.taken.parts if self.taken is not None else {}
-        total = self.taken.yuan if self.taken is not None else self.value_yuan
+        """In words: a line for each site with an option, the cheapest first, and each reason.
+
+        Every price is that of one option with all of its parts; beside it stands what it is more
+        or less than the price of the option taken, or than the value of a job left out.
+        """
+        lines, mine = [self._headline()], self.taken
         for name, offer in sorted(self.best.items(), key=lambda item: item[1].yuan):
-            mine = self.taken
             if mine is not None and (offer.klass, offer.start, offer.pieces) == (
                 mine.klass,
                 mine.start,
                 mine.pieces,
             ):
                 continue
-            parts = [(p, offer.parts[p] - base.get(p, 0.0)) for p in PARTS]
-            named = ", ".join(f"{p} {yuan:+.2f}" for p, yuan in parts if abs(yuan) >= 0.005)
-            room = "" if offer.fits else " (no room left)"
-            more = round(offer.yuan - total, 2) + 0.0  # no minus zero
-            other = ""  # what differs where the site is the same
-            if mine is not None and offer.site == mine.site:
-                other = f", on {self.names[1][offer.klass]} from hour {offer.start},"
-            lines.append(f"  at {name}{other} {more:+.2f} yuan{room}: {named or 'the same'}")
+            option = f"on {self.names[1][offer.klass]} from {self._unit} {offer.start}"
+            lines.append(f"  at {name}, {option}: {self._beside(offer)}{_priced(offer)}")
         for token, why_not in {**REASONS, PINNED: "it runs already and cannot move"}.items():
             where = [name for name, why in self.shut.items() if why == token]
             if where:
@@ -143,23 +147,44 @@ class Explanation:
         number = self.id.removeprefix("-").isdecimal()
         return f"job {self.id} (row {self.job})" if number else self.id
 
+    @property
+    def _unit(self) -> str:
+        return "hour" if self.step_h == 1 else "step"
+
+    def _beside(self, offer: Offer) -> str:
+        """An option's price beside what the job's place in the plan comes to, and what it lacks."""
+        base, what = self.value_yuan, "leaving it out"
+        if self.taken is not None:
+            base, what = self.taken.yuan, "where it runs"
+        more = round(offer.yuan - base, 2)
+        words = f"{abs(more):.2f} {'more' if more > 0 else 'less'} than {what}"
+        words = f"price {offer.yuan + 0.0:.2f} yuan, {words if more else f'as much as {what}'}"
+        if offer.lacks:
+            queue = f", queue {offer.queue}" if offer.queue else ""
+            words += f", no room ({offer.lacks}{queue})"
+        return words
+
     def _headline(self) -> str:
         if self.taken is None:
             why = f"{self.reason}, queue {self.queue}" if self.queue else str(self.reason)
-            return f"{self._called} is left out ({why}): that costs {self.value_yuan:.2f} yuan"
+            costs = f"that costs its value, {self.value_yuan:.2f} yuan"
+            return f"{self._called} is left out ({why}): {costs}"
         sites, classes = self.names
-        offer = self.taken
+        offer, unit = self.taken, self._unit
         where = f"{sites[offer.site]} on {classes[offer.klass]}"
-        parts = ", ".join(
-            f"{p} {offer.parts[p]:.2f}" for p in PARTS if abs(offer.parts[p]) >= 0.005
-        )
-        unit = "hour" if self.step_h == 1 else "step"
         length = f"{offer.hours * self.step_h:g} h"
         when = f"{unit} {offer.start}{self.time and f' ({self.time})'}, {length}"
         if offer.pieces:
             spans = ", ".join(f"{t} to {t + n - 1}" if n > 1 else f"{t}" for t, n in offer.pieces)
             when += f" in {len(offer.pieces)} pieces ({unit}s {spans})"
-        return f"{self._called} runs at {where} from {when}, at {offer.yuan:.2f} yuan: {parts}"
+        price = f"price {offer.yuan + 0.0:.2f} yuan{_priced(offer)}"
+        return f"{self._called} runs at {where} from {when}: {price}"
+
+
+def _priced(offer: Offer) -> str:
+    """The parts of an option's price that are not 0, in brackets."""
+    parts = ", ".join(f"{p} {offer.parts[p]:.2f}" for p in PARTS if abs(offer.parts[p]) >= 0.005)
+    return f" ({parts})" if parts else ""
 
 
 def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> Explanation:
@@ -173,7 +198,7 @@ def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> 
     taken = None
     if plan.assignment[job] >= 0:
         c = int(plan.assignment[job])
-        taken = _offer(plan, job, c, np.flatnonzero(plan.busy(job)), int(need[c]), fits=True)
+        taken = _offer(plan, job, c, np.flatnonzero(plan.busy(job)), int(need[c]))
     best: dict[str, Offer] = {}
     cut = bool(jobs.interruptible[job])
     for offer in _cut_offers(plan, job, left[0], need) if cut else ():
@@ -187,7 +212,7 @@ def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> 
             if whole[d, c, t] < jobs.gang[job] or jobs.data_gb[job] > wire:
                 continue
             hours = np.arange(t, t + d)
-            offer = _offer(plan, job, int(c), hours, d, fits=_fits(plan, job, int(c), hours))
+            offer = _offer(plan, job, int(c), hours, d, _lacks(plan, job, int(c), hours))
             if name not in best or offer.yuan < best[name].yuan:
                 best[name] = offer
     shut = {}
@@ -237,10 +262,12 @@ def _cut_offers(plan: PlanData, job: int, left: Bools, need: Int32s) -> Iterator
     yuan, busy = cheapest_cuts(cuts, traced=True)
     for k in np.flatnonzero(np.isfinite(yuan)).tolist():
         c, hours = int(klass[k]), np.flatnonzero(busy[k])
-        yield _offer(plan, job, c, hours, int(need[c]), fits=_fits(plan, job, c, hours))
+        yield _offer(plan, job, c, hours, int(need[c]), _lacks(plan, job, c, hours))
 
 
-def _offer(plan: PlanData, job: int, c: int, hours: Int64s, d: int, *, fits: bool) -> Offer:
+def _offer(
+    plan: PlanData, job: int, c: int, hours: Int64s, d: int, lacks: tuple[str, str] = ("", "")
+) -> Offer:
     """The price of one option, in these hours at class `c`, where the whole job takes `d`."""
     problem, prices = plan.problem.effective, plan.prices
     jobs = problem.jobs
@@ -273,26 +300,31 @@ def _offer(plan: PlanData, job: int, c: int, hours: Int64s, d: int, *, fits: boo
         "restart": len(breaks) * float(jobs.restart_yuan[job]),
     }
     pieces = tuple((int(part[0]), len(part)) for part in parted)
-    return Offer(c, site, t, len(hours), parts, fits, pieces)
+    return Offer(c, site, t, len(hours), parts, lacks[0], pieces, lacks[1])
 
 
-def _fits(plan: PlanData, job: int, c: int, at: Int64s) -> bool:
-    """Return whether the option, the hours `at` at class `c`, fits beside all other placed jobs."""
+def _lacks(plan: PlanData, job: int, c: int, at: Int64s) -> tuple[str, str]:
+    """What too little is left of for the option, the hours `at` at class `c`, and the queue.
+
+    All other jobs stay where they are. Quotas are looked at first, as for a job's reason.
+    """
     t, d = int(at[0]), len(at)
     jobs, free = plan.problem.effective.jobs, plan.free
     gang, data, tenant = int(jobs.gang[job]), float(jobs.data_gb[job]), int(jobs.tenant[job])
     origin, site = int(jobs.origin[job]), int(plan.problem.classes.site[c])
     room, wire = free.accelerators[c, at], float(free.data_gb[origin, site, t])
     rows, kinds = plan.problem.stepped.quotas.linear_rows, plan.problem.classes.accelerator
-    queues = rows.rows_of(tenant, kinds[c])
-    hours = free.quota_rows_h[queues].copy()
+    hours = free.quota_rows_h.copy()
     own, first = int(plan.assignment[job]), int(plan.start[job])
     if own >= 0:  # the job itself would move away
         length = int(plan.hours[job])
-        hours += gang * length * np.isin(queues, rows.rows_of(tenant, kinds[own]))
+        hours[rows.rows_of(tenant, kinds[own])] += gang * length
         if own == c:
             room += gang * plan.busy(job)[at]
         if (int(plan.problem.classes.site[own]), first) == (site, t):
             wire += data
-    enough = (gang * d <= hours * (1 + 1e-9)).all()
-    return bool((room >= gang).all() and data <= wire * (1 + 1e-9) and enough)
+    if queue := short_queue(plan, job, c, d, hours):
+        return "QuotaReached", queue
+    if (room < gang).any():
+        return "CapacityTaken", ""
+    return ("", "") if data <= wire * (1 + 1e-9) else ("CorridorTaken", "")

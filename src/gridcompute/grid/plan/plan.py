@@ -108,7 +108,10 @@ class Plan(PlanData, Tabular):
         return Comparison(self, other)
 
     def to_arrow(self) -> pa.Table:
-        """Return all jobs as a pyarrow Table, unplaced ones with nulls and a reason."""
+        """All jobs as a pyarrow Table, unplaced ones with nulls and a reason.
+
+        Names come first, so that a frame's first rows show where each job runs.
+        """
         with extra("grid"):
             import pyarrow as pa
 
@@ -118,16 +121,16 @@ class Plan(PlanData, Tabular):
         names = {"site_name": sites.name[t["site"]], "accelerator": kinds[t["klass"]]}
         jobs, quotas = self.problem.jobs, self.problem.quotas
         columns: dict[str, Any] = {"job": pa.array(np.arange(n, dtype=np.int32))}
-        columns |= {"id": pa.array(jobs.ids), "tenant": pa.array(jobs.tenant)}
+        columns |= {"id": pa.array(jobs.ids), **dict.fromkeys((*names, "start", "hours"))}
+        columns |= self._times() if self.problem.start is not None else {}
+        columns["tenant"] = pa.array(jobs.tenant)
         if quotas.tenant_names:
             columns["tenant_name"] = pa.array(np.array(quotas.tenant_names)[jobs.tenant])
         for name, values in {**t, **names}.items():
-            if name not in columns:
+            if columns.get(name) is None:
                 wide = np.zeros(n, values.dtype)
                 wide[placed] = values
                 columns[name] = pa.array(wide, mask=~placed)
-        if self.problem.start is not None:
-            columns |= self._times()
         reasons = self._reasons
         columns["reason"] = pa.array([reasons.get(j) for j in range(n)], pa.string())
         return pa.table(columns)
@@ -172,7 +175,9 @@ class Plan(PlanData, Tabular):
             "status": self.status,
             "jobs": len(problem.jobs),
             "placed": int((self.assignment >= 0).sum()),
-            "cost, yuan": self.objective_yuan,
+            "cost without values of jobs left out, yuan": self.placed_yuan,
+            "values of jobs left out, yuan": self.costs["unplaced"],
+            "cost, both together, yuan": self.objective_yuan,
             "bound, yuan": self.bound_yuan,
             "gap": f"{self.gap:.3%}",
             "load, kWh": load,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..tables.column import Floats, Int64s
     from .data import PlanData
 
-__all__ = ["Loan", "QueueAccount", "queue_account", "queue_of"]
+__all__ = ["Loan", "QueueAccount", "queue_account", "queue_of", "short_queue"]
 
 #: Accelerator-hours below which a loan is rounding, and left out.
 LEAST_H = 1e-6
@@ -244,15 +244,46 @@ def queue_of(plan: PlanData, job: int, token: str | None) -> str:
     rows = quotas.linear_rows
     left = filtered(problem, index, within_quotas=False)[0][0]
     hours = np.where(left, hours_needed(problem, index)[0].astype(np.float64), np.inf)
-    klass, gang = int(np.argmin(hours)), int(problem.jobs.gang[job])
-    tenant, kind = int(problem.jobs.tenant[job]), problem.classes.accelerator[klass]
-    queues = rows.rows_of(tenant, kind)
+    klass = int(np.argmin(hours))
     room = rows.upper_h if token == "QuotaTooSmall" else plan.free.quota_rows_h
-    # Upwards from the job's own, over all accelerators first.
-    path = [r for q in quotas.path(tenant) for r in queues.tolist() if r % len(quotas) == q]
-    lacking = [r for r in path if gang * hours[klass] > room[r] * (1 + 1e-9)]
+    path, lacking = _lacking(plan, job, klass, hours[klass], room)
     prices = plan.prices.quota_rows
     row = lacking[0] if lacking else max(path, key=lambda r: float(prices[r]))
+    return _label(plan, row)
+
+
+def short_queue(plan: PlanData, job: int, klass: int, hours: int, room: Floats) -> str:
+    """Return the lowest of a job's queues that leaves too little for it at a class; "" if none.
+
+    Parameters
+    ----------
+    plan : Plan
+    job, klass, hours : int
+        The option, and how long it takes.
+    room : float64 (n_rows,), accelerator-hours
+        What the rows of the quotas leave.
+    """
+    _, lacking = _lacking(plan, job, klass, hours, room)
+    return _label(plan, lacking[0]) if lacking else ""
+
+
+def _lacking(
+    plan: PlanData, job: int, klass: int, hours: float, room: Floats
+) -> tuple[list[int], list[int]]:
+    """Return the rows that a job counts in at a class, and those that leave too little for it.
+
+    Upwards from its own queue, over all accelerators first.
+    """
+    problem, quotas = plan.problem.effective, plan.problem.stepped.quotas
+    tenant, gang = int(problem.jobs.tenant[job]), int(problem.jobs.gang[job])
+    queues = quotas.linear_rows.rows_of(tenant, problem.classes.accelerator[klass])
+    path = [r for q in quotas.path(tenant) for r in queues.tolist() if r % len(quotas) == q]
+    return path, [r for r in path if gang * hours > room[r] * (1 + 1e-9)]
+
+
+def _label(plan: PlanData, row: int) -> str:
+    """Return what the queue of a row is called; one on an accelerator with its name."""
+    problem, quotas = plan.problem, plan.problem.quotas
     name = quotas.label(row % len(quotas))
     if row < len(quotas):
         return name

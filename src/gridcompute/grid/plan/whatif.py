@@ -12,7 +12,7 @@ from ..._html import table
 from ...errors import InvalidProblemError
 from ..planner.settings import GAP_OF_PLAN, LEAST_GAP, MOST_GAP
 from ..tables.corridors import GB_PER_GBIT_S_HOUR
-from .compare import Comparison, moved_jobs
+from .compare import Comparison, moved_jobs, shown
 
 if TYPE_CHECKING:
     from ..._progress import ProgressHook
@@ -64,11 +64,11 @@ class WhatIf:
         """A table of before, after and difference."""
         lines = [f"{'':34}{'before':>16}{'after':>16}{'difference':>14}"]
         for name, a, b in self.rows():
-            lines.append(f"{name:34}{a:16,.2f}{b:16,.2f}{b - a:+14,.2f}")
+            lines.append(f"{name:34}{shown(a):>16}{shown(b):>16}{shown(b - a, '+'):>14}")
         return "\n".join([*lines, *self._words()])
 
     def _repr_html_(self) -> str:
-        rows = [(name, f"{a:,.2f}", f"{b:,.2f}", f"{b - a:+,.2f}") for name, a, b in self.rows()]
+        rows = [(name, shown(a), shown(b), shown(b - a, "+")) for name, a, b in self.rows()]
         return table(("before", "after", "difference"), rows, "\n".join(self._words()))
 
     def _words(self) -> list[str]:
@@ -255,6 +255,7 @@ def _site(problem: Problem, name: str) -> int:
     names = [str(n) for n in problem.sites.name]
     if name not in names:
         raise InvalidProblemError(
-            f"no site is called {name!r}; there are {', '.join(names)}", "site"
+            f"no site is called {name!r}; there are {', '.join(names)}{_checks.meant(name, names)}",
+            "site",
         )
     return names.index(name)

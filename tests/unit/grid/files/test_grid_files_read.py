@@ -135,4 +135,4 @@ def test_shortfalls_are_never_rounded_to_nothing() -> None:
         told = float(alarms[0].split(" is ")[1].split(" kWh")[0])
         assert told == pytest.approx(kwh, rel=0.05), alarms
         line = next(x for x in str(account).splitlines() if x.startswith("| **new sites**"))
-        assert float(line.split("|")[-2]) == pytest.approx(kwh / 1e3, rel=0.05), line
+        assert float(line.split("|")[-2]) == pytest.approx(kwh, rel=0.05), line

@@ -120,10 +120,33 @@ def test_other_rules_are_what_the_dispatch_would_claim(plan: grid.Plan) -> None:
 def test_the_account_prints_four_columns_and_the_lowest_site(plan: grid.Plan) -> None:
     """If this fails, a reader sees one green number instead of four, or only the mean."""
     text = str(grid.audit(plan))
-    assert all(word in text for word in ("N1 statutory", "N2 hourly", "N3 CFE", "N4 tCO2"))
+    assert all(word in text for word in ("N1 statutory", "N2 hourly", "N3 CFE", "N4 kgCO2"))
     assert "Lowest N2 among the new sites" in text
     assert text.count("\n| ") > 20
     assert json.loads(json.dumps(grid.audit(plan).as_dict()))["rule"].startswith("80% hourly")
+
+
+@pytest.mark.parametrize(("factor", "energy", "carbon"), [(1, "kWh", "kg"), (1000, "MWh", "t")])
+def test_units_follow_the_size_of_the_problem(
+    plan: grid.Plan, factor: int, energy: str, carbon: str
+) -> None:
+    """If this fails, the account of a small problem is a table of 0.0."""
+    account = grid.audit(plan)
+    sites = {
+        name: factor * values if name in ("load_kwh", "n4_tco2", "shortfall_kwh") else values
+        for name, values in account.sites.items()
+    }
+    account = dataclasses.replace(account, sites=sites)
+    head, *lines = str(account).splitlines()[2:]
+    assert head == (
+        f"| site | load {energy} | N1 statutory | N2 hourly | N3 CFE | N4 {carbon}CO2 "
+        f"| short {energy} |"
+    )
+    size = {"kWh": 1.0, "MWh": 1e3}[energy]
+    for line, load in zip(lines[1:], sites["load_kwh"], strict=False):
+        shown = float(line.split("|")[2].replace(",", ""))
+        assert shown == pytest.approx(load / size, rel=0.05), line
+    assert f"certificates {energy}" in str(account)
 
 
 def test_the_account_tells_how_many_figures_are_assumed(plan: grid.Plan) -> None:

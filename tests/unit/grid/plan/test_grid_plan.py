@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas
 import pyarrow.parquet
 import pytest
 
@@ -25,6 +26,7 @@ from gridcompute.grid.tables.sources import by_kind
 from gridcompute.report.charts import number, numbers
 from gridcompute.report.page import page
 from gridcompute.report.tables import bottleneck_list, mandate_rows
+from malformed import sound
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,6 +156,83 @@ def test_an_explanation_parts_energy_from_mandate(plan: grid.Plan) -> None:
         problem=problem.replace(mandate=grid.Mandate(share=0.0)),
     )
     assert not free.mandate_yuan_per_kwh.any()
+
+
+def held_up() -> grid.Plan:
+    """Two jobs of a tenant whose quota is of one, on accelerators that stand idle."""
+    problem = sound()
+    jobs = problem.jobs.replace(
+        gang=[1, 1, 1, 1], work_h=1.0, family=0, tenant=[0, 0, 1, 1], id=["a", "b", "c", "d"]
+    )
+    quotas = grid.Quotas(
+        upper_accelerator_h=[1.0, np.inf], parent=["", "lab"], tenant_names=("lab", "team")
+    )
+    return gc.match(problem.replace(jobs=jobs, quotas=quotas))
+
+
+def test_an_explanation_names_what_binds() -> None:
+    """If this fails, "no room left" is said of idle accelerators where a quota is used up."""
+    plan = held_up()
+    assert len(plan.reasons) == 3
+    for job in plan.reasons:
+        found = plan.explain(job)
+        assert found.best
+        for offer in found.best.values():
+            assert (offer.lacks, offer.queue, offer.fits) == ("QuotaReached", "lab", False)
+        assert str(found).count("no room (QuotaReached, queue lab)") == len(found.best)
+    placed = plan.explain(int(plan.table()["job"][0]))  # its own part of the quota moves with it
+    assert all(offer.fits for offer in placed.best.values())
+    full = plan.problem.replace(quotas=grid.Quotas.unlimited(2))
+    capacity = np.where(np.arange(3)[:, None] > 0, 0, 1) * np.ones(3, np.int64)
+    few = gc.match(full.replace(classes=full.classes.replace(capacity=capacity, accelerator=0)))
+    (left,) = few.reasons
+    assert {offer.lacks for offer in few.explain(left).best.values()} == {"CapacityTaken"}
+
+
+def test_prices_in_an_explanation_stand_beside_one_base() -> None:
+    """If this fails, figures of a job left out and of one that runs mean two things."""
+    plan = held_up()
+    for job in range(4):
+        found = plan.explain(job)
+        head, *lines = str(found).splitlines()
+        base, what = (
+            (found.value_yuan, "leaving it out")
+            if found.taken is None
+            else (found.taken.yuan, "where it runs")
+        )
+        assert f"{base:.2f} yuan" in head, head
+        shown = [line for line in lines if line.startswith("  at ")]
+        assert shown
+        for line in shown:
+            price = float(line.split(": price ")[1].split(" yuan")[0])
+            told = re.search(r"(?:([0-9.]+) (more|less) than|as much as) " + what, line)
+            assert told, line
+            more = 0.0 if told[1] is None else float(told[1]) * (1 if told[2] == "more" else -1)
+            assert price - base == pytest.approx(more, abs=0.011), line
+            parts = re.findall(r"[a-z]+ (-?[0-9.]+)[,)]", line.rsplit("(", 1)[1])
+            assert sum(map(float, parts)) == pytest.approx(price, abs=0.03), line
+
+
+def test_the_value_of_jobs_left_out_is_told_apart(plan: grid.Plan) -> None:
+    """If this fails, a reader takes the values of jobs left out for money that is paid."""
+    left = float(plan.problem.jobs.value_yuan[plan.assignment < 0].sum())
+    assert left > 0
+    assert plan.placed_yuan + left == pytest.approx(plan.objective_yuan)
+    placed, left_out = f"{plan.placed_yuan:,.2f} yuan", f"{left:,.0f} of value left out"
+    assert f"145 of 200 jobs placed, {placed} and {left_out}, gap" in repr(plan)
+    for text in (plan._repr_html_(), str(grid.audit(plan)), page(plan), str(plan.compare(plan))):
+        assert re.search("left out|but unplaced", text)
+        assert f"{plan.placed_yuan:,.2f}" in text or f"{plan.placed_yuan:,.6g}" in text
+
+
+def test_the_first_look_at_a_frame_shows_names(plan: grid.Plan) -> None:
+    """If this fails, a terminal of 80 columns shows where no job runs."""
+    frame = plan.to_pandas()
+    assert frame.columns[:4].tolist() == ["job", "id", "site_name", "accelerator"]
+    with pandas.option_context("display.width", 80, "display.max_columns", 0):
+        text = str(frame.head())
+    assert "site_name" in text
+    assert "reason" in text
 
 
 def test_sites_shut_for_one_reason_share_a_line(plan: grid.Plan) -> None:
@@ -403,7 +482,10 @@ def test_a_column_has_one_count_of_decimals(values: list[float], shown: list[str
 def test_page_shows_the_mandates_price_from_both_sides(plan: grid.Plan) -> None:
     """If this fails, a reader takes a step of the price for a number, or cannot find it."""
     head, rows = mandate_rows(plan)
-    assert head == ["scope", "asked MWh", "green MWh", "short MWh", "left", "right"]
+    unit = head[1].removeprefix("asked ")
+    most = max(float(row[1].replace(",", "")) for row in rows)
+    assert (unit, most < 1000) in {("kWh", True), ("MWh", True), ("GWh", True), ("GWh", False)}
+    assert head == ["scope", *(f"{w} {unit}" for w in ("asked", "green", "short")), "left", "right"]
     assert [row[0] for row in rows] == list(plan.problem.mandate_rows.names)
     for row, (low, high) in zip(rows, plan.prices.mandate, strict=True):
         assert row[-2:] == [number(low), number(high)]
@@ -415,7 +497,7 @@ def test_page_shows_the_mandates_price_from_both_sides(plan: grid.Plan) -> None:
         plan,
         problem=plan.problem.replace(mandate=grid.Mandate(rule="volume")),
     )
-    assert "certificates MWh" in mandate_rows(volume)[0]
+    assert f"certificates {unit}" in mandate_rows(volume)[0]
 
 
 def test_page_shows_the_fleets_energy_with_its_green_share(plan: grid.Plan) -> None:
