@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import importlib.util
 import json
 import re
 import textwrap
@@ -75,6 +76,19 @@ def test_notebooks_keep_no_outputs(path: Path) -> None:
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert code
     assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+
+
+def test_the_list_of_columns_is_the_readers_own() -> None:
+    """If this fails, run docs/_extensions/columns.py: the page says other than what is read."""
+    spec = importlib.util.spec_from_file_location("columns", ROOT / "docs/_extensions/columns.py")
+    assert spec is not None
+    assert spec.loader is not None
+    written = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(written)
+    assert written.PAGE.read_text(encoding="utf-8") == written.page()
+    rows = [row.split(" | ") for row in written.page().splitlines() if row.startswith("| `")]
+    assert len(rows) > 100
+    assert [row[0] for row in rows if not row[1].strip(" |")] == []  # each says what it is
 
 
 def test_pages_are_found() -> None:

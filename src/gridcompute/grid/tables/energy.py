@@ -71,6 +71,7 @@ class Energy(Table):
         Load that may go without power, at most, at `shed_yuan_per_kwh`. It counts as load of the
         mandate. What runs and cannot move (`Problem.running`) may be shed besides.
     source_names : tuple of str
+        What the direct sources are called, one name each.
     certificate_yuan_per_kwh : float
         Price of a green certificate (GEC) without the power; counts only under the volume rule.
     carbon_yuan_per_t : float
@@ -78,6 +79,8 @@ class Energy(Table):
     shed_yuan_per_kwh : float
         Price of load that is shed: far above any tariff, and above what a job is worth a kWh.
     terminal : "cyclic" or "value"
+        What a battery holds after the last hour: no less of each colour than before the first one,
+        or anything, worth `terminal_yuan_per_kwh`.
     exported_certificates : "sold" or "kept"
         Do the certificates of exported direct power go with the power, or does the site keep them?
         Kept, they count under the volume rule, and N1 may lie above 100 % of load; sold, they count

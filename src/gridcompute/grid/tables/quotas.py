@@ -114,6 +114,7 @@ class Quotas(Table):
     lower_accelerator_h : float64 (n_tenants,)
         The guarantee: each accelerator-hour below it costs `below_yuan_per_accelerator_h`.
     below_yuan_per_accelerator_h : float64 (n_tenants,)
+        Price of what is missing to the guarantee.
     parent : int32 or str (n_tenants,)
         The queue above each, by row or by name; -1 or "" = none.
     borrowing_accelerator_h : float64 (n_tenants,)

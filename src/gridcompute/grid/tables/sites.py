@@ -22,7 +22,9 @@ class Sites(Table):
     Parameters
     ----------
     name : str (n_sites,)
+        What the site is called, each name once.
     latitude, longitude : float64 (n_sites,), degrees
+        Where it lies, for pictures; no plan depends on it.
     pue : float64 (n_sites,) or (n_sites, n_hours)
         Energy at the grid connection over energy at the servers; by hour where cooling follows
         weather.
@@ -161,6 +163,7 @@ class Classes(Table):
     Parameters
     ----------
     site : int32 (n_classes,)
+        Where the accelerators stand.
     accelerator : int32 (n_classes,)
         Index into `accelerator_names`.
     capacity : int64 (n_classes, n_hours), accelerators
@@ -175,6 +178,7 @@ class Classes(Table):
         Speed of each job family relative to the reference accelerator; 0 = cannot run. Measured,
         never taken from TFLOPS alone.
     accelerator_names, family_names : tuple of str
+        What the numbers of accelerators and of families are called.
     """
 
     title: ClassVar[str] = "classes"
