@@ -24,15 +24,18 @@ PAGE = Path(__file__).resolve().parents[1] / "reference" / "columns.md"
 
 HEAD = """# Files of a problem, column by column
 
-Written by `python docs/_extensions/columns.py` from what the reader itself goes by; a test keeps the two alike.
-A folder has `problem.json` and a file for each table, `.csv` or `.parquet`. A column without a default must be there; all others
-may be left out. [Plan your own jobs and sites](../how-to/own-tables.md) shows them at work,
-[from CSV files to a plan](../tutorials/own-csv.md) a whole folder.
+Written by `python docs/_extensions/columns.py` from what the reader itself goes by; a test keeps
+the two alike. A folder has `problem.json` and a file for each table, `.csv` or `.parquet`. A
+column without a default must be there; all others may be left out. [Plan your own jobs and
+sites](../how-to/own-tables.md) shows them at work, [from CSV files to a
+plan](../tutorials/own-csv.md) a whole folder.
 
-- *By* says what a value may differ by beside the rows of its file. In CSV `name[0]`, `name[1]`, ... are the values of a column
-  by hour, source, family or destination (`name[0,5]` by two of them, in this order); `name` alone holds for all. A table with a column `hour` has a row for each hour instead.
-- Sites, accelerators, families, regions, operators and tenants may be written by name or by number, from 0; a residency as
-  names of sites joined by `|`, or `*` for any.
+- *By* says what a value may differ by beside the rows of its file. In CSV `name[0]`, `name[1]`,
+  ... are the values of a column by hour, source, family or destination (`name[0,5]` by two of
+  them, in this order); `name` alone holds for all. A table with a column `hour` has a row for
+  each hour instead.
+- Sites, accelerators, families, regions, operators and tenants may be written by name or by
+  number, from 0; a residency as names of sites joined by `|`, or `*` for any.
 - Steps: an hour, where `problem.json` has no `step_h`.
 """
 

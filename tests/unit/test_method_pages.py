@@ -59,6 +59,15 @@ def test_an_explanation_is_short(name: str) -> None:
     assert words < 900, f"{name}.md: {words} words, needed fewer than 900"
 
 
+@pytest.mark.parametrize("name", [name for name in EXPLANATIONS if name != "index"])
+def test_an_explanation_has_a_figure(name: str) -> None:
+    """If this fails, a reader has words alone."""
+    text = (DOCS / "explanation" / f"{name}.md").read_text(encoding="utf-8")
+    assert any(mark in text for mark in (".. plot::", ":alt:", "![")), f"{name}.md has no figure"
+    for script in re.findall(r"^\.\. plot:: (\S+)$", text, flags=re.MULTILINE):
+        assert (DOCS / "figures" / script).is_file(), f"{name}.md: docs/figures/{script}"
+
+
 @pytest.mark.parametrize(("page", "words", "solver", "number"), STATED)
 def test_budgets_on_a_page_are_the_defaults(
     page: str, words: str, solver: str, number: str
