@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -24,6 +25,8 @@ def write_whole(path: str | Path, data: bytes) -> None:
     link keeps pointing where it does; a device or a FIFO, which cannot be replaced, is written to.
     """
     path = Path(os.path.realpath(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "No such folder", str(path.parent))
     if path.exists() and not path.is_file():
         path.write_bytes(data)
         return

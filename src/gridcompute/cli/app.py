@@ -117,9 +117,12 @@ def run(arguments: list[str]) -> int:
         return _complain(str(error), INFEASIBLE)
     except (InvalidProblemError, CostRangeError) as error:
         return _complain(str(error))
-    except (BrokenPipeError, SystemExit):
-        # The reader of our output has gone, as `head` does; typer makes an exit of status 1 of it.
+    except BrokenPipeError:
         return BROKEN_PIPE
+    except SystemExit as error:
+        # Where the reader of our output has gone, as `head` does, typer makes an exit of status 1
+        # of it; one of status 0 ends what completes a line for a shell.
+        return BROKEN_PIPE if error.code else DONE
     except MissingExtraError as error:
         return _complain(str(error), SYSTEM)
     except OSError as error:

@@ -37,9 +37,16 @@ def bench(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads; all by default.")] = None,
 ) -> None:
     """Solve the frozen instances gridbench-1 here, once each: CPU time, cost and proof."""
+    from .._files import write_whole
     from ..bench import INSTANCES, machine, run
 
-    chosen = [i for i in INSTANCES if family.value in ("all", i.family) and i.size <= most]
+    of_family = [i for i in INSTANCES if family.value in ("all", i.family)]
+    chosen = [i for i in of_family if i.size <= most]
+    if not chosen:
+        least = min(i.size for i in of_family)
+        raise typer.BadParameter(f"--most: found {most}, the smallest instance has {least}")
+    if json_file is not None and not json_file.parent.is_dir():  # before the wait
+        raise typer.BadParameter(f"--json: {json_file.parent} is no folder")
     facts = machine()
     say(f"{facts['cpu']}, {facts['cores']} cores, Python {facts['python']}")
     head = f"{'instance':18}{'solver':14}{'CPU s':>9}{'wall s':>9}{'objective':>18}{'gap':>10}"
@@ -47,7 +54,7 @@ def bench(
     found = run(chosen, peers=peers, threads=threads, report=_print)
     if json_file is not None:
         text = json.dumps(plain(found), indent=2, allow_nan=False)
-        json_file.write_text(text + "\n", encoding="utf-8")
+        write_whole(json_file, (text + "\n").encode())
         say(f"written: {json_file}")
 
 

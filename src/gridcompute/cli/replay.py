@@ -30,7 +30,12 @@ def replay(
         ),
     ],
     policy: Annotated[
-        list[str] | None, typer.Option(help="A policy by name; may be given several times.")
+        list[str] | None,
+        typer.Option(
+            help="One of fifo, best_fit, las, srtf, allox, gridcompute, gridcompute:makespan, "
+            "gridcompute:fairness, fifo_gavel, fifo_gavel_fastest, max_min, max_min_blind, "
+            "max_min_makespan, isolated; may be given several times. Default: fifo, gridcompute."
+        ),
     ] = None,
     cluster: Annotated[str, typer.Option(help="Devices by type.")] = "v100=36,p100=36,k80=36",
     round_s: Annotated[float, typer.Option(min=0.0, help="Seconds; 0 = at each event.")] = 360.0,
@@ -68,6 +73,9 @@ def replay(
     on = _cluster(cluster)
     jobs_of = _trace(trace, on, throughputs, single, seed)
     measure = None if jobs is None else _slice(jobs)
+    if not len(range(len(jobs_of))[measure or slice(None)]):
+        what = f"--jobs: found {jobs}" if jobs else "TRACE: found no jobs"
+        raise typer.BadParameter(f"{what}, needed some of the {len(jobs_of):,} jobs of the trace")
     found = []
     for name in policy or ["fifo", "gridcompute"]:
         found.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+from .._checks import meant
 from ..errors import InvalidProblemError
 from .allox import allox
 from .gavel_fifo import FastestFirst, FifoAsCoded, isolated_shares
@@ -61,7 +62,8 @@ def made(policy: Any, cluster: Cluster, round_s: float, seed: int) -> tuple[str,
         return policy, _PLAIN[policy]
     if policy not in POLICIES:
         raise InvalidProblemError(
-            f"policy: found {policy!r}, needed one of {', '.join(POLICIES)}, or a callable",
+            f"policy: found {policy!r}, needed one of {', '.join(POLICIES)}, or a callable"
+            f"{meant(policy, POLICIES)}",
             "policy",
         )
     if round_s <= 0.0:

@@ -52,6 +52,20 @@ def test_the_command_writes_figures(tmp_path, capsys) -> None:
     assert {row["objective"] for row in found["rows"]} == {ours["objective"]}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["grid", "--most", "10"], "--most: found 10, the smallest instance has 2000"),
+        (["grid", "--json", "nowhere/x.json"], "--json: nowhere is no folder"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_the_wait(arguments, words, capsys) -> None:
+    assert cli.run(["bench", *arguments]) == 2
+    told = capsys.readouterr()
+    assert words in told.err
+    assert "solver" not in told.out
+
+
 def test_a_wrong_best_known_value_is_noticed() -> None:
     """If this fails, a table may hold answers that contradict each other."""
     instance = next(i for i in SMALL if i.name == "assignment-500")

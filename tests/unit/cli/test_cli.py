@@ -162,6 +162,26 @@ def test_a_terminal_without_the_characters_of_a_name_gets_escapes(tmp_path):
     assert b"\\xdcr\\xfcmqi.min" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("wh", ["whatif"]),
+        ("whatif --latency-rule ", ["one_way", "round_trip"]),
+        ("bench f", ["flow"]),
+    ],
+)
+def test_a_shell_completes_commands_and_choices(words, found):
+    """If this fails, what --install-completion installs completes nothing."""
+    line = f"gridcompute {words}"
+    asked = {"_GRIDCOMPUTE_COMPLETE": "complete_bash", "COMP_WORDS": line}
+    asked["COMP_CWORD"] = str(len(line.split(" ")) - 1)
+    command = [sys.executable, "-m", "gridcompute"]
+    done = subprocess.run(
+        command, env={**os.environ, **asked}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == found
+
+
 def test_an_unwritable_folder_is_bad_input(command, tmp_path):
     (tmp_path / "file").write_text("")
     status, _, err = command("demo", "--jobs", "10", "--out", str(tmp_path / "file"))

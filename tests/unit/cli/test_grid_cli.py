@@ -13,6 +13,7 @@ import pytest
 from grid_oracles import greedy_plan
 from gridcompute import grid
 from gridcompute.cli import app as cli
+from gridcompute.traces.policies import POLICIES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -199,6 +200,9 @@ def test_a_stored_plan_is_explained_and_reported(
     )
     status, out, _ = command("audit", plan)
     assert (status, out.partition(":")[0]) == (0, "Rule in force")
+    nowhere = plan.parent / "nowhere"
+    status, _, err = command("report", plan, "--out", nowhere / "p.html")
+    assert (status, err) == (2, f"gridcompute: [Errno 2] No such folder: '{nowhere}'\n")
     status, out, _ = command("report", plan, "--out", plan.parent / "p.html")
     assert "Lowest N2" in out
 
@@ -228,6 +232,8 @@ def test_choices_stand_in_the_help(command: Command) -> None:
     assert "one_way|round_trip" in command("whatif", "--help")[1]
     assert "auto|network_simplex|cost_scaling" in command("flow", "--help")[1]
     assert "transport|assignment|flow|grid|live" in command("bench", "--help")[1]
+    shown = "".join(command("replay", "--help")[1].split())
+    assert all(policy in shown for policy in POLICIES), shown
     status, _, err = command("whatif", "plan", "--latency-rule", "both")
     assert status == 2
     assert "one_way" in err

@@ -95,7 +95,9 @@ def test_the_command_prints_a_table_a_page_and_json(command, tmp_path):
         (("--cluster", "a"), "needed NAME=DEVICES"),
         (("--cluster", "a=2,c=1"), "needed also speed_c"),
         (("--policy", "best"), "policy: found 'best'"),
+        (("--policy", "best_fits"), "did you mean 'best_fit'?"),
         (("--jobs", "3"), "needed FIRST:END"),
+        (("--jobs", "50:90"), "--jobs: found 50:90, needed some of the "),
         (("--cluster", "a=1,b=1"), "found 2 devices"),
     ],
 )
