@@ -540,7 +540,8 @@ class _Places:
             line = line_of(self.path, row) if self.path.suffix == ".csv" else None
             words = [f"line {line}"] if line is not None else []
             if self.kind is Jobs and "id" in self.table.column_names:
-                words += [f"job {self.table['id'][row].as_py()!s:.100}"]
+                called = f"job {self.table['id'][row].as_py()!s:.100}"
+                words += [called] if not str(error).endswith(f"; {called}") else []
             if not words:
                 raise
             message = f"{error}; {', '.join(words)}"

@@ -121,6 +121,15 @@ class Jobs(Table):
             whole, "placed_start", "an hour where placed_class is a class, -1 where it is -1"
         )
 
+    def fail(self, name: str, index: int | tuple[int, ...], needed: str) -> InvalidProblemError:
+        """The error for one bad value, with the job's id where it has one."""
+        error, known = super().fail(name, index, needed), self.id
+        row = index[0] if isinstance(index, tuple) else index
+        # Ids may not be checked yet: whatever is no column of them is left out.
+        if not isinstance(known, (list, tuple, np.ndarray)) or len(known) != len(self):
+            return error
+        return InvalidProblemError(f"{error}; job {known[row]!s:.100}", error.field, error.index)
+
     @property
     def ids(self) -> NDArray[Any]:
         """The names of the jobs: `id`, or their rows."""

@@ -90,6 +90,20 @@ def test_an_explanation_names_the_job_as_the_caller_does() -> None:
     assert str(gc.match(problem, gap=0.3, time_limit=1).explain(0)).startswith("job 0 ")
 
 
+@pytest.mark.parametrize("ids", [["a", "b", "c", "d"], np.arange(4) + 700, None, ["a"]])
+def test_an_error_of_a_job_says_its_id(ids: Any) -> None:
+    """If this fails, whoever has ids must count rows to find the job at fault."""
+    problem = sound()
+    jobs = problem.jobs
+    if ids is not None and len(ids) == 4:
+        jobs = jobs.replace(id=ids)
+        with pytest.raises(InvalidProblemError, match=rf"deadline\[2\] is 9.*; job {ids[2]}$"):
+            problem.replace(jobs=jobs.replace(deadline=[3, 3, 9, 2]))
+    words = rf"gang\[1\] is 0.*; job {ids[1]}$" if jobs.id is not None else r"\(accelerators\)$"
+    with pytest.raises(InvalidProblemError, match=words):
+        dataclasses.replace(jobs, gang=[1, 0, 1, 1], id=ids)
+
+
 def test_ids_may_be_integers_and_are_rows_by_default() -> None:
     jobs = sound().jobs
     assert jobs.id is None
@@ -463,7 +477,7 @@ def test_a_mandate_that_holds_no_site_is_met_with_a_warning(tmp_path: Path) -> N
     """If this fails, a share is asked for, nothing keeps it, and nobody is told."""
     problem = sound()
     old = problem.sites.replace(new=False)
-    with pytest.warns(grid.IdleRuleWarning, match=r"share is 0\.8, but no site is new.*sites\.csv"):
+    with pytest.warns(grid.IdleRuleWarning, match=r"share is 0\.5, but no site is new.*sites\.csv"):
         idle = problem.replace(sites=old)
     with pytest.warns(grid.IdleRuleWarning, match=r"mandate\.new is false for every site"):
         problem.replace(mandate=grid.Mandate(new=(False, False)))
