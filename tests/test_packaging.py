@@ -229,3 +229,21 @@ def test_no_loose_ends() -> None:
     for path in sorted(mine - {Path(__file__).resolve()}):
         found = loose.search(path.read_text(encoding="utf-8"))
         assert not found, f"{path.relative_to(ROOT)}: {found[0] if found else ''}"
+
+
+def test_install_commands_work_without_an_index() -> None:
+    """If this fails, a page tells a newcomer to install a name that no package index has.
+
+    Where gridcompute is installed its name is enough, as docs/install.md says; elsewhere a command
+    has the path of a clone or of a wheel's file.
+    """
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "docs").rglob("*.ipynb")]
+    told = {
+        page.name: re.findall(r'pip install \\?"?gridcompute\b(?!-[0-9])', page.read_text("utf-8"))
+        for page in pages
+        if "_build" not in page.parts
+    }
+    assert {name for name, found in told.items() if found} == {"install.md"}, told
+    wheel = re.findall(r'pip install "?(\S*\.whl)', read("docs/install.md"))
+    assert wheel
+    assert all(path.startswith("./gridcompute-") for path in wheel)
