@@ -29,8 +29,7 @@ def show(plan: Plan, console: Console) -> None:
     title = f"Green energy, four numbers; rule in force: {account.rule}"
     head, rows = account_rows(account)
     _print(console, title, _table(head, rows, sums=2))
-    name, lowest = account.worst
-    console.print(_text(f"Lowest N2 among the new sites: {name}, {lowest:.1%}."))
+    console.print(_text(account.lowest))
     for alarm in account.alarms:
         console.print(_text(f"ALARM: {alarm}"), style="red")
     head, rows = mandate_rows(plan)

@@ -135,7 +135,7 @@ class Audit:
         lines.append(_line("**all sites**", [self.total[c] for c in columns], size, tonnes))
         lines += [
             "",
-            f"Lowest N2 among the new sites: {_markdown(self.worst[0])}, {self.worst[1]:.1%}.",
+            _markdown(self.lowest),
             "",
         ]
         lines += [f"| same plan under | mean | worst | met | certificates {unit} | yuan |"]
@@ -202,6 +202,13 @@ class Audit:
         """The units in which the account is printed, each with how many kWh or tonnes it is."""
         load, carbon = float(np.max(self.sites["load_kwh"])), float(np.max(self.sites["n4_tco2"]))
         return energy_unit(load), ("tCO2", 1.0) if carbon >= 1 else ("kgCO2", 1e-3)
+
+    @property
+    def lowest(self) -> str:
+        """The facility with the lowest N2 among those held to the mandate, as a sentence."""
+        if np.isnan(self.worst[1]):
+            return "No site is held to the mandate."
+        return f"Lowest N2 among the new sites: {self.worst[0]}, {self.worst[1]:.1%}."
 
     @property
     def cost_sums(self) -> int:

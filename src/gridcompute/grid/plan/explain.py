@@ -129,7 +129,7 @@ class Explanation:
             ):
                 continue
             option = f"on {self.names[1][offer.klass]} from {self._unit} {offer.start}"
-            lines.append(f"  at {name}, {option}: {self._beside(offer)}{_priced(offer)}")
+            lines.append(f"  at {name}, {option}: {_priced(offer)}, {self._beside(offer)}")
         for token, why_not in {**REASONS, PINNED: "it runs already and cannot move"}.items():
             where = [name for name, why in self.shut.items() if why == token]
             if where:
@@ -152,16 +152,16 @@ class Explanation:
         return "hour" if self.step_h == 1 else "step"
 
     def _beside(self, offer: Offer) -> str:
-        """An option's price beside what the job's place in the plan comes to, and what it lacks."""
+        """A price beside that of the job's place in the plan, and what the option lacks."""
         base, what = self.value_yuan, "leaving it out"
         if self.taken is not None:
             base, what = self.taken.yuan, "where it runs"
         more = round(offer.yuan - base, 2)
         words = f"{abs(more):.2f} {'more' if more > 0 else 'less'} than {what}"
-        words = f"price {offer.yuan + 0.0:.2f} yuan, {words if more else f'as much as {what}'}"
+        words = words if more else f"as much as {what}"
         if offer.lacks:
             queue = f", queue {offer.queue}" if offer.queue else ""
-            words += f", no room ({offer.lacks}{queue})"
+            words += f"; no room: {offer.lacks}{queue}"
         return words
 
     def _headline(self) -> str:
@@ -177,14 +177,13 @@ class Explanation:
         if offer.pieces:
             spans = ", ".join(f"{t} to {t + n - 1}" if n > 1 else f"{t}" for t, n in offer.pieces)
             when += f" in {len(offer.pieces)} pieces ({unit}s {spans})"
-        price = f"price {offer.yuan + 0.0:.2f} yuan{_priced(offer)}"
-        return f"{self._called} runs at {where} from {when}: {price}"
+        return f"{self._called} runs at {where} from {when}: {_priced(offer)}"
 
 
 def _priced(offer: Offer) -> str:
-    """The parts of an option's price that are not 0, in brackets."""
+    """An option's price, and those of its parts that are not 0."""
     parts = ", ".join(f"{p} {offer.parts[p]:.2f}" for p in PARTS if abs(offer.parts[p]) >= 0.005)
-    return f" ({parts})" if parts else ""
+    return f"price {offer.yuan + 0.0:.2f} yuan" + (f" ({parts})" if parts else "")
 
 
 def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> Explanation:

@@ -149,6 +149,14 @@ def test_units_follow_the_size_of_the_problem(
     assert f"certificates {energy}" in str(account)
 
 
+def test_a_plan_without_new_sites_has_no_lowest_one(plan: grid.Plan) -> None:
+    """If this fails, the account says "none, nan%"."""
+    old = plan.problem.replace(sites=plan.problem.sites.replace(new=False))
+    text = str(grid.audit(idle_plan(old)))
+    assert "No site is held to the mandate." in text
+    assert "nan%" not in text.split("| same plan under")[0]
+
+
 def test_the_account_tells_how_many_figures_are_assumed(plan: grid.Plan) -> None:
     """If this fails, whoever reads audit.md takes assumptions for facts."""
     counts = grid.audit(plan).figures
