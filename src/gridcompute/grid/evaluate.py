@@ -399,6 +399,7 @@ def _classes(problem: Problem, table: Mapping[str, NDArray[Any]], size: int) -> 
                 i = missing[0]
                 found, needed = repr(values[i]), f"needed one of {', '.join(place)}"
                 message = f"placement.{name}[{i}]: found {found:.100}, {needed}"
+                message += _checks.meant(str(values[i]), place)
                 raise InvalidProblemError(message, f"placement.{name}", i)
             values = np.array([place[str(text)] for text in values.tolist()], np.int32)
         index[name] = _whole(name, values, size)

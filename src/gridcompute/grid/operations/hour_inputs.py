@@ -59,6 +59,7 @@ def brought(actual: Any, energy: Energy, hour: int) -> dict[str, Floats]:
     for key in actual:
         if key not in known:
             message = f"actual: found {key!r:.100}, needed one of {', '.join(known)}"
+            message += _checks.meant(str(key), known)
             raise InvalidProblemError(message, f"actual.{key}")
     for key in (
         *HOURLY,
@@ -152,6 +153,7 @@ def _columns_of_jobs(new_jobs: Mapping[str, Any]) -> dict[str, Any]:
     for name in new_jobs:
         if name not in known:
             message = f"new_jobs: found a column {name!r:.100}, needed one of {', '.join(known)}"
+            message += _checks.meant(str(name), known)
             raise InvalidProblemError(message, f"new_jobs.{name}")
     return {str(name): new_jobs[name] for name in new_jobs}
 

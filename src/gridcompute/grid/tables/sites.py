@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..._checks import listed, meant
 from ...errors import InvalidProblemError
 from .column import Bools, Floats, Int32s, Int64s, Strings, Table, column
 from .frozen import sealed
@@ -108,8 +109,8 @@ class Sites(Table):
         for i, name in enumerate([names] if isinstance(names, str) else list(names)):
             row = rows.get(name, -1) if isinstance(name, str) else int(name)
             if not 0 <= row < len(self):
-                known = ", ".join(rows)
-                message = f"residency[{i}]: found {name!r:.100}, needed one of {known}"
+                message = f"residency[{i}]: found {name!r:.100}, needed one of {', '.join(rows)}"
+                message += meant(str(name), rows)
                 raise InvalidProblemError(message, "residency", i)
             mask |= 1 << row
         return np.int64(mask)
@@ -151,7 +152,8 @@ def _numbered(field: str, values: Any, names: tuple[str, ...]) -> Int32s:
     place = {text: i for i, text in enumerate(names)}
     for row, text in enumerate(values):
         if str(text) not in place:
-            message = f"{field}[{row}] is {text!r:.100}, needed one of {', '.join(names)}"
+            message = f"{field}[{row}] is {text!r:.100}, needed one of {listed(names)}"
+            message += meant(str(text), names)
             raise InvalidProblemError(message, field, row)
     return np.array([place[str(text)] for text in values], np.int32)
 
