@@ -152,12 +152,12 @@ def direct_rows(plan: Plan, account: Audit) -> tuple[list[str], list[list[str]]]
 
 
 def missing(kwh: float, size: float) -> str:
-    """What is missing, in units of `size` kWh; what raises an alarm is never rounded to 0."""
+    """Return the shortfall in units of `size` kWh; one that raises an alarm is never 0."""
     return amount(kwh / size) if kwh > LEAST_SHORT_KWH else "0"
 
 
 def claim_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
-    """What the plan would claim under every rule and scope: heads and rows."""
+    """Return the plan's claims under every rule and scope: heads and rows."""
     unit, size = account.units[0]
     rows = [
         [

@@ -548,7 +548,7 @@ class _Places:
             raise InvalidProblemError(message, error.field, error.index) from None
 
     def _row(self, error: InvalidProblemError) -> int | None:
-        """The row of the file that the message of an error names, None if it names none."""
+        """Return the row of the file that the message of an error names, None if it names none."""
         found = re.search(r"\[([0-9]+(?:, [0-9]+)*)\](?: is |: found )", str(error))
         if found is None:
             return None

@@ -69,7 +69,7 @@ class Offer:
 
     @property
     def fits(self) -> bool:
-        """Is there room for it beside the jobs placed?"""
+        """Whether it fits beside the placed jobs."""
         return not self.lacks
 
     @property
@@ -152,7 +152,7 @@ class Explanation:
         return "hour" if self.step_h == 1 else "step"
 
     def _beside(self, offer: Offer) -> str:
-        """A price beside that of the job's place in the plan, and what the option lacks."""
+        """Compare a price with that of the job's place in the plan, and say what the option lacks."""
         base, what = self.value_yuan, "leaving it out"
         if self.taken is not None:
             base, what = self.taken.yuan, "where it runs"
@@ -181,7 +181,7 @@ class Explanation:
 
 
 def _priced(offer: Offer) -> str:
-    """An option's price, and those of its parts that are not 0."""
+    """Return an option's price, and those of its parts that are not 0, as text."""
     parts = ", ".join(f"{p} {offer.parts[p]:.2f}" for p in PARTS if abs(offer.parts[p]) >= 0.005)
     return f"price {offer.yuan + 0.0:.2f} yuan" + (f" ({parts})" if parts else "")
 
@@ -303,7 +303,7 @@ def _offer(
 
 
 def _lacks(plan: PlanData, job: int, c: int, at: Int64s) -> tuple[str, str]:
-    """What too little is left of for the option, the hours `at` at class `c`, and the queue.
+    """Return what too little is left of for the hours `at` at class `c`, and the queue.
 
     All other jobs stay where they are. Quotas are looked at first, as for a job's reason.
     """

@@ -108,7 +108,7 @@ class Plan(PlanData, Tabular):
         return Comparison(self, other)
 
     def to_arrow(self) -> pa.Table:
-        """All jobs as a pyarrow Table, unplaced ones with nulls and a reason.
+        """Return all jobs as a pyarrow Table, unplaced ones with nulls and a reason.
 
         Names come first, so that a frame's first rows show where each job runs.
         """

@@ -122,7 +122,7 @@ class Jobs(Table):
         )
 
     def fail(self, name: str, index: int | tuple[int, ...], needed: str) -> InvalidProblemError:
-        """The error for one bad value, with the job's id where it has one."""
+        """Return the error for one bad value, with the job's id where it has one."""
         error, known = super().fail(name, index, needed), self.id
         row = index[0] if isinstance(index, tuple) else index
         # Ids may not be checked yet: whatever is no column of them is left out.
