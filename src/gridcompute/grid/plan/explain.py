@@ -152,7 +152,7 @@ class Explanation:
         return "hour" if self.step_h == 1 else "step"
 
     def _beside(self, offer: Offer) -> str:
-        """Compare a price with that of the job's place in the plan, and say what the option lacks."""
+        """Compare a price with that of the job's place in the plan; say what the option lacks."""
         base, what = self.value_yuan, "leaving it out"
         if self.taken is not None:
             base, what = self.taken.yuan, "where it runs"
