@@ -38,6 +38,8 @@ QUEUE_HEAD = (
 )
 #: The least shortfall that is reported, kWh; smaller ones are within a solver's tolerance.
 LEAST_SHORT_KWH = 1e-3
+#: What is no more of a table's unit is what a solver's tolerance leaves, shown as 0.
+LEAST_SHOWN = 1e-6
 #: Punctuation that means something within a line of Markdown, and what begins a bare link.
 _SPECIAL = re.compile(r"[\\`*_{}\[\]|#~$^@!]|(?<=\w):(?=//)|(?<=[Ww][Ww][Ww])\.")
 
@@ -403,7 +405,8 @@ def _line(label: str, values: list[float], size: float, tonnes: float) -> str:
     load, n1, n2, n3, n4, short = values
     shares = " | ".join(f"{share:.1%}" for share in (n1, n2, n3))
     lacks = amount(short / size) if short > LEAST_SHORT_KWH else "0"
-    return f"| {label} | {amount(load / size)} | {shares} | {amount(n4 / tonnes)} | {lacks} |"
+    shown = [amount(x) if x > LEAST_SHOWN else "0" for x in (load / size, n4 / tonnes)]
+    return f"| {label} | {shown[0]} | {shares} | {shown[1]} | {lacks} |"
 
 
 def amount(value: float) -> str:

@@ -149,6 +149,14 @@ def test_units_follow_the_size_of_the_problem(
     assert f"certificates {energy}" in str(account)
 
 
+def test_what_rounding_leaves_is_shown_as_nothing(plan: grid.Plan) -> None:
+    """If this fails, a site without carbon is said to emit 0.00000000000000013 kg."""
+    account = grid.audit(plan)
+    sites = {**account.sites, "n4_tco2": np.full(len(account.sites["name"]), 1.3e-19)}
+    lines = str(dataclasses.replace(account, sites=sites)).splitlines()[4:]
+    assert [line.split("|")[6].strip() for line in lines[: len(sites["name"])]] == ["0"] * 12
+
+
 def test_a_plan_without_new_sites_has_no_lowest_one(plan: grid.Plan) -> None:
     """If this fails, the account says "none, nan%"."""
     old = plan.problem.replace(sites=plan.problem.sites.replace(new=False))
