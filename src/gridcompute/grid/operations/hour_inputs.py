@@ -71,13 +71,27 @@ def brought(actual: Any, energy: Energy, hour: int) -> dict[str, Floats]:
         values = _checks.reals(f"actual.{key}", actual[key])
         if key in HOURLY:
             out[key] = _spread(f"actual.{key}", values, out[key].shape)
+            _in_range(f"actual.{key}", out[key], key, energy)
         elif key == RENEWABLES:
             out["direct_kwh"] *= _factor(f"actual.{key}", values, out["direct_kwh"].shape)
         else:
             source = energy.source_names.index(key)
             at = out["direct_kwh"][source]
             out["direct_kwh"][source] = at * _factor(f"actual.{key}", values, at.shape)
+        if key not in HOURLY:
+            _in_range(f"actual.{key}: direct_kwh", out["direct_kwh"], "direct_kwh", energy)
     return out
+
+
+def _in_range(field: str, values: Floats, name: str, energy: Energy) -> None:
+    """Raise before the hour is planned for a value that the energy table could not hold."""
+    spec = energy.columns()[name]
+    good = spec.fits(values)
+    if not good.all():
+        at = tuple(int(i) for i in np.argwhere(~good)[0])
+        where, found = ", ".join(map(str, at)), values[at]
+        message = f"{field}[{where}]: found {found}, needed {spec.needs()}"
+        raise InvalidProblemError(message, field.partition(":")[0], at)
 
 
 def _factor(field: str, values: Floats, shape: tuple[int, ...]) -> Floats:

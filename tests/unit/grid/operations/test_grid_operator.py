@@ -160,6 +160,29 @@ def test_what_an_hour_brings_is_checked_and_a_failed_step_changes_nothing() -> N
         op.step(new_jobs=far)
 
 
+def test_what_an_hour_brings_is_checked_before_it_is_planned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If this fails, a bad reading costs the hour: its error comes when all is planned."""
+
+    def planned(*_args: Any, **_options: Any) -> None:
+        pytest.fail("the hour was planned")
+
+    op = operator()
+    monkeypatch.setattr("gridcompute.grid.operations.rolling.match", planned)
+    for actual, words in (
+        ({"tariff_yuan_per_kwh": [0.5] * 11 + [np.nan]}, ["actual.tariff_yuan_per_kwh[11]", "nan"]),
+        ({"base_load_kwh": -1.0}, ["actual.base_load_kwh[0]", "-1.0", ">= 0", "kWh"]),
+        ({"grid_green_share": 1.5}, ["actual.grid_green_share[0]", "1.5", "<= 1"]),
+        ({"bundled_kwh": np.inf}, ["actual.bundled_kwh[0]", "inf", "finite"]),
+        ({"renewables": 1e300}, ["actual.renewables", "<= 1e+12", "kWh"]),
+    ):
+        with pytest.raises(InvalidProblemError) as caught:
+            op.step(actual=actual)
+        assert all(word in str(caught.value) for word in words), str(caught.value)
+        assert caught.value.field == f"actual.{next(iter(actual))}"
+
+
 def test_settings_are_checked() -> None:
     """If this fails, a slip of the pen is found out hours later."""
     problem = world()
