@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,8 @@ class Signal(Value):
 
     Notes
     -----
-    Hours are whole numbers from `start`: hour 0 is ``actual[0]``. At hour `now` the values before
+    Hours are whole numbers from `start`: hour 0 is ``actual[0]``. A time with a zone is counted in
+    UTC, one without is taken as it is. At hour `now` the values before
     it are known, its own is not. A step need not be an hour: where all jobs are in half-hours, so
     may the signal be.
 
@@ -209,12 +211,25 @@ def _finite(field: str, values: Any, n_axes: int) -> NDArray[np.float64]:
     return array
 
 
+def _without_zone(when: Any) -> Any:
+    """Return a time with a zone as the same moment in UTC, any other one as it is."""
+    time = when
+    if isinstance(when, str):
+        try:
+            time = datetime.datetime.fromisoformat(when)
+        except ValueError:
+            return when  # a month, or no date at all
+    if getattr(time, "tzinfo", None) is None:
+        return when
+    return time.astimezone(datetime.UTC).replace(tzinfo=None)
+
+
 def _hour(field: str, when: Any) -> np.datetime64:
     """Return a time on a whole hour as datetime64[h]."""
     if not isinstance(when, (str, np.datetime64)) and not hasattr(when, "isoformat"):
         raise TypeError(f"{field} must be a date or its text, not {type(when).__name__}")
     try:
-        time = np.datetime64(when)
+        time = np.datetime64(_without_zone(when))
     except ValueError as error:
         raise InvalidProblemError(f"{field}: found {when!r}, needed a date", field) from error
     hour: np.datetime64 = time.astype("datetime64[h]")

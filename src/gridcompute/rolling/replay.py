@@ -189,8 +189,8 @@ class Replay:
     def verify(self) -> ReplayCertificate:
         """Check from the jobs and the signal alone that all ran in its window, and what it cost."""
         q = self._question
-        price = q.overflow * float(q.signal.actual.mean())
-        return check_runs(q.trace, q.signal.actual, q.starts, q.interruptible, q.slots, price, self)
+        starts, values = q.starts, q.signal.actual
+        return check_runs(q.trace, values, starts, q.interruptible, q.slots, _beyond(q), self)
 
     def _other(self, **changes: Any) -> Replay:
         """Return the replay of the same question with some things changed."""
@@ -426,8 +426,12 @@ def _room_of(q: Question, start: int) -> Room:
     assert q.slots is not None
     first = start + (int(q.trace.arrival.min()) if len(q.trace) else 0)
     last = start + int(q.trace.end.max()) if len(q.trace) else first
-    extra = q.overflow * float(q.signal.actual.mean())
-    return Room(first, q.signal.actual[first:last], q.slots, extra)
+    return Room(first, q.signal.actual[first:last], q.slots, _beyond(q))
+
+
+def _beyond(q: Question) -> float:
+    """Return what a slot-hour beyond `slots` costs more; 0 where there is no hour."""
+    return q.overflow * float(q.signal.actual.mean()) if len(q.signal) else 0.0
 
 
 def _load(q: Question, runs: dict[str, NDArray[np.int64]]) -> NDArray[np.int64]:
@@ -444,7 +448,7 @@ def _load(q: Question, runs: dict[str, NDArray[np.int64]]) -> NDArray[np.int64]:
 def _costs(q: Question, load: NDArray[np.int64]) -> tuple[NDArray[np.float64], int]:
     """Return the cost of each start, and the slot-hours beyond `slots`."""
     first = int(q.trace.arrival.min()) if len(q.trace) else 0
-    price = q.overflow * float(q.signal.actual.mean()) if len(q.signal) else 0.0
+    price = _beyond(q)
     costs, total = np.zeros(len(load)), 0
     for k, start in enumerate(q.starts.tolist()):
         value = q.signal.actual[start + first : start + first + load.shape[1]]

@@ -95,12 +95,18 @@ def read_starts(starts: Any, trace: Trace, signal: Signal) -> NDArray[np.int64]:
     """Return the hours at which the trace is begun; None is the first issue, or hour 0."""
     if starts is None:
         starts = [max(0, signal.first)]
-    elif isinstance(starts, (str, int, np.integer, np.datetime64)):
+    elif isinstance(starts, str) or not hasattr(starts, "__iter__"):
         starts = [starts]
     begun = np.array([signal.hour(start) for start in starts], np.int64)
     if not len(begun):
         raise InvalidProblemError("starts: found none, needed one or more", "starts")
     last = int(trace.end.max()) if len(trace) else 0
+    if last > len(signal):
+        raise InvalidProblemError(
+            f"signal: found {len(signal)} hours, needed {last} or more: the last window ends "
+            f"{last} hours after the start of the trace",
+            "signal",
+        )
     for index, hour in enumerate(begun.tolist()):
         if hour < 0 or hour + last > len(signal):
             raise InvalidProblemError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
+import zoneinfo
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,19 @@ def test_a_forecast_is_the_newest_issue_read_from_now_on() -> None:
     assert s.forecast("2024-01-01T05", 2).tolist() == [5.0, 6.0]
     with pytest.raises(InvalidProblemError, match="found hour 1, needed 2, the first issue"):
         s.forecast(1, 1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_time_with_a_zone_is_counted_in_utc() -> None:
+    """If this fails, a zone is a warning, or an hour is another one than was meant."""
+    berlin = datetime.datetime(2024, 3, 31, 3, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
+    s = forecast.Signal(np.arange(9.0), berlin)  # 03:00 is 01:00 in UTC, the night of summer time
+    assert s.start == np.datetime64("2024-03-31T01", "h")
+    for when in ("2024-03-31T03:00Z", "2024-03-31T05:00+02:00", "2024-03-31T03"):
+        assert s.hour(when) == 2, when
+    assert s.hour(berlin + datetime.timedelta(hours=4)) == 4
+    with pytest.raises(InvalidProblemError, match="needed a whole hour"):
+        s.hour("2024-03-31T05:00+05:30")
 
 
 def test_without_issues_the_forecast_is_yesterday() -> None:

@@ -267,6 +267,19 @@ def test_no_jobs_no_slots_one_job() -> None:
     assert rolling.replay(columns([(0, 25, 2, 5)]), signal, policy="hindsight").cost == 2 * 325.0
     with pytest.raises(InvalidProblemError, match=r"starts\[0\]: found hour 1, needed 0 to 0"):
         rolling.replay(columns([(0, 25, 2, 5)]), signal, starts=1)
+    with pytest.raises(InvalidProblemError, match="signal: found 30 hours, needed 31 or more"):
+        rolling.replay(columns([(0, 25, 2, 6)]), signal)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("slots", [None, 0, 2])
+def test_no_jobs_on_a_signal_without_hours_cost_nothing(slots: int | None) -> None:
+    """If this fails, a mean of nothing is taken: a warning, and nan in the bound."""
+    for policy in POLICIES:
+        none = rolling.replay(
+            columns([]), forecast.Signal([], "2024-01-01"), slots=slots, policy=policy
+        )
+        assert (none.cost, none.bound, bool(none.verify())) == (0.0, 0.0, True), policy
 
 
 def test_a_replay_is_the_same_again_and_can_be_pickled() -> None:
@@ -312,6 +325,7 @@ def test_a_damaged_replay_is_refuted() -> None:
         ({"policy": "best"}, InvalidProblemError, "policy: found 'best'"),
         ({"interruptible": 1}, TypeError, "interruptible must be bool"),
         ({"starts": []}, InvalidProblemError, "starts: found none"),
+        ({"starts": 1.5}, TypeError, "when must be a date"),
         ({"starts": ["2024-03-01"]}, InvalidProblemError, r"starts\[0\]: found hour"),
         ({"seed": -1}, InvalidProblemError, "seed"),
         ({"forecast": "best"}, InvalidProblemError, "forecast: found 'best'"),
