@@ -397,7 +397,7 @@ def _classes(problem: Problem, table: Mapping[str, NDArray[Any]], size: int) -> 
             missing = [i for i, text in enumerate(values.tolist()) if str(text) not in place]
             if missing:
                 i = missing[0]
-                found, needed = repr(values[i]), f"needed one of {', '.join(place)}"
+                found, needed = repr(values.item(i)), f"needed one of {', '.join(place)}"
                 message = f"placement.{name}[{i}]: found {found:.100}, {needed}"
                 message += _checks.meant(str(values[i]), place)
                 raise InvalidProblemError(message, f"placement.{name}", i)

@@ -132,7 +132,7 @@ def compare(plan: PlanData, other: PlanData) -> Comparison:
 
 def shown(value: float, sign: str = "") -> str:
     """Return a number with two decimals, or four where it is below 1."""
-    return f"{value:{sign},.{2 if abs(value) >= 1 or not value else 4}f}"
+    return f"{value:{sign}z,.{2 if abs(value) >= 1 or not value else 4}f}"
 
 
 def _line(name: str, a: float, b: float) -> str:

@@ -296,12 +296,13 @@ class PlanData(Frozen):
         -------
         dict of float
             ``grid``, ``bundled``, ``direct`` power, ``carbon``, ``storage_wear``, ``stored`` (worth
-            of what is left, not above 0), ``exports`` (not above 0), ``certificates``,
-            ``mandate_shortfall``, ``direct_shortfall`` (missing to the direct-connection rule),
-            ``shed`` (load without power), ``load_limits`` (load below a site's minimum, or changing
-            faster than it may), ``data``, ``delay``, ``migration``, ``restarts`` (of jobs that were
-            interrupted), ``unplaced`` (values of the jobs left out) and ``quota_shortfall`` (below
-            tenants' lower quotas).
+            of what is left, not above 0), ``exports`` (not above 0), ``curtailment`` (direct power
+            paid for or charged, and not taken), ``demand`` (the charge for the highest draw from
+            the grid), ``certificates``, ``mandate_shortfall``, ``direct_shortfall`` (missing to the
+            direct-connection rule), ``shed`` (load without power), ``load_limits`` (load below a
+            site's minimum, or changing faster than it may), ``data``, ``delay``, ``migration``,
+            ``restarts`` (of jobs that were interrupted), ``unplaced`` (values of the jobs left out)
+            and ``quota_shortfall`` (below tenants' lower quotas).
         """
         return dict(self._costs)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
+
 import numpy as np
 import pytest
 
@@ -128,7 +131,10 @@ def test_what_cannot_be_placed_is_refused_with_its_place(plan: grid.Plan) -> Non
         ({"klass": klass, "start": start[:-1]}, "shape"),
         ({"job": [0, 0], "klass": [1, 1], "start": [0, 0]}, "each job once"),
         ({"job": [n], "klass": [1], "start": [0]}, "needed a row of jobs"),
-        ({"site": ["Atlantis"], "accelerator": ["H20"], "start": [0], "job": [0]}, "Atlantis"),
+        (
+            {"site": ["Atlantis"], "accelerator": ["H20"], "start": [0], "job": [0]},
+            "found 'Atlantis'",
+        ),
         ({"klas": klass, "start": start}, "unknown key 'klas'"),
         ({"klass": np.where(klass < 0, 0, klass), "start": plan.start}, "-1"),
     ):
@@ -150,6 +156,12 @@ def test_the_parts_sum_to_the_cost(rich: grid.Plan) -> None:
     assert none <= {"certificates", "mandate_shortfall", "shed", "curtailment", "restarts"}
     assert rich.costs["stored"] < 0
     assert rich.costs["exports"] < 0
+
+
+def test_each_part_is_told_where_the_parts_are_documented() -> None:
+    """If this fails, a plan has a part of its cost that its documentation does not name."""
+    told = grid.Plan.costs.__doc__ or ""
+    assert [name for name in COSTS if f"``{name}``" not in told] == []
 
 
 def test_the_parts_agree_with_plain_loops(rich: grid.Plan) -> None:
@@ -308,6 +320,14 @@ def test_a_placement_that_breaks_a_hard_mandate_is_refused() -> None:
 def test_comparing_needs_plans(plan: grid.Plan) -> None:
     with pytest.raises(TypeError, match=r"other must be a grid\.Plan"):
         grid.compare(plan, plan.problem)
+
+
+def test_a_difference_that_rounds_to_nothing_has_no_minus_sign(plan: grid.Plan) -> None:
+    """If this fails, a table says that something fell by 0."""
+    less = dataclasses.replace(plan, objective_yuan=plan.objective_yuan - 1e-6)
+    for shown in (grid.compare(plan, less), grid.WhatIf(plan, less)):
+        cells = re.split(r"[\s<>]+", f"{shown}\n{shown._repr_html_()}")
+        assert [cell for cell in cells if re.fullmatch(r"-0\.0+", cell)] == [], shown
 
 
 # ---------------------------------------------------------------- a repair
