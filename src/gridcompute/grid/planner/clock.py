@@ -102,6 +102,11 @@ class Clock:
         """Whether there is a limit."""
         return self._limit is not None
 
+    @property
+    def is_timed(self) -> bool:
+        """Does a limit of time alone decide how far a solve goes?"""
+        return self._limit is not None and not self._counts
+
     def until(self, part: float) -> Callable[[], float]:
         """Return a function of the fraction that is over of the time until a part of the limit.
 

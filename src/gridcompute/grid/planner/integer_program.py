@@ -234,28 +234,37 @@ class IntegerProgram:
 
     def _pass(self) -> None:
         with extra("grid"):
-            import highspy
             from scipy.sparse import coo_array
 
         low, high, cost = (np.concatenate(p) for p in zip(*self._columns, strict=True))
-        row_low, row_high = (np.concatenate(p) for p in zip(*self._limits, strict=True))
+        row_limits = tuple(np.concatenate(p) for p in zip(*self._limits, strict=True))
         row, column, value = (np.concatenate(p) for p in zip(*self._entries, strict=True))
         shape = (self._n_rows, len(cost))
         matrix = coo_array((value, (row, column)), shape=shape).tocsc()
         self._cost, self._matrix = cost, matrix
+        known = self._first_columns()
+        if known is not None:
+            matrix, low, high, cost = matrix[:, known], low[known], high[known], cost[known]
+        self._hand_over(cost, (low, high), matrix, row_limits)
+
+    def _hand_over(
+        self, cost: Floats, box: tuple[Floats, Floats], matrix: Any, row_limits: tuple[Any, ...]
+    ) -> None:
+        """Give the program to a new solver; `matrix` is sparse, in CSC."""
+        with extra("grid"):
+            import highspy
+
         self._kinds = highspy.HighsVarType
         self._interrupts = highspy.cb.HighsCallbackType
         # The plain binding: highspy.Highs prints a greeting as soon as it is made.
         self._highs: Any = highspy.Highs.__base__()
         self._set("output_flag", False)
         self._set("parallel", "off")
-        known = self._first_columns()
-        if known is not None:
-            matrix, low, high, cost = matrix[:, known], low[known], high[known], cost[known]
         lp = highspy.HighsLp()
         lp.num_row_, lp.num_col_ = matrix.shape
-        lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, low, high
-        lp.row_lower_, lp.row_upper_ = row_low, row_high
+        lp.col_cost_ = cost
+        lp.col_lower_, lp.col_upper_ = box
+        lp.row_lower_, lp.row_upper_ = row_limits
         lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         lp.a_matrix_.start_, lp.a_matrix_.index_ = matrix.indptr, matrix.indices
         lp.a_matrix_.value_ = matrix.data

@@ -1,4 +1,4 @@
-"""A restricted master program with lifted cover rows, rounded by dives, and again in parts.
+"""A restricted master program with lifted cover rows, a dive, and a search of neighbourhoods.
 
 The prices of the dual ascent tell which options of each job can be in a good plan. A restricted
 master program over these, at fixed prices of energy, is a linear program that HiGHS solves in about
@@ -8,14 +8,15 @@ a second where jobs are some hundred. Then
    their prices prove more than those of accelerators and gangs can;
 2. a dive rounds it: options that are nearly whole are fixed, largest gangs first, and the program
    is solved again from the last basis;
-3. parts of the plan are freed and dived for again (some hours, some sites, some classes), while
-   that makes the plan cheaper.
+3. a large neighbourhood search frees parts of the plan (some hours, some sites, some classes) and
+   places their jobs by branch and bound in what the others leave, while that makes it cheaper.
 
-What is fixed and freed are bounds of columns, so that each solve begins where the last ended.
+(1) and (2) run on threads of their own. Under a time limit (3) goes on beside them, and rounds of
+ruin and recreate before that.
 
 Sources: Barnhart and others (1998), "Branch-and-price: column generation for solving huge integer
 programs", Operations Research 46; diving: Sadykov and others (2019), "Primal heuristics for branch
-and price: the assets of diving methods", INFORMS Journal on Computing 31; freeing parts: Shaw
+and price: the assets of diving methods", INFORMS Journal on Computing 31; neighbourhoods: Shaw
 (1998), "Using constraint programming and local search methods to solve vehicle routing problems".
 """
 
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,9 +43,17 @@ from .cover_rows import (
 from .dual_bound import evaluate_dual
 from .improvement import exchanges
 from .integer_program import IntegerProgram
-from .local_search import fill
+from .neighbourhood_search import (
+    Duals,
+    NeighbourhoodProgram,
+    NeighbourhoodSearch,
+    keep,
+    options_of_plan,
+    plan_of_options,
+)
 from .options import Options, count_options, open_options, priced
-from .settings import CHAIN_ROUNDS, CHAINS, MASTER, ROUNDS_QUICK, STEPS
+from .ruin_and_recreate import RuinAndRecreate, ruin_and_recreate
+from .settings import CHAIN_ROUNDS, CHAINS, HOODS, MASTER, ROUNDS_QUICK, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +91,9 @@ class _Master(IntegerProgram):
         self._column = np.full(self._n, -1)
         self._column[known] = np.arange(int(known.sum()))
         self._n_columns = int(known.sum()) + len(self._cost) - self._n
-        self._options = self._matrix[:, : self._n].tocsc()
+        #: All rows, those of cover too, and all columns, once they were asked for.
+        self._all_rows: Any = None
+        self._options: Any = self._matrix[:, : self._n].tocsc()
         self._by_option = self._options.T.tocsr()
         #: Entries of the cover rows: their rows, their options, how much.
         self._cover: tuple[Any, Any, Any] = (
@@ -96,16 +107,13 @@ class _Master(IntegerProgram):
         self._taken: list[tuple[int, int]] = []
         self._steps = 0.0
         self._most_steps = np.inf
-        #: Does it go by a limit of work of its own, beside the clock?
-        self._alone = False
-        #: Set to end a search on another thread.
+        #: Set to end what goes on on another thread.
         self.stopped = threading.Event()
+        #: Asked whether to end, on the thread of the caller alone.
+        self.is_over_too: Callable[[], bool] = lambda: False
 
-    def twin(self, most_steps: float) -> _Master:
-        """Return another solver's program, at the same basis, for another thread.
-
-        It takes `most_steps` of counted work, and asks no progress hook.
-        """
+    def twin(self) -> _Master:
+        """Return another solver's program, at the same basis."""
         other = copy.copy(self)
         other._highs = type(self._highs)()
         other._set("output_flag", False)
@@ -113,10 +121,51 @@ class _Master(IntegerProgram):
         other._highs.passModel(self._highs.getLp())
         other._highs.setBasis(self._highs.getBasis())
         other.known, other._column = self.known.copy(), self._column.copy()
-        other._taken, other._steps, other._most_steps = [], 0.0, most_steps
-        other._alone = most_steps < np.inf
-        other.stopped = threading.Event()
+        other._taken, other.stopped = [], threading.Event()
         return other
+
+    def neighbourhood(self, known: Bools, open_: Bools, chosen: Bools) -> NeighbourhoodProgram:
+        """Return the program of the options `known` and `open_`, beside those `chosen`.
+
+        Rows that no such option is in are left out.
+        """
+        from scipy.sparse import csc_array
+
+        options = np.flatnonzero(known & open_)
+        matrix, more = self._every_row(), np.arange(self._n, self._matrix.shape[1])
+        columns = np.concatenate([options, more])
+        part = matrix[:, columns]
+        touched = np.zeros(matrix.shape[0], bool)
+        touched[part.indices] = True
+        place = np.cumsum(touched) - 1
+        shape = (int(touched.sum()), len(columns))
+        part = csc_array((part.data, place[part.indices], part.indptr), shape)
+        held = np.flatnonzero(chosen)
+        taken = np.asarray(matrix[:, held].sum(axis=1)).ravel()
+        limits = [(np.concatenate(x) - taken)[touched] for x in zip(*self._limits, strict=True)]
+        low, high, cost = (np.concatenate(x)[columns] for x in zip(*self._columns, strict=True))
+        left_out = self.left_out_yuan + float(self._cost[held].sum()) / self._unit
+        unit = (self._unit, left_out)
+        return NeighbourhoodProgram(
+            self._rows, options, unit, cost, (low, high), part, tuple(limits)
+        )
+
+    def duals(self) -> Duals:
+        """What the duals of the last solution tell of options and jobs."""
+        left_out = np.zeros(len(self._rows.problem.jobs))
+        left_out[self.free] = np.maximum(-self._dual[: len(self.free)], 0.0)
+        return Duals(self.reduced(), left_out)
+
+    def _every_row(self) -> Any:
+        """All rows, those of cover too, and all columns: a sparse array in CSC."""
+        if self._all_rows is None:
+            from scipy.sparse import coo_array, vstack
+
+            row, option, amount = self._cover
+            shape = (len(self.rows.klass), self._matrix.shape[1])
+            cover = coo_array((amount, (row, option)), shape=shape)
+            self._all_rows = vstack([self._matrix, cover], format="csc")
+        return self._all_rows
 
     def _count(self, asked: int = 0) -> None:
         """Keep the iterations of the last run, to be counted by `settle`."""
@@ -139,10 +188,9 @@ class _Master(IntegerProgram):
 
     def solve(self) -> bool:
         """Solve from the last basis; False where that takes more than is left."""
-        steps = self._most_steps - self._steps
         if self.is_over():
             return False
-        found = self._solved(self._clock.seconds_left(), self.iterations_in(steps))
+        found = self._solved(self._clock.seconds_left(), self.iterations_in(self.steps_left()))
         if found is not None:
             at = self._column[self.known]
             #: How much of each option the last solution takes, and the duals of all rows.
@@ -155,14 +203,18 @@ class _Master(IntegerProgram):
         """Let solves from now on take `most_steps` of counted work."""
         self._steps, self._most_steps = 0.0, most_steps
 
+    def steps_left(self) -> float:
+        """How much of its limit of work is left."""
+        return max(self._most_steps - self._steps, 0.0)
+
     def is_over(self) -> bool:
         """Did the last solve fail for want of time or work, or because it was told to end?"""
         over = self.stopped.is_set() or self._steps >= self._most_steps
-        return over or self.spent(MASTER.dive_part)
+        return over or self.spent(MASTER.dive_part) or self.is_over_too()
 
     def spent(self, part: float) -> bool:
-        """Is this part of the limit over? A twin with a limit of work goes by its own work."""
-        if self._alone:
+        """Is this part of the limit over? One with a limit of work goes by its own work."""
+        if self._most_steps < np.inf:
             return self._steps >= part * self._most_steps
         return self._clock.spent(part)
 
@@ -184,14 +236,10 @@ class _Master(IntegerProgram):
 
     def extend(self, more: Bools) -> None:
         """Give the solver more options."""
-        from scipy.sparse import coo_array, vstack
-
         some = np.flatnonzero(more & ~self.known)
         if not len(some):
             return
-        row, option, amount = self._cover
-        cover = coo_array((amount, (row, option)), shape=(len(self.rows.klass), self._n))
-        part = vstack([self._options[:, some], cover.tocsc()[:, some]]).tocsc()
+        part = self._every_row()[:, some]
         self._highs.addCols(
             len(some),
             self._cost[some],
@@ -227,7 +275,8 @@ class _Master(IntegerProgram):
             entries.append((np.full(len(place), first + k), place, amount.astype(float)))
         its, option, value = (np.concatenate(x) for x in zip(*entries, strict=True))
         self._cover = its, option, value
-        self.rows = joined(self.rows, rows)
+        self.rows, self._all_rows = joined(self.rows, rows), None
+        self._limits = [*self._limits, (np.full(len(limits), -np.inf), limits.astype(float))]
         self.size += len(limits)
 
     def row_prices(self, pi: Floats) -> tuple[Floats, Floats]:
@@ -236,43 +285,52 @@ class _Master(IntegerProgram):
         return self._row_prices(dual, pi), np.maximum(-dual[self._n_rows :], 0.0)
 
 
-class _Diving:
-    """A dive beside other work; without a thread to spare it is made when its result is wanted."""
+class _Beside:
+    """Work with a program beside other work; without a thread to spare `wait` does it."""
 
-    def __init__(self, dive: Callable[[], Int64s], master: _Master, threads: int) -> None:
-        self._dive, self.master = dive, master
+    def __init__(self, work: Callable[[], None], master: _Master, threads: int) -> None:
+        self._work, self._master = work, master
         self._beside: ThreadPoolExecutor | None = None
-        self._found: Future[Int64s] | None = None
-        self._threads = threads
-
-    def begin(self) -> None:
-        """Begin on a thread of its own, if there is one."""
-        if _core.thread_count(self._threads) == 1:
+        self.found: Future[None] | None = None
+        if _core.thread_count(threads) == 1:
             return
         try:
-            self._beside = ThreadPoolExecutor(1, "gridcompute-dive")
+            self._beside = ThreadPoolExecutor(1, "gridcompute-master")
             with interrupts_shown():
-                self._found = self._beside.submit(self._dive)
+                self.found = self._beside.submit(self._work)
         except RuntimeError:  # the system has no thread to spare, or Python is leaving
-            if self._beside is not None:
-                self._beside.shutdown(wait=False, cancel_futures=True)
-            self._beside = self._found = None
+            self.close()
+            self._beside = self.found = None
+            self._master.stopped.clear()
 
-    def result(self, is_over: Callable[[], bool]) -> Int64s:
-        """Wait for it; `is_over` is asked now and then whether to end it."""
-        if self._found is None:
-            return self._dive()
-        while True:
-            try:
-                with interrupts_shown():
-                    return self._found.result(timeout=ASKED_S)
-            except TimeoutError:
-                if is_over():
-                    self.master.stopped.set()
+    @property
+    def is_going(self) -> bool:
+        """Is it under way on a thread of its own?"""
+        return self.found is not None and not self.found.done()
+
+    def wait(self, is_over: Callable[[], bool], enough: threading.Event | None = None) -> None:
+        """Wait until it is done, or `enough` is set; `is_over` is asked now and then.
+
+        It is asked whether to end what goes on.
+        """
+        if self.found is None:
+            self._master.is_over_too = is_over
+            self._work()
+            return
+        while self.is_going and not (enough is not None and enough.is_set()):
+            with interrupts_shown():
+                if enough is not None:
+                    enough.wait(ASKED_S)
+                else:
+                    wait([self.found], ASKED_S)
+            if is_over():
+                self._master.stopped.set()
+        if self.found.done():
+            self.found.result()
 
     def close(self) -> None:
         """End it, and its thread."""
-        self.master.stopped.set()
+        self._master.stopped.set()
         if self._beside is not None:
             self._beside.shutdown(wait=True, cancel_futures=True)
 
@@ -293,7 +351,11 @@ class _Search:
         self._scale = abs(state.best.cost - state.without_option)
         self._master = _Master(state, free, options, known, self._scale)
         self.options, self._gang = options, problem.jobs.gang[options.job]
-        self._diving: _Diving | None = None
+        #: Set when the master is solved as the dive needs it; its twin then, None if time ran out.
+        self._ready = threading.Event()
+        self._twin: _Master | None = None
+        self._cuts: _Beside | None = None
+        self.neighbourhoods = NeighbourhoodSearch(state, self.options)
 
     def _first_options(self, options: Options, cost: Floats) -> Bools:
         """The options that the solver knows at first: each job's cheapest, more of them for gangs.
@@ -306,65 +368,93 @@ class _Search:
         gang = self._state.problem.jobs.gang[job] > 1
         known = np.zeros(len(order), bool)
         known[order[rank < np.where(gang, MASTER.gangs, MASTER.singles)]] = True
-        return known | self._chosen(options)
-
-    def _chosen(self, options: Options) -> Bools:
-        """The options of the best plan."""
-        best = self._state.best
-        assert best is not None
-        same = best.klass[options.job] == options.klass
-        return np.asarray(same & (best.start[options.job] == options.start))
+        return known | options_of_plan(self._state, options)
 
     # -- The bound ---------------------------------------------------------------------------------
 
-    def cut(self) -> bool:
-        """Solve the master with cover rows, and keep what its prices prove.
+    def begin(self) -> None:
+        """Begin to prove a bound, beside other work if there is a thread for it.
 
-        A dive begins beside it as soon as the first rows are in.
+        A limit of work gives half of what is left after the first solution to it and to the dive.
         """
-        state, master, problem = self._state, self._master, self._state.problem
-        before, in_vain = -np.inf, 0
-        for k in range(MASTER.rounds):
-            if not self._solve():
-                if k <= MASTER.dive_after:
-                    return False
-                break
-            if k == MASTER.dive_after:
-                self._begin()
-            # Prices prove little while an option that the solver does not know is cheaper at them:
-            # where rows gain no more, options alone are added until none is.
-            rows, cheaper = no_rows(), master.cheaper()
-            if k > MASTER.dive_after:
-                gained = master.yuan - before >= MASTER.gain * self._scale
-                in_vain = 0 if gained else in_vain + 1
-            if k and in_vain < MASTER.in_vain and not state.clock.spent(MASTER.cut_part):
-                rows = violated_rows(problem, self.options, master.part, MASTER.rows)
-            if k and not len(rows.klass) and not cheaper.any():
-                break
-            before = master.yuan
-            master.add_cover(rows)
-            master.extend(cheaper)
-        self._prove()
-        return True
-
-    def _solve(self) -> bool:
-        """Solve the master; False where that takes more than is left, or is not to be."""
-        if self._state.clock.over(0.0):
-            return False
         self._master.limit(self._state.clock.steps_left())
-        done = self._master.solve()
-        self._master.settle()
-        return done
+        self._cuts = _Beside(self._bound, self._master, self._state.rows.threads)
 
-    def _begin(self) -> None:
-        """Begin a dive for all jobs from the last solution, on a thread of its own if there is one.
+    @property
+    def is_ready(self) -> bool:
+        """Is the master solved as the dive needs it, or did that fail?"""
+        return self._ready.is_set()
 
-        A limit of work gives it half of what is left.
+    @property
+    def is_cutting(self) -> bool:
+        """Does the proof go on beside?"""
+        return self._cuts is not None and self._cuts.is_going
+
+    def wait_until_ready(self) -> bool:
+        """Wait until the master is solved as the dive needs it; False where it is not."""
+        assert self._cuts is not None
+        self._cuts.wait(lambda: self._state.clock.over(0.0), self._ready)
+        if self._twin is not None:
+            self.neighbourhoods.learn(self._twin, self._duals)
+            self.neighbourhoods.add_options(self._twin.known)
+        return self._twin is not None
+
+    def _bound(self) -> None:
+        """Solve the master, hand a twin of it to the dive, and add cover rows."""
+        master = self._master
+        try:
+            for k in range(MASTER.dive_after + 1):
+                if not master.solve():
+                    return
+                if k < MASTER.dive_after:
+                    self._refine(k > 0)
+            twin, self._duals = master.twin(), master.duals()
+            half = 0.5 * master.steps_left()
+            master.limit(half)
+            twin.limit(half)
+            self._twin = twin
+        finally:
+            self._ready.set()
+        self._cut()
+
+    def _refine(self, with_rows: bool) -> bool:
+        """Add cover rows that the last solution violates, and options that would lower its cost.
+
+        Returns whether there are any.
         """
-        twin = self._master.twin(0.5 * self._state.clock.steps_left())
-        open_ = np.ones(len(self.options.job), bool)
-        self._diving = _Diving(lambda: self._dive(twin, open_), twin, self._state.rows.threads)
-        self._diving.begin()
+        master, rows = self._master, no_rows()
+        cheaper = master.cheaper()
+        if with_rows:
+            rows = violated_rows(self._state.problem, self.options, master.part, MASTER.rows)
+        master.add_cover(rows)
+        master.extend(cheaper)
+        return bool(len(rows.klass) or cheaper.any())
+
+    def _cut(self) -> None:
+        """Add cover rows and options to the master, and solve it again, until it needs none.
+
+        Prices prove little while an option that the solver does not know is cheaper at them: where
+        rows gain no more, options alone are added until none is.
+        """
+        master, in_vain = self._master, 0
+        for _ in range(MASTER.dive_after, MASTER.rounds):
+            before = master.yuan
+            with_rows = in_vain < MASTER.in_vain and not master.spent(MASTER.cut_part)
+            if not self._refine(with_rows) or not master.solve():
+                break
+            gained = master.yuan - before >= MASTER.gain * self._scale
+            in_vain = 0 if gained else in_vain + 1
+
+    def prove(self) -> None:
+        """Wait for the rounds of cover rows, and keep what the master's prices prove."""
+        if self._cuts is not None:
+            self._cuts.wait(lambda: self._state.clock.over(0.0))
+            self._cuts.close()
+            self._cuts = None
+            self._master.settle()
+            self._prove()
+            self.neighbourhoods.learn(self._master, self._master.duals())
+            self.neighbourhoods.add_options(self._master.known)
 
     def _prove(self) -> None:
         """Tell `state` what the prices of the last solution prove over all options."""
@@ -377,25 +467,24 @@ class _Search:
 
     # -- Plans -------------------------------------------------------------------------------------
 
-    def _dive(self, master: _Master, open_: Bools) -> Int64s:
-        """Round the options `open_` from the last solution on.
+    def _dive(self, master: _Master) -> Int64s:
+        """Fix options from the last solution on, those of large gangs first, until all are whole.
 
-        Returns the options chosen, in the order in which to place them. If time runs out these are
-        the ones fixed so far, then what the last solution takes of others, large gangs and large
-        parts first; not all of them fit.
+        Returns options in the order in which to place them: those that are fixed, then, if time
+        runs out, what the last solution takes of others, large parts first; not all of them fit.
         """
         state, job = self._state, self.options.job
-        fixed = ~open_
-        chosen = fixed & (master.part > 0.5)
+        fixed, chosen = np.zeros(len(job), bool), np.zeros(len(job), bool)
+        levels = (*sorted(state.problem.gang_levels, reverse=True), 1)
         while True:
             part, todo = master.part, np.zeros(0, bool)
-            for least in (*sorted(state.problem.gang_levels, reverse=True), 1):
+            for least in levels:
                 here = ~fixed & (self._gang >= least) & (part > WHOLE)
                 todo = here & (part < 1 - WHOLE)
                 if todo.any():
                     break
             else:
-                return np.flatnonzero(part > 0.5)
+                return _rounded(chosen, part)
             whole = np.flatnonzero(here & ~todo)
             order = np.flatnonzero(todo)
             order = order[np.argsort(-part[order], kind="stable")]
@@ -407,16 +496,14 @@ class _Search:
             # Options of jobs that are still open follow where they would lower the cost.
             done = np.zeros(len(state.in_order), bool)
             done[job[chosen]] = True
-            master.extend(master.cheaper() & open_ & ~done[job])
+            master.extend(master.cheaper() & ~done[job])
             while True:
                 master.bound_options(whole, 1, 1)
                 master.bound_options(order, 1, 1)
                 if master.solve():
                     break
                 if master.is_over() or not len(order):
-                    rest = np.flatnonzero(~chosen & (part > WHOLE))
-                    rest = rest[np.lexsort((-part[rest], -self._gang[rest]))]
-                    return np.concatenate([np.flatnonzero(chosen), rest])
+                    return _rounded(chosen, part)
                 master.bound_options(order, 0, 1)
                 if len(order) == 1:  # nothing else is decided: it does not fit
                     master.bound_options(order, 0, 0)
@@ -425,62 +512,25 @@ class _Search:
             fixed[whole] = fixed[order] = True
             chosen[whole] = chosen[order] = True
 
-    def first(self) -> None:
-        """Keep the plan of the dive that was begun, if it is cheaper."""
-        assert self._diving is not None
-        self._keep(self._diving.result(lambda: self._state.clock.over(0.0)))
-        self._diving.master.settle()
+    def dive(self) -> None:
+        """Keep the plan of a dive, if it is cheaper."""
+        twin = self._twin
+        assert twin is not None
+        twin.is_over_too = lambda: self._state.clock.over(0.0)
+        keep(self._state, plan_of_options(self._state, self.options, self._dive(twin)))
+        twin.settle()
+        self.neighbourhoods.add_options(twin.known)
 
     def close(self) -> None:
         """End what goes on beside."""
-        if self._diving is not None:
-            self._diving.close()
+        if self._cuts is not None:
+            self._cuts.close()
 
-    def _keep(self, chosen: Int64s) -> None:
-        """Take the plan of these options, with what still fits beside them, if it is cheaper."""
-        state, before, some = self._state, self._state.best, self.options.of(chosen)
-        assert before is not None
-        room, klass, start = state.settled(None)
-        for k in range(len(some.job)):
-            if klass[some.job[k]] < 0:
-                one = slice(k, k + 1)
-                room.place_at(some.job[one], some.klass[one], some.start[one], klass, start)
-        state.best = state.judged(klass, start, room)
-        fill(state)
-        if before.cost <= state.best.cost:
-            state.best = before
 
-    def dive_again(self, rng: np.random.Generator, many: int) -> bool:
-        """Free about `many` jobs of the best plan and dive again; False if time runs out."""
-        state, master = self._state, self._master
-        best, current = state.best, self._chosen(self.options)
-        assert best is not None
-        open_ = (self._freed(rng, many) | (best.klass < 0))[self.options.job]
-        master.extend(current)
-        known = np.flatnonzero(master.known)
-        low, high = current & ~open_, current | open_
-        master.bound_options(known, low[known], high[known])
-        if not self._solve():
-            return False
-        master.limit(state.clock.steps_left())
-        self._keep(self._dive(master, open_))
-        master.settle()
-        return True
-
-    def _freed(self, rng: np.random.Generator, many: int) -> Bools:
-        """Jobs of about an hour, at some sites, or in some classes: about `many` of them."""
-        state, best = self._state, self._state.best
-        assert best is not None
-        problem, placed = state.problem, best.klass >= 0
-        kind = int(rng.integers(3))
-        if kind == 0:
-            away = np.abs(best.start - int(rng.integers(problem.hours))).astype(float)
-        else:
-            group = problem.classes.site if kind == 1 else np.arange(len(problem.classes))
-            away = rng.permutation(int(group.max()) + 1)[group[best.klass]].astype(float)
-        away[~placed] = np.inf
-        last = min(many, len(away) - 1)
-        return np.asarray(placed & (away <= np.partition(away, last)[last]))
+def _rounded(chosen: Bools, part: Floats) -> Int64s:
+    """The options `chosen`, then those that a solution takes parts of, large parts first."""
+    rest = np.flatnonzero(~chosen & (part > WHOLE))
+    return np.concatenate([np.flatnonzero(chosen), rest[np.argsort(-part[rest], kind="stable")]])
 
 
 def _by_class(state: PlannerState) -> tuple[Int32s, Options]:
@@ -537,7 +587,7 @@ def prove_with_cover(state: PlannerState, y: Floats, prices: Prices) -> None:
 
 
 def price_and_branch(state: PlannerState) -> bool:
-    """Lift the bound of `state` by cover rows, and improve its best plan by dives.
+    """Lift the bound of `state` by cover rows, and improve its best plan by a dive and a search.
 
     Returns False where the problem is too large for it, or time ran out before a dive was made.
     """
@@ -548,10 +598,12 @@ def price_and_branch(state: PlannerState) -> bool:
     if not len(search.options.job):
         return False
     try:
-        if not search.cut():
+        search.begin()
+        if search.is_cutting and state.clock.is_timed:
+            ruin_and_recreate(state, lambda: search.is_ready)
+        if not search.wait_until_ready():
             return False
-        if not state.finished():
-            _improve(search, state)
+        _improve(search, state)
     finally:  # whatever ended it, no thread of it goes on
         search.close()
     state.last_dive_s = left - state.clock.left() if state.clock.limited else 0.0
@@ -559,18 +611,25 @@ def price_and_branch(state: PlannerState) -> bool:
 
 
 def _improve(search: _Search, state: PlannerState) -> None:
-    """Take the plan of the first dive, and dive again for parts of it while that pays."""
+    """Dive for a plan, then search neighbourhoods, and ruin and recreate, while that pays.
+
+    Under a time limit that does not wait for the proof.
+    """
     state.clock.stage("branch", 0.6)
-    search.first()
-    rng, since = np.random.default_rng(0), 0
-    for k in range(MASTER.again):
-        if state.finished() or since == 2 * MASTER.without_gain:
+    search.dive()
+    ruins, since = RuinAndRecreate(state), 0
+    for k in range(HOODS.most):
+        stuck = since == 2 * HOODS.in_vain
+        if not (state.clock.is_timed and search.is_cutting) or stuck:
+            search.prove()
+        if state.finished() or state.clock.spent(MASTER.dive_part) or stuck:
             break
-        state.clock.stage("branch", 0.6 + 0.2 * (k + 1) / MASTER.again)
+        state.clock.stage("branch", 0.6 + 0.2 * (k + 1) / HOODS.most)
         before = state.best
-        many = MASTER.free << (since >= MASTER.without_gain)
-        if not search.dive_again(rng, many):
-            break
+        search.neighbourhoods.search(2.0 if since >= HOODS.in_vain else 1.0)
+        for _ in range(HOODS.ruins):
+            ruins.round(k / HOODS.most)
         since = since + 1 if state.best is before else 0
+    search.prove()
     exchanges(state, range(ROUNDS_QUICK))
     exchanges(state, range(CHAIN_ROUNDS), CHAINS)

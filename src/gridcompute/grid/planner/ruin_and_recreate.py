@@ -21,32 +21,58 @@ from .local_search import curves_about, polished
 from .settings import OWN_PART, RUIN
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..tables.column import Bools, Floats, Int32s
     from .state import Incumbent, PlannerState
 
-__all__ = ["ruin_and_recreate"]
+__all__ = ["RuinAndRecreate", "ruin_and_recreate"]
 
 
-def ruin_and_recreate(state: PlannerState) -> None:
-    """Improve the best plan of `state` by rounds of ruin and recreate, while they pay."""
-    rng, since, best = np.random.default_rng(0), 0, state.best
-    assert best is not None
-    current, block = best, state.rows.block
-    curves = curves_about(block, current.room.load)
+def ruin_and_recreate(state: PlannerState, enough: Callable[[], bool] = lambda: False) -> None:
+    """Improve the best plan of `state` by rounds of ruin and recreate, while they pay.
+
+    They end when `enough` says so.
+    """
+    rounds, since = RuinAndRecreate(state), 0
     for k in range(RUIN.rounds):
-        if state.finished() or since == RUIN.without_gain:
+        if state.finished() or since == RUIN.without_gain or enough():
             break
         state.clock.stage("ruin", 0.9 + 0.05 * (k + 1) / RUIN.rounds)
-        state.best = current
-        found = _round(state, rng, curves)
-        since += 1
-        accepted = RUIN.accepted * (1 - k / RUIN.rounds) * rng.random()
-        if is_near(found.cost, current.cost, accepted):
-            current = found
-            curves = curves_about(block, current.room.load)
-        if found.cost < best.cost:
-            best, since = found, 0
-        state.best = best
+        before = state.best
+        rounds.round(k / RUIN.rounds)
+        since = since + 1 if state.best is before else 0
+
+
+class RuinAndRecreate:
+    """Rounds of ruin and recreate from the best plan of a state on."""
+
+    def __init__(self, state: PlannerState) -> None:
+        assert state.best is not None
+        self._state, self._rng = state, np.random.default_rng(0)
+        self._go_on_from(state.best)
+
+    def _go_on_from(self, plan: Incumbent) -> None:
+        """Take this plan as the one that rounds change."""
+        self._current = plan
+        self._curves = curves_about(self._state.rows.block, plan.room.load)
+
+    def round(self, done: float) -> None:
+        """Make one round; `done` is the part of all rounds that is over.
+
+        Plans that cost hardly more are gone on from at first. A plan that became the best one
+        elsewhere is gone on from.
+        """
+        state, best, rng = self._state, self._state.best, self._rng
+        assert best is not None
+        if best.cost < self._current.cost:
+            self._go_on_from(best)
+        state.best = self._current
+        found = _round(state, rng, self._curves)
+        accepted = RUIN.accepted * (1 - done) * rng.random()
+        if is_near(found.cost, self._current.cost, accepted):
+            self._go_on_from(found)
+        state.best = found if found.cost < best.cost else best
 
 
 def is_near(cost: float, current: float, part: float) -> bool:

@@ -21,6 +21,7 @@ from .settings import (
     DIVE_WARM,
     DIVE_WARM_AGAIN,
     DIVE_WARM_LAST,
+    DIVE_WARM_WIDE,
     OWN_PART,
     QUICK,
     SAMPLED_ASCENT_HOUR,
@@ -28,7 +29,9 @@ from .settings import (
     SAMPLED_ASCENT_HOUR_FAR,
     SAMPLED_ASCENT_NEAR,
     SAMPLED_ASCENT_WARM,
+    SAMPLED_ASCENT_WARM_WIDE,
     WARM_START,
+    WIDE,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +68,8 @@ def resume(state: PlannerState, y: Floats, placement: Placement | None) -> tuple
         leave = unsettled(state)
         tried = bool(np.count_nonzero(leave) < WARM_START.many * len(leave))
         if tried:
-            improve(state, DIVE_WARM, 0.6, leave, rounds=0)
+            pace = DIVE_WARM_WIDE if state.gap >= WIDE else DIVE_WARM
+            improve(state, pace, 0.6, leave, rounds=0)
             exchanges(state, range(2), QUICK)
     if tried and not state.finished() and state.open_gap() < WARM_START.near_miss * state.gap:
         improve(state, DIVE_WARM_AGAIN, 0.6, unsettled(state), rounds=2)
@@ -111,7 +115,8 @@ def next_hour(state: PlannerState, y: Floats) -> None:
 def walk(state: PlannerState, y: Floats) -> None:
     """Ascend from the old prices to new ones."""
     earlier = state.bound
-    state.look(state.sampled(y, SAMPLED_ASCENT_WARM))
+    wide = state.gap >= WIDE and not state.small
+    state.look(state.sampled(y, SAMPLED_ASCENT_WARM_WIDE if wide else SAMPLED_ASCENT_WARM))
     if state.bound == earlier:  # the best prices are nearer than this ascent can approach
         state.look(state.sampled(y, SAMPLED_ASCENT_NEAR))
     elif state.bound - earlier > WARM_START.far * abs(state.bound - state.without_option):

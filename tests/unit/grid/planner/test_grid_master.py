@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 import gridcompute as gc
-from gridcompute import grid
+from gridcompute import _core, grid
 from gridcompute.grid.checker.bound import lower_bound
 from gridcompute.grid.evaluate import evaluate
 from gridcompute.grid.planner import restricted_master
 from gridcompute.grid.planner.clock import Clock
 from gridcompute.grid.planner.cover_rows import coefficients, violated_rows
 from gridcompute.grid.planner.incumbent import greedy
-from gridcompute.grid.planner.options import open_options
+from gridcompute.grid.planner.neighbourhood_search import options_of_plan
+from gridcompute.grid.planner.options import Options, open_options
 from gridcompute.grid.planner.restricted_master import price_and_branch
-from gridcompute.grid.planner.settings import MASTER, SAMPLED_ASCENT_HOUR_FAR
+from gridcompute.grid.planner.settings import HOODS, MASTER, SAMPLED_ASCENT_HOUR_FAR
 from gridcompute.grid.planner.state import PlannerState
 
 
-def _state(n_jobs: int, seed: int, limit: float | None = None, threads: int = 1) -> PlannerState:
+def _state(
+    n_jobs: int, seed: int, limit: float | None = None, threads: int = 1, *, quotas: bool = True
+) -> PlannerState:
     problem = grid.east_west(n_jobs=n_jobs, seed=seed, hours=24)
+    if not quotas:
+        most = np.full(int(problem.jobs.tenant.max()) + 1, 1e9)
+        problem = problem.replace(quotas=grid.Quotas(upper_accelerator_h=most))
     state = PlannerState(problem.effective, 0.0, threads, Clock(limit, None))
     y = state.rows.start(None)
     if limit is None:
@@ -67,7 +74,7 @@ def test_cover_rows_prove_more_and_dives_find_cheaper_plans(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """If this fails, gangs are misplaced and the bound lets halves of them share a class."""
-    monkeypatch.setattr(restricted_master, "MASTER", MASTER._replace(again=5))
+    monkeypatch.setattr(restricted_master, "HOODS", HOODS._replace(most=5))
     seed = 0
     state = _state(300, seed)
     assert state.best is not None
@@ -99,7 +106,7 @@ def test_the_checker_finds_the_same_bound_with_its_own_rows() -> None:
 
 def test_one_thread_and_two_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a plan depends on which of two solvers is faster."""
-    monkeypatch.setattr(restricted_master, "MASTER", MASTER._replace(again=2))
+    monkeypatch.setattr(restricted_master, "HOODS", HOODS._replace(most=2))
     seed = 0
     found = []
     for threads in (1, 2, 2):
@@ -117,7 +124,8 @@ def test_one_thread_and_two_find_the_same(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_prices_prove_what_they_prove_after_the_last_round(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a match ends in an error where rows are left when its rounds are over."""
-    monkeypatch.setattr(restricted_master, "MASTER", MASTER._replace(rounds=4, again=1))
+    monkeypatch.setattr(restricted_master, "MASTER", MASTER._replace(rounds=4))
+    monkeypatch.setattr(restricted_master, "HOODS", HOODS._replace(most=1))
     state = _state(300, 0)
     assert price_and_branch(state)
     assert state.best is not None
@@ -126,7 +134,7 @@ def test_prices_prove_what_they_prove_after_the_last_round(monkeypatch: pytest.M
 
 def test_a_system_without_threads_dives_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a refused thread leaves the plan of a dive that never was."""
-    monkeypatch.setattr(restricted_master, "MASTER", MASTER._replace(again=0))
+    monkeypatch.setattr(restricted_master, "HOODS", HOODS._replace(most=0))
     costs = []
     for refused in (False, True):
         state = _state(200, 1, threads=2)
@@ -149,3 +157,73 @@ def test_without_time_the_plan_before_stays() -> None:
     before = state.best
     price_and_branch(state)
     assert state.best is before
+
+
+def test_a_neighbourhood_is_searched_as_a_search_of_all_plans_beside_it_would() -> None:
+    """If this fails, a neighbourhood leaves out room, or what its jobs share with all others."""
+    seed = 3
+    state = _state(60, seed, quotas=False)
+    search = restricted_master._Search(state)
+    search.begin()
+    assert search.wait_until_ready()
+    before, options, rng = state.best, search.options, np.random.default_rng(seed)
+    assert before is not None
+    twin = search._twin
+    assert twin is not None
+    current = options_of_plan(state, options)
+    for _ in range(8):
+        freed = rng.random(60) < 0.15
+        open_ = (freed | (before.klass < 0))[options.job]
+        chosen = current & ~open_
+        known = twin.known | current
+        part = twin.neighbourhood(known, open_, chosen)
+        found = part.search(current[part.options_of_columns])
+        chosen[part.options_of_columns] = found.chosen
+        room = _core.ResidualCapacity(state.market)
+        klass, start = np.full(60, -1, np.int32), np.full(60, -1, np.int32)
+        some = options.of(np.flatnonzero(chosen))
+        placed = room.place_at(some.job, some.klass, some.start, klass, start)
+        assert placed == len(some.job), f"seed {seed}: {placed} of {len(some.job)} fit"
+        stay = (before.klass >= 0) & ~freed
+        np.testing.assert_array_equal(klass[stay], before.klass[stay], f"seed {seed}")
+        np.testing.assert_array_equal(start[stay], before.start[stay], f"seed {seed}")
+        cost = twin._cost[: len(chosen)]
+        whole = cost[chosen].sum() / twin._unit + twin.left_out_yuan
+        best = _best_by_hand(state, options, known & open_, current & ~open_, cost / twin._unit)
+        found_yuan = whole - twin.left_out_yuan
+        assert found_yuan == pytest.approx(best, rel=1e-6), f"seed {seed}"
+    search.close()
+
+
+def _best_by_hand(
+    state: PlannerState, options: Options, open_: np.ndarray, held: np.ndarray, cost: np.ndarray
+) -> float:
+    """The least cost of the options `held` and some `open_`, by a program of the tables alone."""
+    problem, some = state.problem, np.flatnonzero(open_)
+    hours = problem.hours
+    usage = np.zeros((len(problem.classes) * hours, len(options.job)))
+    for k in np.flatnonzero(open_ | held):
+        first = options.klass[k] * hours + options.start[k]
+        usage[first : first + options.hours[k], k] = problem.jobs.gang[options.job[k]]
+    room = problem.classes.capacity.ravel() - usage[:, held].sum(axis=1)
+    once = (np.arange(len(problem.jobs))[:, None] == options.job[some]).astype(float)
+    rules = [
+        LinearConstraint(usage[:, some], ub=room),
+        LinearConstraint(once, ub=1.0),
+    ]
+    for level in problem.gang_levels:
+        # A class holds whole gangs: those of a level or more in what its capacity is a multiple of.
+        gangs = problem.jobs.gang[options.job] // level
+        taken = (usage > 0) * gangs
+        most = problem.classes.capacity.ravel() // level - taken[:, held].sum(axis=1)
+        rules.append(LinearConstraint(taken[:, some], ub=most))
+    wires = problem.corridors.bandwidth_gb
+    site = problem.classes.site[options.klass]
+    at = np.ravel_multi_index((problem.jobs.origin[options.job], site, options.start), wires.shape)
+    data = np.zeros((wires.size, len(options.job)))
+    data[at, np.arange(len(at))] = problem.jobs.data_gb[options.job]
+    limited = np.isfinite(wires.ravel()) & (data.sum(axis=1) > 0)
+    left = wires.ravel()[limited] - data[limited][:, held].sum(axis=1)
+    rules.append(LinearConstraint(data[limited][:, some], ub=left))
+    found = milp(cost[some], constraints=rules, integrality=1, bounds=Bounds(0, 1))
+    return float(found.fun) + float(cost[held].sum())

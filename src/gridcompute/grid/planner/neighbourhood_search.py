@@ -1,0 +1,214 @@
+"""Large neighbourhood search: part of a plan's jobs are placed again by branch and bound.
+
+A neighbourhood is some jobs of the best plan and all jobs that it leaves out. The options of these
+that the restricted master program knows, in what all other jobs leave, are a mixed-integer program
+of one to three thousand columns, with the master's cover rows. Power has a fixed price there. What
+is found is valued by the exact dispatch, and kept if it is cheaper.
+
+Two kinds of neighbourhoods take turns: jobs that start about an hour, at some sites, or in some
+classes; and jobs where others would go whose options in the plan are dear: by linear programming
+duality the reduced costs of all options in the plan, with the prices of what it leaves unused, add
+up to what it costs above the bound. Jobs are drawn by them.
+
+Source: Shaw (1998), "Using constraint programming and local search methods to solve vehicle routing
+problems", CP 98; Danna, Rothberg and Le Pape (2005), "Exploring relaxation induced neighborhoods to
+improve MIP solutions", Mathematical Programming 102.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from .integer_program import IntegerProgram
+from .local_search import fill
+from .settings import HOODS
+
+if TYPE_CHECKING:
+    from ..tables.column import Bools, Floats, Int64s
+    from .coupling_constraints import CouplingConstraints
+    from .options import Options
+    from .state import Incumbent, PlannerState
+
+__all__ = [
+    "Duals",
+    "NeighbourhoodProgram",
+    "NeighbourhoodSearch",
+    "keep",
+    "options_of_plan",
+    "plan_of_options",
+]
+
+
+class Duals(NamedTuple):
+    """What the duals of a linear program tell of jobs, in its unit."""
+
+    #: The reduced cost of each option.
+    reduced: Floats
+    #: The dual of each job's row: what the program would pay to leave the job out.
+    left_out: Floats
+
+
+class NeighbourhoodProgram(IntegerProgram):
+    """The options of some jobs, by branch and bound, beside all others of a plan.
+
+    Parameters
+    ----------
+    rows : CouplingConstraints
+    options : int64 (n,)
+        The options that its first columns are.
+    unit : tuple of float
+        What a yuan is in the program, and what the plan costs without these options, yuan.
+    cost, box, matrix, row_limits
+        The program.
+    """
+
+    def __init__(
+        self,
+        rows: CouplingConstraints,
+        options: Int64s,
+        unit: tuple[float, float],
+        cost: Floats,
+        box: tuple[Floats, Floats],
+        matrix: Any,
+        row_limits: tuple[Floats, ...],
+    ) -> None:
+        """Give the program to a solver."""
+        self._rows, self._cost, self._n = rows, cost, len(options)
+        self.options_of_columns = options
+        self._unit, self.left_out_yuan = unit
+        self._hand_over(cost, box, matrix, row_limits)
+
+
+class _Program(Protocol):
+    """Writes down neighbourhoods of a plan."""
+
+    def neighbourhood(self, known: Bools, open_: Bools, chosen: Bools) -> NeighbourhoodProgram:
+        """Return the program of the options `known` and `open_` beside those `chosen`."""
+
+
+class NeighbourhoodSearch:
+    """Improves the best plan of a state.
+
+    Parameters
+    ----------
+    state : PlannerState
+    options : Options
+        All open options, sorted by class.
+    """
+
+    def __init__(self, state: PlannerState, options: Options) -> None:
+        self._state, self._options = state, options
+        self._rng = np.random.default_rng(0)
+        self._known = np.zeros(len(options.job), bool)
+        self._round = 0
+
+    def learn(self, program: _Program, duals: Duals) -> None:
+        """Take neighbourhoods from this program, and choose jobs by these duals."""
+        self._program, self._duals = program, duals
+        n = len(self._state.in_order)
+        self._cheapest = np.lexsort((duals.reduced, self._options.job))
+        self._first = np.searchsorted(self._options.job[self._cheapest], np.arange(n + 1))
+
+    def add_options(self, known: Bools) -> None:
+        """Let neighbourhoods have these options."""
+        self._known = self._known | known
+
+    def search(self, size: float) -> None:
+        """Search one neighbourhood, `size` times as large as usual; a cheaper plan is kept."""
+        state, best = self._state, self._state.best
+        assert best is not None
+        current = options_of_plan(state, self._options)
+        self._known |= current
+        self._round += 1
+        if self._round % 2:
+            freed = self._alike(int(size * HOODS.alike))
+        else:
+            freed = self._dear(int(size * HOODS.dear), current)
+        open_ = (freed | (best.klass < 0))[self._options.job]
+        chosen = current & ~open_
+        part = self._program.neighbourhood(self._known, open_, chosen)
+        clock, at = state.clock, part.options_of_columns
+        found = part.search(
+            current[at],
+            gap=HOODS.gap,
+            iterations=part.iterations_in(min(HOODS.steps, clock.steps_left())),
+            seconds=min(HOODS.seconds, clock.seconds_left()) if clock.is_timed else np.inf,
+            stop=lambda: clock.over(0.0),
+        )
+        chosen[at] = found.chosen
+        keep(state, plan_of_options(state, self._options, np.flatnonzero(chosen)))
+
+    def _alike(self, many: int) -> Bools:
+        """Jobs of about an hour, at some sites, or in some classes: about `many` of them."""
+        state, best, rng = self._state, self._state.best, self._rng
+        assert best is not None
+        problem = state.problem
+        kind = int(rng.integers(3))
+        if kind == 0:
+            away = np.abs(best.start - int(rng.integers(problem.hours))).astype(float)
+        else:
+            group = problem.classes.site if kind == 1 else np.arange(len(problem.classes))
+            away = rng.permutation(int(group.max()) + 1)[group[best.klass]].astype(float)
+        away[best.klass < 0] = np.inf
+        return _nearest(away, many)
+
+    def _dear(self, many: int, current: Bools) -> Bools:
+        """Jobs whose options in the plan are dear, and those about the best options of these."""
+        best, options, duals = self._state.best, self._options, self._duals
+        assert best is not None
+        dear = np.where(best.klass < 0, duals.left_out, 0.0)
+        dear[options.job[current]] = np.maximum(duals.reduced[current], 0.0)
+        away = np.full(len(dear), np.inf)
+        drawn = min(HOODS.drawn, int(np.count_nonzero(dear)))
+        if not drawn:
+            return self._alike(many)
+        for job in self._rng.choice(len(dear), drawn, replace=False, p=dear / dear.sum()):
+            for k in self._cheapest[self._first[job] : self._first[job + 1]][: HOODS.about]:
+                here = best.klass == options.klass[k]
+                apart = np.abs(best.start[here] - options.start[k])
+                away[here] = np.minimum(away[here], apart)
+            away[job] = 0.0
+        away += 0.5 * self._rng.random(len(away))  # which of those as far away is a draw
+        away[best.klass < 0] = np.inf
+        return _nearest(away, many)
+
+
+def _nearest(away: Floats, many: int) -> Bools:
+    """About the `many` jobs that are the least far away, those infinitely far never."""
+    last = min(many, len(away) - 1)
+    return np.asarray(np.isfinite(away) & (away <= np.partition(away, last)[last]))
+
+
+def options_of_plan(state: PlannerState, options: Options) -> Bools:
+    """The options that the best plan takes."""
+    best = state.best
+    assert best is not None
+    same = best.klass[options.job] == options.klass
+    return np.asarray(same & (best.start[options.job] == options.start))
+
+
+def keep(state: PlannerState, plan: Incumbent) -> None:
+    """Make a plan the best one, if it is cheaper."""
+    if state.best is None or plan.cost < state.best.cost:
+        state.best = plan
+
+
+def plan_of_options(state: PlannerState, options: Options, chosen: Int64s) -> Incumbent:
+    """The plan of the options `chosen`, with what still fits beside them.
+
+    Of several options of a job the first that fits is taken.
+    """
+    before, some = state.best, options.of(chosen)
+    room, klass, start = state.settled(None)
+    left = np.arange(len(some.job))
+    while len(left):
+        first = left[np.sort(np.unique(some.job[left], return_index=True)[1])]
+        room.place_at(some.job[first], some.klass[first], some.start[first], klass, start)
+        left = np.setdiff1d(left, first)
+        left = left[klass[some.job[left]] < 0]
+    state.best = state.judged(klass, start, room)
+    fill(state)
+    found, state.best = state.best, before
+    return found
