@@ -77,6 +77,22 @@ class Clock:
                 self.status = self.status or "stopped"
         return bool(self.status)
 
+    def is_interrupted(self) -> bool:
+        """True once the hook ended the solve or the time limit is met; a limit of work never is.
+
+        For work on another thread, which has a limit of work of its own: at which point of it the
+        caller meets the whole limit depends on which thread is faster.
+        """
+        if not self._counts:
+            return self.over(0.0)
+        if (
+            self.status != "stopped"
+            and self._hook is not None
+            and self._hook(self._stage, self._from)
+        ):
+            self.status = "stopped"
+        return self.status == "stopped" or self.seconds_left() <= 0.0
+
     def _is_over(self) -> bool:
         """Return whether a limit is reached."""
         if self._limit is not None and self._now() - self._begin > self._limit:

@@ -116,16 +116,20 @@ class NeighbourhoodSearch:
         self._known = self._known | known
 
     def search(self, size: float) -> None:
-        """Search one neighbourhood, `size` times as large as usual; a cheaper plan is kept."""
+        """Search one neighbourhood, `size` times as large as usual; a cheaper plan is kept.
+
+        It frees at most half of the jobs that the plan places.
+        """
         state, best = self._state, self._state.best
         assert best is not None
+        half = int(np.count_nonzero(best.klass >= 0)) // 2
         current = options_of_plan(state, self._options)
         self._known |= current
         self._round += 1
         if self._round % 2:
-            freed = self._alike(int(size * HOODS.alike))
+            freed = self._alike(min(int(size * HOODS.alike), half))
         else:
-            freed = self._dear(int(size * HOODS.dear), current)
+            freed = self._dear(min(int(size * HOODS.dear), half), current)
         open_ = (freed | (best.klass < 0))[self._options.job]
         chosen = current & ~open_
         part = self._program.neighbourhood(self._known, open_, chosen)

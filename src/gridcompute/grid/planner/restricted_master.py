@@ -8,11 +8,12 @@ a second where jobs are some hundred. Then
    their prices prove more than those of accelerators and gangs can;
 2. a dive rounds it: options that are nearly whole are fixed, largest gangs first, and the program
    is solved again from the last basis;
-3. a large neighbourhood search frees parts of the plan (some hours, some sites, some classes) and
-   places their jobs by branch and bound in what the others leave, while that makes it cheaper.
+3. a large neighbourhood search and rounds of ruin and recreate improve it, while that pays
+   (`neighbourhood_search`, `ruin_and_recreate`).
 
-(1) and (2) run on threads of their own. Under a time limit (3) goes on beside them, and rounds of
-ruin and recreate before that.
+The linear programs of (1) are solved on a second thread, if there is one, beside (2). Under a time
+limit (3) does not wait for them, and rounds of ruin and recreate fill the time until the first of
+them is solved.
 
 Sources: Barnhart and others (1998), "Branch-and-price: column generation for solving huge integer
 programs", Operations Research 46; diving: Sadykov and others (2019), "Primal heuristics for branch
@@ -276,6 +277,7 @@ class _Master(IntegerProgram):
         its, option, value = (np.concatenate(x) for x in zip(*entries, strict=True))
         self._cover = its, option, value
         self.rows, self._all_rows = joined(self.rows, rows), None
+        self._dual = np.concatenate([self._dual, np.zeros(len(limits))])
         self._limits = [*self._limits, (np.full(len(limits), -np.inf), limits.astype(float))]
         self.size += len(limits)
 
@@ -291,42 +293,44 @@ class _Beside:
     def __init__(self, work: Callable[[], None], master: _Master, threads: int) -> None:
         self._work, self._master = work, master
         self._beside: ThreadPoolExecutor | None = None
-        self.found: Future[None] | None = None
+        self._found: Future[None] | None = None
+        self._was_done = False
         if _core.thread_count(threads) == 1:
             return
         try:
             self._beside = ThreadPoolExecutor(1, "gridcompute-master")
             with interrupts_shown():
-                self.found = self._beside.submit(self._work)
+                self._found = self._beside.submit(self._work)
         except RuntimeError:  # the system has no thread to spare, or Python is leaving
             self.close()
-            self._beside = self.found = None
+            self._beside = self._found = None
             self._master.stopped.clear()
 
     @property
     def is_going(self) -> bool:
         """Is it under way on a thread of its own?"""
-        return self.found is not None and not self.found.done()
+        return self._found is not None and not self._found.done()
 
     def wait(self, is_over: Callable[[], bool], enough: threading.Event | None = None) -> None:
         """Wait until it is done, or `enough` is set; `is_over` is asked now and then.
 
         It is asked whether to end what goes on.
         """
-        if self.found is None:
-            self._master.is_over_too = is_over
-            self._work()
+        if self._found is None:
+            if not self._was_done:
+                self._was_done, self._master.is_over_too = True, is_over
+                self._work()
             return
         while self.is_going and not (enough is not None and enough.is_set()):
             with interrupts_shown():
                 if enough is not None:
-                    enough.wait(ASKED_S)
+                    timed_out = not enough.wait(ASKED_S)
                 else:
-                    wait([self.found], ASKED_S)
-            if is_over():
+                    timed_out = not wait([self._found], ASKED_S).done
+            if timed_out and is_over():
                 self._master.stopped.set()
-        if self.found.done():
-            self.found.result()
+        if self._found.done():
+            self._found.result()
 
     def close(self) -> None:
         """End it, and its thread."""
@@ -393,8 +397,10 @@ class _Search:
     def wait_until_ready(self) -> bool:
         """Wait until the master is solved as the dive needs it; False where it is not."""
         assert self._cuts is not None
-        self._cuts.wait(lambda: self._state.clock.over(0.0), self._ready)
-        if self._twin is not None:
+        self._cuts.wait(self._state.clock.is_interrupted, self._ready)
+        if self._twin is None:
+            self._master.settle()
+        else:
             self.neighbourhoods.learn(self._twin, self._duals)
             self.neighbourhoods.add_options(self._twin.known)
         return self._twin is not None
@@ -448,7 +454,7 @@ class _Search:
     def prove(self) -> None:
         """Wait for the rounds of cover rows, and keep what the master's prices prove."""
         if self._cuts is not None:
-            self._cuts.wait(lambda: self._state.clock.over(0.0))
+            self._cuts.wait(self._state.clock.is_interrupted)
             self._cuts.close()
             self._cuts = None
             self._master.settle()
@@ -516,7 +522,7 @@ class _Search:
         """Keep the plan of a dive, if it is cheaper."""
         twin = self._twin
         assert twin is not None
-        twin.is_over_too = lambda: self._state.clock.over(0.0)
+        twin.is_over_too = self._state.clock.is_interrupted
         keep(self._state, plan_of_options(self._state, self.options, self._dive(twin)))
         twin.settle()
         self.neighbourhoods.add_options(twin.known)

@@ -376,7 +376,7 @@ class NeighbourhoodOptions(NamedTuple):
     #: Largest number of neighbourhoods; number of them in a row without a gain after which they
     #: become twice as large, and after as many more of which the search ends.
     most: int = 600
-    in_vain: int = 12
+    in_vain: int = 8
     #: Number of jobs freed by site, hour or class (`alike`) and about jobs of large reduced cost
     #: (`dear`); number of the latter jobs drawn, and of their cheapest options considered.
     alike: int = 100
@@ -388,7 +388,7 @@ class NeighbourhoodOptions(NamedTuple):
     gap: float = 1e-4
     steps: float = 6e7
     seconds: float = 0.3
-    #: Rounds of ruin and recreate after each neighbourhood. Of seven problems of 300 to 750 jobs, at
+    #: Rounds of ruin and recreate after each neighbourhood. Of seven problems of 300 to 750 jobs,
     #: 0.8 s of one processor after a dive, four have cheaper plans with both than with
     #: neighbourhoods alone, two dearer ones; with ruin and recreate alone five have dearer ones.
     ruins: int = 2
