@@ -595,9 +595,11 @@ def prove_with_cover(state: PlannerState, y: Floats, prices: Prices) -> None:
 def price_and_branch(state: PlannerState) -> bool:
     """Lift the bound of `state` by cover rows, and improve its best plan by a dive and a search.
 
-    Returns False where the problem is too large for it, or time ran out before a dive was made.
+    Returns False where the problem is too large for it or for what is left of a limit, or time ran
+    out before a dive was made.
     """
-    if count_options(state.problem) > MASTER.most:
+    many = count_options(state.problem)
+    if many > MASTER.most or state.clock.left() < MASTER.least_s * many:
         return False
     state.clock.stage("master", 0.5)
     left, search = state.clock.left(), _Search(state)

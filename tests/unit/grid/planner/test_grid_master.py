@@ -151,6 +151,16 @@ def _refuse(*_: object) -> None:
     raise RuntimeError("can't start new thread")
 
 
+def test_a_limit_too_short_for_a_dive_makes_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a short limit goes into a program whose dive it cuts off."""
+    state = _state(200, 2, limit=1e6)
+    monkeypatch.setattr(restricted_master, "MASTER", MASTER._replace(least_s=1e6))
+    monkeypatch.setattr(restricted_master, "_Search", _refuse)
+    before = state.best
+    assert not price_and_branch(state)
+    assert state.best is before
+
+
 def test_without_time_the_plan_before_stays() -> None:
     """If this fails, a time limit that ends within the program loses the plan."""
     state = _state(200, 2, limit=0.0)
