@@ -5,10 +5,11 @@ that the restricted master program knows, in what all other jobs leave, are a mi
 of one to three thousand columns, with the master's cover rows. Power has a fixed price there. What
 is found is valued by the exact dispatch, and kept if it is cheaper.
 
-Two kinds of neighbourhoods take turns: jobs that start about an hour, at some sites, or in some
-classes; and jobs where others would go whose options in the plan are dear: by linear programming
-duality the reduced costs of all options in the plan, with the prices of what it leaves unused, add
-up to what it costs above the bound. Jobs are drawn by them.
+Two kinds of neighbourhoods take turns. The first frees jobs that start near a random hour, or run
+at random sites or in random classes. The second draws jobs with probabilities proportional to the
+reduced cost of their option in the plan, and frees the jobs that occupy the cheapest options of
+those. By linear programming duality the reduced costs of a plan's options, and the prices of what
+it leaves unused, add up to its cost above the bound.
 
 Source: Shaw (1998), "Using constraint programming and local search methods to solve vehicle routing
 problems", CP 98; Danna, Rothberg and Le Pape (2005), "Exploring relaxation induced neighborhoods to
@@ -42,11 +43,11 @@ __all__ = [
 
 
 class Duals(NamedTuple):
-    """What the duals of a linear program tell of jobs, in its unit."""
+    """Duals of a linear program, in its unit."""
 
     #: The reduced cost of each option.
     reduced: Floats
-    #: The dual of each job's row: what the program would pay to leave the job out.
+    #: The dual of each job's row, as a positive number: what the program gains by the job.
     left_out: Floats
 
 
@@ -82,14 +83,14 @@ class NeighbourhoodProgram(IntegerProgram):
 
 
 class _Program(Protocol):
-    """Writes down neighbourhoods of a plan."""
+    """A program of all jobs, restrictions of which are the programs of neighbourhoods."""
 
     def neighbourhood(self, known: Bools, open_: Bools, chosen: Bools) -> NeighbourhoodProgram:
         """Return the program of the options `known` and `open_` beside those `chosen`."""
 
 
 class NeighbourhoodSearch:
-    """Improves the best plan of a state.
+    """Search neighbourhoods of the best plan of a state.
 
     Parameters
     ----------
@@ -105,14 +106,14 @@ class NeighbourhoodSearch:
         self._round = 0
 
     def learn(self, program: _Program, duals: Duals) -> None:
-        """Take neighbourhoods from this program, and choose jobs by these duals."""
+        """Use restrictions of this program and these duals from now on."""
         self._program, self._duals = program, duals
         n = len(self._state.in_order)
         self._cheapest = np.lexsort((duals.reduced, self._options.job))
         self._first = np.searchsorted(self._options.job[self._cheapest], np.arange(n + 1))
 
     def add_options(self, known: Bools) -> None:
-        """Let neighbourhoods have these options."""
+        """Add options to those that neighbourhoods have."""
         self._known = self._known | known
 
     def search(self, size: float) -> None:
@@ -145,7 +146,7 @@ class NeighbourhoodSearch:
         keep(state, plan_of_options(state, self._options, np.flatnonzero(chosen)))
 
     def _alike(self, many: int) -> Bools:
-        """Jobs of about an hour, at some sites, or in some classes: about `many` of them."""
+        """Return about `many` jobs near a random hour, at random sites or in random classes."""
         state, best, rng = self._state, self._state.best, self._rng
         assert best is not None
         problem = state.problem
@@ -159,7 +160,7 @@ class NeighbourhoodSearch:
         return _nearest(away, many)
 
     def _dear(self, many: int, current: Bools) -> Bools:
-        """Jobs whose options in the plan are dear, and those about the best options of these."""
+        """Draw jobs by reduced cost; return these and about `many` that occupy their best options."""
         best, options, duals = self._state.best, self._options, self._duals
         assert best is not None
         dear = np.where(best.klass < 0, duals.left_out, 0.0)
@@ -174,19 +175,19 @@ class NeighbourhoodSearch:
                 apart = np.abs(best.start[here] - options.start[k])
                 away[here] = np.minimum(away[here], apart)
             away[job] = 0.0
-        away += 0.5 * self._rng.random(len(away))  # which of those as far away is a draw
+        away += 0.5 * self._rng.random(len(away))  # ties are broken at random
         away[best.klass < 0] = np.inf
         return _nearest(away, many)
 
 
 def _nearest(away: Floats, many: int) -> Bools:
-    """About the `many` jobs that are the least far away, those infinitely far never."""
+    """Return about the `many` jobs of least distance, none of infinite distance."""
     last = min(many, len(away) - 1)
     return np.asarray(np.isfinite(away) & (away <= np.partition(away, last)[last]))
 
 
 def options_of_plan(state: PlannerState, options: Options) -> Bools:
-    """The options that the best plan takes."""
+    """Return which options the best plan takes."""
     best = state.best
     assert best is not None
     same = best.klass[options.job] == options.klass
