@@ -160,7 +160,7 @@ class NeighbourhoodSearch:
         return _nearest(away, many)
 
     def _dear(self, many: int, current: Bools) -> Bools:
-        """Draw jobs by reduced cost; return these and about `many` that occupy their best options."""
+        """Draw jobs by reduced cost; return about `many` jobs in their cheapest options."""
         best, options, duals = self._state.best, self._options, self._duals
         assert best is not None
         dear = np.where(best.klass < 0, duals.left_out, 0.0)
