@@ -602,6 +602,8 @@ def price_and_branch(state: PlannerState) -> bool:
     if many > MASTER.most or state.clock.left() < MASTER.least_s * many:
         return False
     state.clock.stage("master", 0.5)
+    if state.clock.over(0.0):
+        return False
     left, search = state.clock.left(), _Search(state)
     if not len(search.options.job):
         return False

@@ -128,7 +128,7 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
     [
         ("", "is empty, needed a header"),
         ("arrival_time,length,cpus,cpus\n0,1,1,2\n", "found 2 columns called 'cpus'"),
-        ("arrival_time,length,cpus\n0,1\n", "Expected 3 columns, got 2"),
+        ("arrival_time,length,cpus\n0,1\n", "found 2 cells in row 0 .line 2., needed CSV with 3"),
         ("arrival_time,length,cpus\n0,long,1\n", "row 0: work_h is 'long', needed a number"),
         ("arrival_time,length,cpus\n0,1,1\n0,,1\n", "row 1: work_h is nan"),
         ("arrival_time,length,cpus\n0,1,1\n0,1,1.5\n", "row 1: gang is 1.5, needed a whole number"),
