@@ -40,6 +40,7 @@ __all__ = [
     "column",
     "nested",
     "unknown_column",
+    "without_column",
 ]
 
 #: Columns that a frame or file may have beside those of the table's class, by title.
@@ -407,6 +408,19 @@ def nested(array: NDArray[Any]) -> Any:
             rows = int(np.prod(array.shape[:axis]))
             out = pa.ListArray.from_arrays(np.zeros(rows + 1, np.int32), out)
     return out
+
+
+def without_column(data: Any, name: str) -> tuple[Any, Any]:
+    """Return Arrow data without a column, and that column; None where there is no such column."""
+    if not hasattr(data, "__arrow_c_stream__"):
+        return data, None
+    with extra("grid"):
+        import pyarrow as pa
+
+    table = pa.table(data)
+    if name not in table.column_names:
+        return data, None
+    return table.drop_columns([name]), table[name]
 
 
 def unknown_column(title: str, label: str, known: Sequence[str]) -> InvalidProblemError:

@@ -10,7 +10,7 @@ import numpy as np
 from ... import _checks
 from ..._extras import extra
 from ...errors import InvalidProblemError
-from .column import Bools, Floats, Int32s, Int64s, Table, column
+from .column import Bools, Floats, Int32s, Int64s, Table, column, without_column
 from .frozen import frozen, sealed
 
 if TYPE_CHECKING:
@@ -197,14 +197,10 @@ class Jobs(Table):
         **more: Any,
     ) -> Self:
         """Build the table as `Table.from_arrow`; a column ``id`` may be of integers or text."""
-        with extra("grid"):
-            import pyarrow as pa
-
-        if "id" not in more and hasattr(data, "__arrow_c_stream__"):
-            table = pa.table(data)
-            if "id" in table.column_names:
-                more["id"] = _arrow_ids(table["id"])
-                data = table.drop_columns(["id"])
+        if "id" not in more:
+            data, found = without_column(data, "id")
+            if found is not None:
+                more["id"] = _arrow_ids(found)
         return super().from_arrow(data, sizes=sizes, names=names, **more)
 
     def to_arrow(self) -> pa.Table:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from ... import _checks
-from ..._extras import extra
 from ...errors import InvalidProblemError
-from .column import Bools, Floats, Int32s, Table, column
+from .column import Bools, Floats, Int32s, Table, column, without_column
 from .frozen import sealed
 from .value_checks import labels_of
 
@@ -316,14 +315,10 @@ class Quotas(Table):
         **more: Any,
     ) -> Self:
         """Build the table as `Table.from_arrow`; a column ``name`` has the `tenant_names`."""
-        with extra("grid"):
-            import pyarrow as pa
-
-        if "tenant_names" not in more and hasattr(data, "__arrow_c_stream__"):
-            table = pa.table(data)
-            if "name" in table.column_names:
-                more["tenant_names"] = tuple(table["name"].to_pylist())
-                data = table.drop_columns(["name"])
+        if "tenant_names" not in more:
+            data, found = without_column(data, "name")
+            if found is not None:
+                more["tenant_names"] = tuple(found.to_pylist())
         return super().from_arrow(data, sizes=sizes, names=names, **more)
 
     def to_arrow(self) -> pa.Table:
