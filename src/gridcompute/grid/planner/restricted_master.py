@@ -92,7 +92,7 @@ class _Master(IntegerProgram):
         self._column = np.full(self._n, -1)
         self._column[known] = np.arange(int(known.sum()))
         self._n_columns = int(known.sum()) + len(self._cost) - self._n
-        #: All rows, those of cover too, and all columns, once they were asked for.
+        #: All rows and columns, cover rows included, in CSC; made when first used.
         self._all_rows: Any = None
         self._options: Any = self._matrix[:, : self._n].tocsc()
         self._by_option = self._options.T.tocsr()
@@ -108,9 +108,9 @@ class _Master(IntegerProgram):
         self._taken: list[tuple[int, int]] = []
         self._steps = 0.0
         self._most_steps = np.inf
-        #: Set to end what goes on on another thread.
+        #: Set to end the solves of this program on another thread.
         self.stopped = threading.Event()
-        #: Asked whether to end, on the thread of the caller alone.
+        #: Whether to end, a function that only the caller's thread may call.
         self.is_over_too: Callable[[], bool] = lambda: False
 
     def twin(self) -> _Master:
@@ -152,13 +152,13 @@ class _Master(IntegerProgram):
         )
 
     def duals(self) -> Duals:
-        """What the duals of the last solution tell of options and jobs."""
+        """Return the reduced costs of options and the duals of jobs at the last solution."""
         left_out = np.zeros(len(self._rows.problem.jobs))
         left_out[self.free] = np.maximum(-self._dual[: len(self.free)], 0.0)
         return Duals(self.reduced(), left_out)
 
     def _every_row(self) -> Any:
-        """All rows, those of cover too, and all columns: a sparse array in CSC."""
+        """Return all rows and columns, cover rows included: a sparse array in CSC."""
         if self._all_rows is None:
             from scipy.sparse import coo_array, vstack
 
@@ -205,7 +205,7 @@ class _Master(IntegerProgram):
         self._steps, self._most_steps = 0.0, most_steps
 
     def steps_left(self) -> float:
-        """How much of its limit of work is left."""
+        """Return how much of its limit of work is left."""
         return max(self._most_steps - self._steps, 0.0)
 
     def is_over(self) -> bool:
@@ -214,7 +214,7 @@ class _Master(IntegerProgram):
         return over or self.spent(MASTER.dive_part) or self.is_over_too()
 
     def spent(self, part: float) -> bool:
-        """Is this part of the limit over? One with a limit of work goes by its own work."""
+        """Return whether this part of the limit is over, that of its own work if it has one."""
         if self._most_steps < np.inf:
             return self._steps >= part * self._most_steps
         return self._clock.spent(part)
@@ -308,14 +308,11 @@ class _Beside:
 
     @property
     def is_going(self) -> bool:
-        """Is it under way on a thread of its own?"""
+        """Return whether the work runs on a thread of its own."""
         return self._found is not None and not self._found.done()
 
     def wait(self, is_over: Callable[[], bool], enough: threading.Event | None = None) -> None:
-        """Wait until it is done, or `enough` is set; `is_over` is asked now and then.
-
-        It is asked whether to end what goes on.
-        """
+        """Wait until the work is done or `enough` is set, or end it once `is_over` returns True."""
         if self._found is None:
             if not self._was_done:
                 self._was_done, self._master.is_over_too = True, is_over
@@ -355,7 +352,8 @@ class _Search:
         self._scale = abs(state.best.cost - state.without_option)
         self._master = _Master(state, free, options, known, self._scale)
         self.options, self._gang = options, problem.jobs.gang[options.job]
-        #: Set when the master is solved as the dive needs it; its twin then, None if time ran out.
+        #: Set when the master is solved as the dive needs it. `_twin` is a copy at that solution,
+        #: None if time ran out before.
         self._ready = threading.Event()
         self._twin: _Master | None = None
         self._cuts: _Beside | None = None
@@ -386,12 +384,12 @@ class _Search:
 
     @property
     def is_ready(self) -> bool:
-        """Is the master solved as the dive needs it, or did that fail?"""
+        """Return whether the master is solved as the dive needs it, or that failed."""
         return self._ready.is_set()
 
     @property
     def is_cutting(self) -> bool:
-        """Does the proof go on beside?"""
+        """Return whether the proof runs on a thread of its own."""
         return self._cuts is not None and self._cuts.is_going
 
     def wait_until_ready(self) -> bool:

@@ -82,9 +82,8 @@ class Energy(Table):
         What a battery holds after the last hour: no less of each colour than before the first one,
         or anything, worth `terminal_yuan_per_kwh`.
     exported_certificates : "sold" or "kept"
-        Do the certificates of exported direct power go with the power, or does the site keep them?
-        Kept, they count under the volume rule, and N1 may lie above 100 % of load; sold, they count
-        for nobody here.
+        Whether the certificates of exported direct power are sold with it or kept. Kept ones count
+        under the volume rule, and N1 may lie above 100 % of load; sold ones count nowhere here.
     """
 
     title: ClassVar[str] = "energy"

@@ -474,7 +474,7 @@ def test_a_warning_names_the_line_that_made_the_problem(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_a_mandate_that_holds_no_site_is_met_with_a_warning(tmp_path: Path) -> None:
-    """If this fails, a share is asked for, nothing keeps it, and nobody is told."""
+    """If this fails, a share that applies to no site is accepted without a warning."""
     problem = sound()
     old = problem.sites.replace(new=False)
     with pytest.warns(grid.IdleRuleWarning, match=r"share is 0\.5, but no site is new.*sites\.csv"):
