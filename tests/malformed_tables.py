@@ -55,11 +55,19 @@ def as_parquet(name: str, change: Callable[[pa.Table], pa.Table]) -> Damage:
     return damage
 
 
+def called(name: str, other: str) -> Damage:
+    def damage(folder: Path) -> None:
+        (folder / name).rename(folder / other)
+
+    return damage
+
+
 def both(folder: Path) -> None:
     pyarrow.parquet.write_table(sound().jobs.to_arrow(), folder / "jobs.parquet")
 
 
 HEAD = '"gang","work_h","origin","deadline","value_yuan"'
+RUNNING = '"id","klass","hours_left"'
 
 TABLES: dict[str, tuple[Damage, list[str]]] = {
     "no table": (removed("quotas.csv"), ["neither of quotas.parquet and quotas.csv, needed one"]),
@@ -70,6 +78,33 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
             text("jobs.csv", f'{HEAD},"tenant"\n1,1.0,0,3,1.0,2000000000\n'),
         ),
         ["jobs.csv: jobs.tenant[0]: found 2000000000, needed below 65536"],
+    ),
+    **{
+        f"quotas by the name {name}": (
+            then(removed("written.json"), called("quotas.csv", name)),
+            [f"found '{name}', needed quotas.parquet or quotas.csv, or no file of such a name"],
+        )
+        for name in ("quota.csv", "Quotas.csv", "quotas.CSV", "quotas.csv.gz", "qoutas.parquet")
+    },
+    "a link to no quotas": (
+        then(removed("written.json"), linked("quotas.csv", "nowhere.csv")),
+        ["neither of quotas.parquet and quotas.csv, needed one of them"],
+    ),
+    "running by the name runing.csv": (
+        text("runing.csv", f"{RUNNING}\n0,0,1\n"),
+        ["found 'runing.csv', needed running.parquet or running.csv, or no file of such a name"],
+    ),
+    "running jobs that were written": (
+        text("written.json", '{"kind": "problem", "files": {"running.csv": ""}}'),
+        ["neither of running.parquet and running.csv, needed one of them"],
+    ),
+    "a running job of no class": (
+        text("running.csv", f"{RUNNING}\n0,0,1\n1,9,1\n"),
+        ["running.csv: running.klass[1] is 9, needed below", "; line 3"],
+    ),
+    "a running job of an id": (
+        text("running.csv", f"{RUNNING}\n0,0,1\n\nchat,0,1\n"),
+        ["running.csv: running.id[1] is 'chat', needed an integer (row of jobs); line 4"],
     ),
     "both formats": (both, ["both of jobs.parquet and jobs.csv, needed one of them"]),
     "empty": (text("jobs.csv", ""), ["jobs.csv: is empty, needed a header"]),
@@ -95,6 +130,14 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
         edited("classes.csv", '"capacity[1]"', '"capacity"'),
         ["classes.csv: classes.capacity: found columns 'capacity[0]' and 'capacity'"],
     ),
+    "a place of another form at the end": (
+        edited("classes.csv", '"capacity[2]"', '"capacity"'),
+        ["classes.csv: classes.capacity: found columns 'capacity[0]' and 'capacity'"],
+    ),
+    "a place of no name": (
+        edited("classes.csv", '"throughput[0]"', '"throughput[chat]"'),
+        ["classes.csv: classes has no column 'throughput[chat]'; it has ", "throughput\n"],
+    ),
     "a place of many digits": (
         edited("classes.csv", '"capacity[1]"', f'"capacity[{"9" * 5000}]"'),
         ["classes.csv: classes has no column 'capacity[999"],
@@ -108,6 +151,13 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
         ["jobs.csv: found 3 cells in row 1 (line 3), needed CSV with 5", "'1,1.0,0'"],
     ),
     "an open quote": (text("jobs.csv", f'{HEAD}\n1,1.0,"0,3,1.0\n'), ["jobs.csv: ", "needed CSV"]),
+    "an open quote that the next text closes": (
+        text(
+            "jobs.csv",
+            f'{HEAD},"id"\n1,1.0,0,3,1.0,"a"\n1,1.0,0,3,1.0,"b\n2,1.0,0,3,1.0,"c"\n1,1.0,0,3,1.0,"d"\n',
+        ),
+        ["jobs.csv: found text behind a closing quote in the row of line 3, needed CSV with each"],
+    ),
     "names in latin-1": (
         recoded("sites.csv", "latin-1", "South", "Süd"),
         ["sites.csv: found 0xfc in line 3, needed UTF-8"],
@@ -135,6 +185,21 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
         cell("jobs", "gang", 1, "1.5"),
         ["jobs.csv: jobs.gang[1] is 1.5", "needed an integer", "; line 3"],
     ),
+    **{
+        f"{value} among integers": (
+            cell("jobs", "gang", 1, value),
+            [f"jobs.csv: jobs.gang[1] is '{value}', needed an integer (accelerators); line 3"],
+        )
+        for value in ("1.0", "1.", "1E0", "+1", "1e19", "9223372036854775808", "1_000")
+    },
+    "1_0 among numbers": (
+        cell("jobs", "value_yuan", 1, "1_0"),
+        ["jobs.csv: jobs.value_yuan[1] is '1_0', needed a number (yuan); line 3"],
+    ),
+    "8.0 among integers by the hour": (
+        cell("classes", "capacity[2]", 1, "8.0"),
+        ["classes.csv: classes.capacity[2][1] is '8.0', needed an integer (accelerators); line 3"],
+    ),
     "an empty cell": (
         cell("jobs", "work_h", 3, ""),
         ["jobs.csv: jobs.work_h[3] is null, needed a value"],
@@ -144,7 +209,7 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
     "no accelerator": (cell("jobs", "gang", 1, "0"), ["jobs.csv: jobs.gang[1] is 0, needed", "1"]),
     "too many accelerators": (
         cell("jobs", "gang", 1, "4294967297"),
-        ["jobs.csv: jobs.gang[1] is 4294967297, too large for int32"],
+        ["jobs.csv: jobs.gang[1] is 4294967297, too large for int32", "needed -2147483648 to"],
     ),
     "more than 64 bits": (
         cell("jobs", "gang", 1, "99999999999999999999"),

@@ -19,7 +19,7 @@ import shutil
 import stat
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidProblemError
 from .bounded_files import read_bytes, sync_folder
@@ -28,7 +28,7 @@ from .json_text import parse
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-__all__ = ["LIST", "check_target", "replacing"]
+__all__ = ["LIST", "check_target", "replacing", "written_files"]
 
 #: The list of what was written, by file its SHA-256.
 LIST = "written.json"
@@ -176,20 +176,30 @@ class _Place:
                         shutil.rmtree(entry, ignore_errors=True)
 
 
+def written_files(folder: Path) -> dict[str, str]:
+    """Return the files that a folder's list has, with their digests; none where it has no list."""
+    files = _list(folder).get("files")
+    return files if isinstance(files, dict) else {}
+
+
+def _list(folder: Path) -> dict[str, Any]:
+    """Return what a folder's list holds, nothing where it has none."""
+    if not (folder / LIST).is_file():
+        return {}
+    content = parse(read_bytes(folder / LIST, most=_MOST_LIST_BYTES), str(folder / LIST))
+    return content if isinstance(content, dict) else {}
+
+
 def _require_ours(target: Path, kind: str, spare: Collection[str]) -> None:
     """Raise unless the target is free, empty, or as its list says."""
     if not target.exists():
         return
     needed = f"a folder that is new, empty, or holds only a {kind} as it was written"
-    listed: dict[str, str] = {}
-    if (target / LIST).is_file():
-        content = parse(read_bytes(target / LIST, most=_MOST_LIST_BYTES), str(target / LIST))
-        content = content if isinstance(content, dict) else {}
-        if content.get("kind") not in (kind, None):
-            message = f"{target}: found a {content['kind']}, needed {needed}"
-            raise InvalidProblemError(message, "folder")
-        if isinstance(content.get("files"), dict):
-            listed = {LIST: "", **content["files"]}
+    found = _list(target).get("kind")
+    if found not in (kind, None):
+        raise InvalidProblemError(f"{target}: found a {found}, needed {needed}", "folder")
+    listed = written_files(target)
+    listed = {LIST: "", **listed} if listed else {}
     for name in _files(target):
         path, why = target / name, None
         if name in spare:

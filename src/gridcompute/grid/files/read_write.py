@@ -41,11 +41,11 @@ from ..tables.running import Running
 from ..tables.sites import Classes, Sites
 from .arrays_file import read_arrays
 from .bounded_files import read_bytes
-from .folders import LIST, replacing
+from .folders import LIST, replacing, written_files
 from .json_text import parse, require_text
 from .name_columns import with_indices, with_parents
 from .problem_json import MOST_JSON, SETTINGS_FILE, Settings, require_keys, settings_of
-from .table_files import SUFFIXES, line_of, read_table, require_room, write_table
+from .table_files import SUFFIXES, first_cell, line_of, read_table, require_room, write_table
 from .tidy import is_tidy, tidied, widened
 from .time_columns import with_hours
 
@@ -77,6 +77,15 @@ NUMBERS = ("objective_yuan", "bound_yuan", "without_option_yuan")
 PLAN_FILE, ARRAYS_FILE, LEDGER = "plan.json", "plan.npz", "ledger.jsonl"
 #: The hours of jobs in pieces in the file of arrays, and the file of all runs.
 BUSY, RUNS_FILE = "busy", "runs.parquet"
+#: An error about the type of a whole column, and cells of columns of numbers.
+_OF_TYPE = re.compile(
+    r"(?P<place>\S+: \w+\.\w+)\[[0-9, ]+\] is .* of dtype \S+, (?P<needed>needed an? .*)", re.DOTALL
+)
+_INTEGER_CELL = re.compile(r"-?[0-9]{1,18}")
+_NUMBER_CELL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(inf|infinity)")
+#: How like the name of a table that may be left out another file's must be to be taken for a
+#: misspelt one (`difflib`'s ratio).
+_LEAST_LIKE = 0.8
 #: Tenants that there may be where no file of quotas says how many there are, or as many as jobs.
 MOST_UNNAMED = 2**16
 #: Columns of names, and of hours of tidy tables, that are no columns of the table's class.
@@ -158,8 +167,9 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
 
     Notes
     -----
-    Where no file of quotas is, no tenant is limited. Every other table is needed, and quotas too in
-    a folder that `write_problem` wrote: there the file has been lost.
+    Where no file of quotas is, no tenant is limited, and where none of running jobs is, none runs.
+    Every other table is needed, and these too where `write_problem` wrote them: there the file has
+    been lost. A file whose name resembles theirs is refused in their place, such as quota.csv.
 
     Only regular files are opened. What a table may decode to is bounded: a gigabyte, or a hundred
     times its file.
@@ -172,7 +182,7 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
         "accelerator": settings.part("classes").get("accelerator_names", ()),
         "family": settings.part("classes").get("family_names", ()),
     }
-    limited = any((folder / name).exists() for name in (LIST, *(f"quotas{s}" for s in SUFFIXES)))
+    limited = (folder / LIST).exists() or _has_optional(folder, "quotas")
     paths = {name: _table_path(folder, name) for name in TABLES if name != "quotas" or limited}
     tables: dict[str, Any] = {}
     places: dict[str, _Places] = {}
@@ -205,10 +215,13 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
             sizes |= {"destination": len(tables[name])}
     if not limited:
         tables["quotas"] = _unlimited(tables["jobs"], paths["jobs"])
-    if any((folder / f"{RUNNING}{suffix}").exists() for suffix in SUFFIXES):
+    if _has_optional(folder, RUNNING):
         paths[RUNNING] = _table_path(folder, RUNNING)
-        arrow = with_indices(read_table(paths[RUNNING], []), paths[RUNNING], Running, known)
-        tables[RUNNING] = _built(Running, arrow, paths[RUNNING], sizes, {})
+        arrow = read_table(paths[RUNNING], [])
+        places[RUNNING] = _Places(paths[RUNNING], Running, arrow, tidy=False)
+        with places[RUNNING].told():
+            arrow = with_indices(arrow, paths[RUNNING], Running, known)
+            tables[RUNNING] = _built(Running, arrow, paths[RUNNING], sizes, {})
     mandate = settings.mandate(_ledger(settings, folder, ledger))
     try:
         return Problem(
@@ -500,6 +513,27 @@ def _table_path(folder: Path, name: str) -> Path:
     return there[0]
 
 
+def _has_optional(folder: Path, name: str) -> bool:
+    """Return whether a folder has a table that may be left out, or had it when it was written.
+
+    Raises
+    ------
+    InvalidProblemError
+        It has a table of a name so like it that leaving the table out would be a mistake.
+    """
+    files = [f"{name}{suffix}" for suffix in SUFFIXES]
+    if any(os.path.lexists(folder / file) for file in files):
+        return True
+    if any(file in written_files(folder) for file in files):
+        return True
+    for path in sorted(folder.iterdir()):
+        like = Path(path.name.lower().removesuffix(".gz"))
+        if like.suffix in SUFFIXES and difflib.get_close_matches(like.stem, [name], 1, _LEAST_LIKE):
+            needed = f"needed {' or '.join(files)}, or no file of such a name"
+            raise InvalidProblemError(f"{folder}: found {path.name!r:.100}, {needed}", name)
+    return False
+
+
 def _unlimited(jobs: Jobs, path: Path) -> Quotas:
     """Return quotas without limits, a row for each tenant up to the last that a job names.
 
@@ -534,6 +568,7 @@ class _Places:
         try:
             yield
         except InvalidProblemError as error:
+            error = self._of_cell(error)
             row = self._row(error) if rows or not self.tidy else None
             if row is None or row >= len(self.table):
                 raise
@@ -546,6 +581,26 @@ class _Places:
                 raise
             message = f"{error}; {', '.join(words)}"
             raise InvalidProblemError(message, error.field, error.index) from None
+
+    def _of_cell(self, error: InvalidProblemError) -> InvalidProblemError:
+        """Return an error about a whole CSV column's type as one about the cell that gave it.
+
+        A column is read as one type: one 1.0 among integers, or one 1_000, makes floats or text of
+        all.
+        """
+        found = _OF_TYPE.fullmatch(str(error))
+        if found is None or self.tidy or self.path.suffix != ".csv":
+            return error
+        name = found["place"].rpartition(".")[2]
+        number = _INTEGER_CELL if "an integer" in found["needed"] else _NUMBER_CELL
+        heads = [h for h in self.table.column_names if h.partition("[")[0] == name]
+        odd = first_cell(self.path, heads, lambda text: not number.fullmatch(text.strip(" \t")))
+        if odd is None:
+            return error
+        head, row, text = odd
+        place = f"{found['place']}{head[len(name) :]}[{row}]"
+        message = f"{place} is {text!r:.100}, {found['needed']}"
+        return InvalidProblemError(message, error.field, row)
 
     def _row(self, error: InvalidProblemError) -> int | None:
         """Return the row of the file that the message of an error names, None if it names none."""

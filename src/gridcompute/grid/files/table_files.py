@@ -23,7 +23,7 @@ from .bounded_files import require_regular
 from .parquet_footer import read_footer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MOST_BYTES",
     "SUFFIXES",
+    "first_cell",
     "line_of",
     "read_csv",
     "read_table",
@@ -105,6 +106,7 @@ def read_csv(path: Path, texts: Collection[str] = ()) -> pa.Table:
         with _plain(path, size) as file:
             table = _parsed(file, texts)
         _require_columns(path, table.column_names)
+        _require_closed(path, size, table)
     except InvalidProblemError:
         raise
     except (pa.ArrowException, OSError, ValueError, EOFError, zlib.error) as error:
@@ -223,6 +225,33 @@ def _require_columns(path: Path, names: Sequence[str]) -> None:
         raise InvalidProblemError(message, f"{path.stem}.{twice[0]}")
 
 
+def _require_closed(path: Path, size: int, table: pa.Table) -> None:
+    """Raise where a quote that is never closed made one cell of several lines.
+
+    The quote that opens the next text then closes it, and has more behind it than a comma.
+    """
+    import pyarrow as pa
+    import pyarrow.compute
+
+    texts = [column for column in table.columns if pa.types.is_string(column.type)]
+    if not any(
+        pyarrow.compute.any(pyarrow.compute.match_substring(column, "\n")).as_py()
+        for column in texts
+    ):
+        return
+    with _plain(path, size) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
+        reader, line = csv.reader(text, strict=True), 1
+        try:
+            for _ in reader:
+                line = reader.line_num + 1
+        except csv.Error as error:
+            if "expected after" not in str(error):
+                return  # a text of a length that only this reader refuses
+            found = f"found text behind a closing quote in the row of line {line}"
+            message = f"{path.name}: {found}, needed CSV with each quote closed in its cell"
+            raise InvalidProblemError(message, path.stem) from None
+
+
 def _spread(table: pa.Table) -> pa.Table:
     import pyarrow as pa
 
@@ -264,6 +293,21 @@ def line_of(path: Path, row: int) -> int | None:
         for number, (line, _) in enumerate(_rows(path, path.stat().st_size)):
             if number == row + 1:  # the head is the first
                 return line
+    return None
+
+
+def first_cell(
+    path: Path, heads: Collection[str], odd: Callable[[str], bool]
+) -> tuple[str, int, str] | None:
+    """Return head, row and text of the first cell of some columns that is odd; None if none is."""
+    with contextlib.suppress(*_NO_ROWS):
+        rows = _rows(path, path.stat().st_size)
+        _, head = next(rows)
+        places = [i for i, name in enumerate(head) if name in heads]
+        for row, (_, cells) in enumerate(rows):
+            for i in places:
+                if odd(cells[i]):
+                    return head[i], row, cells[i]
     return None
 
 

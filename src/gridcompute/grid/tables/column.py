@@ -193,9 +193,8 @@ class Columns(Frozen):
             for extreme in (int(array.min()), int(array.max())):
                 if not limit.min <= extreme <= limit.max:
                     at = tuple(int(i) for i in np.argwhere(array == extreme)[0])
-                    message = (
-                        f"{self.title}.{name}{list(at)} is {extreme}, too large for {limit.dtype}"
-                    )
+                    message = f"{self.title}.{name}{list(at)} is {extreme}, too large for"
+                    message += f" {limit.dtype}, needed {limit.min} to {limit.max}"
                     raise InvalidProblemError(message, f"{self.title}.{name}", at)
         return array if allowed == "U" else array.astype(spec.dtype, copy=False)
 
@@ -431,6 +430,7 @@ def unknown_column(title: str, label: str, known: Sequence[str]) -> InvalidProbl
         message += "; without a column hour its rows follow the order of sites.csv"
         return InvalidProblemError(message, f"{title}.{label}")
     others = [kind.title for kind in Table.__subclasses__() if name in _columns_of(kind)]
+    others = [other for other in others if other != title]
     if others:
         message += f"; {name} is a column of {' and '.join(others)}"
     elif name not in known:
@@ -459,7 +459,8 @@ def _gathered(title: str, table: Any, specs: Mapping[str, Column]) -> dict[str, 
             continue
         dims = {len(index) for index in pieces}
         if len(dims) > 1:
-            found = " and ".join(f"'{by_place[name, index]}'" for index in list(pieces)[:2])
+            kinds = {len(index): index for index in reversed(pieces)}  # the first of each form
+            found = " and ".join(f"'{by_place[name, kinds[n]]}'" for n in sorted(dims)[::-1][:2])
             message = f"{title}.{name}: found columns {found}, needed one index form in all"
             raise InvalidProblemError(message, f"{title}.{name}")
         shape = tuple(int(k) + 1 for k in np.max(list(pieces), axis=0))

@@ -224,7 +224,7 @@ def _ids(given: Any, size: int) -> NDArray[Any]:
         raise InvalidProblemError(message, "jobs.id")
     if array.dtype.kind == "u" and array.size and int(array.max()) > np.iinfo(np.int64).max:
         at = int(array.argmax())
-        message = f"jobs.id[{at}] is {array[at]}, too large for int64"
+        message = f"jobs.id[{at}] is {array[at]}, too large for int64, needed at most {2**63 - 1}"
         raise InvalidProblemError(message, "jobs.id", at)
     array = array.astype(np.int64) if array.dtype.kind != "U" else array
     if array.dtype.kind == "U" and (array == "").any():
