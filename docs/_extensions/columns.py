@@ -35,7 +35,8 @@ plan](../tutorials/own-csv.md) a whole folder.
   them, in this order); `name` alone holds for all. A table with a column `hour` has a row for
   each hour instead.
 - Sites, accelerators, families, regions, operators and tenants may be written by name or by
-  number, from 0; a residency as names of sites joined by `|`, or `*` for any.
+  number, from 0; a name goes before a number where names are digits. A residency is names of sites
+  joined by `|`, or `*` for any.
 - Steps: an hour, where `problem.json` has no `step_h`.
 """
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from ..tables.column import Table
 
-__all__ = ["with_indices", "with_parents"]
+__all__ = ["has_other_numbers", "with_indices", "with_parents"]
 
+_DIGITS = re.compile(r"[0-9]+")
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 
 
@@ -68,6 +69,14 @@ def with_parents(table: pa.Table, path: Path) -> pa.Table:
         if text not in (None, "", "-1"):
             rows[row] = names.index_of(str(text), place, f"{path.name}: ", "quotas.parent", row)
     return names.with_column(table, "parent", pa.array(rows))
+
+
+def has_other_numbers(known: Sequence[str]) -> bool:
+    """Return whether a name is a number other than its own place, such as 1 for the first of all.
+
+    A file's cells may then mean either, and a name goes before a number.
+    """
+    return any(text != str(i) and _DIGITS.fullmatch(text) for i, text in enumerate(known))
 
 
 def _ids(table: pa.Table) -> pa.Table:

@@ -43,7 +43,7 @@ from .arrays_file import read_arrays
 from .bounded_files import read_bytes
 from .folders import LIST, replacing, written_files
 from .json_text import parse, require_text
-from .name_columns import with_indices, with_parents
+from .name_columns import has_other_numbers, with_indices, with_parents
 from .problem_json import MOST_JSON, SETTINGS_FILE, Settings, require_keys, settings_of
 from .table_files import SUFFIXES, first_cell, line_of, read_table, require_room, write_table
 from .tidy import is_tidy, tidied, widened
@@ -192,6 +192,7 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
             continue
         texts = [c for c, spec in kind.columns().items() if spec.dtype is np.str_]
         texts += NAMES.get(name, [])
+        texts += [column for column, called in known.items() if has_other_numbers(called)]
         read = arrow = read_table(paths[name], texts)
         places[name] = _Places(paths[name], kind, read, tidy=is_tidy(read, kind))
         extra: dict[str, Any] = settings.part(name)
@@ -211,7 +212,9 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
         with places[name].told():
             tables[name] = _built(kind, arrow, paths[name], sizes, extra)
         if name == "sites":
-            known["origin"] = known["site"] = [str(n) for n in tables[name].name]
+            known["origin"] = known["destination"] = known["site"] = [
+                str(n) for n in tables[name].name
+            ]
             sizes |= {"destination": len(tables[name])}
     if not limited:
         tables["quotas"] = _unlimited(tables["jobs"], paths["jobs"])
@@ -391,6 +394,7 @@ def _fill_problem(problem: Problem, folder: Path, format: str, ledger: bytes | N
     for name in TABLES:
         long = tidied(problem, name) if format == "tidy" else None
         table = _arrow(problem, name) if long is None else long
+        table = _with_names(table, problem, name) if suffix == "csv" else table
         write_table(table, folder / f"{name}.{suffix}")
     if problem.running is not None:
         write_table(problem.running.to_arrow(), folder / f"{RUNNING}.{suffix}")
@@ -422,6 +426,26 @@ def _arrow(problem: Problem, name: str) -> pa.Table:
             parents = [names[p] if p >= 0 else "" for p in problem.quotas.parent.tolist()]
             at = table.column_names.index("parent")
             table = table.set_column(at, "parent", pa.array(parents))
+    return table
+
+
+def _with_names(table: pa.Table, problem: Problem, name: str) -> pa.Table:
+    """Return a table with names for numbers in the columns where a number may be another's name."""
+    import pyarrow as pa
+
+    sites, classes = [str(text) for text in problem.sites.name], problem.classes
+    known: dict[str, dict[str, Sequence[str]]] = {
+        "jobs": {
+            "origin": sites,
+            "family": classes.family_names,
+            "tenant": problem.quotas.tenant_names,
+        },
+        "classes": {"site": sites, "accelerator": classes.accelerator_names},
+    }
+    for column, called in known.get(name, {}).items():
+        if has_other_numbers(called) and pa.types.is_integer(table[column].type):
+            texts = pa.array([called[i] for i in table[column].to_pylist()], pa.string())
+            table = table.set_column(table.column_names.index(column), column, texts)
     return table
 
 

@@ -197,6 +197,8 @@ def _split(name: str, kind: type[Table], path: Path, sources: Sequence[str]) -> 
         raise InvalidProblemError(f"{path.name}: {error}", error.field)
     if not index:
         return column, -1
+    if "source" not in kind.columns()[column].dims:
+        sources = ()
     if index in sources:
         return column, list(sources).index(index)
     if not (index.isascii() and index.isdecimal()):
@@ -279,7 +281,7 @@ def tidied(problem: Problem, name: str) -> pa.Table | None:
 
 def _label(problem: Problem, dim: str, index: int) -> str:
     name = problem.energy.source_names[index] if dim == "source" else ""
-    return name if re.fullmatch(r"[A-Za-z_][\w ]*", name) else str(index)
+    return name if re.fullmatch(r"[A-Za-z_][\w ]*|[0-9]+", name) else str(index)
 
 
 def _hourly_sites(problem: Problem) -> bool:

@@ -56,6 +56,34 @@ def test_names_survive_files(tmp_path: Path, form: str) -> None:
         equal(grid.read_problem(folder), problem)
 
 
+@pytest.mark.parametrize("form", ["csv", "tidy", "parquet"])
+@pytest.mark.parametrize("names", [("1", "0"), ("01", "02"), ("1", "2")])
+def test_names_of_digits_survive_files(tmp_path: Path, form: str, names: tuple[str, str]) -> None:
+    """Rows of tidy tables went to the site whose number a name is."""
+    problem = sound()
+    energy = grid.Energy(
+        source_names=names,
+        direct_kwh=np.arange(2.0 * 2 * problem.hours).reshape(2, 2, problem.hours),
+        direct_yuan_per_kwh=np.array([[0.1, 0.2], [0.3, 0.4]]),
+        tariff_yuan_per_kwh=np.array([0.4, 0.6]),
+    )
+    problem = problem.replace(
+        sites=problem.sites.replace(name=np.array(names)),
+        classes=problem.classes.replace(accelerator_names=names, family_names=names),
+        quotas=grid.Quotas(tenant_names=names, upper_accelerator_h=[50.0, 60.0]),
+        energy=energy,
+    )
+    equal(grid.read_problem(grid.write_problem(problem, tmp_path, format=form)), problem)
+
+
+def test_a_name_goes_before_a_number_in_csv(tmp_path: Path) -> None:
+    """A job of the site called 1 had its data at the second site."""
+    problem = sound().replace(sites=sound().sites.replace(name=np.array(["1", "2"])))
+    folder = grid.write_problem(problem, tmp_path, format="csv")
+    rewritten(folder / "jobs.csv", each(origin=["1", "2"]))
+    assert grid.read_problem(folder).jobs.origin[:2].tolist() == [0, 1]
+
+
 def test_results_carry_ids() -> None:
     """If this fails, a result cannot be joined to the jobs of the user's own tables."""
     problem = named()
