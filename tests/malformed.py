@@ -209,10 +209,17 @@ SETTINGS: dict[str, tuple[Damage, list[str]]] = {
     "deep nesting": (text("problem.json", "[" * 10**6), ["nested too deep", "needed JSON"]),
     "deep objects": (text("problem.json", '{"name":' * 10**5), ["nested too deep"]),
     "too large": (text("problem.json", b" " * (1 << 24) + b"{}"), ["found 16777218 bytes"]),
-    "NaN": (edited("problem.json", '"share": 0.5', '"share": NaN'), ["NaN is no number of JSON"]),
+    "NaN": (
+        edited("problem.json", '"share": 0.5', '"share": NaN'),
+        ["found NaN is no number of JSON, needed JSON; line "],
+    ),
     "a key twice": (
         edited("problem.json", '"hours": 3', '"hours": 3, "hours": 4'),
-        ["problem.json: found key 'hours' twice"],
+        ["problem.json: found key 'hours' twice in one object, needed JSON; it stands in line 3"],
+    ),
+    "a key twice, far apart": (
+        edited("problem.json", "{", '{\n"mandate": {"share": 0.0},'),
+        ["problem.json: found key 'mandate' twice in one object", "; it stands in lines 2, "],
     ),
     "a mandate twice": (
         edited("problem.json", '"share": 0.5', '"share": 0.5, "share": 0.0'),
@@ -257,7 +264,7 @@ SETTINGS: dict[str, tuple[Damage, list[str]]] = {
     "hours of a bomb": (setting("hours", 10**12), ["1000000000000", "values of", "needed at most"]),
     "hours of 5000 digits": (
         edited("problem.json", '"hours": 3', '"hours": ' + "3" * 5000),
-        ["problem.json: found", "digits"],
+        ["problem.json: found an integer of more than 4300 digits, needed fewer"],
     ),
     "a comment": (
         edited("problem.json", "{", "// my problem\n{"),

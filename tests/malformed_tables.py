@@ -346,7 +346,7 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
     ),
     "whole numbers with an exponent": (
         cell("jobs", "gang", 0, "1e0"),
-        ["jobs.csv: jobs.gang[0] is 1.0", "needed an integer (accelerators)"],
+        ["jobs.csv: jobs.gang[0] is '1e0'", "needed an integer (accelerators)"],
     ),
     "digits of another script": (
         cell("jobs", "gang", 0, "\uff11"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ..._checks import EXACT
@@ -56,8 +57,12 @@ def parse(data: bytes, where: str, *, constants: bool = False) -> Any:
         message = f"{where}: found values nested too deep to read, needed JSON of a few levels"
         raise InvalidProblemError(message, where) from None
     except ValueError as error:
-        malformed = isinstance(error, json.JSONDecodeError)
-        words = f"not JSON: {error}" if malformed else f"found {error}, needed JSON"
+        words = f"found {error}, needed JSON{_lines(text, str(error))}"
+        if isinstance(error, json.JSONDecodeError):
+            words = f"not JSON: {error}"
+        elif "integer string conversion" in str(error):
+            most = sys.get_int_max_str_digits()
+            words = f"found an integer of more than {most} digits, needed fewer"
         raise InvalidProblemError(f"{where}: {words}", where) from None
     for text in _strings(value):
         require_text(where, text)
@@ -159,6 +164,22 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"key {twice!r} twice in one object")
     return found
+
+
+def _lines(text: str, error: str) -> str:
+    """Return in words the lines of what an error of Python's reader names; "" for one line."""
+    key = re.match("key '(.*)' twice", error)
+    named = re.escape(json.dumps(key[1], ensure_ascii=False)) + r"\s*:" if key else ""
+    named = named or re.escape(error.partition(" ")[0])
+    # Texts are matched first, so that nothing within one is found.
+    found = re.finditer(rf'(?P<named>{named})|"(?:\\.|[^"\\])*"', text)
+    lines = [1 + text.count("\n", 0, m.start()) for m in found if m["named"]]
+    if not lines or "\n" not in text.strip():
+        return ""
+    if key is None:
+        return f"; line {lines[0]}"
+    few = list(map(str, dict.fromkeys(lines)))[:5]
+    return f"; it stands in line{'s' if len(few) > 1 else ''} {', '.join(few)}"
 
 
 def _strings(value: Any) -> Iterator[str]:
