@@ -132,7 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"and nobody below {seen.bound_yuan:,.0f}"
     )
     owed = op.ledger.owed_kwh(dataclasses.replace(problem.mandate, ledger=None), problem.sites)
-    short = int((owed > 1.0).sum())
+    short = int((owed > 1e-3).sum())
     console.print(f"{short} of {len(owed)} new sites owe the mandate green energy so far")
     args.out.mkdir(parents=True, exist_ok=True)
     page = op.report(args.out / "operator.html", seen)

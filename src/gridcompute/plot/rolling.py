@@ -167,7 +167,9 @@ class RollingPlots:
             base = base + height
         _time_axis(ax, self._operator)
         ax.set_ylabel(label)
-        ax.legend(frameon=False, fontsize="small")
+        # The legend is in one line above the bars.
+        ax.set_ylim(0.0, 1.2 * float(base.max(initial=0.0)) or 1.0)
+        ax.legend(frameon=False, fontsize="small", loc="upper left", ncols=len(layers))
         return ax
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._files import write_whole
 from .._version import __version__
+from ..grid.plan.audit import LEAST_SHORT_KWH, amount
 from .charts import heat, legend, number, stack, tag
 from .style import STYLE
 
@@ -68,8 +69,8 @@ def _tiles(op: Rolling, seen: Plan | None) -> str:
     if seen is not None:
         over = op.cost_yuan / seen.bound_yuan - 1 if seen.bound_yuan > 0 else float("nan")
         tiles.append(("over hindsight's bound", f"{over:+.1%}", "one who knew all", False))
-    if shed > 0:
-        tiles.append(("without power", f"{shed:,.1f} kWh", "load that was shed", True))
+    if shed > LEAST_SHORT_KWH:
+        tiles.append(("without power", f"{amount(shed)} kWh", "load that was shed", True))
     return tag(
         "div",
         "".join(

@@ -94,7 +94,8 @@ def _headline(plan: Plan, title: str, account: Audit) -> str:
     new = plan.problem.mandate.applies_to(plan.problem.sites)
     worst = float(plan.green["n2_hourly"][new].min()) if new.any() else float("nan")
     share = plan.problem.mandate.share
-    short = float(plan.dispatch.missing_kwh.sum())
+    lacks = plan.dispatch.missing_kwh
+    short = float(lacks[lacks > LEAST_SHORT_KWH].sum())
     left_out = short_yuan(plan.costs["unplaced"])
     load = float(plan.green["load_kwh"].sum())
     unit, size = energy_unit(load)

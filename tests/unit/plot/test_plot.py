@@ -198,6 +198,11 @@ def test_the_hours_of_an_operator_are_bars() -> None:
     np.testing.assert_allclose(tops, op.ledger.load_kwh.sum(axis=1))
     assert ax.get_ylabel() == "load, kWh"
     assert ax.get_xlim() == (0, 3)
+    ax.figure.set_size_inches(9, 2.7)
+    ax.figure.draw_without_rendering()
+    legend = ax.get_legend().get_window_extent()
+    over = [bar.get_window_extent().y1 for container in ax.containers for bar in container]
+    assert max(over) < legend.y0, (over, legend)
     (started, *_) = op.plot.jobs().containers
     assert [bar.get_height() for bar in started] == op.history["started"].tolist()
 

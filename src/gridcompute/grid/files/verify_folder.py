@@ -37,6 +37,8 @@ FILE_FAULTS = {
 }
 #: The largest page or audit, bytes.
 _MOST_TEXT = 1 << 28
+#: The most bytes of a line that a fault shows.
+_EXCERPT = 60
 
 
 def verify_plan(folder: str | Path) -> PlanCertificate:
@@ -109,14 +111,24 @@ def _files(plan: Plan, folder: Path) -> Iterator[Fault]:
 
 
 def _text(path: Path, needed: bytes) -> Iterator[Fault]:
-    """A fault if a text differs: its first line that does."""
+    """A fault if a text differs: its first line that does, and how many lines agree of all."""
     found = read_bytes(path, most=_MOST_TEXT)
     if found == needed:
         return
     lines, others = found.splitlines(), needed.splitlines()
-    same = (a == b for a, b in zip(lines, others, strict=False))
-    at = next((i for i, equal in enumerate(same) if not equal), min(len(lines), len(others)))
-    yield Fault("FileMismatch", f"{path.name}, line {at + 1}", len(found), len(needed))
+    same = [a == b for a, b in zip(lines, others, strict=False)]
+    at = next((i for i, equal in enumerate(same) if not equal), len(same))
+    texts = _around(*(part[at] if at < len(part) else b"" for part in (lines, others)))
+    where = f"{path.name}, line {at + 1} ({texts[0]!r} in place of {texts[1]!r}), lines that agree"
+    yield Fault("FileMismatch", where, float(sum(same)), float(max(len(lines), len(others))))
+
+
+def _around(found: bytes, needed: bytes) -> list[str]:
+    """Two lines from a little before where they begin to differ."""
+    both = zip(found, needed, strict=False)
+    at = next((i for i, (a, b) in enumerate(both) if a != b), min(len(found), len(needed)))
+    begin = max(0, at - _EXCERPT // 2)
+    return [line[begin : begin + _EXCERPT].decode(errors="replace") for line in (found, needed)]
 
 
 def _table(path: Path, needed: pa.Table) -> Iterator[Fault]:

@@ -21,7 +21,7 @@ from ..tables.sources import by_kind
 from .queues import LEAST_H, QueueAccount, queue_account
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ..tables.column import Bools, Floats
     from ..tables.problem import Problem
@@ -38,6 +38,8 @@ QUEUE_HEAD = (
 )
 #: The least shortfall that is reported, kWh; smaller ones are within a solver's tolerance.
 LEAST_SHORT_KWH = 1e-3
+#: The least lack of a guarantee that is reported, accelerator-hours.
+LEAST_SHORT_H = 1e-3
 #: What is no more of a table's unit is what a solver's tolerance leaves, shown as 0.
 LEAST_SHOWN = 1e-6
 #: Punctuation that means something within a line of Markdown, and what begins a bare link.
@@ -187,7 +189,7 @@ class Audit:
                 continue
             borrowed = q.borrowed_h[m] if q.guarantee_h[m] > 0 or q.parent[m] else 0.0
             numbers = (q.used_h[m], q.guarantee_h[m], q.limit_h[m], q.share_h[m], borrowed)
-            texts = [f"{x:,.0f}" if np.isfinite(x) else "none" for x in (*numbers, q.lent_h[m])]
+            texts = [_accelerator_h(float(x)) for x in (*numbers, q.lent_h[m])]
             rows.append([name, q.parent[m] or "-", *texts, f"{q.price_yuan_per_h[m]:,.2f}"])
         return rows
 
@@ -271,7 +273,7 @@ def audit(plan: PlanData) -> Audit:
         new=_summed(green, new),
         worst=worst,
         claims=claims,
-        alarms=tuple(_alarms(plan, new)),
+        alarms=(*_alarms(plan), *_below_guarantees(plan)),
         rule=rule + _in_force(problem),
         direct=_direct_rule(plan),
         battery=_battery_book(plan),
@@ -321,14 +323,20 @@ def _claim(plan: PlanData, rule: str, scope: str) -> Claim:
         mean=float((green + bought).sum() / (load.sum() or 1.0)),
         worst=float(share[at]) if at >= 0 else float("nan"),
         worst_name=rows.names[at] if at >= 0 else "none",
-        met=bool((share >= rows.share - 1e-6).all()),
+        met=bool((missing - bought <= LEAST_SHORT_KWH).all()),
         certificates_mwh=float(bought.sum()) / 1e3,
         certificates_yuan=float(bought.sum()) * problem.energy.certificate_yuan_per_kwh,
     )
 
 
-def _alarms(plan: PlanData, new: Bools) -> list[str]:
-    green, out = plan.green, []
+def _alarms(plan: PlanData) -> list[str]:
+    green = plan.green
+    scopes = zip(plan.problem.mandate_rows.names, plan.dispatch.missing_kwh.tolist(), strict=True)
+    out = [
+        f"{name} is {amount(kwh)} kWh short of the mandate"
+        for name, kwh in scopes
+        if kwh > LEAST_SHORT_KWH
+    ]
     outside: list[tuple[str, Floats]] = []
     if plan.problem.sites.limits_load.any():
         drawn = plan.dispatch.load_kwh - plan.dispatch.shed_kwh
@@ -341,9 +349,9 @@ def _alarms(plan: PlanData, new: Bools) -> list[str]:
         ahead = green["n1_statutory"][i] - green["n2_hourly"][i]
         if ahead > ALARM:
             out.append(f"{name} claims {ahead:.1%} of its load more than it used hour by hour")
-        if new[i] and green["shortfall_kwh"][i] > LEAST_SHORT_KWH:
-            short = amount(float(green["shortfall_kwh"][i]))
-            out.append(f"{name} is {short} kWh short of the mandate")
+        shed = float(plan.dispatch.shed_kwh[i].sum())
+        if shed > LEAST_SHORT_KWH:
+            out.append(f"{name} leaves {amount(shed)} kWh of its load without power")
         for what, short in (
             ("uses {} kWh of its direct sources less", plan.dispatch.direct_use_short_kwh[i]),
             ("draws {} kWh of direct power less", plan.dispatch.direct_load_short_kwh[i]),
@@ -358,6 +366,19 @@ def _alarms(plan: PlanData, new: Bools) -> list[str]:
                 words = what.format(amount(float(kwh.sum())))
                 out.append(f"{name} {words}, in {steps} of {len(kwh)} steps")
     return out
+
+
+def _below_guarantees(plan: PlanData) -> Iterator[str]:
+    """Alarms of queues that get less than a guarantee whose lack is priced."""
+    problem, t = plan.problem.effective, plan.table()
+    rows, kinds = problem.quotas.linear_rows, problem.classes.accelerator[t["klass"]]
+    used = rows.used(t["tenant"], kinds, t["gang"] * t["hours"])
+    below = np.where(rows.floor > 0, rows.lower_h - used, 0.0) * plan.problem.step_h
+    for row in np.flatnonzero(below > LEAST_SHORT_H).tolist():
+        by, m = divmod(row, len(problem.quotas))
+        where = f" on {problem.classes.accelerator_names[by - 1]}" if by else ""
+        hours = amount(float(below[row]))
+        yield f"{problem.quotas.label(m)} gets {hours} accelerator-h less than guaranteed{where}"
 
 
 def _direct_rule(plan: PlanData) -> dict[str, Any]:
@@ -421,6 +442,15 @@ def amount(value: float) -> str:
         return f"{value:g}"
     digits = max(1, 1 - int(np.floor(np.log10(abs(value)))))
     return f"{value:,.{digits}f}"
+
+
+def _accelerator_h(hours: float) -> str:
+    """Return whole accelerator-hours as they are, others so that a part is not lost."""
+    if not np.isfinite(hours):
+        return "none"
+    whole = abs(hours - round(hours)) < LEAST_SHORT_H
+    digits = 0 if whole else 1 if abs(hours * 10 - round(hours * 10)) < 10 * LEAST_SHORT_H else 3
+    return f"{hours:,.{digits}f}"
 
 
 def _markdown(text: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..._html import table
+from .audit import LEAST_SHOWN
 from .costs import COSTS
 
 if TYPE_CHECKING:
@@ -131,8 +133,15 @@ def compare(plan: PlanData, other: PlanData) -> Comparison:
 
 
 def shown(value: float, sign: str = "") -> str:
-    """Return a number with two decimals, or four where it is below 1."""
-    return f"{value:{sign}z,.{2 if abs(value) >= 1 or not value else 4}f}"
+    """Return a number with two decimals, with four below 1, with two figures below 0.001.
+
+    What is no more of its unit than a solver's tolerance leaves is 0.
+    """
+    size = abs(value)
+    digits = 2 if size >= 1 or not value else 4
+    if LEAST_SHOWN / 2 <= size < 1e-3:
+        digits = 1 - math.floor(math.log10(size))
+    return f"{value:{sign}z,.{digits}f}"
 
 
 def _line(name: str, a: float, b: float) -> str:

@@ -68,7 +68,7 @@ FORGED = {
     ),
     "an audit of another lowest site": (
         replaced("audit.md", "Lowest N2", "Highest N2"),
-        "FileMismatch at audit.md, line",
+        "('Highest N2 among",
     ),
     "an audit of another rule": (replaced("audit.md", "80%", "90%"), "audit.md, line 1"),
     "a page with another cost": (replaced("plan.html", "yuan", "fen"), "FileMismatch at plan.html"),
