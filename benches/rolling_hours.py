@@ -54,7 +54,7 @@ def came(problem: gc.grid.Problem, weather: list[float]) -> gc.grid.Problem:
 def above_cheapest(seen: gc.grid.Plan, klass: np.ndarray, start: np.ndarray) -> float:
     """What options cost above the cheapest of their jobs, at the prices of `seen`, yuan."""
     problem, total = plain(seen.problem), 0.0
-    windows = windows_of(problem, seen.prices)
+    windows = windows_of(problem, seen.prices, None)
     for first in range(0, len(klass), BLOCK):
         block = np.arange(first, min(first + BLOCK, len(klass)))
         best, own = problem.jobs.value_yuan[block].copy(), np.full(len(block), np.inf)
