@@ -200,6 +200,13 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
         cell("classes", "capacity[2]", 1, "8.0"),
         ["classes.csv: classes.capacity[2][1] is '8.0', needed an integer (accelerators); line 3"],
     ),
+    "a region of no name among numbers": (
+        then(
+            setting("sites.region_names", ["west", "east"]),
+            cell("sites", "region", 1, "Nowhere"),
+        ),
+        ["sites.csv: sites.region[1] is 'Nowhere', needed one of west, east; line 3"],
+    ),
     "an empty cell": (
         cell("jobs", "work_h", 3, ""),
         ["jobs.csv: jobs.work_h[3] is null, needed a value"],

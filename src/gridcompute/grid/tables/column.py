@@ -326,6 +326,11 @@ class Table(Columns, Tabular):
             known = checked_names(names, indices)
             table = with_indices(table, "", cls.title, cls.columns(), known)
         arrays = _gathered(cls.title, table, cls.columns())
+        for name, field in cls.__dataclass_fields__.items():
+            there = name in arrays or name in more or name not in cls.columns()
+            if not there and field.default is dataclasses.MISSING:
+                message = f"{cls.title} has no column '{name}', which has no default"
+                raise InvalidProblemError(message, f"{cls.title}.{name}")
         for name, array in arrays.items():
             arrays[name] = _turned(cls.columns()[name], cls.rows, array, sizes)
         return cls(**arrays, **more)
@@ -419,6 +424,8 @@ def without_column(data: Any, name: str) -> tuple[Any, Any]:
     table = pa.table(data)
     if name not in table.column_names:
         return data, None
+    if (n := table.column_names.count(name)) > 1:
+        raise InvalidProblemError(f"found {n} columns called {name!r}, needed one", name)
     return table.drop_columns([name]), table[name]
 
 

@@ -150,11 +150,12 @@ class Sites(Table):
 def _numbered(field: str, values: Any, names: tuple[str, ...]) -> Int32s:
     """Return the place of each text among the names."""
     place = {text: i for i, text in enumerate(names)}
-    for row, text in enumerate(values):
-        if str(text) not in place:
-            message = f"{field}[{row}] is {text!r:.100}, needed one of {listed(names)}"
-            message += meant(str(text), names)
-            raise InvalidProblemError(message, field, row)
+    odd = [(row, str(text)) for row, text in enumerate(values) if str(text) not in place]
+    if odd:
+        # One name makes texts of a CSV column's numbers: the name is at fault, if one is not known.
+        row, text = next((one for one in odd if not one[1].isdecimal()), odd[0])
+        message = f"{field}[{row}] is {text!r:.100}, needed one of {listed(names)}"
+        raise InvalidProblemError(message + meant(text, names), field, row)
     return np.array([place[str(text)] for text in values], np.int32)
 
 

@@ -388,3 +388,16 @@ def test_classes_may_name_their_sites() -> None:
     classes = grid.Classes.from_arrow(table, names=names, accelerator_names=("A800", "H20"))
     assert classes.site.tolist() == [1, 0]
     assert classes.accelerator.tolist() == [1, 1]
+
+
+def test_a_frame_without_a_column_or_with_one_twice_is_refused() -> None:
+    """A TypeError of a constructor, and a KeyError, named neither table nor column."""
+    table = jobs().to_arrow()
+    with pytest.raises(InvalidProblemError, match=r"jobs has no column 'gang', which has no def"):
+        grid.Jobs.from_arrow(table.drop_columns(["gang"]))
+    for name in ("gang", "id"):
+        twice = table
+        while twice.column_names.count(name) < 2:
+            twice = twice.append_column(name, pa.array(range(1, len(table) + 1)))
+        with pytest.raises(InvalidProblemError, match=r"second column|2 columns called 'id'"):
+            grid.Jobs.from_arrow(twice)
