@@ -157,13 +157,15 @@ struct OwningLocalSearch {
       if (p < 0 || p >= oracle->size())
         throw Error(ErrorKind::invalid_problem, "positions", p,
                     "position " + std::to_string(p) + " is not in this oracle");
-    const Index curves = oracle->places() * oracle->hours();
-    if (end.size() != price.size() || end.size() == 0 || end.size() % curves != 0)
-      throw Error(ErrorKind::invalid_problem, "end", -1, "end and price must be [site][hour][segment]");
-    curves_end = end, curves_price = price;  // undo() reads them again
-    const plan::CostCurves costs{end.size() / curves, view(end), view(price)};
+    const plan::CostCurves costs = curves(end, price);
     const Unlocked unlocked;
     return chains ? search.run_chains(view(positions), costs) : search.run_exchanges(view(positions), costs);
+  }
+
+  Index ruin_recreate(const Array<double>& end, const Array<double>& price, const plan::AnnealingSchedule& schedule) {
+    const plan::CostCurves costs = curves(end, price);
+    const Unlocked unlocked;
+    return search.run_ruin_recreate(schedule, costs);
   }
 
   Array<std::int32_t> regrets(double least, int threads, bool placed_only) {
@@ -177,6 +179,15 @@ struct OwningLocalSearch {
   }
 
  private:
+  // Keeps the arrays, which undo() reads again.
+  plan::CostCurves curves(const Array<double>& end, const Array<double>& price) {
+    const Index n = oracle->places() * oracle->hours();
+    if (end.size() != price.size() || end.size() == 0 || end.size() % n != 0)
+      throw Error(ErrorKind::invalid_problem, "end", -1, "end and price must be [site][hour][segment]");
+    curves_end = end, curves_price = price;
+    return {end.size() / n, view(end), view(price)};
+  }
+
   const LagrangianOracle* oracle;
 };
 
@@ -270,6 +281,14 @@ void bind_plan(py::module_& m) {
            py::arg("placed_only") = false)
       .def("run", &OwningLocalSearch::run, py::arg("positions").noconvert(), py::arg("end").noconvert(),
            py::arg("price").noconvert(), py::arg("chains") = false)
+      .def(
+          "ruin_recreate",
+          [](OwningLocalSearch& s, const Array<double>& end, const Array<double>& price, std::uint64_t seed,
+             Index placements, double first_temperature, double last_temperature) {
+            return s.ruin_recreate(end, price, {seed, placements, first_temperature, last_temperature});
+          },
+          py::arg("end").noconvert(), py::arg("price").noconvert(), py::arg("seed"), py::arg("placements"),
+          py::arg("first_temperature"), py::arg("last_temperature"))
       .def("undo", [](OwningLocalSearch& s) { s.search.undo(); })
       .def("commit", [](OwningLocalSearch& s) { s.search.commit(); });
   py::class_<ResidualCapacity>(m, "ResidualCapacity")

@@ -108,6 +108,7 @@ class LagrangianOracle : private JobGroups {
   friend class PlacementState;
   friend class Exchanges;
   friend class EjectionChains;
+  friend class RuinRecreate;
   struct PriceSums;
   struct ShapeTable;
 

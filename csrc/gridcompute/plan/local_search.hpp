@@ -1,8 +1,8 @@
-// Local search on a plan: exchanges and ejection chains on one placement, with a common log.
+// Local search on a plan: exchanges, ejection chains, and ruin and recreate on one placement; the first two with a log.
 //
 // Problem. After a dive the contested rows are full, with some of the wrong jobs in them: a job lost its cheapest
 // option to others that are almost indifferent. No single move improves that, because no capacity is free; exchanges
-// and chains do.
+// and chains do. Where jobs are few and large, ruin and recreate finds plans that neither of them reaches.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/plan/ejection_chains.hpp"
 #include "gridcompute/plan/exchanges.hpp"
+#include "gridcompute/plan/ruin_recreate.hpp"
 
 namespace gridcompute::plan {
 
@@ -24,7 +25,8 @@ class LocalSearch {
       : tuning_(tuning),
         state_(residual, guide, weight, klass, start),
         exchanges_(state_, tuning_),
-        chains_(state_, tuning_) {}
+        chains_(state_, tuning_),
+        ruin_recreate_(state_, tuning_) {}
 
   [[nodiscard]] std::vector<std::int32_t> regrets(double least, bool placed_only, Pool& pool) {
     return exchanges_.regrets(least, placed_only, pool);
@@ -39,6 +41,12 @@ class LocalSearch {
     state_.set_curves(curves);
     return chains_.run(positions);
   }
+  // Makes rounds of ruin and recreate; returns the number of jobs placed again. They are committed.
+  Index run_ruin_recreate(const AnnealingSchedule& schedule, const CostCurves& curves) {
+    state_.commit();
+    state_.set_curves(curves);
+    return ruin_recreate_.run(schedule);
+  }
   // Undoes all moves since the last commit().
   void undo() { state_.undo(); }
   void commit() noexcept { state_.commit(); }
@@ -48,6 +56,7 @@ class LocalSearch {
   PlacementState state_;
   Exchanges exchanges_;
   EjectionChains chains_;
+  RuinRecreate ruin_recreate_;
 };
 
 }  // namespace gridcompute::plan

@@ -91,6 +91,8 @@ class PlacementState {
   [[nodiscard]] double& cached_cost(std::int32_t position) { return cached_cost_[static_cast<std::size_t>(position)]; }
 
  private:
+  friend class RuinRecreate;
+
   [[nodiscard]] double energy_cost(Index where, double more) const;
   [[nodiscard]] double real_cost(const PackedJob& job, std::int32_t klass, std::int32_t start) const;
 

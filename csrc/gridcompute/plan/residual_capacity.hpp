@@ -51,6 +51,7 @@ class ResidualCapacity {
   friend class PlacementState;
   friend class Exchanges;
   friend class EjectionChains;
+  friend class RuinRecreate;
 
   // Calls visit(cost, klass, hour, hours) for each option of `job` that costs less than `limit` at these prices,
   // whether it fits or not; visit may lower the limit. sums: running sums of prices by class.

@@ -116,6 +116,11 @@ TEST(plan_answers_are_certified_for_any_tuning) {
     search.undo();
     CHECK_EQ(klass, before_class);
     CHECK_EQ(start, before_start);
+    const double was = cost_of(i, klass, start, kUnit);
+    (void)search.run_ruin_recreate({7, 500, 1.0, 0.1}, {1, end, price});
+    CHECK(residual.holds());
+    CHECK(i.fits(klass, start));
+    CHECK(cost_of(i, klass, start, kUnit) <= was + 1e-9 * std::abs(was));
   }
   CHECK(accepted > 20);
 }

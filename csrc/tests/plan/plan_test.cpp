@@ -201,6 +201,50 @@ TEST(plan_local_search_lowers_the_cost_and_can_be_undone) {
   CHECK(steps > 20);
 }
 
+// If this fails, ruin and recreate makes a plan dearer or infeasible, or depends on more than its seed.
+TEST(plan_ruin_and_recreate_lowers_the_cost_and_keeps_the_rows) {
+  Index cheaper = 0;
+  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+    CONTEXT("seed", seed);
+    const PlanCase i(2000 + seed, static_cast<Index>(seed < 2 ? seed : 150), 4, 8, 6);
+    const LagrangianOracle oracle(i.instance(), i.jobs());
+    const std::vector<double> no_price(std::max(i.alpha.size(), i.gamma.size()));
+    const auto zeros = [&](std::size_t size) { return std::span(no_price).first(size); };
+    const DualPrices free{zeros(i.alpha.size()), i.pi, zeros(i.gamma.size()), zeros(i.nu.size())};
+    constexpr double kUnit = 0.5;
+    const std::size_t curves = static_cast<std::size_t>(i.places * i.hours);
+    const std::vector<double> end(curves, kInf), price(curves, kUnit);
+    for (const double temperature : {0.0, 1.0, 1e300}) {
+      CONTEXT("temperature", temperature);
+      Placement first(i.n);
+      for (const bool again : {false, true}) {
+        ResidualCapacity residual(oracle);
+        Placement plan(i.n);
+        (void)residual.place(i.prices(), rows_of(i.n), plan.klass, plan.start);
+        const double was = cost_of(i, plan, kUnit);
+        LocalSearch search(residual, free, 0.0, plan.klass, plan.start);
+        const Index placed = search.run_ruin_recreate({seed, 3000, temperature, 0.01 * temperature}, {1, end, price});
+        const double now = cost_of(i, plan, kUnit);
+        CHECK(i.n == 0 ? placed == 0 : placed >= 3000);
+        CHECK(residual.holds());
+        CHECK(i.fits(plan.klass, plan.start));
+        CHECK(now <= was + 1e-9 * std::abs(was));
+        if (now < was) ++cheaper;
+        if (again) CHECK_EQ(plan, first);
+        first = plan;
+        search.undo();  // rounds are committed
+        CHECK_EQ(plan, first);
+        ResidualCapacity fresh(oracle);
+        Placement settled(i.n);
+        (void)fresh.place_at(rows_of(i.n), plan.klass, plan.start, settled.klass, settled.start);
+        CHECK_EQ(settled, plan);
+        CHECK(fresh.accelerators() == residual.accelerators());
+      }
+    }
+  }
+  CHECK(cheaper > 20);
+}
+
 // If this fails, the kernels read beyond a row, or choose otherwise than plain loops.
 TEST(plan_kernels_equal_plain_loops) {
   std::mt19937_64 r(5);

@@ -20,6 +20,7 @@ from ..._progress import progress_hook
 from ...errors import InvalidProblemError
 from ..plan.columns import Placement, Prices
 from ..plan.plan import Plan
+from .annealing import anneal
 from .clock import Clock
 from .cost import load_of, plan_cost
 from .cut_search import cut_jobs
@@ -280,7 +281,7 @@ def _seek_in_haste(state: PlannerState) -> None:
 
 def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm: bool) -> None:
     """Prices from `y` and plans at them, until the gap is proved or the solve must end."""
-    few, again, best = state.few, False, False
+    few, again, best, branched = state.few, False, False, False
     if is_small(state):
         best = solve_exactly(state)
         if state.finished() or (state.searched > -np.inf and state.open_gap() <= SEARCHED_ENOUGH):
@@ -295,15 +296,17 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
     if state.brief:  # a climb would take a tenth of the time for nothing
         state.look(y)
         improve(state, None, 0.35, rounds=0)
-        if not state.finished() and not price_and_branch(state):
-            improve(state, DIVE_QUICK, 0.35, rounds=ROUNDS_QUICK)
+        if not state.finished():
+            branched = price_and_branch(state)
+            if not branched:
+                improve(state, DIVE_QUICK, 0.35, rounds=ROUNDS_QUICK)
     else:
         steps = BOUND_STEPS_FEW if few and not state.small else BOUND_STEPS
         state.climb(y, steps, BOUND_LENGTHS, 0.3, most=0.45)
         if few or state.clock.over(1.0):
             improve(state, None, 0.35)
         if state.small and not state.finished():
-            price_and_branch(state)
+            branched = price_and_branch(state)
     paces: tuple[DiveOptions, ...] = (DIVE_FEW, DIVE_AGAIN) if few else (DIVE, DIVE_CAREFUL)
     if not few and state.gap < LEAST_LEFT:
         paces = (DIVE_CAREFUL,)
@@ -321,8 +324,10 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
             if state.finished():
                 break
         improve(state, pace, 0.6)
-    if state.small:
+    if state.small and branched:
         ruin_and_recreate(state)
+    elif state.small:
+        anneal(state)
 
 
 def _too_long(state: PlannerState) -> bool:

@@ -32,6 +32,7 @@ import numpy as np
 
 from ... import _core
 from ..._interrupts import interrupts_shown
+from .annealing import anneal
 from .cover_rows import (
     CoverProof,
     CoverRows,
@@ -54,7 +55,7 @@ from .neighbourhood_search import (
 )
 from .options import Options, count_options, open_options, priced
 from .ruin_and_recreate import RuinAndRecreate, ruin_and_recreate
-from .settings import CHAIN_ROUNDS, CHAINS, HOODS, MASTER, ROUNDS_QUICK, STEPS
+from .settings import ANNEAL, CHAIN_ROUNDS, CHAINS, HOODS, MASTER, ROUNDS_QUICK, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -492,9 +493,8 @@ class _Search:
             whole = np.flatnonzero(here & ~todo)
             order = np.flatnonzero(todo)
             order = order[np.argsort(-part[order], kind="stable")]
-            late = master.spent(MASTER.late_part)
-            share, nearly = MASTER.late if late else (MASTER.fixed, MASTER.nearly)
-            most = max(1, int(share * len(order)), int((part[order] >= nearly).sum()))
+            nearly = int((part[order] >= MASTER.nearly).sum())
+            most = max(1, int(MASTER.fixed * len(order)), nearly)
             order = order[:most]
             order = order[np.sort(np.unique(job[order], return_index=True)[1])]
             # Options of jobs that are still open follow where they would lower the cost.
@@ -602,6 +602,10 @@ def price_and_branch(state: PlannerState) -> bool:
     state.clock.stage("master", 0.5)
     if state.clock.over(0.0):
         return False
+    if state.clock.limited and not state.clock.is_timed:
+        anneal(state, ANNEAL.first_rounds)
+        if state.finished():
+            return True
     left, search = state.clock.left(), _Search(state)
     if not len(search.options.job):
         return False

@@ -125,6 +125,10 @@ class Work:
         """Count jobs that are placed greedily."""
         self._steps += count * self._options
 
+    def placements_in(self, steps: float) -> int:
+        """Return how many jobs can be placed greedily in so much work."""
+        return int(min(steps / self._options, 2.0**31))
+
     def searched(self, count: int, *, chains: bool = False) -> None:
         """Count jobs for which exchanges are tried, or with which chains are started."""
         each = self._options * STEPS.exchange + chains * self._jobs * STEPS.chain

@@ -109,6 +109,54 @@ def test_chains_keep_the_books_and_place_what_exchanges_leave_out(
     np.testing.assert_array_equal(start, before_start)
 
 
+@pytest.mark.parametrize("temperature", [0.0, 5.0])
+def test_ruin_and_recreate_keeps_the_books_and_lowers_the_cost(
+    world: tuple[grid.Problem, np.ndarray, np.ndarray], temperature: float
+) -> None:
+    """If this fails, a job is placed twice or lost, or the answer depends on more than its seed.
+
+    Exchanges and chains come first, so that no single move is left. The oracle adds up the cost at
+    prices without a kink, as for chains.
+    """
+    problem = world[0]
+    block = EnergyBlock(problem)
+    vector = CouplingConstraints(problem, block, 1)
+    price = np.ascontiguousarray(vector.unpack(vector.start(None)).energy[:, :, None])
+    found = []
+    for seed in (1, 1, 2):
+        klass, start, room, exchange, _ = exchanged(world, 1)
+        exchange.run(exchange.regrets(1e-6, 1), np.zeros_like(price), price, chains=True)
+
+        def cost(klass: np.ndarray = klass, start: np.ndarray = start) -> float:
+            extra = load_of(problem, klass, start) - problem.energy.base_load_kwh
+            return jobs_cost(problem, klass, start) + float((price[:, :, 0] * extra).sum())
+
+        before = cost()
+        placed = exchange.ruin_recreate(np.zeros_like(price), price, seed, 50_000, temperature, 0.1)
+        assert placed >= 50_000
+        check_books(problem, klass, start, room)
+        assert cost() < before, (seed, before, cost())
+        found.append((klass, start))
+    np.testing.assert_array_equal(found[0], found[1])
+    assert not np.array_equal(found[0], found[2])
+
+
+def test_ruin_and_recreate_of_nothing_changes_nothing(
+    world: tuple[grid.Problem, np.ndarray, np.ndarray],
+) -> None:
+    """If this fails, no placement at all, or curves of a wrong size, change a plan or crash."""
+    klass, start, _, exchange, _ = exchanged(world, 1)
+    was, was_start = klass.copy(), start.copy()
+    shape = (len(world[0].sites), world[0].hours, 1)
+    for placements in (0, -1, -(2**62)):
+        curves = np.zeros(shape), np.ones(shape)
+        assert exchange.ruin_recreate(*curves, 0, placements, 1.0, 0.1) == 0, placements
+    with pytest.raises(gc.InvalidProblemError, match="end and price"):
+        exchange.ruin_recreate(np.zeros(3), np.ones(3), 0, 100, 1.0, 0.1)
+    np.testing.assert_array_equal(klass, was)
+    np.testing.assert_array_equal(start, was_start)
+
+
 def test_undo_restores_every_placement(
     world: tuple[grid.Problem, np.ndarray, np.ndarray],
 ) -> None:
