@@ -11,6 +11,7 @@ namespace gridcompute::plan {
 
 namespace {
 
+using testing::EnergyOnly;
 using testing::PlanCase;
 
 // Draws within [low, high]: a quarter of the draws at either end, the others uniform in the logarithm.
@@ -93,20 +94,17 @@ TEST(plan_answers_are_certified_for_any_tuning) {
     (void)residual.place(i.prices(), rows, klass, start);
     CHECK(residual.holds());
     CHECK(i.fits(klass, start));
-    const std::vector<double> no_price(std::max(i.alpha.size(), i.gamma.size()));
-    const auto zeros = [&](std::size_t size) { return std::span(no_price).first(size); };
-    const DualPrices free{zeros(i.alpha.size()), i.pi, zeros(i.gamma.size()), zeros(i.nu.size())};
     constexpr double kUnit = 0.5;
-    const std::vector<double> end(static_cast<std::size_t>(i.places * i.hours), kInf), price(end.size(), kUnit);
-    LocalSearch search(residual, free, 0.0, klass, start, tuning);
+    const EnergyOnly energy(i, kUnit);
+    LocalSearch search(residual, energy.guide, 0.0, klass, start, tuning);
     Pool pool(2);
     const std::vector<std::int32_t> before_class = klass, before_start = start;
     for (const bool chains : {false, true}) {
       CONTEXT("chains", chains);
       const double was = cost_of(i, klass, start, kUnit);
       const std::vector<std::int32_t> positions = search.regrets(0.0, false, pool);
-      const CostCurves curves{1, end, price};
-      const Index steps = chains ? search.run_chains(positions, curves) : search.run_exchanges(positions, curves);
+      const Index steps =
+          chains ? search.run_chains(positions, energy.curves) : search.run_exchanges(positions, energy.curves);
       const double now = cost_of(i, klass, start, kUnit);
       CHECK(residual.holds());
       CHECK(i.fits(klass, start));
@@ -117,7 +115,7 @@ TEST(plan_answers_are_certified_for_any_tuning) {
     CHECK_EQ(klass, before_class);
     CHECK_EQ(start, before_start);
     const double was = cost_of(i, klass, start, kUnit);
-    (void)search.run_ruin_recreate({7, 500, 1.0, 0.1}, {1, end, price});
+    (void)search.run_ruin_recreate({7, 500, 1.0, 0.1}, energy.curves);
     CHECK(residual.holds());
     CHECK(i.fits(klass, start));
     CHECK(cost_of(i, klass, start, kUnit) <= was + 1e-9 * std::abs(was));

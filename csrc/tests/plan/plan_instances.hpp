@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "gridcompute/plan/lagrangian_oracle.hpp"
@@ -148,6 +149,25 @@ struct PlanCase {
     };
     return all(free) && all(left) && all(wires) && all(owned);
   }
+};
+
+// Prices of energy alone to guide a local search, and its cost curves: each unit of energy costs the same.
+struct EnergyOnly {
+  std::vector<double> none, end, price;
+  DualPrices guide;
+  CostCurves curves;
+
+  EnergyOnly(const PlanCase& i, double unit)
+      : none(std::max(i.alpha.size(), i.gamma.size())),
+        end(static_cast<std::size_t>(i.places * i.hours), kInf),
+        price(end.size(), unit),
+        guide{zeros(i.alpha.size()), i.pi, zeros(i.gamma.size()), zeros(i.nu.size())},
+        curves{1, end, price} {}
+  EnergyOnly(const EnergyOnly&) = delete;  // guide and curves view its arrays
+  EnergyOnly& operator=(const EnergyOnly&) = delete;
+
+ private:
+  [[nodiscard]] std::span<const double> zeros(std::size_t size) const { return std::span(none).first(size); }
 };
 
 }  // namespace gridcompute::plan::testing

@@ -10,6 +10,7 @@ namespace gridcompute::plan {
 
 namespace {
 
+using testing::EnergyOnly;
 using testing::PlanCase;
 
 struct Placement {
@@ -157,12 +158,8 @@ TEST(plan_local_search_lowers_the_cost_and_can_be_undone) {
   for (std::uint64_t seed = 0; seed < 12; ++seed) {
     const PlanCase i(1000 + seed, 150, 4, 8, 6);
     const LagrangianOracle oracle(i.instance(), i.jobs());
-    const std::vector<double> no_price(std::max(i.alpha.size(), i.gamma.size()));
-    const auto zeros = [&](std::size_t size) { return std::span(no_price).first(size); };
-    const DualPrices free{zeros(i.alpha.size()), i.pi, zeros(i.gamma.size()), zeros(i.nu.size())};
     constexpr double kUnit = 0.5;
-    const std::size_t curves = static_cast<std::size_t>(i.places * i.hours);
-    const std::vector<double> end(curves, kInf), price(curves, kUnit);
+    const EnergyOnly energy(i, kUnit);
     for (const bool chains : {false, true}) {
       Placement first(i.n);
       std::vector<std::int32_t> survey;
@@ -171,13 +168,13 @@ TEST(plan_local_search_lowers_the_cost_and_can_be_undone) {
         Placement plan(i.n);
         (void)residual.place(i.prices(), rows_of(i.n), plan.klass, plan.start);
         const Placement before = plan;
-        LocalSearch search(residual, free, 0.0, plan.klass, plan.start);
+        LocalSearch search(residual, energy.guide, 0.0, plan.klass, plan.start);
         Pool pool(threads);
         const std::vector<std::int32_t> positions = search.regrets(0.0, false, pool);
         if (threads == 1) survey = positions;
         CHECK_EQ(positions, survey);
-        const CostCurves costs{1, end, price};
-        const Index done = chains ? search.run_chains(positions, costs) : search.run_exchanges(positions, costs);
+        const Index done =
+            chains ? search.run_chains(positions, energy.curves) : search.run_exchanges(positions, energy.curves);
         CHECK(residual.holds());
         CHECK(i.fits(plan.klass, plan.start));
         const double was = cost_of(i, before, kUnit), now = cost_of(i, plan, kUnit);
@@ -208,12 +205,8 @@ TEST(plan_ruin_and_recreate_lowers_the_cost_and_keeps_the_rows) {
     CONTEXT("seed", seed);
     const PlanCase i(2000 + seed, static_cast<Index>(seed < 2 ? seed : 150), 4, 8, 6);
     const LagrangianOracle oracle(i.instance(), i.jobs());
-    const std::vector<double> no_price(std::max(i.alpha.size(), i.gamma.size()));
-    const auto zeros = [&](std::size_t size) { return std::span(no_price).first(size); };
-    const DualPrices free{zeros(i.alpha.size()), i.pi, zeros(i.gamma.size()), zeros(i.nu.size())};
     constexpr double kUnit = 0.5;
-    const std::size_t curves = static_cast<std::size_t>(i.places * i.hours);
-    const std::vector<double> end(curves, kInf), price(curves, kUnit);
+    const EnergyOnly energy(i, kUnit);
     for (const double temperature : {0.0, 1.0, 1e300}) {
       CONTEXT("temperature", temperature);
       Placement first(i.n);
@@ -222,8 +215,8 @@ TEST(plan_ruin_and_recreate_lowers_the_cost_and_keeps_the_rows) {
         Placement plan(i.n);
         (void)residual.place(i.prices(), rows_of(i.n), plan.klass, plan.start);
         const double was = cost_of(i, plan, kUnit);
-        LocalSearch search(residual, free, 0.0, plan.klass, plan.start);
-        const Index placed = search.run_ruin_recreate({seed, 3000, temperature, 0.01 * temperature}, {1, end, price});
+        LocalSearch search(residual, energy.guide, 0.0, plan.klass, plan.start);
+        const Index placed = search.run_ruin_recreate({seed, 3000, temperature, 0.01 * temperature}, energy.curves);
         const double now = cost_of(i, plan, kUnit);
         CHECK(i.n == 0 ? placed == 0 : placed >= 3000);
         CHECK(residual.holds());
