@@ -126,7 +126,7 @@ class Work:
         self._steps += count * self._options
 
     def placements_in(self, steps: float) -> int:
-        """Return how many jobs can be placed greedily in so much work."""
+        """Return the number of jobs that a greedy placement handles in `steps` of work."""
         return int(min(steps / self._options, 2.0**31))
 
     def searched(self, count: int, *, chains: bool = False) -> None:
