@@ -699,8 +699,8 @@ class AnnealingOptions(NamedTuple):
     #: Rounds at most, and rounds in a row without a gain after which they end.
     rounds: int = 200
     without_gain: int = 20
-    #: Rounds before a restricted master program under a limit of work: 1,000 jobs over 48 h (seeds 0
-    #: and 2) cost 12 and 15 % less at 1.2 million units.
+    #: Rounds before a restricted master program under a limit of work: 1,000 jobs over 48 h (seeds
+    #: 0 and 2) cost 12 and 15 % less at 1.2 million units.
     first_rounds: int = 10
     #: Jobs that a round places again: 0.1 s of one processor.
     placements: int = 100_000
