@@ -43,6 +43,7 @@ NEEDLESS = (
     "mip_heuristic_run_feasibility_jump",
     "mip_heuristic_run_root_reduced_cost",
     "mip_detect_symmetry",
+    "mip_allow_restart",
 )
 
 

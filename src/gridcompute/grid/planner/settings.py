@@ -337,25 +337,19 @@ DIVE_WARM_LAST = DIVE_CAREFUL
 
 
 class MasterOptions(NamedTuple):
-    """How large the restricted master program is, and how its dives go."""
+    """How large the restricted master program is, and how long it is solved again."""
 
     #: Options of all jobs at most, and from which on a time limit leaves the first prices to
     #: `SAMPLED_ASCENT_HOUR_FAR`: of 750 jobs over 48 h (seeds 1 and 0) the program then proves
     #: 4,632.7 and 1,324.8 yuan in place of 4,638.5 and 1,328.9, 0.6 s of one processor sooner.
     most: int = 100_000
     quick: int = 40_000
-    #: Seconds per option that must be left of a limit: below, the dive would be cut off, and small
-    #: ruins in the core gain more (`ANNEAL`). Of 1,000 jobs over 48 h (78,500 options) they leave
-    #: 10 to 17 % in 5 s (seeds 0 and 5), the program 23 to 24 %.
-    least_s: float = 5.5e-5
     #: Options of a single job, and of a gang, that the solver knows at first.
     singles: int = 3
     gangs: int = 9
     #: Rounds of cover rows, and rows added in each at most.
     rounds: int = 12
     rows: int = 300
-    #: Round after which a dive begins beside the others.
-    dive_after: int = 1
     #: Part of the cost that a round of rows must lift the bound by, and rounds in a row that do not
     #: after which no more rows are added. Options added in the same round lower the bound: with one
     #: round and 2e-4, 4,577 yuan are proved of 750 jobs (seed 1) in place of 4,634.
@@ -363,13 +357,8 @@ class MasterOptions(NamedTuple):
     in_vain: int = 2
     #: Part of a time limit after which no rows are added.
     cut_part: float = 0.8
-    #: Part of a time limit after which no dive goes on: exchanges follow.
-    dive_part: float = 0.97
-    #: Part of the fractional options that is fixed at once, and from which part on all are. With
-    #: 0.1 and 0.7 a dive takes twice as long, which the neighbourhoods after it lack: five problems
-    #: of 500 and 750 jobs then end at gaps of 4.2 % in place of 3.6 % after 5 s.
-    fixed: float = 0.3
-    nearly: float = 0.5
+    #: Part of a time limit after which no neighbourhood is searched: exchanges follow.
+    search_part: float = 0.97
 
 
 MASTER = MasterOptions()
@@ -379,24 +368,24 @@ class NeighbourhoodOptions(NamedTuple):
     """Options of the large neighbourhood search."""
 
     #: Largest number of neighbourhoods; number of them in a row without a gain after which they
-    #: become twice as large, and after as many more of which the search ends.
+    #: become twice as large and ruins follow each, and after which the search ends.
     most: int = 600
     in_vain: int = 8
-    #: Number of jobs freed by site, hour or class (`alike`) and about jobs of large reduced cost
-    #: (`dear`); number of the latter jobs drawn, and of their cheapest options considered.
+    enough: int = 32
+    #: Number of jobs freed by site, hour or class (`alike`) and about what costs most (`dear`);
+    #: number of jobs and idle hours drawn of the latter, of cheapest options of each job, and of
+    #: jobs that could run in each hour. With 90 and 140 jobs, or half of the candidates, plans of
+    #: 750 jobs after 5 s (seeds 0, 1, 4, 5) cost the same within what differs from run to run.
     alike: int = 100
     dear: int = 60
     drawn: int = 2
     about: int = 3
+    candidates: int = 6
     #: Relative gap at which the search of a neighbourhood ends, its limit of counted work, and its
     #: limit of seconds under a time limit: most take 0.03 to 0.06 s of one processor.
     gap: float = 1e-4
     steps: float = 6e7
     seconds: float = 0.3
-    #: Rounds of ruin and recreate after each neighbourhood. Four runs of 5 s with one (750 jobs
-    #: over 48 h, seed 1) end at gaps of 1.9 to 2.7 %, with two at 2.5 to 4.3 %, and without, at
-    #: larger neighbourhoods, at 2.4 to 3.4 %.
-    ruins: int = 1
 
 
 HOODS = NeighbourhoodOptions()
@@ -699,9 +688,10 @@ class AnnealingOptions(NamedTuple):
     #: Rounds at most, and rounds in a row without a gain after which they end.
     rounds: int = 200
     without_gain: int = 20
-    #: Rounds before a restricted master program under a limit of work: 1,000 jobs over 48 h (seeds
-    #: 0 and 2) cost 12 and 15 % less at 1.2 million units.
-    first_rounds: int = 10
+    #: Rounds before neighbourhoods are searched. With 3, 6 and 10, plans of 750 jobs after 5 s cost
+    #: the same within what differs from run to run; without any, those of the seeds 0, 1 and 4 are
+    #: 0.5 % dearer. Of 1,000 jobs, 10 are best after 5 s, and 3 after 2 s.
+    first_rounds: int = 5
     #: Jobs that a round places again: 0.1 s of one processor.
     placements: int = 100_000
     #: Temperatures at its begin and end, as parts of the difference of the plan's cost and its
