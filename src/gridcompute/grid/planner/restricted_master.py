@@ -508,9 +508,10 @@ def prove_with_cover(state: PlannerState, y: Floats, prices: Prices) -> None:
 def price_and_branch(state: PlannerState) -> bool:
     """Lift the bound of `state` by cover rows, and improve its best plan by local searches.
 
-    Returns False where the problem is too large for that.
+    Returns False where the problem is too large for that, or for what is left of a limit.
     """
-    if count_options(state.problem) > MASTER.most:
+    many = count_options(state.problem)
+    if many > MASTER.most or state.clock.left() < MASTER.least_s * many:
         return False
     state.clock.stage("master", 0.5)
     if state.clock.over(0.0):
