@@ -3,9 +3,8 @@
 A round of ruin and recreate in Python (`ruin_and_recreate`) takes 10 to 40 ms. The core
 (csrc/gridcompute/plan/ruin_recreate.hpp) makes some ten thousand small ones a second, under
 simulated annealing, at curves of the cost of power about the present load. After each hundred
-thousand placements an exact dispatch decides whether the plan is kept. It is used where no
-restricted master program is made: without the exchanges of the rounds in Python a plan of some
-hundred jobs ends in a local optimum that neighbourhoods do not leave.
+thousand placements an exact dispatch decides whether the plan is kept. A few rounds come before
+neighbourhoods are searched (`restricted_master`), and many where no such search is made.
 
 Source: Christiaens and Vanden Berghe (2020), "Slack induction by string removals for vehicle
 routing problems", Transportation Science 54.

@@ -6,8 +6,8 @@ a second where jobs are some hundred. Options that would lower its cost, and lif
 its solution violates (`cover_rows`), are added until there are none; the rows' prices prove more
 than those of accelerators and gangs can.
 
-Small ruins in the core (`annealing`), and a large neighbourhood search with restrictions of the
-program (`neighbourhood_search`), improve the plan. Under a time limit that goes on beside the
+Under a limit small ruins in the core (`annealing`) improve the plan at first. A large neighbourhood
+search with restrictions of the program follows (`neighbourhood_search`). Under a time limit that goes on beside the
 proof, which runs on a second thread, if there is one: the neighbourhoods are drawn by the prices of
 the ascent at first, then by those of the last solution. The second thread searches neighbourhoods
 as well once the proof is done.
@@ -517,7 +517,7 @@ def price_and_branch(state: PlannerState) -> bool:
     if state.clock.over(0.0):
         return False
     left, timed = state.clock.left(), state.clock.is_timed
-    if not timed:
+    if state.clock.limited and not timed:
         anneal(state, ANNEAL.first_rounds)
         if state.finished():
             return True
@@ -538,8 +538,8 @@ def price_and_branch(state: PlannerState) -> bool:
 def _improve(search: _Search, state: PlannerState) -> None:
     """Search neighbourhoods while that pays; under a time limit beside the proof of the bound.
 
-    Where some in a row gain nothing they become larger, and rounds of ruin and recreate take turns
-    with them.
+    Where some in a row gain nothing they become larger. Then, and always without a limit, rounds of
+    ruin and recreate take turns with them.
     """
     state.clock.stage("branch", 0.6)
     ruins, since = RuinAndRecreate(state), 0
@@ -555,7 +555,7 @@ def _improve(search: _Search, state: PlannerState) -> None:
         in_vain = since >= HOODS.in_vain
         thread = search.thread if state.clock.is_timed else None
         search.neighbourhoods.search(2.0 if in_vain else 1.0, thread)
-        if in_vain:
+        if in_vain or not state.clock.limited:
             ruins.round(k / HOODS.most)
         since = since + 1 if state.best is before else 0
     search.prove()
