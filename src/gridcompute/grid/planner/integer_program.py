@@ -38,8 +38,8 @@ FEASIBLE = 2
 #: HiGHS's number for no limit of steps.
 UNLIMITED = 2**31 - 1
 #: Parts of HiGHS's search that took more time here than they saved: with 6,000 options of 60 jobs
-#: the first three took 2 of 4.8 seconds and found no plan that the others did not find. The programs
-#: of 124 neighbourhoods took 43 ms each with restarts, 33 ms without.
+#: the first three took 2 of 4.8 seconds and found no plan that the others did not find. The
+#: programs of 124 neighbourhoods took 43 ms each with restarts, 33 ms without.
 NEEDLESS = (
     "mip_heuristic_run_feasibility_jump",
     "mip_heuristic_run_root_reduced_cost",

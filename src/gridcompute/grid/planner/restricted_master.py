@@ -7,10 +7,10 @@ its solution violates (`cover_rows`), are added until there are none; the rows' 
 than those of accelerators and gangs can.
 
 Under a limit small ruins in the core (`annealing`) improve the plan at first. A large neighbourhood
-search with restrictions of the program follows (`neighbourhood_search`). Under a time limit that goes on beside the
-proof, which runs on a second thread, if there is one: the neighbourhoods are drawn by the prices of
-the ascent at first, then by those of the last solution. The second thread searches neighbourhoods
-as well once the proof is done.
+search with restrictions of the program follows (`neighbourhood_search`). Under a time limit that
+goes on beside the proof, which runs on a second thread, if there is one: neighbourhoods are drawn
+by the prices of the ascent at first, then by those of the last solution. The second thread searches
+neighbourhoods as well once the proof is done.
 
 Rounding the program's solution by a dive instead (options that are nearly whole fixed, the program
 solved again, and so on) took 1.1 to 1.8 s of 5 for 750 jobs, and found no better plan.
