@@ -22,12 +22,14 @@ improve MIP solutions", Mathematical Programming 102.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ..._interrupts import interrupts_shown
 from .integer_program import IntegerProgram
 from .local_search import fill
 from .settings import HOODS
@@ -140,9 +142,9 @@ class NeighbourhoodSearch:
         """
         if thread is not None and self._beside is None:
             part, start = self._neighbourhood(size)
-            over = self._over = threading.Event()
-            work = partial(self._chosen, part, start, over.is_set)
-            self._beside = part, start, thread.submit(work)
+            work = partial(self._chosen, part, start, self._over.is_set)
+            with contextlib.suppress(RuntimeError), interrupts_shown():  # Python may be leaving
+                self._beside = part, start, thread.submit(work)
         part, start = self._neighbourhood(size)
         clock = self._state.clock
         self._take(part, start, self._chosen(part, start, lambda: clock.over(0.0)))
@@ -152,9 +154,8 @@ class NeighbourhoodSearch:
             self._take(part, start, found.result())
 
     def close(self) -> None:
-        """End what is searched beside."""
-        if self._beside is not None:
-            self._over.set()
+        """End what is searched beside; no more is afterwards."""
+        self._over.set()
 
     def _neighbourhood(self, size: float) -> tuple[NeighbourhoodProgram, Bools]:
         """Return a neighbourhood, and which of its options the best plan takes.
