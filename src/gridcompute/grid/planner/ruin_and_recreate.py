@@ -21,22 +21,17 @@ from .local_search import curves_about, polished
 from .settings import OWN_PART, RUIN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..tables.column import Bools, Floats, Int32s
     from .state import Incumbent, PlannerState
 
 __all__ = ["RuinAndRecreate", "ruin_and_recreate"]
 
 
-def ruin_and_recreate(state: PlannerState, enough: Callable[[], bool] = lambda: False) -> None:
-    """Improve the best plan of `state` by rounds of ruin and recreate, while they pay.
-
-    They end when `enough` says so.
-    """
+def ruin_and_recreate(state: PlannerState) -> None:
+    """Improve the best plan of `state` by rounds of ruin and recreate, while they pay."""
     rounds, since = RuinAndRecreate(state), 0
     for k in range(RUIN.rounds):
-        if state.finished() or since == RUIN.without_gain or enough():
+        if state.finished() or since == RUIN.without_gain:
             break
         state.clock.stage("ruin", 0.9 + 0.05 * (k + 1) / RUIN.rounds)
         before = state.best

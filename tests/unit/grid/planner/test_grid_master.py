@@ -188,7 +188,7 @@ def test_neighbourhoods_on_a_second_thread_leave_a_plan_that_fits() -> None:
     assert plan.verify().valid, str(plan.verify())
 
 
-def test_what_a_plan_costs_above_its_bound_is_told_by_job_and_hour() -> None:
+def test_the_cost_of_a_plan_above_its_bound_is_split_by_job_and_hour() -> None:
     """If this fails, neighbourhoods are drawn where a plan costs nothing above its bound."""
     seed = 1
     state = _state(300, seed, quotas=False)
@@ -204,9 +204,9 @@ def test_what_a_plan_costs_above_its_bound_is_told_by_job_and_hour() -> None:
     above += neighbourhoods._idle().sum()
     cost = master._cost[: len(current)][current].sum() + master.left_out_yuan * master._unit
     # Rows of corridors and cover rows are what is left.
-    told = above / (cost - master.yuan * master._unit)
-    print(f"seed {seed}: {told:.3f} of the difference")
-    assert 0.8 < told < 1 + 1e-6, f"seed {seed}: {told}"
+    part = above / (cost - master.yuan * master._unit)
+    print(f"seed {seed}: {part:.3f} of the difference")
+    assert 0.8 < part < 1 + 1e-6, f"seed {seed}: {part}"
 
 
 def test_without_time_the_plan_before_stays() -> None:
