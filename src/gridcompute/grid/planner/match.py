@@ -3,10 +3,11 @@
 The stages: (1) prices from a systematic sample of the jobs, (2) a climb with all jobs, whose best
 prices prove the bound, (3) up to 4,000 jobs with up to 100,000 options, a restricted master program
 with lifted cover rows, whose prices prove more, and a search of neighbourhoods of the plan
-(`restricted_master`), (4) a dive: jobs from large to small, prices moved on what is left before each
-size, (5) while the gap asked for is not proved, a further climb, from 4,000 to 30,000 jobs a second
-dive, and rounds of exchanges while they pay, (6) the exact dispatch at the load that results.
-Interruptible jobs are first planned whole by these stages, then cut into pieces (`cut_search`).
+(`restricted_master`), (4) a dive: jobs from large to small, prices moved on what is left before
+each size, (5) while the gap asked for is not proved, a further climb, from 4,000 to 30,000 jobs a
+second dive, and rounds of exchanges while they pay, (6) the exact dispatch at the load that
+results. Interruptible jobs are first planned whole by these stages, then cut into pieces
+(`cut_search`).
 """
 
 from __future__ import annotations
