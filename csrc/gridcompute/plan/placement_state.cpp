@@ -42,8 +42,20 @@ PlacementChange PlacementState::where(std::int32_t position) const {
 }
 
 double PlacementState::place(std::int32_t position, std::int32_t klass, std::int32_t start) {
+  const double cost = real_cost(job(position), klass, start);
+  add(position, klass, start);
+  return cost;
+}
+
+double PlacementState::remove(std::int32_t position) {
+  const PlacementChange before = where(position);
+  if (before.klass < 0) return job(position).value;
+  take_out(position);
+  return real_cost(job(position), before.klass, before.start);
+}
+
+void PlacementState::add(std::int32_t position, std::int32_t klass, std::int32_t start) {
   const PackedJob& j = job(position);
-  const double cost = real_cost(j, klass, start);
   if (klass >= 0) {
     residual_->add_load(j, klass, start, 1);
     auto& list = starts_[at(klass * oracle_->hours() + start)];
@@ -52,13 +64,12 @@ double PlacementState::place(std::int32_t position, std::int32_t klass, std::int
   }
   klass_[at(j.id)] = klass, start_[at(j.id)] = klass < 0 ? -1 : start;
   cached_cost_[at(position)] = -1.0;
-  return cost;
 }
 
-double PlacementState::remove(std::int32_t position) {
+void PlacementState::take_out(std::int32_t position) {
   const PackedJob& j = job(position);
   const std::int32_t klass = klass_[at(j.id)], start = start_[at(j.id)];
-  if (klass < 0) return j.value;
+  if (klass < 0) return;
   residual_->add_load(j, klass, start, -1);
   auto& list = starts_[at(klass * oracle_->hours() + start)];
   const std::int32_t last = list.back();
@@ -66,16 +77,15 @@ double PlacementState::remove(std::int32_t position) {
   list.pop_back();
   index_in_starts_[at(position)] = -1;
   klass_[at(j.id)] = start_[at(j.id)] = -1;
-  return real_cost(j, klass, start);
 }
 
 void PlacementState::restore(std::span<const PlacementChange> changes) {
-  for (const PlacementChange& change : changes) remove(change.position);
+  for (const PlacementChange& change : changes) take_out(change.position);
   ++restores_;
   for (const PlacementChange& change : changes) {
     if (restored_[at(change.position)] == restores_) continue;
     restored_[at(change.position)] = restores_;
-    place(change.position, change.klass, change.start);
+    add(change.position, change.klass, change.start);
   }
 }
 

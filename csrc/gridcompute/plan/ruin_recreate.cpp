@@ -18,6 +18,7 @@ Index RuinRecreate::run(const AnnealingSchedule& schedule) {
   random_ = schedule.seed;
   left_out_.clear(), index_in_left_out_.assign(at(n), -1), key_.resize(at(n));
   for (std::int32_t p = 0; p < n; ++p) set_left_out(p, state_.klass(p) < 0);
+  left_in_.assign(at(state_.oracle().classes()), 0), round_ = 0;
   draw_guides();
   remember_best();
   double current = 0.0, best = 0.0;
@@ -26,7 +27,7 @@ Index RuinRecreate::run(const AnnealingSchedule& schedule) {
   const double ratio = first > 0.0 ? std::clamp(schedule.last_temperature / first, 0.0, 1.0) : 0.0;
   while (placed < schedule.placements && n > 0) {
     const double done = static_cast<double>(placed) / static_cast<double>(schedule.placements);
-    change_ = 0.0, changes_.clear(), pool_.clear();
+    ++round_, change_ = 0.0, changes_.clear(), pool_.clear();
     ruin();
     add_left_out();
     recreate();
@@ -57,6 +58,25 @@ void RuinRecreate::draw_guides() {
     g.prices = {g.capacity, guide.energy, g.link, g.quota};
     g.sums = state_.residual().price_sums(g.prices);
   }
+  lists_.assign(at(tuning_.guides * state_.oracle().size()), {});
+  options_.clear();
+}
+
+std::span<const RuinRecreate::GuidedOption> RuinRecreate::sorted_options(Index guide, std::int32_t position) {
+  OptionList& list = lists_[at(guide * state_.oracle().size() + position)];
+  if (list.end < 0) {
+    const PackedJob& j = state_.job(position);
+    const Guide& g = guides_[at(guide)];
+    double limit = j.value;
+    list.begin = std::ssize(options_);
+    state_.residual().for_cheaper_options(
+        g.prices, g.sums, j, limit,
+        [&](double cost, std::int32_t c, std::int32_t t, std::int32_t) { options_.push_back({cost, c, t}); });
+    std::stable_sort(options_.begin() + list.begin, options_.end(),
+                     [](const GuidedOption& a, const GuidedOption& b) { return a.cost < b.cost; });
+    list.end = std::ssize(options_);
+  }
+  return std::span(options_).subspan(at(list.begin), at(list.end - list.begin));
 }
 
 JobOption RuinRecreate::draw_option(const PackedJob& job) {
@@ -103,9 +123,11 @@ void RuinRecreate::remove_neighbours(const JobOption& target) {
 }
 
 void RuinRecreate::remove(std::int32_t position) {
-  changes_.push_back(state_.where(position));
+  const PlacementChange before = state_.where(position);
+  changes_.push_back(before);
   change_ -= state_.remove(position);
   pool_.push_back(position);
+  if (before.klass >= 0) left_in_[at(before.klass)] = round_;
 }
 
 // Adds some jobs that were left out before this round to the pool.
@@ -122,7 +144,7 @@ void RuinRecreate::add_left_out() {
 
 void RuinRecreate::recreate() {
   const LagrangianOracle& m = state_.oracle();
-  const Guide& guide = guides_[at(draw(tuning_.guides))];
+  const Index guide = draw(tuning_.guides);
   const Index order = draw(3);
   for (const std::int32_t p : pool_) {
     const PackedJob& j = state_.job(p);
@@ -135,12 +157,16 @@ void RuinRecreate::recreate() {
   });
   for (const std::int32_t p : pool_) {
     const PackedJob& j = state_.job(p);
-    JobOption best{j.value, -1, -1, 0};
-    state_.residual().for_cheaper_options(
-        guide.prices, guide.sums, j, best.cost, [&](double cost, std::int32_t c, std::int32_t t, std::int32_t d) {
-          if (state_.residual().has_capacity(j, c, t, d) && uniform() >= tuning_.blink) best = {cost, c, t, d};
-        });
-    change_ += state_.place(p, best.klass, best.start);
+    const bool was_out = index_in_left_out_[at(p)] >= 0;
+    std::int32_t klass = -1, start = -1;
+    for (const GuidedOption& option : sorted_options(guide, p)) {
+      if (was_out && left_in_[at(option.klass)] != round_) continue;
+      if (!state_.residual().has_capacity(j, option.klass, option.start, m.hours_on(j, option.klass))) continue;
+      if (uniform() < tuning_.blink) continue;
+      klass = option.klass, start = option.start;
+      break;
+    }
+    change_ += state_.place(p, klass, start);
   }
 }
 

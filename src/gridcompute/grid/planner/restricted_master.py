@@ -43,7 +43,7 @@ from .cover_rows import (
 )
 from .dual_bound import evaluate_dual
 from .improvement import exchanges
-from .integer_program import IntegerProgram
+from .integer_program import ASKED_S, IntegerProgram
 from .neighbourhood_search import (
     Duals,
     NeighbourhoodProgram,
@@ -67,8 +67,6 @@ __all__ = ["price_and_branch", "prove_with_cover"]
 
 #: An option's reduced cost, in the program's unit, below which it would lower the cost.
 CHEAPER = -1e-6
-#: Seconds between two questions whether the proof beside is to end.
-ASKED_S = 0.1
 #: Relative error of a sum of some hundred thousand terms that is taken off the bound.
 CARE = 1e-12
 
@@ -146,12 +144,18 @@ class _Master(IntegerProgram):
         )
 
     def duals(self) -> Duals:
-        """Return the reduced costs of options and the duals of jobs at the last solution."""
-        left_out = np.zeros(len(self._rows.problem.jobs))
+        """Return the reduced costs of options and the duals of jobs at the last solution.
+
+        The limit of 1 of an option says no more than the row of its job. Where the solver prices
+        the limit, the job's row has that price here, so that no reduced cost is below 0.
+        """
+        job, n_jobs = self.options.job, len(self._rows.problem.jobs)
+        left_out, reduced, limit = np.zeros(n_jobs), self.reduced(), np.zeros(n_jobs)
         left_out[self.free] = np.maximum(-self._dual[: len(self.free)], 0.0)
+        np.maximum.at(limit, job, -reduced)
         y = self._row_prices(self._dual, np.zeros(self._rows.shapes[1]))
         prices = self._rows.prices(y)
-        return Duals(self.reduced(), left_out, prices.capacity, prices.gang)
+        return Duals(reduced + limit[job], left_out + limit, prices.capacity, prices.gang)
 
     def _every_row(self) -> Any:
         """Return all rows and columns, cover rows included: a sparse array in CSC."""

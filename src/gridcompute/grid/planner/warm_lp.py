@@ -100,7 +100,8 @@ class Simplex:
         # The plain binding: highspy.Highs prints a greeting as soon as it is made.
         self._highs: Any = highspy.Highs.__base__()
         self._set("output_flag", False)
-        # Not "threads": HiGHS keeps one pool a process, and refuses a second number of them.
+        # Not "threads": HiGHS keeps one pool for each thread that calls it, and refuses a second
+        # number of them.
         self._set("parallel", "off")
         self._set("simplex_iteration_limit", MOST_STEPS * sum(matrix.shape))
         self._disturb(0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from scipy.optimize import Bounds, LinearConstraint, milp
@@ -14,9 +16,10 @@ from gridcompute.grid.planner import restricted_master
 from gridcompute.grid.planner.clock import Clock
 from gridcompute.grid.planner.cover_rows import coefficients, violated_rows
 from gridcompute.grid.planner.incumbent import greedy
+from gridcompute.grid.planner.integer_program import IntegerProgram
 from gridcompute.grid.planner.neighbourhood_search import options_of_plan
 from gridcompute.grid.planner.options import Options, open_options
-from gridcompute.grid.planner.restricted_master import price_and_branch
+from gridcompute.grid.planner.restricted_master import CHEAPER, price_and_branch
 from gridcompute.grid.planner.settings import HOODS, MASTER, SAMPLED_ASCENT_HOUR_FAR
 from gridcompute.grid.planner.state import PlannerState
 
@@ -203,10 +206,47 @@ def test_the_cost_of_a_plan_above_its_bound_is_split_by_job_and_hour() -> None:
     above = np.where(best.klass < 0, duals.left_out, 0.0).sum() + duals.reduced[current].sum()
     above += neighbourhoods._idle().sum()
     cost = master._cost[: len(current)][current].sum() + master.left_out_yuan * master._unit
+    assert duals.reduced.min() >= CHEAPER, f"seed {seed}: {duals.reduced.min()}"
     # Rows of corridors and cover rows are what is left.
     part = above / (cost - master.yuan * master._unit)
     print(f"seed {seed}: {part:.3f} of the difference")
     assert 0.8 < part < 1 + 1e-6, f"seed {seed}: {part}"
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_search_ends_when_it_is_told_to(refused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this fails, a stop or an error of the caller's leaves a solver running, or is not heard.
+
+    The search has a thread of its own, which may be refused.
+    """
+    if refused:
+        monkeypatch.setattr(restricted_master.ThreadPoolExecutor, "submit", _refuse)
+    state = _state(80, 0)
+    assert state.best is not None
+    every = np.arange(80, dtype=np.int32)
+    limits = state.problem.classes.capacity, state.problem.corridors.bandwidth_gb
+    options = open_options(state.problem, every, *limits)
+    supply, asked = state.rows.supply(), []
+
+    def stop() -> bool:
+        asked.append(threading.current_thread())
+        return True
+
+    program = IntegerProgram(state.rows, every, options, supply, state.best.cost)
+    found = program.search(options_of_plan(state, options), stop=stop)
+    assert set(asked) == {threading.current_thread()}
+    assert found.chosen is not None
+    assert found.bound_yuan + state.without_option <= state.best.cost
+    if refused:
+        return
+
+    def fail() -> bool:
+        raise RuntimeError("the caller's own")
+
+    program = IntegerProgram(state.rows, every, options, supply, state.best.cost)
+    with pytest.raises(RuntimeError, match="the caller's own"):
+        program.search(options_of_plan(state, options), stop=fail)
+    assert not [t for t in threading.enumerate() if t.name.startswith("gridcompute-search")]
 
 
 def test_without_time_the_plan_before_stays() -> None:
