@@ -26,23 +26,26 @@ if TYPE_CHECKING:
 __all__ = ["anneal"]
 
 
-def anneal(state: PlannerState, rounds: int = ANNEAL.rounds) -> None:
-    """Improve the best plan of `state` by rounds of small ruins, while they pay."""
+def anneal(state: PlannerState, rounds: int = ANNEAL.rounds, first: float = ANNEAL.first) -> None:
+    """Improve the best plan of `state` by rounds of small ruins, while they pay.
+
+    `first` is the temperature at the begin of each, as a part of what the plan costs above its
+    bound.
+    """
     since = 0
     for k in range(rounds):
         if state.finished() or since == ANNEAL.without_gain:
             break
         state.clock.stage("ruin", 0.9 + 0.05 * (k + 1) / rounds)
         before = state.best
-        _round(state, k)
+        _round(state, k, first)
         since = since + 1 if state.best is before else 0
 
 
-def _round(state: PlannerState, seed: int) -> None:
+def _round(state: PlannerState, seed: int, first: float) -> None:
     """Place some jobs again, most of them often; a cheaper plan is kept.
 
-    They are fewer where a limit of work is met before. The temperatures are parts of what the plan
-    costs above its bound.
+    They are fewer where a limit of work is met before.
     """
     best, rows = state.best, state.rows
     assert best is not None
@@ -53,7 +56,7 @@ def _round(state: PlannerState, seed: int) -> None:
         *curves_about(rows.block, best.room.load),
         seed=seed,
         placements=min(ANNEAL.placements, rows.work.placements_in(state.clock.steps_left())),
-        first_temperature=ANNEAL.first * above,
+        first_temperature=first * above,
         last_temperature=ANNEAL.last * above,
     )
     rows.work.placed(placed)

@@ -543,7 +543,8 @@ def _improve(search: _Search, state: PlannerState) -> None:
     """Search neighbourhoods while that pays; under a time limit beside the proof of the bound.
 
     Where some in a row gain nothing they become larger. Then, and always without a limit, rounds of
-    ruin and recreate take turns with them.
+    ruin and recreate take turns with them. Under a limit one of small ruins follows, nearly without
+    annealing, which takes power at its curves and not at a price, as neighbourhoods do.
     """
     state.clock.stage("branch", 0.6)
     ruins, since = RuinAndRecreate(state), 0
@@ -563,5 +564,7 @@ def _improve(search: _Search, state: PlannerState) -> None:
             ruins.round(k / HOODS.most)
         since = since + 1 if state.best is before else 0
     search.prove()
+    if state.clock.limited:
+        anneal(state, 1, ANNEAL.last)
     exchanges(state, range(ROUNDS_QUICK))
     exchanges(state, range(CHAIN_ROUNDS), CHAINS)
