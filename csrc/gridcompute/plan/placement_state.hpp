@@ -93,7 +93,7 @@ class PlacementState {
  private:
   friend class RuinRecreate;
 
-  // Place the job, and take it out, without a question of cost.
+  // Place the job, and remove it, without computing a cost.
   void add(std::int32_t position, std::int32_t klass, std::int32_t start);
   void take_out(std::int32_t position);
   [[nodiscard]] double energy_cost(Index where, double more) const;

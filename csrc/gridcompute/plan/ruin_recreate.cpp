@@ -18,7 +18,7 @@ Index RuinRecreate::run(const AnnealingSchedule& schedule) {
   random_ = schedule.seed;
   left_out_.clear(), index_in_left_out_.assign(at(n), -1), key_.resize(at(n));
   for (std::int32_t p = 0; p < n; ++p) set_left_out(p, state_.klass(p) < 0);
-  left_in_.assign(at(state_.oracle().classes()), 0), round_ = 0;
+  removal_round_.assign(at(state_.oracle().classes()), 0), round_ = 0;
   draw_guides();
   remember_best();
   double current = 0.0, best = 0.0;
@@ -127,7 +127,7 @@ void RuinRecreate::remove(std::int32_t position) {
   changes_.push_back(before);
   change_ -= state_.remove(position);
   pool_.push_back(position);
-  if (before.klass >= 0) left_in_[at(before.klass)] = round_;
+  if (before.klass >= 0) removal_round_[at(before.klass)] = round_;
 }
 
 // Adds some jobs that were left out before this round to the pool.
@@ -160,7 +160,7 @@ void RuinRecreate::recreate() {
     const bool was_out = index_in_left_out_[at(p)] >= 0;
     std::int32_t klass = -1, start = -1;
     for (const GuidedOption& option : sorted_options(guide, p)) {
-      if (was_out && left_in_[at(option.klass)] != round_) continue;
+      if (was_out && removal_round_[at(option.klass)] != round_) continue;
       if (!state_.residual().has_capacity(j, option.klass, option.start, m.hours_on(j, option.klass))) continue;
       if (uniform() < tuning_.blink) continue;
       klass = option.klass, start = option.start;

@@ -8,9 +8,9 @@
 // removes some occupants of that class near these hours, then the same at an option of a job just removed, and so on.
 // These jobs and some that are left out are placed in a random order, each at its cheapest option that has capacity,
 // at prices of accelerators, links and quotas between 0 and the guide prices; an option is passed over with a small
-// probability. Jobs that were left out look at the classes alone that a job has just left. The round is kept by the
-// rule of simulated annealing on the real cost (placement_state.hpp). The best placement of all rounds is left at the
-// end.
+// probability. A job that was left out before tries only classes from which this round removed a job. The round is
+// kept by the rule of simulated annealing on the real cost (placement_state.hpp). The best placement of all rounds is
+// left at the end.
 //
 // Data. The options of each job are sorted by cost, once for each vector of prices, when they are first needed.
 //
@@ -85,7 +85,7 @@ class RuinRecreate {
   std::vector<Guide> guides_;
   std::vector<OptionList> lists_;  // [guide][position]
   std::vector<GuidedOption> options_;
-  std::vector<std::int64_t> left_in_;  // [class]: the last round in which a job left it
+  std::vector<std::int64_t> removal_round_;  // [class]: the last round that removed a job from it
   std::int64_t round_ = 0;
   double change_ = 0.0;  // of the real cost, in this round
   std::vector<PlacementChange> changes_, best_;

@@ -411,10 +411,10 @@ class IntegerProgram:
 
         Returns False where there is no thread for it.
 
-        HiGHS keeps a pool of threads for each thread that calls it, and refuses another number of
-        them than the first call asked for. In a search they wait for work in a loop that keeps
-        them busy: 170 neighbourhoods took 7.2 s of two processors with the default number, 5.0 s
-        of one with a pool of one, at the same speed. A new thread can ask for that.
+        HiGHS keeps a thread pool for each calling thread, and refuses a pool size that differs from
+        that of the first call. During a search idle pool threads spin: 170 neighbourhoods took
+        7.2 s of processor time with the default size and 5.0 s with a pool of one, in the same
+        wall time. A new thread can choose the size.
         """
         self._set("threads", 1)
         pool = ThreadPoolExecutor(1, "gridcompute-search")

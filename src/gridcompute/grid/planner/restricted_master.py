@@ -543,8 +543,8 @@ def _improve(search: _Search, state: PlannerState) -> None:
     """Search neighbourhoods while that pays; under a time limit beside the proof of the bound.
 
     Where some in a row gain nothing they become larger. Then, and always without a limit, rounds of
-    ruin and recreate take turns with them. Under a limit one of small ruins follows, nearly without
-    annealing, which takes power at its curves and not at a price, as neighbourhoods do.
+    ruin and recreate take turns with them. Under a limit a round of small ruins at the last
+    temperature follows: it uses the cost curves of power, neighbourhoods a fixed price.
     """
     state.clock.stage("branch", 0.6)
     ruins, since = RuinAndRecreate(state), 0
