@@ -2,8 +2,15 @@
 
 A neighbourhood is some jobs of the best plan and all jobs that it leaves out. The options of these
 that the restricted master program knows, in what all other jobs leave, are a mixed-integer program
-of one to three thousand columns, with the master's cover rows. Power has a fixed price there. What
-is found is valued by the exact dispatch, and kept if it is cheaper.
+with the master's cover rows. Power has a fixed price there. What is found is valued by the exact
+dispatch, and kept if it is cheaper.
+
+Its linear relaxation is solved first, which ends the search where no choice can be cheaper. Then
+branch and bound searches the options that the relaxation or the plan takes. Of 170 programs (750
+jobs, 540 options that fit) the relaxation ends 57; the others have 150 such options. That took
+7.8 ms each and saved 14.1 in all (the plan costs 1,000); with all options it took 24.7 ms and saved
+17.2. Two thirds of HiGHS's time were presolve. Where some neighbourhoods in a row gain nothing, all
+options are searched.
 
 Two kinds of neighbourhoods take turns. The first frees jobs that start near a random hour, or run
 at random sites or in random classes. The second goes where the plan costs more than the bound: by
@@ -17,7 +24,8 @@ drawn late gain twice as much a second.
 
 Source: Shaw (1998), "Using constraint programming and local search methods to solve vehicle routing
 problems", CP 98; Danna, Rothberg and Le Pape (2005), "Exploring relaxation induced neighborhoods to
-improve MIP solutions", Mathematical Programming 102.
+improve MIP solutions", Mathematical Programming 102; Berthold (2014), "RENS: the optimal rounding",
+Mathematical Programming Computation 6.
 """
 
 from __future__ import annotations
@@ -30,7 +38,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from ..._interrupts import interrupts_shown
-from .integer_program import IntegerProgram
+from .integer_program import TYPICAL_COST, IntegerProgram
 from .local_search import fill
 from .settings import HOODS
 
@@ -51,6 +59,10 @@ __all__ = [
     "options_of_plan",
     "plan_of_options",
 ]
+
+
+#: Part of an option above which a relaxation takes it.
+TAKEN = 1e-6
 
 
 class Duals(NamedTuple):
@@ -88,13 +100,72 @@ class NeighbourhoodProgram(IntegerProgram):
         cost: Floats,
         box: tuple[Floats, Floats],
         matrix: Any,
-        row_limits: tuple[Floats, ...],
+        row_limits: tuple[Floats, Floats],
     ) -> None:
         """Give the program to a solver."""
         self._rows, self._cost, self._n = rows, cost, len(options)
         self.options_of_columns = options
         self._unit, self.left_out_yuan = unit
+        self._box, self._matrix, self._row_limits = box, matrix, row_limits
         self._hand_over(cost, box, matrix, row_limits)
+
+    def search_all(
+        self, start: Bools, *, steps: float, seconds: float, stop: Callable[[], bool]
+    ) -> Bools:
+        """Look for a cheaper choice than the start by branch and bound.
+
+        Returns the start where there is none, or none is found in `steps` of counted work and in
+        `seconds`, or before `stop` returns True.
+        """
+        most = self.iterations_in(steps)
+        found = self.search(start, gap=HOODS.gap, iterations=most, seconds=seconds, stop=stop)
+        return start if found.chosen is None else found.chosen
+
+    def search_support(
+        self, start: Bools, *, steps: float, seconds: float, stop: Callable[[], bool]
+    ) -> Bools:
+        """Do the same among the options that the start or the relaxation takes.
+
+        The relaxation, and the search after it, each end after `steps` and `seconds`.
+        """
+        self._set("presolve", "off")  # a search's would take longer than the relaxation
+        found = self._solved(seconds, self.iterations_in(steps))
+        if found is None or stop():
+            return start
+        value = np.asarray(found.col_value)
+        saved = float(self._cost[: self._n] @ start - self._cost @ value)
+        if saved < HOODS.gap * TYPICAL_COST:
+            return start
+        kept = np.flatnonzero((value[: self._n] > TAKEN) | start)
+        part, chosen = self._restricted(kept), start.copy()
+        chosen[kept] = part.search_all(start[kept], steps=steps, seconds=seconds, stop=stop)
+        return chosen
+
+    def _restricted(self, kept: Int64s) -> NeighbourhoodProgram:
+        """Return the program of these options alone."""
+        columns = np.concatenate([kept, np.arange(self._n, len(self._cost))])
+        low, high = (x[columns] for x in self._box)
+        rows = tight_rows(self._matrix[:, columns], high, self._row_limits)
+        options, cost = self.options_of_columns[kept], self._cost[columns]
+        unit = (self._unit, self.left_out_yuan)
+        return NeighbourhoodProgram(self._rows, options, unit, cost, (low, high), *rows)
+
+
+def tight_rows(
+    matrix: Any, high: Floats, limits: tuple[Floats, Floats]
+) -> tuple[Any, tuple[Floats, Floats]]:
+    """Return the rows of a matrix in CSC that columns from 0 to `high` can break, and limits."""
+    from scipy.sparse import csc_array
+
+    least, most = limits
+    reach = np.maximum(matrix.data, 0.0) * np.repeat(high, np.diff(matrix.indptr))
+    kept = np.bincount(matrix.indices, reach, len(most)) > most
+    kept |= np.isfinite(least)
+    inside, place = kept[matrix.indices], np.cumsum(kept) - 1
+    first = np.concatenate([[0], np.cumsum(inside)])[matrix.indptr]
+    entries = matrix.data[inside], place[matrix.indices[inside]], first
+    shape = int(kept.sum()), matrix.shape[1]
+    return csc_array(entries, shape), (least[kept], most[kept])
 
 
 class _Program(Protocol):
@@ -134,30 +205,37 @@ class NeighbourhoodSearch:
         self._cheapest = np.lexsort((duals.reduced, self._options.job))
         self._first = np.searchsorted(self._options.job[self._cheapest], np.arange(n + 1))
 
-    def search(self, size: float, thread: ThreadPoolExecutor | None = None) -> None:
-        """Search one neighbourhood, `size` times as large as usual; a cheaper plan is kept.
+    def search(self, thread: ThreadPoolExecutor | None = None, *, every_option: bool) -> None:
+        """Search one neighbourhood, and keep a cheaper plan.
 
         With a thread another one is searched beside it, and what the last one beside found is
         taken. The answer then depends on which is faster.
+
+        Parameters
+        ----------
+        thread : ThreadPoolExecutor, optional
+        every_option : bool
+            Whether to search all options, in place of those that the relaxation or the plan takes.
         """
         if thread is not None and self._beside is None:
-            part, start = self._neighbourhood(size)
-            work = partial(self._chosen, part, start, self._over.is_set)
+            part, start = self._neighbourhood()
+            work = partial(self._chosen, part, start, every_option, self._over.is_set)
             with contextlib.suppress(RuntimeError), interrupts_shown():  # Python may be leaving
                 self._beside = part, start, thread.submit(work)
-        part, start = self._neighbourhood(size)
+        part, start = self._neighbourhood()
         clock = self._state.clock
-        self._take(part, start, self._chosen(part, start, lambda: clock.over(0.0)))
+        found = self._chosen(part, start, every_option, lambda: clock.over(0.0))
+        self._take(part, start, found)
         if self._beside is not None and self._beside[2].done():
-            part, start, found = self._beside
+            part, start, beside = self._beside
             self._beside = None
-            self._take(part, start, found.result())
+            self._take(part, start, beside.result())
 
     def close(self) -> None:
         """End what is searched beside; no more is afterwards."""
         self._over.set()
 
-    def _neighbourhood(self, size: float) -> tuple[NeighbourhoodProgram, Bools]:
+    def _neighbourhood(self) -> tuple[NeighbourhoodProgram, Bools]:
         """Return a neighbourhood, and which of its options the best plan takes.
 
         It frees at most half of the jobs that the plan places.
@@ -169,24 +247,26 @@ class NeighbourhoodSearch:
         self._known |= current
         self._round += 1
         if self._round % 2:
-            freed = self._alike(min(int(size * HOODS.alike), half))
+            freed = self._alike(min(HOODS.alike, half))
         else:
-            freed = self._dear(min(int(size * HOODS.dear), half), current)
+            freed = self._dear(min(HOODS.dear, half), current)
         open_ = (freed | (best.klass < 0))[self._options.job]
         part = self._program.neighbourhood(self._known, open_, current & ~open_)
         return part, current[part.options_of_columns]
 
-    def _chosen(self, part: NeighbourhoodProgram, start: Bools, stop: Callable[[], bool]) -> Bools:
+    def _chosen(
+        self,
+        part: NeighbourhoodProgram,
+        start: Bools,
+        every_option: bool,
+        stop: Callable[[], bool],
+    ) -> Bools:
         """Return which options of a neighbourhood to take."""
         clock = self._state.clock
-        found = part.search(
-            start,
-            gap=HOODS.gap,
-            iterations=part.iterations_in(min(HOODS.steps, clock.steps_left())),
-            seconds=min(HOODS.seconds, clock.seconds_left()) if clock.is_timed else np.inf,
-            stop=stop,
-        )
-        return start if found.chosen is None else found.chosen
+        steps = min(HOODS.steps, clock.steps_left())
+        seconds = min(HOODS.seconds, clock.seconds_left()) if clock.is_timed else np.inf
+        search = part.search_all if every_option else part.search_support
+        return search(start, steps=steps, seconds=seconds, stop=stop)
 
     def _take(self, part: NeighbourhoodProgram, start: Bools, chosen: Bools) -> None:
         """Keep the plan in which jobs take other options than at the start, if it is cheaper."""

@@ -371,26 +371,26 @@ MASTER = MasterOptions()
 class NeighbourhoodOptions(NamedTuple):
     """Options of the large neighbourhood search."""
 
-    #: Largest number of neighbourhoods; number of them in a row without a gain after which they
-    #: become twice as large and ruins follow each, and after which the search ends.
-    most: int = 600
+    #: Largest number of neighbourhoods; number of them in a row without a gain after which all
+    #: their options are searched and ruins follow each, and after which the search ends.
+    most: int = 2_000
     in_vain: int = 8
     enough: int = 32
     #: Number of jobs freed by site, hour or class (`alike`) and about what costs most (`dear`);
     #: number of jobs and idle hours drawn of the latter, of classes in which each job's cheapest
-    #: options are, and of jobs that could run in each hour. With 90 and 140 jobs, or half of the
-    #: candidates, plans of 750 jobs after 5 s (seeds 0, 1, 4, 5) cost the same within what differs
-    #: from run to run; with the three cheapest options of a job, which often are in one class, they
+    #: options are, and of jobs that could run in each hour. After 5 s plans of 750 jobs (seeds 0, 1
+    #: and 4, four runs each) are 3.1 % above the bound, with 100 and 60 jobs freed 3.6 %, with 200
+    #: and 140 3.7 %. With the three cheapest options of a job, which often are in one class, they
     #: are 0.4 % dearer.
-    alike: int = 100
-    dear: int = 60
+    alike: int = 150
+    dear: int = 100
     drawn: int = 2
     about: int = 5
     candidates: int = 6
     #: Relative gap at which the search of a neighbourhood ends, its limit of counted work, and its
-    #: limit of seconds under a time limit. Most take 0.01 to 0.06 s of one processor. Of 170
-    #: searched again, 4 took more than 0.15 s; without the rest of these the gain a second is a
-    #: sixth higher.
+    #: limit of seconds under a time limit. Most take 5 to 20 ms of one processor; of 170 with all
+    #: options 4 took more than 0.15 s, and without the rest of these the gain a second was a sixth
+    #: higher.
     gap: float = 1e-4
     steps: float = 6e7
     seconds: float = 0.15

@@ -16,7 +16,7 @@ from gridcompute.grid.planner import neighbourhood_search, restricted_master
 from gridcompute.grid.planner.clock import Clock
 from gridcompute.grid.planner.cover_rows import coefficients, violated_rows
 from gridcompute.grid.planner.incumbent import greedy
-from gridcompute.grid.planner.integer_program import IntegerProgram
+from gridcompute.grid.planner.integer_program import TYPICAL_COST, IntegerProgram
 from gridcompute.grid.planner.neighbourhood_search import options_of_plan
 from gridcompute.grid.planner.options import Options, open_options
 from gridcompute.grid.planner.restricted_master import CHEAPER, price_and_branch
@@ -184,8 +184,8 @@ def test_neighbourhoods_on_a_second_thread_leave_a_plan_that_fits(
         search.prove()
         thread, costs = search.thread, []
         assert thread is not None
-        for _ in range(12):
-            search.neighbourhoods.search(1.0, thread)
+        for k in range(12):
+            search.neighbourhoods.search(thread, every_option=k >= 8)
             assert state.best is not None
             costs.append(state.best.cost)
     finally:
@@ -297,6 +297,39 @@ def test_a_neighbourhood_is_searched_as_a_search_of_all_plans_beside_it_would() 
         found_yuan = whole - program.left_out_yuan
         assert found_yuan == pytest.approx(best, rel=1e-6), f"seed {seed}"
     search.close()
+
+
+def test_a_search_of_what_the_relaxation_takes_is_between_the_plan_and_the_optimum() -> None:
+    """If this fails, a neighbourhood makes a plan dearer, breaks a row, or hides a better one."""
+    seed, gained = 0, 0
+    state = _state(300, seed)
+    search = restricted_master._Search(state)
+    search.begin()
+    search.prove()
+    best, options, rng = state.best, search.options, np.random.default_rng(seed)
+    assert best is not None
+    program = search._master.snapshot()
+    current, limits = options_of_plan(state, options), {"steps": 1e9, "seconds": np.inf}
+    for _ in range(12):
+        open_ = ((rng.random(300) < 0.3) | (best.klass < 0))[options.job]
+        part = program.neighbourhood(program.known | current, open_, current & ~open_)
+        start = current[part.options_of_columns]
+        some = part.search_support(start, stop=lambda: False, **limits)
+        every = part.search_all(start, stop=lambda: False, **limits)
+        cost = part._cost[: len(start)]
+        print(f"seed {seed}: {cost @ start:.3f} {cost @ some:.3f} {cost @ every:.3f}")
+        assert cost @ some <= cost @ start
+        assert cost @ every <= cost @ some + HOODS.gap * TYPICAL_COST
+        gained += cost @ some < cost @ start
+        use, (least, most) = part._matrix[:, : len(some)] @ some, part._row_limits
+        assert (use <= most + 1e-6).all(), f"seed {seed}"
+        if part._matrix.shape[1] == len(some):
+            assert (use >= least - 1e-6).all(), f"seed {seed}"
+        np.testing.assert_array_equal(
+            part.search_support(start, stop=lambda: True, **limits), start, f"seed {seed}"
+        )
+    search.close()
+    assert gained, f"seed {seed}: no neighbourhood of 12 was improved"
 
 
 def _best_by_hand(
