@@ -379,9 +379,9 @@ class NeighbourhoodOptions(NamedTuple):
     #: Number of jobs freed by site, hour or class (`alike`) and about what costs most (`dear`);
     #: number of jobs and idle hours drawn of the latter, of classes in which each job's cheapest
     #: options are, and of jobs that could run in each hour. After 5 s plans of 750 jobs (seeds 0, 1
-    #: and 4, four runs each) are 3.1 % above the bound, with 100 and 60 jobs freed 3.6 %, with 200
-    #: and 140 3.7 %. With the three cheapest options of a job, which often are in one class, they
-    #: are 0.4 % dearer.
+    #: and 4) are 2.7 % above the bound in the mean of 18 runs; with 100 and 60 jobs freed 3.5 %,
+    #: with 200 and 140 3.1 %. With the three cheapest options of a job, which often are in one
+    #: class, they are 0.4 % dearer.
     alike: int = 150
     dear: int = 100
     drawn: int = 2
