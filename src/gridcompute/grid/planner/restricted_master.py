@@ -68,7 +68,7 @@ __all__ = ["price_and_branch", "prove_with_cover"]
 
 #: An option's reduced cost, in the program's unit, below which it would lower the cost.
 CHEAPER = -1e-6
-#: Accelerators, gangs or GB by which an option may exceed a row: an error of rounding.
+#: Relative error of what jobs together take of a row.
 ROUNDING = 1e-9
 #: Relative error of a sum of some hundred thousand terms that is taken off the bound.
 CARE = 1e-12
@@ -132,7 +132,8 @@ class _Master(IntegerProgram):
         least, most = (np.concatenate(x) - used for x in zip(*self._limits, strict=True))
         part = matrix[:, options]
         column = np.repeat(np.arange(len(options)), np.diff(part.indptr))
-        options = np.delete(options, column[part.data > most[part.indices] + ROUNDING])
+        fits = most + ROUNDING * (1.0 + used)
+        options = np.delete(options, column[part.data > fits[part.indices]])
         columns = np.concatenate([options, more])
         low, high, cost = (np.concatenate(x)[columns] for x in zip(*self._columns, strict=True))
         left_out = self.left_out_yuan + float(self._cost[held].sum()) / self._unit
@@ -410,7 +411,7 @@ class _Search:
         for k in range(MASTER.rounds + 1):
             with_rows = in_vain < MASTER.in_vain and not master.spent(MASTER.cut_part)
             changed = k == 0 or self._refine(with_rows)
-            if (k > 1 and not changed) or not master.solve():
+            if not changed or not master.solve():
                 break
             self._solved = master.snapshot(), master.duals()
             if k == 1:
