@@ -29,8 +29,8 @@ __all__ = ["anneal"]
 def anneal(state: PlannerState, rounds: int = ANNEAL.rounds, first: float = ANNEAL.first) -> None:
     """Improve the best plan of `state` by rounds of small ruins, while they pay.
 
-    `first` is the temperature at the begin of each, as a part of what the plan costs above its
-    bound.
+    `first` is the temperature at the beginning of each round, as a part of what the plan costs
+    above its bound.
     """
     since = 0
     for k in range(rounds):

@@ -132,8 +132,8 @@ class _Master(IntegerProgram):
         least, most = (np.concatenate(x) - used for x in zip(*self._limits, strict=True))
         part = matrix[:, options]
         column = np.repeat(np.arange(len(options)), np.diff(part.indptr))
-        fits = most + ROUNDING * (1.0 + used)
-        options = np.delete(options, column[part.data > fits[part.indices]])
+        allowed = most + ROUNDING * (1.0 + used)
+        options = np.delete(options, column[part.data > allowed[part.indices]])
         columns = np.concatenate([options, more])
         low, high, cost = (np.concatenate(x)[columns] for x in zip(*self._columns, strict=True))
         left_out = self.left_out_yuan + float(self._cost[held].sum()) / self._unit

@@ -388,9 +388,9 @@ class NeighbourhoodOptions(NamedTuple):
     about: int = 5
     candidates: int = 6
     #: Relative gap at which the search of a neighbourhood ends, its limit of counted work, and its
-    #: limit of seconds under a time limit. Most take 5 to 20 ms of one processor; of 170 with all
-    #: options 4 took more than 0.15 s, and without the rest of these the gain a second was a sixth
-    #: higher.
+    #: limit of seconds under a time limit. Most take 10 to 50 ms (750 jobs). With all options and
+    #: 100 and 60 jobs freed 4 of 170 took more than 0.15 s, and without the rest of these the gain
+    #: a second was a sixth higher.
     gap: float = 1e-4
     steps: float = 6e7
     seconds: float = 0.15
