@@ -254,10 +254,12 @@ def _seek(state: PlannerState, prices: Prices | None) -> None:
     state.clock.divide()
     if not state.clock.over(0.0):
         _search(state, y, placement, warm=prices is not None)
-    if state.clock.status:  # prices that were not followed to the end may prove less than the first
+    # Prices that were not followed to the end may prove less than the first. A plan within a large
+    # gap may end the search before any prices are evaluated.
+    if state.clock.status or not len(state.y):
         state.look(y)
     if state.bound < 0:  # where nothing is scarce prices of nothing prove more, and exactly
-        state.look(np.zeros_like(state.y))
+        state.look(np.zeros_like(y))
     insert_until_stable(state)
     if not state.clock.status:
         repair_mandate(state)
@@ -276,7 +278,7 @@ def _seek_in_haste(state: PlannerState) -> None:
         state.look(state.sampled(y, SAMPLED_ASCENT_SMALL_LIMITED))
         improve(state, DIVE_HASTY, 0.4, rounds=0)
     if state.bound < 0:  # as in `_seek`
-        state.look(np.zeros_like(state.y))
+        state.look(np.zeros_like(y))
     insert_until_stable(state)
 
 

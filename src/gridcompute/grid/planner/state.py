@@ -175,10 +175,10 @@ class PlannerState:
         return y
 
     def look(self, y: Floats) -> None:
-        """Evaluate `y`, and keep it if it proves more than all prices before it."""
+        """Evaluate `y`, and keep it if it proves more than all prices before it, or is the first."""
         self.passes += 1
         bound = evaluate_dual(self.rows, self.priced, y, self.rows.supply()).bound
-        if bound > self.bound:
+        if bound > self.bound or not len(self.y):
             self.bound, self.y = bound, y
 
     def climb(

@@ -124,6 +124,19 @@ def test_more_work_gives_a_better_plan(problem: grid.Problem, enough: float) -> 
     assert all(plan.status != "time_limit" for plan in plans[-2:]), plans
 
 
+@pytest.mark.parametrize(("n_jobs", "hours"), [(0, 2), (3, 2), (40, 12)])
+def test_any_limit_and_any_gap_give_a_plan_with_a_bound(n_jobs: int, hours: int) -> None:
+    """If this fails, a first plan within a large gap ends the search before any bound is known."""
+    made = grid.east_west(n_jobs=max(n_jobs, 1), seed=1, hours=hours)
+    columns = {name: getattr(made.jobs, name)[:n_jobs] for name in made.jobs.columns()}
+    made = made.replace(jobs=made.jobs.replace(**columns))
+    for gap, limit in itertools.product((0.5, 2.0), (0, 300, 3000, 10_000)):
+        found = gc.match(made, gap=gap, work_limit=limit)
+        assert found.verify().valid, (gap, limit, found, str(found.verify()))
+        assert np.isfinite(found.bound_yuan), (gap, limit, found)
+        assert np.isfinite(found.gap), (gap, limit, found)
+
+
 def test_both_limits_end_a_plan(problem: grid.Problem, enough: float) -> None:
     """If this fails, one of two limits is forgotten where both are given."""
     for limits in ({"time_limit": 0.0, "work_limit": 1e30}, {"time_limit": 1e4, "work_limit": 0}):

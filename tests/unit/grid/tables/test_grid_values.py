@@ -166,8 +166,10 @@ def test_negative_tariffs_have_a_typical_price_as_well() -> None:
         rows = CouplingConstraints(problem, EnergyBlock(problem), 1)
         assert (rows.scale >= 0).all()
         assert (rows.scale[rows.active > 0] > 0).all()
-    plan = checked(PROBLEM.replace(energy=energy))
-    assert plan.gap < 0.5, plan
+    plan = gc.match(PROBLEM.replace(energy=energy), gap=0.5)
+    found = plan.verify()
+    assert found.valid, str(found)
+    assert plan.gap <= 0.5, plan
 
 
 @pytest.mark.parametrize(
