@@ -142,7 +142,7 @@ VARIANT_TESTS := tests/unit/solvers/test_transport_edges.py tests/unit/solvers/t
 	tests/unit/grid/planner/test_grid_exchange.py
 
 # Sixty thousand gangs take too long without optimisation.
-UNTIMED := -k 'not 60000'
+WITHOUT_LARGE := -k 'not 60000'
 
 # $(1) name, $(2) environment of the build, $(3) of the tests, $(4) the tests, $(5) a command that says whether it can be had,
 # $(6) what it needs
@@ -159,6 +159,6 @@ $(1):
 	@if $(5); then $$(MAKE) $(1)-run; else echo "$(1): SKIPPED, it needs $(6)"; fi
 endef
 NAMED_CPU := $(shell grep -qw avx2 /proc/cpuinfo && echo -march=haswell)
-$(eval $(call variant_rule,check-asan,GRIDCOMPUTE_DEBUG=1 GRIDCOMPUTE_FLAGS="-g1 -fsanitize=address -fno-omit-frame-pointer $(NAMED_CPU)" LDFLAGS=-fsanitize=address,ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$(shell $(CXX) -print-file-name=libasan.so) $(shell $(CXX) -print-file-name=libstdc++.so.6)",$(VARIANT_TESTS) tests/edges/test_edge_grid.py $(UNTIMED),$(CXX) --version | grep -q "Free Software",g++ with its libasan))
+$(eval $(call variant_rule,check-asan,GRIDCOMPUTE_DEBUG=1 GRIDCOMPUTE_FLAGS="-g1 -fsanitize=address -fno-omit-frame-pointer $(NAMED_CPU)" LDFLAGS=-fsanitize=address,ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$(shell $(CXX) -print-file-name=libasan.so) $(shell $(CXX) -print-file-name=libstdc++.so.6)",$(VARIANT_TESTS) tests/edges/test_edge_grid.py $(WITHOUT_LARGE),$(CXX) --version | grep -q "Free Software",g++ with its libasan))
 $(eval $(call variant_rule,check-clang,CC=clang-19 CXX=clang++-19 GRIDCOMPUTE_FLAGS=-O1,,$(VARIANT_TESTS),command -v clang++-19 >/dev/null,clang++-19))
 variants: check-asan check-clang ## the extension under ASan for a named CPU, and built by clang

@@ -175,7 +175,7 @@ class PlannerState:
         return y
 
     def look(self, y: Floats) -> None:
-        """Evaluate `y`, and keep it if it proves more than all prices before it, or is the first."""
+        """Evaluate `y`, and keep it if it is the first or proves more than all before it."""
         self.passes += 1
         bound = evaluate_dual(self.rows, self.priced, y, self.rows.supply()).bound
         if bound > self.bound or not len(self.y):
