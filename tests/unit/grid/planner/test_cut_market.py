@@ -179,7 +179,7 @@ def test_a_plan_in_pieces_costs_no_more_than_whole_runs(
     if not small:
         monkeypatch.setattr("gridcompute.grid.planner.state.SMALL", 50)
     problem = cut_problem(150, 5)
-    plan = gc.match(problem, work_limit=2e6)
+    plan = gc.match(problem, work_limit=5e5)
     found = plan.verify()
     assert found.valid, found
     assert plan.bound_yuan <= plan.objective_yuan

@@ -18,7 +18,8 @@ import pytest
 import gridcompute as gc
 from grid_oracles import cost_of, dispatch_of, greedy_placement, load_of
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid.planner import exact
+from gridcompute.grid.planner import exact, restricted_master
+from gridcompute.grid.planner.settings import HOODS
 
 if TYPE_CHECKING:
     from gridcompute._progress import Progress
@@ -196,7 +197,7 @@ def test_tiny_problems_at_tiny_limits(n_jobs: int) -> None:
 
 
 def small_world() -> grid.Problem:
-    """Forty gangs for two small sites in six hours: every stage, in a second in all."""
+    """Forty gangs for two small sites in six hours."""
     rng = np.random.default_rng(0)
     return grid.Problem(
         jobs=grid.Jobs(
@@ -257,7 +258,10 @@ def test_hooks_that_stop_or_raise_at_any_stage(
     """
     if not whole:
         monkeypatch.setattr(exact, "MOST_RELAXED", 0)
-    monkeypatch.setattr(exact, "SEARCH_STEPS", 6e6)  # the stage is reached, and soon over
+    # These stages are reached, and soon over.
+    monkeypatch.setattr(exact, "SEARCH_STEPS", 6e6)
+    monkeypatch.setattr(exact, "SEARCH_STEPS_MANY", 1e7)
+    monkeypatch.setattr(restricted_master, "HOODS", HOODS._replace(most=4))
     problem = grid.east_west(n_jobs=25, seed=1, hours=8) if whole else small_world()
     options: dict[str, Any] = {"gap": 1e-9, "threads": 2}
     if warm:

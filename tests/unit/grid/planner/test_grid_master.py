@@ -160,6 +160,7 @@ def test_a_refused_thread_under_a_time_limit_still_proves(
 ) -> None:
     """If this fails, a plan made in a limit of time has a bound of prices alone, or an error."""
     monkeypatch.setattr(restricted_master.ThreadPoolExecutor, "submit", _refuse)
+    monkeypatch.setattr(restricted_master, "HOODS", HOODS._replace(most=4))
     state = _state(200, 1, limit=1e6, threads=threads)
     by_prices = state.bound
     assert price_and_branch(state)

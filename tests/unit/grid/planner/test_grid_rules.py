@@ -170,7 +170,7 @@ def test_a_plan_under_the_rule_is_certified_and_kept(tmp_path: Path) -> None:
     problem = grid.east_west(n_jobs=60, seed=1)
     problem = problem.replace(mandate=grid.Mandate(share=0.0))
     strict = grid.DirectRule(used=1.0, of_load=0.7)
-    plan = gc.match(problem.replace(direct_rule=strict), gap=0.05)
+    plan = gc.match(problem.replace(direct_rule=strict), gap=0.25)
     assert plan.verify().valid, str(plan.verify())
     assert plan.bound_yuan <= plan.objective_yuan
     again = grid.read_plan(grid.write_plan(plan, tmp_path))
