@@ -34,7 +34,7 @@ from .state import COSTS, HOURLY, State, first_state
 from .state_file import read_state, write_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -238,6 +238,8 @@ class Rolling:
         self._state = first_state(problem, book, self._horizon)
         self._window: Window | None = None
         self._cached: dict[str, Any] = {}
+        #: `time_limit` and `work_limit` of each step that was made.
+        self._limits: list[tuple[float | None, float | None]] = []
 
     # -- What it knows ---------------------------------------------------------------------------
 
@@ -419,6 +421,7 @@ class Rolling:
         history = {name: [*values, record[name]] for name, values in state.history.items()}
         self._state = dataclasses.replace(after, history=history, used=state.used + used)
         self._window, self._cached = window, {}
+        self._limits = [*self._limits, (time_limit, work_limit)]
         return Step(
             hour=t,
             commit=started,
@@ -550,10 +553,12 @@ class Rolling:
         were known from the start; ``horizon``: what is lost with both known, because a window ends,
         or plans are not the best; ``solver``: cost of hindsight's plan less its bound. The parts
         overlap: ``overlap`` is what is to be added so that all add up to the cost less the bound.
-        The hours are run again three times: it takes as long.
+        The hours are run again three times, each within its own limits, and hindsight within those
+        of all hours together: it takes four times as long as the hours did.
         """
         if "regret" not in self._cached:
-            best = self.hindsight()
+            seconds, units = zip(*self._limits, strict=True) if self._limits else ((), ())
+            best = self.hindsight(time_limit=_total(seconds), work_limit=_total(units))
             both = self._again(energy=True, arrivals=True).cost_yuan
             parts = {
                 "forecast": self.cost_yuan - self._again(energy=True).cost_yuan,
@@ -621,13 +626,14 @@ class Rolling:
             again.world = self.world.replace(energy=self.world.energy.replace(**columns))
             again._forecast = None
         again._state = first_state(again.world, book, self._horizon)
-        again._window, again._cached = None, {}
+        again._window, again._cached, again._limits = None, {}, []
         if not arrivals:
             book["arrived"][:] = arrived
         for t in range(hours):
             actual = {} if energy else {name: state.actual[name][t] for name in HOURLY}
             done = np.flatnonzero((came == t) & (again._state.book["state"] == RUNNING))
-            again.step(actual=actual, finished=done)
+            seconds, units = self._limits[t]
+            again.step(actual=actual, finished=done, time_limit=seconds, work_limit=units)
         return again
 
     # -- Across a restart --------------------------------------------------------------------------
@@ -648,6 +654,7 @@ class Rolling:
             "forecast": self._forecast if not callable(self._forecast) else "callable",
             "arrivals": self._arrivals if not callable(self._arrivals) else "callable",
             "moves_of_new": {k: np.asarray(v).item() for k, v in self._moves_of_new.items()},
+            "limits": self._limits,
         }
         write_state(path, self.world, self._state, settings)
 
@@ -684,7 +691,20 @@ class Rolling:
         op._forecast, op._arrivals = settings["forecast"], settings["arrivals"]
         op._threads, op._moves_of_new = settings["threads"], settings["moves_of_new"]
         op.world, op._state, op._window, op._cached = world, state, None, {}
+        # Snapshots of earlier versions have no limits: their hours are run again without any.
+        unknown = [(None, None)] * state.clock
+        op._limits = [(seconds, units) for seconds, units in settings.get("limits", unknown)]
         return op
+
+
+def _total(limits: Sequence[float | None]) -> float | None:
+    """Return the sum of the limits of some steps; None where one of them had none."""
+    total = 0.0
+    for limit in limits:
+        if limit is None:
+            return None
+        total += limit
+    return total if limits else None
 
 
 def _decided(

@@ -432,6 +432,30 @@ def test_regret_adds_up() -> None:
     assert outcome(op) == before
 
 
+def test_regret_runs_the_hours_again_within_their_own_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, regret takes minutes where hours took seconds, and compares unlike plans."""
+    op, limits = operator(world(3, hours=10)), [2000.0, 500.0]
+    for hour, units in zip(weather(2, 2), limits, strict=True):
+        op.step(actual=hour, work_limit=units)
+    op.snapshot(tmp_path / "operator")
+    restored = grid.Rolling.restore(tmp_path / "operator")
+    step, again = grid.Rolling.step, []
+
+    def counted(self: grid.Rolling, **options: Any) -> grid.Step:
+        again.append(options["work_limit"])
+        return step(self, **options)
+
+    monkeypatch.setattr(grid.Rolling, "step", counted)
+    regret = op.regret
+    assert again == limits * 3
+    bound = op.hindsight(work_limit=sum(limits)).bound_yuan
+    assert sum(regret.values()) == pytest.approx(op.cost_yuan - bound, abs=1e-6)
+    assert restored.regret == regret
+    assert again == limits * 6
+
+
 def test_an_operator_of_no_jobs_and_one_hour() -> None:
     """If this fails, an empty night stops the operator."""
     problem = world(jobs=1)
