@@ -141,7 +141,7 @@ VARIANT_TESTS := tests/unit/solvers/test_transport_edges.py tests/unit/solvers/t
 	tests/unit/live/test_matcher_costs.py tests/unit/live/test_matcher_edges.py \
 	tests/unit/grid/planner/test_grid_exchange.py
 
-# Sixty thousand gangs take too long without optimisation.
+# Tests of sixty thousand gangs are left to the optimised build.
 WITHOUT_LARGE := -k 'not 60000'
 
 # $(1) name, $(2) environment of the build, $(3) of the tests, $(4) the tests, $(5) a command that says whether it can be had,

@@ -554,11 +554,13 @@ class Rolling:
         or plans are not the best; ``solver``: cost of hindsight's plan less its bound. The parts
         overlap: ``overlap`` is what is to be added so that all add up to the cost less the bound.
         The hours are run again three times, each within its own limits, and hindsight within those
-        of all hours together: it takes four times as long as the hours did.
+        of all hours together: it takes up to four times as long as the hours did.
         """
         if "regret" not in self._cached:
-            seconds, units = zip(*self._limits, strict=True) if self._limits else ((), ())
-            best = self.hindsight(time_limit=_total(seconds), work_limit=_total(units))
+            best = self.hindsight(
+                time_limit=_total([seconds for seconds, _ in self._limits]),
+                work_limit=_total([units for _, units in self._limits]),
+            )
             both = self._again(energy=True, arrivals=True).cost_yuan
             parts = {
                 "forecast": self.cost_yuan - self._again(energy=True).cost_yuan,
@@ -699,12 +701,8 @@ class Rolling:
 
 def _total(limits: Sequence[float | None]) -> float | None:
     """Return the sum of the limits of some steps; None where one of them had none."""
-    total = 0.0
-    for limit in limits:
-        if limit is None:
-            return None
-        total += limit
-    return total if limits else None
+    given = [limit for limit in limits if limit is not None]
+    return sum(given) if len(given) == len(limits) else None
 
 
 def _decided(
