@@ -88,6 +88,12 @@ class History:
         if self._size > max(_RECORDS_PER_POSITION * size, _LEAST_RECORDS):
             self.read_all()
 
+    def drop(self, record: Record) -> None:
+        """Drop the record of a call that changed nothing, if it is kept: it was the last."""
+        if self._records and self._records[-1] is record:
+            self._records.pop()
+            self._size -= len(record.at)
+
     def read_all(self) -> None:
         """Let every answer that is alive read what it needs, and drop the records."""
         for _, reference in list(self._readers.values()):

@@ -158,7 +158,8 @@ class Matcher(LiveState):
             elif self._ids.text and len(self._ids):
                 raise TypeError("ids: the ids of this Matcher are strings, so they must be given")
             keys = self._ids.free(n) if given is None else given
-            self._undo.append(lambda: self._discard_ids(keys))
+            self._begin()
+            self._undo.append(lambda: self._ids.discard(keys))
             at = self._ids.add(keys)
             costs = self._costs.with_dtypes_of(batch)
             size = self._size
@@ -174,8 +175,7 @@ class Matcher(LiveState):
             if self._history.watched:
                 before = self._columns_at(at, batch)
                 self._overwrite(at, live=False, columns=before)
-            for name, values in batch.items():
-                self._columns[name][at] = values
+            self._write_columns(at, batch)
             self._native.add(at)
             if n:
                 self._ids.text = not isinstance(keys, np.ndarray)
@@ -192,11 +192,9 @@ class Matcher(LiveState):
                 native = self._native
                 placed, pinned = native.placements(at), native.is_pinned(at)
                 self._overwrite(at, live=True, keys=keys, placed=placed, pinned=pinned)
-            # If an interrupt comes after the core has removed them, the removal is completed.
-            self._undo.append(
-                lambda: None if self._native.is_live(at).any() else self._discard_ids(keys)
-            )
+            self._begin()
             self._native.remove(at)
+            self._undo.append(lambda: self._ids.give_back(keys))
             self._ids.release(at)
             self._commit()
 
@@ -215,6 +213,7 @@ class Matcher(LiveState):
             self._overwrite(at, columns=before)
             self._undo.append(lambda: self._write_columns(at, before))
             self._write_columns(at, batch)
+            self._native.update(at)
             self._commit()
 
     def pin(self, ids: Any) -> None:
@@ -312,18 +311,12 @@ class Matcher(LiveState):
             columns = costs.columns_with_slots(self._columns, tables, where, jobs)
             _, _, bound = self._live_columns(costs, columns)
             self._history.read_all()  # rows of costs become wider
-            wide, closed = np.pad(self._capacity, (0, more)), np.pad(self._closed, (0, more))
-            # Closed at first, so that an interrupt leaves nothing but closed classes.
-            closed[self._n_slots :] = True
             self._apply(
-                _costs=costs, _columns=columns, _n_slots=n, _capacity=wide, _closed=closed,
+                _costs=costs, _columns=columns, _n_slots=n,
+                _capacity=np.append(self._capacity, room), _closed=np.pad(self._closed, (0, more)),
                 _max_abs_cost=max(bound, self._max_abs_cost), _slot_names=slot_names,
                 _slot_types=slot_types,
             )  # fmt: skip
-            self._undo.clear()
-            wide, closed = wide.copy(), closed.copy()
-            wide[where], closed[where] = room, False
-            self._apply(_capacity=wide, _closed=closed)
             self._native.costs_changed(where)
             self._commit()
             return where
@@ -338,7 +331,6 @@ class Matcher(LiveState):
             room, closed = self._capacity.copy(), self._closed.copy()
             pinned = self._native.pinned_at(where)
             self._overwrite(pinned, pinned=np.ones(len(pinned), bool))
-            self._undo.append(lambda: self._native.pin(pinned, True))
             self._native.pin(pinned, False)
             room[where], closed[where] = 0, True
             self._apply(_capacity=room, _closed=closed)
@@ -389,23 +381,20 @@ class Matcher(LiveState):
             gap = _checks.gap(gap)
             limits = _checks.time_limit(time_limit), _checks.work_limit(work_limit)
             plan = (self._threads, self._seed, self._max_moves, gap, *limits)
+            self._begin()
             self._refine_resolution()
             shares = self._divide()
-            try:
-                if progress is None:
-                    answer = self._native.match(*plan, None)
-                else:
-                    with progress_hook(progress, "match") as hook:
-                        answer = self._native.match(*plan, hook)
-            except BaseException:
-                self._overwrite_placements(*self._native.unacknowledged())
-                raise
-            self._version += 1
+            if progress is None:
+                answer = self._native.match(*plan, None)
+            else:
+                with progress_hook(progress, "match") as hook:
+                    answer = self._native.match(*plan, hook)
             self._overwrite_placements(answer["job"], answer["from"])
             m = LiveMatching(self, answer, shares)
             self._native.acknowledge()
             deferred = m.stats["moves_deferred"]
             has_gap = m.status == "feasible" and deferred == 0 and m.gap > gap
+            self._commit()
             self._rounds_with_gap = max(self._rounds_with_gap, 1) if has_gap else 0
             self._gap_version = self._version
             return m

@@ -17,6 +17,12 @@ void GangPlacement::set_columns(const GangColumns& columns) {
     stale_ = true;
     std::replace(slot_.begin(), slot_.end(), before, slots);
   }
+  if (slots < before) {  // the last classes, which have no members, were not added after all
+    members_.erase(members_.begin() + slots, members_.end() - 1);
+    for (auto* list : {&load_, &capacity_}) list->erase(list->begin() + slots, list->end() - 1);
+    stale_ = true;
+    std::replace(slot_.begin(), slot_.end(), before, slots);
+  }
   if (n <= slot_.size()) return;
   slot_.resize(n, out());
   position_.resize(n, kNone);
