@@ -81,8 +81,7 @@ live::GangColumns gangs_of(const Array<std::int32_t>& demand, const Array<std::i
 void set_gangs(LiveMatcher& self, const Array<std::int32_t>& demand, const Array<std::int32_t>& queue,
                const Array<std::int64_t>& priority, const Array<std::uint8_t>& preemptible,
                const Array<std::int32_t>& types) {
-  const live::GangColumns columns =
-      gangs_of(demand, queue, priority, preemptible, self.core.state().n_positions());
+  const live::GangColumns columns = gangs_of(demand, queue, priority, preemptible, self.core.state().n_positions());
   self.keep_gangs.push_back(py::make_tuple(demand, queue, priority, preemptible));
   self.core.set_gangs(columns, view(types));
 }

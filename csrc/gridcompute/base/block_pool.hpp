@@ -37,7 +37,7 @@ class BlockPool final : public std::pmr::memory_resource {
   BlockPool& operator=(const BlockPool&) = delete;
 
  private:
-  static constexpr std::size_t kLine = 64;       // bytes before the blocks of a chunk, and their alignment at most
+  static constexpr std::size_t kLine = 64;        // bytes before the blocks of a chunk, and their alignment at most
   static constexpr std::size_t kFirst = 1 << 10;  // bytes of the blocks of a first chunk, where they are small
   struct Free {
     Free* next;

@@ -39,11 +39,11 @@ class IndexStore {
 
   const LiveTuning& tuning_;
   std::shared_ptr<BlockPool> memory_;
-  Index most_live_ = 0;             // the largest number of live jobs that it has served
-  Index list_capacity_ = 0;         // of the indexes that it has served
+  Index most_live_ = 0;      // the largest number of live jobs that it has served
+  Index list_capacity_ = 0;  // of the indexes that it has served
   std::unique_ptr<MoveIndex> index_;
-  std::unique_ptr<MoveIndex> discarded_;    // since the last commit(), unchanged: rollback() brings it back
-  const MoveIndex* at_commit_ = nullptr;    // the index then
+  std::unique_ptr<MoveIndex> discarded_;  // since the last commit(), unchanged: rollback() brings it back
+  const MoveIndex* at_commit_ = nullptr;  // the index then
   bool lost_ = false, lost_at_commit_ = false;
 };
 

@@ -79,7 +79,7 @@ struct PrimalDual {
     const char* cold_reason;
     double max_abs_cost;
   };
-  std::optional<Before> before_;                 // since the last commit(), of all but the jobs
+  std::optional<Before> before_;                  // since the last commit(), of all but the jobs
   std::optional<std::vector<Job>> queue_before_;  // which a round empties; other changes only append to it
 };
 

@@ -144,7 +144,7 @@ class MatcherState {
 
  private:
   static constexpr std::uint8_t kLive = 1, kPinned = 2, kQueued = 4, kRounded = 8;  // flags of a job
-  struct Record {  // of a job before a change
+  struct Record {                                                                   // of a job before a change
     Job job;
     Slot assigned;
     std::int32_t position;
