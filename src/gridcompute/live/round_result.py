@@ -33,7 +33,8 @@ class _Jobs(NamedTuple):
     ids: list[Any]
     before: NDArray[np.int32]  # classes before the round
     assignment: NDArray[np.int32]
-    fixed: NDArray[np.bool_]
+    pinned: NDArray[np.bool_]
+    fixed: NDArray[np.bool_]  # pinned, or of a matcher of gangs also not preemptible where they are
     held: NDArray[np.bool_]
     columns: dict[str, NDArray[Any]]
 
@@ -162,11 +163,12 @@ class LiveMatching(Matching):
                 list(store.ids),
                 before,
                 store.placed,
+                store.pinned,
                 raw["fixed"][at] != 0 if gangs else store.pinned,
                 raw["held"][at] != 0 if gangs else np.zeros(len(at), bool),
                 columns,
             )
-            for array in (jobs.before, jobs.assignment, jobs.fixed, jobs.held, *columns.values()):
+            for array in (*jobs[1:-1], *columns.values()):
                 array.flags.writeable = False
             put = object.__setattr__
             put(self, "_jobs", jobs)
@@ -231,10 +233,18 @@ class LiveMatching(Matching):
         ``stats["moves_deferred"]`` says that `max_moves` left changes to the next one. The bound is
         recomputed from the prices of slots and of limits.
         """
-        rules = self._world.rules  # type: ignore[attr-defined]
-        if rules is None or self.status == "infeasible":
+        if self._world.rules is None:  # type: ignore[attr-defined]
             return super().verify(cost, threads=threads)
-        return self._verify_rules(cost, threads)
+        if self.status != "infeasible":
+            return self._verify_rules(cost, threads)
+        checked, jobs = super().verify(cost, threads=threads), self._read
+        if not checked.valid or self.witness is None:
+            return checked
+        wrong = rules_check.wrongly_fixed(
+            jobs.columns, jobs.before, jobs.pinned, jobs.fixed, self.question.source(cost),
+            self.witness.jobs,
+        )  # fmt: skip
+        return dataclasses.replace(checked, valid=not wrong, reasons=tuple(wrong))
 
     def _verify_rules(self, cost: Any, threads: int | None) -> SolverCertificate:
         jobs, world = self._read, self._world  # type: ignore[attr-defined]
@@ -275,6 +285,7 @@ class LiveMatching(Matching):
             reasons.append(f"bound: found {self.bound}, the prices prove {low}")
         stopped = self.status in ("time_limit", "stopped") or self.stats["moves_deferred"] > 0
         after, fixed = jobs.assignment, jobs.fixed
+        reasons += rules_check.wrongly_fixed(jobs.columns, jobs.before, jobs.pinned, fixed, source)
         reasons += rules_check.broken(
             jobs.columns, world.rules, jobs.before, after, fixed, source, world.types, not stopped
         )
