@@ -82,6 +82,8 @@ class LiveState(Transactional):
         self._needed_by: LiveCosts | None = None  # the costs of which these are the columns
         # Rounds since one ended "feasible" because of the rounding of keys alone, and its version.
         self._rounds_with_gap, self._gap_version = 0, 0
+        # Rounds that were begun, and up to which of them the caller has all changes.
+        self._rounds, self._received = 0, 0
         self._rules = GangRules.of(demand, queues, queue, priority, preemptible)
         self._slot_names = SlotNames.of(slots, n)
         self._slot_types = SlotTypes.of(
@@ -101,27 +103,27 @@ class LiveState(Transactional):
         """Choose finer keys if rounding alone leaves a gap and the largest costs are gone."""
         if not self._rounds_with_gap or self._version == self._gap_version:
             return
-        self._rounds_with_gap += 1
-        if self._rounds_with_gap % _REFINE_INTERVAL == 2:  # at first, then at intervals
+        rounds = self._rounds_with_gap + 1
+        if rounds % _REFINE_INTERVAL == 2:  # at first, then at intervals
             _, _, bound = self._live_columns(self._costs, self._columns)
             self._apply(_max_abs_cost=min(bound, self._max_abs_cost))
             self._commit()
+        self._rounds_with_gap = rounds
 
     def _apply(self, **new: Any) -> None:
         """Replace columns, costs or classes, here and in the core."""
         before = {name: getattr(self, name) for name in new}
-        self._undo.append(lambda: self._revert(before))
+        self._undo.append(lambda: self._revert(before, new))
         vars(self).update(new)
         self._sync(columns=new.keys() != {"_capacity"})
 
-    def _revert(self, before: dict[str, Any]) -> None:
-        if self._native.n_slots > before.get("_n_slots", 0) and "_n_slots" in before:
-            return self._sync()  # the core has the new classes, closed: they are kept
-        vars(self).update(before)
+    def _revert(self, before: dict[str, Any], new: dict[str, Any]) -> None:
+        """Revert `_apply`, or complete it where the core has new classes: it can drop none."""
+        grown = self._native.n_slots > before.get("_n_slots", self._native.n_slots)
+        vars(self).update(new if grown else before)
         self._sync()
         if "_costs" in before:  # the core may have been given some of the new costs
             self._native.costs_changed(np.arange(self._n_slots, dtype=np.int32))
-        return None
 
     def _sync(self, *, columns: bool = True) -> None:
         """Give the core the present columns, closed classes and capacities."""
@@ -136,12 +138,20 @@ class LiveState(Transactional):
                 self._native.set_gangs(c["demand"], c["queue"], *ranks, types)
         self._native.set_capacity(np.arange(self._n_slots, dtype=np.int32), self._capacity)
 
-    def _discard_ids(self, keys: Keys) -> None:
-        """Remove jobs that were being added, as far as they were."""
+    def _discard_ids(self, keys: Keys, before: tuple[bool, int]) -> None:
+        """Remove jobs that were being added, as far as they were.
+
+        The position given last is freed first, so that the next jobs get those of the first ones.
+        """
         at = self._ids.lookup(keys)
         at = at[at >= 0]
         self._native.remove(at[self._native.is_live(at)])
-        self._ids.release(at)
+        self._ids.release(at[::-1].copy())
+        self._ids.text, self._ids.next = before
+
+    def _release_ids(self, keys: Keys, at: NDArray[np.int32]) -> None:
+        """Free the positions of jobs that were removed, unless that has been done."""
+        self._ids.release(at[self._ids.lookup(keys) >= 0])
 
     def _overwrite(self, at: NDArray[np.int32], **before: Any) -> None:
         """Record what a call is about to change at these positions, if an answer may ask for it."""
