@@ -195,7 +195,7 @@ class Matcher(LiveState):
             placed, pinned = native.placements(at), native.is_pinned(at)
             self._overwrite(at, live=True, keys=keys, placed=placed, pinned=pinned)
         # If an interrupt comes after the core has removed them, the removal is completed.
-        self._undo.append(lambda: self._native.is_live(at).any() or self._release_ids(keys, at))
+        self._undo.append(lambda: self._release_removed(keys, at))
         self._native.remove(at)
         self._ids.release(at)
         self._commit()

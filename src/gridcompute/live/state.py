@@ -149,9 +149,10 @@ class LiveState(Transactional):
         self._ids.release(at[::-1].copy())
         self._ids.text, self._ids.next = before
 
-    def _release_ids(self, keys: Keys, at: NDArray[np.int32]) -> None:
-        """Free the positions of jobs that were removed, unless that has been done."""
-        self._ids.release(at[self._ids.lookup(keys) >= 0])
+    def _release_removed(self, keys: Keys, at: NDArray[np.int32]) -> None:
+        """Free the positions of jobs if the core has removed them, unless that has been done."""
+        if not self._native.is_live(at).any():
+            self._ids.release(at[self._ids.lookup(keys) >= 0])
 
     def _overwrite(self, at: NDArray[np.int32], **before: Any) -> None:
         """Record what a call is about to change at these positions, if an answer may ask for it."""
