@@ -1,6 +1,6 @@
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, overload, type_check_only
+from typing import Any, Literal, TypeVar, overload, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 _Ints = NDArray[np.int64]
 _Reals = NDArray[np.float64]
 _Slots = NDArray[np.int32]
+_T = TypeVar("_T")
 
 @type_check_only
 class _Pybind11Type(type): ...
@@ -355,6 +356,17 @@ class JobNumbers(metaclass=_Pybind11Type):
 def extent(values: _Reals) -> tuple[float, float]: ...
 @overload
 def extent(values: _Slots | _Ints) -> tuple[int, int]: ...
+
+class Calls(metaclass=_Pybind11Type):
+    def __init__(self, in_use: str) -> None: ...
+    def transaction(
+        self,
+        function: Callable[..., _T],
+        undo: list[Callable[[], object]],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> _T: ...
+    def alone(self, function: Callable[[], _T]) -> _T: ...
 
 class LiveMatcher(metaclass=_Pybind11Type):
     def __init__(self, n_slots: int) -> None: ...

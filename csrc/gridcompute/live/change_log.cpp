@@ -88,20 +88,14 @@ void ChangeLog::recharge_changed_classes(Pool& pool) {
   for (const Slot s : pair_.changed) changed[at(s)] = true;
   const Index n = state_.n_positions(), chunk_size = pair_.tuning.charge_chunk;
   std::vector<ChargeSum> parts(at(Pool::chunks(n, chunk_size)));
-  const auto recharge = [&](Index chunk, Index begin, Index end) {
+  pool.for_chunks(n, chunk_size, [&](Index chunk, Index begin, Index end) {
     for (auto job = static_cast<Job>(begin); job < static_cast<Job>(end); ++job) {
       if (!state_.is_live(job) || !changed[at(state_.placed_class(job))]) continue;
-      const double now = state_.cost(job, state_.placed_class(job));
       parts[at(chunk)].add(charge_[at(job)], -1);
-      parts[at(chunk)].add(charge_[at(job)] = now, 1);
+      charge_[at(job)] = state_.cost(job, state_.placed_class(job));
+      parts[at(chunk)].add(charge_[at(job)], 1);
     }
-  };
-  try {
-    pool.for_chunks(n, chunk_size, recharge);
-  } catch (...) {  // some costs could not be read: the sum is that of the charges all the same
-    for (const ChargeSum& part : parts) sum_.add(part);
-    throw;
-  }
+  });
   for (const ChargeSum& part : parts) sum_.add(part);
 }
 
@@ -113,7 +107,7 @@ void ChangeLog::forget_removed() {
 
 // ---------------------------------------------------------------- changes
 
-// Makes `to` the placed classes of the jobs, and appends these changes to the answer. If it throws, all else is as before.
+// Makes `to` the placed classes of the jobs, and appends these changes to the answer.
 void ChangeLog::place(RoundContext& round, std::span<const Job> jobs, std::span<const Slot> to) {
   const auto n = static_cast<Index>(jobs.size());
   const Index chunk_size = pair_.tuning.charge_chunk;
@@ -122,16 +116,15 @@ void ChangeLog::place(RoundContext& round, std::span<const Job> jobs, std::span<
   std::vector<ReportedChange>& changes = round.answer.changes;
   const std::size_t first = changes.size();
   changes.resize(first + jobs.size());
-  std::vector<double> charges(jobs.size());
   std::vector<ChargeSum> parts(at(Pool::chunks(n, chunk_size)));
   round.pool.for_chunks(n, chunk_size, [&](Index chunk, Index begin, Index end) {
     for (std::size_t k = at(begin); k < at(end); ++k) {
       const Job job = jobs[k];
       const Slot from = state_.placed_class(job);
       changes[first + k] = {job, from == unplaced ? kNone : from, to[k] == unplaced ? kNone : to[k]};
-      charges[k] = state_.cost(job, to[k]);
       parts[at(chunk)].add(charge_[at(job)], -1);
-      parts[at(chunk)].add(charges[k], 1);
+      charge_[at(job)] = state_.cost(job, to[k]);
+      parts[at(chunk)].add(charge_[at(job)], 1);
     }
   });
   for (const ChargeSum& part : parts) sum_.add(part);
@@ -141,7 +134,6 @@ void ChangeLog::place(RoundContext& round, std::span<const Job> jobs, std::span<
     --placed_load_[at(from)];
     ++placed_load_[at(to[k])];
     state_.set_placed_class(jobs[k], to[k]);
-    charge_[at(jobs[k])] = charges[k];
   }
 }
 
@@ -164,7 +156,6 @@ void ChangeLog::commit(RoundContext& round) {
 
 void ChangeLog::commit(RoundContext& round, std::vector<Job>& jobs, std::vector<Slot>& to, const RoundProof& proof) {
   limit_moves(round, jobs, to);
-  unacknowledged_.reserve(unacknowledged_.size() + jobs.size());  // for merge_unacknowledged()
   place(round, jobs, to);
   update_index(jobs);
   conclude(round, proof);
@@ -272,12 +263,11 @@ void ChangeLog::defer(std::span<const Job> jobs) {
   deferred_.erase(std::unique(deferred_.begin(), deferred_.end()), deferred_.end());
 }
 
-// Keeps the changes of the answer first, in memory that commit() has reserved: none is lost if the rest throws.
 void ChangeLog::merge_unacknowledged(RoundAnswer& answer) {
-  const bool merge = !unacknowledged_.empty();
-  unacknowledged_.insert(unacknowledged_.end(), answer.changes.begin(), answer.changes.end());
-  if (!merge) return;
-  answer.changes = composed(unacknowledged_);
+  if (!unacknowledged_.empty()) {
+    unacknowledged_.insert(unacknowledged_.end(), answer.changes.begin(), answer.changes.end());
+    answer.changes = composed(std::move(unacknowledged_));
+  }
   unacknowledged_ = answer.changes;
 }
 

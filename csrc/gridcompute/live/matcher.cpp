@@ -166,12 +166,14 @@ void Matcher::begin_change() {
 
 void Matcher::commit() noexcept {
   pair_.commit(), log_.commit();
+  if (gangs_) gangs_->commit();
   std::vector<GangChange>().swap(gang_changes_);
   columns_before_.reset();
   in_round_ = false;
 }
 
 void Matcher::rollback() {
+  if (gangs_) gangs_->rollback();
   for (; !gang_changes_.empty(); gang_changes_.pop_back()) {
     const auto [job, kind] = gang_changes_.back();
     if (kind == GangChange::Kind::added) gangs_->remove(job);

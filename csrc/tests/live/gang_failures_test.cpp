@@ -198,6 +198,7 @@ std::vector<double> facts(const live::RoundAnswer& answer) {
 // Tries a round that fails at its n-th step; returns the answer once the round has fewer steps.
 std::optional<live::RoundAnswer> try_round(World& world, Way way, long n, int threads) {
   Stop stop;
+  world.matcher.commit();
   world.source->way = way, world.source->stop = &stop;
   (way == Way::allocation ? allocations_left : world.source->left).store(n);
   std::optional<live::RoundAnswer> answer;
@@ -213,8 +214,9 @@ std::optional<live::RoundAnswer> try_round(World& world, Way way, long n, int th
     CHECK(way == Way::nan || way == Way::raise);
   }
   allocations_left.store(-1), world.source->left.store(-1);
-  if (failed) return {};
-  return answer;
+  if (!failed) return answer;
+  world.matcher.rollback();
+  return {};
 }
 
 }  // namespace

@@ -153,17 +153,6 @@ class JobIds:
         """Free positions that are given, each once."""
         (self._texts if len(self._texts) else self._numbers).release(at)
 
-    def discard(self, keys: Keys) -> None:
-        """Undo `add`, as far as it was done: what was given last is freed first."""
-        at = self.lookup(keys)
-        self.release(at[at >= 0][::-1].copy())
-
-    def give_back(self, keys: Keys) -> None:
-        """Undo `release`, as far as it was done: what was freed last is given first."""
-        gone = np.flatnonzero(self.lookup(keys) < 0)[::-1]
-        if len(gone):
-            self.add(keys[gone] if isinstance(keys, np.ndarray) else [keys[k] for k in gone])
-
     def keys(self, at: NDArray[np.int32]) -> list[Any]:
         """Return the ids at these positions, in a list."""
         return self._texts.keys(at) if len(self._texts) else self._numbers.ids(at).tolist()

@@ -123,13 +123,14 @@ class LiveMatching(Matching):
         put(self, "usage", usage)
         put(self, "usage_by_type", by_type)
         put(self, "_world", world)
-        put(self, "_raw", {name: answer[name] for name in ("job", "from", "held", "fixed")})
+        put(self, "_raw", {n: answer[n] for n in ("job", "from", "held", "fixed", "late")})
         put(self, "_jobs", None)
         put(self, "_question", None)
         put(self, "changes", _changes(matcher, answer))
         put(self, "unchanged", len(matcher._ids) - len(answer["job"]))
         put(self, "_matcher", matcher)
-        put(self, "_number", matcher._history.watch(self))
+        put(self, "_number", matcher._history.next_number())
+        matcher._history.watch(self, self._number)  # type: ignore[attr-defined]
         witness, names = None, None
         if answer["status"] == "infeasible":
             rows = answer["witness_jobs"]
@@ -145,36 +146,41 @@ class LiveMatching(Matching):
         matcher: LiveState | None = self._matcher  # type: ignore[attr-defined]
         if matcher is None:
             return
-        with matcher._lock:
-            if self._jobs is not None:  # type: ignore[attr-defined]
-                return
-            store = matcher._history.store_as_of(
-                self._number,  # type: ignore[attr-defined]
-                store_now(matcher),
-                matcher._size,
-            )
-            raw: dict[str, Any] = self._raw  # type: ignore[attr-defined]
-            at = store.at
-            before = store.placed.copy()
-            before[np.searchsorted(at, raw["job"])] = raw["from"]
-            gangs = len(raw["fixed"]) > 0
-            columns = {n: c[at] if len(c) > 1 else c.copy() for n, c in store.columns.items()}
-            jobs = _Jobs(
-                list(store.ids),
-                before,
-                store.placed,
-                store.pinned,
-                raw["fixed"][at] != 0 if gangs else store.pinned,
-                raw["held"][at] != 0 if gangs else np.zeros(len(at), bool),
-                columns,
-            )
-            for array in (*jobs[1:-1], *columns.values()):
-                array.flags.writeable = False
-            put = object.__setattr__
-            put(self, "_jobs", jobs)
-            matcher._history.done(self)
-            put(self, "_matcher", None)
-            put(self, "_raw", None)
+        matcher._calls.alone(lambda: self._read_store(matcher))
+
+    def _read_store(self, matcher: LiveState) -> None:
+        if self._jobs is not None:  # type: ignore[attr-defined]
+            return
+        store = matcher._history.store_as_of(
+            self._number,  # type: ignore[attr-defined]
+            store_now(matcher),
+            matcher._size,
+        )
+        raw: dict[str, Any] = self._raw  # type: ignore[attr-defined]
+        at = store.at
+        before = store.placed.copy()
+        before[np.searchsorted(at, raw["job"])] = raw["from"]
+        if raw["late"] is not None:  # moved by a round that was interrupted: before this one
+            late, placed = raw["late"]
+            before[np.searchsorted(at, late)] = placed
+        gangs = len(raw["fixed"]) > 0
+        columns = {n: c[at] if len(c) > 1 else c.copy() for n, c in store.columns.items()}
+        jobs = _Jobs(
+            list(store.ids),
+            before,
+            store.placed,
+            store.pinned,
+            raw["fixed"][at] != 0 if gangs else store.pinned,
+            raw["held"][at] != 0 if gangs else np.zeros(len(at), bool),
+            columns,
+        )
+        for array in (*jobs[1:-1], *columns.values()):
+            array.flags.writeable = False
+        put = object.__setattr__
+        put(self, "_jobs", jobs)
+        matcher._history.done(self)
+        put(self, "_matcher", None)
+        put(self, "_raw", None)
 
     @property
     def _read(self) -> _Jobs:

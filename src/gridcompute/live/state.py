@@ -84,6 +84,8 @@ class LiveState(Transactional):
         self._needed_by: LiveCosts | None = None  # the costs of which these are the columns
         # Rounds since one ended "feasible" because of the rounding of keys alone, and its version.
         self._rounds_with_gap, self._gap_version = 0, 0
+        # Rounds that were begun, and up to which of them the caller has all changes.
+        self._rounds, self._received = 0, 0
         self._rules = GangRules.of(demand, queues, queue, priority, preemptible)
         self._slot_names = SlotNames.of(slots, n)
         self._slot_types = SlotTypes.of(
@@ -103,8 +105,8 @@ class LiveState(Transactional):
         """Choose finer keys if rounding alone leaves a gap and the largest costs are gone."""
         if not self._rounds_with_gap or self._version == self._gap_version:
             return
-        rounds = self._rounds_with_gap
-        self._undo.append(lambda: vars(self).update(_rounds_with_gap=rounds))
+        before = self._rounds_with_gap
+        self._undo.append(lambda: vars(self).update(_rounds_with_gap=before))
         self._rounds_with_gap += 1
         if self._rounds_with_gap % _REFINE_INTERVAL == 2:  # at first, then at intervals
             _, _, bound = self._live_columns(self._costs, self._columns)
@@ -143,6 +145,21 @@ class LiveState(Transactional):
                 self._native.set_gangs(c["demand"], c["queue"], *ranks, types)
         self._native.set_capacity(np.arange(self._n_slots, dtype=np.int32), self._capacity)
 
+    def _discard_ids(self, keys: Keys, before: tuple[bool, int]) -> None:
+        """Remove ids that were being added, as far as they were.
+
+        The position given last is freed first, so that the next jobs get those of the first ones.
+        """
+        at = self._ids.lookup(keys)
+        self._ids.release(at[at >= 0][::-1].copy())
+        self._ids.text, self._ids.next = before
+
+    def _restore_ids(self, keys: Keys) -> None:
+        """Give ids their positions again, as far as they were released: the last one first."""
+        gone = np.flatnonzero(self._ids.lookup(keys) < 0)[::-1]
+        if len(gone):
+            texts = isinstance(keys, list)
+            self._ids.add([keys[k] for k in gone] if texts else keys[gone])
 
     def _overwrite(self, at: NDArray[np.int32], **before: Any) -> None:
         """Record what a call is about to change at these positions, if an answer may ask for it."""

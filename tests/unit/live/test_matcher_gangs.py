@@ -339,7 +339,7 @@ def test_rounds_leave_nothing_behind() -> None:
         if turn % 50 == 49:
             assert m.verify().valid
             assert world._native.holds()
-    assert len(world._history._records) <= 4, "records of answers that nobody has any more"
+    assert len(world._history._kept[1]) <= 4, "records of answers that nobody has any more"
     del m
     world.remove(live)
     last = world.match()

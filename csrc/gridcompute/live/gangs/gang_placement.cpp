@@ -11,7 +11,7 @@ namespace gridcompute::live {
 void GangPlacement::set_columns(const GangColumns& columns) {
   const std::size_t n = at(pair_.state.n_positions());
   const Slot slots = pair_.state.unplaced_class(), before = out();
-  const std::size_t more = at(slots - before);
+  const std::size_t more = at(std::max<Slot>(slots - before, 0));
   std::vector<std::vector<Job>> none(more);
   members_.reserve(members_.size() + more);
   load_.reserve(load_.size() + more);

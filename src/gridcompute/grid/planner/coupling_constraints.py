@@ -139,7 +139,12 @@ class CouplingConstraints:
     def close(self) -> None:
         """Wait for a question under way, and end its thread."""
         if self._beside is not None:
-            self._beside.shutdown(wait=True, cancel_futures=True)
+            end = functools.partial(self._beside.shutdown, wait=True, cancel_futures=True)
+            try:
+                end()
+            except BaseException:
+                end()
+                raise
 
     def _scale(self) -> Floats:
         """Return a typical price of each row, the unit of the steps of the ascent."""

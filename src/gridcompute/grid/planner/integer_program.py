@@ -416,20 +416,30 @@ class IntegerProgram:
         """
         self._set("threads", 1)
         pool = ThreadPoolExecutor(1, "gridcompute-search")
+        running, dropped = threading.Lock(), False
+
+        def run() -> None:
+            with running:
+                if not dropped:
+                    self._highs.run()
+
         try:
-            with interrupts_shown():
-                found = pool.submit(self._highs.run)
-        except RuntimeError:  # the system has no thread to spare, or Python is leaving
-            self._set("threads", 0)
-            self._highs.run()
-            return
-        try:
+            try:
+                with interrupts_shown():
+                    found = pool.submit(run)
+            except RuntimeError:  # the system has no thread to spare, or Python is leaving
+                self._set("threads", 0)
+                self._highs.run()
+                return
             with interrupts_shown():
                 while not wait([found], ASKED_S).done:
                     if stop():
                         ended.set()
         except BaseException:
+            dropped = True
             ended.set()
+            with running:  # the pool does not know a thread in whose start the interrupt came
+                pass
             raise
         finally:
             pool.shutdown(wait=True)
