@@ -175,7 +175,9 @@ class Matcher(LiveState):
                 _max_abs_cost=max(bound, self._max_abs_cost),
             )
         if self._history.watched:
-            self._overwrite(at, live=False, columns=self._columns_at(at, batch))
+            free = self._columns_at(at, batch)  # an earlier answer may have jobs there
+            self._overwrite(at, live=False, columns=free)
+            self._undo.append(lambda: self._write_columns(at, free))
         self._write_columns(at, batch)
         self._native.add(at)
         if n:
