@@ -81,7 +81,8 @@ void ChangeLog::forget_removed() {
 
 // ---------------------------------------------------------------- changes
 
-// Makes `to` the placed classes of the jobs, and appends these changes to the answer. If it throws, all else is as before.
+// Makes `to` the placed classes of the jobs, and appends these changes to the answer. If it throws, all else is as
+// before.
 void ChangeLog::place(RoundContext& round, std::span<const Job> jobs, std::span<const Slot> to) {
   const auto n = static_cast<Index>(jobs.size());
   const Index chunk_size = pair_.tuning.charge_chunk;

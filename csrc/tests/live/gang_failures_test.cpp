@@ -87,8 +87,8 @@ class FailingCost final : public CostSource {
 struct World {
   explicit World(std::uint64_t seed_of_world) : random(seed_of_world), kind(draw(0, 3)), matcher(0) {
     if (kind == 3)
-      matcher.set_queues({{kNone, 0, kNone}, {40, 30, kForbidden}, {9, 5, 12}, true, {20, 15, 12, 18, 12, 30},
-                          {0, 0, 9, 5, 0, 0}});
+      matcher.set_queues(
+          {{kNone, 0, kNone}, {40, 30, kForbidden}, {9, 5, 12}, true, {20, 15, 12, 18, 12, 30}, {0, 0, 9, 5, 0, 0}});
     else if (kind == 2)
       matcher.set_queues({{kNone, 0, kNone}, {40, 30, kForbidden}, {9, 5, 12}, true});
     else
@@ -123,9 +123,12 @@ struct World {
     for (int k = 0; k < n_jobs; ++k) {
       const std::vector<live::Job> one{draw(0, static_cast<int>(kJobs) - 1)};
       const std::size_t job = at(one[0]);
-      if (!in[job]) draw_job(job), matcher.add(one), in[job] = true;
-      else if (draw(0, 3) > 0) matcher.remove(one), in[job] = false;
-      else draw_job(job), matcher.update(one);
+      if (!in[job])
+        draw_job(job), matcher.add(one), in[job] = true;
+      else if (draw(0, 3) > 0)
+        matcher.remove(one), in[job] = false;
+      else
+        draw_job(job), matcher.update(one);
     }
     if (draw(0, 1) == 0) {
       const auto s = static_cast<Slot>(draw(0, n_slots - 1));
@@ -172,8 +175,7 @@ struct World {
   int kind;
   Slot n_slots = 0;
   Index max_moves = -1;
-  std::vector<double> cost = std::vector<double>(at(kJobs * kWide)), unplaced = std::vector<double>(at(kJobs)),
-                      move{1};
+  std::vector<double> cost = std::vector<double>(at(kJobs * kWide)), unplaced = std::vector<double>(at(kJobs)), move{1};
   std::vector<std::int32_t> demand = std::vector<std::int32_t>(at(kJobs), 1),
                             queue = std::vector<std::int32_t>(at(kJobs));
   std::vector<std::int64_t> priority = std::vector<std::int64_t>(at(kJobs));
@@ -186,9 +188,9 @@ struct World {
 
 // Returns an answer as numbers.
 std::vector<double> facts(const live::RoundAnswer& answer) {
-  std::vector<double> all{static_cast<double>(answer.status), answer.objective, answer.bound,
-                          static_cast<double>(answer.moves_deferred), answer.move_cost,
-                          static_cast<double>(answer.slots_added_by_pins)};
+  std::vector<double> all{
+      static_cast<double>(answer.status),         answer.objective, answer.bound,
+      static_cast<double>(answer.moves_deferred), answer.move_cost, static_cast<double>(answer.slots_added_by_pins)};
   for (const live::ReportedChange& c : answer.changes)
     all.insert(all.end(), {static_cast<double>(c.job), static_cast<double>(c.from), static_cast<double>(c.to)});
   const auto append = [&](const auto& list) {

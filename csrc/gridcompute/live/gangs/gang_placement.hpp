@@ -30,7 +30,7 @@ class GangPlacement {
   // Replaces the columns, and allocates memory for the positions of the job store and for new classes.
   void set_columns(const GangColumns& columns);
   void set_queues(Queues queues);
-  void set_types(std::span<const std::int32_t> type_of_class);  // if queues have limits by type
+  void set_types(std::span<const std::int32_t> type_of_class);      // if queues have limits by type
   void reserve(std::size_t more) { reserve_members(out(), more); }  // for jobs to be added that wait
   void add(Job job, Slot slot);
   void remove(Job job) noexcept;

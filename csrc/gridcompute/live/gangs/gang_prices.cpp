@@ -77,7 +77,8 @@ void GangPrices::recharge() {
     for (auto q = static_cast<std::int32_t>(k); q >= 0; q = parent[at(q)]) charge_[k] += q_[at(q)];
     highest_charge_ = std::max(highest_charge_, charge_[k]);
   }
-  const bool typed = std::any_of(q_.begin() + static_cast<std::ptrdiff_t>(n), q_.end(), [](double q) { return q != 0; });
+  const bool typed =
+      std::any_of(q_.begin() + static_cast<std::ptrdiff_t>(n), q_.end(), [](double q) { return q != 0; });
   const std::size_t n_types = q_.size() / n - 1;
   std::vector<double> of_type(n_types), by_type;
   for (std::size_t k = 0; k < n && typed; ++k) {
@@ -414,7 +415,8 @@ double GangPrices::newton_step(const Layout& layout, const Pass& pass, double un
   std::vector<double> matrix(free.size() * free.size()), right(free.size());
   double trace = 0;
   for (const std::size_t a : free) trace += pass.curvature[a * layout.n + a];
-  const double ridge = tuning_.ridge * trace / static_cast<double>(std::max<std::size_t>(free.size(), 1)) + 1e-12 / unit;
+  const double ridge =
+      tuning_.ridge * trace / static_cast<double>(std::max<std::size_t>(free.size(), 1)) + 1e-12 / unit;
   for (std::size_t a = 0; a < free.size(); ++a) {
     right[a] = pass.slope[free[a]];
     for (std::size_t b = 0; b < free.size(); ++b)

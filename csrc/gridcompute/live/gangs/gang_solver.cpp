@@ -180,9 +180,9 @@ void GangSolver::improve_bound(RoundContext& round, bool any_changed) {
   ++kept_.rounds_since_prices;
   const double now = gap(total_);
   const bool rough = now > tuning_.rough_late_gap && tuning_.rough_growth * kept_.gap < now;
-  const bool due = small_world() ? now > tuning_.warm_target
-                                 : now > tuning_.late_target &&
-                                       (kept_.rounds_since_prices >= tuning_.late_interval || rough);
+  const bool due = small_world()
+                       ? now > tuning_.warm_target
+                       : now > tuning_.late_target && (kept_.rounds_since_prices >= tuning_.late_interval || rough);
   if (due && !round.stop.requested()) improve_prices(round, any_changed);
 }
 
@@ -607,8 +607,9 @@ void GangSolver::place_by_prices(RoundContext& round, bool again) {
     std::sort(jobs.begin(), jobs.end());
     jobs.erase(std::unique(jobs.begin(), jobs.end()), jobs.end());
     for (const Job job : jobs)
-      if (placement_.is_live(job) && placement_.running(job) && !placement_.fixed(job) && prices_.cheapest(job) != placement_.slot(job) &&
-          prices_.cheapest(job) != placement_.out() && prices_.least(job) < placement_.out_cost(job))
+      if (placement_.is_live(job) && placement_.running(job) && !placement_.fixed(job) &&
+          prices_.cheapest(job) != placement_.slot(job) && prices_.cheapest(job) != placement_.out() &&
+          prices_.least(job) < placement_.out_cost(job))
         worth.push_back(job);
   }
   std::sort(worth.begin(), worth.end());

@@ -25,8 +25,8 @@
 // the held jobs run. With more than one queue all running jobs are held; with one queue those of a higher priority than
 // some waiting job.
 //
-// Stopped. Jobs that lost their class or limit are removed and waiting jobs that fit are placed all the same, in one pass
-// over each; evictions, priorities and cheaper classes wait for the next round.
+// Stopped. Jobs that lost their class or limit are removed and waiting jobs that fit are placed all the same, in one
+// pass over each; evictions, priorities and cheaper classes wait for the next round.
 //
 // Failed or interrupted. A round is undone as a whole, to the order of the members of each class, so that the next one
 // finds what it would have found without.
