@@ -32,6 +32,8 @@ _LEAST_RECORDS = 1 << 16
 class Reader(Protocol):
     """An answer that may have to read the store as it was."""
 
+    _number: int  # that of the next record when it was given
+
     def _read_now(self) -> None: ...
 
 
@@ -67,14 +69,14 @@ class History:
         self._readers: dict[int, tuple[int, weakref.ref[Any]]] = {}
 
     def next_number(self) -> int:
-        """Return the number of the next record: that of an answer given now, for `store_as_of`."""
+        """Return the number of the next record, which is that of an answer given now."""
         first, records = self._kept
         return first + len(records)
 
-    def watch(self, answer: Reader, number: int) -> None:
-        """Note an answer that may still be read, with its number."""
+    def watch(self, answer: Reader) -> None:
+        """Note an answer that may still be read."""
         self._prune()
-        self._readers[id(answer)] = (number, weakref.ref(answer))
+        self._readers[id(answer)] = (answer._number, weakref.ref(answer))
 
     def done(self, answer: Reader) -> None:
         """Note that an answer has read all it needs."""

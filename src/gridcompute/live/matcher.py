@@ -174,10 +174,10 @@ class Matcher(LiveState):
                 _size=size,
                 _max_abs_cost=max(bound, self._max_abs_cost),
             )
-        if self._history.watched:
-            free = self._columns_at(at, batch)  # an earlier answer may have jobs there
-            self._overwrite(at, live=False, columns=free)
-            self._undo.append(lambda: self._write_columns(at, free))
+        if self._history.watched:  # answers read what removed jobs left there
+            old = self._columns_at(at, batch)
+            self._overwrite(at, live=False, columns=old)
+            self._undo.append(lambda: self._write_columns(at, old))
         self._write_columns(at, batch)
         self._native.add(at)
         if n:
@@ -411,7 +411,6 @@ class Matcher(LiveState):
             jobs = self._native.unacknowledged()[0]
             late = jobs, self._native.placements(jobs)
         self._acknowledge()
-        self._rounds += 1
         if progress is None:
             answer = self._native.match(*plan, None)
         else:
@@ -421,7 +420,9 @@ class Matcher(LiveState):
         m = LiveMatching(self, answer | {"late": late}, shares)
         deferred = m.stats["moves_deferred"]
         has_gap = m.status == "feasible" and deferred == 0 and m.gap > gap
+        self._rounds += 1
         self._commit()
+        self._history.watch(m)  # not before: the round might still be undone
         self._rounds_with_gap = max(self._rounds_with_gap, 1) if has_gap else 0
         self._gap_version = self._version
         self._received = self._rounds

@@ -85,6 +85,7 @@ class LiveMatching(Matching):
     usage: NDArray[np.int64] | None
     share: NDArray[np.int64] | None
     usage_by_type: NDArray[np.int64] | None
+    _number: int
 
     _rounding: ClassVar[float] = 2.0**-45  # relative error of a sum in fixed point
     _shared: ClassVar[frozenset[str]] = frozenset({"_question", "_world", "_jobs"})
@@ -130,7 +131,6 @@ class LiveMatching(Matching):
         put(self, "unchanged", len(matcher._ids) - len(answer["job"]))
         put(self, "_matcher", matcher)
         put(self, "_number", matcher._history.next_number())
-        matcher._history.watch(self, self._number)  # type: ignore[attr-defined]
         witness, names = None, None
         if answer["status"] == "infeasible":
             rows = answer["witness_jobs"]
@@ -151,11 +151,7 @@ class LiveMatching(Matching):
     def _read_store(self, matcher: LiveState) -> None:
         if self._jobs is not None:  # type: ignore[attr-defined]
             return
-        store = matcher._history.store_as_of(
-            self._number,  # type: ignore[attr-defined]
-            store_now(matcher),
-            matcher._size,
-        )
+        store = matcher._history.store_as_of(self._number, store_now(matcher), matcher._size)
         raw: dict[str, Any] = self._raw  # type: ignore[attr-defined]
         at = store.at
         before = store.placed.copy()

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from .._files import create, sync_folder, write_all
+from .._interrupts import interrupts_shown
 from ..errors import InvalidProblemError
 
 fcntl: Any
@@ -53,7 +54,8 @@ def write(
     files that killed processes left in the folder are removed.
     """
     body = io.BytesIO()
-    np.savez(body, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+    with interrupts_shown():
+        np.savez(body, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
     data = body.getvalue()
     head = _magic(kind) + _VERSION.to_bytes(4, "little") + len(data).to_bytes(8, "little")
     target = Path(os.path.realpath(path))

@@ -84,7 +84,7 @@ class LiveState(Transactional):
         self._needed_by: LiveCosts | None = None  # the costs of which these are the columns
         # Rounds since one ended "feasible" because of the rounding of keys alone, and its version.
         self._rounds_with_gap, self._gap_version = 0, 0
-        # Rounds that were begun, and up to which of them the caller has all changes.
+        # Rounds that have ended, and up to which of them the caller has all changes.
         self._rounds, self._received = 0, 0
         self._rules = GangRules.of(demand, queues, queue, priority, preemptible)
         self._slot_names = SlotNames.of(slots, n)

@@ -6,7 +6,7 @@ GRIDCOMPUTE_INTERRUPTS is the number of places for each call; 1000000 is every b
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from gridcompute.live import snapshot, snapshot_file
 from interrupts import places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 MOST = int(os.environ.get("GRIDCOMPUTE_INTERRUPTS", "25"))
@@ -80,7 +80,6 @@ def some_gangs() -> dict[str, Any]:
     return {**rows(6, 2, 2), "n": [1, 2], "q": ["b", "a"], "p": [1, 1], "e": [True, False]}
 
 
-Call = "Callable[[gc.Matcher], Any]"
 CALLS: dict[str, tuple[Callable[[], World], Callable[[gc.Matcher], Any]]] = {
     "add": (plain, lambda w: w.add(rows(7, 3, 3))),
     "add larger costs": (plain, lambda w: w.add({"row": rows(7, 2, 3)["row"] * 1e4})),
@@ -118,10 +117,12 @@ CALLS: dict[str, tuple[Callable[[], World], Callable[[gc.Matcher], Any]]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def other_thread() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as pool:
-        yield pool
+def check_free(matcher: gc.Matcher, where: str) -> None:
+    """Check that another thread may use the matcher."""
+    thread = threading.Thread(target=lambda: matcher.capacity, daemon=True)
+    thread.start()
+    thread.join(timeout=60)
+    assert not thread.is_alive(), where
 
 
 def stored(matcher: gc.Matcher) -> dict[str, Any]:
@@ -157,7 +158,7 @@ def following(world: World) -> list[Any]:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_that_is_interrupted_has_changed_nothing_or_everything(
-    name: str, other_thread: ThreadPoolExecutor
+    name: str,
 ) -> None:
     """It left a lock that nobody would free, ids that nobody had, or classes that were closed."""
     make, call = CALLS[name]
@@ -166,8 +167,7 @@ def test_a_call_that_is_interrupted_has_changed_nothing_or_everything(
     states = [stored(before.matcher), stored(after.matcher)]
     futures = [following(before), following(after)]
     for world, where in places(make, lambda w: call(w.matcher), MOST):
-        free = other_thread.submit(lambda w=world: w.matcher.capacity)  # type: ignore[misc]
-        free.result(timeout=60)
+        check_free(world.matcher, where)
         state = stored(world.matcher)
         assert state in states, where
         assert following(world) in futures, (where, states.index(state))
@@ -175,14 +175,14 @@ def test_a_call_that_is_interrupted_has_changed_nothing_or_everything(
 
 @pytest.mark.parametrize("make", [plain, terms, gangs])
 def test_changes_of_a_round_that_was_interrupted_come_with_the_next_one(
-    make: Callable[[], World], other_thread: ThreadPoolExecutor
+    make: Callable[[], World],
 ) -> None:
     """A round that the core had ended was told to nobody, or made the next answer a wrong one."""
     twin = make().matcher
     once, twice = twin.match(), twin.match()
     assert len(once.changes["id"])
     for world, where in places(make, lambda w: w.matcher.match(), MOST, RETURNS):
-        other_thread.submit(lambda w=world: w.matcher.capacity).result(timeout=60)  # type: ignore[misc]
+        check_free(world.matcher, where)
         m = world.matcher.match()
         assert m.verify().valid, (where, m.verify().reasons)
         for column, values in once.changes.items():
@@ -193,13 +193,11 @@ def test_changes_of_a_round_that_was_interrupted_come_with_the_next_one(
         assert world.first.verify().valid, where
 
 
-def test_an_answer_that_was_read_under_an_interrupt_can_be_read_again(
-    other_thread: ThreadPoolExecutor,
-) -> None:
+def test_an_answer_that_was_read_under_an_interrupt_can_be_read_again() -> None:
     """Reading takes the lock of the matcher too."""
     expected = plain().first
     for world, where in places(plain, lambda w: w.first.verify(), MOST):
-        other_thread.submit(lambda w=world: w.matcher.capacity).result(timeout=60)  # type: ignore[misc]
+        check_free(world.matcher, where)
         assert world.first.verify().valid, where
         assert np.array_equal(world.first.assignment, expected.assignment), where
         assert world.matcher.match().verify().valid, where

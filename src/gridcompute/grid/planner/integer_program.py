@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..._extras import extra
-from ..._interrupts import interrupts_shown
+from ..._interrupts import end_threads, interrupts_shown
 from .settings import STEPS
 
 if TYPE_CHECKING:
@@ -442,7 +442,7 @@ class IntegerProgram:
                 pass
             raise
         finally:
-            pool.shutdown(wait=True)
+            end_threads(pool)
         found.result()
 
     def _is_stale(self) -> bool:
