@@ -418,16 +418,19 @@ def test_priorities_that_doubles_cannot_tell_apart_are_checked() -> None:
 
 def test_a_table_that_changed_before_a_round_without_an_answer_counts_after_it() -> None:
     """If this fails, a job stays in a class that a table forbade while no round was feasible."""
-    world = Matcher([1, 1], cost=[([[1.0, 2.0]], "k", None)], unplaced="u", demand="d")
-    world.add({"k": [0], "u": [9.0], "d": [1]})
-    assert world.match().assignment.tolist() == [0]
-    world.add({"k": [0], "u": [np.inf], "d": [2]}, ids=[7])
-    world.set_table("k", [[np.inf, 2.0]])
+    table = np.ones((2, 2))
+    world = Matcher([10, 0], cost=[(table, "k", None)], unplaced="u", demand="d", priority="p")
+    ones = np.ones(10, int)
+    world.add({"k": [1] + [0] * 9, "u": 9.0 * ones, "d": ones, "p": ones})
+    assert world.match().load.tolist() == [10, 0]
+    world.add({"k": [1], "u": [np.inf], "d": [11], "p": [1]}, ids=[70])
+    table[1, 0] = np.inf
+    world.set_table("k", table)
     m = world.match()
-    assert (m.status, m.assignment.tolist()) == ("infeasible", [0, -1])
-    world.remove([7])
+    assert (m.status, m.load.tolist()) == ("infeasible", [10, 0])
+    world.remove([70])
     m = world.match()
-    assert m.assignment.tolist() == [1]
+    assert m.load.tolist() == [9, 0]
     assert m.verify().valid
 
 
