@@ -106,9 +106,9 @@ class World:
 
     def change(self):
         known = self.m.ids
-        n = min(3, len(known) - 1)
+        n = min(3, len(known))
         self.m.remove(known[: n // 2])
-        self.m.update(known[-n:], self.jobs(n))
+        self.m.update(known[len(known) - n + n // 2 :], self.jobs(n - n // 2))
         self.m.add(self.jobs(n), self.ids(n))
 
     def match(self, **options):
