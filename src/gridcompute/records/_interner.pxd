@@ -10,7 +10,7 @@ cdef class Interner:
     cdef dict _ids
     cdef list _keys  # by id; ABSENT where free
     cdef list _free  # freed ids, last freed last
-    cdef object _next  # the id that the next new key gets, as an int
+    cdef object _next  # the id that the next new key gets, as an int; None = not computed yet
     # The batch being read, should it have to be undone: the keys that took freed ids, in order (None = no batch is
     # open), and the size before, from which on all ids are its own.
     cdef list _reused
@@ -21,7 +21,5 @@ cdef class Interner:
     cdef int close(self, bint keep) except -1
     cdef int64_t put(self, object key) except -1
     cdef int64_t take(self, object key) except -1
-    cdef int look_ahead(self) except -1
-    cdef int64_t drop(self, object key) except -1
-    cdef bint holds_key(self, object key) except -1
+    cdef int drop(self, object key) except -1
     cdef object key_of(self, int32_t id)

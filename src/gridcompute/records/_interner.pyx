@@ -51,6 +51,8 @@ cdef void* memory_of(object array) except NULL:
     return raw.buf
 
 
+# Lists are made at their length and filled: in a comprehension, Cython up to 3.3 at least releases an item twice where
+# memory is short for the list.
 @cython.final
 cdef class Interner:
     """Gives each key (a str, or an int of 64 bits) a small id, in order of first occurrence.
@@ -82,7 +84,7 @@ cdef class Interner:
     """
 
     def __cinit__(self):
-        self._ids, self._keys, self._free, self._next, self._reused = {}, [], [], 0, None
+        self._ids, self._keys, self._free, self._next, self._reused = {}, [], [], None, None
 
     def __init__(self, keys=()):
         self.intern(keys)
@@ -101,53 +103,50 @@ cdef class Interner:
     cdef int close(self, bint keep) except -1:
         """Ends the batch; unless its keys are to be kept, the state is again as it was before."""
         cdef list reused = self._reused
-        self._reused = None
+        self._reused, self._next = None, None
         if not keep:
-            for key in self._keys[self._size_before :]:
-                del self._ids[key]
-            del self._keys[self._size_before :]
-            for key in reversed(reused):
-                self.drop(key)
-            self.look_ahead()
+            while len(self._keys) > self._size_before:
+                del self._ids[self._keys.pop()]
+            while reused:
+                self.drop(reused.pop())
         return 0
 
     cdef int64_t put(self, object key) except -1:
         """The id of an exact str or int, given now if it has none: one look-up either way."""
+        if self._next is None:
+            self._next = self._free[len(self._free) - 1] if self._free else len(self._keys)
         cdef PyObject* known = PyDict_SetDefault(self._ids, key, self._next)
-        if known == <PyObject*>self._next:
+        if known != <PyObject*>self._next:
+            return <int64_t><object>known
+        try:
             return self.take(key)
-        return <int64_t><object>known
+        except BaseException:
+            del self._ids[key]
+            raise
 
     cdef int64_t take(self, object key) except -1:
-        """The key was new and now holds `_next`: book it."""
+        """The key was new and now holds `_next`: book it. What may be short of memory comes first."""
         cdef int64_t fresh = self._next
         if self._free:
-            self._free.pop()
-            self._keys[fresh] = key
             if self._reused is not None:
                 self._reused.append(key)
+            self._free.pop()
+            self._keys[fresh] = key
         elif fresh < MAX_IDS:
             self._keys.append(key)
         else:
-            del self._ids[key]
             raise OverflowError(f"an interner holds at most {MAX_IDS} keys")
-        self.look_ahead()
+        self._next = None
         return fresh
 
-    cdef int look_ahead(self) except -1:
-        self._next = self._free[len(self._free) - 1] if self._free else len(self._keys)
+    cdef int drop(self, object key) except -1:
+        """Frees the id of an exact key, if it has one."""
+        freed = self._ids.get(key)
+        if freed is not None:
+            self._free.append(freed)
+            self._keys[<Py_ssize_t>freed] = ABSENT
+            del self._ids[key]
         return 0
-
-    cdef int64_t drop(self, object key) except -1:
-        """Frees the id of an exact key that is in."""
-        cdef int64_t freed = self._ids.pop(key)
-        self._keys[freed] = ABSENT
-        self._free.append(freed)
-        self.look_ahead()
-        return freed
-
-    cdef bint holds_key(self, object key) except -1:
-        return PyDict_GetItemWithError(self._ids, key) is not NULL
 
     def add(self, key):
         """The id of one key; a new key gets the id freed last, or else the next one."""
@@ -162,13 +161,20 @@ cdef class Interner:
     def intern(self, keys):
         """The ids of many keys, int32 (n_keys,), new ones given as needed; on an error none is added."""
         self.open()
+        cdef list given
+        cdef Py_ssize_t k
+        cdef int32_t* ids
         try:
-            ids = [self.put(exact_key(key)) for key in keys]
+            given = list(keys)
+            found = np.empty(len(given), np.int32)
+            ids = <int32_t*>memory_of(found)
+            for k in range(len(given)):
+                ids[k] = <int32_t>self.put(exact_key(given[k]))
         except BaseException:
             self.close(keep=False)
             raise
         self.close(keep=True)
-        return np.array(ids, np.int32)
+        return found
 
     def lookup(self, keys):
         """The ids of many keys, -1 where a key is not in: int32 (n_keys,)."""
@@ -192,7 +198,10 @@ cdef class Interner:
         """The keys of many ids, in a list; an id that is not given is an IndexError."""
         cdef _Ids given = _Ids(ids)
         cdef Py_ssize_t k
-        return [self.key_of(given.at[k]) for k in range(given.size)]
+        cdef list out = [None] * given.size
+        for k in range(given.size):
+            out[k] = self.key_of(given.at[k])
+        return out
 
     def numbers(self, ids):
         """The keys of many ids, all of them ints: int64 (n_ids,); a str is a TypeError."""
@@ -207,24 +216,27 @@ cdef class Interner:
     def remove(self, keys):
         """Frees many keys and returns the ids they had, int32 (n_keys,); all or, on a KeyError, none."""
         self.idle()
-        exact = [exact_key(key) for key in keys]
-        for row, key in enumerate(exact):
-            if not self.holds_key(key):
-                raise KeyError(f"keys[{row}] = {shown(key)} is not in this interner")
-        if len(set(exact)) != len(exact):
+        cdef list given = list(keys)
+        freed = self.lookup(given)
+        cdef list at = freed.tolist()
+        if -1 in at:
+            row = at.index(-1)
+            raise KeyError(f"keys[{row}] = {shown(given[row])} is not in this interner")
+        if len(set(at)) != len(at):
             raise InvalidProblemError("keys to remove must be distinct", "keys")
-        return np.array([self.drop(key) for key in exact], np.int32)
+        self.release(freed)
+        return freed
 
     def release(self, ids):
         """Frees the keys of ids that `lookup` gave, each once: one look-up a key, and no check."""
         self.idle()
         cdef _Ids given = _Ids(ids)
         cdef Py_ssize_t k
+        self._free.extend(ids.tolist())  # all that may be short of memory
         for k in range(given.size):
             del self._ids[self._keys[given.at[k]]]
             self._keys[given.at[k]] = ABSENT
-            self._free.append(given.at[k])
-        self.look_ahead()
+        self._next = None
 
     @property
     def size(self):
@@ -261,8 +273,7 @@ def restore_interner(list keys, list free):
     cdef Interner made = Interner()
     made._keys = [ABSENT if key is None else key for key in keys]
     made._ids = {key: place for place, key in enumerate(keys) if key is not None}
-    made._free = list(free)
-    made.look_ahead()
+    made._free, made._next = list(free), None
     absent = [place for place, key in enumerate(keys) if key is None]
     if sorted(made._free) != absent or len(made._ids) + len(absent) != len(keys):
         raise ValueError("this is no state of an interner: keys repeat, or free ids and absent keys disagree")

@@ -135,7 +135,7 @@ CALLS = {
     "add": lambda w: w.m.add(w.jobs(4), w.ids(4)),
     "add many": lambda w: w.m.add(w.jobs(1100), w.ids(1100)),
     "add dear": lambda w: w.m.add({**w.jobs(1), "out": [1e9]}, w.ids(1)),
-    "update": lambda w: w.m.update(w.m.ids[1:6], w.jobs(5)),
+    "update": lambda w: w.m.update(w.m.ids[1:6], w.jobs(len(w.m.ids[1:6]))),
     "remove": lambda w: w.m.remove(w.m.ids[1:6]),
     "pin": lambda w: w.m.pin([i for i in w.m.ids if w.m.slot_of(i) >= 0][:3]),
     "set_capacity": lambda w: w.m.set_capacity([0, 2], [0, 9]),

@@ -139,3 +139,32 @@ def test_ids_are_an_array_of_int32(call):
         take([0, 1])
     take(np.empty(0, np.int32))
     assert list(it) == [5, 6, 7]
+
+
+@pytest.mark.parametrize("call", ["intern", "release"])
+def test_a_call_that_is_short_of_memory_changes_nothing(call: str) -> None:
+    """If this fails, two keys get one id, or a key stays without its id, once memory was short."""
+    hooks = pytest.importorskip("_testcapi", reason="CPython's hooks of memory are not installed")
+    failed = 0
+    for n in range(40):
+        interner = Interner([f"k{k}" for k in range(30)])
+        interner.remove([f"k{k}" for k in range(0, 20, 3)])
+        twin = copy.copy(interner)
+        keys, ids = [f"new {k}" for k in range(12)], np.array([1, 2, 25, 8], np.int32)
+        calls = {
+            "intern": lambda i, k=keys: i.intern(k),
+            "release": lambda i, at=ids: i.release(at),
+        }
+        before = interner.__reduce__()[1]
+        try:
+            hooks.set_nomemory(n, n + 1)
+            calls[call](interner)
+        except MemoryError:
+            hooks.remove_mem_hooks()
+            assert interner.__reduce__()[1] == before, n
+            np.testing.assert_array_equal(calls[call](interner), calls[call](twin), err_msg=f"{n}")
+            assert interner.__reduce__()[1] == twin.__reduce__()[1], n
+            failed += 1
+        finally:
+            hooks.remove_mem_hooks()
+    assert failed > 0
