@@ -15,7 +15,7 @@ from .errors import (
 )
 
 if _TYPE_CHECKING:
-    from . import fair, forecast, grid, pack, rolling, shards, traces
+    from . import fair, forecast, green, grid, pack, rolling, shards, traces
     from ._certificate import Certificate
     from .costs import Terms, kernel
     from .grid.planner.match import match
@@ -61,6 +61,7 @@ __all__ = [
     "assignment",
     "fair",
     "forecast",
+    "green",
     "grid",
     "jobs_from_records",
     "kernel",
@@ -99,6 +100,7 @@ _MODULE_OF = {
     "assignment": "solvers.assignment",
     "fair": "",
     "forecast": "",
+    "green": "",
     "grid": "",
     "jobs_from_records": "records.ingest",
     "kernel": "costs",

@@ -12,6 +12,7 @@ import numpy as np
 from ... import _checks
 from ...errors import InvalidProblemError
 from ...forecast.arrivals import yesterday
+from ..plan.energy_tables import bundles, measurements
 from ..planner.match import match
 from ..tables.problem import Problem
 from ..tables.steps import day_of, steps_in
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from ..._progress import ProgressHook
@@ -586,6 +588,25 @@ class Rolling:
         seen = self.hindsight() if seen is None else seen
         spent = sum(self.history[name] for name in COSTS if name != "lost")
         return np.asarray(spent - hourly_yuan(seen, self.clock))
+
+    def measurements(self) -> pa.Table:
+        """Return the load of the hours that have passed, as `Plan.measurements` does of a plan."""
+        book, world = self.ledger, self.world
+        green, used = book.green_kwh.T, (book.load_kwh - book.shed_kwh).T
+        return measurements(world, book.hours, [[green], [used - green]], "gross")
+
+    def bundles(self) -> pa.Table:
+        """Return the green power of the hours that have passed, as `Plan.bundles` does of a plan.
+
+        Of the kind "granular" by site and hour, and of the kind "GEC" the direct power that was
+        sold with its certificates kept.
+        """
+        book = self.ledger
+        parts = [
+            ([("green power", "granular")], [book.green_kwh.T]),
+            ([("exported power", "GEC")], [book.certificate_kwh.T]),
+        ]
+        return bundles(self.world, book.hours, parts, np.zeros(len(self.world.sites)))
 
     @property
     def plot(self) -> RollingPlots:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ... import _checks
 from ..._extras import extra
 from ..._html import facts
 from ..._table import Tabular
@@ -17,6 +18,7 @@ from ..tables.times import time_of, zone_name
 from .columns import Dispatch, Prices
 from .compare import Comparison
 from .data import PlanData, dimensions
+from .energy_tables import plan_bundles, plan_measurements
 from .explain import Explanation, explain
 from .hourly import HourlyTable
 from .reasons import unplaced_reasons
@@ -139,6 +141,34 @@ class Plan(PlanData, Tabular):
     def hourly(self) -> HourlyTable:
         """The plan by site and hour, one row each: `to_arrow`, `to_pandas`, `to_polars`."""
         return HourlyTable(self)
+
+    def measurements(self, side: str = "gross") -> pa.Table:
+        """Return the load of each site and step in whole Wh, as `gridcompute.green` reads it.
+
+        Parameters
+        ----------
+        side : "gross" or "net"
+            All that is used, or what is drawn from the grid.
+
+        Returns
+        -------
+        pyarrow.Table
+            A row for each site and step; a batch without a date begins in 1970.
+        """
+        _checks.choice("side", side, ("gross", "net"))
+        return plan_measurements(self.problem, self.dispatch, side)
+
+    def bundles(self) -> pa.Table:
+        """Return the green power in whole Wh as certificates by site and step.
+
+        Returns
+        -------
+        pyarrow.Table
+            Of the kind "own": direct sources and green power from the battery; "granular": bundled
+            green power; "GEC": certificates that are retired, and those of exported power where
+            they are kept.
+        """
+        return plan_bundles(self.problem, self.dispatch)
 
     @property
     def plot(self) -> PlanPlots:
