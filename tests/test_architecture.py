@@ -34,10 +34,11 @@ CSRC = ROOT / "csrc"
 GROUND = {"_version", "errors", "_progress", "_extras", "_files", "_gap", "_certificate", "_html"}
 GROUND |= {"_log", "_table", "_value"}
 NATIVE = {"_core"}
-FORMULAS = {"costs", "_checks"}  # costs and the checks of arguments
+FORMULAS = {"costs", "_checks", "_columns"}  # costs and the checks of arguments
 TOP = {"bench", "report", "cli", "plot", "testing", "__main__"}
+WINGS = {"green"}  # capabilities that stand on the platform
 # solvers/, live/, fair/ and records/ are "functions".
-ORDER = ["ground", "native", "formulas", "results", "functions", "grid", "top"]
+ORDER = ["ground", "native", "formulas", "results", "functions", "grid", "wings", "top"]
 
 # The platform may use the core's options (jobs under coupling rows) and its count of threads, and
 # nothing else of it.
@@ -49,6 +50,8 @@ UPWARDS = {
     ("grid.operations.rolling", "report.operator_page"),
     ("grid.operations.rolling", "plot.rolling"),
     ("grid.plan.plan", "report.page"),
+    ("green.record", "green.check"),
+    ("green.record", "report.claim_page"),
     ("grid.plan.plan", "plot.plan"),
     ("results.matching", "plot.matching"),
     ("rolling.replay", "plot.replay"),
@@ -150,6 +153,7 @@ def layer(module: str) -> str:
         ("native", NATIVE),
         ("formulas", FORMULAS),
         ("results", {"results"}),
+        ("wings", WINGS),
         ("top", TOP),
         ("grid", {"grid"}),
     ):
@@ -315,7 +319,7 @@ def identifiers(path: Path) -> set[str]:
 
 def test_only_the_grid_speaks_of_the_platform() -> None:
     """If this fails, a layer below grid/ has learnt what a site or a kilowatt-hour is."""
-    below = [p for p in python_files() if layer(module_name(p)) not in {"grid", "top"}]
+    below = [p for p in python_files() if layer(module_name(p)) not in {"grid", "wings", "top"}]
     below += [p for p in CSRC.rglob("*.[ch]pp") if "tests" not in p.parts]
     bad = {
         f"{path.relative_to(ROOT)}: {name}"

@@ -116,7 +116,8 @@ def arrow_table(title: str, data: Any) -> pa.Table:
 def _array(column: Any) -> Any:
     import pyarrow as pa
 
-    return pa.array(column.tolist() if getattr(column, "dtype", None) == object else column)
+    objects = isinstance(column, np.ndarray) and column.dtype.kind == "O"
+    return pa.array(column.tolist() if objects else column)
 
 
 def read(
@@ -201,9 +202,9 @@ def _text(place: Place, name: str, field: Field, column: pa.Array) -> Texts:
     import pyarrow.compute as pc
 
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (pa.types.is_null(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        if not (pa.types.is_string_view(kind) or (pa.types.is_integer(kind) and not field.choices)):
-            raise TypeError(f"{place(name, 0)} is of type {kind}, needed {_needed(field)}")
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view()
+    if not (text or pa.types.is_null(kind)):
+        raise TypeError(f"{place(name, 0)} is of type {kind}, needed {_needed(field)}")
     coded = pc.dictionary_encode(column.cast(pa.string()))
     names = np.array(coded.dictionary.to_pylist(), object)
     codes = pc.fill_null(coded.indices.cast(pa.int64()), -1).to_numpy()
@@ -281,8 +282,9 @@ def _time(place: Place, name: str, field: Field, column: pa.Array) -> NDArray[np
         if kind.tz is None and len(column):
             _refuse(place, name, 0, f"{column[0]} without a zone", _needed(field))
         try:
-            found: NDArray[np.int64] = column.cast(pa.timestamp("s", kind.tz)).cast(pa.int64())
-            return found.to_numpy(zero_copy_only=False)
+            whole = column.cast(pa.timestamp("s", kind.tz)).cast(pa.int64())
+            found: NDArray[np.int64] = whole.to_numpy(zero_copy_only=False)
+            return found
         except pa.ArrowInvalid:
             parts = (
                 column.cast(pa.int64()).to_numpy()
@@ -291,14 +293,14 @@ def _time(place: Place, name: str, field: Field, column: pa.Array) -> NDArray[np
             _refuse(place, name, int((parts != 0).argmax()), "a part of a second", _needed(field))
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise TypeError(f"{place(name, 0)} is of type {kind}, needed {_needed(field)}")
-    seconds, known = np.empty(len(column), np.int64), {}
+    seconds, known = [], dict[str, int | None]()
     for row, text in enumerate(column.to_pylist()):
         if text not in known:
             known[text] = _second(text)
         if known[text] is None:
             _refuse(place, name, row, repr(text), _needed(field))
-        seconds[row] = known[text]
-    return seconds
+        seconds.append(known[text])
+    return np.array(seconds, np.int64)
 
 
 def _second(text: str) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -74,7 +74,8 @@ def rules(as_json: Json = False) -> None:
     known = green.rules()
     width = max(len(rule.id) for rule in known)
     lines = [
-        f"{r.id:{width}}  {r.status:8}  {r.interval:5} {r.boundary:8}  {r.title}; {r.text}, {r.date}"
+        f"{r.id:{width}}  {r.status:8}  {r.interval:5} {r.boundary:8}  {r.title}\n"
+        f"{'':{width}}  {r.text}, {r.date}; {r.source}"
         for r in known
     ]
     emit(as_json, {"rules": known}, "\n".join(lines))

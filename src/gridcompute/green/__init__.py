@@ -1,8 +1,9 @@
 """Green accounting as data: rules, certificates, and the largest claim with its proof."""
 
 from .check import Audit, ClaimCertificate, audit, verify
-from .claim import Claim, claim, compare
+from .claim import claim, compare
 from .formats import energytag, gec
+from .record import Claim
 from .rules import Rule, rule, rules
 from .tables import read_folder, schema
 

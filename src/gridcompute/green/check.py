@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import dataclasses
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,14 @@ from .._certificate import Certificate
 from .._extras import extra
 from .._gap import relative_gap
 from .storage import with_storage
-from .tables import Checked, checked, meters, utc
+from .tables import Checked, checked, meters, missing_intervals, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-    from .claim import Claim
+    from .record import Claim
     from .rules import Rule
 
     Int64s = NDArray[np.int64]
@@ -143,6 +144,11 @@ def certify(claim: Claim) -> ClaimCertificate:
         faults.append(f"matched_wh: found {claim.matched_wh}, the allocations have {total}")
     if int(load["wh"].sum()) != claim.load_wh:
         faults.append(f"load_wh: found {claim.load_wh}, the measurements have {load['wh'].sum()}")
+    pieces = (source, target, table["wh"])
+    if not all(map(np.array_equal, claim.pieces, pieces)):
+        faults.append("pieces: they are not the rows of the allocations")
+    if not claim.missing.equals(missing_intervals(load)):
+        faults.append("missing: it is not what the measurements leave out")
     if (source >= 0).all() and (target >= 0).all():
         _rejections(claim, table, source, faults)
         _claims(claim, table, source, target, faults)
@@ -195,7 +201,7 @@ def audit(claims: Iterable[Claim]) -> Audit:
     parts.sort(key=lambda part: (part["bundle"], part["id_start"]))
     twice = [
         (a, b)
-        for a, b in zip(parts, parts[1:], strict=False)
+        for a, b in itertools.pairwise(parts)
         if a["bundle"] == b["bundle"] and b["id_start"] <= a["id_end"]
     ]
     for a, b in twice[:_MOST_LISTED]:
@@ -215,7 +221,7 @@ def _allowed(
     source, target = _bundle_of(supply, table), _measurement_of(load, table)
 
     def place(row: int) -> str:
-        return table.place("", row).replace(".[", "[")
+        return str(table.place("", row)).replace(".[", "[")
 
     faults.at(
         np.flatnonzero(table["id_end"] - table["id_start"] + 1 != table["wh"]),
@@ -243,7 +249,10 @@ def _allowed(
     open_ = _matchable(load, rule)
     faults.at(
         known[~usable[source[known]]],
-        lambda row: f"{place(row)}: the bundle {_name(table, 'bundle', row)!r} {why(source[row])}",
+        lambda row: (
+            f"{place(row)}: the bundle {_name(table, 'bundle', row)!r} may not count: "
+            f"{why(source[row])}"
+        ),
     )
     faults.at(
         known[~open_[target[known]]],
@@ -277,7 +286,7 @@ def _allowed(
     return source, target
 
 
-def _name(table: Checked, column: str, row: int) -> str | None:
+def _name(table: Checked, column: str, row: Any) -> str | None:
     texts = table.texts(column)
     code = texts.codes[row]
     return texts.names[code] if code >= 0 else None
@@ -413,14 +422,14 @@ def _year_rule(load: Checked, rule: Rule) -> Bools:
 
 
 def _usable(supply: Checked, rule: Rule) -> tuple[Bools, Any]:
-    """Return which bundles may count at all, and a function that says why another may not."""
+    """Return which bundles may count at all, and a function with the reason of another."""
     faults: dict[str, Bools] = {}
     status = supply.texts("status")
     active = np.array([name == "Active" for name in status.names] + [True], bool)
-    faults["is not Active"] = ~active[status.codes]
+    faults["NotActive"] = ~active[status.codes]
     kind = supply.texts("kind")
     allowed = [name in rule.kinds for name in kind.names] + ["granular" in rule.kinds]
-    faults["is of a kind that does not count"] = ~np.array(allowed, bool)[kind.codes]
+    faults["KindNotAllowed"] = ~np.array(allowed, bool)[kind.codes]
     if rule.max_age_months is not None:
         old = np.ones(len(supply), bool)
         if "commissioned" in supply.columns:
@@ -430,10 +439,8 @@ def _usable(supply: Checked, rule: Rule) -> tuple[Bools, Any]:
             old = limit < at
         if rule.legacy_before is not None and "contracted" in supply.columns:
             old &= supply["contracted"] >= _date(rule.legacy_before, rule)
-        faults["is of a plant that is too old"] = old
-    faults["is of a time longer than the rule's interval"] = (
-        supply["end"] > _period(supply["start"], rule)[1]
-    )
+        faults["PlantTooOld"] = old
+    faults["LongerThanInterval"] = supply["end"] > _period(supply["start"], rule)[1]
     bad = np.zeros(len(supply), bool)
     for fault in faults.values():
         bad |= fault
@@ -448,7 +455,7 @@ def _matchable(load: Checked, rule: Rule) -> Bools:
     quality = load.texts("quality")
     allowed = [name in rule.qualities for name in quality.names] + ["measured" in rule.qualities]
     fits = load["end"] <= _period(load["start"], rule)[1]
-    return np.array(allowed, bool)[quality.codes] & (fits | _year_rule(load, rule))
+    return np.asarray(np.array(allowed, bool)[quality.codes] & (fits | _year_rule(load, rule)))
 
 
 def _where(load: Checked, supply: Checked, rule: Rule) -> tuple[Int64s, Int64s]:
@@ -486,14 +493,27 @@ def _rejections(claim: Claim, table: Checked, source: Int64s, faults: _Faults) -
     if not same or not np.array_equal(np.array(found[0].to_pylist(), object), names):
         faults.append("rejected: its rows are not what the allocations leave of the bundles")
         return
-    usable, _ = _usable(supply, claim.rule)
+    want_reasons = _reasons(claim)[rows]
     reasons = np.array(out["reason"].to_pylist(), object)
-    unusable = ("NotActive", "KindNotAllowed", "PlantTooOld", "LongerThanInterval")
-    wrong = np.isin(reasons, unusable) == usable[rows]
     faults.at(
-        np.flatnonzero(wrong),
-        lambda row: f"rejected[{row}]: the reason {reasons[row]} does not hold",
+        np.flatnonzero(reasons != want_reasons),
+        lambda row: f"rejected[{row}].reason: found {reasons[row]}, it is {want_reasons[row]}",
     )
+
+
+def _reasons(claim: Claim) -> NDArray[np.object_]:
+    """Return why what is left of each bundle counts nowhere."""
+    load, supply, rule = claim.measurements, claim.bundles, claim.rule
+    mine, theirs = _where(load, supply, rule)
+    every = np.arange(len(supply))
+    open_ = _matchable(load, rule) & (mine >= 0)
+    found = np.where(_served(load, supply, rule, every, open_) > 0, "Surplus", "NoLoad")
+    found = found.astype(object)
+    found[theirs < 0] = "NoBoundary"
+    usable, why = _usable(supply, rule)
+    for row in np.flatnonzero(~usable):
+        found[row] = why(row)
+    return found
 
 
 def _claims(claim: Claim, table: Checked, source: Int64s, target: Int64s, faults: _Faults) -> None:
@@ -526,14 +546,59 @@ def _claims(claim: Claim, table: Checked, source: Int64s, target: Int64s, faults
     mine, _ = _where(load, supply, claim.rule)
     shut = ~_matchable(load, claim.rule) | (mine < 0)
     np.add.at(want["excluded_wh"], row[shut], load["wh"][shut])
+    end = _period(starts, claim.rule)[1]
+    want["end"] = end
+    rest = load["wh"].astype(np.float64)
+    np.subtract.at(rest, target, table["wh"])
+    clean = load.columns.get("grid_clean", np.zeros(len(load)))
+    clean = clean * rest if claim.rule.counts_grid_clean else np.zeros(len(load))
+    exact = np.bincount(row, clean, len(rows))
+    counted = rows["grid_clean_wh"].to_numpy()
+    total = float(exact.sum())
+    if (np.abs(counted - exact) > 1).any() or not total - 1 < counted.sum() <= total + 1e-3:
+        faults.append(f"claims.grid_clean_wh: {counted.sum()} Wh, the tables come to {total:.3f}")
+    _emissions(claim, rest, row, table, source, target, faults)
     for name, values in want.items():
-        found = rows[name].to_numpy()
+        column = rows[name].cast("int64") if name == "end" else rows[name]
+        found = column.to_numpy()
         faults.at(
             np.flatnonzero(found != values),
             lambda k, name=name, found=found, values=values: (
                 f"claims.{name}[{k}]: found {found[k]}, the tables come to {values[k]}"
             ),
         )
+
+
+def _emissions(
+    claim: Claim,
+    rest: Any,
+    row: Int64s,
+    table: Checked,
+    source: Int64s,
+    target: Int64s,
+    faults: _Faults,
+) -> None:
+    """Check the emissions: of what is matched by its bundle, of the rest by the rule's factor."""
+    load, rule = claim.measurements, claim.rule
+    fossil = np.full(len(load), float(rule.fossil_g_per_kwh))
+    factor = {
+        "fossil factor": fossil,
+        "residual mix": load.columns.get("residual_g_per_kwh", fossil),
+        "grid average": load.columns.get("grid_g_per_kwh"),
+    }[rule.unmatched]
+    found = claim.claims["emission_g"]
+    if factor is None:
+        if found.null_count != len(found):
+            faults.append("claims.emission_g: found numbers, no factor is known")
+        return
+    want = np.bincount(row, rest / 1e3 * factor, len(found))
+    made = claim.bundles.columns.get("emission_g_per_kwh", np.zeros(len(claim.bundles)))
+    want += np.bincount(row[target], table["wh"] / 1e3 * made[source], len(found))
+    grams = found.to_numpy()
+    faults.at(
+        np.flatnonzero(~(np.abs(grams - want) <= 1e-9 * np.maximum(np.abs(want), 1.0))),
+        lambda k: f"claims.emission_g[{k}]: found {grams[k]}, the tables come to {want[k]}",
+    )
 
 
 def _cut(claim: Claim, faults: _Faults) -> int:
@@ -546,29 +611,38 @@ def _cut(claim: Claim, faults: _Faults) -> int:
     if held.shape != (len(supply),) or inside.shape != (len(load),):
         faults.append("the cut is not of these tables")
         return 2**63
+    bundles = np.flatnonzero(held & usable)
+    outside = _served(load, supply, rule, bundles, open_ & ~inside)
+    faults.at(
+        bundles[outside > 0],
+        lambda row: f"{supply.place('wh', row)}: in the cut, and may serve load outside of it",
+    )
+    return int(supply["wh"][usable & ~held].sum()) + int(load["wh"][open_ & inside].sum())
+
+
+def _served(load: Checked, supply: Checked, rule: Rule, bundles: Int64s, among: Bools) -> Int64s:
+    """Return how many of some measurements each bundle may serve by boundary and time."""
+    mine, theirs = _where(load, supply, rule)
     yearly = _year_rule(load, rule)
-    made = supply["start"]
+    made = supply["start"][bundles]
     begin, end = _period(made, rule)
     if rule.carry_over_months:
         end = _later(made, rule.carry_over_months, rule)
     year = _floor(made, "P1Y", rule)
-    checks = ((~yearly, begin, end), (yearly, year, _end(year, "P1Y", rule)))
-    bundles = np.flatnonzero(held & usable)
-    for side, low, high in checks:
-        free = np.flatnonzero(open_ & ~inside & side)
-        if not len(free):
+    count = np.zeros(len(bundles), np.int64)
+    for side, low, high in (
+        (~yearly, begin, end),
+        (yearly, year, _end(year, "P1Y", rule)),
+    ):
+        some = np.flatnonzero(among & side & (mine >= 0))
+        if not len(some):
             continue
-        order = free[np.lexsort((load["start"][free], mine[free]))]
+        order = some[np.lexsort((load["start"][some], mine[some]))]
         known = np.unique(load["start"][order])
         line = mine[order] * (len(known) + 1) + np.searchsorted(known, load["start"][order])
         base = theirs[bundles] * (len(known) + 1)
         first, last = (
-            np.searchsorted(line, base + np.searchsorted(known, at[bundles])) for at in (low, high)
+            np.searchsorted(line, base + np.searchsorted(known, at)) for at in (low, high)
         )
-        faults.at(
-            np.flatnonzero(last > first),
-            lambda k: (
-                f"{supply.place('wh', int(bundles[k]))}: in the cut, and may serve load outside"
-            ),
-        )
-    return int(supply["wh"][usable & ~held].sum()) + int(load["wh"][open_ & inside].sum())
+        count += np.maximum(last - first, 0)
+    return np.where(theirs[bundles] >= 0, count, 0)

@@ -1,20 +1,21 @@
 """The flow behind a claim: which Wh of which bundle serves which Wh of load.
 
-Problem. Each bundle may serve the load at some positions of a line: positions are sorted by boundary
-and time, so that what a bundle may serve is at most two intervals of them (one for facilities under
-the rule's interval, one for those that match by the year). The most that may be claimed is a maximum
-flow; among the largest, the one that claims bundles of lower rank first costs least.
+Problem. Each bundle may serve the load at some positions of a line: positions are sorted by
+boundary and time, so that what a bundle may serve is at most two intervals of them (one for
+facilities under the rule's interval, one for those that match by the year). The most that may be
+claimed is a maximum flow; among the largest, the one that claims bundles of lower rank first costs
+least.
 
-Method. Bundles with the same intervals and rank are one group. A complete binary tree stands over the
-positions; an interval is the union of at most 2 log n of its nodes, so that n groups and n positions
-need n log n arcs in place of n^2. `min_cost_flow` of the core solves it: a unit of a group costs its
-rank if it is claimed and more than every rank if it is not. The set of bundles in a flow is
-independent in a transversal matroid, so the least cost is reached by a largest flow.
+Method. Bundles with the same intervals and rank are one group. A complete binary tree stands over
+the positions; an interval is the union of at most 2 log n of its nodes, so that n groups and n
+positions need n log n arcs in place of n^2. `min_cost_flow` of the core solves it: a unit of a
+group costs its rank if it is claimed and more than every rank if it is not. The set of bundles in a
+flow is independent in a transversal matroid, so the least cost is reached by a largest flow.
 
 Certificate. Let S be the groups that the residual network reaches from a group with an unclaimed
 unit, and T the positions that it reaches. Groups of S can serve positions of T alone, and those are
-full: no flow exceeds the energy of the groups outside of S plus the load of T (Hall's condition with
-its deficit, Ahuja, Magnanti and Orlin, section 6.6), and this one is as large.
+full: no flow exceeds the energy of the groups outside of S plus the load of T (Hall's condition
+with its deficit, Ahuja, Magnanti and Orlin, section 6.6), and this one is as large.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from .tables import share_text, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..green.claim import Claim
+    from ..green.record import Claim
 
 COLOURS = {
     "own": "#e3a72f",
@@ -150,12 +150,12 @@ def _pictures(claim: Claim, by: str) -> str:
         times = [f"{hour}h" for hour in range(25)]
     else:
         month = second.astype("M8[s]").astype("M8[M]").astype(np.int64)
-        first = int(month.min(initial=0)) if not len(month) else int(month.min())
+        first = int(month.min()) if len(month) else 0
         at, size = month - first, int((month - first).max(initial=0)) + 1
         times = [str(np.datetime64(first + k, "M")) for k in range(size + 1)]
     names = np.array(rows["facility"].to_pylist(), object)
-    pictures = []
-    for name in dict.fromkeys(names.tolist()[: len(names)]):
+    pictures: list[str] = []
+    for name in dict.fromkeys(names.tolist()):
         if len(pictures) == _MOST_DRAWN:
             break
         mine = names == name

@@ -12,7 +12,6 @@ import numpy as np
 from ... import _checks
 from ...errors import InvalidProblemError
 from ...forecast.arrivals import yesterday
-from ..plan.energy_tables import bundles, measurements
 from ..planner.match import match
 from ..tables.problem import Problem
 from ..tables.steps import day_of, steps_in
@@ -28,7 +27,7 @@ from .hour_inputs import (
     outlook,
     setting,
 )
-from .hour_ledger import HourLedger
+from .hour_ledger import HourLedger, hour_bundles, hour_measurements
 from .job_book import DONE, LOST, RUNNING, WAITING, WHOLE, Book
 from .next_hours import Window, length_of, numbered, window_of, within_store
 from .state import COSTS, HOURLY, State, first_state
@@ -591,22 +590,11 @@ class Rolling:
 
     def measurements(self) -> pa.Table:
         """Return the load of the hours that have passed, as `Plan.measurements` does of a plan."""
-        book, world = self.ledger, self.world
-        green, used = book.green_kwh.T, (book.load_kwh - book.shed_kwh).T
-        return measurements(world, book.hours, [[green], [used - green]], "gross")
+        return hour_measurements(self.world, self.ledger)
 
     def bundles(self) -> pa.Table:
-        """Return the green power of the hours that have passed, as `Plan.bundles` does of a plan.
-
-        Of the kind "granular" by site and hour, and of the kind "GEC" the direct power that was
-        sold with its certificates kept.
-        """
-        book = self.ledger
-        parts = [
-            ([("green power", "granular")], [book.green_kwh.T]),
-            ([("exported power", "GEC")], [book.certificate_kwh.T]),
-        ]
-        return bundles(self.world, book.hours, parts, np.zeros(len(self.world.sites)))
+        """Return the green power of the hours that have passed, as `Plan.bundles` does."""
+        return hour_bundles(self.world, self.ledger)
 
     @property
     def plot(self) -> RollingPlots:

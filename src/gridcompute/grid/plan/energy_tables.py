@@ -26,12 +26,12 @@ _NOISE_WH = 1e-3
 
 def plan_measurements(problem: Problem, dispatch: Dispatch, side: str) -> pa.Table:
     """Return the load of each site and step; `side` "net" is what is drawn from the grid."""
-    grid = [dispatch.grid_kwh, dispatch.grey_discharge_kwh]
+    grid = dispatch.grid_kwh + dispatch.grey_discharge_kwh
     drawn = [dispatch.grid_kwh + dispatch.grid_charge_kwh]
     steps = np.arange(problem.hours)
     if side == "net":
         return measurements(problem, steps, [drawn], side)
-    return measurements(problem, steps, [_green(dispatch), [sum(grid)]], side)
+    return measurements(problem, steps, [_green(dispatch), [grid]], side)
 
 
 def _green(dispatch: Dispatch) -> list[Floats]:
