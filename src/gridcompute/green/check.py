@@ -17,6 +17,7 @@ import numpy as np
 from .._certificate import Certificate
 from .._extras import extra
 from .._gap import relative_gap
+from ..errors import InvalidProblemError
 from .storage import with_storage
 from .tables import Checked, checked, meters, missing_intervals, utc
 
@@ -137,7 +138,10 @@ def certify(claim: Claim) -> ClaimCertificate:
     """Check a claim whole: allocations, tables and cut."""
     load, supply, rule = claim.measurements, claim.bundles, claim.rule
     faults = _Faults()
-    table = checked("allocations", claim.allocations)
+    try:
+        table = checked("allocations", claim.allocations)
+    except InvalidProblemError as error:
+        return ClaimCertificate(False, 0, None, (str(error),))
     source, target = _allowed(load, supply, rule, table, faults)
     total = int(table["wh"].sum())
     if total != claim.matched_wh:
