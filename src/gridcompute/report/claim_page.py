@@ -51,7 +51,7 @@ def write_page(claims: Sequence[Claim], path: str | Path) -> Path:
 def page(claims: Sequence[Claim]) -> str:
     """The page as one HTML text; the first claim is the one that is drawn."""
     claim = claims[0]
-    title = f"Green energy claimed by {claim.rule.id}"
+    title = f"Green energy under the rule {claim.rule.id}"
     sections = [
         ("The rule", _rule(claim)),
         ("By hour of the day", _pictures(claim, "hour")),
@@ -101,7 +101,9 @@ def _tiles(claim: Claim, title: str) -> str:
 
 def _rule(claim: Claim) -> str:
     rule = claim.rule
-    words = [tag("p", escape(f"{rule.title}. {rule.text}, {rule.date} ({rule.status})."))]
+    words = []
+    if rule.title:
+        words.append(tag("p", escape(f"{rule.title}. {rule.text}, {rule.date} ({rule.status}).")))
     rows = [
         ["interval", rule.interval],
         ["boundary", rule.boundary],
