@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from disks import fill, small_disk, with_file_limit
-from grid_oracles import greedy_plan
+from grid_oracles import checked_once, greedy_plan
 from gridcompute import InvalidProblemError, grid
 from gridcompute.cli import app as cli
 from gridcompute.grid.files import folders
@@ -48,7 +48,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def with_ledger(problem: grid.Problem, *batches: str) -> grid.Problem:
     """The problem with a ledger of some batches."""
-    plan = greedy_plan(problem)
+    plan = checked_once(greedy_plan(problem))
     ledger = grid.Ledger()
     for batch in batches:
         ledger = ledger.record(plan, batch=batch)
