@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PlanCertificate", "verify"]
 
+#: Two sums of the same amounts of money in another order differ by at most this part of all.
+SUMMED = 1e-9
+
 
 @dataclasses.dataclass(frozen=True)
 class PlanCertificate(Certificate):
@@ -125,7 +128,8 @@ def verify(plan: PlanData) -> PlanCertificate:
     parts = {} if malformed else cost_parts(plan)
     cost = np.nan if malformed else float(np.sum(list(parts.values())))
     slack = TOLERANCE * max(1.0, abs(cost))
-    if not abs(cost - plan.objective_yuan) <= slack:
+    whole_yuan = float(np.sum(np.abs(list(parts.values()))))
+    if not abs(cost - plan.objective_yuan) <= SUMMED * whole_yuan:
         faults.append(Fault("CostMismatch", "objective_yuan", plan.objective_yuan, cost))
     if not faults:  # what is shown besides is compared with a sound plan's
         faults += part_faults(claimed.costs, parts)
@@ -147,7 +151,7 @@ def verify(plan: PlanData) -> PlanCertificate:
     if plan.status == "optimal" and not cost <= bound + slack:
         faults.append(Fault("StatusUnproved", "status", cost, bound))
     left_out = plan.without_option_yuan
-    if not abs(left_out - without_option) <= TOLERANCE * max(1.0, without_option):
+    if not abs(left_out - without_option) <= SUMMED * without_option:
         where = "without_option_yuan"
         faults.append(Fault("WithoutOptionMismatch", where, left_out, without_option))
     return PlanCertificate(float(cost), float(bound), tuple(faults), without_option, proved_by)

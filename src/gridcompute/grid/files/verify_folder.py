@@ -92,7 +92,7 @@ def verify_plan(folder: str | Path) -> PlanCertificate:
     unchecked: tuple[str, ...] = ()
     if _apart(stored["gap"], plan.gap):
         more.append(Fault("FileMismatch", f"{PLAN_FILE}, gap", stored["gap"], plan.gap))
-    if not any(fault.token.endswith("Malformed") for fault in found.faults):
+    if found.valid:  # of a plan with a fault not everything that people read can be made
         for name, make in tables.items():
             more += _table(folder / name, make(plan))
         texts = list(_texts(plan, folder, stored["version"]))
@@ -118,7 +118,8 @@ def _listed(folder: Path, needed: Iterable[str]) -> Iterator[Fault]:
             yield Fault("FileMissing", name, 0.0, 1.0)
     for name, why in changes(folder) if listed else ():
         foreign = name not in listed
-        yield Fault("FileForeign" if foreign else "FileChanged", f"{name}, {why}", 0.0, 1.0)
+        token = "FileForeign" if foreign else "FileChanged"
+        yield Fault(token, f"{name}, {why} by {LIST}", 0.0, 1.0)
 
 
 def _tables(plan: Plan) -> dict[str, Callable[[Plan], pa.Table]]:
