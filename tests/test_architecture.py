@@ -47,6 +47,7 @@ GRID_OPTIONS = {"LagrangianOracle", "LocalSearch", "ResidualCapacity", "thread_c
 # The arrows upwards, taken only inside a call: Plan.report(path) writes the page that report/
 # draws, and the `plot` of a result is what plot/ draws.
 UPWARDS = {
+    ("grid.files.verify_folder", "report.page"),
     ("grid.operations.rolling", "report.operator_page"),
     ("grid.operations.rolling", "plot.rolling"),
     ("grid.plan.plan", "report.page"),

@@ -58,7 +58,14 @@ if TYPE_CHECKING:
     from ..tables.column import Columns, Table
     from ..tables.mandate import CarriedEnergy
 
-__all__ = ["account_table", "read_plan", "read_problem", "write_plan", "write_problem"]
+__all__ = [
+    "account_table",
+    "read_plan",
+    "read_problem",
+    "stored_numbers",
+    "write_plan",
+    "write_problem",
+]
 
 FORMATS = ("parquet", "csv", "tidy")
 TABLES: dict[str, type[Table]] = {
@@ -73,7 +80,7 @@ TABLES: dict[str, type[Table]] = {
 RUNNING = "running"
 #: Parts of a plan whose columns are arrays of plan.npz.
 PARTS: dict[str, type[Columns]] = {"dispatch": Dispatch, "prices": Prices}
-NUMBERS = ("objective_yuan", "bound_yuan", "without_option_yuan")
+NUMBERS = ("objective_yuan", "bound_yuan", "priced_bound_yuan", "without_option_yuan")
 PLAN_FILE, ARRAYS_FILE, LEDGER = "plan.json", "plan.npz", "ledger.jsonl"
 #: The hours of jobs in pieces in the file of arrays, and the file of all runs.
 BUSY, RUNS_FILE = "busy", "runs.parquet"
@@ -344,7 +351,8 @@ def read_plan(folder: str | Path) -> Plan:
             raise InvalidProblemError(
                 f"{folder} has no {needed}: not the folder of a plan", "folder"
             )
-    numbers = _numbers(folder / PLAN_FILE)
+    numbers = stored_numbers(folder / PLAN_FILE)
+    del numbers["gap"], numbers["version"]  # it follows from the others; of those who wrote it
     sizes = dimensions(problem) | {"cover": -1}  # as many as there are
     shapes: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
         name: (np.int32, (len(problem.jobs),)) for name in ("assignment", "start")
@@ -499,21 +507,20 @@ def _within(folder: Path, named: object) -> Path:
     return path
 
 
-def _numbers(path: Path) -> dict[str, Any]:
+def stored_numbers(path: Path) -> dict[str, Any]:
     """Return what plan.json holds, each of its type."""
     found = parse(read_bytes(path, most=MOST_JSON), path.name, constants=True)
     if not isinstance(found, dict):
         message = f"{path.name}: found a {type(found).__name__}, needed an object"
         raise InvalidProblemError(message, path.name)
-    require_keys(path.name, found, [*NUMBERS, "gap", "status", "version", "stats"])
-    for name in (*NUMBERS, "gap", "status", "stats"):
+    names = [*NUMBERS, "gap", "status", "version", "stats"]
+    require_keys(path.name, found, names)
+    for name in names:
         if name not in found:
             raise InvalidProblemError(f"{path.name}: found no {name!r}, needed one", name)
-    del found["gap"]  # follows from the others
-    found.pop("version", None)  # of those who wrote it
     kinds: dict[str, tuple[type | tuple[type, ...], str]] = {
-        **dict.fromkeys(NUMBERS, ((int, float), "a number")),
-        "status": (str, "text"),
+        **dict.fromkeys((*NUMBERS, "gap"), ((int, float), "a number")),
+        **dict.fromkeys(("status", "version"), (str, "text")),
         "stats": (dict, "an object"),
     }
     for name, (kind, needed) in kinds.items():
@@ -521,7 +528,7 @@ def _numbers(path: Path) -> dict[str, Any]:
             message = f"{path.name}: {name}: found {found[name]!r:.100}, needed {needed}"
             raise InvalidProblemError(message, name)
     try:
-        return found | {name: float(found[name]) for name in NUMBERS}
+        return found | {name: float(found[name]) for name in (*NUMBERS, "gap")}
     except OverflowError:
         message = f"{path.name}: found a number beyond 1.8e308, needed one that a double can hold"
         raise InvalidProblemError(message, path.name) from None

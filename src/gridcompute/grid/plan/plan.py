@@ -53,7 +53,7 @@ class Plan(PlanData, Tabular):
         what is missing to the mandate, to the direct-connection rule and to lower quotas, less
         exports and worth of what is stored.
     bound_yuan : float
-        No plan costs less; proved by `prices`.
+        No plan costs less; proved by `prices`, or by a search over all plans.
     without_option_yuan : float
         Value of the jobs that no class could ever take: part of objective and bound, not of the
         gap. Default: it is found.
@@ -63,6 +63,9 @@ class Plan(PlanData, Tabular):
         Passes, seconds by stage, counts.
     pieces : Pieces, optional
         Of the interruptible jobs that run in pieces; all others run whole.
+    priced_bound_yuan : float
+        What `prices` prove without a search; what is above `bound_yuan` counts for nothing.
+        Default: all of `bound_yuan`.
     """
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from grid_oracles import dispatch_of, energy_prices, greedy_plan
+from grid_oracles import checked_once, greedy_plan
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.plan.audit import ALARM
 from gridcompute.grid.plan.ledger import GENESIS, Entry
@@ -21,22 +21,13 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def plan() -> grid.Plan:
     """A plan for three hundred jobs under 80 % per site and hour."""
-    return greedy_plan(grid.east_west(n_jobs=300, seed=4))
+    return checked_once(greedy_plan(grid.east_west(n_jobs=300, seed=4)))
 
 
 def idle_plan(problem: grid.Problem) -> grid.Plan:
     """No job placed: base load only."""
     nobody = np.full(len(problem.jobs), -1, np.int32)
-    dispatch = dispatch_of(problem, problem.energy.base_load_kwh)
-    return grid.Plan(
-        problem=problem,
-        assignment=nobody,
-        start=nobody.copy(),
-        dispatch=dispatch,
-        prices=energy_prices(problem, 0.0),
-        objective_yuan=0.0,
-        bound_yuan=0.0,
-    )
+    return checked_once(grid.evaluate(problem, grid.Placement(klass=nobody, start=nobody)))
 
 
 def test_four_numbers_by_hand(plan: grid.Plan) -> None:
