@@ -194,14 +194,7 @@ TEST(shards_of_any_cut_end_with_the_answer_of_memory) {
     for (std::size_t part = 0; part < asked.rows.size(); ++part) {
       for (const auto& [question, answer] : asked.log[part]) {
         Shard again(jobs.model, asked.first[part], asked.rows[part], jobs.n);
-        // Ranges, which come first, and sums of costs, which come after loads, are structs with padding.
-        const std::string found_again = asked.answer(again, question, true);
-        const auto kind = MessageReader(question).get<Question>();
-        const std::size_t from = kind == Question::scan ? sizeof(CostRangeStats) : 0;
-        if (kind == Question::assign)
-          CHECK_EQ(MessageReader(found_again).get_all<Cost>(), MessageReader(answer).get_all<Cost>());
-        else
-          CHECK(found_again.substr(from) == answer.substr(from));
+        CHECK(asked.answer(again, question, true) == answer);
       }
     }
   }
