@@ -10,7 +10,7 @@ import numpy as np
 import gridcompute as gc
 from gridcompute.shards.coordinate import Question, coordinate, is_solved
 from gridcompute.shards.cost_specs import cost_spec
-from gridcompute.shards.shard_worker import ASSIGN, HeldShard
+from gridcompute.shards.shard_worker import ASSIGN, HeldShard, opened, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -122,7 +122,9 @@ def in_shards(
                     continue
                 if forgetful(question):
                     shards[k] = shard(k)
-                answers[k], told = shards[k].answer(question, 1)
+                name = shards[k].name.encode()
+                answer, told = shards[k].answer(sealed(question, name), 1)
+                answers[k] = opened(answer, "an answer", name, question)
                 if question[:4] == ASSIGN:
                     slots[k] = told
             return answers
