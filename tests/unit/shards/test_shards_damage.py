@@ -196,9 +196,8 @@ def test_a_function_of_the_same_name_is_another_one(
     before = columns_of
 
     def columns_of(first: int, last: int) -> dict[str, Any]:
-        # The same rows in other places, which samples may miss: within the third shard.
-        found = work[first:last]
-        return {"family": family[first:last], "work": found[::-1] if first > 32_000 else found}
+        more = np.where(np.arange(first, last) == 32_940, 1.01, 1.0)  # a job that no sample has
+        return {"family": family[first:last], "work": more * work[first:last]}
 
     abandon(tmp_path / "out", lambda out: solve(out, before))
     assert crashes.bits(solve(tmp_path / "out", columns_of)) == crashes.bits(
