@@ -37,6 +37,8 @@ class Matcher {
   void remove(std::span<const Job> jobs);
   void update(std::span<const Job> jobs);  // their columns have changed
   void pin(std::span<const Job> jobs, bool pinned);
+  // Makes these the placed classes of jobs (kNone: unplaced), of which no round reports a change, and unpins the jobs.
+  void place(std::span<const Job> jobs, std::span<const Slot> slots);
 
   // Adds the jobs of a matcher that was saved, with their placed classes (kNone: unplaced), its prices, and its
   // resolution, which is kept if it suits max_abs_cost (0: none to keep). All is checked before anything changes: jobs
@@ -83,6 +85,7 @@ class Matcher {
   void check_restored(std::span<const Job> jobs, std::span<const Slot> placed, std::span<const double> prices,
                       double resolution) const;
   void add_classes(Slot n_slots);
+  void add_placed(Job job, Slot placed);
 
   const LiveTuning tuning_;
   const GangTuning gang_tuning_;

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Log", "View", "run_rounds"]
 
-# Rounds in a row without a running job, none to come and some waiting, after which the policy is
-# taken to have stalled. Gavel's mechanism pauses for at most 1,920 s, which is 6 rounds of 360 s.
-_MOST_IDLE_ROUNDS = 1000
+# Rounds in a row without work done or an arrival, beside those that one restart takes, after which
+# the policy has stalled. Gavel's mechanism pauses for at most 1,920 s, which is 6 rounds of 360 s.
+_MOST_STALLED_ROUNDS = 1000
 
 
 class View:
@@ -187,7 +187,7 @@ def run_rounds(
     open_jobs = len(measured)
     view = View(state)
     came = 0  # jobs that have arrived
-    idle_rounds = 0
+    stalled = 0  # rounds since work was done or a job arrived
     now = float(arrival[0]) if n else 0.0
 
     while open_jobs:
@@ -195,7 +195,9 @@ def run_rounds(
         if upto > came:
             view.jobs = np.concatenate([view.jobs, np.arange(came, upto)])
             view.changed = True
-            came = upto
+            came, stalled = upto, 0
+        elif round_s > 0.0 and stalled > _MOST_STALLED_ROUNDS + restart_s / round_s:
+            raise _no_progress(view, stalled)
         jobs = view.jobs
         view.now = now
         before = time.perf_counter()
@@ -224,18 +226,12 @@ def run_rounds(
             if came < n:
                 now = float(arrival[came])
                 continue
-            idle_rounds += 1
-            if round_s <= 0.0 or idle_rounds > _MOST_IDLE_ROUNDS:
-                raise InvalidProblemError(
-                    f"policy: found {len(jobs)} jobs waiting at {now:g} s with nothing running and "
-                    "none to come, needed a job placed",
-                    "policy",
-                    int(jobs[0]),
-                )
+            if round_s <= 0.0:
+                raise _no_progress(view, 1)
+            stalled += 1
             now += round_s
             continue
 
-        idle_rounds = 0
         v = speed[running, types]
         work, debt = left[running], owed[running]
         horizon = round_s
@@ -246,16 +242,18 @@ def run_rounds(
         if trace.whole_steps and round_s > 0.0:
             steps = np.minimum(np.floor(np.maximum(horizon - debt, 0.0) * v), work)
             ran = steps / v + np.minimum(debt, horizon)
-            ends = steps >= work
         else:
             ran = debt + work / v
-            ends = ran <= horizon
+            part = np.minimum(np.maximum(horizon - debt, 0.0) * v, work)
+            steps = np.where(ran <= horizon, work, part)
             ran = np.minimum(ran, horizon)
-            steps = np.where(ends, work, np.minimum(np.maximum(ran - debt, 0.0) * v, work))
+        # By what is done, not by the time: a round that rounding makes too short may do all of it.
+        ends = steps >= work
         if restart_s:
             owed[running] = np.maximum(debt - ran, 0.0)
-        left[running] = np.where(ends, 0.0, work - steps)
-        if trace.whole_steps and not steps.any() and not owed.any():
+        left[running] = work - steps
+        stalled = 0 if (left[running] < work).any() else stalled + 1
+        if trace.whole_steps and not steps.any() and not debt.any():
             raise InvalidProblemError(
                 f"round_s: found {round_s:g}, too short for one whole step of job {running[0]}",
                 "round_s",
@@ -285,6 +283,23 @@ def run_rounds(
             now = max(now, float(arrival[came]))
     log.end_s = float(np.nanmax(log.done_s[measured])) if len(measured) else 0.0
     return log
+
+
+def _no_progress(view: View, rounds: int) -> InvalidProblemError:
+    """Return the error of a policy under which no job ever ends."""
+    jobs, ran = view.jobs, view.last_jobs
+    if not len(ran):
+        found = f"{len(jobs)} jobs waiting at {view.now:g} s with nothing running and none to come"
+        needed = "a job placed"
+    else:
+        some = ", ".join(map(str, jobs[:5].tolist())) + (", ..." if len(jobs) > 5 else "")
+        found = f"no work done in {rounds} rounds until {view.now:g} s by jobs {some}"
+        needed = (
+            f"a job that runs on (one that goes on elsewhere or after a pause first restarts for "
+            f"restart_s = {view.restart_s:g}), and more work in a round of {view.round_s:g} s than "
+            "is lost to rounding"
+        )
+    return InvalidProblemError(f"policy: found {found}, needed {needed}", "policy", int(jobs[0]))
 
 
 def _checked(

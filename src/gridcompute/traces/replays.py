@@ -249,7 +249,8 @@ def replay(
     ------
     InvalidProblemError
         A job that fits on no type; a policy that answers with a type where a job cannot run, with
-        more devices than there are, or that leaves all jobs waiting for ever.
+        more devices than there are, that leaves all jobs waiting for ever, or that moves or pauses
+        them each round so that they only restart.
 
     Notes
     -----
