@@ -172,31 +172,31 @@ class AnswerFolder:
         path = self.partial / _FILES / _name(shard)
         return digest(path.read_bytes() if question[:4] == ASSIGN and path.is_file() else b"")
 
-    def _about(self, shard: int) -> bytes:
-        return f"{self._stamp} {shard}".encode()
+    def _about(self, entry: Path) -> bytes:
+        return f"{self._stamp} {entry.name}".encode()
 
     def recorded(self, shard: int, question: bytes) -> bytes | None:
         """Return what a shard answered before an earlier call ended, or None."""
         entry = self._entry(shard, question)
         try:
-            found = unsealed(entry.read_bytes(), self._about(shard))
+            found = unsealed(entry.read_bytes(), self._about(entry))
         except FileNotFoundError:
             return None
         except OSError:  # a disk that cannot be read
             found = None
         if found is not None:
-            same = found[:DIGEST_BYTES] == digest(question)
-            if same and found[DIGEST_BYTES : 2 * DIGEST_BYTES] == self._written(shard, question):
-                return bytes(found[2 * DIGEST_BYTES :])
-            if not same and question[:4] == ASSIGN:
+            if found[:DIGEST_BYTES] != digest(question):
                 return None  # the classes of a later plan
+            if found[DIGEST_BYTES : 2 * DIGEST_BYTES] == self._written(shard, question):
+                return bytes(found[2 * DIGEST_BYTES :])
         warn("transport: %s or its file is damaged: the shard is asked again", entry)
         return None
 
     def record(self, shard: int, question: bytes, answer: bytes | memoryview) -> None:
         """Record an answer: whole and on the disk, or not at all."""
         data = b"".join((digest(question), self._written(shard, question), answer))
-        _files.write_whole(self._entry(shard, question), sealed(data, self._about(shard)))
+        entry = self._entry(shard, question)
+        _files.write_whole(entry, sealed(data, self._about(entry)))
 
     def write(self, shard: int, slots: NDArray[np.int32]) -> None:
         """Write the classes of a shard's jobs, in place of those of an earlier plan."""

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <numeric>
 #include <span>
 
 namespace gridcompute::transport {
@@ -98,12 +99,15 @@ void read_scan(MessageReader& in, const CostModel& model, Index first, Index n, 
                     "it has other groups");
     begin += size;
   }
-  Wide weight = 0;
+  Wide jobs = std::accumulate(members.begin(), members.end(), Wide{0});
   for (const Cost fixed : chunk.fixed) {
     require_message(fixed >= 0, "it has a load below 0");
-    weight += fixed;
+    jobs += fixed;
   }
-  require_message(begin == static_cast<Index>(chunk.slot.size()) && weight <= n, "it is about more jobs");
+  // Every job is fixed or in a group, unless some have no class.
+  require_message(
+      begin == static_cast<Index>(chunk.slot.size()) && (chunk.first_infeasible_job < 0 ? jobs == n : jobs < n),
+      "it has other loads");
 }
 
 AssignedCosts AssignedCosts::read(std::string_view bytes, const CostModel& model, Index first, Index n, Index n_jobs) {
