@@ -173,7 +173,7 @@ def report(
     """Print the tables of a stored plan and write its page with pictures."""
     plan = _stored(folder)
     page = plan.report(out)
-    _shown(plan, page, as_json, timed=False)
+    _shown(plan, page, as_json)
 
 
 def whatif(
@@ -297,7 +297,7 @@ def _made(plan: Plan, out: Path, as_json: bool) -> None:
     _shown(plan, out / "plan.html", as_json, timed=True)
 
 
-def _shown(plan: Plan, page: Path, as_json: bool, *, timed: bool) -> None:
+def _shown(plan: Plan, page: Path, as_json: bool, *, timed: bool = False) -> None:
     """Show a plan whose page is written; the times of a stored one nobody can check."""
     if as_json:
         emit(True, {**plan_facts(plan), "page": str(page)}, "")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["show"]
 
 
-def show(plan: Plan, console: Console, *, timed: bool) -> None:
+def show(plan: Plan, console: Console, *, timed: bool = False) -> None:
     """Print the tables of a plan, where `timed` is True with the seconds that its stages took."""
     account = audit(plan)
     _summary(plan, console, plan.stats.get("seconds", {}) if timed else {})

@@ -488,7 +488,9 @@ def _ledger(settings: Settings, folder: Path, given: str | Path | None) -> Ledge
     try:
         return Ledger.read(path, **policy)
     except FileNotFoundError:
-        raise InvalidProblemError(f"{path} is not there, needed a ledger", "ledger.path") from None
+        place = "" if given is not None else f"{SETTINGS_FILE}: ledger.path: "
+        message = f"{place}{path} is not there, needed a ledger"
+        raise InvalidProblemError(message, "ledger.path") from None
     except TypeError as error:
         raise settings.fault(error, "ledger") from None
 

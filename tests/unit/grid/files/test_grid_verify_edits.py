@@ -206,6 +206,17 @@ def test_what_another_version_wrote_is_compared_or_said_not_to_be(
     assert grid.verify_plan(other).outcome == "not valid"
 
 
+def test_a_battery_that_is_not_there_saves_nothing(folder: Path) -> None:
+    """Any price of one passed, and the page lists it among what holds the plan back."""
+    plan = grid.read_plan(folder)
+    assert (plan.prices.storage[1] == 0).all(), plan.prices.storage
+    for k in range(2):
+        storage = plan.prices.storage.copy()
+        storage[1, k] = 99.0
+        forged = dataclasses.replace(plan, prices=plan.prices.replace(storage=storage))
+        assert [fault.token for fault in forged.verify().faults] == ["PriceMismatch"], k
+
+
 def test_seconds_of_a_stored_plan_are_not_shown(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -242,6 +242,16 @@ def test_a_certificate_is_retired_once(plan: grid.Plan) -> None:
         ledger.record(plan, batch="1")
 
 
+def test_a_plan_with_a_fault_is_not_recorded(plan: grid.Plan) -> None:
+    """A forged account went into the ledger, and from there into the next mandate."""
+    ledger = grid.Ledger().record(plan, batch="1")
+    dispatch = plan.dispatch.replace(grid_kwh=plan.dispatch.grid_kwh * 0.5)
+    forged = dataclasses.replace(plan, dispatch=dispatch)
+    with pytest.raises(InvalidProblemError, match="plan: found LoadImbalance"):
+        ledger.record(forged, batch="2")
+    assert [entry.batch for entry in ledger.entries] == ["1"]
+
+
 @pytest.fixture
 def ledger_file(plan: grid.Plan, tmp_path: Path) -> Path:
     """A ledger of three batches on disk."""
