@@ -231,9 +231,10 @@ def test_a_pin_that_is_interrupted_changes_nothing(
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as at_the_end, pytest.raises(KeyboardInterrupt):
-        at_the_end.setattr(world, "_commit", interrupt)
+    monkeypatch.setattr(world, "_commit", interrupt)
+    with pytest.raises(KeyboardInterrupt):
         world.pin(["job 0", "job 1", "job 2"], slots)
+    monkeypatch.undo()
     assert where(world) == before
     world.set_capacity([0, 1, 2], [0, 0, 0])
     assert [job for job, slot in where(world).items() if slot >= 0] == ["job 1"]
