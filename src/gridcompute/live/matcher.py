@@ -242,8 +242,10 @@ class Matcher(LiveState):
                     k,
                 )
             self._overwrite(at, placed=before, pinned=pinned)
-            if slots is not None:
-                self._undo.append(lambda: self._native.pin(at[pinned], True))
+            self._undo.append(lambda: self._native.pin(at[pinned], True))
+            if slots is None:
+                self._undo.append(lambda: self._native.pin(at, False))
+            else:
                 self._undo.append(lambda: self._native.place(at, before))
                 self._native.place(at, homes)
             self._native.pin(at[homes >= 0], True)

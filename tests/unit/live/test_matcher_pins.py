@@ -219,6 +219,27 @@ def test_a_wrong_place_for_a_pin_changes_nothing() -> None:
     assert old.verify().valid  # it is of the round that gave it
 
 
+@pytest.mark.parametrize("slots", [None, [1, -1, 0]])
+def test_a_pin_that_is_interrupted_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, slots: list[int] | None
+) -> None:
+    """If this fails, Ctrl-C leaves jobs where they are not, or pins that nobody asked for."""
+    world = placed(3)
+    world.pin(["job 1"])
+    before = where(world)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(world, "_commit", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        world.pin(["job 0", "job 1", "job 2"], slots)
+    monkeypatch.undo()
+    assert where(world) == before
+    world.set_capacity([0, 1, 2], [0, 0, 0])
+    assert [job for job, slot in where(world).items() if slot >= 0] == ["job 1"]
+
+
 @pytest.mark.parametrize("gangs", [False, True])
 def test_a_world_built_anew_from_its_placements_goes_on(gangs: bool) -> None:
     """If this fails, where a job is placed is not all that a new process has to be told."""
