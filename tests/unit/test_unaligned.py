@@ -22,7 +22,8 @@ def across_words(values: Any) -> Any:
     memory = np.zeros(array.nbytes + 1, np.uint8)[1:]
     out = memory.view(array.dtype).reshape(array.shape)
     out[...] = array
-    assert out.flags.c_contiguous and (out.flags.aligned is (array.dtype.alignment == 1))
+    assert out.flags.c_contiguous
+    assert out.flags.aligned is (array.dtype.alignment == 1)
     return out
 
 
@@ -104,43 +105,59 @@ CALLS: dict[str, Callable[[Shift, str], Any]] = {
         a(np.stack([COST, COST.T]).astype(d))
     ),
     "assignment": lambda a, d: gc.assignment(a(COST.astype(d))).row_duals,
-    "transport": lambda a, d: gc.transport(
-        a(COST.astype(d)),
-        a(np.ones(3, "u8")),
-        unplaced=a(np.full(3, 9.0)),
-        prices=a(np.zeros(3)),
-    ).assignment,
+    "transport": lambda a, d: (
+        gc.transport(
+            a(COST.astype(d)),
+            a(np.ones(3, "u8")),
+            unplaced=a(np.full(3, 9.0)),
+            prices=a(np.zeros(3)),
+        ).assignment
+    ),
     "transport, sparse": lambda a, d: gc.transport(sparse(a, d), [1, 1, 1]).assignment,
-    "transport, counts": lambda a, d: gc.transport(
-        COST, a(np.full(3, 2).astype(d)), demand=a(np.array([2, 1, 2]).astype(d))
-    ).assignment,
-    "terms": lambda a, d: gc.transport(
-        gc.Terms([(a(COST.astype(float)), a(np.array([2, 0, 1], d)), a(np.array([1.0, 2, 3])))]),
-        [1, 1, 1],
-    ).assignment,
-    "kernel": lambda a, d: gc.transport(
-        formula.bind(
-            jobs={"job_work": a(np.array([3, 1, 2], d))},
-            slots={"slot_speed": a(np.array([1.5, 1.0]))},
-        ),
-        [1, 2],
-    ).assignment,
-    "min_cost_flow": lambda a, d: gc.min_cost_flow(
-        *(a(np.array(v, d)) for v in ([0, 0, 1], [1, 2, 2], [3, 2, 9], [1, 4, 1])),
-        a(np.array([4, 0, -4])),
-        lower=a(np.array([0, 1, 0], d)),
-    ).flow,
+    "transport, counts": lambda a, d: (
+        gc.transport(
+            COST, a(np.full(3, 2).astype(d)), demand=a(np.array([2, 1, 2]).astype(d))
+        ).assignment
+    ),
+    "terms": lambda a, d: (
+        gc.transport(
+            gc.Terms(
+                [(a(COST.astype(float)), a(np.array([2, 0, 1], d)), a(np.array([1.0, 2, 3])))]
+            ),
+            [1, 1, 1],
+        ).assignment
+    ),
+    "kernel": lambda a, d: (
+        gc.transport(
+            formula.bind(
+                jobs={"job_work": a(np.array([3, 1, 2], d))},
+                slots={"slot_speed": a(np.array([1.5, 1.0]))},
+            ),
+            [1, 2],
+        ).assignment
+    ),
+    "min_cost_flow": lambda a, d: (
+        gc.min_cost_flow(
+            *(a(np.array(v, d)) for v in ([0, 0, 1], [1, 2, 2], [3, 2, 9], [1, 4, 1])),
+            a(np.array([4, 0, -4])),
+            lower=a(np.array([0, 1, 0], d)),
+        ).flow
+    ),
     "Matcher": world,
     "Packer": packed,
-    "divide": lambda a, d: gc.fair.divide(
-        11, guarantee=a(np.array([2, 2], d)), request=a(np.array([9, 9], d)), weight=[1, 4]
-    ).share,
-    "leximin": lambda a, d: gc.fair.leximin(
-        a(np.array([[1, 0], [1, 1]], d)), a(np.array([4, 9], d)), a(np.array([8, 8], d))
-    ).share,
-    "dominant": lambda a, d: gc.fair.dominant(
-        a(np.array([[1, 4], [3, 1]], d)), a(np.array([9, 18], d))
-    ).tasks,
+    "divide": lambda a, d: (
+        gc.fair.divide(
+            11, guarantee=a(np.array([2, 2], d)), request=a(np.array([9, 9], d)), weight=[1, 4]
+        ).share
+    ),
+    "leximin": lambda a, d: (
+        gc.fair.leximin(
+            a(np.array([[1, 0], [1, 1]], d)), a(np.array([4, 9], d)), a(np.array([8, 8], d))
+        ).share
+    ),
+    "dominant": lambda a, d: (
+        gc.fair.dominant(a(np.array([[1, 4], [3, 1]], d)), a(np.array([9, 18], d))).tasks
+    ),
     "rolling.replay": shifted_in_time,
     "traces.replay": replayed,
 }
