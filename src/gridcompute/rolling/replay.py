@@ -327,11 +327,29 @@ def replay(
         raise InvalidProblemError(
             "signal: found a negative mean, needed 0 or more to price what overflows", "signal"
         )
-    return _answer(
-        Question(
-            trace, signal, slots, overflow, policy, bool(interruptible), begun, forecast, arrivals
-        )
+    q = Question(
+        trace, signal, slots, overflow, policy, bool(interruptible), begun, forecast, arrivals
     )
+    _refuse_unforecast(q)
+    return _answer(q)
+
+
+def _refuse_unforecast(q: Question) -> None:
+    """Raise for a start at which a policy would read a forecast that was not yet issued."""
+    if q.policy in ("fifo", "hindsight") or not len(q.trace):
+        return
+    least = q.signal.first - int(q.trace.arrival.min())
+    early = (q.starts < least) & (q.forecast in ("issued", "corrected"))
+    if q.slots is not None and q.policy in ("rolling", "book") and q.signal.first > 0:
+        early |= q.starts == 0  # the mean that prices overflow is that of the forecast there
+    if early.any():
+        index = int(early.argmax())
+        raise InvalidProblemError(
+            f"starts[{index}]: found hour {q.starts[index]}, needed {max(least, 1)} or later: "
+            f"the first issue is at hour {q.signal.first}, and before it nothing is forecast",
+            "starts",
+            index,
+        )
 
 
 def _answer(q: Question) -> Replay:
