@@ -427,7 +427,7 @@ def _digest(array: NDArray[Any]) -> str:
 
 
 def _one_dimension(field: str, name: str, values: Any, n: int) -> NDArray[Any]:
-    array = values if type(values) is np.ndarray else _checks.plain_array(field, values)
+    array = _checks.plain_array(field, values)
     if array.shape != (n,):
         raise InvalidProblemError(f"{field}: found shape {array.shape}, needed ({n},)", name)
     return array

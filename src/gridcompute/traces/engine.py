@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -148,6 +148,38 @@ class State:
         self.attained = np.zeros(n)
 
 
+class Runs:
+    """Runs: stretches of rounds in which a job ran on one type without a pause."""
+
+    def __init__(self, n: int) -> None:
+        self._first, self._last = np.full(n, -1), np.full(n, -1)
+        self._kind = np.zeros(n, np.int64)
+        self._ran_s, self._end_s = np.zeros(n), np.zeros(n)
+        self._past: list[tuple[NDArray[Any], ...]] = []
+
+    def begin(self, jobs: NDArray[np.int64], kinds: NDArray[np.int64], now: Any) -> None:
+        """Begin a run of each job in the round `now`, or in one of each."""
+        self._past.append(self._rows(jobs[self._first[jobs] >= 0]))
+        self._first[jobs], self._kind[jobs], self._ran_s[jobs] = now, kinds, 0.0
+
+    def extend(self, jobs: NDArray[np.int64], ran_s: Any, end_s: Any, now: Any) -> None:
+        """Add the seconds that each job ran in the round `now`, and when it stopped."""
+        self._ran_s[jobs] += ran_s
+        self._end_s[jobs], self._last[jobs] = end_s, now
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return all runs, by job and round."""
+        self._past.append(self._rows(np.flatnonzero(self._first >= 0)))
+        columns = [np.concatenate(parts) for parts in zip(*self._past, strict=True)]
+        order = np.lexsort((columns[2], columns[0]))
+        names = ("job", "type", "first_round", "last_round", "ran_s", "end_s")
+        return {name: values[order] for name, values in zip(names, columns, strict=True)}
+
+    def _rows(self, jobs: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
+        state = (self._kind, self._first, self._last, self._ran_s, self._end_s)
+        return (jobs, *(values[jobs] for values in state))
+
+
 @dataclass
 class Log:
     """The events of a replay, by job and by round."""
@@ -156,6 +188,7 @@ class Log:
     first_s: NDArray[np.float64]  # nan = never ran
     busy_s: NDArray[np.float64]  # device-seconds of each type
     ran_s: NDArray[np.float64]  # seconds that each job ran
+    runs: Runs
     end_s: float = 0.0
     moves: int = 0
     evictions: int = 0
@@ -179,7 +212,9 @@ def run_rounds(
     arrival, gang, speed = trace.arrival_s, trace.gang, state.speed
     left, on, attained = state.left, state.on, state.attained
     devices = cluster.devices
-    log = Log(np.full(n, np.nan), np.full(n, np.nan), np.zeros(cluster.n_types), np.zeros(n))
+    log = Log(
+        np.full(n, np.nan), np.full(n, np.nan), np.zeros(cluster.n_types), np.zeros(n), Runs(n)
+    )
     owed = np.zeros(n)  # seconds of restarting still to be spent
     last_type = np.full(n, -1, np.int64)  # where it last ran, also before a pause
     is_measured = np.zeros(n, bool)
@@ -217,6 +252,9 @@ def run_rounds(
         log.waiting.append(len(jobs) - len(running))
         fresh = np.isnan(log.first_s[running])
         log.first_s[running[fresh]] = now
+        begun = fresh | resumed
+        this_round = len(log.round_start_s) - 1
+        log.runs.begin(running[begun], types[begun], this_round)
 
         if not len(running):
             on[jobs] = -1
@@ -260,6 +298,7 @@ def run_rounds(
             )
         width = gang[running]
         log.ran_s[running] += ran
+        log.runs.extend(running, ran, now + ran, this_round)
         attained[running] += ran * width
         log.busy_s += np.bincount(types, ran * width, cluster.n_types)
         log.busy.append(int(width.sum()))
