@@ -54,9 +54,6 @@ void keep_exit_status() {
     handle_terminate = before;
 }
 
-namespace {
-
-// Takes the exception that is set, as one object with its traceback.
 PyObject* take_raised() {
 #if PY_VERSION_HEX >= 0x030C0000
   return PyErr_GetRaisedException();
@@ -78,8 +75,6 @@ void set_raised(PyObject* value) {
   PyErr_Restore(Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(value))), value, PyException_GetTraceback(value));
 #endif
 }
-
-}  // namespace
 
 namespace {
 

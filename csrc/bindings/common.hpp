@@ -90,6 +90,10 @@ class Unlocked {
 // in pybind11's way, such as HiGHS, which the grid planner calls.
 void keep_exit_status();
 
+// Takes the exception that is set, as one object with its traceback, and sets it again.
+[[nodiscard]] PyObject* take_raised();
+void set_raised(PyObject* value);
+
 // Runs a solve without the GIL. Between chunks the solving thread takes it for a moment to look for Ctrl-C and to
 // call progress(stage, fraction), which stops the solve by returning True. Their exceptions are raised from finish(),
 // after the solver has unwound by itself: no Python exception crosses the core.

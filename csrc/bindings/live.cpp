@@ -18,7 +18,8 @@ using Reals = Array<double>;
 struct LiveMatcher {
   explicit LiveMatcher(Slot n_slots) : core(n_slots, tunings().live, tunings().gangs) {}
   Matcher core;
-  py::object keep, keep_gangs;  // the arrays that the matcher reads in place
+  // The arrays that the matcher reads in place: those at the last commit(), and those given since.
+  std::vector<py::object> keep, keep_gangs;
 };
 
 // Checks a column's length; a column of one value applies to all jobs.
@@ -41,12 +42,25 @@ StoreColumns columns_of(const Source& source, const Reals& unplaced, const Reals
 
 void set_columns(LiveMatcher& self, py::object source, const Reals& unplaced, const Reals& move, const Jobs& closed,
                  double max_abs_cost) {
-  self.core.set_columns(columns_of(source.cast<const Source&>(), unplaced, move, closed), max_abs_cost);
-  self.keep = py::make_tuple(std::move(source), unplaced, move);
+  const StoreColumns columns = columns_of(source.cast<const Source&>(), unplaced, move, closed);
+  self.keep.push_back(py::make_tuple(std::move(source), unplaced, move));
+  self.core.set_columns(columns, max_abs_cost);
 }
 
 void set_capacity(LiveMatcher& self, const Jobs& slots, const Array<Cost>& values) {
   for (py::ssize_t k = 0; k < slots.size(); ++k) self.core.set_capacity(slots.data()[k], values.data()[k]);
+}
+
+void commit(LiveMatcher& self) {
+  self.core.commit();
+  for (std::vector<py::object>* arrays : {&self.keep, &self.keep_gangs})
+    if (arrays->size() > 1) arrays->erase(arrays->begin(), arrays->end() - 1);
+}
+
+void rollback(LiveMatcher& self) {
+  self.core.rollback();
+  for (std::vector<py::object>* arrays : {&self.keep, &self.keep_gangs})
+    if (arrays->size() > 1) arrays->erase(arrays->begin() + 1, arrays->end());
 }
 
 template <class T>
@@ -67,9 +81,9 @@ live::GangColumns gangs_of(const Array<std::int32_t>& demand, const Array<std::i
 void set_gangs(LiveMatcher& self, const Array<std::int32_t>& demand, const Array<std::int32_t>& queue,
                const Array<std::int64_t>& priority, const Array<std::uint8_t>& preemptible,
                const Array<std::int32_t>& types) {
-  const Index n = self.core.state().n_positions();
-  self.core.set_gangs(gangs_of(demand, queue, priority, preemptible, n), view(types));
-  self.keep_gangs = py::make_tuple(demand, queue, priority, preemptible);
+  const live::GangColumns columns = gangs_of(demand, queue, priority, preemptible, self.core.state().n_positions());
+  self.keep_gangs.push_back(py::make_tuple(demand, queue, priority, preemptible));
+  self.core.set_gangs(columns, view(types));
 }
 
 void set_queues(LiveMatcher& self, const Array<std::int32_t>& parent, const Array<Cost>& limit,
@@ -334,6 +348,8 @@ void bind_live(py::module_& m) {
           "costs_changed", [](LiveMatcher& self, const Jobs& slots) { self.core.costs_changed(view(slots)); },
           py::arg("slots").noconvert())
       .def("set_capacity", &set_capacity, py::arg("slots").noconvert(), py::arg("values").noconvert())
+      .def("commit", &commit)
+      .def("rollback", &rollback)
       .def(
           "add", [](LiveMatcher& self, const Jobs& jobs) { self.core.add(view(jobs)); }, py::arg("jobs").noconvert())
       .def(

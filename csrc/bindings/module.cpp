@@ -4,6 +4,7 @@ namespace gridcompute::bindings {
 
 // One file a topic; each registers what it binds.
 void bind_assignment(py::module_& m);
+void bind_calls(py::module_& m);
 void bind_certificate(py::module_& m);
 void bind_cost(py::module_& m);
 void bind_flow(py::module_& m);
@@ -57,6 +58,7 @@ PYBIND11_MODULE(_core, m) {
       "Threads a solve would use: asked, else GRIDCOMPUTE_NUM_THREADS, else affinity and CPU quota.");
   bind_certificate(m);
   bind_assignment(m);
+  bind_calls(m);
   bind_cost(m);
   bind_flow(m);
   bind_live(m);

@@ -9,7 +9,7 @@
 #include <string>
 #include <system_error>
 
-#include "gridcompute/base/block_cache.hpp"
+#include "gridcompute/base/block_pool.hpp"
 #include "gridcompute/base/error.hpp"
 
 #ifdef __linux__
@@ -73,11 +73,8 @@ int threads_of_environment() {
 std::pmr::memory_resource* Pool::memory() {
   // Vectors grow by doubling: the next vector reuses a block that one has outgrown. Larger blocks return to the system
   // at once, so that the merge of the chunks finds memory even where it is short.
-  constexpr std::size_t kMost = 16, kLargest = std::size_t{1} << 17;
-  if (!memory_) {
-    memory_ = std::make_unique<std::pmr::synchronized_pool_resource>(std::pmr::pool_options{kMost, kLargest},
-                                                                     &ArrayMemory::instance());
-  }
+  constexpr std::size_t kMost = 16;
+  if (!memory_) memory_ = std::make_unique<BlockPool>(kMost);
   return memory_.get();
 }
 

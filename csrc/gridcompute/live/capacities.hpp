@@ -19,8 +19,7 @@ class Capacities {
     effective_ = set_;
   }
 
-  void reserve(std::size_t n) { set_.reserve(n), pinned_.reserve(n), effective_.reserve(n); }
-  // Inserts classes of capacity 0 before that of unplaced jobs; throws nothing after reserve().
+  // Inserts classes of capacity 0 before that of unplaced jobs.
   void add_classes(std::size_t more) {
     for (std::vector<Cost>* list : {&set_, &pinned_, &effective_}) list->insert(list->end() - 1, more, 0);
   }

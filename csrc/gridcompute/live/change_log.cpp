@@ -30,6 +30,36 @@ std::vector<ReportedChange> composed(std::vector<ReportedChange> all) {
 
 ChangeLog::ChangeLog(PrimalDual& pair) : pair_(pair), state_(pair.state), placed_load_(at(state_.n_classes()), 0) {}
 
+// ---------------------------------------------------------------- undo
+
+void ChangeLog::commit() noexcept {
+  std::vector<Record>().swap(records_);
+  deferred_before_.reset(), unacknowledged_before_.reset();
+}
+
+void ChangeLog::rollback_placements() noexcept {
+  for (; !records_.empty(); records_.pop_back()) {
+    const Record& before = records_.back();
+    state_.set_placed_class(before.job, before.placed);
+    charge_[at(before.job)] = before.charge;
+  }
+  if (deferred_before_) deferred_.swap(*deferred_before_);
+  if (unacknowledged_before_) unacknowledged_.swap(*unacknowledged_before_);
+}
+
+void ChangeLog::rollback_sums() noexcept {
+  placed_load_.assign(at(state_.n_classes()), 0);  // no more than they were
+  sum_ = {};
+  for (auto job = Job{0}; job < static_cast<Job>(state_.n_positions()); ++job) {
+    if (!state_.is_live(job)) continue;
+    ++placed_load_[at(state_.placed_class(job))];
+    sum_.add(charge_[at(job)], 1);
+  }
+  commit();
+}
+
+void ChangeLog::begin_round() { deferred_before_ = deferred_, unacknowledged_before_ = unacknowledged_; }
+
 // ---------------------------------------------------------------- charges
 
 void ChangeLog::ChargeSum::add(double charge, int sign) {
@@ -47,6 +77,7 @@ void ChangeLog::remove(Job job) {
 }
 
 void ChangeLog::recharge(Job job) {
+  record(job);
   sum_.add(charge_[at(job)], -1);
   sum_.add(charge_[at(job)] = state_.cost(job, state_.placed_class(job)), 1);
 }
@@ -70,6 +101,7 @@ void ChangeLog::recharge_changed_classes(Pool& pool) {
 
 void ChangeLog::forget_removed() {
   if (unacknowledged_.empty()) return;
+  if (!unacknowledged_before_) unacknowledged_before_ = unacknowledged_;
   std::erase_if(unacknowledged_, [&](const ReportedChange& change) { return !state_.is_live(change.job); });
 }
 
@@ -80,6 +112,7 @@ void ChangeLog::place(RoundContext& round, std::span<const Job> jobs, std::span<
   const auto n = static_cast<Index>(jobs.size());
   const Index chunk_size = pair_.tuning.charge_chunk;
   const Slot unplaced = state_.unplaced_class();
+  for (const Job job : jobs) record(job);
   std::vector<ReportedChange>& changes = round.answer.changes;
   const std::size_t first = changes.size();
   changes.resize(first + jobs.size());

@@ -29,9 +29,16 @@ class ChangeLog {
  public:
   explicit ChangeLog(PrimalDual& pair);
 
-  void reserve_classes(std::size_t n) { placed_load_.reserve(n); }
   void add_classes(std::size_t more) { placed_load_.insert(placed_load_.end() - 1, more, 0); }
   void resize(std::size_t n_positions) { charge_.resize(n_positions, 0); }
+
+  // Keep, or undo, all changes since the last of these calls. Of rollback(), the first part precedes that of the state,
+  // and the second follows it.
+  void commit() noexcept;
+  void rollback_placements() noexcept;
+  void rollback_sums() noexcept;
+  // Copies what a round replaces.
+  void begin_round();
 
   void prefetch(Job job) const noexcept { __builtin_prefetch(charge_.data() + job); }
   // Counts a job that was added with its placed class, or that is to be removed.
@@ -74,6 +81,12 @@ class ChangeLog {
     void add(const ChargeSum& more) noexcept { total.add(more.total), forbidden += more.forbidden; }
     [[nodiscard]] bool operator==(const ChargeSum&) const = default;
   };
+  struct Record {  // of a job before a change
+    Job job;
+    Slot placed;
+    double charge;
+  };
+  void record(Job job) { records_.push_back({job, state_.placed_class(job), charge_[at(job)]}); }
   void place(RoundContext& round, std::span<const Job> jobs, std::span<const Slot> to);
   void limit_moves(RoundContext& round, std::vector<Job>& jobs, std::vector<Slot>& to);
   void update_index(std::span<const Job> jobs);
@@ -86,6 +99,11 @@ class ChangeLog {
   ChargeSum sum_;
   std::vector<Job> deferred_;
   std::vector<ReportedChange> unacknowledged_;
+
+  // What was changed since the last commit().
+  std::vector<Record> records_;
+  std::optional<std::vector<Job>> deferred_before_;
+  std::optional<std::vector<ReportedChange>> unacknowledged_before_;
 };
 
 }  // namespace gridcompute::live

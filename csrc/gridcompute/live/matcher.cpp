@@ -27,6 +27,7 @@ Matcher::Matcher(Slot n_slots, const LiveTuning& tuning, const GangTuning& of_ga
 
 void Matcher::set_columns(const StoreColumns& columns, double max_abs_cost) {
   MatcherState& state = pair_.state;
+  begin_change();
   const auto n_slots = static_cast<Slot>(columns.cost->n_slots());
   const std::optional<double> resolution = state.resolution_for(max_abs_cost, n_slots);  // throws before any change
   if (n_slots > state.unplaced_class()) add_classes(n_slots);
@@ -44,12 +45,9 @@ void Matcher::set_columns(const StoreColumns& columns, double max_abs_cost) {
   pair_.discard_index(finer ? "costs allow a finer resolution" : "costs outgrew the resolution");
 }
 
-// Adds classes; if memory is short, nothing changes except that the index may be lost.
 void Matcher::add_classes(Slot n_slots) {
-  const std::size_t more = at(n_slots - pair_.state.unplaced_class());
-  log_.reserve_classes(log_.placed_load().size() + more);
+  log_.add_classes(at(n_slots - pair_.state.unplaced_class()));
   pair_.add_classes(n_slots);
-  log_.add_classes(more);
 }
 
 void Matcher::set_queues(Queues queues) {
@@ -67,22 +65,32 @@ void Matcher::prefetch(std::span<const Job> jobs, std::size_t k) const noexcept 
   if (soon < jobs.size()) pair_.state.prefetch_member(jobs[soon]);
 }
 
+void Matcher::set_gangs(const GangColumns& columns, std::span<const std::int32_t> types) {
+  begin_change();
+  std::vector<std::int32_t> copied(types.begin(), types.end());
+  if (!columns_before_) columns_before_.emplace(gang_columns_, types_);
+  gang_columns_ = columns, types_.swap(copied);
+  gangs_->set_columns(columns, types);
+}
+
 void Matcher::add(std::span<const Job> jobs) {
+  begin_change();
   for (std::size_t k = 0; k < jobs.size(); ++k) {
     prefetch(jobs, k);
     const Job job = jobs[k];
     pair_.state.add(job, pair_.state.unplaced_class());
-    gangs_ ? gangs_->add(job, pair_.state.unplaced_class()) : pair_.enqueue(job);
+    gangs_ ? change_gang(job, GangChange::Kind::added) : pair_.enqueue(job);
     log_.add(job);
   }
 }
 
 void Matcher::remove(std::span<const Job> jobs) {
   MatcherState& state = pair_.state;
+  begin_change();
   for (std::size_t k = 0; k < jobs.size(); ++k) {
     prefetch(jobs, k);
     const Job job = jobs[k];
-    gangs_ ? gangs_->remove(job) : pair_.unassign(job);
+    gangs_ ? change_gang(job, GangChange::Kind::removed) : pair_.unassign(job);
     log_.remove(job);
     if (state.is_pinned(job)) pair_.capacity.count_pinned(state.placed_class(job), -1);
     state.remove(job);
@@ -91,36 +99,52 @@ void Matcher::remove(std::span<const Job> jobs) {
 }
 
 void Matcher::update(std::span<const Job> jobs) {
+  begin_change();
   for (std::size_t k = 0; k < jobs.size(); ++k) {
     prefetch(jobs, k);
     const Job job = jobs[k];
-    gangs_ ? gangs_->update(job) : pair_.enqueue(job);
+    gangs_ ? change_gang(job, GangChange::Kind::updated) : pair_.enqueue(job);
     log_.recharge(job);
+  }
+}
+
+// Makes a change of a gang, whose placed class is known, and records it.
+void Matcher::change_gang(Job job, GangChange::Kind kind) {
+  gang_changes_.push_back({job, kind});
+  try {
+    if (kind == GangChange::Kind::added) gangs_->add(job, pair_.state.placed_class(job));
+    if (kind == GangChange::Kind::removed) gangs_->remove(job);
+    if (kind == GangChange::Kind::updated) gangs_->update(job);
+  } catch (...) {
+    gang_changes_.pop_back();
+    throw;
   }
 }
 
 void Matcher::pin(std::span<const Job> jobs, bool pinned) {
   MatcherState& state = pair_.state;
+  begin_change();
   for (const Job job : jobs) {
     if (state.is_pinned(job) == pinned) continue;
-    gangs_ ? gangs_->update(job) : pair_.enqueue(job);
+    gangs_ ? change_gang(job, GangChange::Kind::updated) : pair_.enqueue(job);
     state.set_pinned(job, pinned);
     pair_.capacity.count_pinned(state.placed_class(job), pinned ? 1 : -1);
   }
 }
 
 void Matcher::place(std::span<const Job> jobs, std::span<const Slot> slots) {
+  begin_change();
   for (std::size_t k = 0; k < jobs.size(); ++k) {
     if (pair_.state.is_live(jobs[k])) remove(jobs.subspan(k, 1));
     add_placed(jobs[k], slots[k]);
-    gangs_ ? gangs_->update(jobs[k]) : pair_.enqueue(jobs[k]);
+    gangs_ ? change_gang(jobs[k], GangChange::Kind::updated) : pair_.enqueue(jobs[k]);
   }
 }
 
 void Matcher::add_placed(Job job, Slot placed) {
   const Slot slot = placed == kNone ? pair_.state.unplaced_class() : placed;
   pair_.state.add(job, slot);
-  if (gangs_) gangs_->add(job, slot);
+  if (gangs_) change_gang(job, GangChange::Kind::added);
   log_.add(job);
 }
 
@@ -139,6 +163,48 @@ std::vector<Job> Matcher::pinned_at(std::span<const Slot> slots) const {
     --left;
   }
   return jobs;
+}
+
+// ---------------------------------------------------------------- rounds, undo
+
+RoundAnswer Matcher::match(const MatchOptions& options, Stop& stop) {
+  if (in_round_) commit();
+  in_round_ = true;
+  pair_.begin_round(), log_.begin_round();
+  return gangs_ ? gangs_->solve(options, stop) : solver_.solve(options, stop);
+}
+
+// Keeps the last round, if there was no commit() since; copies what changes replace.
+void Matcher::begin_change() {
+  if (in_round_) commit();
+  pair_.begin_change();
+}
+
+void Matcher::commit() noexcept {
+  pair_.commit(), log_.commit();
+  if (gangs_) gangs_->commit();
+  std::vector<GangChange>().swap(gang_changes_);
+  columns_before_.reset();
+  in_round_ = false;
+}
+
+void Matcher::rollback() {
+  if (gangs_) gangs_->rollback();
+  for (; !gang_changes_.empty(); gang_changes_.pop_back()) {
+    const auto [job, kind] = gang_changes_.back();
+    if (kind == GangChange::Kind::added) gangs_->remove(job);
+    if (kind == GangChange::Kind::removed) gangs_->add(job, pair_.state.placed_class(job));
+    if (kind == GangChange::Kind::updated) gangs_->update(job);
+  }
+  log_.rollback_placements();
+  pair_.rollback();
+  log_.rollback_sums();
+  if (columns_before_) {
+    gang_columns_ = columns_before_->first, types_.swap(columns_before_->second);
+    columns_before_.reset();
+    gangs_->set_columns(gang_columns_, types_);
+  }
+  in_round_ = false;
 }
 
 // ---------------------------------------------------------------- restoring
@@ -171,6 +237,7 @@ void Matcher::check_restored(std::span<const Job> jobs, std::span<const Slot> pl
 
 void Matcher::restore(std::span<const Job> jobs, std::span<const Slot> placed, std::span<const double> prices,
                       double resolution) {
+  begin_change();
   check_restored(jobs, placed, prices, resolution);
   MatcherState& state = pair_.state;
   if (resolution > 0 && state.keeps_resolution(resolution, pair_.max_abs_cost)) state.set_resolution(resolution);

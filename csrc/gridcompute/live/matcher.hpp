@@ -13,6 +13,10 @@
 // Gangs. A matcher with queues solves its rounds by GangSolver instead: jobs of several slots each, limits, shares and
 // priorities (gangs/gang_solver.hpp). Its answers have a proved gap; all else is the same.
 //
+// Undo. Every change can be undone until commit(): a call of the caller's is made of several steps, any of which may be
+// short of memory. rollback() restores jobs, placements, prices and capacities exactly; an index that was changed is
+// lost, and built again by the next round (index_store.hpp).
+//
 // Pins. A pinned job keeps its slot even where its class has fewer slots than before (capacities.hpp).
 #pragma once
 
@@ -28,17 +32,23 @@ class Matcher {
   Matcher& operator=(const Matcher&) = delete;
 
   // Replaces the columns of the job store; no cost of a live job, its switching cost included, may exceed max_abs_cost
-  // in magnitude. Classes that are new have capacity 0. If it throws, all is as it was.
+  // in magnitude. Classes that are new have capacity 0.
   void set_columns(const StoreColumns& columns, double max_abs_cost);
   // Marks classes in which the costs of jobs have changed.
-  void costs_changed(std::span<const Slot> slots) { pair_.mark_changed(slots); }
-  void set_capacity(Slot slot, Cost capacity) { pair_.capacity.set(slot, capacity); }
+  void costs_changed(std::span<const Slot> slots) { begin_change(), pair_.mark_changed(slots); }
+  void set_capacity(Slot slot, Cost capacity) { begin_change(), pair_.capacity.set(slot, capacity); }
   void add(std::span<const Job> jobs);
   void remove(std::span<const Job> jobs);
   void update(std::span<const Job> jobs);  // their columns have changed
   void pin(std::span<const Job> jobs, bool pinned);
   // Makes these the placed classes of jobs (kNone: unplaced), of which no round reports a change, and unpins the jobs.
   void place(std::span<const Job> jobs, std::span<const Slot> slots);
+
+  // Keeps all changes since the last of these calls, rounds included, or undoes them. After a call that throws
+  // rollback() has to follow; after a round, any call but rollback() keeps that round. rollback() allocates nothing
+  // without gangs; with gangs it may throw, and is then to be called again.
+  void commit() noexcept;
+  void rollback();
 
   // Adds the jobs of a matcher that was saved, with their placed classes (kNone: unplaced), its prices, and its
   // resolution, which is kept if it suits max_abs_cost (0: none to keep). All is checked before anything changes: jobs
@@ -51,15 +61,11 @@ class Matcher {
   void set_queues(Queues queues);
   // Replaces the columns that only gangs have; a matcher of gangs must call this after set_columns(). types: of each
   // class; empty where queues have no limits by type.
-  void set_gangs(const GangColumns& columns, std::span<const std::int32_t> types = {}) {
-    gangs_->set_columns(columns, types);
-  }
+  void set_gangs(const GangColumns& columns, std::span<const std::int32_t> types = {});
   void set_shares(std::span<const Cost> shares) { gangs_->set_shares(shares); }
   [[nodiscard]] const GangSolver* gangs() const noexcept { return gangs_.get(); }
 
-  [[nodiscard]] RoundAnswer match(const MatchOptions& options, Stop& stop) {
-    return gangs_ ? gangs_->solve(options, stop) : solver_.solve(options, stop);
-  }
+  [[nodiscard]] RoundAnswer match(const MatchOptions& options, Stop& stop);
   // Confirms that the caller has received the last answer; otherwise its changes are part of the next one.
   void acknowledge() noexcept { log_.acknowledge(); }
   [[nodiscard]] std::span<const ReportedChange> unacknowledged() const noexcept { return log_.unacknowledged(); }
@@ -81,6 +87,12 @@ class Matcher {
   [[nodiscard]] bool holds() const;
 
  private:
+  struct GangChange {
+    Job job;
+    enum class Kind : std::uint8_t { added, removed, updated } kind;
+  };
+  void begin_change();
+  void change_gang(Job job, GangChange::Kind kind);
   void prefetch(std::span<const Job> jobs, std::size_t k) const noexcept;
   void check_restored(std::span<const Job> jobs, std::span<const Slot> placed, std::span<const double> prices,
                       double resolution) const;
@@ -93,6 +105,13 @@ class Matcher {
   ChangeLog log_;
   RoundSolver solver_;
   std::unique_ptr<GangSolver> gangs_;  // null: every job takes one slot, and rounds are exact
+
+  bool in_round_ = false;  // the last change was a round
+  // Of gangs, since the last commit(): the jobs that were added, removed or updated, and the columns before.
+  std::vector<GangChange> gang_changes_;
+  GangColumns gang_columns_;
+  std::vector<std::int32_t> types_;
+  std::optional<std::pair<GangColumns, std::vector<std::int32_t>>> columns_before_;
 };
 
 }  // namespace gridcompute::live

@@ -31,12 +31,12 @@ float rounded_up(double x) {
 }  // namespace
 
 MoveIndex::MoveIndex(MatcherState& state, std::vector<Cost>& prices, WorkCounts& counts, const LiveTuning& tuning,
-                     std::pmr::memory_resource& memory)
+                     std::shared_ptr<BlockPool> memory)
     : state_(state),
       prices_(prices),
       counts_(counts),
       tuning_(tuning),
-      memory_(&memory),
+      memory_(std::move(memory)),
       classes_(state.n_classes()),
       unlimited_(classes_ <= tuning.all_pairs_classes) {
   set_list_capacity(list_capacity(classes_, tuning));
@@ -60,7 +60,7 @@ std::int32_t MoveIndex::add_pair(Slot a, Slot b) {
   pairs.length.push_back(kForbidden);
   pairs.cut.push_back(kForbidden);
   pairs.job.push_back(kNone);
-  pairs.heap.emplace_back(memory_);
+  pairs.heap.emplace_back(memory_.get());
   set_cut(pairs, at(k), kForbidden);
   pairs.target_position.push_back(static_cast<std::int32_t>(target_pairs.source.size()));
   target_pairs.source.push_back(a);
@@ -86,7 +86,7 @@ void MoveIndex::complete_pairs(Slot a) {
   std::vector<Heap> heaps;
   heaps.reserve(n);
   for (std::size_t k = 0; k + last < had; ++k) heaps.push_back(std::move(pairs.heap[k]));
-  while (heaps.size() + last < n) heaps.emplace_back(memory_);
+  while (heaps.size() + last < n) heaps.emplace_back(memory_.get());
   if (last > 0) heaps.push_back(std::move(pairs.heap.back()));
   pairs.heap.swap(heaps);
   pairs.target.resize(n), target_pairs.source.resize(n);
@@ -190,6 +190,7 @@ void MoveIndex::insert_moves(Job job, Slot a, const Cost* row, std::vector<Slot>
 }
 
 void MoveIndex::assign(Job job, Slot s, bool exact, const Cost* row) {
+  changed_ = true;
   if (stamp_.size() < at(state_.n_positions())) stamp_.resize(at(state_.n_positions()), 0);
   state_.assign(job, s, row[s], exact);
   insert_moves(job, s, row, found_);
@@ -198,6 +199,7 @@ void MoveIndex::assign(Job job, Slot s, bool exact, const Cost* row) {
 void MoveIndex::unassign(Job job) {
   const Slot a = state_.assigned_class(job);
   if (a == kNone) return;
+  changed_ = true;
   state_.unassign(job);
   ++stamp_[at(job)];
   SourcePairs& pairs = sources_[at(a)];
@@ -515,9 +517,11 @@ bool MoveIndex::build_by_class(Pool& pool, Stop& stop, std::vector<Job>& misplac
         collect_moves(a, state_.members(a), *lists);
         const std::lock_guard lock(joining);
         ready[at(a)] = std::move(lists);
-        for (; next < classes_ && ready[at(next)]; ++next) {
-          finish_class(next, *ready[at(next)], misplaced);
-          spare.push_back(std::move(ready[at(next)]));
+        while (next < classes_ && ready[at(next)]) {
+          const Slot done = std::exchange(next, classes_);  // if it throws, no other class is installed
+          finish_class(done, *ready[at(done)], misplaced);
+          spare.push_back(std::move(ready[at(done)]));
+          next = done + 1;
         }
       },
       &stop);
@@ -545,6 +549,7 @@ Index MoveIndex::list_capacity(Slot classes, const LiveTuning& tuning) noexcept 
 
 // The class of unplaced jobs, the last one, becomes number `classes` - 1.
 void MoveIndex::add_classes(Slot classes) {
+  changed_ = true;
   const Slot out = classes_ - 1, now = classes - 1;
   const auto renumber = [&](std::vector<Slot>& list) { std::replace(list.begin(), list.end(), out, now); };
   for (SourcePairs& pairs : sources_) renumber(pairs.target);
@@ -562,8 +567,8 @@ void MoveIndex::add_classes(Slot classes) {
   rebuild_pair_table();
 }
 
-void MoveIndex::relocate_lists(std::pmr::memory_resource& memory) {
-  memory_ = &memory;
+void MoveIndex::relocate_lists(const std::shared_ptr<BlockPool>& memory) {
+  memory_before_ = std::exchange(memory_, memory);  // until no list is left there
   set_list_capacity(list_capacity(classes_, tuning_));
   for (Slot a = 0; a < classes_; ++a) {
     SourcePairs& pairs = sources_[at(a)];
@@ -571,12 +576,13 @@ void MoveIndex::relocate_lists(std::pmr::memory_resource& memory) {
     moved.reserve(pairs.heap.size());
     for (std::size_t k = 0; k < pairs.heap.size(); ++k) {
       truncate(a, static_cast<std::int32_t>(k));
-      Heap& heap = moved.emplace_back(memory_);
+      Heap& heap = moved.emplace_back(memory_.get());
       reserve(heap, pairs.heap[k].size());
       heap.assign(pairs.heap[k].begin(), pairs.heap[k].end());
     }
     pairs.heap.swap(moved);
   }
+  memory_before_.reset();
 }
 
 // A refilled list keeps some of its capacity for insertions; a list built with its class has less, as searches never
@@ -590,6 +596,7 @@ void MoveIndex::set_list_capacity(Index capacity) noexcept {
 // ---------------------------------------------------------------- extensions
 
 void MoveIndex::reindex_source(Slot a, Cost need, bool farther, Pool& pool) {
+  changed_ = true;
   ++counts_.sources_reindexed;
   attempts_[at(a)] += farther ? 1 : 0;
   SourceMoves lists(classes_);
@@ -658,6 +665,7 @@ void MoveIndex::move_lengths_to(Slot c, std::vector<Cost>& lengths, Pool& pool) 
 }
 
 void MoveIndex::replace_target(Slot c, const std::vector<Cost>& lengths, Pool& pool) {
+  changed_ = true;
   reference_[at(c)] = prices_[at(c)];
   const TargetPairs pairs = targets_[at(c)];
   for (std::size_t k = 0; k < pairs.source.size(); ++k) clear_pair(pairs.source[k], pairs.source_position[k]);
@@ -682,6 +690,7 @@ void MoveIndex::replace_target(Slot c, const std::vector<Cost>& lengths, Pool& p
 
 void MoveIndex::refill_pair(Slot a, std::int32_t position, Pool& pool) {
   if (!state_.columns().cost->singles()) return reindex_source(a, 0, false, pool);
+  changed_ = true;
   ++counts_.pairs_refilled;
   const Slot b = source(a).target[at(position)];
   const Cost limit = is_complete(a) ? kForbidden / 2 : limit_[at(a)] - reference_[at(b)];
@@ -718,6 +727,7 @@ void MoveIndex::widen_target(Slot b, Cost need, Pool& pool) {
   ++counts_.targets_widened;
   const Cost before = reference_[at(b)], now = prices_[at(b)] - need;
   if (now >= before) return;
+  changed_ = true;
   struct Hit {
     Slot a;
     Move move;

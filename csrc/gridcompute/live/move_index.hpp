@@ -36,9 +36,9 @@
 #pragma once
 
 #include <memory>
-#include <memory_resource>
 #include <unordered_map>
 
+#include "gridcompute/base/block_pool.hpp"
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/live/state.hpp"
 
@@ -57,9 +57,9 @@ struct WorkCounts {
 
 class MoveIndex {
  public:
-  // `memory` holds the lists and outlives the index: the next index finds blocks of the same sizes there.
+  // `memory` holds the lists; the next index finds blocks of the same sizes there.
   MoveIndex(MatcherState& state, std::vector<Cost>& prices, WorkCounts& counts, const LiveTuning& tuning,
-            std::pmr::memory_resource& memory);
+            std::shared_ptr<BlockPool> memory);
 
   // Indexes all classes at the present prices and assignment, and reads the keys of all assigned jobs. Jobs that are in
   // no class of least reduced cost go to `misplaced`; the caller has to unassign them. Returns false if stopped: then
@@ -78,7 +78,11 @@ class MoveIndex {
   // Returns the capacity of the longest list of one pair, with this many classes.
   [[nodiscard]] static Index list_capacity(Slot classes, const LiveTuning& tuning) noexcept;
   // Copies all lists to other memory, shortened to the present list_capacity().
-  void relocate_lists(std::pmr::memory_resource& memory);
+  void relocate_lists(const std::shared_ptr<BlockPool>& memory);
+
+  // Returns whether anything was changed since the last commit().
+  [[nodiscard]] bool changed() const noexcept { return changed_; }
+  void commit() noexcept { changed_ = false; }
 
   // Indexes class a again, with a limit such that slack_from(a) + the least slack_to() exceeds `need`. `farther`: the
   // limit was too short, which counts as an attempt.
@@ -177,7 +181,7 @@ class MoveIndex {
   std::vector<Cost>& prices_;
   WorkCounts& counts_;
   const LiveTuning& tuning_;
-  std::pmr::memory_resource* memory_;
+  std::shared_ptr<BlockPool> memory_, memory_before_;  // declared before the lists, so destroyed after them
   Slot classes_;
   Index list_capacity_ = 0;                 // entries of one list, stale ones included
   Index refill_size_ = 0, build_size_ = 0;  // moves of a pair that is refilled, and of one indexed with its class
@@ -193,6 +197,7 @@ class MoveIndex {
   std::vector<std::int32_t> pair_table_;
   std::unordered_map<std::int64_t, std::int32_t> pair_map_;
   std::vector<Slot> found_;
+  bool changed_ = true;
 };
 
 }  // namespace gridcompute::live

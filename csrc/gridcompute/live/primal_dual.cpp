@@ -8,6 +8,36 @@ namespace gridcompute::live {
 PrimalDual::PrimalDual(Slot n_slots, const LiveTuning& given)
     : tuning(given), state(n_slots, given), prices(at(n_slots) + 1, 0), capacity(n_slots), index(given) {}
 
+void PrimalDual::begin_change() {
+  if (!before_) before_.emplace(prices, capacity, changed, queue.size(), can_rebuild, cold_reason, max_abs_cost);
+}
+
+void PrimalDual::begin_round() {
+  begin_change();
+  queue_before_ = queue;
+}
+
+void PrimalDual::commit() noexcept {
+  state.commit();
+  index.commit();
+  before_.reset(), queue_before_.reset();
+}
+
+void PrimalDual::rollback() noexcept {
+  state.rollback();
+  if (before_) {
+    prices.swap(before_->prices), changed.swap(before_->changed);
+    capacity = std::move(before_->capacity);
+    can_rebuild = before_->can_rebuild, cold_reason = before_->cold_reason;
+    max_abs_cost = before_->max_abs_cost;
+    if (queue_before_) queue.swap(*queue_before_);
+    queue.resize(before_->n_queued);
+  }
+  state.set_queue(queue);
+  if (!index.rollback()) cold_reason = "the last call failed";
+  commit();
+}
+
 void PrimalDual::enqueue(Job job) {
   unassign(job);
   if (state.is_queued(job)) return;
@@ -22,7 +52,7 @@ void PrimalDual::mark_changed(std::span<const Slot> slots) {
 }
 
 void PrimalDual::discard_index(const char* reason) {
-  if (!index) return;
+  if (!index && !index.lost()) return;
   index.reset();
   cold_reason = reason;
   can_rebuild = true;
@@ -37,18 +67,9 @@ void PrimalDual::discard_assignment() {
 
 void PrimalDual::add_classes(Slot n_slots) {
   const std::size_t more = at(n_slots - state.unplaced_class());
-  prices.reserve(prices.size() + more);
-  capacity.reserve(prices.size() + more);
   if (index && !index->can_grow_to(n_slots + 1)) discard_index("the move index cannot take that many classes");
-  const bool indexed = static_cast<bool>(index);
-  try {
-    if (index) index.add_classes(n_slots + 1);
-    state.add_classes(n_slots);
-  } catch (...) {
-    index.reset();
-    if (indexed) cold_reason = "memory was short", can_rebuild = true;
-    throw;
-  }
+  if (index) index.add_classes(n_slots + 1);
+  state.add_classes(n_slots);
   prices.insert(prices.end() - 1, more, 0);
   capacity.add_classes(more);
 }

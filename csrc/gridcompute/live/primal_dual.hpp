@@ -21,6 +21,13 @@ namespace gridcompute::live {
 struct PrimalDual {
   PrimalDual(Slot n_slots, const LiveTuning& given);
 
+  // Copies what a change, or a round, replaces; to be called before the first of them.
+  void begin_change();
+  void begin_round();
+  // Keep, or undo, all changes since the last of these calls.
+  void commit() noexcept;
+  void rollback() noexcept;
+
   // Queues a job and takes it out of its class.
   void enqueue(Job job);
   // Takes a job out of its class.
@@ -31,7 +38,7 @@ struct PrimalDual {
   void discard_index(const char* reason);
   // Discards the move index and the assignment; the next round is cold unless `can_rebuild` is set.
   void discard_assignment();
-  // Adds classes up to n_slots; if memory is short, nothing changes except that the index may be lost.
+  // Adds classes up to n_slots.
   void add_classes(Slot n_slots);
 
   [[nodiscard]] double price(Slot s) const noexcept;
@@ -61,6 +68,19 @@ struct PrimalDual {
   double max_abs_cost = 0;
   std::vector<Job> queue;     // every job that is queued, and others that were removed since
   std::vector<Slot> changed;  // classes, ascending
+
+ private:
+  struct Before {
+    std::vector<Cost> prices;
+    Capacities capacity;
+    std::vector<Slot> changed;
+    std::size_t n_queued;
+    bool can_rebuild;
+    const char* cold_reason;
+    double max_abs_cost;
+  };
+  std::optional<Before> before_;                  // since the last commit(), of all but the jobs
+  std::optional<std::vector<Job>> queue_before_;  // which a round empties; other changes only append to it
 };
 
 }  // namespace gridcompute::live

@@ -15,15 +15,7 @@ RoundAnswer RoundSolver::solve(const MatchOptions& options, Stop& stop) {
   pair_.counts = {};
   log_.recharge_changed_classes(round.pool);
   round.end_stage("charge");
-  End end;
-  try {
-    end = run(round);
-  } catch (...) {
-    pair_.index.reset();  // placements are unchanged; all else is read again
-    pair_.can_rebuild = false;
-    pair_.cold_reason = "the last round failed";
-    throw;
-  }
+  const End end = run(round);
   const bool interrupted = stop.why() == Stop::Why::interrupted;
   if ((end != End::balanced || interrupted) && pair_.index) log_.defer(round.touched);
   if (interrupted) return std::move(round.answer);
@@ -58,15 +50,16 @@ RoundSolver::End RoundSolver::run(RoundContext& round) {
 
 // Returns the reason for a cold round, from facts known before any cost is read; null: the round is not cold.
 const char* RoundSolver::reason_for_cold() const {
-  if (!pair_.index && !pair_.can_rebuild) return pair_.cold_reason;
+  const bool indexed = pair_.index || pair_.index.lost();
+  if (!indexed && !pair_.can_rebuild) return pair_.cold_reason;
   const WorkModel work = pair_.work_model();
   const Index queued = static_cast<Index>(pair_.queue.size()) * work.row();
   Index members = 0;  // of changed classes; without an index, all jobs that may enter these
   for (const Slot s : pair_.changed)
-    members += pair_.index ? state_.load(s)
-                           : std::max(log_.placed_load()[at(s)], std::min<Cost>(pair_.capacity[s], state_.n_live()));
+    members += indexed ? state_.load(s)
+                       : std::max(log_.placed_load()[at(s)], std::min<Cost>(pair_.capacity[s], state_.n_live()));
   Index repricing = tuning_.repricing_rows * members * work.row();
-  if (pair_.index) {
+  if (indexed) {
     repricing += static_cast<Index>(pair_.changed.size()) * work.column();
     const Index limit = work.cold_share(tuning_.queue_share);
     if (queued > limit) return "many jobs changed";
@@ -303,6 +296,7 @@ RoundSolver::End RoundSolver::build_index_then_warm(RoundContext& round) {
   }
   if (!build_index(round, live, classes)) {
     state_.unassign_all();  // placements and prices are enough for another start
+    pair_.discard_index(pair_.cold_reason);
     return stop_without_index(round, live, classes);
   }
   round.end_stage("index");
@@ -315,16 +309,18 @@ RoundSolver::End RoundSolver::build_index_then_warm(RoundContext& round) {
 }
 
 // Assigns the jobs to their classes and indexes all moves, which reads every row; jobs in no class of least reduced
-// cost are queued. False: stopped, and there is no index.
+// cost are queued. Where the index was lost, all of these are in changed classes, or cheaper there: classes remain
+// marked, and repricing finds the jobs. False: stopped, and there is no index.
 bool RoundSolver::build_index(RoundContext& round, const std::vector<Job>& live, const std::vector<Slot>& classes) {
   state_.unassign_all();
   for (std::size_t k = 0; k < live.size(); ++k) {
     if (classes[k] != kNone) state_.assign(live[k], classes[k], 0, true);  // build() reads the keys
   }
-  pair_.changed.clear();
+  if (!pair_.index.lost()) pair_.changed.clear();
   std::vector<Job> misplaced;
   if (!pair_.index.build(state_, pair_.prices, pair_.counts, round.pool, round.stop, misplaced)) return false;
-  for (const Job job : misplaced) pair_.enqueue(job);
+  for (const Job job : misplaced)
+    if (pair_.changed.empty()) pair_.enqueue(job);
   return true;
 }
 

@@ -28,20 +28,24 @@ bool MatcherState::fits(double key, Slot n_slots) const {
 }
 
 void MatcherState::set_columns(const StoreColumns& columns) {
+  if (!basis_) basis_.emplace(columns_, resolution_, unplaced_);
+  const auto n = static_cast<std::size_t>(columns.cost->n_jobs());
+  if (n > assigned_.size()) {
+    placed_.resize(n, unplaced_);
+    member_position_.resize(n, 0);
+    key_.resize(n, 0);
+    flags_.resize(n, 0);
+    assigned_.resize(n, kNone);  // last: its length is the number of positions
+  }
   columns_ = columns;
   cost_.emplace(columns_, placed_, flags_, kPinned);
   set_resolution(resolution_);
-  const auto n = static_cast<std::size_t>(columns.cost->n_jobs());
-  if (n <= assigned_.size()) return;
-  assigned_.resize(n, kNone);
-  placed_.resize(n, unplaced_);
-  member_position_.resize(n, 0);
-  key_.resize(n, 0);
-  flags_.resize(n, 0);
 }
 
 void MatcherState::add_classes(Slot n_slots) {
+  if (!basis_) basis_.emplace(columns_, resolution_, unplaced_);
   members_.reserve(static_cast<std::size_t>(n_slots) + 1);  // the only step that may throw
+  for (Record& record : records_) record.assigned = record.assigned == unplaced_ ? n_slots : record.assigned;
   std::replace(assigned_.begin(), assigned_.end(), unplaced_, n_slots);
   std::replace(placed_.begin(), placed_.end(), unplaced_, n_slots);
   members_.insert(members_.end() - 1, static_cast<std::size_t>(n_slots - unplaced_), {});
@@ -69,12 +73,94 @@ bool MatcherState::keeps_resolution(double resolution, double max_abs_cost) cons
 }
 
 void MatcherState::set_resolution(double resolution) {
+  if (!basis_) basis_.emplace(columns_, resolution_, unplaced_);
   resolution_ = resolution;
   problem_ = {&*cost_, nullptr, nullptr, nullptr, 0};
   quantised_.emplace(problem_, this->resolution());
 }
 
+// ---------------------------------------------------------------- undo
+
+void MatcherState::commit() noexcept {
+  std::vector<Job>().swap(added_);
+  std::vector<Record>().swap(records_);
+  all_.reset(), basis_.reset();
+}
+
+void MatcherState::rollback() noexcept {
+  if (all_) restore(*all_);
+  for (; !records_.empty(); records_.pop_back()) restore(records_.back());
+  for (const Job job : added_) flags_[at(job)] = 0;
+  if (basis_) restore(*basis_);
+  count();
+  commit();
+}
+
+void MatcherState::restore(const Record& before) noexcept {
+  const Job job = before.job;
+  if (assigned_class(job) != before.assigned || member_position_[at(job)] != before.position) {
+    leave_class(job);
+    if (before.assigned != kNone) {
+      enter_class(job, before.assigned);
+      auto& list = members_[static_cast<std::size_t>(before.assigned)];
+      const auto from = static_cast<std::size_t>(member_position_[at(job)]), to = at(before.position);
+      std::swap(list[from], list[to]);  // back to its position, from which it was removed
+      std::swap(member_position_[at(list[from])], member_position_[at(job)]);
+    }
+  }
+  key_[at(job)] = before.key;
+  flags_[at(job)] = before.flags;
+}
+
+// Allocates nothing: no list of members has become shorter than its capacity was.
+void MatcherState::restore(const Assignment& before) noexcept {
+  for (auto& list : members_) {
+    for (const Job job : list) assigned_[at(job)] = kNone, set(job, kRounded, false);
+    list.clear();
+  }
+  for (std::size_t k = 0; k < before.assigned.size(); ++k) {
+    const auto job = static_cast<Job>(k);
+    flags_[k] = before.flags[k], key_[k] = before.key[k];
+    if (before.assigned[k] != kNone) enter_class(job, before.assigned[k]);
+  }
+}
+
+void MatcherState::restore(const Basis& before) noexcept {
+  if (before.unplaced < unplaced_) {
+    std::replace(assigned_.begin(), assigned_.end(), unplaced_, before.unplaced);
+    std::replace(placed_.begin(), placed_.end(), unplaced_, before.unplaced);
+    members_.erase(members_.begin() + before.unplaced, members_.end() - 1);
+    unplaced_ = before.unplaced;
+  }
+  columns_ = before.columns;
+  resolution_ = before.resolution;
+  quantised_.reset(), cost_.reset();
+  if (columns_.cost == nullptr) return;
+  cost_.emplace(columns_, placed_, flags_, kPinned);
+  problem_ = {&*cost_, nullptr, nullptr, nullptr, 0};
+  quantised_.emplace(problem_, this->resolution());
+}
+
+void MatcherState::count() noexcept {
+  n_live_ = n_rounded_ = n_forbidden_ = 0;
+  key_sum_ = 0;
+  for (std::size_t k = 0; k < assigned_.size(); ++k) {
+    n_live_ += (flags_[k] & kLive) != 0 ? 1 : 0;
+    if (assigned_[k] == kNone) continue;
+    n_rounded_ += (flags_[k] & kRounded) != 0 ? 1 : 0;
+    key_[k] < kForbidden ? void(key_sum_ += key_[k]) : void(++n_forbidden_);
+  }
+}
+
+void MatcherState::set_queue(std::span<const Job> jobs) noexcept {
+  for (std::uint8_t& flags : flags_) flags = static_cast<std::uint8_t>(flags & ~kQueued);
+  for (const Job job : jobs) set(job, kQueued, is_live(job));
+}
+
+// ---------------------------------------------------------------- jobs
+
 void MatcherState::add(Job job, Slot placed) {
+  records_.empty() ? added_.push_back(job) : record(job);
   flags_[at(job)] = kLive;
   placed_[at(job)] = placed;
   assigned_[at(job)] = kNone;
@@ -82,6 +168,7 @@ void MatcherState::add(Job job, Slot placed) {
 }
 
 void MatcherState::remove(Job job) {
+  record(job);
   flags_[at(job)] = 0;
   --n_live_;
 }
@@ -147,12 +234,29 @@ void MatcherState::read_column(std::span<const Job> jobs, Slot column, KeyBuffer
   kernels::quantise(buffer.costs.data(), n, resolution(), buffer.keys.data(), buffer.exact.data());
 }
 
-void MatcherState::assign(Job job, Slot slot, Cost key, bool exact) {
+void MatcherState::enter_class(Job job, Slot slot) noexcept {
   auto& list = members_[static_cast<std::size_t>(slot)];
-  assigned_[at(job)] = slot;
-  key_[at(job)] = key;
-  member_position_[at(job)] = static_cast<std::int32_t>(list.size());
   list.push_back(job);
+  assigned_[at(job)] = slot;
+  member_position_[at(job)] = static_cast<std::int32_t>(list.size()) - 1;
+}
+
+void MatcherState::leave_class(Job job) noexcept {
+  if (assigned_class(job) == kNone) return;
+  auto& list = members_[static_cast<std::size_t>(assigned_class(job))];
+  const Job last = list.back();
+  list[static_cast<std::size_t>(member_position_[at(job)])] = last;
+  member_position_[at(last)] = member_position_[at(job)];
+  list.pop_back();
+  assigned_[at(job)] = kNone;
+}
+
+void MatcherState::assign(Job job, Slot slot, Cost key, bool exact) {
+  record(job);
+  auto& list = members_[static_cast<std::size_t>(slot)];
+  if (list.size() == list.capacity()) list.reserve(2 * list.size() + 1);
+  enter_class(job, slot);
+  key_[at(job)] = key;
   key < kForbidden ? void(key_sum_ += key) : void(++n_forbidden_);
   n_rounded_ += exact ? 0 : 1;
   set(job, kRounded, !exact);
@@ -160,23 +264,11 @@ void MatcherState::assign(Job job, Slot slot, Cost key, bool exact) {
 
 void MatcherState::unassign(Job job) {
   if (assigned_class(job) == kNone) return;
-  auto& list = members_[static_cast<std::size_t>(assigned_class(job))];
-  const Job last = list.back();
-  list[static_cast<std::size_t>(member_position_[at(job)])] = last;
-  member_position_[at(last)] = member_position_[at(job)];
-  list.pop_back();
+  record(job);
+  leave_class(job);
   key(job) < kForbidden ? void(key_sum_ -= key(job)) : void(--n_forbidden_);
   n_rounded_ -= (flags_[at(job)] & kRounded) != 0 ? 1 : 0;
   set(job, kRounded, false);
-  assigned_[at(job)] = kNone;
-}
-
-void MatcherState::set_key(Job job, Cost key, bool exact) {
-  key_[at(job)] < kForbidden ? void(key_sum_ -= key_[at(job)]) : void(--n_forbidden_);
-  key_[at(job)] = key;
-  key < kForbidden ? void(key_sum_ += key) : void(++n_forbidden_);
-  n_rounded_ += (exact ? 0 : 1) - ((flags_[at(job)] & kRounded) != 0 ? 1 : 0);
-  set(job, kRounded, !exact);
 }
 
 void MatcherState::write_key(Job job, Cost key, bool exact, KeySums& sums) noexcept {
@@ -194,11 +286,16 @@ void MatcherState::count_keys(const KeySums& sums) noexcept {
 
 void MatcherState::mark_rounded(Job job) {
   if ((flags_[at(job)] & kRounded) != 0) return;
+  record(job);
   ++n_rounded_;
   set(job, kRounded, true);
 }
 
 void MatcherState::unassign_all() {
+  if (!all_) {
+    const bool none = std::all_of(members_.begin(), members_.end(), [](const auto& list) { return list.empty(); });
+    none ? all_.emplace() : all_.emplace(assigned_, key_, flags_);
+  }
   for (auto& list : members_) {
     for (const Job job : list) {
       assigned_[at(job)] = kNone;
@@ -214,7 +311,9 @@ double MatcherState::cost(Job job, Slot column) const {
   if (column == unplaced_) return unplaced_cost(job);
   if (columns_.closed && std::find(columns_.closed->begin(), columns_.closed->end(), column) != columns_.closed->end())
     return std::numeric_limits<double>::infinity();
-  return columns_.cost->real_at(job, column);
+  const double cost = columns_.cost->real_at(job, column);
+  if (!(cost > -kInf)) throw Error(ErrorKind::internal, "cost", job, "a cost is NaN or -inf");
+  return cost;
 }
 
 std::vector<Job> MatcherState::live_jobs() const {

@@ -13,6 +13,10 @@
 // Invariants (holds()): the members of a class are the live jobs assigned to it, each at its recorded position; the
 // stored key of a job is its key in its assigned class.
 //
+// Undo. Each change of a job records what it was, until commit(); rollback() writes the records back, the last one
+// first, so that lists of members have the order that they had. Where a round assigns all jobs again, one copy of all
+// of them takes the place of the records that follow. The sums are counted again.
+//
 // Range. |cost| + move cost <= max_abs_cost gives |key| <= largest_cost(n_slots + 2), the proof of base/types.hpp.
 // Every change of jobs or tables states max_abs_cost, and a resolution that is too fine or far too coarse for it is
 // replaced before the next search.
@@ -50,7 +54,8 @@ class MatcherState {
   [[nodiscard]] const StoreColumns& columns() const noexcept { return columns_; }
 
   void set_columns(const StoreColumns& columns);
-  // Inserts classes before that of unplaced jobs, up to n_slots; set_columns() with as many classes has to follow.
+  // Inserts classes before that of unplaced jobs, up to n_slots; set_columns() with as many classes has to follow, or
+  // rollback().
   void add_classes(Slot n_slots);
 
   // Returns the resolution that costs up to max_abs_cost need, if the present one does not suit them. A change of the
@@ -62,13 +67,19 @@ class MatcherState {
   [[nodiscard]] bool keeps_resolution(double resolution, double max_abs_cost) const;
   void set_resolution(double resolution);
 
+  // Keep, or undo, all changes since the last of these calls but those of placed classes and of queued jobs.
+  void commit() noexcept;
+  void rollback() noexcept;
+
   void add(Job job, Slot placed);
   void remove(Job job);  // the job has no assigned class any more
   [[nodiscard]] bool is_live(Job job) const noexcept { return flags_[at(job)] & kLive; }
   [[nodiscard]] bool is_pinned(Job job) const noexcept { return flags_[at(job)] & kPinned; }
-  void set_pinned(Job job, bool pinned) noexcept { set(job, kPinned, pinned); }
+  void set_pinned(Job job, bool pinned) { record(job), set(job, kPinned, pinned); }
   [[nodiscard]] bool is_queued(Job job) const noexcept { return flags_[at(job)] & kQueued; }
   void set_queued(Job job, bool queued) noexcept { set(job, kQueued, queued); }
+  // Makes those of `jobs` that are live the queued ones.
+  void set_queue(std::span<const Job> jobs) noexcept;
   [[nodiscard]] Slot assigned_class(Job job) const noexcept { return assigned_[at(job)]; }  // kNone: in no class
   [[nodiscard]] Slot placed_class(Job job) const noexcept { return placed_[at(job)]; }
   void set_placed_class(Job job, Slot placed) noexcept { placed_[at(job)] = placed; }
@@ -110,7 +121,6 @@ class MatcherState {
   void assign(Job job, Slot slot, Cost key, bool exact);
   void unassign(Job job);
   void unassign_all();
-  void set_key(Job job, Cost key, bool exact);  // of an assigned job
   // Writes the key of a job that was assigned with an exact key of 0, without updating the sums, which count_keys()
   // completes: several threads may call this, each for other jobs.
   struct KeySums {
@@ -134,6 +144,34 @@ class MatcherState {
 
  private:
   static constexpr std::uint8_t kLive = 1, kPinned = 2, kQueued = 4, kRounded = 8;  // flags of a job
+  struct Record {                                                                   // of a job before a change
+    Job job;
+    Slot assigned;
+    std::int32_t position;
+    std::uint8_t flags;
+    Cost key;
+  };
+  struct Assignment {  // of all jobs before they are assigned again; empty: none was assigned
+    std::vector<Slot> assigned;
+    std::vector<Cost> key;
+    std::vector<std::uint8_t> flags;
+  };
+  struct Basis {
+    StoreColumns columns;
+    double resolution;
+    Slot unplaced;
+  };
+  // Records a job that is about to change.
+  void record(Job job) {
+    if (all_ || (!records_.empty() && records_.back().job == job)) return;
+    records_.push_back({job, assigned_[at(job)], member_position_[at(job)], flags_[at(job)], key_[at(job)]});
+  }
+  void restore(const Record& before) noexcept;
+  void restore(const Assignment& before) noexcept;
+  void restore(const Basis& before) noexcept;
+  void leave_class(Job job) noexcept;
+  void enter_class(Job job, Slot slot) noexcept;
+  void count() noexcept;
   bool read_unplaced(Job job, Cost& key) const;
   [[nodiscard]] bool fits(double key, Slot n_slots) const;
   static std::size_t at(Job job) noexcept { return static_cast<std::size_t>(job); }
@@ -155,6 +193,12 @@ class MatcherState {
   std::vector<Cost> key_;
   std::vector<std::uint8_t> flags_;
   std::vector<std::vector<Job>> members_;
+
+  // What was changed since the last commit(); the jobs added came before those recorded.
+  std::vector<Job> added_;
+  std::vector<Record> records_;
+  std::optional<Assignment> all_;
+  std::optional<Basis> basis_;
 };
 
 }  // namespace gridcompute::live

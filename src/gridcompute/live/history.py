@@ -32,6 +32,8 @@ _LEAST_RECORDS = 1 << 16
 class Reader(Protocol):
     """An answer that may have to read the store as it was."""
 
+    _number: int  # that of the next record when it was given
+
     def _read_now(self) -> None: ...
 
 
@@ -60,17 +62,21 @@ class History:
     """Records of what was overwritten since the oldest answer that has not been read."""
 
     def __init__(self) -> None:
-        self._records: list[Record] = []
-        self._first = 0  # number of the first record kept
+        # The records kept and the number of the first, replaced at once: an interrupt may come
+        # between any two statements.
+        self._kept: tuple[int, list[Record]] = 0, []
         self._size = 0  # positions recorded
         self._readers: dict[int, tuple[int, weakref.ref[Any]]] = {}
 
-    def watch(self, answer: Reader) -> int:
-        """Note an answer that may still be read; return its number, for `store_as_of`."""
+    def next_number(self) -> int:
+        """Return the number of the next record, which is that of an answer given now."""
+        first, records = self._kept
+        return first + len(records)
+
+    def watch(self, answer: Reader) -> None:
+        """Note an answer that may still be read."""
         self._prune()
-        number = self._first + len(self._records)
-        self._readers[id(answer)] = (number, weakref.ref(answer))
-        return number
+        self._readers[id(answer)] = (answer._number, weakref.ref(answer))
 
     def done(self, answer: Reader) -> None:
         """Note that an answer has read all it needs."""
@@ -83,10 +89,17 @@ class History:
 
     def record(self, size: int, record: Record) -> None:
         """Keep what a call is about to overwrite; `size`: positions of the store."""
-        self._records.append(record)
+        self._kept[1].append(record)
         self._size += len(record.at)
         if self._size > max(_RECORDS_PER_POSITION * size, _LEAST_RECORDS):
             self.read_all()
+
+    def drop(self, record: Record) -> None:
+        """Drop the record of a call that changed nothing, if it is kept: it was the last."""
+        records = self._kept[1]
+        if records and records[-1] is record:
+            records.pop()
+            self._size -= len(record.at)
 
     def read_all(self) -> None:
         """Let every answer that is alive read what it needs, and drop the records."""
@@ -102,17 +115,18 @@ class History:
         self._readers = {
             key: entry for key, entry in self._readers.items() if entry[1]() is not None
         }
-        end = self._first + len(self._records)
+        first, records = self._kept
+        end = self.next_number()
         oldest = min((number for number, _ in self._readers.values()), default=end)
-        gone = self._records[: oldest - self._first]
-        if gone:
-            del self._records[: len(gone)]
-            self._first = oldest
-            self._size -= sum(len(record.at) for record in gone)
+        if oldest > first:
+            left = records[oldest - first :]
+            self._kept = oldest, left
+            self._size = sum(len(record.at) for record in left)
 
     def store_as_of(self, number: int, now: StoredJobs, size: int) -> StoredJobs:
         """Return the store as it was when the answer of this number was given."""
-        records = self._records[number - self._first :]
+        first, kept = self._kept
+        records = kept[number - first :]
         if not records:
             return now
         live = np.zeros(size, bool)

@@ -15,6 +15,7 @@ from .job_explanation import JobExplanation, explain_job
 from .job_ids import key_at, keys_of
 from .round_result import LiveMatching
 from .state import LiveState
+from .transactions import transaction
 
 if TYPE_CHECKING:
     import os
@@ -127,6 +128,7 @@ class Matcher(LiveState):
 
     # ------------------------------------------------------------ jobs
 
+    @transaction
     def add(self, columns: Columns, ids: Any = None) -> Any:
         """Add jobs, and return their ids.
 
@@ -150,73 +152,75 @@ class Matcher(LiveState):
         InvalidProblemError
             A known or repeated id; a column that is missing, unknown or invalid. Nothing is added.
         """
-        with self._transaction():
-            given = None if ids is None else keys_of("ids", ids, ordered=True)
-            batch, n, bound = self._checked_batch(columns, given)
-            if given is not None:
-                self._ids.check_new(given, n)
-            elif self._ids.text and len(self._ids):
-                raise TypeError("ids: the ids of this Matcher are strings, so they must be given")
-            keys = self._ids.free(n) if given is None else given
-            self._undo.append(lambda: self._discard_ids(keys))
-            at = self._ids.add(keys)
-            costs = self._costs.with_dtypes_of(batch)
-            size = self._size
-            while size < self._ids.size:
-                size *= 2
-            if size > self._size or bound > self._max_abs_cost or costs is not self._costs:
-                self._apply(
-                    _costs=costs,
-                    _columns=self._grow(costs, size),
-                    _size=size,
-                    _max_abs_cost=max(bound, self._max_abs_cost),
-                )
-            if self._history.watched:
-                before = self._columns_at(at, batch)
-                self._overwrite(at, live=False, columns=before)
-            for name, values in batch.items():
-                self._columns[name][at] = values
-            self._native.add(at)
-            if n:
-                self._ids.text = not isinstance(keys, np.ndarray)
-                if given is None:
-                    self._ids.next = int(keys[-1]) + 1
-            self._commit()
-            return list(keys) if self._ids.text else np.array(keys, np.int64)
+        given = None if ids is None else keys_of("ids", ids, ordered=True)
+        batch, n, bound = self._checked_batch(columns, given)
+        if given is not None:
+            self._ids.check_new(given, n)
+        elif self._ids.text and len(self._ids):
+            raise TypeError("ids: the ids of this Matcher are strings, so they must be given")
+        keys = self._ids.free(n) if given is None else given
+        before = self._ids.text, self._ids.next
+        self._begin()
+        self._undo.append(lambda: self._discard_ids(keys, before))
+        at = self._ids.add(keys)
+        costs = self._costs.with_dtypes_of(batch)
+        size = self._size
+        while size < self._ids.size:
+            size *= 2
+        if size > self._size or bound > self._max_abs_cost or costs is not self._costs:
+            self._apply(
+                _costs=costs,
+                _columns=self._grow(costs, size),
+                _size=size,
+                _max_abs_cost=max(bound, self._max_abs_cost),
+            )
+        if self._history.watched:  # answers read what removed jobs left there
+            old = self._columns_at(at, batch)
+            self._overwrite(at, live=False, columns=old)
+            self._undo.append(lambda: self._write_columns(at, old))
+        self._write_columns(at, batch)
+        self._native.add(at)
+        if n:
+            self._ids.text = not isinstance(keys, np.ndarray)
+            if given is None:
+                self._ids.next = int(keys[-1]) + 1
+        self._commit()
+        return list(keys) if self._ids.text else np.array(keys, np.int64)
 
+    @transaction
     def remove(self, ids: Any) -> None:
         """Remove jobs; an unknown or repeated id is an `InvalidProblemError` that names it."""
-        with self._transaction():
-            keys, at = self._ids.distinct(ids)
-            if self._history.watched:
-                native = self._native
-                placed, pinned = native.placements(at), native.is_pinned(at)
-                self._overwrite(at, live=True, keys=keys, placed=placed, pinned=pinned)
-            # If an interrupt comes after the core has removed them, the removal is completed.
-            self._undo.append(
-                lambda: None if self._native.is_live(at).any() else self._discard_ids(keys)
-            )
-            self._native.remove(at)
-            self._ids.release(at)
-            self._commit()
+        keys, at = self._ids.distinct(ids)
+        self._acknowledge()  # the core looks for removed jobs in what is not acknowledged
+        if self._history.watched:
+            native = self._native
+            placed, pinned = native.placements(at), native.is_pinned(at)
+            self._overwrite(at, live=True, keys=keys, placed=placed, pinned=pinned)
+        self._begin()
+        self._native.remove(at)
+        self._undo.append(lambda: self._restore_ids(keys))
+        self._ids.release(at)
+        self._commit()
 
+    @transaction
     def update(self, ids: Any, columns: Columns) -> None:
         """Replace all columns of some jobs, as in `add`; placed jobs keep their placements."""
-        with self._transaction():
-            keys, at = self._ids.distinct(ids, ordered=True)
-            batch, n, bound = self._checked_batch(columns, keys)
-            if n != len(at):
-                raise InvalidProblemError(
-                    f"columns: found {n} rows, needed {len(at)}, one for each id", "columns"
-                )
-            if bound > self._max_abs_cost:
-                self._apply(_max_abs_cost=bound)
-            before = self._columns_at(at, batch)
-            self._overwrite(at, columns=before)
-            self._undo.append(lambda: self._write_columns(at, before))
-            self._write_columns(at, batch)
-            self._commit()
+        keys, at = self._ids.distinct(ids, ordered=True)
+        batch, n, bound = self._checked_batch(columns, keys)
+        if n != len(at):
+            raise InvalidProblemError(
+                f"columns: found {n} rows, needed {len(at)}, one for each id", "columns"
+            )
+        if bound > self._max_abs_cost:
+            self._apply(_max_abs_cost=bound)
+        before = self._columns_at(at, batch)
+        self._overwrite(at, columns=before)
+        self._undo.append(lambda: self._write_columns(at, before))
+        self._write_columns(at, batch)
+        self._native.update(at)
+        self._commit()
 
+    @transaction
     def pin(self, ids: Any, slots: Any = None) -> None:
         """Keep placed jobs in their classes, at any cost, until they are unpinned or removed.
 
@@ -230,26 +234,21 @@ class Matcher(LiveState):
         what a journal or a cluster says after a restart, which no round reports as a change. A job
         at -1 waits, and is not pinned.
         """
-        with self._transaction():
-            keys, at = self._ids.distinct(ids, ordered=slots is not None)
-            before, pinned = self._native.placements(at), self._native.is_pinned(at)
-            homes = before if slots is None else self._homes(slots, len(at))
-            if slots is None and (homes < 0).any():
-                k = int((homes < 0).argmax())
-                raise InvalidProblemError(
-                    f"ids[{k}]: {key_at(keys, k)!r} is not placed, only a placed job can be pinned",
-                    "ids",
-                    k,
-                )
-            self._overwrite(at, placed=before, pinned=pinned)
-            self._undo.append(lambda: self._native.pin(at[pinned], True))
-            if slots is None:
-                self._undo.append(lambda: self._native.pin(at, False))
-            else:
-                self._undo.append(lambda: self._native.place(at, before))
-                self._native.place(at, homes)
-            self._native.pin(at[homes >= 0], True)
-            self._commit()
+        keys, at = self._ids.distinct(ids, ordered=slots is not None)
+        before = self._native.placements(at)
+        homes = before if slots is None else self._homes(slots, len(at))
+        if slots is None and (homes < 0).any():
+            k = int((homes < 0).argmax())
+            raise InvalidProblemError(
+                f"ids[{k}]: {key_at(keys, k)!r} is not placed, only a placed job can be pinned",
+                "ids",
+                k,
+            )
+        self._overwrite(at, placed=before, pinned=self._native.is_pinned(at))
+        if slots is not None:
+            self._native.place(at, homes)
+        self._native.pin(at[homes >= 0], True)
+        self._commit()
 
     def _homes(self, slots: Any, n: int) -> NDArray[np.int32]:
         """Return the open class in which each of n jobs is placed, or -1."""
@@ -272,27 +271,28 @@ class Matcher(LiveState):
             )
         return at
 
+    @transaction
     def unpin(self, ids: Any) -> None:
         """Allow pinned jobs to move again."""
-        with self._transaction():
-            at = self._ids.distinct(ids)[1]
-            self._overwrite(at, pinned=self._native.is_pinned(at))
-            self._native.pin(at, False)
-            self._commit()
+        at = self._ids.distinct(ids)[1]
+        self._overwrite(at, pinned=self._native.is_pinned(at))
+        self._native.pin(at, False)
+        self._commit()
 
     # ------------------------------------------------------------ classes
 
+    @transaction
     def set_capacity(self, slots: ArrayLike, values: ArrayLike) -> None:
         """Set the number of slots of some classes."""
-        with self._transaction():
-            where = self._open_slots(slots)
-            by_position("values", values, where.tolist())
-            given = np.atleast_1d(values) if np.size(values) else np.zeros(0, np.int64)
-            room = self._capacity.copy()
-            room[where] = _checks.counts("values", given, len(where), "slots", 0, np.int64)
-            self._apply(_capacity=room)
-            self._commit()
+        where = self._open_slots(slots)
+        by_position("values", values, where.tolist())
+        given = np.atleast_1d(values) if np.size(values) else np.zeros(0, np.int64)
+        room = self._capacity.copy()
+        room[where] = _checks.counts("values", given, len(where), "slots", 0, np.int64)
+        self._apply(_capacity=room)
+        self._commit()
 
+    @transaction
     def set_table(self, k: int | str, table: ArrayLike) -> None:
         """Replace the table of term `k` by one of the same shape (tariffs change).
 
@@ -302,20 +302,20 @@ class Matcher(LiveState):
         re-evaluated; where the next round predicts that this is more work than a solve from
         scratch, it is cold. Closed classes remain closed.
         """
-        with self._transaction():
-            costs, slots, rows = self._costs.with_table(k, table)
-            slots = slots[~self._closed[slots]]
-            jobs, batch, bound = self._live_columns(costs, self._columns)
-            self._apply(_costs=costs, _max_abs_cost=max(bound, self._max_abs_cost))
-            if rows is not None:
-                touched = jobs[rows[batch[f"key_{costs.number(k)}"]]]
-                by_job = len(touched) * self._n_slots <= 2 * len(slots) * len(jobs)
-                if by_job and len(touched) * _BY_JOB_SHARE <= len(jobs):
-                    self._native.update(touched)
-                    slots = slots[:0]
-            self._native.costs_changed(slots)
-            self._commit()
+        costs, slots, rows = self._costs.with_table(k, table)
+        slots = slots[~self._closed[slots]]
+        jobs, batch, bound = self._live_columns(costs, self._columns)
+        self._apply(_costs=costs, _max_abs_cost=max(bound, self._max_abs_cost))
+        if rows is not None:
+            touched = jobs[rows[batch[f"key_{costs.number(k)}"]]]
+            by_job = len(touched) * self._n_slots <= 2 * len(slots) * len(jobs)
+            if by_job and len(touched) * _BY_JOB_SHARE <= len(jobs):
+                self._native.update(touched)
+                slots = slots[:0]
+        self._native.costs_changed(slots)
+        self._commit()
 
+    @transaction
     def add_slots(
         self,
         capacity: ArrayLike,
@@ -331,51 +331,47 @@ class Matcher(LiveState):
         (n_jobs, n_new), in the order of `ids`. `names`, `types`: of the new classes, where classes
         have names, and types.
         """
-        with self._transaction():
-            by_position("capacity", capacity)
-            room = _checks.counts("capacity", capacity, np.size(capacity), "n_new", 0, np.int64)
-            more = len(room)
-            where = (self._n_slots + np.arange(more)).astype(np.int32)
-            n = self._n_slots + more
-            slot_names = self._slot_names.with_more(names, more)
-            slot_types = self._slot_types.with_more(types, more)
-            costs = self._costs.with_slots(tables, where, n)
-            jobs = self._native.live_jobs()
-            columns = costs.columns_with_slots(self._columns, tables, where, jobs)
-            _, _, bound = self._live_columns(costs, columns)
-            self._history.read_all()  # rows of costs become wider
-            wide, closed = np.pad(self._capacity, (0, more)), np.pad(self._closed, (0, more))
-            # Closed at first, so that an interrupt leaves nothing but closed classes.
-            closed[self._n_slots :] = True
-            self._apply(
-                _costs=costs, _columns=columns, _n_slots=n, _capacity=wide, _closed=closed,
-                _max_abs_cost=max(bound, self._max_abs_cost), _slot_names=slot_names,
-                _slot_types=slot_types,
-            )  # fmt: skip
-            self._undo.clear()
-            wide, closed = wide.copy(), closed.copy()
-            wide[where], closed[where] = room, False
-            self._apply(_capacity=wide, _closed=closed)
-            self._native.costs_changed(where)
-            self._commit()
-            return where
+        by_position("capacity", capacity)
+        room = _checks.counts("capacity", capacity, np.size(capacity), "n_new", 0, np.int64)
+        more = len(room)
+        where = (self._n_slots + np.arange(more)).astype(np.int32)
+        n = self._n_slots + more
+        slot_names = self._slot_names.with_more(names, more)
+        slot_types = self._slot_types.with_more(types, more)
+        costs = self._costs.with_slots(tables, where, n)
+        jobs = self._native.live_jobs()
+        columns = costs.columns_with_slots(self._columns, tables, where, jobs)
+        _, _, bound = self._live_columns(costs, columns)
+        self._history.read_all()  # rows of costs become wider
+        self._apply(
+            _costs=costs,
+            _columns=columns,
+            _n_slots=n,
+            _capacity=np.append(self._capacity, room),
+            _closed=np.pad(self._closed, (0, more)),
+            _max_abs_cost=max(bound, self._max_abs_cost),
+            _slot_names=slot_names,
+            _slot_types=slot_types,
+        )
+        self._native.costs_changed(where)
+        self._commit()
+        return where
 
+    @transaction
     def remove_slots(self, slots: ArrayLike) -> None:
         """Close classes: their jobs, pinned ones too, move or become unplaced.
 
         Other classes keep their numbers.
         """
-        with self._transaction():
-            where = self._open_slots(slots)
-            room, closed = self._capacity.copy(), self._closed.copy()
-            pinned = self._native.pinned_at(where)
-            self._overwrite(pinned, pinned=np.ones(len(pinned), bool))
-            self._undo.append(lambda: self._native.pin(pinned, True))
-            self._native.pin(pinned, False)
-            room[where], closed[where] = 0, True
-            self._apply(_capacity=room, _closed=closed)
-            self._native.costs_changed(where)
-            self._commit()
+        where = self._open_slots(slots)
+        room, closed = self._capacity.copy(), self._closed.copy()
+        pinned = self._native.pinned_at(where)
+        self._overwrite(pinned, pinned=np.ones(len(pinned), bool))
+        self._native.pin(pinned, False)
+        room[where], closed[where] = 0, True
+        self._apply(_capacity=room, _closed=closed)
+        self._native.costs_changed(where)
+        self._commit()
 
     # ------------------------------------------------------------ answers
 
@@ -417,30 +413,53 @@ class Matcher(LiveState):
         bound says how much, and `transport`, which refines its keys, may prove the same matching
         optimal. Penalties within 10^4 of the costs that matter avoid this; so do whole numbers.
         """
-        with self._transaction():
-            gap = _checks.gap(gap)
-            limits = _checks.time_limit(time_limit), _checks.work_limit(work_limit)
-            plan = (self._threads, self._seed, self._max_moves, gap, *limits)
-            self._refine_resolution()
-            shares = self._divide()
-            try:
-                if progress is None:
-                    answer = self._native.match(*plan, None)
-                else:
-                    with progress_hook(progress, "match") as hook:
-                        answer = self._native.match(*plan, hook)
-            except BaseException:
-                self._overwrite_placements(*self._native.unacknowledged())
-                raise
-            self._version += 1
-            self._overwrite_placements(answer["job"], answer["from"])
-            m = LiveMatching(self, answer, shares)
+        before = self._rounds
+        try:
+            return self._match(gap, time_limit, work_limit, progress)
+        except BaseException:  # it may come between the end of the round and here
+            self._received = min(self._received, before)
+            raise
+
+    @transaction
+    def _match(
+        self,
+        gap: float,
+        time_limit: float | None,
+        work_limit: float | None,
+        progress: bool | ProgressHook | None,
+    ) -> LiveMatching:
+        gap = _checks.gap(gap)
+        limits = _checks.time_limit(time_limit), _checks.work_limit(work_limit)
+        plan = (self._threads, self._seed, self._max_moves, gap, *limits)
+        self._begin()
+        self._refine_resolution()
+        shares = self._divide()
+        late = None
+        if self._received != self._rounds:
+            jobs = self._native.unacknowledged()[0]
+            late = jobs, self._native.placements(jobs)
+        self._acknowledge()
+        if progress is None:
+            answer = self._native.match(*plan, None)
+        else:
+            with progress_hook(progress, "match") as hook:
+                answer = self._native.match(*plan, hook)
+        self._overwrite_placements(answer["job"], answer["from"])
+        m = LiveMatching(self, answer | {"late": late}, shares)
+        deferred = m.stats["moves_deferred"]
+        has_gap = m.status == "feasible" and deferred == 0 and m.gap > gap
+        self._rounds += 1
+        self._commit()
+        self._history.watch(m)  # not before: the round might still be undone
+        self._rounds_with_gap = max(self._rounds_with_gap, 1) if has_gap else 0
+        self._gap_version = self._version
+        self._received = self._rounds
+        return m
+
+    def _acknowledge(self) -> None:
+        """Tell the core that the caller has the last answer, unless an exception kept it back."""
+        if self._received == self._rounds:
             self._native.acknowledge()
-            deferred = m.stats["moves_deferred"]
-            has_gap = m.status == "feasible" and deferred == 0 and m.gap > gap
-            self._rounds_with_gap = max(self._rounds_with_gap, 1) if has_gap else 0
-            self._gap_version = self._version
-            return m
 
     def _overwrite_placements(self, jobs: NDArray[np.int32], before: NDArray[np.int32]) -> None:
         self._overwrite(jobs, placed=before)
@@ -453,24 +472,25 @@ class Matcher(LiveState):
         self._native.set_shares(shares)
         return shares
 
+    @transaction
     def quote(self, columns: Columns) -> Quote:
         """Return slot, cost and price that jobs would have at the prices of the last round.
 
         `columns` as in `add`. Slot -1: the job would be unplaced. Changes nothing. Of gangs: what
         limits and more important jobs would say is not asked.
         """
-        with self._transaction():
-            batch, n, _ = self._checked_batch(columns)
-            out = np.ascontiguousarray(batch.get("unplaced", self._columns["unplaced"]))
-            source = self._costs.source(batch, n)
-            prices = np.append(self._native.prices(), 0.0)  # -1 is the last
-            if self._rules is None:
-                slots, costs = self._native.quote(source, out)
-                return Quote(slots, costs, prices[slots])
-            demand, queue = (batch.get(p, self._columns[p]) for p in ("demand", "queue"))
-            slots, costs = self._native.quote_gangs(source, out, demand, queue)
-            return Quote(slots, costs, demand * prices[slots])
+        batch, n, _ = self._checked_batch(columns)
+        out = np.ascontiguousarray(batch.get("unplaced", self._columns["unplaced"]))
+        source = self._costs.source(batch, n)
+        prices = np.append(self._native.prices(), 0.0)  # -1 is the last
+        if self._rules is None:
+            slots, costs = self._native.quote(source, out)
+            return Quote(slots, costs, prices[slots])
+        demand, queue = (batch.get(p, self._columns[p]) for p in ("demand", "queue"))
+        slots, costs = self._native.quote_gangs(source, out, demand, queue)
+        return Quote(slots, costs, demand * prices[slots])
 
+    @transaction
     def slot_of(self, ids: Any) -> Any:
         """Return the class that each job is placed in; -1 = unplaced.
 
@@ -487,12 +507,12 @@ class Matcher(LiveState):
         InvalidProblemError
             An id that is not in the Matcher.
         """
-        with self._transaction():
-            single = isinstance(ids, (str, int, np.integer)) and not isinstance(ids, bool)
-            at = self._ids.known(ids, ordered=True)[1]
-            slots = self._native.placements(at)
-            return int(slots[0]) if single else slots
+        single = isinstance(ids, (str, int, np.integer)) and not isinstance(ids, bool)
+        at = self._ids.known(ids, ordered=True)[1]
+        slots = self._native.placements(at)
+        return int(slots[0]) if single else slots
 
+    @transaction
     def explain(self, job: str | int) -> JobExplanation:
         """Explain where a job is, or why it waits, at the prices of the last round.
 
@@ -511,22 +531,21 @@ class Matcher(LiveState):
         InvalidProblemError
             There is no such job.
         """
-        with self._transaction():
-            keys, at = self._ids.known([job])
-            return explain_job(self, key_at(keys, 0), int(at[0]))
+        keys, at = self._ids.known([job])
+        return explain_job(self, key_at(keys, 0), int(at[0]))
 
     @property
+    @transaction
     def prices(self) -> NDArray[np.float64]:
         """The value of one more slot of each class in the last round, in the unit of cost."""
-        with self._transaction():
-            found: NDArray[np.float64] = self._native.prices()
-            return found
+        found: NDArray[np.float64] = self._native.prices()
+        return found
 
     @property
+    @transaction
     def capacity(self) -> NDArray[np.int64]:
         """The number of slots of each class; 0 for closed classes."""
-        with self._transaction():
-            return self._capacity.copy()
+        return self._capacity.copy()
 
     @property
     def queues(self) -> Queues | None:
@@ -544,10 +563,10 @@ class Matcher(LiveState):
         return self._slot_types.of_classes()
 
     @property
+    @transaction
     def ids(self) -> list[Any]:
         """The ids of the jobs, in the order of the `assignment` of a matching."""
-        with self._transaction():
-            return self._ids.keys(self._native.live_jobs())
+        return self._ids.keys(self._native.live_jobs())
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -563,14 +582,14 @@ class Matcher(LiveState):
 
     # ------------------------------------------------------------ snapshots
 
+    @transaction
     def snapshot(self, path: str | os.PathLike[str]) -> None:
         """Write the state to a file, completely or not at all (checksum, fsync, atomic rename).
 
         Links are followed. A target that exists and is not a regular file (a device, a pipe, a
         folder) is an `OSError`. The file has the mode of the one that it replaces, or 0600.
         """
-        with self._transaction():
-            snapshots.save(self, path)
+        snapshots.save(self, path)
 
     @classmethod
     def restore(cls, path: str | os.PathLike[str], *, kernel: Kernel | None = None) -> Matcher:

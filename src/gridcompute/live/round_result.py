@@ -33,7 +33,8 @@ class _Jobs(NamedTuple):
     ids: list[Any]
     before: NDArray[np.int32]  # classes before the round
     assignment: NDArray[np.int32]
-    fixed: NDArray[np.bool_]
+    pinned: NDArray[np.bool_]
+    fixed: NDArray[np.bool_]  # pinned, or of a matcher of gangs also not preemptible where they are
     held: NDArray[np.bool_]
     columns: dict[str, NDArray[Any]]
 
@@ -84,6 +85,7 @@ class LiveMatching(Matching):
     usage: NDArray[np.int64] | None
     share: NDArray[np.int64] | None
     usage_by_type: NDArray[np.int64] | None
+    _number: int
 
     _rounding: ClassVar[float] = 2.0**-45  # relative error of a sum in fixed point
     _shared: ClassVar[frozenset[str]] = frozenset({"_question", "_world", "_jobs"})
@@ -122,13 +124,13 @@ class LiveMatching(Matching):
         put(self, "usage", usage)
         put(self, "usage_by_type", by_type)
         put(self, "_world", world)
-        put(self, "_raw", {name: answer[name] for name in ("job", "from", "held", "fixed")})
+        put(self, "_raw", {n: answer[n] for n in ("job", "from", "held", "fixed", "late")})
         put(self, "_jobs", None)
         put(self, "_question", None)
         put(self, "changes", _changes(matcher, answer))
         put(self, "unchanged", len(matcher._ids) - len(answer["job"]))
         put(self, "_matcher", matcher)
-        put(self, "_number", matcher._history.watch(self))
+        put(self, "_number", matcher._history.next_number())
         witness, names = None, None
         if answer["status"] == "infeasible":
             rows = answer["witness_jobs"]
@@ -144,35 +146,37 @@ class LiveMatching(Matching):
         matcher: LiveState | None = self._matcher  # type: ignore[attr-defined]
         if matcher is None:
             return
-        with matcher._lock:
-            if self._jobs is not None:  # type: ignore[attr-defined]
-                return
-            store = matcher._history.store_as_of(
-                self._number,  # type: ignore[attr-defined]
-                store_now(matcher),
-                matcher._size,
-            )
-            raw: dict[str, Any] = self._raw  # type: ignore[attr-defined]
-            at = store.at
-            before = store.placed.copy()
-            before[np.searchsorted(at, raw["job"])] = raw["from"]
-            gangs = len(raw["fixed"]) > 0
-            columns = {n: c[at] if len(c) > 1 else c.copy() for n, c in store.columns.items()}
-            jobs = _Jobs(
-                list(store.ids),
-                before,
-                store.placed,
-                raw["fixed"][at] != 0 if gangs else store.pinned,
-                raw["held"][at] != 0 if gangs else np.zeros(len(at), bool),
-                columns,
-            )
-            for array in (jobs.before, jobs.assignment, jobs.fixed, jobs.held, *columns.values()):
-                array.flags.writeable = False
-            put = object.__setattr__
-            put(self, "_jobs", jobs)
-            matcher._history.done(self)
-            put(self, "_matcher", None)
-            put(self, "_raw", None)
+        matcher._calls.alone(lambda: self._read_store(matcher))
+
+    def _read_store(self, matcher: LiveState) -> None:
+        if self._jobs is not None:  # type: ignore[attr-defined]
+            return
+        store = matcher._history.store_as_of(self._number, store_now(matcher), matcher._size)
+        raw: dict[str, Any] = self._raw  # type: ignore[attr-defined]
+        at = store.at
+        before = store.placed.copy()
+        before[np.searchsorted(at, raw["job"])] = raw["from"]
+        if raw["late"] is not None:  # moved by a round that was interrupted: before this one
+            late, placed = raw["late"]
+            before[np.searchsorted(at, late)] = placed
+        gangs = len(raw["fixed"]) > 0
+        columns = {n: c[at] if len(c) > 1 else c.copy() for n, c in store.columns.items()}
+        jobs = _Jobs(
+            list(store.ids),
+            before,
+            store.placed,
+            store.pinned,
+            raw["fixed"][at] != 0 if gangs else store.pinned,
+            raw["held"][at] != 0 if gangs else np.zeros(len(at), bool),
+            columns,
+        )
+        for array in (*jobs[1:-1], *columns.values()):
+            array.flags.writeable = False
+        put = object.__setattr__
+        put(self, "_jobs", jobs)
+        matcher._history.done(self)
+        put(self, "_matcher", None)
+        put(self, "_raw", None)
 
     @property
     def _read(self) -> _Jobs:
@@ -231,10 +235,18 @@ class LiveMatching(Matching):
         ``stats["moves_deferred"]`` says that `max_moves` left changes to the next one. The bound is
         recomputed from the prices of slots and of limits.
         """
-        rules = self._world.rules  # type: ignore[attr-defined]
-        if rules is None or self.status == "infeasible":
+        if self._world.rules is None:  # type: ignore[attr-defined]
             return super().verify(cost, threads=threads)
-        return self._verify_rules(cost, threads)
+        if self.status != "infeasible":
+            return self._verify_rules(cost, threads)
+        checked, jobs = super().verify(cost, threads=threads), self._read
+        if not checked.valid or self.witness is None:
+            return checked
+        wrong = rules_check.wrongly_fixed(
+            jobs.columns, jobs.before, jobs.pinned, jobs.fixed, self.question.source(cost),
+            self.witness.jobs,
+        )  # fmt: skip
+        return dataclasses.replace(checked, valid=not wrong, reasons=tuple(wrong))
 
     def _verify_rules(self, cost: Any, threads: int | None) -> SolverCertificate:
         jobs, world = self._read, self._world  # type: ignore[attr-defined]
@@ -275,6 +287,7 @@ class LiveMatching(Matching):
             reasons.append(f"bound: found {self.bound}, the prices prove {low}")
         stopped = self.status in ("time_limit", "stopped") or self.stats["moves_deferred"] > 0
         after, fixed = jobs.assignment, jobs.fixed
+        reasons += rules_check.wrongly_fixed(jobs.columns, jobs.before, jobs.pinned, fixed, source)
         reasons += rules_check.broken(
             jobs.columns, world.rules, jobs.before, after, fixed, source, world.types, not stopped
         )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..results.problem import TransportProblem
     from .gang_rules import GangRules
 
-__all__ = ["Shift", "bound_by_type", "broken", "gap", "limits_of"]
+__all__ = ["Shift", "bound_by_type", "broken", "gap", "limits_of", "wrongly_fixed"]
 
 
 @dataclass(frozen=True)
@@ -231,6 +231,35 @@ def broken(
     return out
 
 
+def wrongly_fixed(
+    columns: Mapping[str, NDArray[Any]],
+    before: NDArray[np.int32],
+    pinned: NDArray[np.bool_],
+    fixed: NDArray[np.bool_],
+    source: Any,
+    asked: NDArray[np.int64] | None = None,
+) -> list[str]:
+    """Return which jobs count as fixed and are not, or are and do not count.
+
+    A job is fixed if it was placed, and is pinned or may not be preempted while its class is open
+    to it. Of the jobs that count, the costs of those at the positions `asked` alone are read: where
+    the others are is checked with the assignment.
+    """
+    soft = np.broadcast_to(columns["preemptible"], (len(before),)) != 0
+    bound = (before >= 0) & (pinned | ~soft)
+    wrong = (fixed & ~bound) | (bound & pinned & ~fixed)
+    read = bound & ~pinned & ~fixed
+    if asked is not None:
+        read[asked] |= bound[asked] & ~pinned[asked]
+    for k in np.flatnonzero(read).tolist():
+        wrong[k] |= bool(np.isfinite(source.row(k)[before[k]]) != fixed[k])
+    if not wrong.any():
+        return []
+    k = int(wrong.argmax())
+    counts = "counts as one that stays, and is none" if fixed[k] else "stays, and does not count"
+    return [f"assignment[{k}]: the job {counts}"]
+
+
 def _envied(
     columns: Mapping[str, NDArray[Any]],
     demand: NDArray[np.int64],
@@ -246,12 +275,12 @@ def _envied(
     # Of the jobs that may be evicted, each queue's lowest priority by class and demand.
     could = np.flatnonzero((after >= 0) & ~fixed & np.isfinite(leave))
     sizes = np.unique(demand[could])
-    n_slots = source.shape[1]
-    lowest: dict[tuple[int, int], NDArray[np.float64]] = {}
+    n_slots, none = source.shape[1], np.iinfo(np.int64).max  # no priority is above it
+    lowest: dict[tuple[int, int], NDArray[np.int64]] = {}
     for k in could.tolist():
         for size in sizes[sizes <= demand[k]].tolist():
-            row = lowest.setdefault((int(queue[k]), size), np.full(n_slots, np.inf))
-            row[after[k]] = min(row[after[k]], float(priority[k]))
+            row = lowest.setdefault((int(queue[k]), size), np.full(n_slots, none))
+            row[after[k]] = min(row[after[k]], priority[k])
     for k in np.flatnonzero(after < 0).tolist():
         fits = sizes[sizes >= demand[k]]
         least = lowest.get((int(queue[k]), int(fits[0]))) if len(fits) else None
@@ -263,6 +292,6 @@ def _envied(
             s = int(wrong.argmax())
             return [
                 f"assignment[{k}]: the job waits at priority {priority[k]}, and one of priority "
-                f"{least[s]:.0f} of its queue runs in class {s}"
+                f"{least[s]} of its queue runs in class {s}"
             ]
     return []

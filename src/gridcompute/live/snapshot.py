@@ -44,9 +44,14 @@ def save(matcher: LiveState, path: str | os.PathLike[str]) -> None:
     native = matcher._native
     jobs = native.live_jobs()
     ids = matcher._ids
+    homes = native.placements(jobs)
+    if matcher._received != matcher._rounds:  # changes that no caller has: they are made again
+        late, before = native.unacknowledged()
+        free = ~native.is_pinned(late)
+        homes[np.searchsorted(jobs, late[free])] = before[free]
     costs, arrays = matcher._costs.snapshot_parts()
     arrays |= {
-        "homes": native.placements(jobs),
+        "homes": homes,
         "pinned": native.is_pinned(jobs),
         "capacity": matcher._capacity,
         "closed": matcher._closed,

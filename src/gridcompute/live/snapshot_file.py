@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from .._files import create, sync_folder, write_all
+from .._interrupts import interrupts_shown
 from ..errors import InvalidProblemError
 
 fcntl: Any
@@ -52,29 +54,18 @@ def write(
     files that killed processes left in the folder are removed.
     """
     body = io.BytesIO()
-    np.savez(body, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+    with interrupts_shown():
+        np.savez(body, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
     data = body.getvalue()
     head = _magic(kind) + _VERSION.to_bytes(4, "little") + len(data).to_bytes(8, "little")
     target = Path(os.path.realpath(path))
     mode = _mode_of(path, target)
     _remove_abandoned(target.parent)
-    name, handle = _create_beside(target)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(handle, mode)
-            file.write(head + hashlib.sha256(data).digest() + data)
-            file.flush()
-            os.fsync(handle)
-            name.replace(target)
-    except BaseException:
-        name.unlink(missing_ok=True)
-        raise
+    data = head + hashlib.sha256(data).digest() + data
+    while not _replaced(target, mode, data):
+        pass
     if os.name == "posix":  # the rename itself
-        entry = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(entry)
-        finally:
-            os.close(entry)
+        sync_folder(target.parent)
 
 
 def read(
@@ -181,21 +172,23 @@ def _mode_of(path: str | os.PathLike[str], target: Path) -> int:
 _PREFIX = ".gridcompute-snapshot-"
 
 
-def _create_beside(target: Path) -> tuple[Path, int]:
-    """Create a locked file in the same folder; return its path and descriptor."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-    while True:
-        name = target.with_name(_PREFIX + secrets.token_hex(8))
-        handle = os.open(name, flags, 0o600)
-        try:
+def _replaced(target: Path, mode: int, data: bytes) -> bool:
+    """Replace the target by a locked file beside it; False where that was taken for abandoned."""
+    name = target.with_name(_PREFIX + secrets.token_hex(8))
+    try:
+        with create(name, 0o600) as file:
+            handle = file.fileno()
             _lock(handle)
-            if os.fstat(handle).st_nlink > 0:  # else another process removed it as abandoned
-                return name, handle
-        except BaseException:
-            name.unlink(missing_ok=True)
-            os.close(handle)
-            raise
-        os.close(handle)
+            if os.fstat(handle).st_nlink == 0:  # removed by another process before the lock
+                return False
+            os.fchmod(handle, mode)
+            write_all(handle, data)
+            os.fsync(handle)
+            name.replace(target)
+            return True
+    except BaseException:
+        name.unlink(missing_ok=True)
+        raise
 
 
 def _lock(handle: int, *, wait: bool = True) -> bool:

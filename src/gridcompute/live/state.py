@@ -1,11 +1,13 @@
 """The state of a `Matcher`: its job store and classes here, prices and placements in the core.
 
 The core reads the columns of the job store in place, so both sides change together: `_apply`
-replaces columns, costs or classes on both, and the transaction reverts both.
+replaces columns, costs or classes on both, and the transaction reverts both, the core by what it
+records from `_begin` on.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,6 +84,8 @@ class LiveState(Transactional):
         self._needed_by: LiveCosts | None = None  # the costs of which these are the columns
         # Rounds since one ended "feasible" because of the rounding of keys alone, and its version.
         self._rounds_with_gap, self._gap_version = 0, 0
+        # Rounds that have ended, and up to which of them the caller has all changes.
+        self._rounds, self._received = 0, 0
         self._rules = GangRules.of(demand, queues, queue, priority, preemptible)
         self._slot_names = SlotNames.of(slots, n)
         self._slot_types = SlotTypes.of(
@@ -101,27 +105,32 @@ class LiveState(Transactional):
         """Choose finer keys if rounding alone leaves a gap and the largest costs are gone."""
         if not self._rounds_with_gap or self._version == self._gap_version:
             return
+        before = self._rounds_with_gap
+        self._undo.append(lambda: vars(self).update(_rounds_with_gap=before))
         self._rounds_with_gap += 1
         if self._rounds_with_gap % _REFINE_INTERVAL == 2:  # at first, then at intervals
             _, _, bound = self._live_columns(self._costs, self._columns)
             self._apply(_max_abs_cost=min(bound, self._max_abs_cost))
-            self._commit()
+
+    def _begin(self) -> None:
+        """Begin to change the core, which undoes what this call changes there if it fails."""
+        if not self._undo:
+            self._native.commit()
+            self._undo.append(self._native.rollback)
+
+    def _commit(self) -> None:
+        """End a call that changed the state; the core may keep what would undo it for a while."""
+        super()._commit()
+        with suppress(MemoryError):
+            self._native.commit()
 
     def _apply(self, **new: Any) -> None:
         """Replace columns, costs or classes, here and in the core."""
+        self._begin()
         before = {name: getattr(self, name) for name in new}
-        self._undo.append(lambda: self._revert(before))
+        self._undo.append(lambda: vars(self).update(before))
         vars(self).update(new)
         self._sync(columns=new.keys() != {"_capacity"})
-
-    def _revert(self, before: dict[str, Any]) -> None:
-        if self._native.n_slots > before.get("_n_slots", 0) and "_n_slots" in before:
-            return self._sync()  # the core has the new classes, closed: they are kept
-        vars(self).update(before)
-        self._sync()
-        if "_costs" in before:  # the core may have been given some of the new costs
-            self._native.costs_changed(np.arange(self._n_slots, dtype=np.int32))
-        return None
 
     def _sync(self, *, columns: bool = True) -> None:
         """Give the core the present columns, closed classes and capacities."""
@@ -136,17 +145,29 @@ class LiveState(Transactional):
                 self._native.set_gangs(c["demand"], c["queue"], *ranks, types)
         self._native.set_capacity(np.arange(self._n_slots, dtype=np.int32), self._capacity)
 
-    def _discard_ids(self, keys: Keys) -> None:
-        """Remove jobs that were being added, as far as they were."""
+    def _discard_ids(self, keys: Keys, before: tuple[bool, int]) -> None:
+        """Remove ids that were being added, as far as they were.
+
+        The position given last is freed first, so that the next jobs get those of the first ones.
+        """
         at = self._ids.lookup(keys)
-        at = at[at >= 0]
-        self._native.remove(at[self._native.is_live(at)])
-        self._ids.release(at)
+        self._ids.release(at[at >= 0][::-1].copy())
+        self._ids.text, self._ids.next = before
+
+    def _restore_ids(self, keys: Keys) -> None:
+        """Give ids their positions again, as far as they were released: the last one first."""
+        gone = np.flatnonzero(self._ids.lookup(keys) < 0)[::-1]
+        if len(gone):
+            texts = isinstance(keys, list)
+            self._ids.add([keys[k] for k in gone] if texts else keys[gone])
 
     def _overwrite(self, at: NDArray[np.int32], **before: Any) -> None:
         """Record what a call is about to change at these positions, if an answer may ask for it."""
+        self._begin()
         if self._history.watched:
-            self._history.record(self._size, Record(at, **before))
+            record = Record(at, **before)
+            self._undo.append(lambda: self._history.drop(record))
+            self._history.record(self._size, record)
 
     def _columns_at(self, at: NDArray[np.int32], names: Iterable[str]) -> dict[str, Any]:
         """Return copies of columns at these positions."""
@@ -155,7 +176,6 @@ class LiveState(Transactional):
     def _write_columns(self, at: NDArray[np.int32], batch: Mapping[str, Any]) -> None:
         for name, values in batch.items():
             self._columns[name][at] = values
-        self._native.update(at)
 
     def _needed_columns(self) -> dict[str, str]:
         """Return name in the job store -> name of the caller's column."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -35,6 +35,15 @@ _MOST_DEVICES = 32
 _MOST_MODELS = 64
 _MOST_PODS = 2**31 - 1
 _FIRST_LEARNING = 64
+
+
+class _Learned(NamedTuple):
+    """What is known of the pods that come; replaced at once, so that no interrupt divides it."""
+
+    #: Shapes, how often each occurs, and their prices; None before the first pods.
+    mix: tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]] | None
+    at: int  # pods that had come
+    patterns: Patterns
 
 
 class Packer:
@@ -140,8 +149,8 @@ class Packer:
             )
         self._set_nodes(columns, models, rank, _templates(templates))
         if mix is not None:
-            self._set_mix(self._shape_ids(mix, "mix"), shape_keys(mix, "mix"))
-        self._learned_at = 0
+            self._learned = self._mix_of(self._shape_ids(mix, "mix"), shape_keys(mix, "mix"))
+            self._give(self._learned)
 
     # ------------------------------------------------------------------ what was given
 
@@ -200,8 +209,12 @@ class Packer:
         self._ids: dict[ShapeKey, int] = {}
         self._keys: list[ShapeKey] = []
         self._shapes: list[Shape] = []  # by id
-        self._mix: tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]] | None = None
-        self._patterns: Patterns = {}
+        self._adding: ShapeKey | None = None  # on its way to the core, if an interrupt came
+        self._learned = _Learned(None, 0, {})
+        self._given: object = None  # the mix that the core has; None: not known
+        # What a call has learned once so many pods have come: an interrupt may come before it is
+        # written down.
+        self._next: tuple[int, _Learned] | None = None
         self._node_patterns: Patterns = {}
 
     def _shape_ids(self, pods: Any, table: str) -> NDArray[np.int32]:
@@ -225,6 +238,9 @@ class Packer:
         return np.array([known[key] for key in keys], np.int32)
 
     def _add_shape(self, key: ShapeKey) -> None:
+        if self._adding not in (None, key):
+            self._add_shape(self._adding)
+        self._adding = key  # the core keeps one of equal shapes, so that this can be repeated
         names = frozenset(key.spec.split("|")) if key.spec and key.gpus else None
         mask = 2**64 - 1
         if names is not None:
@@ -234,13 +250,15 @@ class Packer:
         id_ = self._core.add_shape(key.cpu, key.memory, key.gpus, milli, profile, mask)
         part: Part = key.profile or key.milli
         shape = Shape(key.cpu, key.memory, key.gpus, part, names, key.gpus * milli)
-        self._ids[key] = id_
-        if id_ == len(self._shapes):  # lists of models with a name twice are one shape
-            self._shapes.append(shape)
+        if id_ == len(self._keys):  # lists of models with a name twice are one shape
             self._keys.append(key)
+        if id_ == len(self._shapes):
+            self._shapes.append(shape)
+        self._ids[key] = id_
+        self._adding = None
 
-    def _set_mix(self, ids: NDArray[np.int32], keys: list[ShapeKey] | None = None) -> None:
-        """Make prices, reservations and typical pods of the shapes of the pods.
+    def _mix_of(self, ids: NDArray[np.int32], keys: list[ShapeKey] | None = None) -> _Learned:
+        """Return the mix of the shapes of the pods, with prices for it.
 
         `keys`: what the pods ask for as written, where that is known.
         """
@@ -252,16 +270,33 @@ class Packer:
             shapes = np.flatnonzero(counts).astype(np.int32)
             counts = counts[shapes]
         prices = np.zeros(len(shapes), np.int64)
+        patterns = {group: dict(found) for group, found in self._learned.patterns.items()}
         if self._policy == "price":
             prices = shape_prices(
                 self._groups,
                 [self._shapes[k] for k in shapes.tolist()],
                 counts,
                 self._horizons,
-                self._patterns,
+                patterns,
             )
-        self._core.set_mix(shapes, counts, prices, self._seed, self._tuning)
-        self._mix = shapes, counts, prices
+        return _Learned((shapes, counts, prices), self._learned.at, patterns)
+
+    def _give(self, learned: _Learned) -> None:
+        """Make the core's prices, reservations and typical pods those of a mix."""
+        if learned.mix is not None and self._given is not learned.mix:
+            self._given = None
+            self._core.set_mix(*learned.mix, self._seed, self._tuning)
+            self._given = learned.mix
+
+    def _settle(self) -> None:
+        """Write down what the last call learned, if its pods have come, and give that to the core.
+
+        An interrupt may have come on either side of the core's step.
+        """
+        if self._next is not None and len(self._core) >= self._next[0]:
+            self._learned = self._next[1]
+        self._next = None
+        self._give(self._learned)
 
     def _typical(self, keys: list[ShapeKey]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Return FGD's typical pods: shapes but for memory, the most frequent, and their counts.
@@ -316,15 +351,19 @@ class Packer:
         -----
         No pod is refused that fits. Reservations never refuse: they only say where a pod goes. A
         call runs without the interpreter's lock and to its end: Ctrl-C is seen after it, so cut
-        very large batches.
+        very large batches. Where that comes instead of the answer, ``len(packer)`` says whether the
+        pods have been placed: all of them or none.
         """
+        self._settle()
         moves = _checks.whole("moves", moves, 0, _MOST_PODS)
         shapes = self._shape_ids(pods, "pods")
         if len(self._core) + len(shapes) > _MOST_PODS:
             raise InvalidProblemError("pods: found more than 2**31 - 1 in all", "pods")
-        if self._window is not None or self._mix is None:
-            self._learn_when_due(shapes)
+        learned = self._due(shapes)
+        self._give(learned)
+        self._next = len(self._core) + len(shapes), learned
         first, node, devices, reason, moved = self._core.place(shapes, moves)
+        self._settle()
         changed: dict[int, tuple[int, int]] = {}
         if len(moved):
             where, mask, *_ = self._core.positions(moved)
@@ -376,30 +415,37 @@ class Packer:
         -----
         Pods stay where they are. The linear programs start from the patterns found before.
         """
+        self._settle()
         if mix is not None:
-            self._set_mix(self._shape_ids(mix, "mix"), shape_keys(mix, "mix"))
-            return
+            learned = self._mix_of(self._shape_ids(mix, "mix"), shape_keys(mix, "mix"))
+        else:
+            learned = self._mix_of(self._latest(window))
+        self._give(learned)
+        self._learned = learned
+
+    def _latest(self, window: int | None) -> NDArray[np.int32]:
+        """Return the shapes of the latest pods: so many, or by default the packer's window."""
         least = len(self._core)
         wanted = window if window is not None else (self._window or max(1, least))
         wanted = _checks.whole("window", wanted, 1, _MOST_PODS)
         if least == 0:
             raise InvalidProblemError("window: found no pods, needed some to learn from", "window")
         recent = np.arange(max(0, least - wanted), least, dtype=np.int64)
-        self._set_mix(self._core.positions(recent)[3])
+        shapes: NDArray[np.int32] = self._core.positions(recent)[3]
+        return shapes
 
-    def _learn_when_due(self, coming: NDArray[np.int32]) -> None:
-        """Learn the mix where half a window has come since it was last learned."""
-        seen = len(self._core)
-        if self._mix is None:  # of the first pods there are, whatever they are
-            self._set_mix(coming)
-            self._learned_at = seen
-            return
-        assert self._window is not None
+    def _due(self, coming: NDArray[np.int32]) -> _Learned:
+        """Return the mix, learned again where half a window has come since it was last learned."""
+        seen, known = len(self._core), self._learned
+        if known.mix is None:  # of the first pods there are, whatever they are
+            return self._mix_of(coming)._replace(at=seen)
+        if self._window is None:
+            return known
         # Early on more often: what is known doubles each time.
-        step = min(self._window // 2, max(_FIRST_LEARNING, self._learned_at))
-        if seen - self._learned_at >= step:
-            self._learned_at = seen
-            self.learn()
+        step = min(self._window // 2, max(_FIRST_LEARNING, known.at))
+        return (
+            self._mix_of(self._latest(None))._replace(at=seen) if seen - known.at >= step else known
+        )
 
     # ------------------------------------------------------------------ what there is
 
@@ -422,12 +468,13 @@ class Packer:
     @property
     def prices(self) -> dict[str, list[Any]]:
         """The mix's shapes, how often each occurs, and its price in milli of devices."""
-        names = (*ShapeKey._fields, "count", "price")
-        if self._mix is None:
+        self._settle()
+        names, mix = (*ShapeKey._fields, "count", "price"), self._learned.mix
+        if mix is None:
             return {name: [] for name in names}
         rows = [
             (*self._keys[s], c, p / PRICE_SCALE)
-            for s, c, p in zip(*(column.tolist() for column in self._mix), strict=True)
+            for s, c, p in zip(*(column.tolist() for column in mix), strict=True)
         ]
         return {
             name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=False)
@@ -439,6 +486,7 @@ class Packer:
 
         ``share`` is the members' part of the mix's demand; ``price`` that of a slot, in milli.
         """
+        self._settle()
         out: dict[str, list[Any]] = {
             name: []
             for name in (
@@ -506,6 +554,7 @@ class Packer:
         Explanation
             Prints as sentences.
         """
+        self._settle()
         pod = _checks.whole("id", id, 0, max(0, len(self._core) - 1))
         if pod >= len(self._core):
             raise InvalidProblemError(f"id: found {pod}, needed that of a pod; none has come", "id")
@@ -572,10 +621,14 @@ class Packer:
         arrivals = self._shape_ids(pods, "pods")
         if not any(g.devices for g in self._groups):
             raise InvalidProblemError("nodes.gpu: found no devices, needed some to bound", "gpu")
-        found = [self._bound(self._groups, arrivals, percent, self._patterns)]
+        patterns = {group: dict(found) for group, found in self._learned.patterns.items()}
+        found = [self._bound(self._groups, arrivals, percent, patterns)]
         n_asked = len(np.unique(arrivals))
         if n_asked * len(self._node_groups) <= MOST_COLUMNS:
-            found.append(self._bound(self._node_groups, arrivals, percent, self._node_patterns))
+            of_nodes = {group: dict(known) for group, known in self._node_patterns.items()}
+            found.append(self._bound(self._node_groups, arrivals, percent, of_nodes))
+            self._node_patterns = of_nodes
+        self._learned = self._learned._replace(patterns=patterns)
         return min(found, key=lambda bound: bound.exact)
 
     def _bound(
@@ -625,18 +678,19 @@ class Packer:
 
     def _state(self) -> dict[str, Any]:
         """Return all that further answers depend on, as JSON and arrays."""
+        self._settle()
         node, devices, item, shape, live = self._core.positions(
             np.arange(len(self._core), dtype=np.int64)
         )
         placed = [self._core.decision(p)[4] for p in range(len(self._core))]
-        mix = self._mix
+        mix = self._learned.mix
         meta = {
             "policy": self._policy,
             "seed": self._seed,
             "window": self._window,
             "horizons": self._horizons,
             "tuning": self._tuning,
-            "learned_at": self._learned_at,
+            "learned_at": self._learned.at,
             "models": self._models,
             "templates": [snapshots.template_record(t) for t in self._templates],
             "shapes": list(self._ids),
@@ -662,7 +716,7 @@ class Packer:
         packer = cls.__new__(cls)
         packer._policy, packer._seed = meta["policy"], meta["seed"]
         packer._window, packer._horizons = meta["window"], tuple(meta["horizons"])
-        packer._tuning, packer._learned_at = meta["tuning"], meta["learned_at"]
+        packer._tuning = meta["tuning"]
         templates = [snapshots.template_of(t) for t in meta["templates"]]
         columns = {name: arrays[name] for name in ("cpu_milli", "memory_mib", "gpu")}
         packer._set_nodes(columns, meta["models"], arrays["rank"], templates)
@@ -670,8 +724,8 @@ class Packer:
             packer._add_shape(snapshots.shape_key(record))
         if meta["mix"]:
             mix = arrays["mix_shape"], arrays["mix_count"], arrays["mix_price"]
-            packer._core.set_mix(*mix, packer._seed, packer._tuning)
-            packer._mix = mix
+            packer._learned = _Learned(mix, meta["learned_at"], {})
+            packer._give(packer._learned)
         pods = ("pod_shape", "pod_node", "pod_devices", "pod_item", "pod_live", "pod_placed")
         for row in zip(*(arrays[name].tolist() for name in pods), strict=True):
             packer._core.restore(*row)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from .._files import write_whole
+from .._interrupts import interrupts_shown
 from ..errors import GridComputeError, InvalidProblemError
 from .columns import ShapeKey
 from .templates import Template
@@ -34,7 +35,8 @@ def write(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
     """Write a packer's state, all that its further answers depend on, as JSON and arrays."""
     body = io.BytesIO()
     meta = np.frombuffer(json.dumps(state["meta"]).encode(), np.uint8)
-    np.savez(body, meta=meta, **state["arrays"])
+    with interrupts_shown():
+        np.savez(body, meta=meta, **state["arrays"])
     data = body.getvalue()
     write_whole(Path(path), _MAGIC + hashlib.sha256(data).digest() + data)
 

@@ -9,10 +9,10 @@
 namespace gridcompute::live {
 
 void GangSolver::improve(RoundContext& round) {
-  for (Index sweep = 0; sweep < tuning_.sweeps && !round.stop.poll(); ++sweep) {
+  for (Index sweep = 0; sweep < tuning_.sweeps && !moves_.stopped(); ++sweep) {
     bool any = move_to_open_classes();
     if (small_world()) any = exchange(round) || any;
-    any = eject(round) || any;
+    any = eject() || any;
     fill();
     if (!any) return;
   }
@@ -20,12 +20,12 @@ void GangSolver::improve(RoundContext& round) {
 
 // Moves jobs into open classes where they cost less.
 bool GangSolver::move_to_open_classes() {
+  if (!small_world()) return false;
   std::vector<Slot> open;
   Cost most = 0;
   for (Slot s = 0; s < placement_.out(); ++s)
     if (placement_.left(s) > 0) open.push_back(s), most = std::max(most, placement_.left(s));
   if (open.empty()) return false;
-  if (!small_world()) return false;
   const double gain = least_gain();
   bool any = false;
   std::vector<Job> jobs;
@@ -33,6 +33,8 @@ bool GangSolver::move_to_open_classes() {
     for (const Job job : placement_.members(s))
       if (!placement_.fixed(job) && placement_.demand(job) <= most) jobs.push_back(job);
   for (const Job job : jobs) {
+    moves_.count(static_cast<Index>(open.size()));
+    if (moves_.stopped_meanwhile()) break;
     const double* costs = moves_.row(job);
     Slot best = placement_.slot(job);
     double least = costs[best] - gain;
@@ -47,7 +49,6 @@ bool GangSolver::move_to_open_classes() {
       continue;
     }
     moves_.commit();
-    touched_.push_back(job);
     any = true;
   }
   return any;
@@ -63,7 +64,7 @@ bool GangSolver::exchange(RoundContext& round) {
   bool any = false;
   for (auto& [demand, jobs] : by_demand) {
     const auto n = static_cast<Index>(jobs.size());
-    if (n < 2 || n * placement_.out() > tuning_.exchange_pairs || round.stop.poll()) continue;
+    if (n < 2 || n * placement_.out() > tuning_.exchange_pairs || moves_.stopped()) continue;
     std::sort(jobs.begin(), jobs.end());
     any = exchange_of(demand, jobs, {}, round) || any;
   }
@@ -80,7 +81,7 @@ bool GangSolver::exchange_within(Cost demand, const std::vector<Job>& jobs, Roun
       groups[by_type ? placement_.type(placement_.slot(job)) : placement_.queue(job)].push_back(job);
     for (const auto& [key, own] : groups) {
       const ExchangeScope scope{by_type, by_type ? key : kNone};
-      if (own.size() > 1 && !round.stop.poll()) any = exchange_of(demand, own, scope, round) || any;
+      if (own.size() > 1 && !moves_.stopped()) any = exchange_of(demand, own, scope, round) || any;
     }
   };
   each(true);
@@ -109,6 +110,7 @@ bool GangSolver::types_kept(std::size_t mark, const std::vector<Cost>& before) {
 bool GangSolver::exchange_of(Cost demand, const std::vector<Job>& jobs, ExchangeScope scope, RoundContext& round) {
   const Slot out = placement_.out();
   const auto n = static_cast<Index>(jobs.size());
+  moves_.count(n * out);
   std::vector<Cost> capacity(at(out));
   for (Slot s = 0; s < out && scope.free_slots; ++s)
     if (scope.type == kNone || placement_.type(s) == scope.type)
@@ -147,14 +149,12 @@ bool GangSolver::exchange_of(Cost demand, const std::vector<Job>& jobs, Exchange
   if (!(after < before - least_gain() - tie)) return false;
   const std::size_t mark = moves_.mark();
   const std::vector<Cost> usages = placement_.usages();
-  std::vector<Job> moved;
   for (const bool leaving : {true, false}) {  // all leave before any enters
     for (Index k = 0; k < n; ++k) {
       const Job job = jobs[at(k)];
       const Slot to = result.assignment[at(k)] < 0 ? out : result.assignment[at(k)];
       if (leaving) {
         if (placement_.slot(job) == to) continue;
-        moved.push_back(job);
         moves_.move(job, out);
       } else if (placement_.slot(job) != to) {
         moves_.move(job, to);
@@ -170,26 +170,24 @@ bool GangSolver::exchange_of(Cost demand, const std::vector<Job>& jobs, Exchange
     return scope.free_slots && scope.type == kNone && exchange_within(demand, jobs, round);
   }
   moves_.commit();
-  touched_.insert(touched_.end(), moved.begin(), moved.end());
   return true;
 }
 
 // Tries moves that make room by moving other jobs: for the jobs with the largest reduced costs, and for waiting jobs
 // whose gain exceeds the price of their slots.
-bool GangSolver::eject(RoundContext& round) {
+bool GangSolver::eject() {
   struct Try {
     double regret;
     Job job;
   };
+  if (!small_world()) return false;
   const double gain = least_gain();
   std::vector<Try> tries;
-  const bool small = small_world();
-  for (Slot s = 0; s <= placement_.out() && (small || s < placement_.out()); ++s) {
-    if (!small && placement_.left(s) <= 0) continue;
+  for (Slot s = 0; s <= placement_.out(); ++s) {
+    if (s == placement_.out() && placement_.ranked()) continue;
     for (const Job job : placement_.members(s)) {
       if (placement_.fixed(job) || !std::isfinite(prices_.least(job))) continue;
       const auto w = static_cast<double>(placement_.demand(job));
-      if (s == placement_.out() && placement_.ranked()) continue;
       const double here = s == placement_.out()
                               ? placement_.out_cost(job)
                               : moves_.cost(job, s) + w * (prices_.to_queue(placement_.queue(job))[s] +
@@ -198,19 +196,16 @@ bool GangSolver::eject(RoundContext& round) {
       if (regret > gain) tries.push_back({regret, job});
     }
   }
-  if (!small) return false;
   std::sort(tries.begin(), tries.end(),
             [](const Try& a, const Try& b) { return a.regret != b.regret ? a.regret > b.regret : a.job < b.job; });
   if (static_cast<Index>(tries.size()) > tuning_.ejections) tries.resize(at(tuning_.ejections));
   bool any = false;
   for (const Try& t : tries) {
-    if (round.stop.poll()) break;
-    const std::size_t before = moves_.mark();
+    if (moves_.stopped_meanwhile()) break;
     const bool waiting = !placement_.running(t.job);
     const bool done = waiting ? moves_.insert(t.job) || moves_.insert_by(t.job, Claim::cost, gain)
                               : moves_.relocate(t.job, prices_.cheapest(t.job), gain);
     if (!done) continue;
-    for (std::size_t k = before; k < moves_.trail().size(); ++k) touched_.push_back(moves_.trail()[k].first);
     moves_.commit();
     any = true;
   }

@@ -8,12 +8,13 @@ namespace gridcompute::live {
 GangMoves::GangMoves(GangPlacement& placement, const GangPrices& prices)
     : placement_(placement), prices_(prices), tuning_(placement.tuning()) {}
 
-void GangMoves::begin_round(std::span<const Cost> shares) {
+void GangMoves::begin_round(std::span<const Cost> shares, Index most_moved, Stop& stop) {
   shares_.assign(shares.begin(), shares.end());
   shares_.resize(placement_.queues().parent.size(), kForbidden);
   trail_.clear();
-  n_moved_ = 0;
-  n_refused_ = 0;
+  stop_ = &stop;
+  steps_ = n_moved_ = n_refused_ = 0;
+  most_moved_ = most_moved;
   job_row_.resize(at(placement_.out()));
   for (auto& scratch : scratch_) scratch.resize(at(placement_.out()));
   keep_rows_ = placement_.n_positions() * placement_.out() <= tuning_.kept_rows * tuning_.small_world;
@@ -30,10 +31,11 @@ const double* GangMoves::row(Job job) {
     std::vector<double>& scratch = scratch_[next_scratch_];
     next_scratch_ = (next_scratch_ + 1) % 3;
     placement_.read_row(job, scratch.data());
+    steps_ += placement_.out();
     return scratch.data();
   }
   double* out = rows_.data() + at(job) * at(placement_.out());
-  if (known_[at(job)] == 0) placement_.read_row(job, out), known_[at(job)] = 1;
+  if (known_[at(job)] == 0) placement_.read_row(job, out), known_[at(job)] = 1, steps_ += placement_.out();
   return out;
 }
 
@@ -136,6 +138,7 @@ void GangMoves::collect(Slot s, Job job, Claim claim, Cost need, bool relocate, 
   const Cost vacated = old == placement_.out() ? 0 : placement_.demand(job);
   list_open_classes();
   const bool anywhere = relocate && (!open_.empty() || vacated > 0);
+  steps_ += placement_.out() + static_cast<Index>(n * (anywhere ? open_.size() + 2 : 1));
   for (std::size_t k = 0; k < n; ++k) {
     const Job member = members[(start + k) % members.size()];
     if (member == job || placement_.fixed(member)) continue;
@@ -188,36 +191,42 @@ void GangMoves::prune(std::vector<Item>& items, Cost need, Job job, Claim claim)
   items.resize(kept);
 }
 
-// Finds the items of least value that free at least `need` slots.
-GangMoves::Plan GangMoves::cover(std::vector<Item>& items, Cost need) const {
+// Finds items that free at least `need` slots, those of least cost for a slot first, and drops what is not needed.
+GangMoves::Plan GangMoves::cover_greedily(std::vector<Item>& items, Cost need) const {
   Plan plan;
   const Slot out = placement_.out();
-  if (need > tuning_.most_cover) {
-    std::sort(items.begin(), items.end(), [&](const Item& a, const Item& b) {
-      if ((a.to == out) != (b.to == out)) return b.to == out;
-      const double x = a.cost * static_cast<double>(b.demand), y = b.cost * static_cast<double>(a.demand);
-      return x != y ? x < y : a.job < b.job;
-    });
-    Cost freed = 0;
-    for (const Item& item : items) {
-      if (freed >= need) break;
-      plan.items.push_back(item);
-      freed += item.demand;
-    }
-    if (freed < need) return plan;
-    for (std::size_t k = plan.items.size(); k-- > 0;) {
-      if (freed - plan.items[k].demand < need) continue;
-      freed -= plan.items[k].demand;
-      plan.items.erase(plan.items.begin() + static_cast<std::ptrdiff_t>(k));
-    }
-    plan.found = true;
-    plan.value = {std::numeric_limits<std::int64_t>::min(), 0, 0.0};
-    for (const Item& item : plan.items) {
-      plan.value.cost += item.cost;
-      if (item.to == out) ++plan.value.victims, plan.value.priority = std::max(plan.value.priority, item.priority);
-    }
-    return plan;
+  std::sort(items.begin(), items.end(), [&](const Item& a, const Item& b) {
+    if ((a.to == out) != (b.to == out)) return b.to == out;
+    const double x = a.cost * static_cast<double>(b.demand), y = b.cost * static_cast<double>(a.demand);
+    return x != y ? x < y : a.job < b.job;
+  });
+  Cost freed = 0;
+  for (const Item& item : items) {
+    if (freed >= need) break;
+    plan.items.push_back(item);
+    freed += item.demand;
   }
+  if (freed < need) return plan;
+  for (std::size_t k = plan.items.size(); k-- > 0;) {
+    if (freed - plan.items[k].demand < need) continue;
+    freed -= plan.items[k].demand;
+    plan.items.erase(plan.items.begin() + static_cast<std::ptrdiff_t>(k));
+  }
+  plan.found = true;
+  plan.value = {std::numeric_limits<std::int64_t>::min(), 0, 0.0};
+  for (const Item& item : plan.items) {
+    plan.value.cost += item.cost;
+    if (item.to == out) ++plan.value.victims, plan.value.priority = std::max(plan.value.priority, item.priority);
+  }
+  return plan;
+}
+
+// Finds the items of least value that free at least `need` slots.
+GangMoves::Plan GangMoves::cover(std::vector<Item>& items, Cost need) {
+  steps_ += static_cast<Index>(items.size()) * std::min(need + 1, Cost{tuning_.most_cover});
+  if (need > tuning_.most_cover) return cover_greedily(items, need);
+  Plan plan;
+  const Slot out = placement_.out();
   const std::size_t n = items.size(), width = at(need) + 1;
   const Value nothing{std::numeric_limits<std::int64_t>::min(), 0, 0.0};
   std::vector<Value> best(width, {0, 0, kInf});
@@ -246,6 +255,7 @@ GangMoves::Plan GangMoves::cover(std::vector<Item>& items, Cost need) const {
 }
 
 GangMoves::Plan GangMoves::room_for(Job job, Slot s, Claim claim, Cost need) {
+  if (stopped_meanwhile()) return {};
   std::vector<Item> items;
   collect(s, job, claim, need, true, items);
   return cover(items, need);
@@ -254,6 +264,7 @@ GangMoves::Plan GangMoves::room_for(Job job, Slot s, Claim claim, Cost need) {
 // Makes the changes of a plan and then moves the job into class s; false if one of them is not possible any more.
 bool GangMoves::apply(const Plan& plan, Slot s, Job job, Claim claim) {
   const Slot old = placement_.slot(job), out = placement_.out();
+  steps_ += static_cast<Index>(plan.items.size() + 1) * out;
   if (old != out) move(job, out);
   for (const Item& item : plan.items) {
     if (item.to == out) {
@@ -278,13 +289,21 @@ bool GangMoves::apply(const Plan& plan, Slot s, Job job, Claim claim) {
 
 // ---------------------------------------------------------------- insertion
 
+// Returns whether any class has as many slots left, which takes less than to read a job's costs.
+bool GangMoves::any_room(Cost demand) {
+  steps_ += placement_.out();
+  for (Slot s = 0; s < placement_.out(); ++s)
+    if (placement_.left(s) >= demand) return true;
+  return false;
+}
+
 bool GangMoves::insert(Job job, Claim claim) { return insert_where(job, claim, kNone); }
 
 // Places a waiting job as insert() does; type: in classes of this type (kNone: of any).
 bool GangMoves::insert_where(Job job, Claim claim, std::int32_t type) {
   const Cost demand = placement_.demand(job);
   const std::int32_t queue = placement_.queue(job);
-  if (placement_.left_of_limit(queue) < demand) return false;
+  if (placement_.left_of_limit(queue) < demand || !any_room(demand)) return false;
   const double* costs = row(job);
   const double* prices = prices_.to_queue(queue);
   const double leave = placement_.out_cost(job);
@@ -319,9 +338,11 @@ bool GangMoves::free_limit(Job job, Claim claim, std::int32_t type) {
   const Cost left = type == kNone ? placement_.left_of_limit(queue) : placement_.left_of_type(queue, type);
   const Cost need = placement_.demand(job) - left;
   if (need <= 0) return true;
+  if (stopped_meanwhile()) return false;
   std::vector<Item> items;
   for (Slot s = 0; s < placement_.out(); ++s) {
     if (type != kNone && placement_.type(s) != type) continue;
+    steps_ += static_cast<Index>(placement_.members(s).size());
     for (const Job member : placement_.members(s))
       if (placement_.queue(member) == queue && evictable(member, job, claim))
         items.push_back({member, placement_.out(), placement_.priority(member), placement_.demand(member),

@@ -8,9 +8,12 @@
 // priority among them, then by their number, then by the cost of all changes. Jobs that only change their class are no
 // victims.
 //
+// Work. Each search counts the costs and candidates that it reads, and ends without a change once the round is stopped.
+//
 // Deterministic: members in their order, ties to the first.
 #pragma once
 
+#include "gridcompute/base/stop.hpp"
 #include "gridcompute/live/gangs/gang_prices.hpp"
 
 namespace gridcompute::live {
@@ -30,7 +33,14 @@ class GangMoves {
  public:
   GangMoves(GangPlacement& placement, const GangPrices& prices);
 
-  void begin_round(std::span<const Cost> shares);
+  // most_moved: of placed jobs, -1: no limit.
+  void begin_round(std::span<const Cost> shares, Index most_moved, Stop& stop);
+  // Counts work that was done outside of this class.
+  void count(Index steps) noexcept { steps_ += steps; }
+  // Return whether the round must end: polled with the work counted since the last poll; or polled only once that is a
+  // unit, for loops of short steps.
+  [[nodiscard]] bool stopped() { return stop_->poll(std::exchange(steps_, 0)); }
+  [[nodiscard]] bool stopped_meanwhile() { return steps_ < Stop::kStepsPerUnit ? stop_->requested() : stopped(); }
   // Returns the job's costs in all classes; the pointer is valid until two more rows were read.
   [[nodiscard]] const double* row(Job job);
   [[nodiscard]] double cost(Job job, Slot s) { return s == placement_.out() ? placement_.out_cost(job) : row(job)[s]; }
@@ -41,7 +51,7 @@ class GangMoves {
   void move(Job job, Slot to);
   [[nodiscard]] std::size_t mark() const noexcept { return trail_.size(); }
   void back_to(std::size_t mark);
-  void commit() { trail_.clear(); }
+  void commit() noexcept { trail_.clear(); }
   // Returns the changes since the last commit: jobs, and the class of each before.
   [[nodiscard]] const std::vector<std::pair<Job, Slot>>& trail() const noexcept { return trail_; }
   [[nodiscard]] bool too_many() noexcept {
@@ -51,7 +61,6 @@ class GangMoves {
   }
   // Returns how many changes the limit on moves has refused in this round.
   [[nodiscard]] Index n_refused() const noexcept { return n_refused_; }
-  void limit_moves(Index most) noexcept { most_moved_ = most; }
 
   // Places a waiting job in the class of least cost plus price with room, if that is below its cost of waiting; with
   // Claim::type only where its queue is owed the slots. Returns whether it was placed.
@@ -99,11 +108,13 @@ class GangMoves {
   [[nodiscard]] Slot cheapest_with_room(Job job, Slot except, Slot vacated, Cost vacated_slots);
   void collect(Slot s, Job job, Claim claim, Cost need, bool relocate, std::vector<Item>& items);
   void prune(std::vector<Item>& items, Cost need, Job job, Claim claim) const;
-  [[nodiscard]] Plan cover(std::vector<Item>& items, Cost need) const;
+  [[nodiscard]] Plan cover(std::vector<Item>& items, Cost need);
+  [[nodiscard]] Plan cover_greedily(std::vector<Item>& items, Cost need) const;
   bool apply(const Plan& plan, Slot s, Job job, Claim claim);
   [[nodiscard]] Plan room_for(Job job, Slot s, Claim claim, Cost need);
   bool free_limit(Job job, Claim claim, std::int32_t type);
   [[nodiscard]] bool open_to(Job job, Slot s, Claim claim, std::int32_t type) const;
+  [[nodiscard]] bool any_room(Cost demand);
   bool insert_where(Job job, Claim claim, std::int32_t type);
   bool place_best(Job job, Claim claim, double least_gain, std::int32_t type, std::size_t begin);
   [[nodiscard]] double total_since(std::size_t begin);
@@ -114,6 +125,8 @@ class GangMoves {
   const GangTuning& tuning_;
   std::vector<Cost> shares_;
   std::vector<std::pair<Job, Slot>> trail_;
+  Stop* stop_ = nullptr;  // of the round
+  Index steps_ = 0;       // of work, since the last poll
   Index n_moved_ = 0, most_moved_ = -1, n_refused_ = 0;
   bool keep_rows_ = false;
   std::vector<double> rows_, scratch_[3];

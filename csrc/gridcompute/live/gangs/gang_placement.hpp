@@ -5,6 +5,8 @@
 // preemptible, and its class still admits it: a round leaves it where it is. Costs are doubles, switching costs
 // included (switching_cost.hpp).
 //
+// A round can be undone as a whole, to the order of the members: each put() is recorded until keep() or undo().
+//
 // Invariants (holds()). The members of a class are the live jobs in it, each at its recorded position; loads and usages
 // are the sums of their demands, and those of a queue include all queues below it. Usages have a row for each limit
 // (Queues::limit_of_row): a job in a class counts in the row of its queue and in that of its queue and the class's
@@ -28,10 +30,21 @@ class GangPlacement {
   // Replaces the columns, and allocates memory for the positions of the job store and for new classes.
   void set_columns(const GangColumns& columns);
   void set_queues(Queues queues);
-  void set_types(std::span<const std::int32_t> type_of_class);  // if queues have limits by type
+  void set_types(std::span<const std::int32_t> type_of_class);      // if queues have limits by type
+  void reserve(std::size_t more) { reserve_members(out(), more); }  // for jobs to be added that wait
   void add(Job job, Slot slot);
-  void remove(Job job);
-  void put(Job job, Slot slot);  // moves a live job
+  void remove(Job job) noexcept;
+  // Moves a live job. If it throws, undo() restores the state before all the same.
+  void put(Job job, Slot slot);
+  // The moves since the last keep() or undo(): jobs, and the class of each before.
+  struct Move {
+    Job job;
+    Slot from;
+    std::int32_t position;  // among the members of that class
+  };
+  [[nodiscard]] const std::vector<Move>& moves() const noexcept { return moves_; }
+  void keep() noexcept { moves_.clear(); }
+  void undo() noexcept;
   // Reads capacities and fixed jobs at the beginning of a round; recounts usages, if columns or pins have changed.
   void begin_round();
   void mark_stale() noexcept { stale_ = true; }
@@ -91,6 +104,7 @@ class GangPlacement {
 
   // Returns the placement from which switching costs are counted.
   [[nodiscard]] Placement placement(Job job) const noexcept { return {pair_.state.placed_class(job), fixed(job)}; }
+  [[nodiscard]] bool admits(Job job, Slot slot) const;  // its cost there is finite
   // Reads the job's costs in all classes into `row` (n_slots).
   void read_row(Job job, double* row) const;
   [[nodiscard]] double out_cost(Job job) const noexcept {
@@ -104,12 +118,15 @@ class GangPlacement {
   [[nodiscard]] bool holds() const;
 
  private:
+  void reserve_members(Slot slot, std::size_t more);
   void insert(Job job, Slot slot);
-  void erase(Job job);
-  void charge(Job job, Cost by);
-  void raise_limits();
+  void erase(Job job) noexcept;
+  void charge(Job job, Cost by) noexcept;
+  void count_level(Job job, Cost by);
+  void recount();
+  void find_fixed();
+  void raise_limits(std::vector<Cost>& fixed_usage) noexcept;
   [[nodiscard]] Cost below(std::size_t row, std::int64_t priority) const;
-  [[nodiscard]] bool admits(Job job, Slot slot) const;
 
   const PrimalDual& pair_;
   const GangTuning& tuning_;
@@ -120,10 +137,11 @@ class GangPlacement {
   std::vector<std::int32_t> counted_;   // the demand that loads count, as the column may change meanwhile
   std::vector<std::uint8_t> fixed_;
   std::vector<std::vector<Job>> members_;
+  std::vector<Move> moves_;
   std::vector<Cost> load_, capacity_, usage_, pinned_, limit_;
   std::vector<std::int32_t> type_;                    // by class; empty without limits by type
   std::vector<std::map<std::int64_t, Cost>> levels_;  // by row: usage of the queue's own jobs that are not fixed
-  bool stale_ = true;
+  bool stale_ = true;                                 // usages are to be recounted; levels are not maintained
   Cost divisor_ = 1;
 };
 

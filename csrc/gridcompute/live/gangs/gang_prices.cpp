@@ -7,6 +7,9 @@ namespace gridcompute::live {
 
 namespace {
 
+// Memory for the sums of a pass over all jobs that are held at a time; more only saves threads a wait.
+constexpr std::size_t kPassBytes = std::size_t{1} << 27;
+
 // Solves (a + ridge) x = b for a symmetric positive semidefinite matrix, by Cholesky's method without pivots.
 void solve(std::vector<double>& a, std::vector<double>& b, std::size_t n) {
   for (std::size_t k = 0; k < n; ++k) {
@@ -34,12 +37,22 @@ void solve(std::vector<double>& a, std::vector<double>& b, std::size_t n) {
 
 void GangPrices::resize() {
   const std::size_t n = at(placement_.n_positions());
-  if (p_.size() != at(placement_.out())) {
-    p_.resize(at(placement_.out()), 0.0);
-    recharge();
-  }
-  row_.resize(std::max<std::size_t>(p_.size(), 1));
+  row_.resize(std::max<std::size_t>(at(placement_.out()), 1));
   value_.resize(n, 0), least_.resize(n, 0), cheapest_.resize(n, kNone), counted_.resize(n, 0), held_.resize(n, 0);
+  const std::size_t before = p_.size();
+  if (before == at(placement_.out())) return;
+  p_.resize(at(placement_.out()), 0.0);
+  try {
+    recharge();
+  } catch (...) {
+    p_.resize(before);
+    throw;
+  }
+}
+
+void GangPrices::undo() noexcept {
+  p_.swap(before_.p), q_.swap(before_.q), charge_.swap(before_.charge), by_type_.swap(before_.by_type);
+  highest_charge_ = before_.highest_charge;
 }
 
 void GangPrices::set_queues() {
@@ -64,18 +77,19 @@ void GangPrices::recharge() {
     for (auto q = static_cast<std::int32_t>(k); q >= 0; q = parent[at(q)]) charge_[k] += q_[at(q)];
     highest_charge_ = std::max(highest_charge_, charge_[k]);
   }
-  by_type_.clear();
-  if (std::all_of(q_.begin() + static_cast<std::ptrdiff_t>(n), q_.end(), [](double q) { return q == 0; })) return;
+  const bool typed =
+      std::any_of(q_.begin() + static_cast<std::ptrdiff_t>(n), q_.end(), [](double q) { return q != 0; });
   const std::size_t n_types = q_.size() / n - 1;
-  std::vector<double> of_type(n_types);
-  for (std::size_t k = 0; k < n; ++k) {
+  std::vector<double> of_type(n_types), by_type;
+  for (std::size_t k = 0; k < n && typed; ++k) {
     std::fill(of_type.begin(), of_type.end(), 0.0);
     for (auto q = static_cast<std::int32_t>(k); q >= 0; q = parent[at(q)])
       for (std::size_t t = 0; t < n_types; ++t) of_type[t] += q_[placement_.row_of(q, static_cast<std::int32_t>(t))];
     for (const double charge : of_type) highest_charge_ = std::max(highest_charge_, charge_[k] + charge);
     for (std::size_t s = 0; s < p_.size(); ++s)
-      by_type_.push_back(p_[s] + of_type[at(placement_.type(static_cast<Slot>(s)))]);
+      by_type.push_back(p_[s] + of_type[at(placement_.type(static_cast<Slot>(s)))]);
   }
+  by_type_.swap(by_type);
 }
 
 GangPrices::Term GangPrices::term(Job job, double* row) const {
@@ -96,14 +110,14 @@ GangPrices::Term GangPrices::term(Job job, double* row) const {
   return out;
 }
 
-void GangPrices::forget(Job job) {
+void GangPrices::forget(Job job) noexcept {
   if (counted_[at(job)] == 0) return;
   counted_[at(job)] = 0;
   --n_counted_;
   std::isfinite(value_[at(job)]) ? total_.add(value_[at(job)], -1) : void(--n_infinite_);
 }
 
-void GangPrices::count(Job job, const Term& term) {
+void GangPrices::count(Job job, const Term& term) noexcept {
   forget(job);
   counted_[at(job)] = 1;
   ++n_counted_;
@@ -121,14 +135,17 @@ std::vector<Job> GangPrices::live() const {
   return jobs;
 }
 
-void GangPrices::refresh_all(Pool& pool) {
+void GangPrices::refresh_all(Pool& pool, Stop& stop) {
   recharge();
   const std::vector<Job> jobs = live();
+  const auto n = static_cast<Index>(jobs.size());
   std::vector<Term> terms(jobs.size());
-  pool.for_chunks(static_cast<Index>(jobs.size()), tuning_.rows_chunk, [&](Index, Index begin, Index end) {
+  stop.count(n * (placement_.out() - 1));
+  const auto read = [&](Index, Index begin, Index end) {
     std::vector<double> row(row_.size());
     for (Index k = begin; k < end; ++k) terms[at(k)] = term(jobs[at(k)], row.data());
-  });
+  };
+  if (!pool.for_chunks_ignoring_deadline(n, tuning_.rows_chunk, read, stop)) return;
   for (std::size_t k = 0; k < jobs.size(); ++k) count(jobs[k], terms[k]);
 }
 
@@ -173,131 +190,193 @@ double GangPrices::bound() const {
 
 // ---------------------------------------------------------------- Newton's method
 
+// The rows of the equations: classes, then limits that may have a price.
+struct GangPrices::Layout {
+  std::size_t n_classes = 0, n = 0;
+  std::vector<std::int32_t> row_of;  // by limit: its row, or kNone
+  bool typed = false;                // some limit of a type has a row
+};
+
 // The sums of one pass over all jobs: D, the smoothed D, and the derivatives of the latter.
 struct GangPrices::Pass {
-  std::size_t n_classes, n;              // classes, then limits that may have a price
-  std::vector<std::int32_t> row_of;      // by limit: its row, or kNone
-  bool typed = false;                    // some limit of a type has a row
   std::vector<double> slope, curvature;  // (n), (n, n): of -D
   double dual = 0, smooth = 0;
 
-  void clear() {
+  void clear(std::size_t n) {
     dual = smooth = 0;
     slope.assign(n, 0.0);
     curvature.assign(n * n, 0.0);
   }
   void add(const Pass& part) {
     dual += part.dual, smooth += part.smooth;
-    for (std::size_t k = 0; k < n; ++k) slope[k] += part.slope[k];
-    for (std::size_t k = 0; k < n * n; ++k) curvature[k] += part.curvature[k];
+    for (std::size_t k = 0; k < slope.size(); ++k) slope[k] += part.slope[k];
+    for (std::size_t k = 0; k < curvature.size(); ++k) curvature[k] += part.curvature[k];
   }
 };
 
-// Adds the terms of all jobs to a pass: D is the sum of their least payments, less the value of capacities and limits.
-void GangPrices::run(Pass& pass, double temperature, const std::vector<Job>& jobs, Pool& pool) const {
-  const auto n_jobs = static_cast<Index>(jobs.size());
-  const Slot n_slots = placement_.out();
-  std::vector<Pass> parts(at(Pool::chunks(n_jobs, tuning_.newton_chunk)), pass);
-  pool.for_chunks(n_jobs, tuning_.newton_chunk, [&](Index chunk, Index begin, Index end) {
-    Pass& part = parts[at(chunk)];
-    part.clear();
-    std::vector<double> row(row_.size()), chance, mean(part.n, 0.0);
-    std::vector<std::size_t> near, rows, counted;
+// Adds the terms of jobs to a pass: of a job's least payments, its chance of each class that is nearly the cheapest.
+class GangPrices::JobSum {
+ public:
+  JobSum(const GangPrices& prices, const Layout& layout, Pass& pass, double temperature)
+      : prices_(prices),
+        placement_(prices.placement_),
+        layout_(layout),
+        pass_(pass),
+        temperature_(temperature),
+        row_(prices.row_.size()),
+        mean_(layout.n, 0.0) {}
+
+  void add(Job job) {
+    const auto w = static_cast<double>(placement_.demand(job));
+    const double leave = prices_.held(job) ? kInf : placement_.out_cost(job) * (1 / w);
+    const double least = read(job, leave);
+    if (!std::isfinite(least)) return;
+    pass_.dual += w * least;
+    const double total = find_near(least, leave);
+    pass_.smooth += w * (least - temperature_ * std::log(total));
+    double placed = 0;
+    for (double& c : chance_) c /= total, placed += c;
+    layout_.typed ? add_by_type(job, w) : add_by_queue(job, w, placed);
+  }
+
+ private:
+  // Reads what the job pays for a slot of each class; returns the least, that of waiting included.
+  double read(Job job, double leave) {
+    placement_.read_row(job, row_.data());
+    const Cost demand = placement_.demand(job);
+    const double by_queue = prices_.of_queue(placement_.queue(job));
+    const double* prices = prices_.to_queue(placement_.queue(job));
+    const double per_slot = 1 / static_cast<double>(demand);
+    double least = leave;
+    for (Slot s = 0; s < placement_.out(); ++s) {
+      row_[at(s)] = demand <= placement_.capacity(s) ? row_[at(s)] * per_slot + prices[s] + by_queue : kInf;
+      least = std::min(least, row_[at(s)]);
+    }
+    return least;
+  }
+
+  // Lists the near classes and their weights; returns the sum of all weights, that of waiting included.
+  double find_near(double least, double leave) {
+    near_.clear(), chance_.clear();
+    const double far = least + prices_.tuning_.negligible * temperature_;
+    double total = std::exp((least - leave) / temperature_);
+    for (Slot s = 0; s < placement_.out(); ++s) {
+      if (row_[at(s)] > far) continue;
+      const double above = (row_[at(s)] - least) / temperature_;
+      near_.push_back(at(s));
+      chance_.push_back(std::exp(-above));
+      total += chance_.back();
+    }
+    return total;
+  }
+
+  // Adds the derivatives of a job that the same limits count in every class.
+  void add_by_queue(Job job, double w, double placed) {
+    const std::size_t n = layout_.n;
+    const double stiff = w / temperature_;
+    for (std::size_t a = 0; a < near_.size(); ++a) {
+      pass_.slope[near_[a]] += w * chance_[a];
+      pass_.curvature[near_[a] * n + near_[a]] += stiff * chance_[a];
+      for (std::size_t b = 0; b < near_.size(); ++b)
+        pass_.curvature[near_[a] * n + near_[b]] -= stiff * chance_[a] * chance_[b];
+    }
     const std::vector<std::int32_t>& parent = placement_.queues().parent;
-    // Adds the terms of a job whose class decides which limits count it: each near class is a vector of rows, and the
-    // curvature is the covariance of these vectors.
-    const auto add_by_type = [&](Job job, double w, double stiff) {
-      counted.clear();
-      const auto mark = [&](std::size_t r, double by) {
-        if (mean[r] == 0) counted.push_back(r);
-        mean[r] += by;
-      };
-      for (std::size_t a = 0; a < near.size(); ++a) {
-        if (chance[a] == 0) continue;
-        rows.assign(1, near[a]);
-        const std::int32_t type = placement_.type(static_cast<Slot>(near[a]));
-        for (std::int32_t q = placement_.queue(job); q >= 0; q = parent[at(q)])
-          for (const std::size_t limit : {at(q), placement_.row_of(q, type)})
-            if (part.row_of[limit] != kNone) rows.push_back(at(part.row_of[limit]));
-        for (const std::size_t r : rows) {
-          mark(r, chance[a]);
-          for (const std::size_t t : rows) part.curvature[r * part.n + t] += stiff * chance[a];
-        }
-      }
-      for (const std::size_t r : counted) {
-        part.slope[r] += w * mean[r];
-        for (const std::size_t t : counted) part.curvature[r * part.n + t] -= stiff * mean[r] * mean[t];
-      }
-      for (const std::size_t r : counted) mean[r] = 0;
-    };
-    for (Index k = begin; k < end; ++k) {
-      const Job job = jobs[at(k)];
-      placement_.read_row(job, row.data());
-      const Cost demand = placement_.demand(job);
-      const auto w = static_cast<double>(demand);
-      const double by_queue = charge_[at(placement_.queue(job))];
-      const double* prices = to_queue(placement_.queue(job));
-      const double per_slot = 1 / w;
-      const double leave = held(job) ? kInf : placement_.out_cost(job) * per_slot;
-      double least = leave;
-      for (Slot s = 0; s < n_slots; ++s) {
-        row[at(s)] = demand <= placement_.capacity(s) ? row[at(s)] * per_slot + prices[s] + by_queue : kInf;
-        least = std::min(least, row[at(s)]);
-      }
-      if (!std::isfinite(least)) continue;
-      part.dual += w * least;
-      near.clear(), chance.clear();
-      const double far = least + tuning_.negligible * temperature;
-      double total = std::exp((least - leave) / temperature);
-      for (Slot s = 0; s < n_slots; ++s) {
-        if (row[at(s)] > far) continue;
-        const double above = (row[at(s)] - least) / temperature;
-        near.push_back(at(s));
-        chance.push_back(std::exp(-above));
-        total += chance.back();
-      }
-      part.smooth += w * (least - temperature * std::log(total));
-      double placed = 0;
-      for (double& c : chance) c /= total, placed += c;
-      const double stiff = w / temperature;
-      if (part.typed) {
-        add_by_type(job, w, stiff);
-        continue;
-      }
-      for (std::size_t a = 0; a < near.size(); ++a) {
-        part.slope[near[a]] += w * chance[a];
-        part.curvature[near[a] * part.n + near[a]] += stiff * chance[a];
-        for (std::size_t b = 0; b < near.size(); ++b)
-          part.curvature[near[a] * part.n + near[b]] -= stiff * chance[a] * chance[b];
-      }
-      rows.clear();
-      for (std::int32_t q = placement_.queue(job); q >= 0; q = parent[at(q)])
-        if (part.row_of[at(q)] != kNone) rows.push_back(at(part.row_of[at(q)]));
-      for (const std::size_t r : rows) {
-        part.slope[r] += w * placed;
-        for (const std::size_t t : rows) part.curvature[r * part.n + t] += stiff * placed * (1 - placed);
-        for (std::size_t a = 0; a < near.size(); ++a) {
-          part.curvature[r * part.n + near[a]] += stiff * chance[a] * (1 - placed);
-          part.curvature[near[a] * part.n + r] += stiff * chance[a] * (1 - placed);
-        }
+    rows_.clear();
+    for (std::int32_t q = placement_.queue(job); q >= 0; q = parent[at(q)])
+      if (layout_.row_of[at(q)] != kNone) rows_.push_back(at(layout_.row_of[at(q)]));
+    for (const std::size_t r : rows_) {
+      pass_.slope[r] += w * placed;
+      for (const std::size_t t : rows_) pass_.curvature[r * n + t] += stiff * placed * (1 - placed);
+      for (std::size_t a = 0; a < near_.size(); ++a) {
+        pass_.curvature[r * n + near_[a]] += stiff * chance_[a] * (1 - placed);
+        pass_.curvature[near_[a] * n + r] += stiff * chance_[a] * (1 - placed);
       }
     }
-  });
-  pass.clear();
-  for (const Pass& part : parts) pass.add(part);
+  }
+
+  // Adds the derivatives of a job whose class decides which limits count it: each near class is a vector of rows, and
+  // the curvature is the covariance of these vectors.
+  void add_by_type(Job job, double w) {
+    const std::size_t n = layout_.n;
+    const double stiff = w / temperature_;
+    const std::vector<std::int32_t>& parent = placement_.queues().parent;
+    counted_.clear();
+    for (std::size_t a = 0; a < near_.size(); ++a) {
+      if (chance_[a] == 0) continue;
+      rows_.assign(1, near_[a]);
+      const std::int32_t type = placement_.type(static_cast<Slot>(near_[a]));
+      for (std::int32_t q = placement_.queue(job); q >= 0; q = parent[at(q)])
+        for (const std::size_t limit : {at(q), placement_.row_of(q, type)})
+          if (layout_.row_of[limit] != kNone) rows_.push_back(at(layout_.row_of[limit]));
+      for (const std::size_t r : rows_) {
+        if (mean_[r] == 0) counted_.push_back(r);
+        mean_[r] += chance_[a];
+        for (const std::size_t t : rows_) pass_.curvature[r * n + t] += stiff * chance_[a];
+      }
+    }
+    for (const std::size_t r : counted_) {
+      pass_.slope[r] += w * mean_[r];
+      for (const std::size_t t : counted_) pass_.curvature[r * n + t] -= stiff * mean_[r] * mean_[t];
+    }
+    for (const std::size_t r : counted_) mean_[r] = 0;
+  }
+
+  const GangPrices& prices_;
+  const GangPlacement& placement_;
+  const Layout& layout_;
+  Pass& pass_;
+  const double temperature_;
+  std::vector<double> row_, chance_, mean_;
+  std::vector<std::size_t> near_, rows_, counted_;
+};
+
+GangPrices::Layout GangPrices::layout(const std::vector<Job>& jobs) const {
+  Layout layout;
+  layout.n = layout.n_classes = at(placement_.out());
+  layout.row_of.assign(q_.size(), kNone);
+  std::vector<Cost> wanted(charge_.size(), 0);
+  for (const Job job : jobs)
+    for (std::int32_t q = placement_.queue(job); q >= 0; q = placement_.queues().parent[at(q)])
+      wanted[at(q)] += placement_.demand(job);
+  for (std::size_t q = 0; q < q_.size(); ++q)
+    if ((q_[q] > 0 || wanted[q % wanted.size()] > placement_.limit(q)) && layout.n < at(tuning_.most_rows)) {
+      layout.row_of[q] = static_cast<std::int32_t>(layout.n++);
+      layout.typed = layout.typed || q >= wanted.size();
+    }
+  return layout;
+}
+
+// Sums up the terms of all jobs: D is the sum of their least payments, less the value of capacities and limits. The
+// sums of as many chunks as `parts` has are held at a time, and added in order. Returns false if stopped.
+bool GangPrices::run(const Layout& layout, Pass& pass, std::vector<Pass>& parts, double temperature,
+                     const std::vector<Job>& jobs, Pool& pool, Stop& stop) const {
+  const auto n_jobs = static_cast<Index>(jobs.size()), wave = static_cast<Index>(parts.size()) * tuning_.newton_chunk;
+  stop.count(n_jobs * (placement_.out() - 1));
+  pass.clear(layout.n);
+  for (Index first = 0; first < n_jobs; first += wave) {
+    const Index n = std::min(wave, n_jobs - first);
+    const auto sum = [&](Index chunk, Index begin, Index end) {
+      parts[at(chunk)].clear(layout.n);
+      JobSum part(*this, layout, parts[at(chunk)], temperature);
+      for (Index k = begin; k < end; ++k) part.add(jobs[at(first + k)]);
+    };
+    if (!pool.for_chunks(n, tuning_.newton_chunk, sum, &stop)) return false;
+    for (Index chunk = 0; chunk < Pool::chunks(n, tuning_.newton_chunk); ++chunk) pass.add(parts[at(chunk)]);
+  }
   double spent = 0;
-  for (Slot s = 0; s < n_slots; ++s) {
+  for (Slot s = 0; s < placement_.out(); ++s) {
     const auto capacity = static_cast<double>(placement_.usable(s));
     spent += capacity * p_[at(s)];
     pass.slope[at(s)] -= capacity;
   }
   for (std::size_t q = 0; q < q_.size(); ++q) {
-    if (pass.row_of[q] == kNone) continue;
+    if (layout.row_of[q] == kNone) continue;
     const auto limit = static_cast<double>(placement_.limit(q));
     spent += limit * q_[q];
-    pass.slope[at(pass.row_of[q])] -= limit;
+    pass.slope[at(layout.row_of[q])] -= limit;
   }
   pass.dual -= spent, pass.smooth -= spent;
+  return true;
 }
 
 // Returns the mean distance of a slot's cost from the cheapest one, over jobs: the unit of temperatures.
@@ -324,43 +403,65 @@ double GangPrices::scale(const std::vector<Job>& jobs) const {
   return n > 0 ? sum / static_cast<double>(n) : 0.0;
 }
 
+// Solves the equations of a pass; writes the step by row, and returns its longest entry.
+double GangPrices::newton_step(const Layout& layout, const Pass& pass, double unit, std::vector<double>& step) const {
+  // Rows at 0 whose step is negative stay out of the equations.
+  std::vector<std::size_t> free;
+  for (std::size_t s = 0; s < p_.size(); ++s)
+    if (p_[s] > 0 || pass.slope[s] > 0) free.push_back(s);
+  for (std::size_t q = 0; q < q_.size(); ++q)
+    if (layout.row_of[q] != kNone && (q_[q] > 0 || pass.slope[at(layout.row_of[q])] > 0))
+      free.push_back(at(layout.row_of[q]));
+  std::vector<double> matrix(free.size() * free.size()), right(free.size());
+  double trace = 0;
+  for (const std::size_t a : free) trace += pass.curvature[a * layout.n + a];
+  const double ridge =
+      tuning_.ridge * trace / static_cast<double>(std::max<std::size_t>(free.size(), 1)) + 1e-12 / unit;
+  for (std::size_t a = 0; a < free.size(); ++a) {
+    right[a] = pass.slope[free[a]];
+    for (std::size_t b = 0; b < free.size(); ++b)
+      matrix[a * free.size() + b] = pass.curvature[free[a] * layout.n + free[b]] + (a == b ? ridge : 0.0);
+  }
+  solve(matrix, right, free.size());
+  std::fill(step.begin(), step.end(), 0.0);
+  double longest = 0;
+  for (std::size_t a = 0; a < free.size(); ++a)
+    if (std::isfinite(right[a])) step[free[a]] = right[a], longest = std::max(longest, std::fabs(right[a]));
+  return longest;
+}
+
 void GangPrices::improve(double objective, double target, double warmth, int passes, Pool& pool, Stop& stop) {
-  recharge();
   const std::vector<Job> jobs = live();
   const double unit = scale(jobs);
-  if (!(unit > 0) || !std::isfinite(unit)) return refresh_all(pool);
+  if (!(unit > 0) || !std::isfinite(unit)) return;
+  const Layout rows = layout(jobs);
+  if (rows.n > at(tuning_.most_rows)) return;
+  const auto chunks = at(Pool::chunks(static_cast<Index>(jobs.size()), tuning_.newton_chunk));
+  const std::size_t held = kPassBytes / (sizeof(double) * (rows.n + 1) * rows.n);
   Pass pass;
-  pass.n_classes = at(placement_.out());
-  pass.row_of.assign(q_.size(), kNone);
-  pass.n = pass.n_classes;
-  std::vector<Cost> wanted(charge_.size(), 0);
-  for (const Job job : jobs)
-    for (std::int32_t q = placement_.queue(job); q >= 0; q = placement_.queues().parent[at(q)])
-      wanted[at(q)] += placement_.demand(job);
-  for (std::size_t q = 0; q < q_.size(); ++q)
-    if ((q_[q] > 0 || wanted[q % wanted.size()] > placement_.limit(q)) && pass.n < at(tuning_.most_rows)) {
-      pass.row_of[q] = static_cast<std::int32_t>(pass.n++);
-      pass.typed = pass.typed || q >= wanted.size();
-    }
-  if (pass.n > at(tuning_.most_rows)) return refresh_all(pool);
+  std::vector<Pass> parts(std::min(chunks, std::max(held, 4 * at(pool.threads()))));
 
   std::vector<double> best_p = p_, best_q = q_;
   const double coldest = unit * warmth * tuning_.last_temperature;
   double best = -kInf, temperature = unit * warmth, radius = temperature * tuning_.first_step;
   double smooth = -kInf;
+  bool raised = false;  // above the bound of the prices that the search began with
   // The price of a limit may be far from its last value, as after the first round: the bound on its step is as large as
   // the differences of costs.
-  const double widest = pass.n > pass.n_classes ? unit * tuning_.widest_limit_step : 0.0;
-  std::vector<double> from_p = p_, from_q = q_, step(pass.n, 0.0);
-  const auto moved_to = [&](double factor) {
-    for (std::size_t s = 0; s < p_.size(); ++s) p_[s] = std::max(0.0, from_p[s] + factor * step[s]);
+  const double widest = rows.n > rows.n_classes ? unit * tuning_.widest_limit_step : 0.0;
+  std::vector<double> from_p = p_, from_q = q_, step(rows.n, 0.0);
+  const auto make_step = [&] {
+    for (std::size_t s = 0; s < p_.size(); ++s) p_[s] = std::max(0.0, from_p[s] + step[s]);
     for (std::size_t q = 0; q < q_.size(); ++q)
-      if (pass.row_of[q] != kNone) q_[q] = std::max(0.0, from_q[q] + factor * step[at(pass.row_of[q])]);
+      if (rows.row_of[q] != kNone) q_[q] = std::max(0.0, from_q[q] + step[at(rows.row_of[q])]);
     recharge();
   };
-  for (int k = 0; k < passes && !stop.poll(); ++k) {
-    run(pass, temperature, jobs, pool);
-    if (pass.dual > best) best = pass.dual, best_p = p_, best_q = q_;
+  const auto shorten = [&](double longest) {
+    const double factor = longest > radius ? radius / longest : 1.0;
+    for (double& d : step) d *= factor;
+  };
+  for (int k = 0; k < passes && !stop.poll(0) && run(rows, pass, parts, temperature, jobs, pool, stop); ++k) {
+    if (pass.dual > best) best = pass.dual, best_p = p_, best_q = q_, raised = k > 0;
     const double size = std::max(std::fabs(objective), std::fabs(best));
     if (objective - best <= target * size) break;
     if (pass.smooth < smooth) {  // the step was too long: goes back part of the way
@@ -368,37 +469,15 @@ void GangPrices::improve(double objective, double target, double warmth, int pas
       double longest = 0;
       for (const double d : step) longest = std::max(longest, std::fabs(d));
       if (longest > 0 && radius < longest) {
-        for (double& d : step) d *= radius / longest;
-        moved_to(1.0);
+        shorten(longest);
+        make_step();
         continue;
       }
     }
     from_p = p_, from_q = q_, smooth = pass.smooth;
-    // Rows at 0 whose step is negative stay out of the equations.
-    std::vector<std::size_t> free;
-    for (std::size_t s = 0; s < p_.size(); ++s)
-      if (p_[s] > 0 || pass.slope[s] > 0) free.push_back(s);
-    for (std::size_t q = 0; q < q_.size(); ++q)
-      if (pass.row_of[q] != kNone && (q_[q] > 0 || pass.slope[at(pass.row_of[q])] > 0))
-        free.push_back(at(pass.row_of[q]));
-    std::vector<double> matrix(free.size() * free.size()), right(free.size());
-    double trace = 0;
-    for (std::size_t a = 0; a < free.size(); ++a) trace += pass.curvature[free[a] * pass.n + free[a]];
-    const double ridge =
-        tuning_.ridge * trace / static_cast<double>(std::max<std::size_t>(free.size(), 1)) + 1e-12 / unit;
-    for (std::size_t a = 0; a < free.size(); ++a) {
-      right[a] = pass.slope[free[a]];
-      for (std::size_t b = 0; b < free.size(); ++b)
-        matrix[a * free.size() + b] = pass.curvature[free[a] * pass.n + free[b]] + (a == b ? ridge : 0.0);
-    }
-    solve(matrix, right, free.size());
-    std::fill(step.begin(), step.end(), 0.0);
-    double longest = 0;
-    for (std::size_t a = 0; a < free.size(); ++a)
-      if (std::isfinite(right[a])) step[free[a]] = right[a], longest = std::max(longest, std::fabs(right[a]));
-    const double factor = longest > radius ? radius / longest : 1.0;
-    for (double& d : step) d *= factor;
-    moved_to(1.0);
+    const double longest = newton_step(rows, pass, unit, step);
+    shorten(longest);
+    make_step();
     radius = std::min(radius * tuning_.step_growth, widest > 0 ? widest : temperature * tuning_.widest_step);
     if (longest < temperature * tuning_.settled && temperature > coldest) {
       temperature = std::max(temperature * tuning_.cooling, coldest);
@@ -409,7 +488,7 @@ void GangPrices::improve(double objective, double target, double warmth, int pas
     }
   }
   p_ = best_p, q_ = best_q;
-  refresh_all(pool);
+  raised ? refresh_all(pool, stop) : recharge();
 }
 
 }  // namespace gridcompute::live

@@ -35,17 +35,23 @@ class GangPrices {
  public:
   explicit GangPrices(const GangPlacement& placement) : placement_(placement), tuning_(placement.tuning()) {}
 
-  void resize();      // to be called after GangPlacement::set_columns
+  void resize();      // to be called after GangPlacement::set_columns; if it throws, prices are as before
   void set_queues();  // to be called after GangPlacement::set_queues
   void set(std::span<const double> prices);
   void hold(Job job, bool held) noexcept { held_[at(job)] = held ? 1 : 0; }
   [[nodiscard]] bool held(Job job) const noexcept { return held_[at(job)] != 0; }
 
-  void forget(Job job);   // removes the job from the sum
-  void refresh(Job job);  // reads the job's costs
-  void refresh_all(Pool& pool);
+  // Copies the prices, and restores that copy. Terms and held jobs stay: they are to be read again afterwards.
+  void begin_round() { before_ = {p_, q_, charge_, by_type_, highest_charge_}; }
+  void undo() noexcept;
+
+  void forget(Job job) noexcept;  // removes the job from the sum
+  void refresh(Job job);          // reads the job's costs
+  // Reads all costs, whatever the limits: without the terms nothing is proved. Ends early only if interrupted.
+  void refresh_all(Pool& pool, Stop& stop);
   // Raises the bound until it is within `target` of the objective, or the passes are used up without further gain;
-  // warmth is the first temperature, a share of the mean distance of a slot's cost from the cheapest one.
+  // warmth is the first temperature, a share of the mean distance of a slot's cost from the cheapest one. If stopped,
+  // the best prices so far are kept.
   void improve(double objective, double target, double warmth, int passes, Pool& pool, Stop& stop);
 
   [[nodiscard]] double operator[](Slot s) const noexcept { return p_[at(s)]; }
@@ -71,11 +77,21 @@ class GangPrices {
     double value = 0, least = 0;
     Slot cheapest = kNone;
   };
+  struct Copy {
+    std::vector<double> p, q, charge, by_type;
+    double highest_charge;
+  };
+  struct Layout;
   struct Pass;
+  class JobSum;
   [[nodiscard]] Term term(Job job, double* row) const;
-  void count(Job job, const Term& term);
+  void count(Job job, const Term& term) noexcept;
   void recharge();
-  void run(Pass& pass, double temperature, const std::vector<Job>& jobs, Pool& pool) const;
+  [[nodiscard]] Layout layout(const std::vector<Job>& jobs) const;
+  [[nodiscard]] bool run(const Layout& layout, Pass& pass, std::vector<Pass>& parts, double temperature,
+                         const std::vector<Job>& jobs, Pool& pool, Stop& stop) const;
+  [[nodiscard]] double newton_step(const Layout& layout, const Pass& pass, double unit,
+                                   std::vector<double>& step) const;
   [[nodiscard]] double scale(const std::vector<Job>& jobs) const;
   [[nodiscard]] std::vector<Job> live() const;
 
@@ -90,6 +106,7 @@ class GangPrices {
   ExactTotal total_;
   Index n_counted_ = 0, n_infinite_ = 0;
   std::vector<double> row_;
+  Copy before_;  // at the beginning of the round
 };
 
 }  // namespace gridcompute::live

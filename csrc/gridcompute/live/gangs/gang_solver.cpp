@@ -31,31 +31,41 @@ void GangSolver::set_queues(Queues queues) {
 
 void GangSolver::set_shares(std::span<const Cost> shares) {
   if (std::equal(shares.begin(), shares.end(), shares_.begin(), shares_.end())) return;
+  commit();
   shares_.assign(shares.begin(), shares.end());
-  changed_ = true;
+  kept_.changed = true;
 }
 
 void GangSolver::add(Job job, Slot slot) {
+  commit();
   placement_.add(job, slot);
   prices_.hold(job, false);
-  dirty_.push_back(job);
-  changed_ = true;
-  if (slot == placement_.out())
-    ++n_new_;
-  else
-    placement_.mark_stale();
+  mark_dirty(job);
+  kept_.changed = true;
+  if (slot == placement_.out()) ++kept_.n_new;
 }
 
-void GangSolver::remove(Job job) {
+void GangSolver::remove(Job job) noexcept {
+  commit();
   prices_.forget(job);
   placement_.remove(job);
-  changed_ = true;
+  kept_.changed = true;
 }
 
-void GangSolver::update(Job job) {
-  dirty_.push_back(job);
+void GangSolver::update(Job job) noexcept {
+  commit();
+  mark_dirty(job);
   placement_.mark_stale();
-  changed_ = updated_ = true;
+  kept_.changed = kept_.updated = true;
+}
+
+// Where memory is short for the list, all terms are read again.
+void GangSolver::mark_dirty(Job job) noexcept {
+  try {
+    dirty_.push_back(job);
+  } catch (const std::bad_alloc&) {
+    all_dirty_ = true;
+  }
 }
 
 std::vector<Cost> GangSolver::requests() const {
@@ -71,128 +81,157 @@ std::vector<Cost> GangSolver::requests() const {
 
 RoundAnswer GangSolver::solve(const MatchOptions& options, Stop& stop) {
   RoundContext round{options, stop, Pool(thread_count(options.threads)), {}, {}, {}, stop.seconds()};
-  const bool costs_changed = !pair_.changed.empty();
-  log_.recharge_changed_classes(round.pool);
-  pair_.changed.clear();
-  placement_.begin_round();
-  moves_.begin_round(shares_);
-  moves_.limit_moves(options.max_moves);
-  touched_.clear();
-  refresh(round, costs_changed);
-  round.answer.jobs_queued = n_new_;
-  prices_.release_unplaceable();
-  if (const Job job = prices_.impossible(); job != kNone) {
-    const std::vector<Job> live = pair_.state.live_jobs();
-    round.answer.witness_jobs.assign(1, std::lower_bound(live.begin(), live.end(), job) - live.begin());
-    for (Slot s = 0; s < placement_.out(); ++s)
-      if (std::isfinite(moves_.cost(job, s))) round.answer.witness_slots.push_back(s);
-    round.answer.status = transport::Status::infeasible;
-    round.answer.objective = round.answer.bound = kInf;
-    write_report(round);
-    return std::move(round.answer);
-  }
-  bool found = true;
-  if (changed_ || costs_changed) {
-    take_out_misplaced(costs_changed || updated_);
-    if (!priced_ || static_cast<double>(n_new_) > tuning_.cold_share * static_cast<double>(placement_.n_live()))
-      found = start_cold(round);
-    if (found) search(round);
-  }
-  if (stop.why() == Stop::Why::interrupted) {
-    undo_all();
-    return std::move(round.answer);
-  }
-  if (!found) {
-    undo_all();
-    round.answer.status = transport::Status::infeasible;
-    round.answer.objective = round.answer.bound = kInf;
-    write_report(round);
-    return std::move(round.answer);
-  }
-  if (placement_.ranked()) hold_running();
-  double total = objective();
-  const auto gap = [&] {
-    const double bound = prices_.bound(), size = std::max(std::fabs(total), std::fabs(bound));
-    return std::isfinite(total) && size > 0 ? (total - bound) / size : 0.0;
-  };
-  const bool small = small_world();
-  // A large instance whose prices are far from optimal, as after a new table, is solved by transport at once.
-  if (!small && !placement_.ranked() && !round.answer.cold && (changed_ || costs_changed) && !stop.requested() &&
-      gap() > tuning_.cold_gap) {
-    if (start_cold(round)) {
-      search(round);
-      total = objective();
+  commit();
+  End end = End::interrupted;
+  try {
+    end = run(round);
+    if (end == End::placed) conclude(round);
+    if (end == End::infeasible) {
+      placement_.undo();
+      round.answer.status = transport::Status::infeasible;
+      round.answer.objective = round.answer.bound = kInf;
+      write_report(round, false);
     }
+  } catch (...) {
+    rollback();
+    throw;
   }
-  // In a large instance passes that improve prices pay only now and then.
-  ++rounds_since_prices_;
-  const bool rough = !small && gap() > tuning_.rough_late_gap;
-  const bool due = small ? gap() > tuning_.warm_target
-                         : gap() > tuning_.late_target && (rounds_since_prices_ >= tuning_.late_interval ||
-                                                           (rough && tuning_.rough_growth * last_gap_ < gap()));
-  if (due && !stop.requested()) {
-    rounds_since_prices_ = 0;
-    prices_.improve(total, tuning_.price_target, small || rough ? tuning_.warm_temperature : tuning_.late_temperature,
-                    small   ? (round.answer.cold ? tuning_.cold_passes : tuning_.warm_passes)
-                    : rough ? tuning_.cold_passes
-                            : tuning_.late_passes,
-                    round.pool, stop);
-    round.end_stage("prices");
-    if ((changed_ || costs_changed) && gap() > tuning_.warm_target && !stop.requested()) {
-      search(round);
-      if (placement_.ranked()) hold_running();
-      total = objective();
-      if (small && gap() > tuning_.warm_target)
-        prices_.improve(total, tuning_.price_target, tuning_.warm_temperature, tuning_.warm_passes, round.pool, stop);
-    }
-  }
-  round.end_stage("search");
-  if (stop.why() == Stop::Why::interrupted) {
-    undo_all();
-    return std::move(round.answer);
-  }
-  // Commit.
-  std::sort(touched_.begin(), touched_.end());
-  touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
-  std::vector<Job> jobs;
-  std::vector<Slot> to;
-  for (const Job job : touched_) {
-    if (!placement_.is_live(job) || placement_.slot(job) == pair_.state.placed_class(job)) continue;
-    jobs.push_back(job), to.push_back(placement_.slot(job));
-  }
-  const double bound = prices_.bound();
-  const bool closed = std::isfinite(total) && total - bound <= std::ldexp(std::fabs(total), -40);
-  if (placement_.ranked() || placement_.any_fixed()) {
-    const auto n = at(placement_.n_positions());
-    round.answer.held.resize(n, 0), round.answer.fixed.resize(n, 0);
-    for (std::size_t k = 0; k < n; ++k) {
-      const auto job = static_cast<Job>(k);
-      if (!placement_.is_live(job)) continue;
-      round.answer.held[k] = prices_.held(job) ? 1 : 0;
-      round.answer.fixed[k] = placement_.fixed(job) ? 1 : 0;
-    }
-  }
-  const MatchOptions all{options.threads, options.seed, -1, options.gap};
-  RoundContext report{all, stop, Pool(1), std::move(round.answer), {}, {}, round.stage_began};
-  log_.commit(report, jobs, to, {closed, false, total, bound});
-  round.answer = std::move(report.answer);
-  round.answer.moves_deferred = moves_.n_refused();
-  round.answer.bound = std::min(round.answer.bound, round.answer.objective);
-  if (log_.n_forbidden() > 0) round.answer.status = transport::Status::time_limit;
-  if (stop.requested())
-    round.answer.status =
-        stop.why() == Stop::Why::time_limit ? transport::Status::time_limit : transport::Status::stopped;
-  dirty_.insert(dirty_.end(), jobs.begin(), jobs.end());
-  n_new_ = 0;
-  last_gap_ = gap();
-  changed_ = stop.requested() || moves_.n_refused() > 0;
-  updated_ = false;
-  moves_.commit();
-  write_report(round);
+  end == End::interrupted ? rollback() : log_.merge_unacknowledged(round.answer);
   return std::move(round.answer);
 }
 
-void GangSolver::write_report(RoundContext& round) {
+void GangSolver::commit() noexcept {
+  placement_.keep();
+  moves_.commit();
+  before_.reset(), replaced_.reset();
+}
+
+void GangSolver::rollback() noexcept {
+  if (!before_) return;
+  placement_.undo();
+  prices_.undo();
+  replaced_ ? misplaced_.swap(*replaced_) : misplaced_.resize(before_->n_misplaced);
+  std::swap(kept_, *before_);
+  dirty_.clear();
+  all_dirty_ = true;
+  commit();
+}
+
+GangSolver::End GangSolver::run(RoundContext& round) {
+  const bool costs_changed = !pair_.changed.empty();
+  kept_.n_misplaced = misplaced_.size();
+  prices_.begin_round();
+  before_ = kept_;
+  log_.recharge_changed_classes(round.pool);
+  placement_.begin_round();
+  moves_.begin_round(shares_, round.options.max_moves, round.stop);
+  refresh(round, costs_changed);
+  round.answer.jobs_queued = kept_.n_new;
+  prices_.release_unplaceable();
+  if (is_impossible(round)) return End::infeasible;
+  const bool any_changed = kept_.changed || costs_changed;
+  bool found = true;
+  if (any_changed) {
+    take_out_misplaced(costs_changed || kept_.updated);
+    if ((!kept_.priced || many_new()) && !moves_.stopped()) found = start_cold(round);
+    if (found) search(round);
+  }
+  if (round.stop.why() == Stop::Why::interrupted) return End::interrupted;
+  if (!found) return End::infeasible;
+  improve_bound(round, any_changed);
+  round.end_stage("search");
+  return round.stop.why() == Stop::Why::interrupted ? End::interrupted : End::placed;
+}
+
+bool GangSolver::many_new() const {
+  return static_cast<double>(kept_.n_new) > tuning_.cold_share * static_cast<double>(placement_.n_live());
+}
+
+// Returns whether a job that must run fits in no class that allows it, which the witness then says.
+bool GangSolver::is_impossible(RoundContext& round) {
+  const Job job = prices_.impossible();
+  if (job == kNone) return false;
+  const std::vector<Job> live = pair_.state.live_jobs();
+  round.answer.witness_jobs.assign(1, std::lower_bound(live.begin(), live.end(), job) - live.begin());
+  for (Slot s = 0; s < placement_.out(); ++s)
+    if (std::isfinite(moves_.cost(job, s))) round.answer.witness_slots.push_back(s);
+  return true;
+}
+
+// Returns the relative gap of a placement's cost.
+double GangSolver::gap(double total) const {
+  const double bound = prices_.bound(), size = std::max(std::fabs(total), std::fabs(bound));
+  return std::isfinite(total) && size > 0 ? (total - bound) / size : 0.0;
+}
+
+// Closes the gap that the search has left, by better prices, or by a solve from scratch.
+void GangSolver::improve_bound(RoundContext& round, bool any_changed) {
+  if (placement_.ranked()) hold_running();
+  total_ = objective();
+  // A large instance whose prices are far from optimal, as after a new table, is solved by transport at once.
+  if (!small_world() && !placement_.ranked() && !round.answer.cold && any_changed && !round.stop.requested() &&
+      gap(total_) > tuning_.cold_gap) {
+    if (start_cold(round)) {
+      search(round);
+      total_ = objective();
+    }
+  }
+  // In a large instance passes that improve prices pay only now and then.
+  ++kept_.rounds_since_prices;
+  const double now = gap(total_);
+  const bool rough = now > tuning_.rough_late_gap && tuning_.rough_growth * kept_.gap < now;
+  const bool due = small_world()
+                       ? now > tuning_.warm_target
+                       : now > tuning_.late_target && (kept_.rounds_since_prices >= tuning_.late_interval || rough);
+  if (due && !round.stop.requested()) improve_prices(round, any_changed);
+}
+
+void GangSolver::improve_prices(RoundContext& round, bool any_changed) {
+  const bool small = small_world(), rough = !small && gap(total_) > tuning_.rough_late_gap;
+  kept_.rounds_since_prices = 0;
+  prices_.improve(total_, tuning_.price_target, small || rough ? tuning_.warm_temperature : tuning_.late_temperature,
+                  small   ? (round.answer.cold ? tuning_.cold_passes : tuning_.warm_passes)
+                  : rough ? tuning_.cold_passes
+                          : tuning_.late_passes,
+                  round.pool, round.stop);
+  round.end_stage("prices");
+  if (!any_changed || !(gap(total_) > tuning_.warm_target) || round.stop.requested()) return;
+  search(round);
+  if (placement_.ranked()) hold_running();
+  total_ = objective();
+  if (small && gap(total_) > tuning_.warm_target)
+    prices_.improve(total_, tuning_.price_target, tuning_.warm_temperature, tuning_.warm_passes, round.pool,
+                    round.stop);
+}
+
+// Completes the answer, and makes the placement that of the matcher: the last step that may throw.
+void GangSolver::conclude(RoundContext& round) {
+  std::vector<Job> jobs = moved();
+  std::vector<Slot> to;
+  for (const Job job : jobs) to.push_back(placement_.slot(job));
+  const double bound = prices_.bound();
+  const bool closed = std::isfinite(total_) && total_ - bound <= std::ldexp(std::fabs(total_), -40);
+  write_report(round, true);
+  const MatchOptions all{round.options.threads, round.options.seed, -1, round.options.gap};
+  RoundContext report{all, round.stop, Pool(1), std::move(round.answer), {}, {}, round.stage_began};
+  log_.commit(report, jobs, to, {closed, false, total_, bound});
+  RoundAnswer& answer = round.answer = std::move(report.answer);
+  answer.moves_deferred = moves_.n_refused();
+  answer.bound = std::min(answer.bound, answer.objective);
+  const Stop& stop = round.stop;
+  if (log_.n_forbidden() > 0) answer.status = transport::Status::time_limit;
+  if (stop.requested())
+    answer.status = stop.why() == Stop::Why::time_limit ? transport::Status::time_limit : transport::Status::stopped;
+  for (const Job job : jobs) mark_dirty(job);
+  pair_.changed.clear();
+  kept_.n_new = 0;
+  kept_.gap = gap(total_);
+  kept_.changed = stop.requested() || moves_.n_refused() > 0;
+  kept_.updated = false;
+}
+
+// Writes prices, loads and capacities; which jobs may not move; and, if there is a bound, which it counts as running.
+void GangSolver::write_report(RoundContext& round, bool bounded) const {
   RoundAnswer& answer = round.answer;
   answer.limit_prices = prices_.limits();
   for (Slot s = 0; s < placement_.out(); ++s) {
@@ -201,17 +240,17 @@ void GangSolver::write_report(RoundContext& round) {
     answer.capacity.push_back(placement_.capacity(s));
     answer.slots_added_by_pins += placement_.capacity(s) - pair_.capacity.given(s);
   }
-  log_.merge_unacknowledged(answer);
+  if (placement_.ranked() || placement_.any_fixed()) {
+    const auto n = at(placement_.n_positions());
+    answer.held.resize(n, 0), answer.fixed.resize(n, 0);
+    for (std::size_t k = 0; k < n; ++k) {
+      const auto job = static_cast<Job>(k);
+      if (!placement_.is_live(job)) continue;
+      answer.held[k] = bounded && prices_.held(job) ? 1 : 0;
+      answer.fixed[k] = placement_.fixed(job) ? 1 : 0;
+    }
+  }
   round.end_stage("report");
-}
-
-void GangSolver::undo_all() {
-  std::sort(touched_.begin(), touched_.end());
-  for (const Job job : touched_)
-    if (placement_.is_live(job) && placement_.slot(job) != pair_.state.placed_class(job))
-      placement_.put(job, pair_.state.placed_class(job));
-  moves_.commit();
-  changed_ = true;
 }
 
 bool GangSolver::small_world() const { return placement_.n_live() * placement_.out() <= tuning_.small_world; }
@@ -224,13 +263,14 @@ void GangSolver::refresh(RoundContext& round, bool costs_changed) {
     for (const Job job : placement_.members(s)) divisor = std::gcd(divisor, placement_.demand(job));
   placement_.set_divisor(std::max<Cost>(divisor, 1));
   for (Slot s = 0; s < placement_.out(); ++s) capacities.push_back(placement_.capacity(s));
-  if (capacities != capacities_) changed_ = all_dirty_ = true;
-  capacities_ = std::move(capacities);
+  if (capacities != kept_.capacities) kept_.changed = all_dirty_ = true;
+  kept_.capacities = std::move(capacities);
   if (all_dirty_ || costs_changed) {
-    prices_.refresh_all(round.pool);
+    prices_.refresh_all(round.pool, round.stop);
   } else {
     std::sort(dirty_.begin(), dirty_.end());
     dirty_.erase(std::unique(dirty_.begin(), dirty_.end()), dirty_.end());
+    round.stop.count(static_cast<Index>(dirty_.size()) * placement_.out());
     for (const Job job : dirty_)
       if (placement_.is_live(job)) prices_.refresh(job);
   }
@@ -243,24 +283,10 @@ void GangSolver::refresh(RoundContext& round, bool costs_changed) {
 // placement.
 bool GangSolver::start_cold(RoundContext& round) {
   round.answer.cold = true;
-  const bool many = static_cast<double>(n_new_) > tuning_.cold_share * static_cast<double>(placement_.n_live());
-  round.answer.reason = !priced_ ? "first round" : many ? "many jobs changed" : "the gap has grown";
+  round.answer.reason = !kept_.priced ? "first round" : many_new() ? "many jobs changed" : "the gap has grown";
   const std::vector<Job> live = pair_.state.live_jobs();
-  std::vector<Placement> placements;
-  std::vector<std::int32_t> demand;
-  for (const Job job : live) {
-    placements.push_back(placement_.placement(job));
-    demand.push_back(static_cast<std::int32_t>(placement_.demand(job)));
-  }
-  const PosedCost cost(pair_.state.columns(), live, std::move(placements), pair_.max_abs_cost);
-  const std::vector<double> unplaced = cost.unplaced();
-  const transport::Problem problem{&cost, capacities_.data(), demand.data(), unplaced.data(), 1};
-  transport::Options options;
-  options.seed = round.options.seed;
-  options.threads = round.options.threads;
-  options.gap = placement_.ranked() ? tuning_.rough_gap : round.options.gap;
   if (live.empty() || placement_.out() == 0) return true;
-  transport::Result result = transport::solve(problem, options, round.stop);
+  transport::Result result = solve_by_transport(round, live);
   round.answer.stats = result.stats;
   round.end_stage("cold");
   if (result.status == transport::Status::infeasible) {
@@ -269,32 +295,54 @@ bool GangSolver::start_cold(RoundContext& round) {
     return false;
   }
   prices_.set(result.prices);
-  priced_ = true;
-  prices_.refresh_all(round.pool);
+  kept_.priced = true;
+  prices_.refresh_all(round.pool, round.stop);
   const bool take = !placement_.ranked() && result.assignment.size() == live.size() && round.options.max_moves < 0;
   for (std::size_t k = 0; k < live.size() && take; ++k) {
     const Slot to = result.assignment[k] < 0 ? placement_.out() : result.assignment[k];
     if (to == placement_.slot(live[k]) || placement_.fixed(live[k])) continue;
     if (to == placement_.out() && !std::isfinite(placement_.out_cost(live[k]))) continue;
     moves_.move(live[k], to);
-    touched_.push_back(live[k]);
+    moves_.commit();
   }
-  moves_.commit();
   return true;
+}
+
+transport::Result GangSolver::solve_by_transport(RoundContext& round, const std::vector<Job>& live) const {
+  std::vector<Placement> placements;
+  std::vector<std::int32_t> demand;
+  for (const Job job : live) {
+    placements.push_back(placement_.placement(job));
+    demand.push_back(static_cast<std::int32_t>(placement_.demand(job)));
+  }
+  const PosedCost cost(pair_.state.columns(), live, std::move(placements), pair_.max_abs_cost);
+  const std::vector<double> unplaced = cost.unplaced();
+  const transport::Problem problem{&cost, kept_.capacities.data(), demand.data(), unplaced.data(), 1};
+  transport::Options options;
+  options.seed = round.options.seed;
+  options.threads = round.options.threads;
+  options.gap = placement_.ranked() ? tuning_.rough_gap : round.options.gap;
+  return transport::solve(problem, options, round.stop);
 }
 
 double GangSolver::least_gain() const { return pair_.max_abs_cost * 0x1p-44; }
 
+// Returns the jobs that are not in their placed class, ascending.
+std::vector<Job> GangSolver::moved() const {
+  std::vector<Job> jobs;
+  for (const GangPlacement::Move& move : placement_.moves())
+    if (placement_.slot(move.job) != pair_.state.placed_class(move.job)) jobs.push_back(move.job);
+  std::sort(jobs.begin(), jobs.end());
+  jobs.erase(std::unique(jobs.begin(), jobs.end()), jobs.end());
+  return jobs;
+}
+
 // Returns the total cost of the placement, +inf if a job that must run does not.
 double GangSolver::objective() {
   double sum = log_.placed_cost();
-  std::sort(touched_.begin(), touched_.end());
-  touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
   Index missing = log_.n_forbidden();
-  for (const Job job : touched_) {
-    const Slot placed = pair_.state.placed_class(job), now = placement_.slot(job);
-    if (!placement_.is_live(job) || placed == now) continue;
-    const double before = log_.charge(job), after = moves_.cost(job, now);
+  for (const Job job : moved()) {
+    const double before = log_.charge(job), after = moves_.cost(job, placement_.slot(job));
     std::isfinite(before) ? void(sum -= before) : void(--missing);
     std::isfinite(after) ? void(sum += after) : void(++missing);
   }
@@ -305,20 +353,25 @@ double GangSolver::objective() {
 
 // Removes jobs whose class does not admit them, and jobs beyond capacities and limits.
 void GangSolver::take_out_misplaced(bool costs_changed) {
-  std::vector<Job> jobs;
   if (costs_changed) {
+    std::vector<Job> jobs;
+    moves_.count(placement_.n_live());
     for (Slot s = 0; s < placement_.out(); ++s)
       for (const Job job : placement_.members(s))
-        if (!std::isfinite(moves_.cost(job, s))) jobs.push_back(job);
-    for (const Job job : jobs) moves_.move(job, placement_.out()), touched_.push_back(job);
+        if (!placement_.admits(job, s)) jobs.push_back(job);
+    for (const Job job : jobs) moves_.move(job, placement_.out());
   }
-  for (Slot s = 0; s < placement_.out(); ++s) {
-    if (placement_.left(s) >= 0) continue;
-    jobs.assign(placement_.members(s).begin(), placement_.members(s).end());
-    take_out(jobs, -placement_.left(s));
-  }
+  take_out_of_full_classes();
   take_out_of_limits();
   moves_.commit();
+}
+
+void GangSolver::take_out_of_full_classes() {
+  for (Slot s = 0; s < placement_.out(); ++s) {
+    if (placement_.left(s) >= 0) continue;
+    std::vector<Job> jobs(placement_.members(s).begin(), placement_.members(s).end());
+    take_out(jobs, -placement_.left(s));
+  }
 }
 
 // Removes jobs beyond the limits: of all types, then of each.
@@ -359,22 +412,23 @@ void GangSolver::take_out(std::vector<Job>& jobs, Cost excess) {
     if (excess <= 0) return;
     excess -= placement_.demand(job);
     moves_.move(job, placement_.out());
-    touched_.push_back(job);
   }
 }
 
 // ---------------------------------------------------------------- search
 
 void GangSolver::search(RoundContext& round) {
-  if (placement_.ranked() || round.options.max_moves >= 0) {
-    admit(round);
+  if (round.stop.requested()) {
+    take_out_of_full_classes();  // which a solve by transport that was stopped may have left
+  } else if (placement_.ranked() || round.options.max_moves >= 0) {
+    admit();
   } else {
-    place_by_prices(round, last_gap_ > tuning_.replace_gap);
+    place_by_prices(round, kept_.gap > tuning_.replace_gap);
   }
   round.end_stage("admit");
-  settle(round);
+  settle();
   improve(round);
-  settle(round);
+  if (!round.stop.requested()) settle();
   round.end_stage("improve");
 }
 
@@ -383,7 +437,9 @@ double GangSolver::density(Job job) {
   return (placement_.out_cost(job) - prices_.least(job)) / static_cast<double>(placement_.demand(job));
 }
 
-std::vector<Job> GangSolver::waiting_by_rank() {
+// Returns the waiting jobs of at most this demand that some class admits: first those that must run, then by priority
+// and value of a slot.
+std::vector<Job> GangSolver::waiting_by_rank(Cost most) {
   struct Entry {
     std::int64_t priority;
     double density;
@@ -391,7 +447,7 @@ std::vector<Job> GangSolver::waiting_by_rank() {
   };
   std::vector<Entry> order;
   for (const Job job : placement_.members(placement_.out())) {
-    if (!std::isfinite(prices_.least(job))) continue;
+    if (placement_.demand(job) > most || !std::isfinite(prices_.least(job))) continue;
     order.push_back({placement_.priority(job), density(job), job});
   }
   std::sort(order.begin(), order.end(), [](const Entry& a, const Entry& b) {
@@ -405,10 +461,11 @@ std::vector<Job> GangSolver::waiting_by_rank() {
   return jobs;
 }
 
-void GangSolver::admit(RoundContext& round) {
+void GangSolver::admit() {
   for (const Claim claim : {Claim::must, Claim::type, Claim::guarantee, Claim::share, Claim::priority, Claim::cost}) {
-    if (round.stop.poll()) return;
-    if (claim != Claim::type || placement_.typed()) admit_by(claim, round);
+    moves_.count(static_cast<Index>(placement_.members(placement_.out()).size()));
+    if (moves_.stopped()) return;
+    if (claim != Claim::type || placement_.typed()) admit_by(claim);
   }
 }
 
@@ -441,15 +498,15 @@ bool GangSolver::any_above(std::int32_t queue, Claim claim) const {
   return false;
 }
 
-void GangSolver::admit_by(Claim claim, RoundContext& round) {
+void GangSolver::admit_by(Claim claim) {
   const double gain = least_gain();
   Index tries = 0;
   for (const Job job : waiting_by_rank()) {
     if (placement_.running(job) || !entitled(job, claim)) continue;
-    if (round.stop.poll()) return;
+    moves_.count(placement_.out());
+    if (moves_.stopped_meanwhile()) return;
     const std::int32_t queue = placement_.queue(job);
     if (claim != Claim::cost && moves_.insert(job, claim)) {
-      touched_.push_back(job);
       moves_.commit();
       continue;
     }
@@ -459,20 +516,17 @@ void GangSolver::admit_by(Claim claim, RoundContext& round) {
       possible = possible || any_above(queue, claim);
     if (claim == Claim::cost && (density(job) <= 0 || ++tries > tuning_.ejections)) continue;
     if (!possible) continue;
-    const std::size_t before = moves_.trail().size();
-    if (!moves_.insert_by(job, claim, gain)) continue;
-    for (std::size_t k = before; k < moves_.trail().size(); ++k) touched_.push_back(moves_.trail()[k].first);
-    moves_.commit();
+    if (moves_.insert_by(job, claim, gain)) moves_.commit();
   }
 }
 
 // Admits waiting jobs that fit and that priorities entitle, until neither admits another one.
-void GangSolver::settle(RoundContext& round) {
+void GangSolver::settle() {
   for (int k = 0; k < tuning_.settle_rounds; ++k) {
     const bool filled = fill();
+    if (moves_.stopped()) return;
     const bool served = placement_.ranked() && serve_priorities();
     if (!filled && !served) return;
-    if (round.stop.interrupted()) return;
   }
 }
 
@@ -481,19 +535,9 @@ bool GangSolver::fill() {
   Cost most = 0;
   for (Slot s = 0; s < placement_.out(); ++s) most = std::max(most, placement_.left(s));
   if (most <= 0) return false;
-  std::vector<Job> small;
-  for (const Job job : placement_.members(placement_.out()))
-    if (placement_.demand(job) <= most) small.push_back(job);
-  if (small.empty()) return false;
   bool any = false;
-  std::sort(small.begin(), small.end(), [&](Job a, Job b) {
-    if (placement_.priority(a) != placement_.priority(b)) return placement_.priority(a) > placement_.priority(b);
-    const double x = density(a), y = density(b);
-    return x != y ? x > y : a < b;
-  });
-  for (const Job job : small) {
+  for (const Job job : waiting_by_rank(most)) {
     if (!moves_.insert(job)) continue;
-    touched_.push_back(job);
     if (!placement_.ranked()) misplaced_.push_back(job);
     any = true;
   }
@@ -515,8 +559,10 @@ bool GangSolver::serve_priorities() {
       return x != y ? x < y : a < b;
     });
   bool any = false;
+  moves_.count(placement_.n_live());
   for (const Job job : waiting_by_rank()) {
     if (placement_.running(job)) continue;
+    if (moves_.stopped_meanwhile()) break;
     const double leave = placement_.out_cost(job);
     const std::vector<Job>& list = running[at(placement_.queue(job))];
     Job best = kNone;
@@ -524,6 +570,7 @@ bool GangSolver::serve_priorities() {
     for (const Job other : list) {
       if (placement_.priority(other) >= placement_.priority(job)) break;
       if (best != kNone && placement_.priority(other) > placement_.priority(best)) break;
+      moves_.count(1);
       const Slot s = placement_.slot(other);
       if (s == placement_.out() || placement_.demand(other) < placement_.demand(job)) continue;
       const double here = moves_.cost(job, s);
@@ -541,7 +588,6 @@ bool GangSolver::serve_priorities() {
       continue;
     }
     moves_.commit();
-    touched_.push_back(best), touched_.push_back(job);
     any = true;
   }
   return any;
@@ -556,25 +602,23 @@ void GangSolver::place_by_prices(RoundContext& round, bool again) {
   for (const Job job : placement_.members(placement_.out()))
     if (prices_.least(job) < placement_.out_cost(job)) worth.push_back(job);
   if (again) {
-    std::sort(misplaced_.begin(), misplaced_.end());
-    misplaced_.erase(std::unique(misplaced_.begin(), misplaced_.end()), misplaced_.end());
-    std::erase_if(misplaced_, [&](Job job) { return !placement_.is_live(job) || !placement_.running(job); });
-    for (const Job job : misplaced_)
-      if (!placement_.fixed(job) && prices_.cheapest(job) != placement_.slot(job) &&
-          prices_.cheapest(job) != placement_.out() && prices_.least(job) < placement_.out_cost(job))
+    std::vector<Job> now = std::exchange(misplaced_, {});
+    std::vector<Job>& jobs = replaced_ ? now : replaced_.emplace(std::move(now));
+    std::sort(jobs.begin(), jobs.end());
+    jobs.erase(std::unique(jobs.begin(), jobs.end()), jobs.end());
+    for (const Job job : jobs)
+      if (placement_.is_live(job) && placement_.running(job) && !placement_.fixed(job) &&
+          prices_.cheapest(job) != placement_.slot(job) && prices_.cheapest(job) != placement_.out() &&
+          prices_.least(job) < placement_.out_cost(job))
         worth.push_back(job);
-    misplaced_.clear();
   }
   std::sort(worth.begin(), worth.end());
-  for (const Job job : worth) {
-    moves_.move(job, prices_.cheapest(job));
-    touched_.push_back(job);
-  }
+  for (const Job job : worth) moves_.move(job, prices_.cheapest(job));
   moves_.commit();
   round.end_stage("place");
   balance(round);
   round.end_stage("balance");
-  fill_open_classes();
+  if (!round.stop.requested()) fill_open_classes();
   round.end_stage("fill");
 }
 
@@ -588,10 +632,11 @@ void GangSolver::balance(RoundContext& round) {
   const Slot out = placement_.out();
   for (int sweep = 0; sweep < 2; ++sweep) {
     for (Slot s = 0; s < out; ++s) {
-      if (placement_.left(s) >= 0 || round.stop.interrupted()) continue;
+      if (placement_.left(s) >= 0 || moves_.stopped()) continue;
       const std::span<const Job> members = placement_.members(s);
       const std::size_t n = members.size();
       const std::size_t take = sweep > 0 ? n : std::min(n, at(tuning_.balance_scan));
+      moves_.count(static_cast<Index>(take) * out);
       const std::size_t start = n > take ? (at(s) * 7919 + at(placement_.n_live()) * 31) % n : 0;
       std::vector<Slot> open;
       for (Slot t = 0; t < out; ++t)
@@ -639,17 +684,11 @@ void GangSolver::balance(RoundContext& round) {
           continue;
         }
         moves_.move(way.job, to);
-        touched_.push_back(way.job);
         if (to != out) misplaced_.push_back(way.job);
       }
     }
   }
-  moves_.commit();
-  for (Slot s = 0; s < out; ++s) {  // jobs that must run and find no class
-    if (placement_.left(s) >= 0) continue;
-    std::vector<Job> jobs(placement_.members(s).begin(), placement_.members(s).end());
-    take_out(jobs, -placement_.left(s));
-  }
+  take_out_of_full_classes();  // jobs that must run and find no class; if stopped, all that are left
   moves_.commit();
 }
 
@@ -668,6 +707,7 @@ void GangSolver::fill_open_classes() {
   for (const Job job : placement_.members(placement_.out())) {
     const Cost demand = placement_.demand(job);
     if (demand > most) continue;
+    moves_.count(static_cast<Index>(open.size()));
     const double* costs = moves_.row(job);
     const double leave = placement_.out_cost(job);
     const auto w = static_cast<double>(demand);
@@ -687,7 +727,6 @@ void GangSolver::fill_open_classes() {
       const Job job = list[j].job;
       if (placement_.running(job) || placement_.left(open[k]) < placement_.demand(job)) continue;
       moves_.move(job, open[k]);
-      touched_.push_back(job);
       misplaced_.push_back(job);
     }
   }
@@ -703,12 +742,14 @@ void GangSolver::hold_running() {
   std::int64_t lowest = std::numeric_limits<std::int64_t>::max();
   for (const Job job : placement_.members(placement_.out()))
     if (std::isfinite(prices_.least(job))) lowest = std::min(lowest, placement_.priority(job)), any = true;
+  moves_.count(placement_.n_live());
   for (Slot s = 0; s <= placement_.out(); ++s) {
     for (const Job job : placement_.members(s)) {
       const bool held = s != placement_.out() && (n > 1 || (any && placement_.priority(job) > lowest));
       if (held == prices_.held(job)) continue;
       prices_.hold(job, held);
       prices_.refresh(job);
+      moves_.count(placement_.out());
     }
   }
 }

@@ -25,6 +25,12 @@
 // the held jobs run. With more than one queue all running jobs are held; with one queue those of a higher priority than
 // some waiting job.
 //
+// Stopped. Jobs that lost their class or limit are removed and waiting jobs that fit are placed all the same, in one
+// pass over each; evictions, priorities and cheaper classes wait for the next round.
+//
+// Failed or interrupted. A round is undone as a whole, to the order of the members of each class, so that the next one
+// finds what it would have found without.
+//
 // Deterministic: jobs in fixed orders, ties to the lowest position; transport is deterministic.
 //
 // Complexity. A round that changes k of n jobs reads some rows for each, n flags, and the sampled members of over-full
@@ -34,6 +40,8 @@
 // (2007) 1039; ejection chains: Yagiura, Ibaraki and Glover, INFORMS J. Comput. 16 (2004) 133. Reclaim and preemption
 // as in Kueue and KAI. Deviations: exact exchanges by transport.
 #pragma once
+
+#include <optional>
 
 #include "gridcompute/live/change_log.hpp"
 #include "gridcompute/live/gangs/gang_moves.hpp"
@@ -49,12 +57,16 @@ class GangSolver {
   void set_columns(const GangColumns& columns, std::span<const std::int32_t> types);
   void set_queues(Queues queues);
   void set_shares(std::span<const Cost> shares);
-  void add(Job job, Slot slot);  // slot: its placed class
-  void remove(Job job);
-  void update(Job job);  // its columns or its pin have changed
-  void restore(std::span<const double> prices) { prices_.set(prices), priced_ = true, all_dirty_ = true; }
+  void add(Job job, Slot slot);  // slot: its placed class; if it throws, the job is not added
+  void remove(Job job) noexcept;
+  void update(Job job) noexcept;  // its columns or its pin have changed
+  void restore(std::span<const double> prices) { prices_.set(prices), kept_.priced = true, all_dirty_ = true; }
 
+  // Solves a round. If it throws or is interrupted, it is undone.
   [[nodiscard]] RoundAnswer solve(const MatchOptions& options, Stop& stop);
+  // Keep the last round, or undo it unless a change has followed; what the change log holds is not undone here.
+  void commit() noexcept;
+  void rollback() noexcept;
   [[nodiscard]] const GangPlacement& placement() const noexcept { return placement_; }
   [[nodiscard]] const GangPrices& prices() const noexcept { return prices_; }
   // Returns the slots that the live jobs of each queue request, those of queues below it included.
@@ -62,24 +74,44 @@ class GangSolver {
   [[nodiscard]] bool holds() const { return placement_.holds(); }
 
  private:
+  enum class End { placed, infeasible, interrupted };
   // The slots that take part in an exchange beside those of its jobs: free ones, of one type (kNone: of all).
   struct ExchangeScope {
     bool free_slots = true;
     std::int32_t type = kNone;
   };
+  // What a round leaves to the next one beside placement, prices and misplaced jobs.
+  struct Kept {
+    std::vector<Cost> capacities;
+    double gap = 0;  // of the last round
+    Index rounds_since_prices = 0, n_new = 0;
+    bool changed = true, priced = false;
+    bool updated = true;  // true at first: a snapshot does not record earlier changes
+    std::size_t n_misplaced = 0;
+  };
 
   [[nodiscard]] bool small_world() const;
+  End run(RoundContext& round);
   void refresh(RoundContext& round, bool costs_changed);
-  bool start_cold(RoundContext& round);
+  void mark_dirty(Job job) noexcept;
+  [[nodiscard]] bool is_impossible(RoundContext& round);
+  [[nodiscard]] bool many_new() const;
+  [[nodiscard]] bool start_cold(RoundContext& round);
+  [[nodiscard]] transport::Result solve_by_transport(RoundContext& round, const std::vector<Job>& live) const;
+  [[nodiscard]] double gap(double total) const;
+  void improve_bound(RoundContext& round, bool any_changed);
+  void improve_prices(RoundContext& round, bool any_changed);
+  void conclude(RoundContext& round);
   void take_out_misplaced(bool costs_changed);
   void take_out_of_limits();
+  void take_out_of_full_classes();
   void take_out(std::vector<Job>& jobs, Cost excess);
   void search(RoundContext& round);
-  void admit(RoundContext& round);
-  void admit_by(Claim claim, RoundContext& round);
+  void admit();
+  void admit_by(Claim claim);
   [[nodiscard]] bool entitled(Job job, Claim claim) const;
   [[nodiscard]] bool any_above(std::int32_t queue, Claim claim) const;
-  void settle(RoundContext& round);
+  void settle();
   bool fill();
   bool serve_priorities();
   void place_by_prices(RoundContext& round, bool again);
@@ -91,14 +123,14 @@ class GangSolver {
   bool exchange_of(Cost demand, const std::vector<Job>& jobs, ExchangeScope scope, RoundContext& round);
   bool exchange_within(Cost demand, const std::vector<Job>& jobs, RoundContext& round);
   [[nodiscard]] bool types_kept(std::size_t mark, const std::vector<Cost>& before);
-  bool eject(RoundContext& round);
+  bool eject();
   void hold_running();
   [[nodiscard]] double objective();
   [[nodiscard]] double least_gain() const;
   [[nodiscard]] double density(Job job);
-  [[nodiscard]] std::vector<Job> waiting_by_rank();
-  void write_report(RoundContext& round);
-  void undo_all();
+  [[nodiscard]] std::vector<Job> moved() const;
+  [[nodiscard]] std::vector<Job> waiting_by_rank(Cost most = kForbidden);
+  void write_report(RoundContext& round, bool bounded) const;
 
   PrimalDual& pair_;
   ChangeLog& log_;
@@ -107,14 +139,14 @@ class GangSolver {
   GangPrices prices_;
   GangMoves moves_;
   std::vector<Job> dirty_;      // their terms must be read again
-  std::vector<Job> touched_;    // moved in this round
   std::vector<Job> misplaced_;  // placed in another class than that of least reduced cost
-  std::vector<Cost> shares_, capacities_;
-  double last_gap_ = 0;  // of the last round
-  Index rounds_since_prices_ = 0;
-  bool changed_ = true, all_dirty_ = true, priced_ = false;
-  bool updated_ = true;  // true at first: a snapshot does not record earlier changes
-  Index n_new_ = 0;
+  std::vector<Cost> shares_;
+  Kept kept_;
+  double total_ = 0;  // cost of the round's placement
+  bool all_dirty_ = true;
+  // As they were before the last round, until it is kept: kept_, and misplaced jobs if it has replaced them.
+  std::optional<Kept> before_;
+  std::optional<std::vector<Job>> replaced_;
 };
 
 }  // namespace gridcompute::live

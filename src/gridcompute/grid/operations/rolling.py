@@ -420,10 +420,7 @@ class Rolling:
             **costs,
         }
         history = {name: [*values, record[name]] for name, values in state.history.items()}
-        self._state = dataclasses.replace(after, history=history, used=state.used + used)
-        self._window, self._cached = window, {}
-        self._limits = [*self._limits, (time_limit, work_limit)]
-        return Step(
+        step = Step(
             hour=t,
             commit=started,
             moved=moved,
@@ -433,6 +430,14 @@ class Rolling:
             seconds=seconds,
             rows=window.rows,
         )
+        # All at once and last: an interrupt comes before, and the hour has not been, or after.
+        self.__dict__ = self.__dict__ | {
+            "_state": dataclasses.replace(after, history=history, used=state.used + used),
+            "_window": window,
+            "_cached": {},
+            "_limits": [*self._limits, (time_limit, work_limit)],
+        }
+        return step
 
     def _ahead(self, state: State) -> tuple[Window, Prices | None]:
         """Return the problem of the hours ahead, and prices of the last plan for it."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from ... import _core
-from ..._interrupts import interrupts_shown
+from ..._interrupts import end_threads, interrupts_shown
 from .native_problem import gangs_each
 from .settings import TYPICAL_PRICE
 from .work import Work
@@ -139,7 +139,7 @@ class CouplingConstraints:
     def close(self) -> None:
         """Wait for a question under way, and end its thread."""
         if self._beside is not None:
-            self._beside.shutdown(wait=True, cancel_futures=True)
+            end_threads(self._beside)
 
     def _scale(self) -> Floats:
         """Return a typical price of each row, the unit of the steps of the ascent."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..._extras import extra
-from ..._interrupts import interrupts_shown
+from ..._interrupts import end_threads, interrupts_shown
 from .settings import STEPS
 
 if TYPE_CHECKING:
@@ -416,23 +416,33 @@ class IntegerProgram:
         """
         self._set("threads", 1)
         pool = ThreadPoolExecutor(1, "gridcompute-search")
+        running, dropped = threading.Lock(), False
+
+        def run() -> None:
+            with running:
+                if not dropped:
+                    self._highs.run()
+
         try:
-            with interrupts_shown():
-                found = pool.submit(self._highs.run)
-        except RuntimeError:  # the system has no thread to spare, or Python is leaving
-            self._set("threads", 0)
-            self._highs.run()
-            return
-        try:
+            try:
+                with interrupts_shown():
+                    found = pool.submit(run)
+            except RuntimeError:  # the system has no thread to spare, or Python is leaving
+                self._set("threads", 0)
+                self._highs.run()
+                return
             with interrupts_shown():
                 while not wait([found], ASKED_S).done:
                     if stop():
                         ended.set()
         except BaseException:
+            dropped = True
             ended.set()
+            with running:  # the pool does not know a thread in whose start the interrupt came
+                pass
             raise
         finally:
-            pool.shutdown(wait=True)
+            end_threads(pool)
         found.result()
 
     def _is_stale(self) -> bool:

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import _core
-from ..._interrupts import interrupts_shown
+from ..._interrupts import end_threads, interrupts_shown
 from .annealing import anneal
 from .cover_rows import (
     CoverProof,
@@ -284,14 +284,15 @@ class _Master(IntegerProgram):
 class _Beside:
     """Work with a program beside other work; without a thread to spare `wait` does it."""
 
-    def __init__(self, work: Callable[[], None], master: _Master, threads: int) -> None:
+    def __init__(self, work: Callable[[], None], master: _Master) -> None:
         self._work, self._master = work, master
         #: A thread for other work, None if there is none.
         self.thread: ThreadPoolExecutor | None = None
         self._found: Future[None] | None = None
         self._was_done = False
-        if _core.thread_count(threads) == 1:
-            return
+
+    def start(self) -> None:
+        """Begin the work; whatever comes meanwhile, `close` has to follow."""
         try:
             self.thread = ThreadPoolExecutor(1, "gridcompute-master")
             with interrupts_shown():
@@ -324,7 +325,7 @@ class _Beside:
         """End it, and its thread."""
         self._master.stopped.set()
         if self.thread is not None:
-            self.thread.shutdown(wait=True, cancel_futures=True)
+            end_threads(self.thread)
 
 
 class _Search:
@@ -382,7 +383,9 @@ class _Search:
         A limit of work gives it half of what is left after the first solutions.
         """
         self._master.limit(self._state.clock.steps_left())
-        self._cuts = _Beside(self._bound, self._master, self._state.rows.threads)
+        self._cuts = _Beside(self._bound, self._master)
+        if _core.thread_count(self._state.rows.threads) > 1:
+            self._cuts.start()
 
     @property
     def is_cutting(self) -> bool:

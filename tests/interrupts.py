@@ -1,0 +1,88 @@
+"""Interrupts at chosen bytecodes: what Ctrl-C may do to a call, one place after the other."""
+
+from __future__ import annotations
+
+import dis
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gridcompute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import CodeType, FrameType
+
+OURS = str(Path(gridcompute.__file__).parent)
+
+
+class Interrupt:
+    """Counts the bytecodes of the library's own modules in a call, and raises before the n-th.
+
+    A signal handler may raise KeyboardInterrupt at calls and backward jumps of any module; the
+    bytecodes of the library's modules contain all places that differ for it. `but_returns_of`: the
+    functions in which a return is no such place, because nothing is looked for between it and the
+    caller's next bytecode.
+    """
+
+    def __init__(self, n: int = -1, but_returns_of: tuple[CodeType, ...] = ()) -> None:
+        self.n, self.seen, self.where = n, 0, ""
+        self._but_returns_of = but_returns_of
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        """Return call(), or None where it was interrupted."""
+        before = sys.gettrace()
+        try:
+            sys.settrace(self._enter)
+            return call()
+        except KeyboardInterrupt:
+            if not self.where:
+                raise
+            return None
+        finally:
+            sys.settrace(before)
+
+    def _enter(self, frame: FrameType, event: str, arg: object) -> Any:
+        if not frame.f_code.co_filename.startswith(OURS):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return self._look
+
+    def _look(self, frame: FrameType, event: str, arg: object) -> Any:
+        if event != "opcode":
+            return self._look
+        code = frame.f_code
+        if code in self._but_returns_of and _is_return(code, frame.f_lasti):
+            return self._look
+        self.seen += 1
+        if self.seen == self.n:
+            name = Path(code.co_filename).name
+            self.where = f"{name}:{frame.f_lineno} in {code.co_name}, offset {frame.f_lasti}"
+            raise KeyboardInterrupt(self.where)
+        return self._look
+
+
+def _is_return(code: CodeType, offset: int) -> bool:
+    return dis.opname[code.co_code[offset]].startswith("RETURN")
+
+
+def places(
+    make: Callable[[], Any],
+    call: Callable[[Any], Any],
+    most: int,
+    but_returns_of: tuple[CodeType, ...] = (),
+) -> Iterator[tuple[Any, str]]:
+    """Yield things that `make` returns, each after a call that was interrupted, and where that was.
+
+    At up to `most` places of the call, evenly spread over its bytecodes.
+    """
+    call(make())  # what is imported and cached on first use
+    counted = Interrupt(but_returns_of=but_returns_of)
+    thing = make()
+    counted.run(lambda: call(thing))
+    step = max(1, -(-counted.seen // most))
+    for n in range(1, counted.seen + 1, step):
+        thing, interrupt = make(), Interrupt(n, but_returns_of)
+        interrupt.run(lambda thing=thing: call(thing))  # type: ignore[misc]
+        assert interrupt.where, f"bytecode {n} of {counted.seen} was not met: not deterministic"
+        yield thing, interrupt.where
