@@ -311,7 +311,9 @@ double MatcherState::cost(Job job, Slot column) const {
   if (column == unplaced_) return unplaced_cost(job);
   if (columns_.closed && std::find(columns_.closed->begin(), columns_.closed->end(), column) != columns_.closed->end())
     return std::numeric_limits<double>::infinity();
-  return columns_.cost->real_at(job, column);
+  const double cost = columns_.cost->real_at(job, column);
+  if (!(cost > -kInf)) throw Error(ErrorKind::internal, "cost", job, "a cost is NaN or -inf");
+  return cost;
 }
 
 std::vector<Job> MatcherState::live_jobs() const {

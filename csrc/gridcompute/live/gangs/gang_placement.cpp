@@ -230,9 +230,7 @@ void GangPlacement::read_row(Job job, double* row) const {
   columns.cost->reals(Rows{&index, 0, 1}, row);
   unsigned bad = 0;
   for (Slot s = 0; s < out(); ++s) bad |= row[s] > -kInf ? 0U : 1U;
-  if (bad != 0)
-    throw Error(ErrorKind::invalid_problem, "cost", job,
-                "cost: found NaN or -inf in the row of a job whose costs were finite before, needed a pure formula");
+  if (bad != 0) throw Error(ErrorKind::internal, "cost", job, "a cost is NaN or -inf");
   add_switching_cost(columns, job, placement(job), row);
 }
 
@@ -254,7 +252,7 @@ bool GangPlacement::holds() const {
     }
     if (load != load_[at(s)]) return false;
   }
-  return inside == n_live() && usage == usage_;
+  return inside == n_live() && (stale_ || usage == usage_);
 }
 
 }  // namespace gridcompute::live

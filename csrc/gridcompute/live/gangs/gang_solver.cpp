@@ -421,14 +421,14 @@ void GangSolver::search(RoundContext& round) {
   if (round.stop.requested()) {
     take_out_of_full_classes();  // which a solve by transport that was stopped may have left
   } else if (placement_.ranked() || round.options.max_moves >= 0) {
-    admit(round);
+    admit();
   } else {
     place_by_prices(round, kept_.gap > tuning_.replace_gap);
   }
   round.end_stage("admit");
-  settle(round);
+  settle();
   improve(round);
-  if (!round.stop.requested()) settle(round);
+  if (!round.stop.requested()) settle();
   round.end_stage("improve");
 }
 
@@ -461,11 +461,11 @@ std::vector<Job> GangSolver::waiting_by_rank(Cost most) {
   return jobs;
 }
 
-void GangSolver::admit(RoundContext& round) {
+void GangSolver::admit() {
   for (const Claim claim : {Claim::must, Claim::type, Claim::guarantee, Claim::share, Claim::priority, Claim::cost}) {
     moves_.count(static_cast<Index>(placement_.members(placement_.out()).size()));
     if (moves_.stopped()) return;
-    if (claim != Claim::type || placement_.typed()) admit_by(claim, round);
+    if (claim != Claim::type || placement_.typed()) admit_by(claim);
   }
 }
 
@@ -498,7 +498,7 @@ bool GangSolver::any_above(std::int32_t queue, Claim claim) const {
   return false;
 }
 
-void GangSolver::admit_by(Claim claim, RoundContext& round) {
+void GangSolver::admit_by(Claim claim) {
   const double gain = least_gain();
   Index tries = 0;
   for (const Job job : waiting_by_rank()) {
@@ -521,7 +521,7 @@ void GangSolver::admit_by(Claim claim, RoundContext& round) {
 }
 
 // Admits waiting jobs that fit and that priorities entitle, until neither admits another one.
-void GangSolver::settle(RoundContext& round) {
+void GangSolver::settle() {
   for (int k = 0; k < tuning_.settle_rounds; ++k) {
     const bool filled = fill();
     if (moves_.stopped()) return;

@@ -107,11 +107,11 @@ class GangSolver {
   void take_out_of_full_classes();
   void take_out(std::vector<Job>& jobs, Cost excess);
   void search(RoundContext& round);
-  void admit(RoundContext& round);
-  void admit_by(Claim claim, RoundContext& round);
+  void admit();
+  void admit_by(Claim claim);
   [[nodiscard]] bool entitled(Job job, Claim claim) const;
   [[nodiscard]] bool any_above(std::int32_t queue, Claim claim) const;
-  void settle(RoundContext& round);
+  void settle();
   bool fill();
   bool serve_priorities();
   void place_by_prices(RoundContext& round, bool again);
