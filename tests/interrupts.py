@@ -75,7 +75,7 @@ def places(
 ) -> Iterator[tuple[Any, str]]:
     """Yield things that `make` returns, each after a call that was interrupted, and where that was.
 
-    At up to `most` places of the call, evenly spread over its bytecodes, and at some of the `last` ones,
+    At up to `most` places of the call, evenly spread over its bytecodes, and at some of the `last`,
     where states are replaced.
     """
     call(make())  # what is imported and cached on first use

@@ -517,9 +517,11 @@ bool MoveIndex::build_by_class(Pool& pool, Stop& stop, std::vector<Job>& misplac
         collect_moves(a, state_.members(a), *lists);
         const std::lock_guard lock(joining);
         ready[at(a)] = std::move(lists);
-        for (; next < classes_ && ready[at(next)]; ++next) {
-          finish_class(next, *ready[at(next)], misplaced);
-          spare.push_back(std::move(ready[at(next)]));
+        while (next < classes_ && ready[at(next)]) {
+          const Slot done = std::exchange(next, classes_);  // if it throws, no other class is installed
+          finish_class(done, *ready[at(done)], misplaced);
+          spare.push_back(std::move(ready[at(done)]));
+          next = done + 1;
         }
       },
       &stop);

@@ -174,10 +174,10 @@ class Matcher(LiveState):
                 _size=size,
                 _max_abs_cost=max(bound, self._max_abs_cost),
             )
-        if self._history.watched:
-            free = self._columns_at(at, batch)  # an earlier answer may have jobs there
-            self._overwrite(at, live=False, columns=free)
-            self._undo.append(lambda: self._write_columns(at, free))
+        if self._history.watched:  # answers read what removed jobs left there
+            old = self._columns_at(at, batch)
+            self._overwrite(at, live=False, columns=old)
+            self._undo.append(lambda: self._write_columns(at, old))
         self._write_columns(at, batch)
         self._native.add(at)
         if n:

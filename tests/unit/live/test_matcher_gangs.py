@@ -373,6 +373,67 @@ def test_the_same_for_any_number_of_threads(threads: int) -> None:
 EXPECTED: dict[str, Any] = {}
 
 
+def forged(m: Any, **fields: Any) -> Any:
+    """The same answer with other data of its jobs."""
+    other = copy.copy(m)
+    object.__setattr__(other, "_jobs", m._read._replace(**fields))
+    object.__setattr__(other, "_question", None)
+    return other
+
+
+def test_a_job_that_may_not_be_preempted_is_part_of_a_proof() -> None:
+    """If this fails, a true "infeasible" is called invalid, or a false one is believed."""
+    flat = [([[1.0]], None, None)]
+    world = Matcher([1], cost=flat, unplaced="u", demand="d", preemptible="e")
+    world.add({"u": [7.0], "d": [1], "e": [False]})
+    assert world.match().assignment.tolist() == [0]
+    world.add({"u": [np.inf], "d": [1], "e": [True]})
+    m = world.match()
+    assert m.status == "infeasible"
+    assert m.witness_ids == [0, 1]
+    check = m.verify()
+    assert check.valid, check.reasons
+    # The same claims about a job that may be evicted, that waits, or that a closed class held.
+    names = m._read.columns
+    soft = forged(m, columns={**names, "preemptible": np.ones(2, np.uint8)})
+    waits = forged(m, before=np.full(2, -1, np.int32))
+    free = forged(m, fixed=np.zeros(2, bool))
+    closed = forged(m)
+    object.__setattr__(closed, "_world", m._world._replace(closed=np.zeros(1, np.int32)))
+    for wrong in (soft, waits, free, closed):
+        assert not wrong.verify().valid
+
+
+def test_priorities_that_doubles_cannot_tell_apart_are_checked() -> None:
+    """If this fails, `verify` passes a job that runs in the place of one 1 above it."""
+    world = cluster([1], cost=[([[1.0]], None, None)], slots=None)
+    world.add([job(1, "a", rank=2**62), job(1, "a", rank=2**62 + 1)], ids=[0, 1])
+    m = world.match()
+    assert m.assignment.tolist() == [-1, 0]
+    assert m.verify().valid
+    swapped = forged(m, assignment=np.array([0, -1], np.int32), held=m.held[::-1].copy())
+    reasons = swapped.verify().reasons
+    assert any(f"waits at priority {2**62 + 1}, and one of priority {2**62}" in r for r in reasons)
+
+
+def test_a_table_that_changed_before_a_round_without_an_answer_counts_after_it() -> None:
+    """If this fails, a job stays in a class that a table forbade while no round was feasible."""
+    table = np.ones((2, 2))
+    world = Matcher([10, 0], cost=[(table, "k", None)], unplaced="u", demand="d", priority="p")
+    ones = np.ones(10, int)
+    world.add({"k": [1] + [0] * 9, "u": 9.0 * ones, "d": ones, "p": ones})
+    assert world.match().load.tolist() == [10, 0]
+    world.add({"k": [1], "u": [np.inf], "d": [11], "p": [1]}, ids=[70])
+    table[1, 0] = np.inf
+    world.set_table("k", table)
+    m = world.match()
+    assert (m.status, m.load.tolist()) == ("infeasible", [10, 0])
+    world.remove([70])
+    m = world.match()
+    assert m.load.tolist() == [9, 0]
+    assert m.verify().valid
+
+
 def test_a_job_of_high_priority_whose_class_loses_its_slots_waits() -> None:
     """If this fails, the round is called infeasible though the job may be left unplaced."""
     world = Matcher(

@@ -34,7 +34,7 @@ bool GangSolver::move_to_open_classes() {
       if (!placement_.fixed(job) && placement_.demand(job) <= most) jobs.push_back(job);
   for (const Job job : jobs) {
     moves_.count(static_cast<Index>(open.size()));
-    if (moves_.stopped()) break;
+    if (moves_.stopped_meanwhile()) break;
     const double* costs = moves_.row(job);
     Slot best = placement_.slot(job);
     double least = costs[best] - gain;
@@ -201,7 +201,7 @@ bool GangSolver::eject() {
   if (static_cast<Index>(tries.size()) > tuning_.ejections) tries.resize(at(tuning_.ejections));
   bool any = false;
   for (const Try& t : tries) {
-    if (moves_.stopped()) break;
+    if (moves_.stopped_meanwhile()) break;
     const bool waiting = !placement_.running(t.job);
     const bool done = waiting ? moves_.insert(t.job) || moves_.insert_by(t.job, Claim::cost, gain)
                               : moves_.relocate(t.job, prices_.cheapest(t.job), gain);

@@ -255,7 +255,7 @@ GangMoves::Plan GangMoves::cover(std::vector<Item>& items, Cost need) {
 }
 
 GangMoves::Plan GangMoves::room_for(Job job, Slot s, Claim claim, Cost need) {
-  if (stopped()) return {};
+  if (stopped_meanwhile()) return {};
   std::vector<Item> items;
   collect(s, job, claim, need, true, items);
   return cover(items, need);
@@ -338,7 +338,7 @@ bool GangMoves::free_limit(Job job, Claim claim, std::int32_t type) {
   const Cost left = type == kNone ? placement_.left_of_limit(queue) : placement_.left_of_type(queue, type);
   const Cost need = placement_.demand(job) - left;
   if (need <= 0) return true;
-  if (stopped()) return false;
+  if (stopped_meanwhile()) return false;
   std::vector<Item> items;
   for (Slot s = 0; s < placement_.out(); ++s) {
     if (type != kNone && placement_.type(s) != type) continue;

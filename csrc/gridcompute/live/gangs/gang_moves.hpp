@@ -37,8 +37,10 @@ class GangMoves {
   void begin_round(std::span<const Cost> shares, Index most_moved, Stop& stop);
   // Counts work that was done outside of this class.
   void count(Index steps) noexcept { steps_ += steps; }
-  // Polls whether the round must end, with the work counted since the last poll.
+  // Return whether the round must end: polled with the work counted since the last poll; or polled only once that is a
+  // unit, for loops of short steps.
   [[nodiscard]] bool stopped() { return stop_->poll(std::exchange(steps_, 0)); }
+  [[nodiscard]] bool stopped_meanwhile() { return steps_ < Stop::kStepsPerUnit ? stop_->requested() : stopped(); }
   // Returns the job's costs in all classes; the pointer is valid until two more rows were read.
   [[nodiscard]] const double* row(Job job);
   [[nodiscard]] double cost(Job job, Slot s) { return s == placement_.out() ? placement_.out_cost(job) : row(job)[s]; }

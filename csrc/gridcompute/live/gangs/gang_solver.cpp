@@ -504,7 +504,7 @@ void GangSolver::admit_by(Claim claim) {
   for (const Job job : waiting_by_rank()) {
     if (placement_.running(job) || !entitled(job, claim)) continue;
     moves_.count(placement_.out());
-    if (moves_.stopped()) return;
+    if (moves_.stopped_meanwhile()) return;
     const std::int32_t queue = placement_.queue(job);
     if (claim != Claim::cost && moves_.insert(job, claim)) {
       moves_.commit();
@@ -562,7 +562,7 @@ bool GangSolver::serve_priorities() {
   moves_.count(placement_.n_live());
   for (const Job job : waiting_by_rank()) {
     if (placement_.running(job)) continue;
-    if (moves_.stopped()) break;
+    if (moves_.stopped_meanwhile()) break;
     const double leave = placement_.out_cost(job);
     const std::vector<Job>& list = running[at(placement_.queue(job))];
     Job best = kNone;
