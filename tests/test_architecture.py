@@ -37,7 +37,7 @@ NATIVE = {"_core"}
 FORMULAS = {"costs", "_checks"}  # costs and the checks of arguments
 TOP = {"bench", "report", "cli", "plot", "testing", "__main__"}
 # solvers/, live/, fair/ and records/ are "functions".
-ORDER = ["ground", "native", "formulas", "results", "functions", "grid", "top"]
+ORDER = ["ground", "native", "formulas", "results", "functions", "grid", "clusters", "top"]
 
 # The platform may use the core's options (jobs under coupling rows) and its count of threads, and
 # nothing else of it.
@@ -46,6 +46,7 @@ GRID_OPTIONS = {"LagrangianOracle", "LocalSearch", "ResidualCapacity", "thread_c
 # The arrows upwards, taken only inside a call: Plan.report(path) writes the page that report/
 # draws, and the `plot` of a result is what plot/ draws.
 UPWARDS = {
+    ("clusters.operator", "report.clusters_page"),
     ("grid.operations.rolling", "report.operator_page"),
     ("grid.operations.rolling", "plot.rolling"),
     ("grid.plan.plan", "report.page"),
@@ -152,6 +153,7 @@ def layer(module: str) -> str:
         ("results", {"results"}),
         ("top", TOP),
         ("grid", {"grid"}),
+        ("clusters", {"clusters"}),
     ):
         if head in members:
             return name
@@ -536,7 +538,7 @@ def test_import_is_light() -> None:
         loaded = loaded_by(f"import gridcompute as gc; {use}")
         assert not {name.partition(".")[0] for name in loaded} & heavy, use
         assert "gridcompute._core" in loaded
-        for part in ("grid", "fair", "pack", "forecast", "rolling", "traces"):
+        for part in ("grid", "clusters", "fair", "pack", "forecast", "rolling", "traces"):
             assert f"gridcompute.{part}" not in loaded, use
 
 

@@ -146,6 +146,9 @@ class Rolling:
         May a job be moved while it runs, and what that takes, as in `Running`; jobs of `new_jobs`
         have the scalar, or False and 0.
     threads : int, optional
+    last : (Prices, job numbers), optional
+        Prices of a plan that began an hour before this problem, and the number here of each of its
+        jobs, -1 for one that is no longer known: the first step begins with them.
 
     Raises
     ------
@@ -199,6 +202,7 @@ class Rolling:
         restart_h: Any = 0,
         move_yuan: Any = 0.0,
         threads: int | None = None,
+        last: tuple[Prices, Any] | None = None,
     ) -> None:
         if not isinstance(problem, Problem):
             raise TypeError(f"problem must be a grid.Problem, not {type(problem).__name__}")
@@ -236,6 +240,9 @@ class Rolling:
         #: The problem of all hours, as it was given.
         self.world = problem
         self._state = first_state(problem, book, self._horizon)
+        if last is not None:
+            rows = np.where(np.asarray(last[1]) < n, last[1], -1).astype(np.int64)
+            self._state = dataclasses.replace(self._state, prices=last[0], rows=rows)
         self._window: Window | None = None
         self._cached: dict[str, Any] = {}
         #: `time_limit` and `work_limit` of each step that was made.

@@ -1,0 +1,1 @@
+def clusters_page(operator): return ""
