@@ -1,4 +1,4 @@
-"""Plans start real jobs on real clusters, exactly once: adapters, state, and the operator's loop."""
+"""Plans start real jobs on real clusters, exactly once: adapters, state, the operator's loop."""
 
 from __future__ import annotations
 

@@ -119,9 +119,7 @@ class Account:
         problem = _hours_of(self.tables, t, hours, capacity)
         problem = self.carried(problem)
         problem = problem.replace(
-            energy=problem.energy.replace(
-                green_start_kwh=green, grey_start_kwh=grey, shed_kwh=load
-            )
+            energy=problem.energy.replace(green_start_kwh=green, grey_start_kwh=grey, shed_kwh=load)
         )
         d = EnergyBlock(problem, np.maximum(load, 1e-9)).serve(load).dispatch
         record: dict[str, Any] = {"hour": t, **energy_yuan(problem, d)}
@@ -217,9 +215,18 @@ def hindsight_yuan(account: Account, runs: Sequence[Row], seconds: float) -> flo
     world = tables.world
     most = np.array([r["capacity"] for r in account.records]).max(axis=0)
     problem = _hours_of(tables, 0, end, most)
-    columns: dict[str, list[Any]] = {
+    columns: dict[str, Any] = {
         name: []
-        for name in ("gang", "work_h", "origin", "data_gb", "release", "deadline", "family", "delay")
+        for name in (
+            "gang",
+            "work_h",
+            "origin",
+            "data_gb",
+            "release",
+            "deadline",
+            "family",
+            "delay",
+        )
     }
     for run, ran in found:
         whole = max(1, min(int(np.ceil(ran - 0.02)), end))
@@ -237,7 +244,11 @@ def hindsight_yuan(account: Account, runs: Sequence[Row], seconds: float) -> flo
     classes = problem.classes
     with _quietly():
         problem = problem.replace(
-            jobs=Jobs(**columns, delay_yuan_per_h=delay, value_yuan=[1e5] * len(found)),
+            jobs=Jobs(
+                **columns,
+                delay_yuan_per_h=np.array(delay),
+                value_yuan=np.full(len(found), 1e5),
+            ),
             classes=classes.replace(
                 capacity=classes.capacity * PARTS,
                 power_kw=classes.power_kw / PARTS,

@@ -133,7 +133,9 @@ def read_config(path: str | Path) -> GridConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidProblemError(f"{path}: no TOML: {error}", "config") from None
     top = _Table(path, "the file", found, ("grid", "clusters"))
-    own = tuple(f.name for f in dataclasses.fields(GridConfig) if f.name not in ("path", "clusters"))
+    own = tuple(
+        f.name for f in dataclasses.fields(GridConfig) if f.name not in ("path", "clusters")
+    )
     grid = _Table(path, "grid", top.values.get("grid", {}), own)
     start = None
     if "start" in grid.values:
@@ -226,7 +228,9 @@ def read_token(path: Path) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise InvalidProblemError(f"{path}: {error.strerror}, needed a token", "token_file") from None
+        raise InvalidProblemError(
+            f"{path}: {error.strerror}, needed a token", "token_file"
+        ) from None
     with os.fdopen(descriptor, "rb") as file:
         require_private(path, os.fstat(file.fileno()), "token_file")
         data = file.read(MOST_TOKEN + 1)
@@ -272,5 +276,7 @@ def require_token(config: ClusterConfig, path: Path, name: str, token: str) -> N
         message = f"{path}: found a token that expired on {when} UTC, needed a valid one"
         raise InvalidProblemError(message, f"{field}.token_file")
     if "root" in (name, user) and not config.allow_root:
-        message = f"{field}.user: found root, needed another user, or allow_root = true (for trials)"
+        message = (
+            f"{field}.user: found root, needed another user, or allow_root = true (for trials)"
+        )
         raise InvalidProblemError(message, f"{field}.user")

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Local"]
 
-#: Runs a job: $1 is its time limit in seconds. `mkdir` succeeds once, whoever tries. What the script
-#: leaves behind in its group ends with it. Written down: session, age and boot of this process.
+#: Runs a job: $1 is its time limit in seconds. `mkdir` succeeds once, whoever tries. What the
+#: script leaves behind in its group ends with it. Written down: session, age and boot.
 RUN = """\
 #!/bin/sh
 mkdir began 2>/dev/null || exit 0

@@ -2,49 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import math
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ClusterError, InvalidProblemError
 from .config import GridConfig, read_config
 from .local import Local
-from .protocol import ENDED, Order
+from .protocol import Order
+from .reconcile import Books, Sight
 from .slurm import Slurm
 from .state import State
 from .submission import checked_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
+    from ..grid.operations.rolling import Step
     from .account import Account
     from .planning import GridTables, Observed, Window
-    from .protocol import Cluster, Seen
+    from .protocol import Cluster
     from .state import Row
 
 __all__ = ["Operator"]
 
 log = logging.getLogger("gridcompute.operate")
 
-#: What a run's end makes of its job.
-OUTCOME = {"done": "done", "failed": "failed", "cancelled": "cancelled", "timeout": "failed"}
 #: Seconds by which the clock of the machine may differ from what has passed before it is said.
 DRIFT_S = 5.0
 #: Part of the rest of an hour in which hindsight is looked for, and reasons are put into words.
-IDLE_PART = 0.5
-
-
-class _Sight(NamedTuple):
-    """The answer of a cluster; `error` where there was none."""
-
-    nodes: Mapping[str, Sequence[int]]
-    seen: Sequence[Seen]
-    error: str
+IDLE_PART = 0.6
+#: Time for the plan of hour 0, as a multiple of that for another hour.
+FIRST = 2.0
 
 
 class Operator:
@@ -80,8 +74,10 @@ class Operator:
         self._account: Account | None = None
         self._last: tuple[int, Any, list[int]] | None = None
         self._plan: Any = None
+        self._began = 0.0
         self._wall, self._ran = time.time(), time.monotonic()
-        self._sights: dict[str, _Sight] = {}
+        self._books = Books(self.state, self.config.retries, self._tell)
+        self._sights: dict[str, Sight] = {}
         #: Page and metrics as they were written last, for those who serve them.
         self.page = self.metrics = b""
 
@@ -136,7 +132,7 @@ class Operator:
     def queue(self) -> dict[str, Any]:
         """Return the jobs, totals and clusters, as ``gridcompute queue --json`` prints them."""
         found = self.state.queue()
-        return found | {"jobs": json.loads(found["jobs"])}
+        return {**found, "jobs": json.loads(found["jobs"])}
 
     def why(self, job: str) -> str:
         """Return in words why a job is where it is, and what that costs."""
@@ -230,13 +226,13 @@ class Operator:
         bool
             Whether an hour was planned.
         """
-        began = time.perf_counter()
+        self._began = time.perf_counter()
         self.open()
         self._sights = self._looked(self._clusters)
         now = self.now()
-        self._reconcile(now)
-        hour, planned = math.floor(self.now_h() + 1e-9), self.state.get("hour", -1)
-        new = hour > planned
+        self._end_runs(self._books.reconcile(self._sights, now))
+        hour = math.floor(self.now_h() + 1e-9)
+        new = hour > int(self.state.get("hour", -1))
         if new:
             self._close_hours(hour)
             if self.tables.changed():
@@ -244,11 +240,13 @@ class Operator:
             if hour < self.tables.world.hours:
                 self._plan_hour(hour)
             else:
-                self._told_once("tables_end", f"the tables end before hour {hour}: nothing is planned")
+                self._told_once(
+                    "tables_end", f"the tables end before hour {hour}: nothing is planned"
+                )
                 self.state.set("hour", hour)
         self._start_intents(math.floor(self.now_h() + 1e-9))
         if new:
-            took = time.perf_counter() - began
+            took = time.perf_counter() - self._began
             with self.state.change():
                 totals = self.state.get("totals", {}) | self._totals()
                 totals["slowest_tick_s"] = max(took, totals.get("slowest_tick_s", 0.0))
@@ -281,23 +279,23 @@ class Operator:
 
     # -- Observe -----------------------------------------------------------------------------------
 
-    def _looked(self, clusters: Mapping[str, Cluster]) -> dict[str, _Sight]:
+    def _looked(self, clusters: Mapping[str, Cluster]) -> dict[str, Sight]:
         """Ask all clusters at once."""
 
-        def look(cluster: Cluster) -> _Sight:
+        def look(cluster: Cluster) -> Sight:
             try:
-                return _Sight(cluster.capacity(), cluster.jobs(), "")
+                return Sight(cluster.capacity(), cluster.jobs(), "")
             except ClusterError as error:
-                return _Sight({}, (), str(error))
+                return Sight({}, (), str(error))
             except Exception as error:  # an adapter's own fault must not end the loop
                 log.exception("a cluster's adapter failed")
-                return _Sight({}, (), f"{type(error).__name__}: {error}")
+                return Sight({}, (), f"{type(error).__name__}: {error}")
 
         with ThreadPoolExecutor(max(1, len(clusters))) as pool:
             return dict(zip(clusters, pool.map(look, clusters.values()), strict=True))
 
     def _observed(self, now: float) -> Observed:
-        """Return what is known of the classes: of a cluster without an answer, what it said last."""
+        """Return what is known of the classes; of a cluster without answer, what it said last."""
         from .planning import Observed
 
         nodes: dict[tuple[str, str], list[int]] = {}
@@ -315,161 +313,13 @@ class Operator:
                     at.append((job.count, (until - begin) / seconds))
         return Observed(nodes, others, {site: not s.error for site, s in self._sights.items()})
 
-    # -- Reconcile ---------------------------------------------------------------------------------
-
-    def _reconcile(self, now: float) -> None:
-        """Write down what the clusters say of our runs, and end what is to end there."""
-        letters = self.state.get("letters")
-        ends: list[tuple[str, str]] = []
-        with self.state.change():
-            self._note_answers(now)
-            open_runs: dict[tuple[str, int], Row] = {
-                (run["id"], run["attempt"]): run
-                for run in self.state.rows(
-                    "SELECT runs.*, id, failures, cancel FROM runs JOIN jobs USING (n) "
-                    "WHERE runs.state IN ('intent', 'sent', 'running')"
-                )
-            }
-            for site, sight in self._sights.items():
-                if sight.error:
-                    continue
-                found: dict[tuple[str, int], Seen] = {}
-                for job in sorted(sight.seen, key=_order):
-                    if not job.id.startswith(letters):
-                        continue
-                    key = job.id, job.attempt
-                    run = open_runs.get(key)
-                    mine = run is not None and run["site"] == site
-                    if not mine or key in found:
-                        if job.state not in ENDED and not self._adopted(site, job, key in found):
-                            ends.append((site, job.cluster_id))
-                        continue
-                    found[key] = job
-                for key, run in open_runs.items():
-                    if run["site"] == site:
-                        self._update(run, found.get(key), now)
-                        seen = found.get(key)
-                        if run["cancel"] and seen is not None and seen.state not in ENDED:
-                            ends.append((site, seen.cluster_id))
+    def _end_runs(self, ends: Sequence[tuple[str, str]]) -> None:
+        """End runs on their clusters that are to end there."""
         for site, cluster_id in ends:
             try:
                 self._clusters[site].cancel(cluster_id)
             except ClusterError as error:
                 self._tell(f"job {cluster_id} could not be ended: {error}", site)
-
-    def _note_answers(self, now: float) -> None:
-        for site, sight in self._sights.items():
-            before = self.state.rows("SELECT * FROM clusters WHERE site = ?", site)
-            was = before[0] if before else None
-            answers = not sight.error
-            changed = was is None or bool(was["answers"]) != answers
-            since = now if changed else was["since"]  # type: ignore[index]
-            nodes = json.dumps({k: list(v) for k, v in sight.nodes.items()}) if answers else (
-                was["nodes"] if was else "{}"
-            )
-            seen = now if answers else was["seen"] if was else None
-            values = site, int(answers), since, seen, sight.error[:500], nodes
-            self.state.run("INSERT OR REPLACE INTO clusters VALUES (?, ?, ?, ?, ?, ?)", *values)
-            if changed and was is not None:
-                self._tell("answers again" if answers else f"gives no answer: {sight.error}", site)
-            elif was is not None and answers and nodes != was["nodes"]:
-                self._tell(f"nodes are now {nodes}", site)
-
-    def _adopted(self, site: str, job: Seen, twice: bool) -> bool:
-        """Take back a run that was given up and came all the same; False: it is to be ended."""
-        rows = self.state.rows(
-            "SELECT runs.*, jobs.state AS job, jobs.attempt AS last FROM runs JOIN jobs USING (n) "
-            "WHERE id = ? AND runs.attempt = ?",
-            job.id,
-            job.attempt,
-        )
-        if twice or not rows or job.state == "held":
-            return False
-        run = rows[0]
-        if run["site"] != site or run["job"] != "waiting" or run["last"] != run["attempt"]:
-            self._tell(f"{job.id} came twice: attempt {job.attempt} is ended", site)
-            return False
-        self.state.run(
-            "UPDATE runs SET state = 'sent', cluster_id = ? WHERE n = ? AND attempt = ?",
-            job.cluster_id,
-            run["n"],
-            run["attempt"],
-        )
-        self.state.run("UPDATE jobs SET state = 'starting' WHERE n = ?", run["n"])
-        self._tell(f"{job.id} had reached the cluster after all", site)
-        return True
-
-    def _update(self, run: Row, seen: Seen | None, now: float) -> None:
-        """Bring one of our runs up to date with what its cluster says of it."""
-        n, attempt = run["n"], run["attempt"]
-        if seen is None or (seen.state == "held" and run["state"] == "intent"):
-            if run["state"] == "intent":
-                return  # it is started again, or given up, by `_start_intents`
-            words = "its cluster no longer knows it: how it ended is not known"
-            self._end(run, "failed", run["start"], now if run["start"] else None, words)
-            return
-        if seen.state in ENDED:
-            start = seen.start
-            end = seen.end if seen.end is not None else now
-            if start is not None and end < start:
-                end = start
-            self._end(run, seen.state, start, end if start is not None else None, seen.words)
-        elif seen.state == "running":
-            if run["state"] != "running":
-                self.state.run(
-                    "UPDATE runs SET state = 'running', cluster_id = ?, start = ? "
-                    "WHERE n = ? AND attempt = ?",
-                    seen.cluster_id,
-                    seen.start,
-                    n,
-                    attempt,
-                )
-                self.state.run(
-                    "UPDATE jobs SET state = 'running', start = ? WHERE n = ?", seen.start, n
-                )
-        elif run["state"] == "intent":
-            self._sent(run, seen.cluster_id)
-
-    def _sent(self, run: Row, cluster_id: str) -> None:
-        self.state.run(
-            "UPDATE runs SET state = 'sent', cluster_id = ? WHERE n = ? AND attempt = ?",
-            cluster_id,
-            run["n"],
-            run["attempt"],
-        )
-
-    def _end(self, run: Row, how: str, start: float | None, end: float | None, words: str) -> None:
-        """End a run and, but for a failure of its node, its job."""
-        self.state.run(
-            "UPDATE runs SET state = ?, start = ?, end = ? WHERE n = ? AND attempt = ?",
-            how,
-            start,
-            end,
-            run["n"],
-            run["attempt"],
-        )
-        again = how == "node_failure" and run["failures"] < self.config.retries
-        if again and not run["cancel"]:
-            self.state.run(
-                "UPDATE jobs SET state = 'waiting', failures = failures + 1, start = NULL, "
-                "planned_h = NULL, why = ? WHERE n = ?",
-                f"its node failed: it is planned again ({words})"[:500],
-                run["n"],
-            )
-            self._tell(f"{run['id']}: node failure, back in the queue", run["site"])
-            return
-        outcome = "cancelled" if run["cancel"] and how != "done" else OUTCOME.get(how, "failed")
-        why = {
-            "timeout": "it ran past its limit",
-            "node_failure": f"its node failed {run['failures'] + 1} times",
-            "cancelled": "cancelled" if run["cancel"] else "cancelled on its cluster",
-        }.get(how, "")
-        sql = "UPDATE jobs SET state = ?, start = ?, end = ?"
-        values = [outcome, start, end]
-        if why or outcome == "failed":
-            sql, values = sql + ", why = ?", [*values, f"{why or outcome} ({words})"[:500]]
-            self._tell(f"{run['id']}: {values[-1]}", run["site"])
-        self.state.run(f"{sql} WHERE n = ?", *values, run["n"])
 
     # -- Plan --------------------------------------------------------------------------------------
 
@@ -491,53 +341,70 @@ class Operator:
         self._tell("the tables were read again")
 
     def _plan_hour(self, hour: int) -> None:
-        """Plan from this hour on, and write down in one go what is to start now."""
+        """Plan from this hour on, and write down in one go what is to start now.
+
+        Hour 0 begins once it is planned, which may take longer: no plan was there before.
+        """
+        first = self.state.get("hour") is None and self.config.start is None
+        step, window = self._step(hour, self.config.plan_s * (FIRST if first else 1.0))
+        if first:
+            self._first_hour()
+            self._began = time.perf_counter()
+        self._plan = (hour, step.plan, window)
+        self._decide(hour, step, window)
+
+    def _step(self, hour: int, limit_s: float) -> tuple[Step, Window]:
+        """Plan the hours ahead, beginning with the last plan."""
         from ..grid.operations.rolling import Rolling
         from .planning import window_of
 
         account = self._account
         assert account is not None
-        now, seconds, begin = self.now(), self.config.seconds_per_hour, self.state.get("begin")
+        begin, seconds = self.state.get("begin"), self.config.seconds_per_hour
         waiting = self.state.rows(
-            "SELECT * FROM jobs WHERE state = 'waiting' AND cancel = 0 ORDER BY n"
+            "SELECT *, (deadline - ?) / ? AS deadline_h FROM jobs "
+            "WHERE state = 'waiting' AND cancel = 0 ORDER BY n",
+            begin,
+            seconds,
         )
-        for row in waiting:
-            row["deadline_h"] = None if row["deadline"] is None else (row["deadline"] - begin) / seconds
         running = self.state.rows(
-            "SELECT jobs.*, runs.start AS began, runs.booked_h, runs.hour AS begun_h FROM jobs JOIN runs "
-            "USING (n, attempt) WHERE jobs.state IN ('starting', 'running')"
+            "SELECT jobs.*, coalesce((runs.start - ?) / ?, runs.hour) + booked_h - ? AS left_h "
+            "FROM jobs JOIN runs USING (n, attempt) WHERE jobs.state IN ('starting', 'running')",
+            begin,
+            seconds,
+            hour,
         )
-        for row in running:
-            start_h = row["begun_h"] if row["began"] is None else (row["began"] - begin) / seconds
-            row["left_h"] = start_h + row["booked_h"] - hour
-        now_h = (now - begin) / seconds
-        window = window_of(
-            self.tables, hour, now_h, waiting, running, self._observed(now), account.stored, self._used()
-        )
-        problem = account.carried(window.problem)
+        seen = self._observed(self.now())
+        used = self._used()
+        window = window_of(self.tables, hour, waiting, running, seen, account.stored, used)
         last = None
-        if self._last is not None and self._last[0] == hour - 1:
+        if self._last is not None and 0 <= hour - self._last[0] <= 1:
             place = {n: k for k, n in enumerate(window.numbers)}
-            last = self._last[1], [place.get(n, -1) for n in self._last[2]]
+            rows = [place.get(n, -1) for n in self._last[2]]
+            last = self._last[1], rows, hour - self._last[0]
         rolling = Rolling(
-            problem, horizon_h=self.config.horizon_h, gap=1e-3, arrivals=None, last=last
+            account.carried(window.problem),
+            horizon_h=self.config.horizon_h,
+            gap=1e-3,
+            arrivals=None,
+            last=last,
         )
-        step = rolling.step(time_limit=self.config.plan_s)
+        step = rolling.step(time_limit=limit_s)
         prices = step.plan.prices
         self._last = None if prices is None else (hour, prices, window.numbers)
-        self._plan = (hour, step.plan, window)
-        self._decide(hour, step, window, {row["n"]: row for row in waiting})
+        return step, window
 
-    def _decide(self, hour: int, step: Any, window: Window, waiting: Mapping[int, Row]) -> None:
+    def _decide(self, hour: int, step: Step, window: Window) -> None:
         """Write down where each waiting job is planned, and an intent for each that starts."""
         plan, classes = step.plan, self.tables.world.classes
-        names, kinds = list(self.tables.site), self.tables.world.classes.accelerator_names
-        starts = set(step.commit["job"].tolist())
-        hours = dict(zip(step.commit["job"].tolist(), step.commit["hours"].tolist(), strict=True))
-        changes, intents = [], []
+        names, kinds = list(self.tables.site), classes.accelerator_names
+        commit = {name: step.commit[name].tolist() for name in ("job", "hours")}
+        hours = dict(zip(commit["job"], commit["hours"], strict=True))
+        changes: list[tuple[Any, ...]] = []
+        intents: list[tuple[Any, ...]] = []
         reasons = plan.reasons
-        for k, n in enumerate(window.numbers):
-            if n not in waiting:
+        for k, (n, gang) in enumerate(zip(window.numbers, plan.problem.jobs.gang, strict=True)):
+            if plan.problem.pinned[k]:
                 continue
             klass, start = int(plan.assignment[k]), int(plan.start[k])
             late = "; too late for its deadline, as soon as it can" if n in window.late else ""
@@ -548,9 +415,8 @@ class Operator:
             site, kind = names[classes.site[klass]], kinds[classes.accelerator[klass]]
             why = f"{kind} at {site} from hour {hour + start}{late}"
             changes.append((site, kind, hour + start, why, n))
-            if k in starts:
-                row = waiting[n]
-                intents.append((n, row["attempt"] + 1, site, kind, row["gang"], hours[k], hour))
+            if k in hours:
+                intents.append((site, kind, int(gang), hours[k], hour, n))
         d = plan.dispatch
         with self.state.change():
             self.state.run_all(
@@ -558,19 +424,20 @@ class Operator:
                 "WHERE n = ? AND state = 'waiting'",
                 changes,
             )
-            for n, attempt, *rest in sorted(intents, key=lambda i: (-i[4], i[0])):
-                free = "state = 'waiting' AND cancel = 0"
-                begun = f"UPDATE jobs SET state = 'starting', attempt = ? WHERE n = ? AND {free}"
-                if self.state.run(begun, attempt, n):
+            for intent in sorted(intents, key=lambda i: (-i[2], i[-1])):
+                begun = "UPDATE jobs SET state = 'starting', attempt = attempt + 1 WHERE n = ?"
+                if self.state.run(f"{begun} AND state = 'waiting' AND cancel = 0", intent[-1]):
                     self.state.run(
-                        "INSERT INTO runs (n, attempt, site, accelerator, count, booked_h, hour, state) "
-                        "VALUES (?, ?, ?, ?, ?, ?, ?, 'intent')",
-                        n,
-                        attempt,
-                        *rest,
+                        "INSERT INTO runs (site, accelerator, count, booked_h, hour, n, attempt, "
+                        "state) SELECT ?, ?, ?, ?, ?, n, attempt, 'intent' FROM jobs WHERE n = ?",
+                        *intent,
                     )
             self.state.set("hour", hour)
-            table = {"hour": hour, "load_kwh": d.load_kwh.tolist(), "green_kwh": d.green_kwh.tolist()}
+            table = {
+                "hour": hour,
+                "load_kwh": d.load_kwh.tolist(),
+                "green_kwh": d.green_kwh.tolist(),
+            }
             self.state.set("plan", table)
 
     def _used(self) -> Any:
@@ -614,12 +481,14 @@ class Operator:
                 held = {(s.id, s.attempt) for s in self._sights[site].seen if s.state == "held"}
                 for run in runs:
                     if run["hour"] != hour or run["cancel"]:
-                        self._give_up(run, "" if run["cancel"] else "its hour has passed")
+                        self._books.give_up(run, "" if run["cancel"] else "its hour has passed")
                         if (run["id"], run["attempt"]) in held:
                             self._tell(f"{run['id']}: the held attempt is ended", site)
                         continue
                     script = self.state.rows("SELECT script FROM scripts WHERE n = ?", run["n"])
-                    limit = run["booked_h"] * self.config.limit_factor * self.config.seconds_per_hour
+                    limit = (
+                        run["booked_h"] * self.config.limit_factor * self.config.seconds_per_hour
+                    )
                     order = Order(
                         run["id"],
                         run["attempt"],
@@ -655,30 +524,13 @@ class Operator:
 
     def _started(self, site: str, run: Row, cluster_id: str, error: ClusterError | None) -> None:
         if error is None:
-            self._sent(run, cluster_id)
+            self._books.sent(run, cluster_id)
             return
         self._tell(f"{run['id']}: {error}", site)
         if error.answered:
-            self._refused(run, str(error))
+            self._books.refused(run, str(error))
         elif not error.maybe:
-            self._give_up(run, "its cluster gave no answer")
-
-    def _give_up(self, run: Row, why: str) -> None:
-        """Take an intent back: the job waits, and is planned again."""
-        self.state.run(
-            "UPDATE runs SET state = 'given up' WHERE n = ? AND attempt = ?", run["n"], run["attempt"]
-        )
-        state = "cancelled" if run["cancel"] else "waiting"
-        sql = "UPDATE jobs SET state = ?, why = ?, planned_h = NULL WHERE n = ?"
-        self.state.run(sql, state, why or "cancelled", run["n"])
-
-    def _refused(self, run: Row, words: str) -> None:
-        """Count a refusal as a failure of the attempt; a job that is always refused has failed."""
-        self._give_up(run, f"its cluster refused it: {words}"[:500])
-        sql = "UPDATE jobs SET failures = failures + 1 WHERE n = ? RETURNING failures"
-        failures = self.state.rows(sql, run["n"])[0]["failures"]
-        if failures > self.config.retries:
-            self.state.run("UPDATE jobs SET state = 'failed' WHERE n = ?", run["n"])
+            self._books.give_up(run, "its cluster gave no answer")
 
     # -- Record ------------------------------------------------------------------------------------
 
@@ -687,7 +539,8 @@ class Operator:
         begin, seconds = self.state.get("begin"), self.config.seconds_per_hour
         rows = self.state.rows(
             "SELECT runs.*, submitted, deadline, origin, data_gb, delay_yuan_per_h FROM runs "
-            "JOIN jobs USING (n) WHERE runs.start IS NOT NULL AND (runs.end IS NULL OR runs.end > ?)",
+            "JOIN jobs USING (n) "
+            "WHERE runs.start IS NOT NULL AND (runs.end IS NULL OR runs.end > ?)",
             begin + since_h * seconds,
         )
         now = self.now()
@@ -712,8 +565,8 @@ class Operator:
             for kind, nodes in json.loads(row["nodes"]).items():
                 if (row["site"], kind) in self.tables.klass:
                     capacity[self.tables.klass[row["site"], kind]] = sum(nodes)
-            busy = "SELECT 1 FROM runs WHERE site = ? AND state IN ('intent', 'sent', 'running') LIMIT 1"
-            if self.state.rows(busy, row["site"]):
+            busy = "SELECT 1 FROM runs WHERE state IN ('intent', 'sent', 'running') AND site = ?"
+            if self.state.rows(f"{busy} LIMIT 1", row["site"]):
                 told = min(told, ((row["seen"] or begin) - begin) / seconds)
         last = min(hour, world.hours, math.floor(told + 1e-9) if told < math.inf else hour)
         if account.hour >= last:
@@ -742,14 +595,16 @@ class Operator:
         assert account is not None
         begin, seconds = self.state.get("begin"), self.config.seconds_per_hour
         ran = self.state.rows(
-            "SELECT total(count * (coalesce(end, ?) - start)) AS s FROM runs WHERE start IS NOT NULL",
+            "SELECT total(count * (coalesce(end, ?) - start)) AS s FROM runs "
+            "WHERE start IS NOT NULL",
             self.now(),
         )[0]["s"]
         moved = 0.0
         for row in self.state.rows(
             "SELECT runs.site, origin, total(data_gb) AS gb, total(delay_yuan_per_h * max(0, "
             "(runs.start - max(submitted, ?)) / ?)) AS delay FROM runs JOIN jobs USING (n) "
-            "WHERE runs.start < ? AND (data_gb > 0 OR delay_yuan_per_h > 0) GROUP BY runs.site, origin",
+            "WHERE runs.start < ? AND (data_gb > 0 OR delay_yuan_per_h > 0) "
+            "GROUP BY runs.site, origin",
             begin,
             seconds,
             begin + account.hour * seconds,
@@ -761,10 +616,14 @@ class Operator:
         return {**sums, "accelerator_h": ran / seconds, "cost_yuan": sums["cost_yuan"] + moved}
 
     def reflect(self, seconds: float) -> None:
-        """Use idle seconds: put reasons into words, and look for the bound of hindsight."""
+        """Use idle seconds: say reasons, plan the next hour ahead, look for hindsight's bound."""
         until = time.perf_counter() + seconds
         if self._plan is not None:
-            self._explain(time.perf_counter() + 0.25 * seconds)
+            self._explain(time.perf_counter() + 0.2 * seconds)
+        hour = self.state.get("hour", -1) + 1
+        waits = self.state.rows("SELECT 1 FROM jobs WHERE state = 'waiting' LIMIT 1")
+        if waits and 0 < hour < self.tables.world.hours:
+            self._step(hour, 0.5 * (until - time.perf_counter()))  # the next plan begins with it
         from .account import hindsight_yuan
 
         account = self._account
@@ -788,12 +647,13 @@ class Operator:
                 break
             if plan.problem.pinned[k]:
                 continue
-            found = plan.explain(k)
-            names = {"job": window.numbers[k], "hour": hour}
-            yuan = found.taken.yuan if found.taken is not None else None
-            lines = str(found).splitlines()
-            head = f"by the plan of hour {names['hour']}, whose hours count from it:"
-            told.append((yuan, "\n".join([head, *lines[:12]]), names["job"]))
+            found, n = plan.explain(k), window.numbers[k]
+            best = {name: _later(offer, hour) for name, offer in found.best.items()}
+            name = self.state.rows("SELECT id FROM jobs WHERE n = ?", n)[0]["id"]
+            taken = None if found.taken is None else _later(found.taken, hour)
+            found = dataclasses.replace(found, id=name, best=best, taken=taken)
+            yuan = None if taken is None else taken.yuan
+            told.append((yuan, f"by the plan of hour {hour}:\n{found}", n))
         with self.state.change():
             for yuan, words, n in told:
                 self.state.run("UPDATE jobs SET words = ? WHERE n = ?", words, n)
@@ -821,15 +681,14 @@ class Operator:
         self.page, self.metrics = clusters_page(self).encode(), metrics(self).encode()
         try:
             write_whole(self.config.page, self.page)
-            os.chmod(self.config.page, 0o600)
+            self.config.page.chmod(0o600)
         except OSError as error:
             log.warning("the page was not written: %s", error)
 
 
-def _order(job: Seen) -> tuple[int, str]:
-    """Return what tells which of two runs of one mark stays: the one that is furthest."""
-    rank = {"running": 1, "pending": 2, "held": 3}
-    return rank.get(job.state, 0), job.cluster_id.zfill(20)
+def _later(offer: Any, hour: int) -> Any:
+    """Return an option of a plan with its start by the grid's clock."""
+    return dataclasses.replace(offer, start=offer.start + hour)
 
 
 def _adapter(config: GridConfig, cluster: Any) -> Cluster:

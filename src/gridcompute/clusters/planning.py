@@ -63,7 +63,9 @@ class GridTables:
         self.klass: dict[tuple[str, str], int] = {}
         for site, cluster in config.clusters.items():
             if site not in names:
-                message = f"{config.path}: clusters.{site}: found no such site in the tables, needed "
+                message = (
+                    f"{config.path}: clusters.{site}: found no such site in the tables, needed "
+                )
                 message += f"one of {listed(names)}{meant(site, names)}"
                 raise InvalidProblemError(message, f"clusters.{site}")
             row = names.index(site)
@@ -86,7 +88,7 @@ class GridTables:
 
     def changed(self) -> bool:
         """Have the folder's files been changed since they were read?"""
-        return self.stamp != self._stamp()
+        return bool(self.stamp != self._stamp())
 
     def _stamp(self) -> Any:
         files = sorted(p for p in self.config.folder.glob("*") if p.is_file())
@@ -159,7 +161,6 @@ class Window:
 def window_of(
     tables: GridTables,
     hour: int,
-    now_h: float,
     waiting: Sequence[Row],
     running: Sequence[Row],
     observed: Observed,
@@ -173,8 +174,6 @@ def window_of(
     tables : GridTables
     hour : int
         The first hour planned.
-    now_h : float
-        The time by the grid's clock.
     waiting, running : sequence of rows
         Of jobs; those of `running` have ``left_h`` as well, the hours that they will still run.
     observed : Observed
@@ -187,10 +186,10 @@ def window_of(
     hours = min(tables.config.horizon_h, world.hours - hour)
     rows = [*waiting, *running]
     n, first = len(rows), len(waiting)
-    klass = [tables.klass[row["site"], row["accelerator"]] for row in running]
-    left = np.array([_left(row["left_h"]) for row in running], np.int64)
+    klass = np.array([tables.klass[row["site"], row["accelerator"]] for row in running], np.int32)
+    left = np.array([_left(row["left_h"]) for row in running], np.int32)
     kept = np.flatnonzero(left > 0)
-    capacity = _capacity(tables, hour, hours, observed, now_h)
+    capacity = _capacity(tables, hour, hours, observed)
     family, throughput = _families(tables, rows, observed)
     classes = sliced(world.classes, hour, hours).replace(throughput=throughput, family_names=())
     work = np.array([row["hours"] for row in rows], np.float64)
@@ -200,12 +199,12 @@ def window_of(
         need = np.ceil(work[:, None] / speed - ROUNDING_H)
     able = speed > 0
     least = np.where(able, need, np.inf).min(axis=1, initial=np.inf)
-    deadline = np.full(n, hours, np.int64)
+    deadline = np.full(n, hours, np.int32)
     late = set()
     for k, row in enumerate(waiting):
         if row["deadline_h"] is not None:
             last = math.floor(row["deadline_h"] + 1e-6) - hour
-            if last < least[k] <= hours:
+            if last < least[k] < np.inf:
                 late.add(row["n"])
                 last = int(least[k]) + 1
             deadline[k] = min(max(last, 1), hours)
@@ -234,7 +233,7 @@ def window_of(
     )
     table = None
     if len(kept):
-        table = Running(id=first + kept, klass=np.array(klass)[kept], hours_left=left[kept])
+        table = Running(id=first + kept, klass=klass[kept], hours_left=left[kept])
         for k in kept.tolist():  # what runs is there, whatever was counted
             taken = capacity[klass[k], : left[k]]
             taken -= gang[first + k]
@@ -293,9 +292,7 @@ def _left(hours: float) -> int:
     return max(1, math.ceil(hours - SOON_H)) if hours <= 0 or hours > SOON_H else 0
 
 
-def _capacity(
-    tables: GridTables, hour: int, hours: int, observed: Observed, now_h: float
-) -> NDArray[np.int64]:
+def _capacity(tables: GridTables, hour: int, hours: int, observed: Observed) -> NDArray[np.int64]:
     out = np.zeros((len(tables.world.classes), hours), np.int64)
     for key, nodes in observed.nodes.items():
         if key in tables.klass:
@@ -303,7 +300,7 @@ def _capacity(
     for key, taken in observed.others.items():
         if key in tables.klass:
             for count, until_h in taken:
-                last = max(1, math.ceil(min(until_h, now_h + hours + 1) - hour - SOON_H))
+                last = max(1, math.ceil(min(until_h, hour + hours + 1) - hour - SOON_H))
                 out[tables.klass[key], :last] -= count
     return np.maximum(out, 0)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from .._checks import listed
 from .._extras import extra
 from ..errors import ClusterError, InvalidProblemError
 from .config import read_token, require_token
@@ -77,8 +77,8 @@ class Slurm:
         self._httpx = httpx
         self.config = config
         self._tokens: dict[str, tuple[Any, str]] = {}
-        #: What is held, by mark, as of the last look.
-        self._held: dict[tuple[str, int], str] = {}
+        #: Our jobs by mark, as of the last look: number, and whether it is held. None before it.
+        self._known: dict[tuple[str, int], tuple[str, bool]] | None = None
         self._node_size: dict[str, int] = {}
         self._names = {kind: name for name, kind in config.accelerators.items()}
         self._client = httpx.Client(
@@ -98,7 +98,9 @@ class Slurm:
         for node in self._list("/nodes", "nodes"):
             states = {str(s).rstrip("*") for s in _listed(node.get("state"))}
             partitions = _listed(node.get("partitions"))
-            if states & UNUSABLE or (self.config.partition and self.config.partition not in partitions):
+            if states & UNUSABLE or (
+                self.config.partition and self.config.partition not in partitions
+            ):
                 continue
             for name, count in self._counted(str(node.get("gres", ""))).items():
                 sizes[name].append(count)
@@ -109,30 +111,44 @@ class Slurm:
         """Return our jobs, and what others run, as the controller knows them."""
         ours = {self.config.user, *self.config.users} - {""}
         found = []
-        held = {}
+        known: dict[tuple[str, int], tuple[str, bool]] = {}
         for job in self._list("/jobs", "jobs"):
             # A comment is only what its user says: of others' jobs it says nothing.
             mark = mark_of(str(job.get("comment", ""))) if job.get("user_name") in ours else ("", 0)
             words = [str(w) for w in _listed(job.get("job_state"))]
-            known = (STATE_OF[w] for w in words if w in STATE_OF)
-            state = next(known, "failed" if words else "pending")
-            if state == "pending" and job.get("hold") and mark[0]:
-                state = "held"
-                held[mark] = str(job.get("job_id"))
+            state = next((STATE_OF[w] for w in words if w in STATE_OF), "failed")
+            number = str(job.get("job_id"))
+            if mark[0]:
+                held = state == "pending" and bool(job.get("hold"))
+                state = "held" if held else state
+                if mark not in known or known[mark][1]:
+                    known[mark] = number, held
             if not mark[0] and state != "running":
                 continue
             accelerator, count = self._taken(job)
             start, end = _number(job.get("start_time")), _number(job.get("end_time"))
-            seen = {"start": start, "end": end} if state not in ("held", "pending") else {}
+            if state in ("held", "pending"):
+                start = end = None
             reason = " ".join([*words, str(job.get("state_reason", ""))])
-            number = str(job.get("job_id"))
-            found.append(Seen(number, *mark, state, accelerator, count, **seen, words=reason))
-        self._held = held
+            found.append(Seen(number, *mark, state, accelerator, count, start, end, reason))
+        self._known = known
         return found
 
     def start(self, job: Order) -> str:
-        """Submit a job held, and release it; one of the same mark that is held is released."""
-        number = self._held.get((job.id, job.attempt), "")
+        """Submit a job held, and release it; one of the same mark that is there is not repeated."""
+        if job.accelerator not in self.config.accelerators:
+            needed = f"needed one of {listed(self.config.accelerators)}"
+            raise ClusterError(
+                f"found accelerator {job.accelerator!r:.80}, {needed}", answered=True
+            )
+        if self._known is None or not self._node_size:
+            self.capacity()
+            self.jobs()
+        assert self._known is not None
+        mark = job.id, job.attempt
+        number, held = self._known.get(mark, ("", True))
+        if not held:
+            return number
         if not number:
             answer = self._call("POST", "/job/submit", job.user, self._described(job))
             number = str(answer.get("job_id") or "")
@@ -143,6 +159,7 @@ class Slurm:
         except ClusterError as error:
             # It is on the cluster, held or not: it is to be looked up.
             raise ClusterError(str(error), maybe=True) from None
+        self._known[mark] = number, False
         return number
 
     def cancel(self, cluster_id: str) -> None:
@@ -163,7 +180,10 @@ class Slurm:
     # -- What is sent ------------------------------------------------------------------------------
 
     def _described(self, job: Order) -> dict[str, Any]:
-        kind, size = self.config.accelerators[job.accelerator], self._node_size.get(job.accelerator, 0)
+        kind, size = (
+            self.config.accelerators[job.accelerator],
+            self._node_size.get(job.accelerator, 0),
+        )
         minutes = max(1, math.ceil(job.limit_s / 60))
         facts: dict[str, Any] = {
             "name": job.name or job.id,
@@ -200,7 +220,7 @@ class Slurm:
         if path is None:  # a call that is nobody's own goes by the first user's
             name, path = next(iter(self.config.users.items()))
         try:
-            found = os.stat(path)
+            found = path.stat()
             key = (found.st_mtime_ns, found.st_ino, found.st_size, found.st_mode)
         except OSError:
             key = None
@@ -245,10 +265,8 @@ class Slurm:
             found = None
         if status in (401, 403):
             raise ClusterError(f"{where}: HTTP {status}, the token is refused", answered=True)
-        errors = [e for e in _listed((found or {}).get("errors")) if isinstance(e, dict)] if isinstance(
-            found, dict
-        ) else []
-        if errors:
+        told = found.get("errors") if isinstance(found, dict) else None
+        if errors := [e for e in _listed(told) if isinstance(e, dict)]:
             told = "; ".join(str(e.get("error") or e.get("description")) for e in errors)[:500]
             answered = any(e.get("error_number") in CONTROLLER for e in errors)
             message = f"{where}: {told.replace(token, '...')}"

@@ -13,7 +13,6 @@ import os
 import secrets
 import sqlite3
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidProblemError
@@ -21,6 +20,7 @@ from .config import require_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
 __all__ = ["OPEN", "Row", "State"]
 
@@ -93,7 +93,9 @@ class State:
             self._begin(fresh)
         except sqlite3.DatabaseError as error:
             self._db.close()
-            raise InvalidProblemError(f"{path}: no state of an operator: {error}", "state") from None
+            raise InvalidProblemError(
+                f"{path}: no state of an operator: {error}", "state"
+            ) from None
         except BaseException:
             self._db.close()
             raise
@@ -101,7 +103,9 @@ class State:
     def _begin(self, fresh: bool) -> None:
         with self.change():
             found = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if found == 0 and (fresh or not self._db.execute("SELECT 1 FROM sqlite_schema").fetchone()):
+            if found == 0 and (
+                fresh or not self._db.execute("SELECT 1 FROM sqlite_schema").fetchone()
+            ):
                 for statement in TABLES.split(";"):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {VERSION}")

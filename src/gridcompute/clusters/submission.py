@@ -1,4 +1,4 @@
-"""Jobs as people submit them, checked: a script, its accelerators and hours, when and where from."""
+"""Jobs as people submit them, checked: script, accelerators, hours, deadline, place of data."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class _Checked:
         }
 
     def _until(self, config: GridConfig) -> tuple[float | None, float | None]:
-        """Return hours from the submission on, or a time in seconds since 1970; None for neither."""
+        """Return hours from the submission, or a time in seconds since 1970; None for neither."""
         within, deadline = self.given.get("within"), self.given.get("deadline")
         if within is not None and deadline is not None:
             raise self.fail("deadline", "both within and deadline", "one of them")
@@ -178,5 +178,3 @@ class _Checked:
                 raise self.fail("script", f"{path!r:.200} without it", needed)
             self.scripts[path] = text
         return self.scripts[path]
-
-

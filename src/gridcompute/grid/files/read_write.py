@@ -226,7 +226,9 @@ def read_problem(
         none = {name: np.zeros(0, spec.dtype) for name, spec in Jobs.columns().items()}
         tables["jobs"] = Jobs(**none)
     if not limited:
-        tables["quotas"] = _unlimited(tables["jobs"], paths["jobs"]) if jobs else Quotas.unlimited(1)
+        tables["quotas"] = (
+            _unlimited(tables["jobs"], paths["jobs"]) if jobs else Quotas.unlimited(1)
+        )
     if jobs and _has_optional(folder, RUNNING):
         paths[RUNNING] = _table_path(folder, RUNNING)
         arrow = read_table(paths[RUNNING], [])
