@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Account", "hindsight_yuan"]
 
 #: Parts of an accelerator in which hindsight counts what a job took of its hours in the mean.
-PARTS = 20
+PARTS = 100
 #: Hours and jobs beyond which no bound is looked for.
 MOST_HOURS, MOST_JOBS = 7 * 24, 5_000
 
@@ -151,15 +151,12 @@ class Account:
         return float(np.maximum(owed, 0.0).sum() * world.mandate.shortfall_yuan_per_kwh)
 
     def totals(self) -> dict[str, float]:
-        """Return energy and cost of the closed hours; stored energy counts by what it is worth."""
-        energy = self.tables.world.energy
-        first = energy.green_start_kwh + energy.grey_start_kwh
-        gained = energy.terminal_yuan_per_kwh * (sum(self.stored) - first)
+        """Return energy and cost of the closed hours; what is left in store counts nothing."""
         power = sum(r[name] for r in self.records for name in ("energy", "wear", "shed"))
         return {
             "load_kwh": float(sum(sum(r["load_kwh"]) for r in self.records)),
             "green_kwh": float(sum(sum(r["green_kwh"]) for r in self.records)),
-            "cost_yuan": float(power + self.owed_yuan() - gained.sum()),
+            "cost_yuan": float(power + self.owed_yuan()),
         }
 
 
@@ -256,7 +253,9 @@ def hindsight_yuan(account: Account, runs: Sequence[Row], seconds: float) -> flo
             ),
             quotas=type(world.quotas).unlimited(len(world.quotas)),
             mandate=dataclasses.replace(world.mandate, shortfall="priced"),
+            energy=problem.energy.replace(
+                terminal_yuan_per_kwh=np.zeros(len(world.sites))  # as in the account
+            ),
         )
         plan = match(problem, gap=1e-3, time_limit=seconds)
-    first = world.energy.green_start_kwh + world.energy.grey_start_kwh
-    return float(plan.bound_yuan + (world.energy.terminal_yuan_per_kwh * first).sum())
+    return float(plan.bound_yuan)

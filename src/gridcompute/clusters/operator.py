@@ -37,6 +37,8 @@ log = logging.getLogger("gridcompute.operate")
 DRIFT_S = 5.0
 #: Part of the rest of an hour in which hindsight is looked for, and reasons are put into words.
 IDLE_PART = 0.6
+#: Ended jobs from which it is learnt what part of their hours jobs run, at most and at least.
+LEARNT_FROM, LEAST_LEARNT = 200, 5
 #: Time for the plan of hour 0, as a multiple of that for another hour.
 FIRST = 2.0
 
@@ -228,6 +230,17 @@ class Operator:
         """
         self._began = time.perf_counter()
         self.open()
+        if self._account is None:  # the last tick broke off: only what is in the state is so
+            from .account import Account
+
+            self._account = Account(self.tables, self.state)
+        try:
+            return self._tick()
+        except BaseException:
+            self._account = None
+            raise
+
+    def _tick(self) -> bool:
         self._sights = self._looked(self._clusters)
         now = self.now()
         self._end_runs(self._books.reconcile(self._sights, now))
@@ -266,7 +279,12 @@ class Operator:
         done, seconds = 0, self.config.seconds_per_hour
         look = min(60.0, max(0.5, seconds / 10))
         while not stop():
-            if self.tick():
+            try:
+                new = self.tick()
+            except OSError as error:  # a full disk: nothing was begun that is not written down
+                log.error("this look broke off, the next one follows: %s", error)
+                new = False
+            if new:
                 done += 1
                 told(self)
                 if steps is not None and done >= steps:
@@ -311,7 +329,18 @@ class Operator:
                     until = math.inf if job.end is None else max(job.end, now)
                     at = others.setdefault((site, job.accelerator), [])
                     at.append((job.count, (until - begin) / seconds))
-        return Observed(nodes, others, {site: not s.error for site, s in self._sights.items()})
+        ran = self.state.rows(
+            "SELECT count(*) AS runs, total(count * (end - start)) / ? AS ran, "
+            "total(count * booked_h) AS booked FROM (SELECT * FROM runs WHERE state = 'done' "
+            "ORDER BY end DESC LIMIT ?)",
+            seconds,
+            LEARNT_FROM,
+        )[0]
+        part = 1.0
+        if ran["runs"] >= LEAST_LEARNT:
+            part = min(1.0, max(0.05, ran["ran"] / ran["booked"]))
+        answers = {site: not sight.error for site, sight in self._sights.items()}
+        return Observed(nodes, others, answers, part)
 
     def _end_runs(self, ends: Sequence[tuple[str, str]]) -> None:
         """End runs on their clusters that are to end there."""

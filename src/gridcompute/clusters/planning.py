@@ -140,12 +140,14 @@ class Observed:
     """What is known of the classes of the clusters, each by site and accelerator.
 
     `nodes`: accelerators of each node that can run; `others`: how many others take, and until which
-    hour; `answers`: by site.
+    hour; `answers`: by site; `part`: what jobs ran of their booked hours in the mean, which is what
+    their power is planned by.
     """
 
     nodes: Mapping[tuple[str, str], Sequence[int]]
     others: Mapping[tuple[str, str], Sequence[tuple[int, float]]]
     answers: Mapping[str, bool]
+    part: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,7 +193,12 @@ def window_of(
     kept = np.flatnonzero(left > 0)
     capacity = _capacity(tables, hour, hours, observed)
     family, throughput = _families(tables, rows, observed)
-    classes = sliced(world.classes, hour, hours).replace(throughput=throughput, family_names=())
+    classes = sliced(world.classes, hour, hours).replace(
+        throughput=throughput,
+        family_names=(),
+        power_kw=world.classes.power_kw * observed.part,
+        overhead_kw=world.classes.overhead_kw * observed.part,
+    )
     work = np.array([row["hours"] for row in rows], np.float64)
     gang = np.array([row["gang"] for row in rows], np.int32)
     speed = throughput[family] if n else np.zeros((0, len(world.classes)))

@@ -7,6 +7,7 @@ is done, so that a process that dies leaves either nothing or what the next one 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -31,6 +32,8 @@ VERSION = 1
 OPEN = ("waiting", "starting", "running")
 #: Lines of what happened that are kept.
 MOST_EVENTS = 10_000
+#: Faults of SQLite that are the disk's or another process's, as of the operating system.
+FAULTS = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_BUSY: errno.ETIMEDOUT}
 #: Letters of ids: none that is read as another.
 LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 
@@ -102,7 +105,7 @@ class State:
 
     def _begin(self, fresh: bool) -> None:
         with self.change():
-            found = self._db.execute("PRAGMA user_version").fetchone()[0]
+            found = self._execute("PRAGMA user_version").fetchone()[0]
             if found == 0 and (
                 fresh or not self._db.execute("SELECT 1 FROM sqlite_schema").fetchone()
             ):
@@ -147,34 +150,44 @@ class State:
     @contextlib.contextmanager
     def change(self) -> Iterator[None]:
         """Make all changes in the block one transaction, or none of them where it raises."""
-        self._db.execute("BEGIN IMMEDIATE")
+        self._execute("BEGIN IMMEDIATE")
         try:
             yield
-            self._db.execute("COMMIT")
+            self._execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
             raise
 
+    def _execute(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Run a statement; what the disk lacks is an `OSError`, as of any file."""
+        try:
+            return self._db.execute(sql, values)
+        except sqlite3.OperationalError as error:
+            raise OSError(
+                FAULTS.get(error.sqlite_errorcode & 0xFF, errno.EIO), f"{error}", str(self.path)
+            ) from None
+
     def rows(self, sql: str, *values: Any) -> list[Row]:
         """Return rows as dictionaries."""
-        found = self._db.execute(sql, values)
+        found = self._execute(sql, values)
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found]
 
     def run(self, sql: str, *values: Any) -> int:
         """Run one statement and return how many rows it changed."""
-        return self._db.execute(sql, values).rowcount
+        return self._execute(sql, values).rowcount
 
     def run_all(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one statement for each row of values."""
-        self._db.executemany(sql, rows)
+        for row in rows:
+            self._execute(sql, row)
 
     # -- Single values -----------------------------------------------------------------------------
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return a value that was set, or the default."""
-        found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        found = self._execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return default if found is None else json.loads(found[0]) if key != "letters" else found[0]
 
     def set(self, key: str, value: Any) -> None:
@@ -194,7 +207,7 @@ class State:
         """Add jobs, all or none; return their ids in their order."""
         with self.change():
             letters = self.get("letters")
-            last = self._db.execute("SELECT coalesce(max(n), 0) FROM jobs").fetchone()[0]
+            last = self._execute("SELECT coalesce(max(n), 0) FROM jobs").fetchone()[0]
             ids = [f"{letters}-{last + k + 1}" for k in range(len(jobs))]
             for k, job in enumerate(jobs):
                 columns = {"n": last + k + 1, "id": ids[k]} | job
@@ -226,7 +239,7 @@ class State:
     def queue(self) -> dict[str, Any]:
         """Return what `queue --json` prints; ``jobs`` as one text of JSON, made by SQLite."""
         begin, seconds = self.get("begin"), self.get("seconds_per_hour", 3600.0)
-        found = [row[0] for row in self._db.execute(QUEUED, (begin, seconds))]
+        found = [row[0] for row in self._execute(QUEUED, (begin, seconds))]
         clusters = self.rows("SELECT site, answers, since, words FROM clusters ORDER BY site")
         for cluster in clusters:
             cluster["answers"] = bool(cluster["answers"])

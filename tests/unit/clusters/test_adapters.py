@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
+
+import slurm_clusters
 from gridcompute import clusters
 from gridcompute.clusters.config import ClusterConfig
 from gridcompute.testing import ClusterContract
-
-import slurm_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
