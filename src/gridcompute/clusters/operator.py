@@ -39,8 +39,6 @@ DRIFT_S = 5.0
 IDLE_PART = 0.6
 #: Ended jobs from which it is learnt what part of their hours jobs run, at most and at least.
 LEARNT_FROM, LEAST_LEARNT = 200, 5
-#: Time for the plan of hour 0, as a multiple of that for another hour.
-FIRST = 2.0
 
 
 class Operator:
@@ -181,6 +179,9 @@ class Operator:
             return
         self.state.lock()
         _ = self.tables
+        # What the loop needs is loaded before hour 0 begins.
+        from ..grid.operations.rolling import Rolling  # noqa: F401
+        from ..report import clusters_page  # noqa: F401
         from .account import Account
 
         made: dict[str, Cluster] = {}
@@ -228,8 +229,8 @@ class Operator:
         bool
             Whether an hour was planned.
         """
-        self._began = time.perf_counter()
         self.open()
+        self._began = time.perf_counter()
         if self._account is None:  # the last tick broke off: only what is in the state is so
             from .account import Account
 
@@ -370,15 +371,8 @@ class Operator:
         self._tell("the tables were read again")
 
     def _plan_hour(self, hour: int) -> None:
-        """Plan from this hour on, and write down in one go what is to start now.
-
-        Hour 0 begins once it is planned, which may take longer: no plan was there before.
-        """
-        first = self.state.get("hour") is None and self.config.start is None
-        step, window = self._step(hour, self.config.plan_s * (FIRST if first else 1.0))
-        if first:
-            self._first_hour()
-            self._began = time.perf_counter()
+        """Plan from this hour on, and write down in one go what is to start now."""
+        step, window = self._step(hour, self.config.plan_s)
         self._plan = (hour, step.plan, window)
         self._decide(hour, step, window)
 

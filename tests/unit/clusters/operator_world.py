@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from gridcompute.clusters.protocol import ENDED, Order, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 SECONDS = 10.0
 SITES = {"Chongqing": ("A800", [8, 8]), "Hami": ("Ascend 910B", [8, 8, 8])}

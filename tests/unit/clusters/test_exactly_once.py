@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from effort import examples
 from gridcompute.clusters.config import read_config
 from gridcompute.clusters.planning import GridTables
 from gridcompute.errors import ClusterError, InvalidProblemError
@@ -49,10 +50,12 @@ def submitted(config: Path, world: World, tables: GridTables, n: int = 4, **more
     return ids
 
 
-def run(config: Path, world: World, tables: GridTables, hours: int = 5) -> dict[str, Any]:
+def run(
+    config: Path, world: World, tables: GridTables, hours: int = 5, looks: int = 4
+) -> dict[str, Any]:
     """Operate until all is over, begun again whenever it dies; return the queue."""
     op = None
-    for _ in range(4 * hours):
+    for _ in range(looks * hours):
         try:
             op = op or Trial(config, world, tables)
             op.tick()
@@ -61,7 +64,8 @@ def run(config: Path, world: World, tables: GridTables, hours: int = 5) -> dict[
             if op is not None:
                 op.state.close()
             op = None
-        world.pass_(0.25)
+        world.pass_(1 / looks)
+    world.crash_at = (-1, "")
     with op or Trial(config, world, tables) as op:
         return op.queue()
 
@@ -83,7 +87,7 @@ def test_the_operator_may_die_at_any_call(
     config: Path, world: World, tables: GridTables, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If this fails, a job is lost or runs twice after `kill -9` at one point of the loop."""
-    at, tried = 1, 0
+    at, step = FIRST, examples(97, 1)
     while True:
         for path in config.parent.glob("operator.sqlite*"):
             path.unlink()
@@ -92,17 +96,16 @@ def test_the_operator_may_die_at_any_call(
         with monkeypatch.context() as patch:
             watch(world, patch)
             world.crash_at = (at, when)
-            queue = run(config, world, tables, hours=4)
+            queue = run(config, world, tables, hours=3, looks=2)
         assert_all_once(world, ids, queue, f"died {when} call {at}")
         if world.calls < at:
             break
-        # The calls of the first hours one by one, where all is decided; later ones repeat.
-        at, tried = at + STRIDE + (0 if at < 400 else 40), tried + 1
-    assert tried > 20
+        at += step
+    assert at > 300, "needed: calls at which it may die"
 
 
-#: Every so many calls one is tried; 1 takes two minutes, and was run for each release.
-STRIDE = 17
+#: The first call at which the operator dies; a test of few tries takes every 97th from there on.
+FIRST = 23
 
 
 def lost_after(act: Callable[[], Any]) -> Any:
