@@ -190,7 +190,7 @@ def _cluster(path: Path, site: str, values: Any, seconds: float) -> ClusterConfi
         "kind": kind,
         "accelerators": kinds,
         "allow_root": table.flag("allow_root"),
-        "timeout_s": table.number("timeout_s", min(30.0, max(1.0, seconds / 10)), 0.0, above=True),
+        "timeout_s": table.number("timeout_s", min(30.0, max(2.0, seconds / 5)), 0.0, above=True),
     }
     if "connection_kw" in table.values:
         given["connection_kw"] = table.number("connection_kw", 0.0, 0.0)

@@ -251,6 +251,7 @@ class Operator:
             self._close_hours(hour)
             if self.tables.changed():
                 self._read_again()
+            self._renew(hour)
             if hour < self.tables.world.hours:
                 self._plan_hour(hour)
             else:
@@ -258,7 +259,7 @@ class Operator:
                     "tables_end", f"the tables end before hour {hour}: nothing is planned"
                 )
                 self.state.set("hour", hour)
-        self._start_intents(math.floor(self.now_h() + 1e-9))
+        self._start_intents()
         if new:
             took = time.perf_counter() - self._began
             with self.state.change():
@@ -482,48 +483,42 @@ class Operator:
 
     # -- Start -------------------------------------------------------------------------------------
 
-    def _start_intents(self, hour: int) -> None:
-        """Start what is written down to start in this hour; give up what was for an earlier one.
-
-        A cluster that gives no answer keeps its intents: whether they reached it is not known.
-        """
-        intents = self.state.rows(
-            "SELECT runs.*, jobs.id, name, user, memory_gb, cancel FROM runs JOIN jobs USING (n) "
-            "WHERE runs.state = 'intent'"
+    def _open_intents(self) -> list[Row]:
+        """Return what is to start at clusters that answer; what is not known of others stays so."""
+        found = self.state.rows(
+            "SELECT runs.*, jobs.id, name, user, memory_gb, cancel, script FROM runs "
+            "JOIN jobs USING (n) JOIN scripts USING (n) WHERE runs.state = 'intent'"
         )
-        intents.sort(key=lambda run: (-run["count"], run["n"]))
-        by_site: dict[str, list[Row]] = {}
-        for run in intents:
-            if not self._sights[run["site"]].error:
-                by_site.setdefault(run["site"], []).append(run)
-        if not by_site:
-            return
+        found.sort(key=lambda run: (-run["count"], run["n"]))
+        return [run for run in found if not self._sights[run["site"]].error]
+
+    def _renew(self, hour: int) -> None:
+        """Before an hour is planned, give up what did not start; what is held there starts now."""
+        with self.state.change():
+            for run in self._open_intents():
+                seen = self._sights[run["site"]].seen
+                mark = run["id"], run["attempt"], "held"
+                if not run["cancel"] and any((s.id, s.attempt, s.state) == mark for s in seen):
+                    sql = "UPDATE runs SET hour = ? WHERE n = ? AND attempt = ?"
+                    self.state.run(sql, hour, run["n"], run["attempt"])
+                    self.state.run("UPDATE jobs SET planned_h = ? WHERE n = ?", hour, run["n"])
+                else:
+                    self._books.give_up(run, "its hour has passed")
+
+    def _start_intents(self) -> None:
+        """Start what is written down to start, each cluster's jobs one after the other."""
         orders: dict[str, list[tuple[Row, Order]]] = {}
         with self.state.change():
-            for site, runs in by_site.items():
-                held = {(s.id, s.attempt) for s in self._sights[site].seen if s.state == "held"}
-                for run in runs:
-                    if run["hour"] != hour or run["cancel"]:
-                        self._books.give_up(run, "" if run["cancel"] else "its hour has passed")
-                        if (run["id"], run["attempt"]) in held:
-                            self._tell(f"{run['id']}: the held attempt is ended", site)
-                        continue
-                    script = self.state.rows("SELECT script FROM scripts WHERE n = ?", run["n"])
-                    limit = (
-                        run["booked_h"] * self.config.limit_factor * self.config.seconds_per_hour
-                    )
-                    order = Order(
-                        run["id"],
-                        run["attempt"],
-                        run["user"],
-                        run["name"],
-                        script[0]["script"],
-                        run["accelerator"],
-                        run["count"],
-                        limit,
-                        run["memory_gb"],
-                    )
-                    orders.setdefault(site, []).append((run, order))
+            for run in self._open_intents():
+                if run["cancel"]:
+                    self._books.give_up(run, "")
+                    continue
+                limit = run["booked_h"] * self.config.limit_factor * self.config.seconds_per_hour
+                names = ("id", "attempt", "user", "name", "script", "accelerator", "count")
+                order = Order(*(run[k] for k in names), limit, run["memory_gb"])
+                orders.setdefault(run["site"], []).append((run, order))
+        if not orders:
+            return
         with ThreadPoolExecutor(max(1, len(orders))) as pool:
             answers = pool.map(self._start_at, orders, orders.values())
             for site, results in zip(orders, answers, strict=True):
@@ -701,7 +696,7 @@ class Operator:
         from ..report.clusters_page import clusters_page
         from .server import metrics
 
-        self.page, self.metrics = clusters_page(self).encode(), metrics(self).encode()
+        self.page, self.metrics = clusters_page(self).encode(), metrics(self.state).encode()
         try:
             write_whole(self.config.page, self.page)
             self.config.page.chmod(0o600)

@@ -7,7 +7,7 @@ import contextlib
 import hmac
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InvalidProblemError
 from .config import read_token
@@ -16,9 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from .operator import Operator
+    from .state import State
 
 __all__ = ["metrics", "served"]
+
+
+class Shown(Protocol):
+    """What there is to serve, as it was left last."""
+
+    page: bytes
+    metrics: bytes
+
 
 #: Addresses at which nobody else reads, by the names that a browser gives them.
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -36,9 +44,8 @@ METRICS = {
 }
 
 
-def metrics(operator: Operator) -> str:
+def metrics(state: State) -> str:
     """Return the metrics as Prometheus reads them."""
-    state = operator.state
     totals = state.get("totals", {})
     counts = state.rows("SELECT state, count(*) AS jobs FROM jobs GROUP BY state")
     asked = state.rows("SELECT site, answers FROM clusters")
@@ -77,8 +84,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer with the page or the metrics."""
         known = {
-            "/": (self.server.operator.page, "text/html; charset=utf-8"),
-            "/metrics": (self.server.operator.metrics, "text/plain; version=0.0.4; charset=utf-8"),
+            "/": (self.server.shown.page, "text/html; charset=utf-8"),
+            "/metrics": (self.server.shown.metrics, "text/plain; version=0.0.4; charset=utf-8"),
         }
         if not self._may():
             return
@@ -131,16 +138,16 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
     block_on_close = True
 
-    def __init__(self, address: tuple[str, int], operator: Operator, token: str | None) -> None:
+    def __init__(self, address: tuple[str, int], shown: Shown, token: str | None) -> None:
         import socket
 
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self.operator, self.token = operator, token
+        self.shown, self.token = shown, token
         super().__init__(address, _Handler)
 
 
 @contextlib.contextmanager
-def served(operator: Operator, where: str | None, token_file: Path | None) -> Iterator[str]:
+def served(shown: Shown, where: str | None, token_file: Path | None) -> Iterator[str]:
     """Serve the page and the metrics while the block runs; yields the address, "" for none.
 
     Raises
@@ -160,7 +167,7 @@ def served(operator: Operator, where: str | None, token_file: Path | None) -> It
     if token is None and host not in LOOPBACK:
         message = f"serve: found {host}, needed 127.0.0.1, or a token by --serve-token"
         raise InvalidProblemError(message, "serve")
-    server = _Server((host, int(port)), operator, token)
+    server = _Server((host, int(port)), shown, token)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
     thread.start()
     try:

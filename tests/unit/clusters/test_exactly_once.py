@@ -87,7 +87,7 @@ def test_the_operator_may_die_at_any_call(
     config: Path, world: World, tables: GridTables, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If this fails, a job is lost or runs twice after `kill -9` at one point of the loop."""
-    at, step = FIRST, examples(97, 1)
+    at, step = FIRST, examples(31, 1)
     while True:
         for path in config.parent.glob("operator.sqlite*"):
             path.unlink()
@@ -101,10 +101,10 @@ def test_the_operator_may_die_at_any_call(
         if world.calls < at:
             break
         at += step
-    assert at > 300, "needed: calls at which it may die"
+    assert at > 150, "needed: calls at which it may die"
 
 
-#: The first call at which the operator dies; a test of few tries takes every 97th from there on.
+#: The first call at which the operator dies; a test of few tries takes every 31st from there on.
 FIRST = 23
 
 
