@@ -515,7 +515,8 @@ class Operator:
                     continue
                 limit = run["booked_h"] * self.config.limit_factor * self.config.seconds_per_hour
                 names = ("id", "attempt", "user", "name", "script", "accelerator", "count")
-                order = Order(*(run[k] for k in names), limit, run["memory_gb"])
+                facts: dict[str, Any] = {k: run[k] for k in names}
+                order = Order(**facts, limit_s=limit, memory_gb=run["memory_gb"])
                 orders.setdefault(run["site"], []).append((run, order))
         if not orders:
             return
