@@ -36,7 +36,7 @@ GROUND |= {"_log", "_table", "_value"}
 NATIVE = {"_core"}
 FORMULAS = {"costs", "_checks", "_columns"}  # costs and the checks of arguments
 TOP = {"bench", "report", "cli", "plot", "testing", "__main__"}
-WINGS = {"green"}  # capabilities that stand on the platform
+WINGS = {"clusters", "green"}  # capabilities that stand on the platform
 # solvers/, live/, fair/ and records/ are "functions".
 ORDER = ["ground", "native", "formulas", "results", "functions", "grid", "wings", "top"]
 
@@ -47,6 +47,7 @@ GRID_OPTIONS = {"LagrangianOracle", "LocalSearch", "ResidualCapacity", "thread_c
 # The arrows upwards, taken only inside a call: Plan.report(path) writes the page that report/
 # draws, and the `plot` of a result is what plot/ draws.
 UPWARDS = {
+    ("clusters.operator", "report.clusters_page"),
     ("grid.files.verify_folder", "report.page"),
     ("grid.operations.rolling", "report.operator_page"),
     ("grid.operations.rolling", "plot.rolling"),
@@ -541,7 +542,7 @@ def test_import_is_light() -> None:
         loaded = loaded_by(f"import gridcompute as gc; {use}")
         assert not {name.partition(".")[0] for name in loaded} & heavy, use
         assert "gridcompute._core" in loaded
-        for part in ("grid", "fair", "pack", "forecast", "rolling", "traces"):
+        for part in ("grid", "clusters", "fair", "pack", "forecast", "rolling", "traces"):
             assert f"gridcompute.{part}" not in loaded, use
 
 

@@ -156,7 +156,9 @@ def write_problem(problem: Problem, folder: str | Path, *, format: str = "parque
     return folder
 
 
-def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Problem:
+def read_problem(
+    folder: str | Path, *, ledger: str | Path | None = None, jobs: bool = True
+) -> Problem:
     """Read a problem from a folder of tables (see `write_problem` for the layout).
 
     Parameters
@@ -165,6 +167,8 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
     ledger : path, optional
         The file of the mandate's ledger, wherever it lies, in place of the one that problem.json
         names. What problem.json names must lie in the folder.
+    jobs : bool
+        False: no table of jobs is read, nor of running ones; the problem has none.
 
     Raises
     ------
@@ -190,7 +194,9 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
         "family": settings.part("classes").get("family_names", ()),
     }
     limited = (folder / LIST).exists() or _has_optional(folder, "quotas")
-    paths = {name: _table_path(folder, name) for name in TABLES if name != "quotas" or limited}
+    left_out = set() if limited else {"quotas"}
+    left_out |= set() if jobs else {"jobs"}
+    paths = {name: _table_path(folder, name) for name in TABLES if name not in left_out}
     tables: dict[str, Any] = {}
     places: dict[str, _Places] = {}
     sizes = {"hour": hours, "source": 1 if sources is None else len(sources)}
@@ -223,9 +229,14 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
                 str(n) for n in tables[name].name
             ]
             sizes |= {"destination": len(tables[name])}
+    if not jobs:
+        none = {name: np.zeros(0, spec.dtype) for name, spec in Jobs.columns().items()}
+        tables["jobs"] = Jobs(**none)
     if not limited:
-        tables["quotas"] = _unlimited(tables["jobs"], paths["jobs"])
-    if _has_optional(folder, RUNNING):
+        tables["quotas"] = (
+            _unlimited(tables["jobs"], paths["jobs"]) if jobs else Quotas.unlimited(1)
+        )
+    if jobs and _has_optional(folder, RUNNING):
         paths[RUNNING] = _table_path(folder, RUNNING)
         arrow = read_table(paths[RUNNING], [])
         places[RUNNING] = _Places(paths[RUNNING], Running, arrow, tidy=False)
