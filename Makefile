@@ -11,7 +11,7 @@ PIP := $(BIN)python -m pip --quiet --disable-pip-version-check
 CPP := $(shell find csrc -name '*.[ch]pp')
 
 .DEFAULT_GOAL := help
-.PHONY: help explore variants check-asan check-clang demo test check format build native native-asan native-tsan bench docs dist ci ci-rest clean
+.PHONY: help explore variants oldest newest check-asan check-clang demo test check format build native native-asan native-tsan bench docs dist ci ci-rest clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -47,8 +47,11 @@ docs: build $(VENV)/.ready-dev ## the documentation, every warning an error
 dist: $(VENV)/.ready-dev ## sdist, wheel from the sdist, and the wheel at work in a clean environment
 	$(BIN)python .ci/check_dist.py
 
-ci: test ci-rest explore variants ## all that a change must pass
+ci: test ci-rest explore variants oldest newest ## all that a change must pass
 ci-rest: check native docs dist
+
+oldest newest: $(VENV)/.ready ## the fast part of the suite on the oldest versions promised, and on the newest
+	VENV=$(VENV) .ci/versions $@
 
 clean: ## forget what was built, keep the environment
 	rm -rf build dist docs/_build docs/_figures docs/reference/generated src/*.egg-info src/gridcompute/records/_*.c

@@ -1,4 +1,4 @@
-"""Print the oldest versions that pyproject.toml allows, as requirements of pip."""
+"""Print the oldest versions that pyproject.toml allows, as constraints of pip."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def oldest() -> list[str]:
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"].values()
     named = [*project["dependencies"], *(entry for extra in extras for entry in extra)]
-    found = [re.match(r"([A-Za-z0-9-]+(?:\[[a-z]+\])?)>=([0-9.]+)", entry) for entry in named]
+    found = [re.match(r"([A-Za-z0-9-]+)(?:\[[a-z]+\])?>=([0-9.]+)", entry) for entry in named]
     return sorted({f"{m[1]}=={m[2]}.*" for m in found if m})
 
 

@@ -1,5 +1,8 @@
 """A broker: a small service around a `Matcher` that takes jobs, places them, and survives kill -9.
 
+A template, to be copied and changed: one process with one journal on one disk. Who may do what,
+TLS, a second machine that takes over and upgrades of its state are left to those who run it.
+
     python examples/broker.py --state broker-state [--world world.json] [--port 8080]
                               [--token-file FILE] [--allow-host NAME] [--rate N]
 
@@ -21,9 +24,10 @@ run in a thread, without the GIL. The world (slot classes, prices, speeds of fam
 JSON like `SMALL` in broker_world.py, which stands in for it; a state keeps the world it began with.
 
 By default only this machine is served, and anybody on it without a token. A token, in a file or in
-BROKER_TOKEN, must be shown by every request as `Authorization: Bearer TOKEN`; to listen elsewhere
-than on the loopback interface takes one. Bodies are JSON by content type too: no web page can send
-that to another origin. See broker_door.py for the bounds.
+BROKER_TOKEN, must be shown as `Authorization: Bearer TOKEN` by every request but `GET /health`,
+which probes ask and which has no ids in it; to listen elsewhere than on the loopback interface
+takes one. Bodies are JSON by content type too: no web page can send that to another origin. See
+broker_door.py for the bounds.
 """
 
 from __future__ import annotations

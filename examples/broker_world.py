@@ -230,8 +230,7 @@ class Broker:
         self.seq += 1
         self._enqueue(operation)
         kind = next(iter(operation))
-        some = list(operation[kind])[:MOST_EXPLAINED]
-        log.info("audit", extra={"operation": self.seq, "kind": kind, "size": size, "of": some})
+        log.info("audit", extra={"operation": self.seq, "kind": kind, "size": size})
         self.metrics.accepted.labels(kind).inc(size)
         self.metrics.queue.set(len(self.next))
         return self.seq
@@ -279,7 +278,7 @@ class Broker:
                 last = self.closing.is_set()
                 await self.step(last)
         except Exception as error:
-            self.failure = f"rounds have stopped: {error!r}"
+            self.failure = f"rounds have stopped: {type(error).__name__}"
             log.exception("rounds have stopped; restart to go on from the journal")
 
     async def step(self, last: bool = False) -> None:
@@ -321,17 +320,25 @@ class Broker:
         """The jobs refused, the answer, and milliseconds."""
         self.journal.sync()
         start = time.perf_counter()
+        refused, m = self._apply(batch), self._match(limit)
+        return refused, m, (time.perf_counter() - start) * 1e3
+
+    def _apply(self, batch: Queue) -> list[str]:
+        """Work a batch into the world; the jobs that it refuses."""
         if batch.removes:
             self.world.remove(list(batch.removes))
         if batch.rooms:
             self.world.set_capacity(list(batch.rooms), list(batch.rooms.values()))
-        refused = self._add(batch.adds) if batch.adds else []
+        return self._add(batch.adds) if batch.adds else []
+
+    def _match(self, limit: float | None) -> gc.LiveMatching:
+        """Match, and log why jobs were sent out."""
         m = self.world.match(time_limit=limit)
         for key in m.changes["id"][m.changes["kind"] == "EVICT"][:MOST_EXPLAINED].tolist():
             log.info(
                 "audit", extra={"kind": "evict", "id": key, "why": str(self.world.explain(key))}
             )
-        return refused, m, (time.perf_counter() - start) * 1e3
+        return m
 
     def _add(self, jobs: dict[str, Any]) -> list[str]:
         """Add jobs; where the Matcher refuses, one by one, so that one job does not stop all."""
@@ -376,9 +383,8 @@ class Broker:
         """The last snapshot, then the journal after it; what this did, and what is lost."""
         world, applied, placed, name, refused = self.journal.restore()
         self.world = world or self._new_world()
-        if world:
-            m = world.match()
-            self.jobs = dict(zip(m.ids, m.assignment.tolist(), strict=True))
+        ids = self.world.ids
+        self.jobs = dict(zip(ids, self.world.slot_of(ids).tolist(), strict=True))
         self.seq, self._saved = applied, (applied, placed)
         lines, damaged = self.journal.read()
         lost, missing, replayed, told = [], [], 0, 0
@@ -403,10 +409,17 @@ class Broker:
         self.journal.rotate(self.seq + 1)
         batch, self.next = self.next, Queue()
         batch.removes = {key for key in batch.removes if key in self.world}  # not all, after a loss
-        bad, m, _ = self._solve(batch, None)
+        bad = self._apply(batch)
+        # Jobs that were told another place since the snapshot are there, before anything is solved:
+        # what runs and is not preemptible stays, and only what waits is placed.
+        was = {key: max(self.jobs.get(key, WAITING), WAITING) for key in self.world.ids}
+        here = self.world.slot_of(list(was)).tolist()
+        moved = {k: slot for (k, slot), old in zip(was.items(), here, strict=True) if slot != old}
+        self.world.pin(list(moved), list(moved.values()))
+        self.world.unpin(list(moved))
+        m = self._match(None)
         self.last = m
         now = dict(zip(m.ids, m.assignment.tolist(), strict=True))
-        was = {key: max(self.jobs.get(key, WAITING), WAITING) for key in now}
         changes = [(key, was[key], now[key]) for key in sorted(now) if was[key] != now[key]]
         self.jobs = now
         self._tell(changes)

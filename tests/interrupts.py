@@ -71,17 +71,20 @@ def places(
     call: Callable[[Any], Any],
     most: int,
     but_returns_of: tuple[CodeType, ...] = (),
+    last: int = 0,
 ) -> Iterator[tuple[Any, str]]:
     """Yield things that `make` returns, each after a call that was interrupted, and where that was.
 
-    At up to `most` places of the call, evenly spread over its bytecodes.
+    At up to `most` places of the call, evenly spread over its bytecodes, and at some of the `last`,
+    where states are replaced.
     """
     call(make())  # what is imported and cached on first use
     counted = Interrupt(but_returns_of=but_returns_of)
     thing = make()
     counted.run(lambda: call(thing))
     step = max(1, -(-counted.seen // most))
-    for n in range(1, counted.seen + 1, step):
+    chosen = {*range(1, counted.seen + 1, step), *range(counted.seen, counted.seen - last, -3)}
+    for n in sorted(chosen):
         thing, interrupt = make(), Interrupt(n, but_returns_of)
         interrupt.run(lambda thing=thing: call(thing))  # type: ignore[misc]
         assert interrupt.where, f"bytecode {n} of {counted.seen} was not met: not deterministic"

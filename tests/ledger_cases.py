@@ -25,7 +25,8 @@ CHILD = textwrap.dedent(
         sites = types.SimpleNamespace(name=np.array(names))
         energy = {k: np.full(n, v) for k, v in
                   dict(load_kwh=10.0, green_kwh=8.0, certificate_kwh=0.0).items()}
-        return types.SimpleNamespace(problem=types.SimpleNamespace(sites=sites), green=energy)
+        problem = types.SimpleNamespace(sites=sites)
+        return types.SimpleNamespace(problem=problem, green=energy, verify=lambda: True)
     """
 )
 
@@ -35,7 +36,8 @@ def plan(*names: str, load: float = 10.0, green: float = 8.0) -> Any:
     values = {"load_kwh": load, "green_kwh": green, "certificate_kwh": 0.0}
     energy = {name: np.full(len(names), value) for name, value in values.items()}
     sites = SimpleNamespace(name=np.array(names))
-    return SimpleNamespace(problem=SimpleNamespace(sites=sites), green=energy)
+    problem = SimpleNamespace(sites=sites)
+    return SimpleNamespace(problem=problem, green=energy, verify=lambda: True)
 
 
 def ledger_of(*batches: str) -> Ledger:

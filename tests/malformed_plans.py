@@ -89,7 +89,8 @@ def flipped(folder: Path) -> None:
     (folder / "plan.npz").write_bytes(data)
 
 
-NUMBERS = "objective_yuan, bound_yuan, without_option_yuan, gap, status, version, stats"
+NUMBERS = "objective_yuan, bound_yuan, priced_bound_yuan, without_option_yuan, "
+NUMBERS += "gap, status, version, stats"
 
 PLANS: dict[str, tuple[Damage, list[str]]] = {
     "no plan.json": (removed("plan.json"), ["has no plan.json: not the folder of a plan"]),

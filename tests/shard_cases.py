@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import gridcompute as gc
-from gridcompute.shards.coordinate import Question, coordinate, is_solved
+from gridcompute.shards.coordinate import Asking, Question, coordinate, is_solved
 from gridcompute.shards.cost_specs import cost_spec
-from gridcompute.shards.shard_worker import ASSIGN, HeldShard
+from gridcompute.shards.remote_shards import ClusterShards
+from gridcompute.shards.shard_worker import DIGEST_BYTES, HeldShard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +23,20 @@ if TYPE_CHECKING:
     #: Columns by name; a table with the names of its key and its coefficient for each term.
     Columns = dict[str, NDArray[Any]]
     Terms = list[tuple[NDArray[np.float64], str | None, str | None]]
+
+
+#: Tuned numbers with which thousands of jobs are solved as millions are: by samples, and no step
+#: that reads all costs of what is small.
+AS_MANY = {
+    "sample_jobs": 64,
+    "sample_last": 10,
+    "recheck_costs": 0,
+    "rounding_costs": 0,
+    "probe_all_costs": 0,
+    "probe_rows": 64,
+    "memory_jobs": 0,
+    "sample_extra_gain": 1 << 10,
+}
 
 
 def make(
@@ -103,34 +118,65 @@ def in_shards(
     worker that died and whose shard another one has made again.
     """
     spec = cost_spec(terms, cost, unplaced).of_samples(columns)
-    first = np.concatenate([[0], np.cumsum(rows)]).tolist()
-    slots: list[NDArray[np.int32]] = [np.empty(0, np.int32)] * len(rows)
-
-    def shard(k: int) -> HeldShard:
-        part = {name: array[first[k] : first[k + 1]] for name, array in columns.items()}
-        return HeldShard(spec, lambda: part, first[k], rows[k], first[-1])
-
-    shards = [shard(k) for k in range(len(rows))]
-
-    class Asker:
-        held = ()
-
-        def ask(self, questions: list[bytes | None]) -> list[bytes | None]:
-            answers: list[bytes | None] = [None] * len(rows)
-            for k, question in enumerate(questions):
-                if question is None:
-                    continue
-                if forgetful(question):
-                    shards[k] = shard(k)
-                answers[k], told = shards[k].answer(question, 1)
-                if question[:4] == ASSIGN:
-                    slots[k] = told
-            return answers
-
+    shards = ShardsHere(spec, columns, rows, forgetful=forgetful)
     room = np.ascontiguousarray(capacity, np.int64)
     question = Question(spec.model(), rows, room, None, 0, 2)
-    found = coordinate(question, lambda _asking: Asker(), None, None)
-    return found, np.concatenate(slots) if is_solved(found) else np.empty(0, np.int32)
+    found = coordinate(question, shards.begin, None, None)
+    return found, shards.assignment() if is_solved(found) else np.empty(0, np.int32)
+
+
+class ShardsHere(ClusterShards):
+    """Shards of a cluster that is this process; `carry` is what happens to a message on its way."""
+
+    def __init__(
+        self,
+        spec: Any,
+        columns: Columns,
+        rows: Sequence[int],
+        *,
+        forgetful: Callable[[bytes], bool] = lambda _question: False,
+        carry: Callable[[bytes], bytes] = lambda message: message,
+    ) -> None:
+        super().__init__(spec, rows, 1)
+        self.columns, self.forgetful, self.carry = columns, forgetful, carry
+        self.shards = [self.shard(k) for k in range(len(rows))]
+        self.slots: list[NDArray[np.int32]] = [np.empty(0, np.int32)] * len(rows)
+
+    def shard(self, k: int) -> HeldShard:
+        first, n = sum(self.rows[:k]), self.rows[k]
+        part = {name: array[first : first + n] for name, array in self.columns.items()}
+        return HeldShard(self.spec, lambda: part, first, n, sum(self.rows))
+
+    def begin(self, asking: Asking) -> ShardsHere:
+        self._asking = asking
+        return self
+
+    def send(self, shard: int, message: bytes, *, assigns: bool) -> bytes:
+        if self.forgetful(message[DIGEST_BYTES:]):
+            self.shards[shard] = self.shard(shard)
+        answer, told = self.shards[shard].answer(self.carry(message), 1)
+        if assigns:
+            self.slots[shard] = told
+        return self.carry(answer)
+
+    def wait(self, pending: list[Any]) -> list[Any]:
+        return []
+
+    def receive(self, sent: list[Any]) -> list[bytes]:
+        return sent
+
+    def cancel(self, sent: list[Any]) -> None:
+        pass
+
+    def assignment(self) -> NDArray[np.int32]:
+        return np.concatenate(self.slots)
+
+    def sums(self, assignment: Any, prices: Any, remainders: Any, threads: int) -> list[bytes]:
+        pairs = zip(self.shards, self.slots, strict=True)
+        return [self.carry(s.sums(slots, prices, remainders, 1)) for s, slots in pairs]
+
+    def confined(self, slots: Any, job: int, threads: int) -> list[bytes]:
+        return [self.carry(s.confined(slots, job, 1)) for s in self.shards]
 
 
 def assert_same(

@@ -34,10 +34,11 @@ CSRC = ROOT / "csrc"
 GROUND = {"_version", "errors", "_progress", "_extras", "_files", "_gap", "_certificate", "_html"}
 GROUND |= {"_log", "_table", "_value"}
 NATIVE = {"_core"}
-FORMULAS = {"costs", "_checks"}  # costs and the checks of arguments
+FORMULAS = {"costs", "_checks", "_columns"}  # costs and the checks of arguments
 TOP = {"bench", "report", "cli", "plot", "testing", "__main__"}
+WINGS = {"clusters", "green"}  # capabilities that stand on the platform
 # solvers/, live/, fair/ and records/ are "functions".
-ORDER = ["ground", "native", "formulas", "results", "functions", "grid", "top"]
+ORDER = ["ground", "native", "formulas", "results", "functions", "grid", "wings", "top"]
 
 # The platform may use the core's options (jobs under coupling rows) and its count of threads, and
 # nothing else of it.
@@ -46,9 +47,13 @@ GRID_OPTIONS = {"LagrangianOracle", "LocalSearch", "ResidualCapacity", "thread_c
 # The arrows upwards, taken only inside a call: Plan.report(path) writes the page that report/
 # draws, and the `plot` of a result is what plot/ draws.
 UPWARDS = {
+    ("clusters.operator", "report.clusters_page"),
+    ("grid.files.verify_folder", "report.page"),
     ("grid.operations.rolling", "report.operator_page"),
     ("grid.operations.rolling", "plot.rolling"),
     ("grid.plan.plan", "report.page"),
+    ("green.record", "green.check"),
+    ("green.record", "report.claim_page"),
     ("grid.plan.plan", "plot.plan"),
     ("results.matching", "plot.matching"),
     ("rolling.replay", "plot.replay"),
@@ -150,6 +155,7 @@ def layer(module: str) -> str:
         ("native", NATIVE),
         ("formulas", FORMULAS),
         ("results", {"results"}),
+        ("wings", WINGS),
         ("top", TOP),
         ("grid", {"grid"}),
     ):
@@ -315,7 +321,7 @@ def identifiers(path: Path) -> set[str]:
 
 def test_only_the_grid_speaks_of_the_platform() -> None:
     """If this fails, a layer below grid/ has learnt what a site or a kilowatt-hour is."""
-    below = [p for p in python_files() if layer(module_name(p)) not in {"grid", "top"}]
+    below = [p for p in python_files() if layer(module_name(p)) not in {"grid", "wings", "top"}]
     below += [p for p in CSRC.rglob("*.[ch]pp") if "tests" not in p.parts]
     bad = {
         f"{path.relative_to(ROOT)}: {name}"
@@ -536,7 +542,7 @@ def test_import_is_light() -> None:
         loaded = loaded_by(f"import gridcompute as gc; {use}")
         assert not {name.partition(".")[0] for name in loaded} & heavy, use
         assert "gridcompute._core" in loaded
-        for part in ("grid", "fair", "pack", "forecast", "rolling", "traces"):
+        for part in ("grid", "clusters", "fair", "pack", "forecast", "rolling", "traces"):
             assert f"gridcompute.{part}" not in loaded, use
 
 

@@ -127,7 +127,7 @@ def test_a_token_is_asked_for_everywhere(service, tmp_path, where):
         broker = service("--token-file", str(tmp_path / "token"))
     else:
         broker = service(BROKER_TOKEN=TOKEN)
-    asks = [("GET", p) for p in ("/jobs", "/jobs/x", "/placements", "/health", "/metrics", "/docs")]
+    asks = [("GET", p) for p in ("/jobs", "/jobs/x", "/placements", "/metrics", "/docs")]
     asks += [("POST", "/jobs"), ("POST", "/cancel"), ("POST", "/quote"), ("PUT", "/slots/slow")]
     for method, path in asks:
         for shown in (
@@ -145,8 +145,12 @@ def test_a_token_is_asked_for_everywhere(service, tmp_path, where):
             assert answer.status_code == 401, (method, path, shown)
             assert answer.headers["www-authenticate"] == "Bearer"
             assert TOKEN not in answer.text
+    probe = broker.http.get("/health")  # which has no token to show
+    assert (probe.status_code, probe.json()["status"]) == (200, "ok")
+    for method, path in (("POST", "/health"), ("GET", "/health/"), ("GET", "//health")):
+        assert broker.http.request(method, path, headers=KIND).status_code == 401, (method, path)
     right = {"authorization": f"Bearer {TOKEN}"}
-    assert broker.http.get("/health", headers=right).json()["operation"] == 0
+    assert broker.http.get("/metrics", headers=right).status_code == 200
     assert broker.http.post("/jobs", json=job("a"), headers=right).status_code == 202
     assert TOKEN not in json.dumps(broker.log)
 

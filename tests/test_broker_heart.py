@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import sys
 import tempfile
 import threading
@@ -30,10 +31,10 @@ def heart():
 
 
 @contextmanager
-def opened(heart, folder: Path, **options):
+def opened(heart, folder: Path, config=WORLD, **options):
     """A broker, in the end dropped as a kill would drop it."""
     world, journal = heart
-    made = world.Broker(WORLD, journal.Journal(folder), **options)
+    made = world.Broker(config, journal.Journal(folder), **options)
     try:
         yield made
     finally:
@@ -141,6 +142,43 @@ def test_kills_at_any_time_change_nothing_that_is_acknowledged(heart, story):
             names = WORLD["slots"]
             where = {key: names[s] if s >= 0 else None for key, s in broker.jobs.items()}
             assert {key: at.get(key) for key in live} == where
+
+
+TENANTS = {"name": ["red", "blue"], "guarantee": [40, 40], "limit": [90, None], "weight": [1, 2]}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_may_not_be_preempted_stays_through_kills(heart, tmp_path, seed):
+    """With a snapshot a minute, kill -9 moved or sent out jobs that ran and may not be."""
+    draw = random.Random(seed)
+    live: dict[str, tuple] = {}
+    fixed: dict[str, int] = {}
+    kept = 0
+    for lives in range(6):
+        with opened(heart, tmp_path, WORLD | {"tenants": TENANTS}, snapshot_s=60.0) as broker:
+            broker._due = float("inf")  # the minute is over where the story says so
+            assert set(broker.jobs) == set(live)
+            assert {key: broker.jobs[key] for key in fixed} == fixed, (seed, lives)
+            for _ in range(draw.randrange(1, 8)):
+                jobs = {}
+                for _ in range(draw.randrange(12)):
+                    size, k = draw.randrange(1, 9), len(live) + len(jobs)
+                    family, work, delay, _ = columns(k)
+                    rank = (draw.randrange(2), draw.randrange(3), draw.random() < 0.5)
+                    jobs[f"{lives}-{draw.random()}"] = (
+                        family, work * size, delay, draw.uniform(1.0, 60.0), size, *rank
+                    )  # fmt: skip
+                broker.submit(jobs)
+                gone = draw.sample(sorted(live), len(live) // 6)
+                broker.cancel(gone)
+                live = {key: job for key, job in (live | jobs).items() if key not in gone}
+                if draw.random() < 0.8:
+                    broker._due = 0.0 if draw.random() < 0.2 else float("inf")
+                    asyncio.run(broker.step())
+            fixed = {key: broker.jobs[key] for key in live if not live[key][-1]}
+            fixed = {key: slot for key, slot in fixed.items() if slot >= 0}
+            kept += len(fixed)
+    assert kept > 20, seed
 
 
 def test_a_hole_in_the_journal_is_said(heart, tmp_path):

@@ -42,8 +42,7 @@ inline bool plain(const py::handle& object) {
 inline bool ready(const py::array& a, py::ssize_t ndim) {
   for (py::ssize_t k = std::max<py::ssize_t>(ndim - 2, 0); k < ndim && k < a.ndim(); ++k)
     if (a.shape(k) > assignment::kMaxLines) return false;
-  return plain(a) && a.ndim() == ndim && (a.flags() & py::array::c_style) != 0 &&
-         (a.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
+  return plain(a) && a.ndim() == ndim && (a.flags() & py::array::c_style) != 0 && aligned(a);
 }
 
 // Returns assignment_quick(cost, maximize), a function without pybind11.

@@ -24,10 +24,21 @@ namespace gridcompute::bindings {
 
 namespace py = pybind11;
 
-// Contiguous and of exactly this dtype; bind every such argument with .noconvert(), so that a hidden copy is a
-// TypeError. Python makes the one explicit conversion.
+// Contiguous, aligned and of exactly this dtype; bind every such argument with .noconvert(), so that a hidden copy is a
+// TypeError. Python makes the one explicit conversion. (pybind11 copies what is not aligned even so.)
+constexpr int kAligned = py::detail::npy_api::NPY_ARRAY_ALIGNED_;
 template <class T>
-using Array = py::array_t<T, py::array::c_style>;
+using Array = py::array_t<T, py::array::c_style | kAligned>;
+
+[[nodiscard]] inline bool aligned(const py::handle& array) {
+  return (py::detail::array_proxy(array.ptr())->flags & kAligned) != 0;
+}
+
+// Returns whether an object is an array that the core can read in place, by itself or as an Array.
+template <class T>
+[[nodiscard]] bool readable(const py::handle& object) {
+  return Array<T>::check_(object) && aligned(object);
+}
 
 template <class T>
 [[nodiscard]] std::span<const T> view(const Array<T>& array) {

@@ -16,7 +16,7 @@ namespace {
 // Returns the array read in place; none if it is not a contiguous matrix of this type.
 template <class T>
 std::optional<Source> dense(const py::object& cost) {
-  if (!Array<T>::check_(cost)) return std::nullopt;
+  if (!readable<T>(cost)) return std::nullopt;
   auto array = py::reinterpret_borrow<Array<T>>(cost);
   if (array.ndim() != 2) return std::nullopt;
   auto source = std::make_unique<DenseCost<T>>(array.data(), array.shape(0), array.shape(1));
@@ -58,7 +58,7 @@ bool rows_increase(const Array<I>& indices, const Array<I>& indptr, Index n_slot
 // Returns the arrays read in place; none if they have other types, or rows that do not increase.
 template <class T, class I>
 std::optional<Source> sparse(const py::object& data, const Array<I>& indices, const Array<I>& indptr, Index n_slots) {
-  if (!Array<T>::check_(data)) return std::nullopt;
+  if (!readable<T>(data)) return std::nullopt;
   auto values = py::reinterpret_borrow<Array<T>>(data);
   if (values.ndim() != 1 || values.size() != indices.size() || !rows_increase(indices, indptr, n_slots))
     return std::nullopt;
@@ -70,7 +70,7 @@ std::optional<Source> sparse(const py::object& data, const Array<I>& indices, co
 template <class I>
 std::optional<Source> sparse_by(const py::object& data, const py::object& indices, const py::object& indptr,
                                 Index n_jobs, Index n_slots) {
-  if (!Array<I>::check_(indices) || !Array<I>::check_(indptr)) return std::nullopt;
+  if (!readable<I>(indices) || !readable<I>(indptr)) return std::nullopt;
   const auto columns = py::reinterpret_borrow<Array<I>>(indices), starts = py::reinterpret_borrow<Array<I>>(indptr);
   if (columns.ndim() != 1 || starts.ndim() != 1 || n_jobs < 0 || starts.size() != n_jobs + 1) return std::nullopt;
   if (auto source = sparse<std::int32_t>(data, columns, starts, n_slots)) return source;

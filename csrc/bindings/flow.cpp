@@ -106,7 +106,7 @@ Ints shared_array(const std::shared_ptr<const flow::RawVector<std::int64_t>>& va
 bool arrays_fit(py::handle tail, py::handle head, py::handle capacity, py::handle cost, py::handle supply,
                 py::handle lower) {
   const auto plain = [](py::handle array) {
-    return Py_TYPE(array.ptr()) == py::detail::npy_api::get().PyArray_Type_ && Ints::check_(array) &&
+    return Py_TYPE(array.ptr()) == py::detail::npy_api::get().PyArray_Type_ && readable<std::int64_t>(array) &&
            py::detail::array_proxy(array.ptr())->nd == 1;
   };
   if (!plain(tail) || !plain(supply)) return false;

@@ -362,6 +362,10 @@ void bind_live(py::module_& m) {
           "pin", [](LiveMatcher& self, const Jobs& jobs, bool on) { self.core.pin(view(jobs), on); },
           py::arg("jobs").noconvert(), py::arg("on"))
       .def(
+          "place",
+          [](LiveMatcher& self, const Jobs& jobs, const Jobs& slots) { self.core.place(view(jobs), view(slots)); },
+          py::arg("jobs").noconvert(), py::arg("slots").noconvert())
+      .def(
           "restore",
           [](LiveMatcher& self, const Jobs& jobs, const Jobs& placed, const Reals& prices, double resolution) {
             self.core.restore(view(jobs), view(placed), view(prices), resolution);

@@ -19,7 +19,7 @@ using plan::ResidualCapacity;
 template <class T>
 std::span<const T> column(const py::dict& table, const char* name) {
   const py::object value = table[name];
-  if (!py::isinstance<Array<T>>(value))
+  if (!readable<T>(value))
     throw py::type_error(std::string(name) + " must be a contiguous array of dtype " +
                          py::str(py::dtype::of<T>()).cast<std::string>());
   return view(value.cast<Array<T>>());

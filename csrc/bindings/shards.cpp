@@ -6,6 +6,7 @@
 #include "gridcompute/certificate/confined_jobs.hpp"
 #include "gridcompute/transport/shards/solve_shards.hpp"
 #include "stats.hpp"
+#include "tuning.hpp"
 
 namespace gridcompute::bindings {
 
@@ -139,13 +140,14 @@ std::optional<py::bytes> answer(PyShard& self, const py::bytes& question, const 
   const int most = threads_for(threads);
   const std::string_view asked(PyBytes_AS_STRING(question.ptr()),
                                static_cast<std::size_t>(PyBytes_GET_SIZE(question.ptr())));
+  const transport::Tuning tuning = tunings().transport;
   ColumnsView view;
   if (columns) view = view_of(model, *columns, unplaced, self.shard.size());
   Guard guard(std::nullopt, py::none());
   std::optional<std::string> found = guard.run([&](Stop& stop) -> std::optional<std::string> {
     Pool pool(most);
     if (columns) transport::check_columns(model, view, self.shard.first(), pool);
-    return self.shard.answer(asked, columns ? &view : nullptr, pool, stop);
+    return self.shard.answer(asked, columns ? &view : nullptr, pool, stop, tuning);
   });
   if (!found) return std::nullopt;
   if (!keep) return py::bytes(*found);
@@ -158,7 +160,9 @@ py::tuple solve_sharded(const std::shared_ptr<Model>& model, const Array<std::in
                         const Array<std::int64_t>& capacity, const py::object& ask,
                         const std::optional<Array<double>>& prices, std::uint64_t seed, int threads,
                         std::optional<double> time_limit, py::object progress, const std::vector<PyShard*>& held) {
+  const transport::Tuning tuning = tunings().transport;
   transport::Options options;
+  options.tuning = &tuning;
   options.direct = true;
   if (prices) options.prices = prices->data();
   options.seed = seed;
@@ -204,12 +208,6 @@ using certificate::ConfinedJobs;
 using certificate::JobFault;
 using certificate::TransportSums;
 
-template <class Put>
-void each_part(TransportSums& sums, const Put& put) {
-  put(sums.objective), put(sums.low), put(sums.high), put(sums.magnitude), put(sums.fractional), put(sums.jobs);
-  for (JobFault* fault : {&sums.range, &sums.forbidden, &sums.must, &sums.invalid, &sums.no_option}) put(*fault);
-}
-
 // Passes the problem of a shard's jobs to a check and returns its report, after all checks of columns.
 template <class Found, class Check>
 std::optional<Found> checked_shard(const Model& model, const ColumnsView& shown, Index first, int threads,
@@ -241,10 +239,7 @@ py::bytes sum_jobs(const std::shared_ptr<Model>& model, const Columns& columns,
         return certificate::sum_jobs(problem, view(assignment), view(prices), added, priced, first, pool, stop);
       });
   MessageWriter out;
-  if (sums) {
-    each_part(*sums, [&](const auto& value) { out.put(value); });
-    out.put_vector(sums->load);
-  }
+  if (sums) out.put(*sums);
   return py::bytes(out.bytes());
 }
 
@@ -273,8 +268,7 @@ py::bytes count_confined(const std::shared_ptr<Model>& model, const Columns& col
 py::tuple check_confined(const std::vector<py::bytes>& parts) {
   ConfinedJobs total;
   for (const py::bytes& bytes : parts) {
-    MessageReader in(static_cast<std::string_view>(bytes));
-    total.join(in.get<ConfinedJobs>());
+    total.join(read_message<ConfinedJobs>(static_cast<std::string_view>(bytes)));
   }
   return py::make_tuple(total.count, total.named, total.invalid.job);
 }
@@ -286,10 +280,8 @@ py::dict check_sums(const std::shared_ptr<Model>& model, const std::vector<py::b
   TransportSums total;
   total.load.assign(static_cast<std::size_t>(model->costs.n_slots), 0);
   for (const py::bytes& bytes : parts) {
-    MessageReader in(static_cast<std::string_view>(bytes));
-    TransportSums part;
-    each_part(part, [&](auto& value) { value = in.get<std::decay_t<decltype(value)>>(); });
-    part.load = in.get_all<Cost>();
+    auto part = read_message<TransportSums>(static_cast<std::string_view>(bytes));
+    require_message(part.load.size() == total.load.size(), "it is about other classes");
     total.join(part);
   }
   const transport::JobColumns no_jobs(model->costs);

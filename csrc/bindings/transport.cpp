@@ -183,7 +183,7 @@ py::tuple solve_transport(const Source& source, const Array<std::int64_t>& capac
 // Returns whether these are n counts as the core reads them, none below `least`.
 template <class T>
 bool are_counts(const py::object& values, Index n, std::int64_t least) {
-  if (!py::isinstance<Array<T>>(values)) return false;
+  if (!readable<T>(values)) return false;
   const auto array = py::reinterpret_borrow<Array<T>>(values);
   if (array.ndim() != 1 || array.size() != n) return false;
   const std::span<const T> all = view(array);

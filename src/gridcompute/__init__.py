@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from ._version import __version__
 from .errors import (
+    ClusterError,
     CostRangeError,
     GridComputeError,
     InfeasibleError,
@@ -15,7 +16,7 @@ from .errors import (
 )
 
 if _TYPE_CHECKING:
-    from . import fair, forecast, grid, pack, rolling, shards, traces
+    from . import clusters, fair, forecast, green, grid, pack, rolling, shards, traces
     from ._certificate import Certificate
     from .costs import Terms, kernel
     from .grid.planner.match import match
@@ -41,6 +42,7 @@ __all__ = [
     "Assignment",
     "AssignmentCertificate",
     "Certificate",
+    "ClusterError",
     "CostRangeError",
     "Explanation",
     "Flow",
@@ -59,8 +61,10 @@ __all__ = [
     "Witness",
     "__version__",
     "assignment",
+    "clusters",
     "fair",
     "forecast",
+    "green",
     "grid",
     "jobs_from_records",
     "kernel",
@@ -97,8 +101,10 @@ _MODULE_OF = {
     "Terms": "costs",
     "Witness": "results.matching",
     "assignment": "solvers.assignment",
+    "clusters": "",
     "fair": "",
     "forecast": "",
+    "green": "",
     "grid": "",
     "jobs_from_records": "records.ingest",
     "kernel": "costs",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "aligned",
     "choice",
     "counts",
     "gap",
@@ -152,20 +153,25 @@ def listed(known: Iterable[str]) -> str:
 
 
 def plain_array(field: str, values: Any) -> NDArray[Any]:
-    """Return `values` as an ndarray; a masked array is refused, since its mask would be lost."""
+    """Return `values` as an aligned ndarray; a masked one is refused, its mask would be lost."""
     if type(values) is np.ndarray:
-        return values
+        return aligned(values)
     if _masked(values, 2):
         raise TypeError(f"{field} must be a plain array: a masked one would lose its mask")
     if not hasattr(values, "__array__"):
         values = _foreign(field, values)
     try:
-        return np.asarray(values)
+        return aligned(np.asarray(values))
     except ValueError as error:  # rows of different lengths
         found = str(error)
         if "inhomogeneous" in found:
             found = "found rows of different lengths, needed an array"
         raise InvalidProblemError(f"{field}: {found}", field) from None
+
+
+def aligned(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array, or a copy where its numbers lie across words, as in packed records."""
+    return array if array.flags.aligned else array.copy()
 
 
 def _foreign(field: str, values: Any) -> Any:
@@ -201,7 +207,7 @@ def counts(
 
     `name` is what the message calls n. A list without entries has no dtype of its own and passes.
     """
-    array = values if type(values) is np.ndarray else plain_array(field, values)
+    array = plain_array(field, values)
     if array.dtype.kind not in "iu" and (array.size or type(values) is np.ndarray):
         raise TypeError(f"{field} must be of an integer dtype, not {array.dtype}")
     if array.shape != (n,):

@@ -18,14 +18,14 @@ def create(path: Path, mode: int) -> io.FileIO:
     return io.FileIO(path, "xb", opener=functools.partial(os.open, mode=mode))
 
 
-def write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write all of `data` to a file: a single write may take only a part of it."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
-def write_whole(path: str | Path, data: bytes) -> None:
+def write_whole(path: str | Path, data: bytes | memoryview) -> None:
     """Replace a file by `data`, or leave it as it was if that fails.
 
     The new content is on the disk under another name before it takes the file's place. A symbolic

@@ -12,7 +12,7 @@ from ._extras import extra
 from .errors import InvalidProblemError
 from .shards.cost_specs import CostSpec, kernel_or_terms
 from .shards.remote_shards import POLL_SECONDS, ClusterShards
-from .shards.shard_worker import ASSIGN, HeldShard
+from .shards.shard_worker import HeldShard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -67,12 +67,12 @@ def _shard(part: _Partition, spec: CostSpec, first: int, n_jobs: int) -> HeldSha
     return HeldShard(spec, part.columns, first, _rows(part), n_jobs)
 
 
-def _answer(shard: HeldShard, question: bytes, threads: int) -> bytes:
-    return shard.answer(question, threads)[0]
+def _answer(shard: HeldShard, message: bytes, threads: int) -> bytes:
+    return shard.answer(message, threads)[0]
 
 
-def _assign(shard: HeldShard, question: bytes, threads: int) -> tuple[bytes, NDArray[np.int32]]:
-    return shard.answer(question, threads)
+def _assign(shard: HeldShard, message: bytes, threads: int) -> tuple[bytes, NDArray[np.int32]]:
+    return shard.answer(message, threads)
 
 
 def _series(part: _Partition, assigned: tuple[bytes, NDArray[np.int32]]) -> Any:
@@ -116,12 +116,12 @@ class _DaskShards(ClusterShards):
         # The answer of each shard with the classes of its jobs: on the workers.
         self._assigned: list[Any] = [None] * len(rows)
 
-    def send(self, shard: int, question: bytes) -> Any:
+    def send(self, shard: int, message: bytes, *, assigns: bool) -> Any:
         """Send a question to a shard."""
         held = self._shards[shard]
-        if question[:4] != ASSIGN:
-            return self._client.submit(_answer, held, question, self.threads, pure=False)
-        assigned = self._client.submit(_assign, held, question, self.threads, pure=False)
+        if not assigns:
+            return self._client.submit(_answer, held, message, self.threads, pure=False)
+        assigned = self._client.submit(_assign, held, message, self.threads, pure=False)
         self._assigned[shard] = assigned
         return self._client.submit(operator.itemgetter(0), assigned, pure=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "ClusterError",
     "CostRangeError",
     "GridComputeError",
     "InfeasibleError",
@@ -48,6 +49,25 @@ class InfeasibleError(GridComputeError, ValueError):
     def __init__(self, message: str, witness: Any = None) -> None:
         super().__init__(message)
         self.witness = witness
+
+
+class ClusterError(GridComputeError):
+    """A cluster refused a request, or gave no answer to it.
+
+    Parameters
+    ----------
+    message : str
+        What was asked, and what came back.
+    answered : bool
+        True: the cluster said no. False: there was no answer, or none of its own.
+    maybe : bool
+        Whether the request may have been carried out all the same.
+    """
+
+    def __init__(self, message: str, *, answered: bool = False, maybe: bool = False) -> None:
+        super().__init__(message)
+        self.answered = answered
+        self.maybe = maybe
 
 
 class InternalError(GridComputeError, RuntimeError):

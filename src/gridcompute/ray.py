@@ -11,7 +11,7 @@ from ._extras import extra
 from .errors import InvalidProblemError
 from .shards.cost_specs import CostSpec, kernel_or_terms
 from .shards.remote_shards import POLL_SECONDS, ClusterShards
-from .shards.shard_worker import ASSIGN, HeldShard
+from .shards.shard_worker import HeldShard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,7 +65,7 @@ class _ShardActor:
         self._shards: dict[int, HeldShard] = {}
 
     def answer(
-        self, number: int, block: list[Any], first: int, rows: int, question: bytes
+        self, number: int, block: list[Any], first: int, rows: int, message: bytes
     ) -> tuple[bytes, Any]:
         """Answer a question: the answer, and the classes of the jobs where they were assigned."""
         import pyarrow as pa
@@ -74,8 +74,8 @@ class _ShardActor:
         if number not in self._shards:
             held = _Block(ray.get(block[0]), self._spec.names, number)
             self._shards[number] = HeldShard(self._spec, held.columns, first, rows, self._n_jobs)
-        answer, slots = self._shards[number].answer(question, self._threads)
-        return answer, pa.table({"slot": pa.array(slots)}) if question[:4] == ASSIGN else None
+        answer, slots = self._shards[number].answer(message, self._threads)
+        return answer, pa.table({"slot": pa.array(slots)})
 
 
 def _rows(block: Any) -> int:
@@ -154,14 +154,14 @@ class _RayShards(ClusterShards):
         self._actor_of = [min(at // share, num_actors - 1) for at in self._first[:-1]]
         self._assigned: list[Any] = [None] * len(rows)
 
-    def send(self, shard: int, question: bytes) -> Any:
+    def send(self, shard: int, message: bytes, *, assigns: bool) -> Any:
         """Send a question to a shard."""
         actor = self._actors[self._actor_of[shard]]
         block, rows = [self._blocks[shard]], self.rows[shard]
         answer, slots = actor.answer.options(num_returns=2).remote(
-            shard, block, self._first[shard], rows, question
+            shard, block, self._first[shard], rows, message
         )
-        if question[:4] == ASSIGN:
+        if assigns:
             self._assigned[shard] = slots
         return answer
 

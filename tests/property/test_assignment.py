@@ -109,6 +109,9 @@ def exact_least(cost: np.ndarray) -> Fraction | None:
 )  # large costs cancel, small ones decide
 @example(np.array([[1e-310, 2e-310], [1e-310, 3e-310]]), False, False)  # below the finest scale
 @example(np.array([[0.0], [1e200], [1e-5], [1e-200]]), True, False)  # scaled down, -1e-200 vanishes
+@example(  # the least that does not vanish makes the next unit coarser, where it vanishes again
+    np.array([[0, 0, -5.2e213, 0, 0], [0, 3.2e281, 0, -1.7e-230, -5.2e-218]]), False, False
+)
 @example(  # the optimum lies beyond the doubles
     np.array([[0.25, np.inf, 0], [0, 0, -1.7e308], [0, -1.7e308, np.inf]]), False, False
 )

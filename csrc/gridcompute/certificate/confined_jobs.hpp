@@ -11,6 +11,7 @@
 
 #include <optional>
 #include <span>
+#include <tuple>
 
 #include "gridcompute/certificate/transport.hpp"
 
@@ -25,6 +26,7 @@ struct ConfinedJobs {
     named = named || later.named;
     invalid.join(later.invalid);
   }
+  static auto parts(auto& c) { return std::tie(c.count, c.named, c.invalid); }
 };
 
 // Counts these jobs in a problem with demand 1 that is part of a larger one. first: the number of its first job there;

@@ -33,6 +33,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "gridcompute/base/parallel.hpp"
@@ -114,6 +115,10 @@ struct TransportSums {
   Index jobs = 0;
 
   void join(TransportSums& later);  // of the jobs that follow
+  static auto parts(auto& s) {
+    return std::tie(s.objective, s.low, s.high, s.magnitude, s.load, s.range, s.forbidden, s.must, s.invalid,
+                    s.no_option, s.fractional, s.jobs);
+  }
 };
 
 struct PricesCheck {

@@ -11,6 +11,7 @@
 // Rounding is monotone, so the same sum over each term's least (or largest) entry is not above any cost of the row.
 #pragma once
 
+#include <tuple>
 #include <vector>
 
 #include "gridcompute/base/default_init.hpp"
@@ -32,6 +33,8 @@ struct TermsScope {
   Index n_jobs = 0;
   std::vector<double> coef;  // (terms)
   Index first = 0;           // the number of the first row's job
+
+  static auto parts(auto& scope) { return std::tie(scope.n_jobs, scope.coef); }
 };
 
 class TermsCost final : public CostSource {

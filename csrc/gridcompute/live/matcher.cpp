@@ -132,6 +132,22 @@ void Matcher::pin(std::span<const Job> jobs, bool pinned) {
   }
 }
 
+void Matcher::place(std::span<const Job> jobs, std::span<const Slot> slots) {
+  begin_change();
+  for (std::size_t k = 0; k < jobs.size(); ++k) {
+    if (pair_.state.is_live(jobs[k])) remove(jobs.subspan(k, 1));
+    add_placed(jobs[k], slots[k]);
+    gangs_ ? change_gang(jobs[k], GangChange::Kind::updated) : pair_.enqueue(jobs[k]);
+  }
+}
+
+void Matcher::add_placed(Job job, Slot placed) {
+  const Slot slot = placed == kNone ? pair_.state.unplaced_class() : placed;
+  pair_.state.add(job, slot);
+  if (gangs_) change_gang(job, GangChange::Kind::added);
+  log_.add(job);
+}
+
 std::vector<Job> Matcher::pinned_at(std::span<const Slot> slots) const {
   const MatcherState& state = pair_.state;
   std::vector<bool> asked(at(state.n_classes()), false);
@@ -225,12 +241,7 @@ void Matcher::restore(std::span<const Job> jobs, std::span<const Slot> placed, s
   check_restored(jobs, placed, prices, resolution);
   MatcherState& state = pair_.state;
   if (resolution > 0 && state.keeps_resolution(resolution, pair_.max_abs_cost)) state.set_resolution(resolution);
-  for (std::size_t k = 0; k < jobs.size(); ++k) {
-    const Slot slot = placed[k] == kNone ? state.unplaced_class() : placed[k];
-    state.add(jobs[k], slot);
-    if (gangs_) gangs_->add(jobs[k], slot);
-    log_.add(jobs[k]);
-  }
+  for (std::size_t k = 0; k < jobs.size(); ++k) add_placed(jobs[k], placed[k]);
   if (gangs_) return gangs_->restore(prices);
   for (std::size_t s = 0; s < prices.size(); ++s)  // any prices are valid; those far beyond all costs only take longer
     pair_.prices[s] = static_cast<Cost>(std::nearbyint(std::min(prices[s] * state.resolution(), kMaxStartPrice)));

@@ -41,6 +41,8 @@ class Matcher {
   void remove(std::span<const Job> jobs);
   void update(std::span<const Job> jobs);  // their columns have changed
   void pin(std::span<const Job> jobs, bool pinned);
+  // Makes these the placed classes of jobs (kNone: unplaced), of which no round reports a change, and unpins the jobs.
+  void place(std::span<const Job> jobs, std::span<const Slot> slots);
 
   // Keeps all changes since the last of these calls, rounds included, or undoes them. After a call that throws
   // rollback() has to follow; after a round, any call but rollback() keeps that round. rollback() allocates nothing
@@ -95,6 +97,7 @@ class Matcher {
   void check_restored(std::span<const Job> jobs, std::span<const Slot> placed, std::span<const double> prices,
                       double resolution) const;
   void add_classes(Slot n_slots);
+  void add_placed(Job job, Slot placed);
 
   const LiveTuning tuning_;
   const GangTuning gang_tuning_;

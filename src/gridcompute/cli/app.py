@@ -18,6 +18,8 @@ from .._version import __version__
 from ..errors import CostRangeError, InfeasibleError, InvalidProblemError
 from ..report.printable import printable
 from . import bench as bench_cli
+from . import clusters as clusters_cli
+from . import green as green_cli
 from . import grid as grid_cli
 from . import replay as replay_cli
 from .output import Json, emit
@@ -98,6 +100,8 @@ def flow(
 grid_cli.register(app)
 app.command()(bench_cli.bench)
 replay_cli.register(app)
+green_cli.register(app)
+clusters_cli.register(app)
 
 
 def run(arguments: list[str]) -> int:

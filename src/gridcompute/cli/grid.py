@@ -110,11 +110,14 @@ def match(
 
 
 def verify(folder: Folder, as_json: Json = False) -> None:
-    """Check a stored plan and the files beside it, all recomputed; exit status 1 for a fault."""
+    """Check a stored plan and the files beside it, all recomputed.
+
+    Exit status 1 for a fault, and for what could not be checked.
+    """
     from ..grid import verify_plan
 
     found = verify_plan(folder)
-    emit(as_json, found, str(found))
+    emit(as_json, {**plain(found), "outcome": found.outcome}, str(found))
     raise typer.Exit(0 if found.valid else 1)
 
 
@@ -235,10 +238,18 @@ def ledger_check(
     head: Annotated[str | None, typer.Option(help="The published hash of its last entry.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Check every line of a ledger and the chain of their hashes; exit status 2 for damage."""
+    """Check every line of a ledger and the chain of their hashes; exit status 1 for damage."""
     from ..grid import Ledger
+    from ..grid.plan.ledger_file import LedgerFile
 
-    found = Ledger.read(file, head=head)
+    with LedgerFile(file):  # what is no file is bad input, and nothing that was damaged
+        pass
+    try:
+        found = Ledger.read(file, head=head)
+    except InvalidProblemError as error:
+        told = {"file": str(file), "sound": False, "reason": str(error)}
+        emit(as_json, told, f"{file}: not sound: {error}")
+        raise typer.Exit(1) from None
     facts = {"file": str(file), "entries": len(found.entries), "head": found.head, "sound": True}
     emit(as_json, facts, f"{file}: {len(found.entries)} entries, sound, head {found.head}")
 
@@ -283,11 +294,11 @@ def _made(plan: Plan, out: Path, as_json: bool) -> None:
     from ..grid import write_plan
 
     write_plan(plan, out)
-    _shown(plan, out / "plan.html", as_json)
+    _shown(plan, out / "plan.html", as_json, timed=True)
 
 
-def _shown(plan: Plan, page: Path, as_json: bool) -> None:
-    """Show a plan whose page is written."""
+def _shown(plan: Plan, page: Path, as_json: bool, *, timed: bool = False) -> None:
+    """Show a plan whose page is written; the times of a stored one nobody can check."""
     if as_json:
         emit(True, {**plan_facts(plan), "page": str(page)}, "")
         return
@@ -295,5 +306,5 @@ def _shown(plan: Plan, page: Path, as_json: bool) -> None:
 
     from ..report.terminal import show
 
-    show(plan, Console())
+    show(plan, Console(), timed=timed)
     say(f"the page: {page}")

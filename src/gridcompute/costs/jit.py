@@ -136,7 +136,10 @@ def fingerprint(formula: types.FunctionType, *more: str) -> str | None:
     for name, value in sorted({**seen.globals, **seen.nonlocals}.items()):
         if isinstance(value, types.ModuleType) and value.__name__ in ("math", "numpy"):
             parts.append((name, value.__name__))
-        elif isinstance(value, (bool, int, float, np.number, np.ndarray)):
+        elif isinstance(value, np.ndarray) and not value.dtype.hasobject:
+            data = hashlib.sha256(np.ascontiguousarray(value).view(np.uint8).data)
+            parts.append((name, value.dtype.str, value.shape, data.hexdigest()))
+        elif isinstance(value, (bool, int, float, np.number)):
             parts.append((name, pickle.dumps(value)))
         else:
             return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from .._checks import aligned
 from ..errors import InvalidProblemError
 from . import jit
 
@@ -336,7 +337,7 @@ def _plain(name: str, values: Any) -> NDArray[Any]:
     array = np.asarray(values)
     if array.dtype.kind not in _KINDS or array.dtype.itemsize > 8 or array.dtype == np.float16:
         raise TypeError(f"{name} must be bool, int or float (32 or 64 bits), not {array.dtype}")
-    return np.asarray(array, array.dtype.newbyteorder("="), order="C")
+    return aligned(np.asarray(array, array.dtype.newbyteorder("="), order="C"))
 
 
 def _copy(name: str, values: Any) -> NDArray[Any]:

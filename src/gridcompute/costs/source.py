@@ -25,7 +25,7 @@ def cost_source(cost: Any) -> _core.CostSource:
     It keeps the arrays it reads alive.
     """
     if type(cost) is np.ndarray:
-        return _dense(cost)
+        return _dense(plain_array("cost", cost))
     if hasattr(cost, "terms") and hasattr(cost, "shape"):
         return _core.terms_cost(list(cost.terms), *_sized(cost.shape))
     if hasattr(cost, "address") and hasattr(cost, "context"):

@@ -12,6 +12,7 @@ that, as far as it is guaranteed and in all).
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,13 @@ Key = tuple[bool, Fraction, Fraction, Fraction]
 Arcs = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]"]
 
 
+def _rounds_to(value: float, exact: Fraction | None) -> bool:
+    """Return whether a double is the number but for three roundings; None is infinite."""
+    if exact is None or exact >= 2**1024:
+        return value == math.inf
+    return math.isfinite(value) and abs(Fraction(value) - exact) <= exact / 2**50
+
+
 def infeasibilities(
     rate: NDArray[Any],
     capacity: NDArray[np.int64],
@@ -43,6 +51,8 @@ def infeasibilities(
     share; `arcs` are participants, classes and units.
     """
     n, n_classes = rate.shape
+    if len(arcs) != 3:
+        return [f"arcs: found {len(arcs)} arrays, needed 3"]
     rows, columns, units = arcs
     for name, index, size in (("tenant", rows, n), ("class", columns, n_classes)):
         if len(index) and (index.min() < 0 or index.max() >= size):
@@ -80,12 +90,11 @@ def refutations(
     weight: Sequence[float],
     share: NDArray[np.int64],
     arcs: Arcs,
-    levels: Sequence[NDArray[np.int64]],
+    levels: Sequence[Any],
 ) -> list[str]:
     """Return what is wrong with the shares, [] if they are proved.
 
-    Beside what `infeasibilities` takes: `owed` is the guarantee, `levels` the participants of each
-    level.
+    Beside what `infeasibilities` takes: `owed` is the guarantee, `levels` are those of `Shares`.
     """
     wrong = infeasibilities(rate, capacity, most, share, arcs)
     if wrong:
@@ -107,12 +116,14 @@ def refutations(
     open_ = np.zeros(n_classes, np.bool_)
     room = [int(c) for c in capacity.tolist()]
     inside, last = 0, None
-    for j, members in enumerate(levels):
+    for j, level in enumerate(levels):
+        members = level.tenants
         if len(members) and (members.min() < 0 or members.max() >= n):
             return [f"levels[{j}]: found a tenant out of range"]
-        if proved[members].any() or len(np.unique(members)) < len(members):
-            return [f"levels[{j}]: found a tenant that is in two levels"]
+        if proved[members].any() or (np.diff(members) <= 0).any():
+            return [f"levels[{j}]: found a tenant that is in two levels, or not in order"]
         proved[members] = True
+        before = open_.copy()
         open_ |= (rate[members] > 0).any(axis=0)
         wants = []
         for i in members.tolist():
@@ -122,10 +133,8 @@ def refutations(
                 last = now if last is None or now > last else last
             if value[i] and share[i] + value[i] <= most[i]:
                 wants.append(i)
-        if not wants:
-            continue
         usable = sum(room[s] for s in np.flatnonzero(open_).tolist())
-        if usable != inside:
+        if wants and usable != inside:
             return [
                 f"levels[{j}]: its tenants and those below can use {usable} units and hold "
                 f"{inside}, and tenant {wants[0]} wants more"
@@ -133,7 +142,17 @@ def refutations(
         for i in wants:
             if last is not None and key(i, held[i] + 1) < last:
                 return [f"levels[{j}]: tenant {i} wants a unit that comes before one given in it"]
-    for i in np.flatnonzero(~proved).tolist():
-        if value[i] and share[i] + value[i] <= most[i]:
-            return [f"tenant {i} wants more and is in no level"]
+        found = (usable == inside, usable, inside)
+        if (level.tight, level.capacity, level.used) != found:
+            return [f"levels[{j}]: tight, capacity and used are not {found}"]
+        if not np.array_equal(level.classes, np.flatnonzero(open_ & ~before)):
+            return [f"levels[{j}].classes: they are not those that this level adds"]
+        asking = [i for i in members.tolist() if share[i] + max(value[i], 1) <= most[i]]
+        least = min(
+            (Fraction(int(share[i])) / Fraction(weight[i] or 1) for i in asking), default=None
+        )
+        if not _rounds_to(level.value, least):
+            return [f"levels[{j}].value: found {level.value}, the least share / weight is {least}"]
+    if not proved.all():
+        return [f"tenant {int((~proved).argmax())} is in no level"]
     return []

@@ -9,7 +9,7 @@ before it. Proof by the first task in which the two differ.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,25 +22,40 @@ def refutations(
     capacity: Sequence[Fraction],
     most: Sequence[int],
     weight: Sequence[float],
-    tasks: Sequence[int],
-    bottleneck: Sequence[int],
+    answer: Any,
 ) -> list[str]:
-    """Return what is wrong with the counts of tasks, [] if they are proved.
+    """Return what is wrong with the fields of `TaskShares`, [] if they are proved.
 
-    `most` bounds the tasks of each; `bottleneck` names the resource that stopped it, or is -1.
+    `most` bounds the tasks of each.
     """
     n, n_resources = len(demand), len(capacity)
+    for name, size in (("tasks", n), ("share", n), ("dominant", n), ("bottleneck", n)):
+        if getattr(answer, name).shape != (size,):
+            return [f"{name}: found shape {getattr(answer, name).shape}, needed ({size},)"]
+    tasks, bottleneck = answer.tasks.tolist(), answer.bottleneck.tolist()
     for i, count in enumerate(tasks):
         if not 0 <= count <= most[i]:
             return [f"tasks[{i}]: found {count}, needed 0 to {most[i]}"]
-    for r in range(n_resources):
-        used = sum((demand[i][r] * tasks[i] for i in range(n)), Fraction(0))
+    totals = [
+        sum((d[r] * x for d, x in zip(demand, tasks, strict=True)), Fraction(0))
+        for r in range(n_resources)
+    ]
+    for r, used in enumerate(totals):
         if used > capacity[r]:
             return [f"resource {r} has {capacity[r]}, the tasks use {used}"]
+    if answer.used.tolist() != [float(used) for used in totals]:
+        return [f"used: found {answer.used}, the tasks use {[float(used) for used in totals]}"]
     level: list[Fraction] = []  # by how much a task raises its tenant's share / weight
     for i in range(n):
-        parts = [d / c for d, c in zip(demand[i], capacity, strict=True) if d and c]
-        level.append(max(parts, default=Fraction(0)) / Fraction(weight[i] or 1))
+        parts = [d / c if c else Fraction(0) for d, c in zip(demand[i], capacity, strict=True)]
+        part = max(parts, default=Fraction(0))
+        first = parts.index(part) if part else -1
+        if (answer.share[i], answer.dominant[i]) != (float(part * tasks[i]), first):
+            return [
+                f"share[{i}]: found {answer.share[i]} of resource {answer.dominant[i]}, the "
+                f"tasks give {float(part * tasks[i])} of {first}"
+            ]
+        level.append(part / Fraction(weight[i] or 1))
 
     def before(j: int, height: Fraction, step: Fraction, i: int) -> int:
         """Return how many tasks of j come before a task at that height, with that step, of i."""

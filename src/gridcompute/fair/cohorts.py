@@ -46,6 +46,9 @@ class DominantShare(ShownAsText):
         Is anything borrowed?
     ratio : Fraction
         1000 * borrowed / lendable of the dominant resource, before the weight.
+    precise_weighted_share : Fraction or float
+        ratio / weight, without rounding, by which Kueue orders queues of equal `share_per_mille`;
+        inf as there.
     weight : float
     borrowed : dict
         By (flavor, resource), what is borrowed; only positive amounts. inf = unlimited.
@@ -61,6 +64,11 @@ class DominantShare(ShownAsText):
     weight: float
     borrowed: dict[Key, Amount]
     lendable: dict[str, Amount]
+
+    @property
+    def precise_weighted_share(self) -> Fraction | float:
+        """The exact ratio / weight; inf where the ratio is above 0 and the weight is 0."""
+        return weighted(self.ratio, self.weight)
 
     def __str__(self) -> str:
         if not self.borrowing:

@@ -86,8 +86,7 @@ class TaskShares(Value):
             [Fraction(c) for c in self.capacity.tolist()],
             self.most.tolist(),
             self.weight.tolist(),
-            self.tasks.tolist(),
-            self.bottleneck.tolist(),
+            self,
         )
         return SharesCertificate(not reasons, tuple(reasons))
 

@@ -167,12 +167,14 @@ class Shares(Value):
         most, owed = self.most.tolist(), self.guarantee.tolist()
         problem = (self.rate, self.capacity, most)
         if not _differing(self.rate).any():
-            levels = [level.tenants for level in self.levels]
             reasons = refutations(
-                *problem, owed, self.weight.tolist(), self.share, self.arcs, levels
+                *problem, owed, self.weight.tolist(), self.share, self.arcs, self.levels
             )
+            reasons = reasons or self._tables_refuted()
             return SharesCertificate(not reasons, tuple(reasons))
-        reasons = infeasibilities(*problem, self.share, self.arcs)
+        reasons = infeasibilities(*problem, self.share, self.arcs) or self._tables_refuted()
+        if self.levels:
+            reasons.append("levels: found some, and rates of one tenant differ")
         if (
             not reasons
             and steps_of(bounds_of(self.rate, self.capacity, self.most), 1)[0] > MOST_VECTORS
@@ -183,6 +185,16 @@ class Shares(Value):
             other = better(rates, room, most, owed, self.weight.tolist(), self.share.tolist())
             reasons = [f"the shares {other} can be had and are better"] if other else []
         return SharesCertificate(not reasons, tuple(reasons))
+
+    def _tables_refuted(self) -> list[str]:
+        """Return what `allocation` and `load` say that the arcs do not, where they are made."""
+        held = np.zeros(self.rate.shape, np.int64)
+        np.add.at(held, self.arcs[:2], self.arcs[2])
+        return [
+            f"{name}: found other units than those of the arcs"
+            for name, units in (("allocation", held), ("load", held.sum(axis=0)))
+            if name in vars(self) and not np.array_equal(vars(self)[name], units)
+        ]
 
     def explain(self, tenant: int) -> ShareExplanation:
         """Say what a tenant holds, which cut binds it, and what one more unit would cost others.

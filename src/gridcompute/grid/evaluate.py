@@ -253,7 +253,7 @@ def _evaluated(
         prove_with_cover(state, start, prices)
     cover = state.cover_proof
     found = state.rows.prices(state.y if cover is None else cover.y)
-    bound = min(state.proved_yuan(), cost)
+    bound, priced = min(state.proved_yuan(), cost), state.priced_yuan()
     return Plan(
         problem=problem,
         assignment=placed.klass,
@@ -275,6 +275,7 @@ def _evaluated(
         ),
         objective_yuan=cost,
         bound_yuan=bound,
+        priced_bound_yuan=priced if state.searched > priced else bound,
         without_option_yuan=state.without_option,
         status="optimal" if bound >= cost else "feasible",
         stats={"passes": state.passes, "evaluated": True},

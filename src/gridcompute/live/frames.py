@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._checks import plain_array
+from .._checks import aligned, plain_array
 from .._log import log
 from ..errors import InvalidProblemError
 
@@ -62,7 +62,7 @@ def named_columns(
 def column_values(field: str, values: Any, labels: Any = None) -> NDArray[Any]:
     """Return one column as an array; a missing value (null, NA) or a foreign label is an error."""
     if type(values) is np.ndarray:
-        return values if values.ndim else values.reshape(1)
+        return aligned(values if values.ndim else values.reshape(1))
     if _is(values, "pandas", "Series") or _is(values, "pandas", "Index"):
         by_position(field, values, labels)
         _no_missing(field, _extension_nulls(values))

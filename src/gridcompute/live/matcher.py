@@ -221,7 +221,7 @@ class Matcher(LiveState):
         self._commit()
 
     @transaction
-    def pin(self, ids: Any) -> None:
+    def pin(self, ids: Any, slots: Any = None) -> None:
         """Keep placed jobs in their classes, at any cost, until they are unpinned or removed.
 
         A pinned job keeps its slot even when its class loses it: the class then counts as having as
@@ -229,19 +229,47 @@ class Matcher(LiveState):
         that adds in all. Of the other calls only `remove_slots` unpins jobs, those in the classes
         that it closes. If a table or an update forbids the class of a pinned job, there is no
         feasible matching: the round is "infeasible", and its witness names the job.
+
+        `slots`, the number or name of a class for each job, first sets where the jobs are placed:
+        what a journal or a cluster says after a restart, which no round reports as a change. A job
+        at -1 waits, and is not pinned.
         """
-        keys, at = self._ids.distinct(ids)
-        homes = self._native.placements(at)
-        if (homes < 0).any():
+        keys, at = self._ids.distinct(ids, ordered=slots is not None)
+        before = self._native.placements(at)
+        homes = before if slots is None else self._homes(slots, len(at))
+        if slots is None and (homes < 0).any():
             k = int((homes < 0).argmax())
             raise InvalidProblemError(
                 f"ids[{k}]: {key_at(keys, k)!r} is not placed, only a placed job can be pinned",
                 "ids",
                 k,
             )
-        self._overwrite(at, pinned=self._native.is_pinned(at))
-        self._native.pin(at, True)
+        self._overwrite(at, placed=before, pinned=self._native.is_pinned(at))
+        if slots is not None:
+            self._native.place(at, homes)
+        self._native.pin(at[homes >= 0], True)
         self._commit()
+
+    def _homes(self, slots: Any, n: int) -> NDArray[np.int32]:
+        """Return the open class in which each of n jobs is placed, or -1."""
+        given = _checks.plain_array("slots", self._slot_names.numbers("slots", slots))
+        if given.shape != (n,) or (n and given.dtype.kind not in "iu"):
+            raise InvalidProblemError(
+                f"slots: found {given.dtype} of shape {given.shape}, needed {n} classes or -1, one "
+                "for each id",
+                "slots",
+            )
+        bad = (given < -1) | (given >= self._n_slots)
+        at = np.where(bad, 0, given).astype(np.int32)
+        bad |= np.append(self._closed, False)[at]  # the last entry is that of -1
+        if bad.any():
+            k = int(bad.argmax())
+            raise InvalidProblemError(
+                f"slots[{k}]: found {given[k]}, needed an open class below {self._n_slots}, or -1",
+                "slots",
+                k,
+            )
+        return at
 
     @transaction
     def unpin(self, ids: Any) -> None:

@@ -274,7 +274,7 @@ class LiveMatching(Matching):
             plain = dataclasses.replace(plain, bound=self.bound)
         checked = plain.verify(threads=threads)
         low, high = checked.bound_low, checked.bound_high
-        reasons = list(checked.reasons)
+        reasons: list[str] = []  # beside those of the plain check
         if proof is not None:
             low, high = shift.bound(proof.bound_low), shift.bound(proof.bound_high, up=True)
         elif typed:
@@ -298,7 +298,7 @@ class LiveMatching(Matching):
             bound_low=low,
             bound_high=high,
             gap=gap,
-            reasons=tuple(reasons),
+            reasons=(*checked.reasons, *reasons),
         )
 
     def explain(self, job: int, *, cost: Any = None) -> Explanation:

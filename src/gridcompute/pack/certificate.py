@@ -30,7 +30,7 @@ from .._certificate import Certificate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["BoundCertificate", "limit_of", "none_hosts"]
+__all__ = ["BoundCertificate", "check"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,80 @@ class BoundCertificate(Certificate):
     def reasons(self) -> tuple[str, ...]:
         """The faults found."""
         return (self.reason,) if self.reason else ()
+
+
+def check(
+    bound: Any,
+    groups: Sequence[dict[str, Any]],
+    shapes: Sequence[dict[str, Any]],
+    arrivals: Sequence[int],
+    scale: int,
+) -> BoundCertificate:
+    """Check all that a bound says; `groups` and `shapes` are plain records (`Bound.problem`)."""
+    capacity = 1000 * sum(g["devices"] for g in groups)
+    misfit = _misfit(bound, len(groups), len(arrivals))
+    if misfit:
+        return BoundCertificate(False, Fraction(0), Fraction(0), misfit)
+    weight = [s["weight"] for s in shapes]
+    claimed = bound.exact * capacity / 100
+    first = [0] * len(shapes)
+    for s in arrivals[: bound.pods]:
+        first[s] += 1
+    limit, reason, found = Fraction(sum(weight[s] for s in arrivals)), "", claimed
+    if bound.kind == "served":
+        high = list(first)
+        for s in arrivals[bound.pods :]:
+            high[s] += 1
+        limit, reason = limit_of(groups, shapes, first, high, bound.duals, scale)
+        found = limit = min(limit, Fraction(capacity))  # a device holds no more than itself
+        least, share = 0, Fraction(bound.served) * capacity
+        pods = 0  # that have arrived, at most `served` percent of the devices
+        for s in arrivals:
+            least += weight[s]
+            if 100 * least > share:
+                break
+            pods += 1
+        if not reason and pods != bound.pods:
+            reason = f"pods: found {bound.pods}, {pods} arrive up to {bound.served} percent"
+    elif bound.pods > len(arrivals):  # nothing is refuted: the claim is that of the list
+        found = limit
+    else:
+        least = sum(w * c for w, c in zip(weight, first, strict=True))
+        limit, reason = limit_of(groups, shapes, [0] * len(shapes), first, bound.duals, scale)
+        if not reason and limit >= least and not none_hosts(groups, shapes, first):
+            reason = f"the duals allow {float(limit):.0f} milli, which is all that is asked for"
+        found = Fraction(least - weight[arrivals[bound.pods - 1]])
+    if not reason and found != claimed:
+        reason = f"the pods and duals give {float(found)} milli, not {float(claimed)}"
+    if not reason and not _rounded_up(bound.value, bound.exact):
+        reason = f"value: found {bound.value}, needed {float(bound.exact)}, rounded up"
+    return BoundCertificate(not reason, limit, claimed, reason)
+
+
+def _misfit(bound: Any, n_groups: int, n_arrivals: int) -> str:
+    """Return what is no claim of this form, or an empty string."""
+    served, pods, duals = bound.served, bound.pods, bound.duals
+    if bound.kind not in ("served", "prefix"):
+        return f"kind: found {bound.kind!r}, needed 'served' or 'prefix'"
+    number = isinstance(served, (int, float)) and math.isfinite(served)
+    if number is not (bound.kind == "served") or not (number or served is None):
+        return f"served: found {served!r}, needed a finite number for 'served', else None"
+    least, most = (0, n_arrivals) if bound.kind == "served" else (1, n_arrivals + 1)
+    if not isinstance(pods, int) or not least <= pods <= most:
+        return f"pods: found {pods!r}, needed {least} to {most}"
+    if not isinstance(bound.exact, Fraction):
+        return f"exact: found {type(bound.exact).__name__}, needed a Fraction"
+    columns = (duals.part, duals.cpu, duals.memory, duals.block)
+    if any(len(column) != n_groups for column in columns) or duals.unit < 1:
+        return f"duals: found other columns than those of {n_groups} groups"
+    return ""
+
+
+def _rounded_up(value: float, exact: Fraction) -> bool:
+    """Return whether it is the least double that is not below the exact number."""
+    if not isinstance(value, float) or not math.isfinite(value):
+        return False
+    return Fraction(value) >= exact > Fraction(math.nextafter(value, -math.inf))
 
 
 def best_in_milli(values: dict[int, int]) -> int:

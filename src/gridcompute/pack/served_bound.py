@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import certificate, pattern_lp
-from .certificate import BoundCertificate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .certificate import BoundCertificate
     from .pattern_lp_groups import Group, Shape
 
 __all__ = ["Bound", "prefix_bound", "served_bound"]
@@ -93,42 +94,10 @@ class Bound:
         BoundCertificate
             ``valid`` and what the duals prove. The check counts the pods, prices every content of
             a device by a dynamic program of its own, and adds up exactly; it shares no code with
-            the linear program or the core.
+            the linear program or the core. Every field is checked.
         """
         groups, shapes = self.problem()
-        capacity = 1000 * sum(g["devices"] for g in groups)
-        n = len(shapes)
-        weight = [s["weight"] for s in shapes]
-
-        def counts(first: int) -> list[int]:
-            return [int(c) for c in np.bincount(self.arrivals[:first], minlength=n)]
-
-        if self.kind == "served":
-            low, high = counts(self.pods), counts(len(self.arrivals))
-            limit, reason = certificate.limit_of(
-                groups, shapes, low, high, self.duals, pattern_lp.SCALE
-            )
-            limit = min(limit, Fraction(capacity))  # a device holds no more than itself
-            claimed = self.exact * capacity / 100
-            if not reason and limit > claimed:
-                reason = f"the duals prove {float(limit):.0f} milli, not {float(claimed):.0f}"
-            return BoundCertificate(not reason, limit, claimed, reason)
-        total = sum(weight[s] for s in self.arrivals.tolist())
-        claimed = self.exact * capacity / 100
-        if self.pods > len(self.arrivals):  # nothing is refuted: the claim is that of the list
-            good = claimed == total
-            return BoundCertificate(good, Fraction(total), claimed, "" if good else "another total")
-        high = counts(self.pods)
-        demand = sum(w * c for w, c in zip(weight, high, strict=True))
-        limit, reason = certificate.limit_of(
-            groups, shapes, [0] * n, high, self.duals, pattern_lp.SCALE
-        )
-        if not reason and limit >= demand and not certificate.none_hosts(groups, shapes, high):
-            reason = f"the duals allow {float(limit):.0f} milli, which is all that is asked for"
-        last = weight[int(self.arrivals[self.pods - 1])]
-        if not reason and claimed != demand - last:
-            reason = f"the prefix before has {demand - last} milli, not {float(claimed):.0f}"
-        return BoundCertificate(not reason, limit, claimed, reason)
+        return certificate.check(self, groups, shapes, self.arrivals.tolist(), pattern_lp.SCALE)
 
 
 def _percent(milli: Fraction, capacity: int) -> tuple[float, Fraction]:
@@ -221,7 +190,8 @@ def served_bound(
     capacity = 1000 * sum(g.devices for g in groups)
     weight = np.array([s.weight for s in shapes], np.int64)
     arrived = np.cumsum(weight[arrivals])
-    first = int(np.searchsorted(arrived * 100, served * capacity, side="right"))
+    most = math.floor(Fraction(served) * capacity)
+    first = sum(100 * total <= most for total in arrived.tolist())
     low = np.bincount(arrivals[:first], minlength=len(shapes))
     high = np.bincount(arrivals, minlength=len(shapes))
     duals = pattern_lp.solve(

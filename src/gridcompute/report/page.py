@@ -61,8 +61,11 @@ def write_page(plan: Plan, path: str | Path) -> Path:
     return path
 
 
-def page(plan: Plan) -> str:
-    """The page as one HTML text: styles and pictures inside, no scripts, nothing fetched."""
+def page(plan: Plan, version: str = __version__) -> str:
+    """The page as one HTML text: styles and pictures inside, no scripts, nothing fetched.
+
+    `version` is the one that it names at its foot.
+    """
     account = audit(plan)
     sections = [
         ("What it costs", costs(plan)),
@@ -84,7 +87,7 @@ def page(plan: Plan) -> str:
     head = '<meta charset="utf-8">'
     head += '<meta name="viewport" content="width=device-width, initial-scale=1">'
     head += f"<title>{title}</title><style>{STYLE}</style>"
-    foot = tag("footer", f"gridcompute {__version__}. Hover over any mark for its value.")
+    foot = tag("footer", escape(f"gridcompute {version}. Hover over any mark for its value."))
     main = tag("main", _headline(plan, title, account) + body + foot)
     return f"<!doctype html>\n<html lang=en><head>{head}</head><body>{main}</body></html>\n"
 
@@ -312,6 +315,9 @@ def _prices(plan: Plan) -> str:
     out = tag("h3", "A kWh of load, yuan") + heat(
         names, hours, plan.prices.energy, unit="yuan/kWh", hints=hints
     )
+    if plan.priced_bound_yuan < plan.bound_yuan:
+        less = f"no plan costs less than {plan.priced_bound_yuan:,.2f} yuan"
+        out = tag("p", f"These prices prove that {less}; a search proved the rest.") + out
     out += tag("h3", "An accelerator for an hour, mean over the site's classes, yuan")
     return out + heat(names, hours, mean, unit="yuan per accelerator-hour", hints=hints)
 

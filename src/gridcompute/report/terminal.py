@@ -11,6 +11,8 @@ from .printable import printable
 from .tables import account_rows, bottleneck_rows, cost_rows, mandate_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -20,10 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["show"]
 
 
-def show(plan: Plan, console: Console) -> None:
-    """Print the tables of a plan."""
+def show(plan: Plan, console: Console, *, timed: bool = False) -> None:
+    """Print the tables of a plan, where `timed` is True with the seconds that its stages took."""
     account = audit(plan)
-    _summary(plan, console)
+    _summary(plan, console, plan.stats.get("seconds", {}) if timed else {})
     head, rows = cost_rows(account)
     _print(console, "What the plan costs, yuan", _table(head, rows, sums=account.cost_sums))
     title = f"Green energy, four numbers; rule in force: {account.rule}"
@@ -48,10 +50,9 @@ def _print(console: Console, title: str, table: Table) -> None:
     console.print(table)
 
 
-def _summary(plan: Plan, console: Console) -> None:
+def _summary(plan: Plan, console: Console, seconds: Mapping[str, float]) -> None:
     problem, n = plan.problem, len(plan.assignment)
     placed = int((plan.assignment >= 0).sum())
-    seconds = plan.stats.get("seconds", {})
     load = float(plan.green["load_kwh"].sum())
     unit, size = energy_unit(load)
     rows = [

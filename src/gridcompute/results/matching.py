@@ -221,9 +221,10 @@ class Matching(Value, Tabular):
     -----
     "optimal" says that no matching costs less: proved in exact arithmetic where `exact` is true.
     Else it is so but for rounding, and `objective` and `bound` differ by 2**-29 of the sum of the
-    sizes of all costs that are paid at most (problems of more than four million costs, a
-    `resolution` that was given, sums beyond the doubles); `gap` is measured by the objective, and
-    may be larger where costs of both signs cancel.
+    sizes of all costs that are paid at most (problems of more than four million costs, sums beyond
+    the doubles); `gap` is measured by the objective, and may be larger where costs of both signs
+    cancel. A `resolution` that was given is kept: "feasible" says that the optimum of the rounded
+    costs is none of the costs, or was not proved to be.
 
     A pickle leaves the cost behind: `verify` and `explain` of what comes out of it take it as an
     argument. Copies in memory share it.

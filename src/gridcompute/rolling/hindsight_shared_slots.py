@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .trace import Trace
 
-__all__ = ["Room", "flow_plan", "local_search", "priced_bound", "raised_bound"]
+__all__ = ["Room", "flow_plan", "local_search", "priced_bound", "raised_prices"]
 
 _COST_BITS = 58  # of (largest cost + 1) * (nodes + 1): two below the solver's limit
 _FINEST = 40  # bits after the point: beyond them a sum of float64 is no finer
@@ -112,8 +112,10 @@ def priced_bound(jobs: Trace, room: Room, prices: NDArray[np.float64], pieces: b
     return math.fsum(terms)
 
 
-def raised_bound(jobs: Trace, room: Room, prices: NDArray[np.float64], target: float) -> float:
-    """Return the best bound of jobs in one piece found by subgradient steps from `prices`."""
+def raised_prices(
+    jobs: Trace, room: Room, prices: NDArray[np.float64], target: float
+) -> NDArray[np.float64]:
+    """Return prices of the best bound of jobs in one piece, by subgradient steps from `prices`."""
     price = np.clip(prices, room.value, room.value + room.extra)
     best, highest = price, -math.inf
     step = 1.0
@@ -137,7 +139,7 @@ def raised_bound(jobs: Trace, room: Room, prices: NDArray[np.float64], target: f
             break
         price = price + step * max(target - found, 0.0) / square * slope
         price = np.clip(price, room.value, room.value + room.extra)
-    return priced_bound(jobs, room, best, pieces=False)
+    return best
 
 
 def local_search(

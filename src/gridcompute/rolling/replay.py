@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,8 +15,8 @@ from .._html import facts
 from ..errors import InvalidProblemError
 from ..forecast.signal import Signal
 from . import policies_unlimited
-from .certificate import ReplayCertificate, check_runs
-from .hindsight_shared_slots import Room, flow_plan, local_search, priced_bound, raised_bound
+from .certificate import ReplayCertificate, Rules, check
+from .hindsight_shared_slots import Room, flow_plan, local_search, priced_bound, raised_prices
 from .outlook import Outlook, mean_before
 from .policies_shared_slots import SharedRun, replay_shared
 from .trace import Trace, read_jobs, read_starts
@@ -122,12 +123,12 @@ class Replay:
     @cached_property
     def at_once(self) -> Replay:
         """The replay in which nothing waits, each job run at arrival, or in the order they came."""
-        return self if self.policy == "fifo" else self._other(policy="fifo")
+        return self._other(policy="fifo")
 
     @cached_property
     def hindsight(self) -> Replay:
         """The replay that knew all; it is worked out when it is first asked for."""
-        return self if self.policy == "hindsight" else self._other(policy="hindsight")
+        return self._other(policy="hindsight")
 
     @cached_property
     def bound(self) -> float:
@@ -137,21 +138,28 @@ class Replay:
         at the prices of the min-cost flow, which for jobs in pieces is the optimum itself; for
         jobs in one piece it is raised by subgradient steps and may lie below the optimum.
         """
-        if self.policy != "hindsight":
+        if self.hindsight is not self:
             return self.hindsight.bound
         q = self._question
         if q.slots is None:
             return self.cost
-        terms = []
-        for start, prices, cost in zip(
-            q.starts.tolist(), self._prices or [], self.costs, strict=True
-        ):
-            jobs, room = q.trace.shift(start), _room_of(q, start)
-            if q.interruptible:
-                terms.append(priced_bound(jobs, room, prices, pieces=True))
-            else:
-                terms.append(raised_bound(jobs, room, prices, float(cost)))
+        terms = [
+            priced_bound(q.trace.shift(start), _room_of(q, start), prices, pieces=q.interruptible)
+            for start, prices in zip(q.starts.tolist(), self._bound_prices or [], strict=True)
+        ]
         return min(self.cost, math.fsum(terms))
+
+    @cached_property
+    def _bound_prices(self) -> list[NDArray[np.float64]] | None:
+        """The prices of hours that prove the bound, of hindsight; None where nothing is shared."""
+        q = self._question
+        if q.slots is None or q.interruptible:
+            return self._prices
+        starts = zip(q.starts.tolist(), self._prices or [], self.costs.tolist(), strict=True)
+        return [
+            raised_prices(q.trace.shift(start), _room_of(q, start), prices, cost)
+            for start, prices, cost in starts
+        ]
 
     @property
     def gap(self) -> float:
@@ -187,10 +195,20 @@ class Replay:
         return parts
 
     def verify(self) -> ReplayCertificate:
-        """Check from the jobs and the signal alone that all ran in its window, and what it cost."""
+        """Check from the jobs and the signal alone that all ran in its window, and what it cost.
+
+        The bound is computed again from the prices of hours, `at_once` and `hindsight` are checked
+        as this replay is. Not checked: `regret`, each of whose parts is a replay of its own, and
+        that runs are those which the policy chooses.
+        """
         q = self._question
-        starts, values = q.starts, q.signal.actual
-        return check_runs(q.trace, values, starts, q.interruptible, q.slots, _beyond(q), self)
+        rules = Rules(q.trace, q.signal.actual, q.starts, q.interruptible, q.slots, _beyond(q))
+        best = self.hindsight
+        found = check(rules, self, vars(self).get("at_once"), best, best._bound_prices)
+        if self.policy == q.policy:
+            return found
+        reasons = (*found.reasons, f"policy: found {self.policy!r}, needed {q.policy!r}")
+        return dataclasses.replace(found, valid=False, reasons=reasons)
 
     def _other(self, **changes: Any) -> Replay:
         """Return the replay of the same question with some things changed."""
@@ -309,11 +327,29 @@ def replay(
         raise InvalidProblemError(
             "signal: found a negative mean, needed 0 or more to price what overflows", "signal"
         )
-    return _answer(
-        Question(
-            trace, signal, slots, overflow, policy, bool(interruptible), begun, forecast, arrivals
-        )
+    q = Question(
+        trace, signal, slots, overflow, policy, bool(interruptible), begun, forecast, arrivals
     )
+    _refuse_unforecast(q)
+    return _answer(q)
+
+
+def _refuse_unforecast(q: Question) -> None:
+    """Raise for a start at which a policy would read a forecast that was not yet issued."""
+    if q.policy in ("fifo", "hindsight") or not len(q.trace):
+        return
+    least = q.signal.first - int(q.trace.arrival.min())
+    early = (q.starts < least) & (q.forecast in ("issued", "corrected"))
+    if q.slots is not None and q.policy in ("rolling", "book") and q.signal.first > 0:
+        early |= q.starts == 0  # the mean that prices overflow is that of the forecast there
+    if early.any():
+        index = int(early.argmax())
+        raise InvalidProblemError(
+            f"starts[{index}]: found hour {q.starts[index]}, needed {max(least, 1)} or later: "
+            f"the first issue is at hour {q.signal.first}, and before it nothing is forecast",
+            "starts",
+            index,
+        )
 
 
 def _answer(q: Question) -> Replay:

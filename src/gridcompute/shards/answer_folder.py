@@ -1,26 +1,34 @@
 """The folder of an answer: one Parquet file a shard, there as a whole or not at all.
 
-Files are written into a folder beside it, ``<out>.partial``, which takes the name `out` when all of
-them are there. A solve that ends early leaves that folder, with a journal of what shards have
-answered; the same call again takes these answers from it, since a coordinator asks the same
-questions again.
+Everything is written into a folder beside it, ``<out>.partial``: a journal of what shards have
+answered, and the files, in a folder that takes the name `out` when all of them are there. A solve
+that ends early leaves ``<out>.partial``; the same call again takes the answers from it, since a
+coordinator asks the same questions again. A shard whose answer or file is damaged is asked again.
+
+A process that writes holds a lock, ``<out>.partial.lock``, which ends with the process. Between
+machines it holds where the file system has such locks: NFS has them unless it is mounted without.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from .. import _core, _files
 from .._extras import extra
+from .._log import warn
 from ..errors import InvalidProblemError
+from .shard_worker import ASSIGN, DIGEST_BYTES, digest, sealed, unsealed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
 
     import numpy as np
     from numpy.typing import NDArray
@@ -29,6 +37,7 @@ __all__ = ["AnswerFolder", "read_slots"]
 
 _PROBLEM = "problem.json"
 _JOURNAL = "journal"
+_FILES = "files"
 
 
 def _name(shard: int) -> str:
@@ -36,7 +45,7 @@ def _name(shard: int) -> str:
 
 
 class AnswerFolder:
-    """The folder of an answer.
+    """The folder of an answer, locked until `close`.
 
     Parameters
     ----------
@@ -48,8 +57,8 @@ class AnswerFolder:
     Raises
     ------
     InvalidProblemError
-        A file, a folder that is not empty, or one that was begun by a version of this library with
-        another shard protocol.
+        A file, a folder that is not empty, one that another process writes, or one that was begun
+        by a version of this library with another shard protocol.
     """
 
     def __init__(self, out: str | os.PathLike[str], problem: Sequence[Any]) -> None:
@@ -57,31 +66,83 @@ class AnswerFolder:
             import pyarrow.parquet  # noqa: F401
 
         self.out = Path(out).absolute()
-        if self.out.exists():
-            if not self.out.is_dir():
-                raise InvalidProblemError(f"out: found a file {self.out}, needed a folder", "out")
-            if any(self.out.iterdir()):
-                raise InvalidProblemError(
-                    f"out: found files in {self.out}, needed a new or an empty folder", "out"
-                )
         self.partial = self.out.with_name(self.out.name + ".partial")
         text = json.dumps([str(part) for part in problem])
-        stamp = {
+        self._stamp = {
             "shard_protocol": _core.SHARD_PROTOCOL,
             "problem": hashlib.sha256(text.encode()).hexdigest(),
         }
-        if self.partial.exists() and self._begun() != stamp:
-            shutil.rmtree(self.partial)
-        (self.partial / _JOURNAL).mkdir(parents=True, exist_ok=True)
-        if not (self.partial / _PROBLEM).exists():
-            _files.write_whole(self.partial / _PROBLEM, json.dumps(stamp).encode())
+        if self.out.exists() and not self.out.is_dir():
+            raise InvalidProblemError(f"out: found a file {self.out}, needed a folder", "out")
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = self._locked(Path(f"{self.partial}.lock"))
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the lock."""
+        Path(self._lock.name).unlink(missing_ok=True)
+        self._lock.close()
+
+    def _locked(self, path: Path) -> IO[bytes]:
+        """Lock the file of this name."""
+        import fcntl
+
+        while True:
+            file = path.open("a+b", buffering=0)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                    file.seek(0)
+                    holder = file.read(200).decode(errors="replace") or "another process"
+                    file.close()
+                    raise InvalidProblemError(
+                        f"out: found {holder} at work on {self.out}, needed none: wait for its "
+                        "end, or choose another folder",
+                        "out",
+                    ) from None
+                warn("transport: %s cannot be locked: make no second call with this out", path)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    file.truncate(0)
+                    file.write(f"process {os.getpid()} on {os.uname().nodename}".encode())
+                    return file
+            file.close()  # the process that had the lock has removed the file
+
+    def _begin(self) -> None:
+        """Make ``<out>.partial``, or go on with what an earlier call has left."""
+        if self.out.exists() and any(self.out.iterdir()):
+            raise InvalidProblemError(
+                f"out: found files in {self.out}, needed a new or an empty folder", "out"
+            )
+        self.partial.mkdir(exist_ok=True)
+        begun = self._begun()
+        if begun != self._stamp:
+            if begun is not None:
+                message = "transport: %s is of another problem, or of files that have changed since"
+                warn(message + ": it begins again", self.partial)
+            self._remove_parts()
+            _files.write_whole(self.partial / _PROBLEM, json.dumps(self._stamp).encode())
+        for part in (_JOURNAL, _FILES):
+            (self.partial / part).mkdir(exist_ok=True)
 
     def _begun(self) -> dict[str, Any] | None:
         """Return the stamp of what an earlier call has begun; None where it began nothing."""
         try:
             text = (self.partial / _PROBLEM).read_bytes()
         except FileNotFoundError:
-            if any(self.partial.iterdir()):
+            # A stamp that was being written has another name.
+            if any(not path.match(f".{_PROBLEM}.*.new") for path in self.partial.iterdir()):
                 raise InvalidProblemError(
                     f"out: found files in {self.partial}, which begins answers and is not ours",
                     "out",
@@ -102,59 +163,75 @@ class AnswerFolder:
         return dict(found)
 
     def _entry(self, shard: int, question: bytes) -> Path:
-        digest = hashlib.blake2b(question, digest_size=12).hexdigest()
-        return self.partial / _JOURNAL / f"{shard}-{digest}"
+        """Return the file of an answer: one a question, but one a shard for its classes."""
+        asked = "assigned" if question[:4] == ASSIGN else digest(question).hex()[:24]
+        return self.partial / _JOURNAL / f"{shard}-{asked}"
 
-    def recorded(self, shard: int, question: bytes, *, answer_file: bool) -> bytes | None:
+    def _written(self, shard: int, question: bytes) -> bytes:
+        """Return the digest of the file that an answer comes with, if it comes with one."""
+        path = self.partial / _FILES / _name(shard)
+        return digest(path.read_bytes() if question[:4] == ASSIGN and path.is_file() else b"")
+
+    def _about(self, entry: Path) -> bytes:
+        return f"{self._stamp} {entry.name}".encode()
+
+    def recorded(self, shard: int, question: bytes) -> bytes | None:
         """Return what a shard answered before an earlier call ended, or None."""
         entry = self._entry(shard, question)
-        if not entry.is_file() or (answer_file and not (self.partial / _name(shard)).is_file()):
+        try:
+            found = unsealed(entry.read_bytes(), self._about(entry))
+        except FileNotFoundError:
             return None
-        return entry.read_bytes() or None
+        except OSError:  # a disk that cannot be read
+            found = None
+        if found is not None:
+            if found[:DIGEST_BYTES] != digest(question):
+                return None  # the classes of a later plan
+            if found[DIGEST_BYTES : 2 * DIGEST_BYTES] == self._written(shard, question):
+                return bytes(found[2 * DIGEST_BYTES :])
+        warn("transport: %s or its file is damaged: the shard is asked again", entry)
+        return None
 
     def record(self, shard: int, question: bytes, answer: bytes | memoryview) -> None:
-        """Record an answer: whole, or not at all."""
+        """Record an answer: whole and on the disk, or not at all."""
+        data = b"".join((digest(question), self._written(shard, question), answer))
         entry = self._entry(shard, question)
-        beside = entry.with_suffix(".new")
-        beside.write_bytes(answer)
-        beside.replace(entry)
+        _files.write_whole(entry, sealed(data, self._about(entry)))
 
     def write(self, shard: int, slots: NDArray[np.int32]) -> None:
         """Write the classes of a shard's jobs, in place of those of an earlier plan."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = self.partial / _name(shard)
-        beside = path.with_suffix(".new")
-        try:
-            pq.write_table(
-                pa.table({"slot": pa.array(slots)}),
-                beside,
-                compression="none",
-                use_dictionary=False,
-            )
-            beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+        self._entry(shard, ASSIGN).unlink(missing_ok=True)
+        data = pa.BufferOutputStream()
+        table = pa.table({"slot": pa.array(slots)})
+        pq.write_table(table, data, compression="none", use_dictionary=False)
+        _files.write_whole(self.partial / _FILES / _name(shard), memoryview(data.getvalue()))
 
     def finish(self, rows: Sequence[int]) -> list[Path]:
         """Give the folder its name; return its files."""
-        shutil.rmtree(self.partial / _JOURNAL)
-        (self.partial / _PROBLEM).unlink()
-        for stray in self.partial.glob("*.new"):
+        files = self.partial / _FILES
+        for stray in files.glob("*.new"):
             stray.unlink()
         for shard in range(len(rows)):
-            descriptor = os.open(self.partial / _name(shard), os.O_RDONLY | os.O_CLOEXEC)
-            os.close(descriptor)  # it exists
-        _files.sync_folder(self.partial)
-        self.partial.rename(self.out)  # an empty folder of that name is replaced
+            (files / _name(shard)).stat()  # it exists
+        _files.sync_folder(files)
+        files.rename(self.out)  # an empty folder of that name is replaced
         _files.sync_folder(self.out.parent)
+        self.discard()
         return [self.out / _name(shard) for shard in range(len(rows))]
 
+    def _remove_parts(self) -> None:
+        """Remove all but the stamp: the next call knows what is left if this one ends meanwhile."""
+        for part in (_JOURNAL, _FILES):
+            if (self.partial / part).exists():
+                shutil.rmtree(self.partial / part)
+
     def discard(self) -> None:
-        """Remove all that was written: there is no answer."""
-        shutil.rmtree(self.partial, ignore_errors=True)
+        """Remove all that only a solve needs."""
+        self._remove_parts()
+        shutil.rmtree(self.partial)
 
 
 def read_slots(path: Path, rows: int) -> NDArray[np.int32]:
@@ -170,9 +247,10 @@ def read_slots(path: Path, rows: int) -> NDArray[np.int32]:
             f"assignment: found {path} unreadable ({str(error).partition(chr(10))[0]})",
             "assignment",
         ) from None
-    slots = np.ascontiguousarray(column.to_numpy(), np.int32)
-    if len(slots) != rows:
+    if len(column) != rows or column.type != pa.int32() or column.null_count:
         raise InvalidProblemError(
-            f"assignment: found {len(slots)} rows in {path}, needed {rows}", "assignment"
+            f"assignment: found {len(column)} rows of {column.type} in {path}, "
+            f"{column.null_count} of them null, needed {rows} of int32",
+            "assignment",
         )
-    return slots
+    return np.ascontiguousarray(column.to_numpy(), np.int32)

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import math
 import os
+import types
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -34,6 +35,7 @@ __all__ = [
     "PartColumns",
     "TermsSpec",
     "cost_spec",
+    "identity_of",
     "kernel_or_terms",
 ]
 
@@ -283,10 +285,7 @@ class FormulaSpec(CostSpec):
 
     def identity(self) -> Sequence[Any]:
         """Return digests of the formula and its arrays; never the same where it is not known."""
-        known = fingerprint(self._cost.kernel.formula)
-        if known is None:
-            log("transport: what the formula refers to is not known: out= begins again")
-            known = os.urandom(16).hex()
+        known = identity_of(self._cost.kernel.formula)
         arrays = {**self._cost.slots, **self._cost.shared}
         parts = [(name, a.dtype.str, a.shape, _digest(a)) for name, a in sorted(arrays.items())]
         return ("formula", known, self.unplaced, sorted(self._dtypes.items()), *parts)
@@ -376,6 +375,14 @@ class MatrixSpec(CostSpec):
         return [np.require(rows, self._dtype, ("C", "A"))]
 
 
+def identity_of(function: Any) -> str:
+    """Return a digest of a function and what it refers to; always another where it is not known."""
+    known = fingerprint(function) if isinstance(function, types.FunctionType) else None
+    if known is None:
+        log("transport: what a function refers to is not known: out= begins again")
+    return known or os.urandom(16).hex()
+
+
 def cost_spec(
     terms: Iterable[tuple[ArrayLike, str | None, str | None]] | None,
     cost: SlotKernel | str | None,
@@ -420,7 +427,7 @@ def _digest(array: NDArray[Any]) -> str:
 
 
 def _one_dimension(field: str, name: str, values: Any, n: int) -> NDArray[Any]:
-    array = values if type(values) is np.ndarray else _checks.plain_array(field, values)
+    array = _checks.plain_array(field, values)
     if array.shape != (n,):
         raise InvalidProblemError(f"{field}: found shape {array.shape}, needed ({n},)", name)
     return array

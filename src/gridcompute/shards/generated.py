@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import _checks
-from .cost_specs import CostSpec, cost_spec
+from .cost_specs import CostSpec, cost_spec, identity_of
 from .source import CACHE_BYTES, ShardSource
 
 if TYPE_CHECKING:
@@ -46,9 +46,8 @@ class GeneratedJobs(ShardSource):
         return self.spec.columns_of(arrays, n, f"columns_of({first}, {first + n})")
 
     def fingerprint(self) -> Sequence[Any]:
-        """Return the shape and the function's name: what it makes is not read."""
-        name = getattr(self._columns_of, "__qualname__", type(self._columns_of).__name__)
-        return ("generated", self.n_jobs, self.rows[:1], name)
+        """Return the shape and an identity of the function: what it makes is not read."""
+        return ("generated", self.n_jobs, self.rows[:1], identity_of(self._columns_of))
 
 
 def _checked(found: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,11 @@ from ..results.sharded import ShardedAssignment, ShardedMatching, ShardedProblem
 from .answer_folder import AnswerFolder, read_slots
 from .coordinate import Answers, Asking, Question, coordinate, is_solved
 from .reader import ShardReader
-from .shard_worker import ASSIGN
+from .shard_worker import ASSIGN, digest
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
@@ -59,7 +60,8 @@ class _LocalShards:
         for k, question in enumerate(questions):
             if question is None:
                 continue
-            answers[k] = self._recorded(k, question)
+            if self._folder is not None and question[:4] != _OPEN:
+                answers[k] = self._folder.recorded(k, question)
             if answers[k] is None:
                 answers[k] = self.held[k].answer(question, None, None, self._threads, keep=True)
             if answers[k] is None:
@@ -82,11 +84,6 @@ class _LocalShards:
 
     def _late(self) -> bool:
         return time.monotonic() - self._begun >= _UNRECORDED
-
-    def _recorded(self, k: int, question: bytes) -> bytes | None:
-        if self._folder is None:
-            return None
-        return self._folder.recorded(k, question, answer_file=question[:4] == ASSIGN)
 
     def _assigned(self, k: int) -> None:
         slots = self.held[k].take_assignment()
@@ -112,33 +109,33 @@ def solve_shards(
     workers = _checks.threads(threads)
     limit = _checks.time_limit(time_limit)
     seed = _checks.seed(seed)
-    folder = None
-    if out is not None:
-        arrays = [room.tobytes(), b"" if prices is None else prices.tobytes()]
-        asked = (*source.fingerprint(), *source.spec.identity(), seed)
-        folder = AnswerFolder(out, (*asked, *(_digest(a) for a in arrays)))
     question = Question(source.spec.model(), source.rows, room, prices, seed, workers)
     shards: _LocalShards | None = None
+    with contextlib.ExitStack() as held:
+        folder = None
+        if out is not None:
+            arrays = [room.tobytes(), b"" if prices is None else prices.tobytes()]
+            asked = (*source.fingerprint(), *source.spec.identity(), seed)
+            problem = (*asked, *(digest(a).hex() for a in arrays))
+            folder = held.enter_context(AnswerFolder(out, problem))
 
-    def begin(asking: Asking) -> _LocalShards:
-        nonlocal shards
-        shards = _LocalShards(source, question.model, workers, folder, asking)
-        return shards
+        def begin(asking: Asking) -> _LocalShards:
+            nonlocal shards
+            shards = _LocalShards(source, question.model, workers, folder, asking)
+            return shards
 
-    found = coordinate(question, begin, limit, progress)
-    assert shards is not None
-    status = found[5]
-    solved = is_solved(found)
-    found[6]["seconds_waiting"] = shards.reader.waited
-    found[6]["shards_read"] = shards.reader.reads
-    assignment = None
-    if solved and folder is not None:
-        paths = folder.finish(source.rows)
-        assignment = ShardedAssignment(source.rows, _InFiles(paths, source.rows))
-    elif solved:
-        assignment = ShardedAssignment(source.rows, _InMemory(shards.slots))
-    elif folder is not None and status == "infeasible":
-        folder.discard()
+        found = coordinate(question, begin, limit, progress)
+        assert shards is not None
+        found[6]["seconds_waiting"] = shards.reader.waited
+        found[6]["shards_read"] = shards.reader.reads
+        assignment = None
+        if is_solved(found):
+            part: Callable[[int], NDArray[np.int32]] = _InMemory(shards.slots)
+            if folder is not None:
+                part = _InFiles(folder.finish(source.rows), source.rows)
+            assignment = ShardedAssignment(source.rows, part)
+        elif folder is not None and found[5] == "infeasible":
+            folder.discard()
     model = question.model
 
     def sums(
@@ -177,8 +174,8 @@ def solve_shards(
             for k, part in ShardReader(source, threads, 0).parts(range(source.n_shards))
         ]
 
-    problem = ShardedProblem(model, source.rows, room, workers, sums, confined)
-    return ShardedMatching.of(found, assignment, problem)
+    checked = ShardedProblem(model, source.rows, room, workers, sums, confined)
+    return ShardedMatching.of(found, assignment, checked)
 
 
 class _InFiles:
@@ -203,9 +200,3 @@ class _InMemory:
         wide = part.astype(np.int32)
         wide.flags.writeable = False
         return wide
-
-
-def _digest(data: bytes) -> str:
-    import hashlib
-
-    return hashlib.sha256(data).hexdigest()

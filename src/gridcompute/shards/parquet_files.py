@@ -92,13 +92,12 @@ class ParquetJobs(ShardSource):
 
         self.files = tuple(files)
         self._groups: list[_Group] = []
-        self._stamps: list[tuple[str, int, int]] = []
+        self._stamps: dict[Path, tuple[int, int]] = {}
         self._shared = _SharedGroups()
         at = 0
         kinds: dict[str, tuple[Any, Path]] = {}
         for path in self.files:
-            status = path.stat()
-            self._stamps.append((str(path), status.st_size, status.st_mtime_ns))
+            self._stamps[path] = _stamp(path)
             at = self._add_file(path, spec, at, kinds)
         self._stored = {name: _values(name, _empty(kind)) for name, (kind, _) in kinds.items()}
         if spec.typed:
@@ -204,10 +203,9 @@ class ParquetJobs(ShardSource):
                 f"({_first_line(error)}), needed a whole Parquet file",
                 "files",
             ) from None
-        if table.num_rows != group.rows:
+        if table.num_rows != group.rows or _stamp(group.path) != self._stamps[group.path]:
             raise InvalidProblemError(
-                f"files: found {table.num_rows} rows in row group {group.group} of {group.path}, "
-                f"needed the {group.rows} that there were: the file has changed",
+                f"files: found {group.path} changed since its schema was read, needed it as it was",
                 "files",
             )
         arrays = {}
@@ -226,7 +224,14 @@ class ParquetJobs(ShardSource):
 
     def fingerprint(self) -> Sequence[Any]:
         """Return names, sizes and times of the files."""
-        return ("parquet", self.n_jobs, self.rows[:1], *itertools.chain(*self._stamps))
+        stamps = [(str(path), *self._stamps[path]) for path in self.files]
+        return ("parquet", self.n_jobs, self.rows[:1], *itertools.chain(*stamps))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Return the size and the time of a file."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def _empty(kind: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from ..results.sharded import ShardedMatching, ShardedProblem
 from .coordinate import Answers, Asking, Question, coordinate, is_solved
+from .shard_worker import ASSIGN, bytes_of, opened, sealed, shard_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,12 +44,17 @@ class ClusterShards(ABC):
 
     def __init__(self, spec: CostSpec, rows: Sequence[int], threads: int) -> None:
         self.spec, self.rows, self.threads = spec, rows, threads
+        first = itertools.accumulate(rows, initial=0)
+        self._names = [shard_name(at, n, sum(rows)) for at, n in zip(first, rows, strict=False)]
         self._asking: Asking | None = None
         self._waited = 0.0
 
     @abstractmethod
-    def send(self, shard: int, question: bytes) -> Any:
-        """Send a question to a shard; return a handle of the answer."""
+    def send(self, shard: int, message: bytes, *, assigns: bool) -> Any:
+        """Send a sealed question to a shard; return a handle of the answer.
+
+        With `assigns` the classes of its jobs stay beside the shard.
+        """
 
     @abstractmethod
     def wait(self, pending: list[Any]) -> list[Any]:
@@ -73,11 +80,11 @@ class ClusterShards(ABC):
         remainders: NDArray[np.float64] | None,
         threads: int,
     ) -> list[bytes]:
-        """Return the exact sums of each shard, for the proof."""
+        """Return the exact sums of each shard, for the proof; sealed."""
 
     @abstractmethod
     def confined(self, slots: NDArray[np.int32], job: int, threads: int) -> list[bytes]:
-        """Return what each shard counts of its jobs that fit into these classes only."""
+        """Return what each shard counts of its jobs that fit into these classes only; sealed."""
 
     def close(self) -> None:
         """End what only a solve needs."""
@@ -86,7 +93,11 @@ class ClusterShards(ABC):
     def ask(self, questions: list[bytes | None]) -> Answers:
         """Ask the shards; None: out of time, False: stopped."""
         assert self._asking is not None
-        asked = {k: self.send(k, q) for k, q in enumerate(questions) if q is not None}
+        asked = {
+            k: self.send(k, sealed(q, self._names[k].encode()), assigns=q[:4] == ASSIGN)
+            for k, q in enumerate(questions)
+            if q is not None
+        }
         sent = list(asked.values())
         begun = time.monotonic()
         try:
@@ -102,8 +113,12 @@ class ClusterShards(ABC):
         self._waited += time.monotonic() - begun
         answers: list[bytes | None] = [None] * len(questions)
         for k, answer in zip(asked, found, strict=True):
-            answers[k] = answer
+            answers[k] = self._opened(k, answer, questions[k] or b"")
         return answers
+
+    def _opened(self, shard: int, answer: bytes, *question: bytes) -> bytes:
+        name = self._names[shard]
+        return opened(answer, f"an answer of {name}", name.encode(), *question)
 
     def solve(
         self,
@@ -124,7 +139,21 @@ class ClusterShards(ABC):
         finally:
             self.close()
         found[6]["seconds_waiting"] = self._waited
-        problem = ShardedProblem(
-            question.model, self.rows, capacity, self.threads, self.sums, self.confined
-        )
+
+        def sums(
+            assignment: Any,
+            prices: NDArray[np.float64],
+            remainders: NDArray[np.float64] | None,
+            threads: int,
+        ) -> list[bytes]:
+            parts = self.sums(assignment, prices, remainders, threads)
+            asked = bytes_of(prices, remainders)
+            return [self._opened(k, part, *asked) for k, part in enumerate(parts)]
+
+        def confined(slots: NDArray[np.int32], job: int, threads: int) -> list[bytes]:
+            parts = self.confined(slots, job, threads)
+            asked = bytes_of(slots, job)
+            return [self._opened(k, part, *asked) for k, part in enumerate(parts)]
+
+        problem = ShardedProblem(question.model, self.rows, capacity, self.threads, sums, confined)
         return ShardedMatching.of(found, self.assignment() if is_solved(found) else None, problem)

@@ -1,25 +1,84 @@
-"""A shard whose columns another process holds: it answers questions where its data are."""
+"""A shard whose columns another process holds: it answers questions where its data are.
+
+What leaves a process, to another one or to a file, is sealed: a digest stands before it, of its
+bytes and of what they are about. Bytes that were damaged, or that belong to another shard, question
+or problem, are recognised. SHA-256 is the fastest of hashlib where processors have instructions for
+it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .. import _core
+from ..errors import InternalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from .cost_specs import CostSpec
 
-__all__ = ["ASSIGN", "HeldShard"]
+__all__ = [
+    "ASSIGN",
+    "DIGEST_BYTES",
+    "HeldShard",
+    "bytes_of",
+    "digest",
+    "opened",
+    "sealed",
+    "shard_name",
+    "unsealed",
+]
 
 #: The number that begins the question with the classes of a shard's jobs
 #: (csrc/gridcompute/transport/shards/protocol.hpp), as bytes.
 ASSIGN = (7).to_bytes(4, "little")
+#: Of SHA-256.
+DIGEST_BYTES = 32
+
+
+def digest(*parts: bytes | memoryview) -> bytes:
+    """Return the digest of these parts: also of where one ends and the next one begins."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(len(part).to_bytes(8, "little"))
+        found.update(part)
+    return found.digest()
+
+
+def sealed(data: bytes | memoryview, *about: bytes) -> bytes:
+    """Return bytes, and before them the digest of what they are about and of themselves."""
+    return digest(*about, data) + data
+
+
+def unsealed(found: bytes, *about: bytes) -> memoryview | None:
+    """Return the bytes that were sealed; None where these are others, or about something else."""
+    data = memoryview(found)[DIGEST_BYTES:]
+    return data if found[:DIGEST_BYTES] == digest(*about, data) else None
+
+
+def opened(found: bytes, what: str, *about: bytes) -> bytes:
+    """Return the bytes that were sealed; `what` says in the error which message was damaged."""
+    data = unsealed(found, *about)
+    if data is None:
+        raise InternalError(f"shards: found damaged bytes in {what}, needed those that were sent")
+    return bytes(data)
+
+
+def shard_name(first: int, n: int, n_jobs: int) -> str:
+    """Return what messages call a shard."""
+    return f"the shard of {n} jobs from {first} on, of {n_jobs}"
+
+
+def bytes_of(*parts: NDArray[Any] | int | None) -> list[bytes]:
+    """Return what a proof asks shards about, for the seals of their answers."""
+    return [p.tobytes() if isinstance(p, np.ndarray) else repr(p).encode() for p in parts]
 
 
 class HeldShard:
@@ -62,26 +121,33 @@ class HeldShard:
         self._spec, self._columns, self.first, self.n, self.n_jobs = state
         self._begin()
 
+    @property
+    def name(self) -> str:
+        """The jobs of the shard, as messages say which."""
+        return shard_name(self.first, self.n, self.n_jobs)
+
     def _part(self) -> Any:
         where = f"jobs {self.first} to {self.first + self.n - 1}"
         return self._spec.columns_of(self._columns(), self.n, where)
 
-    def answer(self, question: bytes, threads: int) -> tuple[bytes, NDArray[np.int32]]:
-        """Answer a question; the second part is the class of each job, once it has one."""
+    def answer(self, message: bytes, threads: int) -> tuple[bytes, NDArray[np.int32]]:
+        """Answer a sealed question; the second part is the class of each job, once it has one."""
+        question = opened(message, f"a question to {self.name}", self.name.encode())
         with self._lock:
             found = self._native.answer(question, None, None, threads)
             if found is None:
                 part = self._part()
                 found = self._native.answer(question, part.columns, part.unplaced, threads)
             assert found is not None
-            return found, self._native.take_assignment()
+            return sealed(found, self.name.encode(), question), self._native.take_assignment()
 
     def confined(self, slots: NDArray[np.int32], job: int, threads: int) -> bytes:
-        """Count the jobs that must be placed and fit into these classes only."""
+        """Count the jobs that must be placed and fit into these classes only; sealed."""
         part = self._part()
-        return _core.confined_shard(
+        found = _core.confined_shard(
             self._model, part.columns, part.unplaced, self.first, self.n, slots, job, threads
         )
+        return sealed(found, self.name.encode(), *bytes_of(slots, job))
 
     def sums(
         self,
@@ -90,9 +156,9 @@ class HeldShard:
         remainders: NDArray[np.float64] | None,
         threads: int,
     ) -> bytes:
-        """Return the exact sums that the proof needs of these jobs."""
+        """Return the exact sums that the proof needs of these jobs; sealed."""
         part = self._part()
-        return _core.sum_shard(
+        found = _core.sum_shard(
             self._model,
             part.columns,
             part.unplaced,
@@ -102,3 +168,4 @@ class HeldShard:
             remainders,
             threads,
         )
+        return sealed(found, self.name.encode(), *bytes_of(prices, remainders))

@@ -415,7 +415,7 @@ def flow_problem(
 
 
 def _integers(field: str, values: ArrayLike, n_arcs: int | None) -> NDArray[np.int64]:
-    array = values if type(values) is np.ndarray else _checks.plain_array(field, values)
+    array = _checks.plain_array(field, values)
     if array.dtype.kind not in "iu" and (array.size or type(values) is np.ndarray):
         hint = _HINTS.get(field, "")
         raise TypeError(f"{field} must be of an integer dtype, not {array.dtype}{hint}")

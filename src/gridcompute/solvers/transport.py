@@ -139,7 +139,8 @@ def transport(
     Returns
     -------
     Matching, or ShardedMatching of a `ShardSource`
-        ``status`` "optimal", "feasible" (gangs: the gap limits the distance to the optimum),
+        ``status`` "optimal", "feasible" (gangs, a `resolution` that is too coarse, a `gap` reached:
+        the gap limits the distance to the optimum),
         "infeasible" (with a witness), "time_limit" (also where the search found no class for some
         gang: objective inf, and those jobs at -1) or "stopped" (by `progress`).
 

@@ -16,6 +16,7 @@ from .assertions import (
     assert_matching_optimal,
     assert_plan_valid,
 )
+from .clusters import ClusterContract
 from .oracles import assignment_brute, flow_paths, transport_brute, transport_paths
 from .random_tables import grid_problem
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ClusterContract",
     "TransportCase",
     "assert_assignment_optimal",
     "assert_flow_optimal",

@@ -24,6 +24,9 @@ __all__ = ["TraceCertificate", "check", "completion_bound", "makespan_bound"]
 #: Relative error that the sums below may have: some ten roundings of 2**-53 a term.
 _ROUNDING = 1e-12
 
+_JOB_COLUMNS = ("completion_s", "waiting_s", "start_s", "end_s")
+_RUN_COLUMNS = ("job", "type", "first_round", "last_round", "ran_s", "end_s")
+
 
 @dataclass(frozen=True)
 class TraceCertificate(Certificate):
@@ -32,7 +35,8 @@ class TraceCertificate(Certificate):
     Attributes
     ----------
     valid : bool
-        Results are what times say, no job ends before it could, and no bound lies above its value.
+        The runs do all work, figures are those of the runs, no job ends before it could, and no
+        bound lies above its value.
     objective, bound : float
         Mean completion time in seconds, and what no schedule is below.
     makespan_s, makespan_bound_s : float
@@ -178,16 +182,12 @@ def _one_machine(arrival: list[float], tolls: Any, devices: Any, worth: Any) -> 
 def check(answer: Any, makespan_prices: Any, prices: Any) -> TraceCertificate:
     """Check the times of a replay and its bounds."""
     trace, cluster, jobs = answer.trace, answer.cluster, answer.jobs
-    reasons = []
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers that were forged
+        reasons = _shapes(answer) or _check_runs(answer)
+    if reasons:
+        return TraceCertificate(False, math.nan, -math.inf, math.nan, -math.inf, tuple(reasons))
     ends = np.asarray(answer.end_s)
-    for at, j in enumerate(jobs.tolist()):
-        least = float(trace.arrival_s[j]) + _shortest(trace, cluster, j)
-        if not ends[at] >= least - _ROUNDING * 1e3 * max(1.0, abs(least)):
-            reasons.append(f"job {j} ends at {ends[at]} s, before it could, {least} s")
-            break
     times = [float(e) - float(trace.arrival_s[j]) for e, j in zip(ends, jobs.tolist(), strict=True)]
-    if not np.allclose(times, answer.completion_s, rtol=1e-9, atol=1e-6):
-        reasons.append("completion_s is not end_s less the arrivals")
     mean = math.fsum(times) / len(times) if times else math.nan
     bound = completion_bound(trace, cluster, jobs, prices) / len(times) if times else math.nan
     until = makespan_bound(trace, cluster, jobs, makespan_prices)
@@ -198,7 +198,100 @@ def check(answer: Any, makespan_prices: Any, prices: Any) -> TraceCertificate:
         reasons.append(f"the bound of the mean completion, {bound} s, is above it, {mean} s")
     if not until <= span * (1.0 + 1e-9) + clock:
         reasons.append(f"the bound of the makespan, {until} s, is above it, {span} s")
+    for name, found in (("mean_completion_bound_s", bound), ("makespan_bound_s", until)):
+        claim = vars(answer).get(name, found)  # where it was asked for
+        if not (claim == found or (claim != claim and found != found)):
+            reasons.append(f"{name}: found {claim}, the prices prove {found}")
     return TraceCertificate(not reasons, mean, bound, span, until, tuple(reasons))
+
+
+def _shapes(answer: Any) -> list[str]:
+    """Return which columns have other lengths than their table."""
+    n, n_rounds = len(answer.jobs), len(answer.rounds["start_s"])
+    tables = [
+        (n, ((name, getattr(answer, name)) for name in _JOB_COLUMNS)),
+        (answer.cluster.n_types, [("busy_s", answer.busy_s)]),
+        (n_rounds, ((f"rounds[{k!r}]", answer.rounds[k]) for k in ("waiting", "busy"))),
+        (len(answer.runs["job"]), ((f"runs[{k!r}]", answer.runs[k]) for k in _RUN_COLUMNS)),
+    ]
+    return [
+        f"{name}: found shape {column.shape}, needed ({size},)"
+        for size, columns in tables
+        for name, column in columns
+        if column.shape != (size,)
+    ]
+
+
+def _check_runs(answer: Any) -> list[str]:
+    """Return which figures are not those of the runs, and which runs cannot be."""
+    trace, cluster, starts = answer.trace, answer.cluster, answer.rounds["start_s"]
+    job, kind, first, last, ran, end = (answer.runs[name] for name in _RUN_COLUMNS)
+    n, n_rounds, n_types = len(trace), len(starts), cluster.n_types
+    inside = (job >= 0) & (job < n) & (kind >= 0) & (kind < n_types)
+    if not (inside & (first >= 0) & (first <= last) & (last < n_rounds)).all():
+        return ["runs: found a job, type or round that there is not"]
+    if n_rounds and (starts[0] != trace.arrival_s[0] or not (np.diff(starts) >= 0.0).all()):
+        return ["rounds: they do not begin at the first arrival, or not one after another"]
+    same, again = np.zeros((2, len(job)), np.bool_)  # the next run is one of the same job, the last
+    same[:-1] = again[1:] = job[1:] == job[:-1]
+    if (job[1:] < job[:-1]).any() or (first[1:] <= last[:-1])[same[:-1]].any():
+        return ["runs: they are not by job, one after another"]
+    clock = 16.0 * float(np.spacing(np.abs(np.append(end, starts)).max(initial=0.0)))
+    speed, gang = trace.speed[job, kind], trace.gang[job]
+    until = np.append(starts, np.inf)[last + 1]
+    good = (speed > 0.0) & (gang <= cluster.devices[kind]) & (trace.arrival_s[job] <= starts[first])
+    good &= (ran >= 0.0) & (ran <= (end - starts[first]) * (1.0 + 1e-9) + clock)
+    good &= (starts[last] <= end + clock) & (end <= until + clock)
+    if not good.all():
+        return [f"runs: that at {int((~good).argmax())} is none that its job could have"]
+    debt = np.where(again, answer._settings["restart_s"], 0.0)
+    work = np.bincount(job, np.maximum(ran - debt, 0.0) * speed, n)
+    slack = 1e-9 * trace.work + 2.0 * clock * np.bincount(job, speed, n)
+    done = work >= trace.work - slack
+    over = work > trace.work + slack
+    if over.any() or not done[answer.jobs].all():
+        k = int(over.argmax()) if over.any() else int(answer.jobs[~done[answer.jobs]][0])
+        return [f"runs: job {k} does {work[k]} of its work, {trace.work[k]}"]
+    ends_run = done[job] & ~same  # a run with which its job is done
+    change = np.zeros((n_rounds + 1, n_types), np.int64)
+    np.add.at(change, (first, kind), gang)
+    np.add.at(change, (last + 1, kind), -gang)
+    load = change.cumsum(axis=0)[:n_rounds]
+    if (load > cluster.devices).any():
+        return ["runs: they take more devices than there are"]
+    leaves = np.bincount(last[ends_run] + 1, minlength=n_rounds + 1)
+    active = np.searchsorted(trace.arrival_s, starts, side="right") - leaves.cumsum()[:n_rounds]
+    count = np.bincount(first, minlength=n_rounds + 1) - np.bincount(
+        last + 1, minlength=n_rounds + 1
+    )
+    next_kind, next_first = np.roll(kind, -1), np.roll(first, -1)
+    stops = ~ends_run & (last + 1 < n_rounds) & ~(same & (next_first == last + 1))
+    start, final = np.full(n, np.nan), np.full(n, np.nan)
+    start[job[~again]], final[job[ends_run]] = starts[first[~again]], end[ends_run]
+    jobs = answer.jobs
+    completion = final[jobs] - trace.arrival_s[jobs]
+    waiting = np.maximum(completion - np.bincount(job, ran, n)[jobs], 0.0)
+    figures = {
+        "moves": (answer.moves, int((same & (next_kind != kind)).sum())),
+        "evictions": (answer.evictions, int(stops.sum())),
+        "rounds['busy']": (answer.rounds["busy"], load.sum(axis=1)),
+        "rounds['waiting']": (answer.rounds["waiting"], active - count.cumsum()[:n_rounds]),
+        "start_s": (answer.start_s, start[jobs]),
+        "end_s": (answer.end_s, final[jobs]),
+        "completion_s": (answer.completion_s, completion),
+        "waiting_s": (answer.waiting_s, waiting),
+        "busy_s": (answer.busy_s, np.bincount(kind, ran * gang, n_types)),
+    }
+    near = dict.fromkeys(figures, clock + _ROUNDING * float(np.abs(completion).max(initial=0.0)))
+    near["busy_s"] += clock * float(gang.sum())  # a sum of all runs
+    return [
+        f"{name}: it is not that of the runs"
+        for name, (claim, found) in figures.items()
+        if not (
+            np.array_equal(claim, found)
+            or (np.asarray(claim).dtype.kind == "f" and np.allclose(claim, found, 1e-9, near[name]))
+        )
+    ]
 
 
 def _shortest(trace: Any, cluster: Any, j: int) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Log", "View", "run_rounds"]
 
-# Rounds in a row without a running job, none to come and some waiting, after which the policy is
-# taken to have stalled. Gavel's mechanism pauses for at most 1,920 s, which is 6 rounds of 360 s.
-_MOST_IDLE_ROUNDS = 1000
+# Rounds in a row without work done or an arrival, beside those that one restart takes, after which
+# the policy has stalled. Gavel's mechanism pauses for at most 1,920 s, which is 6 rounds of 360 s.
+_MOST_STALLED_ROUNDS = 1000
 
 
 class View:
@@ -148,6 +148,38 @@ class State:
         self.attained = np.zeros(n)
 
 
+class Runs:
+    """Runs: stretches of rounds in which a job ran on one type without a pause."""
+
+    def __init__(self, n: int) -> None:
+        self._first, self._last = np.full(n, -1), np.full(n, -1)
+        self._kind = np.zeros(n, np.int64)
+        self._ran_s, self._end_s = np.zeros(n), np.zeros(n)
+        self._past: list[tuple[NDArray[Any], ...]] = []
+
+    def begin(self, jobs: NDArray[np.int64], kinds: NDArray[np.int64], now: Any) -> None:
+        """Begin a run of each job in the round `now`, or in one of each."""
+        self._past.append(self._rows(jobs[self._first[jobs] >= 0]))
+        self._first[jobs], self._kind[jobs], self._ran_s[jobs] = now, kinds, 0.0
+
+    def extend(self, jobs: NDArray[np.int64], ran_s: Any, end_s: Any, now: Any) -> None:
+        """Add the seconds that each job ran in the round `now`, and when it stopped."""
+        self._ran_s[jobs] += ran_s
+        self._end_s[jobs], self._last[jobs] = end_s, now
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return all runs, by job and round."""
+        self._past.append(self._rows(np.flatnonzero(self._first >= 0)))
+        columns = [np.concatenate(parts) for parts in zip(*self._past, strict=True)]
+        order = np.lexsort((columns[2], columns[0]))
+        names = ("job", "type", "first_round", "last_round", "ran_s", "end_s")
+        return {name: values[order] for name, values in zip(names, columns, strict=True)}
+
+    def _rows(self, jobs: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
+        state = (self._kind, self._first, self._last, self._ran_s, self._end_s)
+        return (jobs, *(values[jobs] for values in state))
+
+
 @dataclass
 class Log:
     """The events of a replay, by job and by round."""
@@ -156,6 +188,7 @@ class Log:
     first_s: NDArray[np.float64]  # nan = never ran
     busy_s: NDArray[np.float64]  # device-seconds of each type
     ran_s: NDArray[np.float64]  # seconds that each job ran
+    runs: Runs
     end_s: float = 0.0
     moves: int = 0
     evictions: int = 0
@@ -179,7 +212,9 @@ def run_rounds(
     arrival, gang, speed = trace.arrival_s, trace.gang, state.speed
     left, on, attained = state.left, state.on, state.attained
     devices = cluster.devices
-    log = Log(np.full(n, np.nan), np.full(n, np.nan), np.zeros(cluster.n_types), np.zeros(n))
+    log = Log(
+        np.full(n, np.nan), np.full(n, np.nan), np.zeros(cluster.n_types), np.zeros(n), Runs(n)
+    )
     owed = np.zeros(n)  # seconds of restarting still to be spent
     last_type = np.full(n, -1, np.int64)  # where it last ran, also before a pause
     is_measured = np.zeros(n, bool)
@@ -187,7 +222,7 @@ def run_rounds(
     open_jobs = len(measured)
     view = View(state)
     came = 0  # jobs that have arrived
-    idle_rounds = 0
+    stalled = 0  # rounds since work was done or a job arrived
     now = float(arrival[0]) if n else 0.0
 
     while open_jobs:
@@ -195,7 +230,9 @@ def run_rounds(
         if upto > came:
             view.jobs = np.concatenate([view.jobs, np.arange(came, upto)])
             view.changed = True
-            came = upto
+            came, stalled = upto, 0
+        elif round_s > 0.0 and stalled > _MOST_STALLED_ROUNDS + restart_s / round_s:
+            raise _no_progress(view, stalled)
         jobs = view.jobs
         view.now = now
         before = time.perf_counter()
@@ -215,6 +252,9 @@ def run_rounds(
         log.waiting.append(len(jobs) - len(running))
         fresh = np.isnan(log.first_s[running])
         log.first_s[running[fresh]] = now
+        begun = fresh | resumed
+        this_round = len(log.round_start_s) - 1
+        log.runs.begin(running[begun], types[begun], this_round)
 
         if not len(running):
             on[jobs] = -1
@@ -224,18 +264,12 @@ def run_rounds(
             if came < n:
                 now = float(arrival[came])
                 continue
-            idle_rounds += 1
-            if round_s <= 0.0 or idle_rounds > _MOST_IDLE_ROUNDS:
-                raise InvalidProblemError(
-                    f"policy: found {len(jobs)} jobs waiting at {now:g} s with nothing running and "
-                    "none to come, needed a job placed",
-                    "policy",
-                    int(jobs[0]),
-                )
+            if round_s <= 0.0:
+                raise _no_progress(view, 1)
+            stalled += 1
             now += round_s
             continue
 
-        idle_rounds = 0
         v = speed[running, types]
         work, debt = left[running], owed[running]
         horizon = round_s
@@ -246,22 +280,25 @@ def run_rounds(
         if trace.whole_steps and round_s > 0.0:
             steps = np.minimum(np.floor(np.maximum(horizon - debt, 0.0) * v), work)
             ran = steps / v + np.minimum(debt, horizon)
-            ends = steps >= work
         else:
             ran = debt + work / v
-            ends = ran <= horizon
+            part = np.minimum(np.maximum(horizon - debt, 0.0) * v, work)
+            steps = np.where(ran <= horizon, work, part)
             ran = np.minimum(ran, horizon)
-            steps = np.where(ends, work, np.minimum(np.maximum(ran - debt, 0.0) * v, work))
+        # By what is done, not by the time: a round that rounding makes too short may do all of it.
+        ends = steps >= work
         if restart_s:
             owed[running] = np.maximum(debt - ran, 0.0)
-        left[running] = np.where(ends, 0.0, work - steps)
-        if trace.whole_steps and not steps.any() and not owed.any():
+        left[running] = work - steps
+        stalled = 0 if (left[running] < work).any() else stalled + 1
+        if trace.whole_steps and not steps.any() and not debt.any():
             raise InvalidProblemError(
                 f"round_s: found {round_s:g}, too short for one whole step of job {running[0]}",
                 "round_s",
             )
         width = gang[running]
         log.ran_s[running] += ran
+        log.runs.extend(running, ran, now + ran, this_round)
         attained[running] += ran * width
         log.busy_s += np.bincount(types, ran * width, cluster.n_types)
         log.busy.append(int(width.sum()))
@@ -285,6 +322,23 @@ def run_rounds(
             now = max(now, float(arrival[came]))
     log.end_s = float(np.nanmax(log.done_s[measured])) if len(measured) else 0.0
     return log
+
+
+def _no_progress(view: View, rounds: int) -> InvalidProblemError:
+    """Return the error of a policy under which no job ever ends."""
+    jobs, ran = view.jobs, view.last_jobs
+    if not len(ran):
+        found = f"{len(jobs)} jobs waiting at {view.now:g} s with nothing running and none to come"
+        needed = "a job placed"
+    else:
+        some = ", ".join(map(str, jobs[:5].tolist())) + (", ..." if len(jobs) > 5 else "")
+        found = f"no work done in {rounds} rounds until {view.now:g} s by jobs {some}"
+        needed = (
+            f"a job that runs on (one that goes on elsewhere or after a pause first restarts for "
+            f"restart_s = {view.restart_s:g}), and more work in a round of {view.round_s:g} s than "
+            "is lost to rounding"
+        )
+    return InvalidProblemError(f"policy: found {found}, needed {needed}", "policy", int(jobs[0]))
 
 
 def _checked(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .engine import Log
+from .engine import Log, Runs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,8 +34,9 @@ def run_in_order(trace: Trace, cluster: Cluster, measured: NDArray[np.int64]) ->
         seconds = trace.work[:, None] / np.take_along_axis(speed, order, axis=1)
     order_of, seconds_of, count = order.tolist(), seconds.tolist(), fits.sum(axis=1).tolist()
     free = cluster.devices.tolist()
-    log = Log(np.full(n, np.nan), np.full(n, np.nan), np.zeros(n_types), np.zeros(n))
+    log = Log(np.full(n, np.nan), np.full(n, np.nan), np.zeros(n_types), np.zeros(n), Runs(n))
     done, first = [np.nan] * n, [np.nan] * n
+    kind, first_round, last_round = [0] * n, [0] * n, [0] * n
     busy_s = [0.0] * n_types
     to_go = np.zeros(n, bool)
     to_go[measured] = True
@@ -48,7 +49,7 @@ def run_in_order(trace: Trace, cluster: Cluster, measured: NDArray[np.int64]) ->
             now = running[0][0]
         while running and running[0][0] <= now:
             end, j, k, took = heapq.heappop(running)
-            done[j] = end
+            done[j], last_round[j] = end, len(log.round_start_s) - 1
             free[k] += gang[j]
             busy -= gang[j]
             busy_s[k] += took * gang[j]
@@ -67,7 +68,7 @@ def run_in_order(trace: Trace, cluster: Cluster, measured: NDArray[np.int64]) ->
             k, took = order_of[head][found], seconds_of[head][found]
             free[k] -= width
             busy += width
-            first[head] = now
+            first[head], kind[head], first_round[head] = now, k, len(log.round_start_s)
             heapq.heappush(running, (now + took, head, k, took))
             head += 1
         log.decision_s.append(time.perf_counter() - before)
@@ -80,6 +81,12 @@ def run_in_order(trace: Trace, cluster: Cluster, measured: NDArray[np.int64]) ->
     log.done_s, log.first_s = np.array(done), np.array(first)
     log.ran_s = log.done_s - log.first_s
     log.busy_s = np.array(busy_s)
+    stopped, rounds = list(done), len(log.round_start_s)
     for end, j, k, _ in running:  # what those that still run have used
-        log.busy_s[k] += (min(end, now) - first[j]) * gang[j]
+        stopped[j], last_round[j] = min(end, now), rounds - 1
+        log.busy_s[k] += (stopped[j] - first[j]) * gang[j]
+    ran = np.array([j for j in range(head) if first_round[j] < rounds], np.int64)
+    ended, begun = np.array(stopped)[ran], np.array(first_round, np.int64)[ran]
+    log.runs.begin(ran, np.array(kind, np.int64)[ran], begun)
+    log.runs.extend(ran, ended - log.first_s[ran], ended, np.array(last_round, np.int64)[ran])
     return log

@@ -52,6 +52,10 @@ class Replay(Value):
         Device-seconds used of each type, by all jobs.
     rounds : dict of arrays
         Load over time, an entry a round: ``start_s``, ``waiting`` (jobs), ``busy`` (devices).
+    runs : dict of arrays
+        What ran, by job and time, of all jobs: a run is a stretch of rounds, ``first_round`` to
+        ``last_round``, on one ``type`` without a pause. ``ran_s``: seconds of it in which the
+        ``job`` ran; ``end_s``: when it stopped.
     decision_s : float array, shape (n_rounds,)
         Measured seconds that the policy took for each round.
     """
@@ -68,6 +72,7 @@ class Replay(Value):
     evictions: int
     busy_s: NDArray[np.float64]
     rounds: dict[str, NDArray[Any]]
+    runs: dict[str, NDArray[Any]]
     decision_s: NDArray[np.float64]
     _settings: dict[str, Any] = field(default_factory=dict)
 
@@ -155,7 +160,13 @@ class Replay(Value):
         return whole / len(self.jobs)
 
     def verify(self) -> TraceCertificate:
-        """Check the times and both bounds by code that shares nothing with what made them."""
+        """Check the times and both bounds by code that shares nothing with what made them.
+
+        All figures are computed again from the runs, which do all work within the devices. Not
+        checked: `decision_s`, which was measured; of `rounds`, the times of those in which no run
+        begins or ends; of `runs`, when one stopped that left its job undone; that runs are those
+        which the policy chooses.
+        """
         return check(self, *self._prices)
 
     def by_tenant(self) -> dict[str, NDArray[Any]]:
@@ -249,7 +260,8 @@ def replay(
     ------
     InvalidProblemError
         A job that fits on no type; a policy that answers with a type where a job cannot run, with
-        more devices than there are, or that leaves all jobs waiting for ever.
+        more devices than there are, that leaves all jobs waiting for ever, or that moves or pauses
+        them each round so that they only restart.
 
     Notes
     -----
@@ -318,9 +330,10 @@ def _result(
         "waiting": np.array(log.waiting, np.int64),
         "busy": np.array(log.busy, np.int64),
     }
-    for array in (*columns.values(), *rounds.values()):
+    runs = log.runs.columns()
+    for array in (*columns.values(), *rounds.values(), *runs.values()):
         array.flags.writeable = False
     return Replay(
         policy=name, trace=trace, cluster=cluster, moves=log.moves, evictions=log.evictions,
-        rounds=rounds, _settings=settings, **columns,
+        rounds=rounds, runs=runs, _settings=settings, **columns,
     )  # fmt: skip

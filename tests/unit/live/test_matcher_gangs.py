@@ -416,6 +416,20 @@ def test_priorities_that_doubles_cannot_tell_apart_are_checked() -> None:
     assert any(f"waits at priority {2**62 + 1}, and one of priority {2**62}" in r for r in reasons)
 
 
+def test_a_round_that_admits_what_it_left_out_is_valid() -> None:
+    """If this fails, `verify` refutes a round that a limit ended and that claims no placement."""
+    world = cluster([2], cost=[([[1.0]], None, None)], slots=None)
+    world.add([job(1, "a") for _ in range(2)])
+    world.match()
+    world.add([job(1, "b", value=np.inf)], ids=[9])
+    m = world.match(work_limit=0)
+    assert (m.status, m.objective) == ("time_limit", np.inf)
+    check = m.verify()
+    assert check.valid, check.reasons
+    assert not check.feasible
+    assert world.match().verify().feasible
+
+
 def test_a_table_that_changed_before_a_round_without_an_answer_counts_after_it() -> None:
     """If this fails, a job stays in a class that a table forbade while no round was feasible."""
     table = np.ones((2, 2))

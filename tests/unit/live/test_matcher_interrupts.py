@@ -203,6 +203,7 @@ def test_an_answer_that_was_read_under_an_interrupt_can_be_read_again() -> None:
         assert world.matcher.match().verify().valid, where
 
 
+@pytest.mark.filterwarnings("ignore:.*FileIO")  # closed by an interrupt before it has a name
 def test_a_snapshot_that_is_interrupted_is_whole_or_the_old_one(tmp_path: Path) -> None:
     """And nothing is left beside it."""
     path = tmp_path / "file"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from gridcompute import Matcher
+from gridcompute import InvalidProblemError, Matcher
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -163,3 +163,114 @@ def test_a_pin_in_a_class_that_was_removed_survives_a_restart(tmp_path: Path) ->
         assert again.match().status == "infeasible"
         again.unpin(["a"])
         assert again.match().assignment.tolist() == [1]
+
+
+def test_jobs_are_pinned_where_a_journal_says(tmp_path: Path) -> None:
+    """If this fails, a scheduler that restarts cannot tell where its jobs run, and moves them."""
+    world = placed(3)
+    world.pin(["job 2", "job 0"], [0, 1])
+    assert world.slot_of(["job 0", "job 1", "job 2"]).tolist() == [1, 1, 0]
+    m = world.match()
+    assert m.verify().valid
+    assert m.changes["id"].tolist() == ["job 1"]  # the one that lost its slot
+    assert dict(zip(m.ids, m.assignment.tolist(), strict=True)) == {
+        "job 0": 1,
+        "job 1": 2,
+        "job 2": 0,
+    }
+    world.pin(["job 1", "job 2"], [-1, -1])  # sent out by another hand
+    assert world.slot_of(world.ids).tolist() == [1, -1, -1]
+    m = world.match()
+    assert sorted(
+        zip(*(m.changes[k].tolist() for k in ("id", "from_slot", "to_slot")), strict=True)
+    ) == [
+        ("job 1", -1, 0),
+        ("job 2", -1, 2),
+    ]
+    world.snapshot(tmp_path / "world")
+    assert where(Matcher.restore(tmp_path / "world")) == where(world)
+
+
+def test_a_wrong_place_for_a_pin_changes_nothing() -> None:
+    """Each is refused by its place in the list; what is placed stays, told or not."""
+    world = Matcher([1, 1, 0], cost=[(COST, None, "w")], unplaced=9.0, slots=["a", "b", "c"])
+    world.add({"w": [1.0, 2.0]})
+    old = world.match()
+    world.remove_slots([2])
+    for slots, words in (
+        ([0], r"slots: found int64 of shape \(1,\), needed 2 classes or -1"),
+        ([0.0, 1.0], "slots: found float64"),
+        ([0, 3], r"slots\[1\]: found 3, needed an open class below 3, or -1"),
+        (["a", "c"], r"slots\[1\]: found 2, needed an open class"),
+        ([-2, 0], r"slots\[0\]: found -2"),
+        (np.array([1, 2**64 - 1], np.uint64), r"slots\[1\]: found 18446744073709551615"),
+        (["a", "z"], r"slots\[1\]: found 'z', needed the name of a class"),
+    ):
+        with pytest.raises(InvalidProblemError, match=words):
+            world.pin([0, 1], slots)
+        assert world.slot_of([0, 1]).tolist() == old.assignment.tolist()
+        assert world._native.holds()
+    with pytest.raises(InvalidProblemError, match="not placed"):
+        Matcher.pin(world, world.add({"w": [1.0]}))
+    world.pin([], [])
+    world.pin([0, 1], ["b", "a"])
+    assert world.slot_of([0, 1]).tolist() == [1, 0]
+    assert old.assignment.tolist() == [1, 0] or old.assignment.tolist() == [0, 1]
+    assert old.verify().valid  # it is of the round that gave it
+
+
+@pytest.mark.parametrize("slots", [None, [1, -1, 0]])
+def test_a_pin_that_is_interrupted_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, slots: list[int] | None
+) -> None:
+    """If this fails, Ctrl-C leaves jobs where they are not, or pins that nobody asked for."""
+    world = placed(3)
+    world.pin(["job 1"])
+    before = where(world)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(world, "_commit", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        world.pin(["job 0", "job 1", "job 2"], slots)
+    monkeypatch.undo()
+    assert where(world) == before
+    world.set_capacity([0, 1, 2], [0, 0, 0])
+    assert [job for job, slot in where(world).items() if slot >= 0] == ["job 1"]
+
+
+@pytest.mark.parametrize("gangs", [False, True])
+def test_a_world_built_anew_from_its_placements_goes_on(gangs: bool) -> None:
+    """If this fails, where a job is placed is not all that a new process has to be told."""
+    for seed in range(12):
+        draw = np.random.default_rng(seed)
+        more: dict[str, Any] = {"demand": "g", "preemptible": "p"} if gangs else {}
+        table = draw.random((1, 5)) + draw.random((6, 5))
+
+        def made(room: Any, table: Any = table, more: Any = more) -> Matcher:
+            cost = [(table, "f", "w")]
+            return Matcher(room, cost=cost, unplaced="u", move_cost=0.125, **more)
+
+        def jobs(n: int, draw: Any = draw) -> dict[str, Any]:
+            own = {"f": draw.integers(0, 6, n), "w": draw.random(n) + 0.5, "u": draw.random(n) + 1}
+            return own | ({"g": draw.integers(1, 5, n), "p": draw.random(n) < 0.3} if gangs else {})
+
+        room = draw.integers(2, 9, 5)
+        world, rows = made(room), jobs(40)
+        world.add(rows)
+        for _ in range(3):
+            m = world.match()
+        again = made(room)
+        again.add(rows)
+        again.pin(m.ids, m.assignment)
+        again.unpin(again.ids)
+        for k, late in enumerate((world, again)):
+            found = late.match()
+            assert found.verify().valid, (seed, k)
+            assert late._native.holds()
+            if not gangs:
+                assert len(found.changes["id"]) == 0, (seed, k)
+                assert found.objective == m.objective
+            fixed = (m.assignment >= 0) & ~rows.get("p", np.ones(40, bool))
+            assert (found.assignment == m.assignment)[fixed].all(), (seed, k)

@@ -243,6 +243,15 @@ def test_a_repair_on_a_full_disk_changes_nothing(tmp_path: Path) -> None:
         assert Ledger.repair(path).kept == 3
 
 
+def test_a_forged_ledger_is_not_valid_rather_than_bad_input(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`ledger check` ended with 2, as for a file that is not there."""
+    path.write_bytes(path.read_bytes().replace(b"10", b"11", 1))
+    assert cli.run(["ledger", "check", str(path)]) == 1
+    assert "not sound" in capsys.readouterr().out
+
+
 def test_the_command_repairs_and_checks(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """If this fails, an operator needs Python to get a ledger back."""
 
@@ -252,17 +261,22 @@ def test_the_command_repairs_and_checks(path: Path, capsys: pytest.CaptureFixtur
 
     head = Ledger.read(path).head
     assert run("ledger", "check", path, "--head", head)[0] == 0
-    assert run("ledger", "check", path, "--head", "0" * 64)[0] == 2
+    assert run("ledger", "check", path, "--head", "0" * 64)[0] == 1
     path.write_bytes(path.read_bytes()[:-40])
     status, out = run("ledger", "check", path)
-    assert (status, out.count("\n")) == (2, 1)
+    assert (status, out.count("\n")) == (1, 1)
     assert "line 3" in out
+    status, out = run("ledger", "check", path, "--json")
+    told = json.loads(out)
+    assert (status, told["sound"], "line 3" in told["reason"]) == (1, False, True), told
+    for no_ledger in (path.parent, path.with_name("none")):
+        assert run("ledger", "check", no_ledger)[0] == 2, no_ledger
     status, out = run("ledger", "repair", path)
     assert status == 0
     assert "2 entries kept" in out
     assert "ledger.jsonl.cut-1" in out
     status, out = run("ledger", "check", path)
     assert (status, "2 entries, sound" in out) == (0, True)
-    assert run("ledger", "check", path, "--head", head)[0] == 2
+    assert run("ledger", "check", path, "--head", head)[0] == 1
     assert run("ledger", "repair", path.with_name("none"))[0] == 2
     assert not path.with_name("none").exists()

@@ -453,3 +453,19 @@ def test_what_a_forecast_keeps_of_foresight_in_recorded_zones(zone: str, at_arri
     assert 100 * plan.kept == pytest.approx(at_arrival, abs=0.06)
     hourly = rolling.replay(jobs, signal, starts=weeks)
     assert hourly.kept > plan.kept + 0.02, (zone, hourly.kept, plan.kept)
+
+
+@pytest.mark.parametrize("policy", ["rolling", "arrival", "book", "gaia", "threshold"])
+@pytest.mark.parametrize("slots", [None, 2])
+@pytest.mark.parametrize("how", ["issued", "corrected"])
+def test_a_start_before_the_first_issue_is_named(policy: str, slots: int | None, how: str) -> None:
+    """If this fails, the error names `now`, or "corrected" reads a forecast not yet issued."""
+    signal = forecast.Signal([3.0, 1.0, 2.0, 9.0] * 8, "2024-01-01", [[1.0] * 24], "2024-01-01T06")
+    asked = {"slots": slots, "policy": policy, "forecast": how}
+    jobs = columns([(1, 1, 1, 2)])
+    with pytest.raises(InvalidProblemError, match=r"starts\[1\]: found hour 4, needed 5") as caught:
+        rolling.replay(jobs, signal, starts=[8, 4], **asked)
+    assert (caught.value.field, caught.value.index) == ("starts", 1)
+    assert rolling.replay(jobs, signal, starts=[8, 5], **asked).verify()
+    with pytest.raises(InvalidProblemError, match=r"starts\[0\]: found hour 0"):
+        rolling.replay(jobs, signal, starts=0, **asked)

@@ -12,6 +12,7 @@ import pytest
 import scipy.sparse
 
 from gridcompute import kernel, transport
+from oracles import transport_brute
 
 JUST_ABOVE = [
     math.nextafter(8.0, math.inf),
@@ -108,6 +109,38 @@ def test_an_explicit_resolution_that_hides_a_difference_is_not_optimal() -> None
     best = Fraction(1e10 + 0.3)
     assert (m.status == "optimal") == (paid(m, np.array([[1e10 + 0.4, 1e10 + 0.3]])) == best)
     assert Fraction(m.bound) <= best
+
+
+def test_a_coarse_resolution_is_optimal_only_where_its_own_check_proves_it() -> None:
+    """If this fails, an optimum of rounded costs is called that of the costs, or its proof is lost.
+
+    The first is that of issue 37: "optimal", with a gap of 1, and `verify` said no.
+    """
+    cases = [([[1.0, -1.0, 0.0], [0.0, -1.0, -1.0]], [1, 0, 1], 0.1, None)]
+    r = np.random.default_rng(37)
+    for _ in range(400):
+        n, s = r.integers(1, 5, 2)
+        cost = r.integers(-3, 4, (n, s)) * r.choice([1, 1.0, 0.4])
+        unplaced = r.choice([None, 0.0, 2.4])
+        resolution = float(r.choice([1e-6, 0.1, 0.5, 1.0, 3.0]))
+        cases.append((cost.tolist(), r.integers(0, 3, s).tolist(), resolution, unplaced))
+    statuses = set()
+    for cost, room, resolution, unplaced in cases:
+        m = transport(cost, room, resolution=resolution, unplaced=unplaced)
+        found = m.verify()
+        where = (cost, room, resolution, unplaced, m, found)
+        assert found.valid, where
+        statuses.add(m.status)
+        outs = None if unplaced is None else [unplaced] * len(cost)
+        best = transport_brute(cost, room, None, outs)
+        if m.status == "infeasible":
+            assert best == np.inf, where
+            continue
+        assert Fraction(m.bound) <= best, where
+        if m.status == "optimal":
+            assert m.exact, where
+            assert m.gap == found.gap == 0.0, where
+    assert statuses == {"optimal", "feasible", "infeasible"}
 
 
 def test_integers_beside_a_cost_of_leaving_out_beyond_their_range() -> None:

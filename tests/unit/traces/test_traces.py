@@ -109,6 +109,61 @@ def test_restarting_costs_time() -> None:
     assert r.end_s.tolist() == [45.0, 20.0]
 
 
+def test_jobs_that_only_restart_are_an_error() -> None:
+    """Three seconds of restarting in rounds of one, every other round lost: it never ended."""
+    two = traces.Trace([0.0, 0.0], [8.0, 8.0], [[1.0], [1.0]])
+
+    def every_other(view: traces.View) -> np.ndarray:
+        """Pause all jobs in each second round, in which nothing runs."""
+        return np.where(view.now % 2 == 0, 0, -1) * np.ones(len(view.jobs), int)
+
+    for policy, trace in (("las", two), (every_other, two.take(slice(1)))):
+        with pytest.raises(InvalidProblemError, match=r"no work done in \d+ .* restart_s = 3"):
+            replay(trace, traces.Cluster([1]), policy, round_s=1.0, restart_s=3.0)
+    # One that stays where it is restarts for as many rounds as that takes.
+    late = traces.Trace([0.0, 1.0], [2.0, 1.0], [[1.0], [1.0]])
+    r = replay(late, traces.Cluster([1]), "srtf", round_s=1.0, restart_s=1200.0)
+    assert r.end_s.tolist() == [2.0, 3.0]
+    r = replay(late, traces.Cluster([1]), _second_first, round_s=1.0, restart_s=1200.0)
+    assert r.end_s.tolist() == [1203.0, 2.0]
+
+
+def _second_first(view: traces.View) -> np.ndarray:
+    return np.where(view.jobs == view.jobs.max(), 0, -1)
+
+
+def test_work_lost_to_rounding_is_an_error() -> None:
+    """A round does less than half of the last bit of the work left: it never ended."""
+    trace = traces.Trace([0.0], [1e17], [[1.0]])
+    with pytest.raises(InvalidProblemError, match="lost to rounding"):
+        replay(trace, traces.Cluster([1]), "fifo", round_s=1.0)
+
+
+def test_a_restart_that_leaves_no_time_for_a_step_goes_on() -> None:
+    """The rest of the round after a restart is shorter than a step: the next round does steps."""
+    trace = traces.Trace([0.0, 1.0], [3.0, 1.0], [[1.0], [1.0]], whole_steps=True)
+    r = replay(trace, traces.Cluster([1]), _second_first, round_s=1.0, restart_s=0.5)
+    assert r.end_s.tolist() == [4.5, 2.0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_round_that_rounding_makes_too_short_ends_its_job(seed: int) -> None:
+    """Work by speed is just above the round, and the round does all of it: the job was lost."""
+    draw = np.random.default_rng(seed)
+    speed = draw.uniform(0.5, 4.0, 200)
+    work = draw.uniform(1.0, 2.0, 200)
+    round_s = np.nextafter(work / speed, 0.0)
+    cases = np.flatnonzero(round_s * speed >= work)
+    assert len(cases), seed
+    for k in cases[:3].tolist():
+        w, v, length = float(work[k]), float(speed[k]), float(round_s[k])
+        trace = traces.Trace([0.0, 0.0], [w, w / 2], [[v], [v]])
+        for policy in ("fifo", "las", "srtf", "max_min", "best_fit"):
+            r = replay(trace, traces.Cluster([2]), policy, round_s=length)
+            assert np.allclose(r.end_s, [w / v, w / v / 2], rtol=1e-15), (policy, w, v, length)
+            assert r.verify(), (policy, w, v, length)
+
+
 @pytest.mark.parametrize("policy", ["fifo", "best_fit", "las", "srtf"])
 def test_no_jobs_and_one_job(policy: str) -> None:
     """Empty traces have results, too."""

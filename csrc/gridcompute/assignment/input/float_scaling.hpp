@@ -11,6 +11,7 @@
 #include <cmath>
 #include <limits>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "gridcompute/assignment/problem.hpp"
@@ -72,12 +73,16 @@ AssignmentResult solve_scaled(const T* costs, Index count, bool maximize, const 
     }
   }
   AssignmentResult result = solve(costs, previous);
-  if (result.exponent >= 0 || result.status != AssignmentStatus::optimal) return result;
-  std::vector<T> kept(costs, costs + count);
-  if (!keep_negative(kept, maximize, result.exponent)) return result;
-  AssignmentResult next = solve(kept.data(), nullptr);
-  next.stats.add(result.stats);
-  return next;
+  // Other costs may be given another unit. One that is coarser makes more of them vanish: all is done again for it.
+  for (int kept_at = 1; result.exponent < std::min(kept_at, 0) && result.status == AssignmentStatus::optimal;) {
+    kept_at = result.exponent;
+    std::vector<T> kept(costs, costs + count);
+    if (!keep_negative(kept, maximize, kept_at)) break;
+    AssignmentResult next = solve(kept.data(), nullptr);
+    next.stats.add(result.stats);
+    result = std::move(next);
+  }
+  return result;
 }
 
 }  // namespace gridcompute::assignment

@@ -379,7 +379,7 @@ CancelOutcome cancel_with_words(const CancelContext& of, Index work, Result& res
   if (needs_no_search(of, result)) {
     result.status = Status::optimal;
     result.remainders.clear();
-    if (!of.fixed && !of.near.own.empty()) {
+    if (!of.near.own.empty()) {
       Paid<K> paid;
       for (const Dyadic& x : of.near.own) paid.add(x, of.low);
       write_exact_sums(of, paid, paid.sum, result);
@@ -399,7 +399,6 @@ CancelOutcome cancel_with_words(const CancelContext& of, Index work, Result& res
   if (residual.spread().up(of.low) > of.near.margin) return CancelOutcome::margin_left;
   result.stats.negative_cycles += cancelled;
   result.status = Status::optimal;
-  if (of.fixed) return CancelOutcome::optimal;
   if (!of.near.own.empty()) {
     const std::vector<double> before = result.prices;
     result.remainders.clear();
@@ -462,7 +461,7 @@ CancelOutcome cancel_rounding_cycles(const Problem& problem, double rounding, bo
     const std::optional<NearClasses> near = find_near_classes(of, most, pool, stop);
     if (!near) return CancelOutcome::given_up;
     const CancelOutcome end = cancel_cycles(problem, *near, fixed, work, pool, stop, result);
-    if (end == CancelOutcome::optimal && !fixed) lower_prices(problem, *near, work, tuning, pool, stop, result);
+    if (end == CancelOutcome::optimal) lower_prices(problem, *near, work, tuning, pool, stop, result);
     if (end != CancelOutcome::margin_left) return end;
   }
   return CancelOutcome::given_up;

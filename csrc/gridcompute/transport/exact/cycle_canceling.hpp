@@ -33,7 +33,7 @@ namespace gridcompute::transport {
 enum class CancelOutcome { optimal, improvable, margin_left, given_up };
 
 // Cancels negative cycles until the matching of `result` is optimal, and writes its objective; writes bound, prices and
-// exactness only if near.own has the costs of all jobs. fixed: only the status may change. work: the approximate limit
+// exactness only if near.own has the costs of all jobs. fixed: the matching may not change. work: the approximate limit
 // of steps. Leaves the result as it was unless it ends with `optimal`.
 [[nodiscard]] CancelOutcome cancel_cycles(const Problem& problem, const NearClasses& near, bool fixed, Index work,
                                           Pool& pool, Stop& stop, Result& result);

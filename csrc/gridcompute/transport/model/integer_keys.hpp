@@ -8,6 +8,7 @@
 
 #include <bit>
 #include <cmath>
+#include <tuple>
 
 #include "gridcompute/transport/model/perturbation.hpp"
 #include "gridcompute/transport/problem.hpp"
@@ -30,6 +31,7 @@ struct CostRangeStats {
   std::uint64_t bits = 0;  // of all perturbed keys, after the shift and before e is added
 
   void join(const CostRangeStats& other) noexcept;
+  static auto parts(auto& s) { return std::tie(s.largest, s.inexact, s.invalid, s.off, s.bits); }
 };
 
 class IntegerKeys {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 #include <span>
+#include <tuple>
 
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/stop.hpp"
@@ -21,6 +22,7 @@ struct Total {
   void add(double x);
   void add(Cost cost);
   void join(const Total& other);
+  static auto parts(auto& t) { return std::tie(t.whole, t.sum, t.rest, t.magnitude, t.integral); }
 };
 
 // Jobs a chunk of a total; fixed, as it fixes the order of the sums.

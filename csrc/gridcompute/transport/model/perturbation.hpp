@@ -25,6 +25,7 @@
 #pragma once
 
 #include <span>
+#include <tuple>
 #include <vector>
 
 #include "gridcompute/base/types.hpp"
@@ -40,6 +41,7 @@ struct Perturbation {
 
   [[nodiscard]] bool active() const noexcept { return spread > 0; }
   [[nodiscard]] bool none() const noexcept { return shift == 0 && spread == 0; }
+  static auto parts(auto& p) { return std::tie(p.shift, p.spread, p.scale, p.whole); }
 };
 
 // The e of each pair: the top bits of a product of two odd numbers, one of the job and one of the class.

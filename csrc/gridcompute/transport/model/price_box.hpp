@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <tuple>
 #include <vector>
 
 #include "gridcompute/base/types.hpp"
@@ -15,6 +16,7 @@ struct PriceBox {
   [[nodiscard]] Cost shift(std::span<const Cost> prices) const noexcept;
   // Returns whether the box alone proves that every job's cheapest class is among its candidates.
   [[nodiscard]] bool holds(std::span<const Cost> prices) const noexcept;
+  static auto parts(auto& box) { return std::tie(box.center, box.down, box.up); }
 };
 
 }  // namespace gridcompute::transport

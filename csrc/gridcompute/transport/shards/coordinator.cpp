@@ -95,12 +95,12 @@ bool ShardCoordinator::ask_parts(const std::function<std::string(std::size_t par
 
 MessageWriter ShardCoordinator::question(Question kind) const {
   MessageWriter out;
-  out.put(kind);
-  out.put_text(setting_);
+  out.put(kind, setting_);
   return out;
 }
 
 void ShardCoordinator::hold(JobColumns columns, std::vector<Index> positions) {
+  check_columns(model_, columns.view(), 0, pool_);  // of whatever bytes they came in
   source_->hold(std::move(columns), std::move(positions));
   set_unplaced(model_, source_->columns().view(), problem_);
 }
@@ -110,8 +110,7 @@ bool ShardCoordinator::open(std::vector<Index> positions) {
   std::vector<std::string> questions, answers;
   for (std::size_t k = 0; k < rows_.size(); ++k) {
     MessageWriter out;
-    out.put(Question::open);
-    out.put_vector(local_rows(within(samples_, first_[k], rows_[k]), first_[k]));
+    out.put(Question::open, local_rows(within(samples_, first_[k], rows_[k]), first_[k]));
     questions.push_back(out.take());
   }
   if (!ask_shards(std::move(questions), answers)) return false;
@@ -123,15 +122,28 @@ bool ShardCoordinator::open(std::vector<Index> positions) {
   least_costs_.clear();
   std::vector<JobColumns> heads, tails;
   double unplaced = 0;
-  for (std::string& answer : answers) {
-    MessageReader in(answer);
-    const auto coef = in.get_all<double>();
-    for (std::size_t t = 0; t < scope.coef.size(); ++t) scope.coef[t] = std::max(scope.coef[t], coef.at(t));
-    unplaced = std::max(unplaced, in.get<double>());
-    least_costs_.push_back(in.get<double>());
-    sampled.append(JobColumns::read(in));
-    heads.push_back(JobColumns::read(in)), tails.push_back(JobColumns::read(in));
-    answer = {};
+  for (std::size_t k = 0; k < answers.size(); ++k) {
+    MessageReader in(answers[k]);
+    TermsScope own{n_jobs_, {}};
+    double out = 0, least = 0;
+    in.get(own.coef, out, least);
+    require_fits(own, model_, n_jobs_);
+    require_message(out >= 0 && out < kInf && least >= -kInf, "it has another range");
+    for (std::size_t t = 0; t < scope.coef.size(); ++t) scope.coef[t] = std::max(scope.coef[t], own.coef[t]);
+    unplaced = std::max(unplaced, out);
+    least_costs_.push_back(least);
+    const auto rows_as = [&](Index needed) {
+      JobColumns rows = JobColumns::read(in, model_);
+      require_message(rows.size() == needed, "it has other rows");
+      check_columns(model_, rows.view(), 0, pool_);
+      return rows;
+    };
+    sampled.append(rows_as(static_cast<Index>(within(samples_, first_[k], rows_[k]).size())));
+    const OwnChunks chunks = own_chunks(first_[k], rows_[k], n_jobs_, kPricedRows);
+    heads.push_back(rows_as(chunks.begin));
+    tails.push_back(rows_as(rows_[k] - chunks.end));
+    in.end();
+    answers[k] = {};
   }
   source_ = std::make_unique<GatheredCost>(model_, std::move(scope));
   problem_.cost = source_.get();
@@ -210,13 +222,12 @@ bool ShardCoordinator::price(const SolverContext& context, const PriceBox& box, 
                              CostRangeStats& seen) {
   const IntegerKeys& keys = context.keys;
   MessageWriter setting;
-  PassSetting{keys.resolution(), keys.perturbation(), seen.inexact, context.share, box, source_->scope()}.write(
-      setting);
+  setting.put(PassSetting{keys.resolution(), keys.perturbation(), seen.inexact, context.share, box, source_->scope()});
   setting_ = setting.take();
   limits_.clear();
   for (const Cost up : box.up) limits_.push_back(static_cast<double>(up) * (1 + options_.tuning->shard_box_margin) + 1);
   MessageWriter asked = question(Question::scan);
-  asked.put_vector(limits_);
+  asked.put(limits_);
   hold(JobColumns(model_), {});  // frees the samples: the listed jobs are in memory twice while they are merged
   holds_samples_ = false;
   std::vector<std::string> answers;
@@ -236,15 +247,7 @@ bool ShardCoordinator::price(const SolverContext& context, const PriceBox& box, 
   std::vector<UnlistedJobs> others(answers.size());
   const auto take = [&](Index k, Index, Index) {
     MessageReader in(answers[k]);
-    PricedChunk& chunk = chunks[k];
-    chunk.seen = in.get<CostRangeStats>();
-    chunk.base = in.get<Wide>();
-    in.get_into(chunk.fixed);
-    chunk.first_infeasible_job = in.get<Index>();
-    others[k] = UnlistedJobs::read(in);
-    lists[k] = JobList::read(in);
-    in.get_into(chunk.job), in.get_into(chunk.size), in.get_into(chunk.members), in.get_into(chunk.weight);
-    in.get_into(chunk.next), in.get_into(chunk.slot), in.get_into(chunk.key);
+    read_scan(in, model_, parts_[k].first, parts_[k].n, chunks[k], others[k], lists[k]);
     answers[k] = {};
   };
   if (!context.pool.for_chunks_ignoring_deadline(static_cast<Index>(answers.size()), 1, take, context.stop))
@@ -344,29 +347,27 @@ bool ShardCoordinator::list_doubtful(std::span<const Cost> prices, Cost margin, 
   }
   if (!any) return false;
   MessageWriter asked = question(Question::list_near);
-  asked.put_vector(limits_), asked.put_vector(limits);
+  asked.put(limits_, limits);
   std::vector<std::string> answers;
   if (!ask_parts([&](std::size_t) { return asked.bytes(); }, answers)) return false;
   limits_ = limits;
   least_margins_.assign(limits_.size(), kInf);
-  std::vector<JobList> lists;
-  for (std::string& answer : answers) {
-    MessageReader in(answer);
-    const UnlistedJobs others = UnlistedJobs::read(in);
-    for (std::size_t s = 0; s < least_margins_.size(); ++s)
-      least_margins_[s] = std::min(least_margins_[s], others.least_margins.at(s));
-    lists.push_back(JobList::read(in));
-    answer = {};
-  }
-  return list(lists, r);
+  return list_answers(answers, r, true);
 }
 
-bool ShardCoordinator::list_answers(const std::vector<std::string>& answers, RestrictedProblem& r) {
+bool ShardCoordinator::list_answers(std::span<const std::string> answers, RestrictedProblem& r, bool margins) {
   std::vector<JobList> lists;
-  for (const std::string& answer : answers) {
-    if (answer.empty()) continue;
-    MessageReader in(answer);
-    lists.push_back(JobList::read(in));
+  for (std::size_t k = 0; k < answers.size(); ++k) {
+    if (answers[k].empty()) continue;
+    MessageReader in(answers[k]);
+    if (margins) {
+      const auto others = in.get<UnlistedJobs>();
+      require_message(others.least_margins.size() == least_margins_.size(), "it is about other classes");
+      for (std::size_t s = 0; s < least_margins_.size(); ++s)
+        least_margins_[s] = std::min(least_margins_[s], others.least_margins[s]);
+    }
+    lists.push_back(JobList::read(in, model_, parts_[k].first, parts_[k].n, 0));
+    in.end();
   }
   return list(lists, r);
 }
@@ -380,13 +381,13 @@ bool ShardCoordinator::list_every(Index step, RestrictedProblem& r) {
       if (!std::binary_search(source_->positions().begin(), source_->positions().end(), at))
         rows.push_back(static_cast<std::int32_t>(at - part.first));
     MessageWriter out = question(Question::list_rows);
-    out.put_vector(rows);
+    out.put(rows);
     return rows.empty() ? std::string{} : out.take();
   };
   std::vector<std::string> answers;
   if (!ask_parts(asked, answers)) return false;
   every_ = step;
-  return list_answers(answers, r);
+  return list_answers(answers, r, false);
 }
 
 Index ShardCoordinator::listed_at(Index position) const {
@@ -403,16 +404,16 @@ bool ShardCoordinator::list_escaping(std::span<const Slot> classes, std::span<co
   for (const Slot s : classes)
     if (s < r.columns) inside[static_cast<std::size_t>(s)] = 1;
   MessageWriter asked = question(Question::list_escape);
-  asked.put_vector(limits_), asked.put_vector(inside), asked.put_all(prices), asked.put(units);
+  asked.put(limits_, inside, prices, units);
   std::vector<std::string> answers;
-  return ask_parts([&](std::size_t) { return asked.bytes(); }, answers) && list_answers(answers, r);
+  return ask_parts([&](std::size_t) { return asked.bytes(); }, answers) && list_answers(answers, r, false);
 }
 
 bool ShardCoordinator::list_misplaced(std::span<const Cost> prices, RestrictedProblem& r) {
   MessageWriter asked = question(Question::list_wrong);
-  asked.put_vector(limits_), asked.put_all(prices);
+  asked.put(limits_, prices);
   std::vector<std::string> answers;
-  return ask_parts([&](std::size_t) { return asked.bytes(); }, answers) && list_answers(answers, r);
+  return ask_parts([&](std::size_t) { return asked.bytes(); }, answers) && list_answers(answers, r, false);
 }
 
 void ShardCoordinator::remove_perturbation(const KeyPerturber& perturber, RestrictedProblem& r) {
@@ -430,15 +431,11 @@ Total ShardCoordinator::total(std::span<const std::int32_t> assignment) {
   };
   const auto begin = [&] {
     MessageWriter out;
-    out.put(Question::assign);
-    out.put(n_jobs_), out.put_vector(source_->scope().coef);
-    out.put(false);
-    out.put_text(setting_);
+    out.put(Question::assign, source_->scope(), false, setting_);
     return out;
   };
   const auto with_listed = [&](MessageWriter& out, Index first, Index n) {
-    out.put_vector(local_rows(within(held, first, n), first));
-    out.put_all(classes_of(first, n));
+    out.put(local_rows(within(held, first, n), first), classes_of(first, n));
   };
   std::vector<MessageWriter> questions;
   std::vector<std::vector<std::int32_t>> heads(rows_.size()), tails(rows_.size());
@@ -446,7 +443,7 @@ Total ShardCoordinator::total(std::span<const std::int32_t> assignment) {
     if (part.shard >= 0) continue;
     MessageWriter out = begin();
     with_listed(out, part.first, part.n);
-    out.put_vector(std::vector<std::int32_t>{}), out.put_vector(std::vector<std::int32_t>{});
+    out.put(std::vector<std::int32_t>{}, std::vector<std::int32_t>{});
     const ColumnsView view = part.columns.view();
     (void)part.edge->answer(out.bytes(), &view, pool_, stop_, *options_.tuning);
     const std::vector<std::int32_t>& classes = part.edge->assignment();
@@ -464,7 +461,7 @@ Total ShardCoordinator::total(std::span<const std::int32_t> assignment) {
     const OwnChunks own = own_chunks(first_[k], rows_[k], n_jobs_, kPricedRows);
     MessageWriter out = begin();
     with_listed(out, first_[k] + own.begin, own.end - own.begin);
-    out.put_vector(heads[k]), out.put_vector(tails[k]);
+    out.put(heads[k], tails[k]);
     asked.push_back(out.take());
   }
   std::vector<std::string> changed = asked;
@@ -477,14 +474,13 @@ Total ShardCoordinator::total(std::span<const std::int32_t> assignment) {
   load_.assign(static_cast<std::size_t>(model_.columns()), 0);
   Total total, open;
   for (std::size_t k = 0; k < rows_.size(); ++k) {
-    MessageReader in(told_answers_[k]);
-    const auto load = in.get_all<Cost>();
-    for (std::size_t s = 0; s < load_.size(); ++s) load_[s] += load.at(s);
-    const OwnChunks chunks = own_chunks(first_[k], rows_[k], n_jobs_, kTotalRows);
-    for (const double cost : in.get_all<double>()) open.add(cost);
-    if ((first_[k] + chunks.begin) % kTotalRows == 0) total.join(std::exchange(open, Total{}));
-    for (const Total& chunk : in.get_all<Total>()) total.join(chunk);
-    for (const double cost : in.get_all<double>()) open.add(cost);
+    const AssignedCosts own = AssignedCosts::read(told_answers_[k], model_, first_[k], rows_[k], n_jobs_);
+    for (std::size_t s = 0; s < load_.size(); ++s) load_[s] += own.load[s];
+    for (const double cost : own.before) open.add(cost);
+    if ((first_[k] + own_chunks(first_[k], rows_[k], n_jobs_, kTotalRows).begin) % kTotalRows == 0)
+      total.join(std::exchange(open, Total{}));
+    for (const Total& chunk : own.totals) total.join(chunk);
+    for (const double cost : own.after) open.add(cost);
   }
   total.join(open);
   told_all_ = true;
@@ -495,10 +491,8 @@ bool ShardCoordinator::assign_all(std::span<const std::int32_t> assignment) {
   std::vector<std::string> questions, answers;
   for (std::size_t k = 0; k < rows_.size(); ++k) {
     MessageWriter out;
-    out.put(Question::assign);
-    out.put(n_jobs_), out.put_vector(source_->scope().coef);
-    out.put(true);
-    out.put_all(assignment.subspan(static_cast<std::size_t>(first_[k]), static_cast<std::size_t>(rows_[k])));
+    out.put(Question::assign, source_->scope(), true,
+            assignment.subspan(static_cast<std::size_t>(first_[k]), static_cast<std::size_t>(rows_[k])));
     questions.push_back(out.take());
   }
   return ask_shards(std::move(questions), answers);
@@ -506,19 +500,21 @@ bool ShardCoordinator::assign_all(std::span<const std::int32_t> assignment) {
 
 double ShardCoordinator::largest_cost() {
   MessageWriter out;
-  out.put(Question::largest);
-  out.put(n_jobs_), out.put_vector(source_->scope().coef);
+  out.put(Question::largest, source_->scope());
   std::vector<std::string> answers;
   double most = 0;
   if (!ask_shards(std::vector<std::string>(rows_.size(), out.bytes()), answers)) return most;
-  for (const std::string& answer : answers) most = std::max(most, MessageReader(answer).get<double>());
+  for (const std::string& answer : answers) {
+    const auto largest = read_message<double>(answer);
+    require_message(largest >= 0, "it has another range");
+    most = std::max(most, largest);
+  }
   return most;
 }
 
 bool ShardCoordinator::any_cost_below(double most) {
   MessageWriter out;
-  out.put(Question::costs_below);
-  out.put(n_jobs_), out.put_vector(source_->scope().coef), out.put(most);
+  out.put(Question::costs_below, source_->scope(), most);
   std::vector<std::string> questions(rows_.size()), answers;
   bool any = false;
   for (std::size_t k = 0; k < rows_.size(); ++k) {
@@ -529,7 +525,7 @@ bool ShardCoordinator::any_cost_below(double most) {
   if (!any) return false;
   if (!ask_shards(std::move(questions), answers)) return true;
   return std::any_of(answers.begin(), answers.end(),
-                     [](const std::string& answer) { return !answer.empty() && MessageReader(answer).get<bool>(); });
+                     [](const std::string& answer) { return !answer.empty() && read_message<bool>(answer); });
 }
 
 }  // namespace gridcompute::transport

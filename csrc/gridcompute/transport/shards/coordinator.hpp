@@ -82,7 +82,8 @@ class ShardCoordinator final : public JobShards {
   void make_edges(std::span<const JobColumns> heads, std::span<const JobColumns> tails);
   // Lists jobs that were fixed in a class.
   bool list(std::vector<JobList>& lists, RestrictedProblem& r);
-  bool list_answers(const std::vector<std::string>& answers, RestrictedProblem& r);
+  // Lists the jobs of these answers; margins: they begin with the least margins of those that stay unlisted.
+  bool list_answers(std::span<const std::string> answers, RestrictedProblem& r, bool margins);
   void hold(JobColumns columns, std::vector<Index> positions);
 
   const CostModel& model_;

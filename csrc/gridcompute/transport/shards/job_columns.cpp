@@ -225,27 +225,26 @@ ColumnsView JobColumns::view() const {
 
 void JobColumns::write(MessageWriter& out) const {
   out.put(n_);
-  out.put(static_cast<Index>(keys_.size()));
-  for (std::size_t t = 0; t < keys_.size(); ++t) out.put_vector(keys_[t]), out.put_vector(coefs_[t]);
-  out.put_vector(unplaced_);
-  out.put(static_cast<Index>(plain_.size()));
-  for (const Plain& column : plain_) out.put(static_cast<Index>(column.width)), out.put_vector(column.bytes);
+  for (std::size_t t = 0; t < keys_.size(); ++t) out.put(keys_[t], coefs_[t]);
+  out.put(unplaced_);
+  for (const Plain& column : plain_) out.put(column.bytes);
 }
 
-JobColumns JobColumns::read(MessageReader& in) {
-  JobColumns out;
-  out.n_ = in.get<Index>();
-  const auto terms = static_cast<std::size_t>(in.get<Index>());
-  for (std::size_t t = 0; t < terms; ++t) {
-    out.keys_.push_back(in.get_vector<DefaultInitVector<std::int32_t>>());
-    out.coefs_.push_back(in.get_vector<DefaultInitVector<double>>());
+JobColumns JobColumns::read(MessageReader& in, const CostModel& model) {
+  JobColumns out(model);
+  in.get(out.n_);
+  const auto take = [&](auto& column, bool any, std::size_t width) {
+    in.get(column);
+    const std::size_t rows = column.size() / width;
+    require_message(column.size() % width == 0 && out.n_ >= 0 && rows == (any ? static_cast<std::size_t>(out.n_) : 0),
+                    "it has columns of other lengths");
+  };
+  for (std::size_t t = 0; t < out.keys_.size(); ++t) {
+    take(out.keys_[t], model.tables[t].keyed, 1);
+    take(out.coefs_[t], model.tables[t].scaled, 1);
   }
-  out.unplaced_ = in.get_vector<DefaultInitVector<double>>();
-  const auto columns = in.get<Index>();
-  for (Index c = 0; c < columns; ++c) {
-    const auto width = static_cast<std::size_t>(in.get<Index>());
-    out.plain_.push_back({width, in.get_vector<DefaultInitVector<char>>()});
-  }
+  take(out.unplaced_, model.unplaced == CostModel::Unplaced::column, 1);
+  for (Plain& column : out.plain_) take(column.bytes, true, column.width);
   return out;
 }
 

@@ -88,7 +88,8 @@ class JobColumns {
   [[nodiscard]] ColumnsView view() const;
 
   void write(MessageWriter& out) const;
-  [[nodiscard]] static JobColumns read(MessageReader& in);
+  // Throws unless these are columns of the model.
+  [[nodiscard]] static JobColumns read(MessageReader& in, const CostModel& model);
 
  private:
   Index n_ = 0;

@@ -39,6 +39,18 @@ std::vector<std::int32_t> rows_where(Index n, Pool& pool, Stop& stop, const Sele
   return flatten(parts);
 }
 
+// Throw unless a question fits the shard.
+void require_rows(std::span<const std::int32_t> rows, Index n) {
+  require_message(std::ranges::all_of(rows, [&](std::int32_t k) { return k >= 0 && k < n; }), "it is about other jobs");
+}
+void require_places(std::span<const std::int32_t> places, Slot columns) {
+  require_message(std::ranges::all_of(places, [&](std::int32_t s) { return s >= -1 && s < columns; }),
+                  "it assigns other classes");
+}
+void require_classes(const CostModel& model, const auto&... arrays) {
+  require_message(((arrays.size() == at(model.columns())) && ...), "it is about other classes");
+}
+
 }  // namespace
 
 struct Shard::Asked {
@@ -50,10 +62,11 @@ struct Shard::Asked {
   std::string_view setting{};  // of the pass, as bytes
   PassSetting pass{};
 
-  void read_pass() {
-    setting = in.get_text();
-    MessageReader reader(setting);
-    pass = PassSetting::read(reader);
+  // What follows in the question, and nothing after it.
+  template <class... T>
+  void read(T&... parts) {
+    in.get(parts...);
+    in.end();
   }
 };
 
@@ -112,7 +125,7 @@ std::optional<std::string> Shard::answer(std::string_view question, const Column
   const auto kind = asked.in.get<Question>();
   if (kind == Question::list_near || kind == Question::list_rows || kind == Question::list_escape ||
       kind == Question::list_wrong || kind == Question::scan)
-    asked.read_pass();
+    read_pass(asked);
   if (kind == Question::list_near && columns == nullptr) {
     if (!remembers(asked.setting)) return std::nullopt;
     std::string quick = list_near(asked);
@@ -149,19 +162,35 @@ std::optional<std::string> Shard::answer(std::string_view question, const Column
     case Question::largest:
       out = largest(asked);
       break;
+    default:
+      require_message(false, "it is no question");
   }
   if (stop.requested()) out.clear();
   return out;
 }
 
+void Shard::read_pass(Asked& asked) const {
+  asked.setting = asked.in.get_text();
+  MessageReader reader(asked.setting);
+  reader.get(asked.pass);
+  reader.end();
+  require_fits(asked.pass, model_, n_jobs_);
+}
+
+TermsScope Shard::read_scope(Asked& asked) const {
+  const auto scope = asked.in.get<TermsScope>();
+  require_fits(scope, model_, n_jobs_);
+  return scope;
+}
+
 std::string Shard::open(Asked& asked) {
-  const auto rows = asked.in.get_all<std::int32_t>();
+  std::vector<std::int32_t> rows;
+  asked.read(rows);
+  require_rows(rows, n_);
   const ColumnExtents extents = check_columns(model_, *asked.columns, first_, asked.pool);
   MessageWriter out;
-  out.put_vector(extents.coef);
-  out.put(extents.unplaced);
   const OwnProblem all(model_, *asked.columns, {n_jobs_, extents.coef}, first_);
-  out.put(least_cost(all.problem, asked.pool, asked.stop));
+  out.put(extents.coef, extents.unplaced, least_cost(all.problem, asked.pool, asked.stop));
   JobColumns sampled(model_), head(model_), tail(model_);
   sampled.append(*asked.columns, rows);
   head.append(*asked.columns, range(0, own_.begin));
@@ -242,7 +271,9 @@ UnlistedJobs Shard::unlisted(const Asked& asked, std::span<const double> limits,
 }
 
 std::string Shard::scan(Asked& asked) {
-  const auto limits = asked.in.get_all<double>();
+  std::vector<double> limits;
+  asked.read(limits);
+  require_classes(model_, limits);
   RestrictedProblem r;
   CostRangeStats seen;
   if (!run_pass(asked, r, seen)) return {};
@@ -261,19 +292,17 @@ std::string Shard::scan(Asked& asked) {
   const std::size_t group = 2 * sizeof(Index) + 2 * sizeof(std::int32_t) + 2 * sizeof(Cost);
   out.reserve(4096 + 16 * static_cast<std::size_t>(r.columns) + row * rows.size() + group * r.size.size() +
               (sizeof(Slot) + sizeof(Cost)) * r.slot.size());
-  out.put(seen);
-  out.put(r.base);
-  out.put_vector(r.fixed);
-  out.put(r.first_infeasible_job < 0 ? Index{-1} : first_ + own_.begin + r.first_infeasible_job);
-  unlisted(asked, limits, asked.pass.ties.active()).write(out);
+  const Index infeasible = r.first_infeasible_job < 0 ? Index{-1} : first_ + own_.begin + r.first_infeasible_job;
+  out.put(seen, r.base, r.fixed, infeasible, unlisted(asked, limits, asked.pass.ties.active()));
+  out.put(at, r.size, r.members, r.weight, r.next, r.slot, r.key);
   listed.write(out);
-  out.put_vector(at), out.put_vector(r.size), out.put_vector(r.members), out.put_vector(r.weight);
-  out.put_vector(r.next), out.put_vector(r.slot), out.put_vector(r.key);
   return out.take();
 }
 
 std::string Shard::list_near(Asked& asked) {
-  const auto before = asked.in.get_all<double>(), limits = asked.in.get_all<double>();
+  std::vector<double> before, limits;
+  asked.read(before, limits);
+  require_classes(model_, before, limits);
   if (!recall(asked)) return {};
   const std::vector<std::int32_t> rows = rows_where(own_.end - own_.begin, asked.pool, asked.stop, [&](Index k) {
     const std::int32_t s = place(k);
@@ -282,13 +311,15 @@ std::string Shard::list_near(Asked& asked) {
   });
   if (!rows.empty() && asked.columns == nullptr) return {};
   MessageWriter out;
-  unlisted(asked, limits, false).write(out);
+  out.put(unlisted(asked, limits, false));
   list(asked, rows).write(out);
   return out.take();
 }
 
 std::string Shard::list_rows(Asked& asked) {
-  auto rows = asked.in.get_all<std::int32_t>();
+  std::vector<std::int32_t> rows;
+  asked.read(rows);
+  require_rows(rows, own_.end - own_.begin);
   if (!recall(asked)) return {};
   std::erase_if(rows, [&](std::int32_t k) { return place(k) < 0; });
   MessageWriter out;
@@ -297,10 +328,14 @@ std::string Shard::list_rows(Asked& asked) {
 }
 
 std::string Shard::list_escape(Asked& asked) {
-  const auto limits = asked.in.get_all<double>();
-  const auto inside = asked.in.get_all<char>();
-  const auto prices = asked.in.get_all<Cost>();
-  const auto units = asked.in.get<Cost>();
+  std::vector<double> limits;
+  std::vector<char> inside;
+  std::vector<Cost> prices;
+  Cost units = 0;
+  asked.read(limits, inside, prices, units);
+  require_classes(model_, limits, inside);
+  require_prices(prices, model_);
+  require_message(units > 0, "it asks for no jobs");
   if (!recall(asked)) return {};
   const OwnProblem own(model_, asked.columns->rows(own_.begin, own_.end - own_.begin), asked.pass.scope,
                        first_ + own_.begin);
@@ -345,8 +380,11 @@ std::string Shard::list_escape(Asked& asked) {
 }
 
 std::string Shard::list_wrong(Asked& asked) {
-  const auto limits = asked.in.get_all<double>();
-  const auto prices = asked.in.get_all<Cost>();
+  std::vector<double> limits;
+  std::vector<Cost> prices;
+  asked.read(limits, prices);
+  require_classes(model_, limits);
+  require_prices(prices, model_);
   if (!recall(asked)) return {};
   Perturbation none = asked.pass.ties;
   none.spread = 0;
@@ -375,9 +413,9 @@ std::string Shard::list_wrong(Asked& asked) {
 }
 
 std::string Shard::costs_below(Asked& asked) {
-  TermsScope scope;
-  scope.n_jobs = asked.in.get<Index>(), scope.coef = asked.in.get_all<double>();
-  const auto most = asked.in.get<double>();
+  const TermsScope scope = read_scope(asked);
+  double most = 0;
+  asked.read(most);
   const OwnProblem all(model_, *asked.columns, scope, first_);
   MessageWriter out;
   out.put(any_cost_below(all.problem, most, asked.pool, asked.stop));
@@ -385,8 +423,8 @@ std::string Shard::costs_below(Asked& asked) {
 }
 
 std::string Shard::largest(Asked& asked) {
-  TermsScope scope;
-  scope.n_jobs = asked.in.get<Index>(), scope.coef = asked.in.get_all<double>();
+  const TermsScope scope = read_scope(asked);
+  asked.in.end();
   const OwnProblem all(model_, *asked.columns, scope, first_);
   MessageWriter out;
   out.put(largest_cost_seen(all.problem, asked.pool, asked.stop, true, asked.tuning).cost);
@@ -394,33 +432,40 @@ std::string Shard::largest(Asked& asked) {
 }
 
 std::string Shard::assign(Asked& asked) {
-  TermsScope scope;
-  scope.n_jobs = asked.in.get<Index>(), scope.coef = asked.in.get_all<double>();
+  const TermsScope scope = read_scope(asked);
+  std::vector<std::int32_t> assigned;
   if (asked.in.get<bool>()) {
-    assignment_ = asked.in.get_all<std::int32_t>();
+    asked.read(assigned);
+    require_message(static_cast<Index>(assigned.size()) == n_, "it assigns other jobs");
+    require_places(assigned, model_.columns());
   } else {
-    asked.read_pass();
-    const auto rows = asked.in.get_all<std::int32_t>(), classes = asked.in.get_all<std::int32_t>();
-    const auto head = asked.in.get_all<std::int32_t>(), tail = asked.in.get_all<std::int32_t>();
+    read_pass(asked);
+    std::vector<std::int32_t> rows, classes, head, tail;
+    asked.read(rows, classes, head, tail);
+    require_rows(rows, own_.end - own_.begin);
+    require_message(rows.size() == classes.size() && static_cast<Index>(head.size()) == own_.begin &&
+                        static_cast<Index>(tail.size()) == n_ - own_.end,
+                    "it assigns other jobs");
+    for (const auto* some : {&classes, &head, &tail}) require_places(*some, model_.columns());
     if (!recall(asked)) return {};
-    assignment_.resize(static_cast<std::size_t>(n_));
-    std::copy(head.begin(), head.end(), assignment_.begin());
-    std::copy(tail.begin(), tail.end(), assignment_.end() - static_cast<std::ptrdiff_t>(tail.size()));
-    std::int32_t* const own = assignment_.data() + own_.begin;
+    assigned.resize(static_cast<std::size_t>(n_));
+    std::copy(head.begin(), head.end(), assigned.begin());
+    std::copy(tail.begin(), tail.end(), assigned.end() - static_cast<std::ptrdiff_t>(tail.size()));
+    std::int32_t* const own = assigned.data() + own_.begin;
     for (Index k = 0; k < own_.end - own_.begin; ++k) own[k] = place(k) == model_.n_slots ? -1 : place(k);
     for (std::size_t j = 0; j < rows.size(); ++j) own[rows[j]] = classes[j];
   }
-  if (static_cast<Index>(assignment_.size()) != n_)
-    throw Error(ErrorKind::internal, "", -1, "shards: an assignment has a wrong size");
+  assignment_ = std::move(assigned);
   // Sums are taken over chunks of all jobs: the costs of chunks that the shard has in part are sent one by one.
   const OwnProblem all(model_, *asked.columns, scope, first_);
   const OwnChunks chunks = own_chunks(first_, n_, n_jobs_, kTotalRows);
-  std::vector<Cost> load(static_cast<std::size_t>(model_.columns()), 0);
+  AssignedCosts found;
+  found.load.assign(static_cast<std::size_t>(model_.columns()), 0);
   for (const std::int32_t s : assignment_) {
     if (s >= 0)
-      ++load[static_cast<std::size_t>(s)];
+      ++found.load[static_cast<std::size_t>(s)];
     else if (model_.unplaced != CostModel::Unplaced::never)
-      ++load.back();
+      ++found.load.back();
   }
   const auto costs = [&](Index begin, Index end) {
     std::vector<double> out;
@@ -429,20 +474,18 @@ std::string Shard::assign(Asked& asked) {
         out.push_back(*cost);
     return out;
   };
-  std::vector<Total> totals(static_cast<std::size_t>(Pool::chunks(chunks.end - chunks.begin, kTotalRows)));
+  found.before = costs(0, chunks.begin), found.after = costs(chunks.end, n_);
+  found.totals.resize(static_cast<std::size_t>(Pool::chunks(chunks.end - chunks.begin, kTotalRows)));
   asked.pool.for_chunks(
       chunks.end - chunks.begin, kTotalRows,
       [&](Index chunk, Index begin, Index end) {
         for (Index i = chunks.begin + begin; i < chunks.begin + end; ++i)
           if (const std::optional<double> cost = cost_of_job(all.problem, i, assignment_[static_cast<std::size_t>(i)]))
-            totals[static_cast<std::size_t>(chunk)].add(*cost);
+            found.totals[static_cast<std::size_t>(chunk)].add(*cost);
       },
       &asked.stop);
   MessageWriter out;
-  out.put_vector(load);
-  out.put_vector(costs(0, chunks.begin));
-  out.put_vector(totals);
-  out.put_vector(costs(chunks.end, n_));
+  out.put(found);
   return out.take();
 }
 

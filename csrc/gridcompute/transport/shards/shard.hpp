@@ -44,6 +44,8 @@ class Shard {
   bool recall(Asked& asked);
   [[nodiscard]] std::int32_t place(Index k) const noexcept { return wide_.empty() ? narrow_[k] : wide_[k]; }
   void remember(const RestrictedProblem& r, Pool& pool);
+  void read_pass(Asked& asked) const;
+  [[nodiscard]] TermsScope read_scope(Asked& asked) const;
   [[nodiscard]] JobList list(const Asked& asked, std::span<const std::int32_t> rows) const;
   [[nodiscard]] UnlistedJobs unlisted(const Asked& asked, std::span<const double> limits, bool perturbation) const;
 

@@ -60,6 +60,7 @@ FAULTS = {
     "ChargeMismatch": "what the plan charges a job differs from what its prices say",
     "AllocationMismatch": "what jobs bear does not sum to the cost",
     "BoundUnproved": "the prices prove less than the bound claims",
+    "PricesProveLess": "the prices prove less, without a search, than the plan says they do",
     "BoundAboveCost": "the bound is above the cost",
     "WithoutOptionMismatch": "the value of jobs without any option, left out of the gap, differs",
     "StatusUnproved": "called optimal, but less than the cost is proved",

@@ -46,6 +46,10 @@ def value_faults(whole: Problem, plan: PlanData) -> Iterator[Fault]:
         if not abs(found - right) <= absolute + relative * abs(right):
             yield Fault("PriceMismatch", f"mandate in the bound, scope {q}", float(found), right)
             return
+    energy = plan.problem.energy
+    none = (energy.battery_kwh <= 0) | (energy.battery_kw <= 0)
+    given = np.where(none[:, None], np.abs(prices.storage), 0.0)
+    yield from above("PriceMismatch", "battery where there is none", given, 0.0, 0.0)
     for site, k, least, most in storage_limits(groups):
         price = float(prices.storage[site, k])
         slack = absolute + relative * max(abs(price), abs(least))

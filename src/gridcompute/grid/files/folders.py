@@ -28,7 +28,7 @@ from .json_text import parse
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-__all__ = ["LIST", "check_target", "replacing", "written_files"]
+__all__ = ["LIST", "changes", "check_target", "replacing", "written_as", "written_files"]
 
 #: The list of what was written, by file its SHA-256.
 LIST = "written.json"
@@ -182,6 +182,35 @@ def written_files(folder: Path) -> dict[str, str]:
     return files if isinstance(files, dict) else {}
 
 
+def changes(folder: Path, *, spare: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+    """Yield each file of a folder that is not as its list says: its path within it, and why.
+
+    Parameters
+    ----------
+    folder : Path
+    spare : collection of str
+        Files that may differ.
+    """
+    listed = written_files(folder)
+    listed = {LIST: "", **listed} if listed else {}
+    for name in _files(folder):
+        path = folder / name
+        if name in spare:
+            continue
+        if name not in listed:
+            yield name, "which was not written as a part of it"
+        elif path.is_symlink() or not path.is_file():
+            yield name, "which was a file when it was written"
+        elif name != LIST and _digest(path) != listed[name]:
+            yield name, "which has been changed since it was written"
+
+
+def written_as(folder: Path) -> object:
+    """Return what a folder's list says that was written; None where it has no list of that form."""
+    found = _list(folder)
+    return found.get("kind") if found.keys() == {"kind", "files"} else None
+
+
 def _list(folder: Path) -> dict[str, Any]:
     """Return what a folder's list holds, nothing where it has none."""
     if not (folder / LIST).is_file():
@@ -198,20 +227,8 @@ def _require_ours(target: Path, kind: str, spare: Collection[str]) -> None:
     found = _list(target).get("kind")
     if found not in (kind, None):
         raise InvalidProblemError(f"{target}: found a {found}, needed {needed}", "folder")
-    listed = written_files(target)
-    listed = {LIST: "", **listed} if listed else {}
-    for name in _files(target):
-        path, why = target / name, None
-        if name in spare:
-            continue
-        if name not in listed:
-            why = "which was not written as a part of it"
-        elif path.is_symlink() or not path.is_file():
-            why = "which was a file when it was written"
-        elif name != LIST and _digest(path) != listed[name]:
-            why = "which has been changed since it was written"
-        if why is not None:
-            raise InvalidProblemError(f"{target}: found {name}, {why}; needed {needed}", "folder")
+    for name, why in changes(target, spare=spare):
+        raise InvalidProblemError(f"{target}: found {name}, {why}; needed {needed}", "folder")
 
 
 def _files(folder: Path, within: str = "") -> Iterator[str]:

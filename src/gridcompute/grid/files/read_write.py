@@ -58,7 +58,14 @@ if TYPE_CHECKING:
     from ..tables.column import Columns, Table
     from ..tables.mandate import CarriedEnergy
 
-__all__ = ["account_table", "read_plan", "read_problem", "write_plan", "write_problem"]
+__all__ = [
+    "account_table",
+    "read_plan",
+    "read_problem",
+    "stored_numbers",
+    "write_plan",
+    "write_problem",
+]
 
 FORMATS = ("parquet", "csv", "tidy")
 TABLES: dict[str, type[Table]] = {
@@ -73,7 +80,7 @@ TABLES: dict[str, type[Table]] = {
 RUNNING = "running"
 #: Parts of a plan whose columns are arrays of plan.npz.
 PARTS: dict[str, type[Columns]] = {"dispatch": Dispatch, "prices": Prices}
-NUMBERS = ("objective_yuan", "bound_yuan", "without_option_yuan")
+NUMBERS = ("objective_yuan", "bound_yuan", "priced_bound_yuan", "without_option_yuan")
 PLAN_FILE, ARRAYS_FILE, LEDGER = "plan.json", "plan.npz", "ledger.jsonl"
 #: The hours of jobs in pieces in the file of arrays, and the file of all runs.
 BUSY, RUNS_FILE = "busy", "runs.parquet"
@@ -149,7 +156,9 @@ def write_problem(problem: Problem, folder: str | Path, *, format: str = "parque
     return folder
 
 
-def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Problem:
+def read_problem(
+    folder: str | Path, *, ledger: str | Path | None = None, jobs: bool = True
+) -> Problem:
     """Read a problem from a folder of tables (see `write_problem` for the layout).
 
     Parameters
@@ -158,6 +167,8 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
     ledger : path, optional
         The file of the mandate's ledger, wherever it lies, in place of the one that problem.json
         names. What problem.json names must lie in the folder.
+    jobs : bool
+        False: no table of jobs is read, nor of running ones; the problem has none.
 
     Raises
     ------
@@ -183,7 +194,9 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
         "family": settings.part("classes").get("family_names", ()),
     }
     limited = (folder / LIST).exists() or _has_optional(folder, "quotas")
-    paths = {name: _table_path(folder, name) for name in TABLES if name != "quotas" or limited}
+    left_out = set() if limited else {"quotas"}
+    left_out |= set() if jobs else {"jobs"}
+    paths = {name: _table_path(folder, name) for name in TABLES if name not in left_out}
     tables: dict[str, Any] = {}
     places: dict[str, _Places] = {}
     sizes = {"hour": hours, "source": 1 if sources is None else len(sources)}
@@ -216,9 +229,14 @@ def read_problem(folder: str | Path, *, ledger: str | Path | None = None) -> Pro
                 str(n) for n in tables[name].name
             ]
             sizes |= {"destination": len(tables[name])}
+    if not jobs:
+        none = {name: np.zeros(0, spec.dtype) for name, spec in Jobs.columns().items()}
+        tables["jobs"] = Jobs(**none)
     if not limited:
-        tables["quotas"] = _unlimited(tables["jobs"], paths["jobs"])
-    if _has_optional(folder, RUNNING):
+        tables["quotas"] = (
+            _unlimited(tables["jobs"], paths["jobs"]) if jobs else Quotas.unlimited(1)
+        )
+    if jobs and _has_optional(folder, RUNNING):
         paths[RUNNING] = _table_path(folder, RUNNING)
         arrow = read_table(paths[RUNNING], [])
         places[RUNNING] = _Places(paths[RUNNING], Running, arrow, tidy=False)
@@ -344,7 +362,8 @@ def read_plan(folder: str | Path) -> Plan:
             raise InvalidProblemError(
                 f"{folder} has no {needed}: not the folder of a plan", "folder"
             )
-    numbers = _numbers(folder / PLAN_FILE)
+    numbers = stored_numbers(folder / PLAN_FILE)
+    del numbers["gap"], numbers["version"]  # it follows from the others; of those who wrote it
     sizes = dimensions(problem) | {"cover": -1}  # as many as there are
     shapes: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
         name: (np.int32, (len(problem.jobs),)) for name in ("assignment", "start")
@@ -480,7 +499,9 @@ def _ledger(settings: Settings, folder: Path, given: str | Path | None) -> Ledge
     try:
         return Ledger.read(path, **policy)
     except FileNotFoundError:
-        raise InvalidProblemError(f"{path} is not there, needed a ledger", "ledger.path") from None
+        place = "" if given is not None else f"{SETTINGS_FILE}: ledger.path: "
+        message = f"{place}{path} is not there, needed a ledger"
+        raise InvalidProblemError(message, "ledger.path") from None
     except TypeError as error:
         raise settings.fault(error, "ledger") from None
 
@@ -499,21 +520,20 @@ def _within(folder: Path, named: object) -> Path:
     return path
 
 
-def _numbers(path: Path) -> dict[str, Any]:
+def stored_numbers(path: Path) -> dict[str, Any]:
     """Return what plan.json holds, each of its type."""
     found = parse(read_bytes(path, most=MOST_JSON), path.name, constants=True)
     if not isinstance(found, dict):
         message = f"{path.name}: found a {type(found).__name__}, needed an object"
         raise InvalidProblemError(message, path.name)
-    require_keys(path.name, found, [*NUMBERS, "gap", "status", "version", "stats"])
-    for name in (*NUMBERS, "gap", "status", "stats"):
+    names = [*NUMBERS, "gap", "status", "version", "stats"]
+    require_keys(path.name, found, names)
+    for name in names:
         if name not in found:
             raise InvalidProblemError(f"{path.name}: found no {name!r}, needed one", name)
-    del found["gap"]  # follows from the others
-    found.pop("version", None)  # of those who wrote it
     kinds: dict[str, tuple[type | tuple[type, ...], str]] = {
-        **dict.fromkeys(NUMBERS, ((int, float), "a number")),
-        "status": (str, "text"),
+        **dict.fromkeys((*NUMBERS, "gap"), ((int, float), "a number")),
+        **dict.fromkeys(("status", "version"), (str, "text")),
         "stats": (dict, "an object"),
     }
     for name, (kind, needed) in kinds.items():
@@ -521,7 +541,7 @@ def _numbers(path: Path) -> dict[str, Any]:
             message = f"{path.name}: {name}: found {found[name]!r:.100}, needed {needed}"
             raise InvalidProblemError(message, name)
     try:
-        return found | {name: float(found[name]) for name in NUMBERS}
+        return found | {name: float(found[name]) for name in (*NUMBERS, "gap")}
     except OverflowError:
         message = f"{path.name}: found a number beyond 1.8e308, needed one that a double can hold"
         raise InvalidProblemError(message, path.name) from None

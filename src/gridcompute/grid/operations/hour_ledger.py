@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..._value import Value
+from ..plan.energy_tables import bundles, measurements
 from ..plan.ledger import Ledger
 from ..plan.ledger_entry import Entry
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ..tables.column import Floats, Int64s
     from ..tables.mandate import Mandate
     from ..tables.problem import Problem
     from ..tables.sites import Sites
 
-__all__ = ["HourLedger", "carrying"]
+__all__ = ["HourLedger", "carrying", "hour_bundles", "hour_measurements"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,3 +99,18 @@ def carrying(problem: Problem, ledger: HourLedger) -> Ledger:
             Entry.after(head, batch=batch, kind="plan", sites=ledger.sites, serials=(), **sums)
         )
     return Ledger(window=len(chain) + 1, cap_yuan_per_kwh=cap, entries=tuple(chain))
+
+
+def hour_measurements(problem: Problem, ledger: HourLedger) -> pa.Table:
+    """Return the load of the hours of a ledger that was served, in whole Wh."""
+    green, used = ledger.green_kwh.T, (ledger.load_kwh - ledger.shed_kwh).T
+    return measurements(problem, ledger.hours, [[green], [used - green]], "gross")
+
+
+def hour_bundles(problem: Problem, ledger: HourLedger) -> pa.Table:
+    """Return the green power of the hours of a ledger, and what was sold with its certificates."""
+    parts = [
+        ([("green power", "granular")], [ledger.green_kwh.T]),
+        ([("exported power", "GEC")], [ledger.certificate_kwh.T]),
+    ]
+    return bundles(problem, ledger.hours, parts, np.zeros(len(problem.sites)))

@@ -27,7 +27,7 @@ from .hour_inputs import (
     outlook,
     setting,
 )
-from .hour_ledger import HourLedger
+from .hour_ledger import HourLedger, hour_bundles, hour_measurements
 from .job_book import DONE, LOST, RUNNING, WAITING, WHOLE, Book
 from .next_hours import Window, length_of, numbered, window_of, within_store
 from .state import COSTS, HOURLY, State, first_state
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from ..._progress import ProgressHook
@@ -146,6 +147,9 @@ class Rolling:
         May a job be moved while it runs, and what that takes, as in `Running`; jobs of `new_jobs`
         have the scalar, or False and 0.
     threads : int, optional
+    last : (Prices, job numbers, hours), optional
+        Prices of a plan that began so many hours before this problem, and the number here of each
+        of its jobs, -1 for one that is no longer known: the first step begins with them.
 
     Raises
     ------
@@ -199,6 +203,7 @@ class Rolling:
         restart_h: Any = 0,
         move_yuan: Any = 0.0,
         threads: int | None = None,
+        last: tuple[Prices, Any, int] | None = None,
     ) -> None:
         if not isinstance(problem, Problem):
             raise TypeError(f"problem must be a grid.Problem, not {type(problem).__name__}")
@@ -236,6 +241,11 @@ class Rolling:
         #: The problem of all hours, as it was given.
         self.world = problem
         self._state = first_state(problem, book, self._horizon)
+        #: Hours before the first step of the plan whose prices it begins with.
+        self._since = 1 if last is None else _checks.whole("last", last[2], 0, 2**31 - 1)
+        if last is not None:
+            rows = np.where(np.asarray(last[1]) < n, last[1], -1).astype(np.int64)
+            self._state = dataclasses.replace(self._state, prices=last[0], rows=rows)
         self._window: Window | None = None
         self._cached: dict[str, Any] = {}
         #: `time_limit` and `work_limit` of each step that was made.
@@ -443,13 +453,13 @@ class Rolling:
         hours, day = length_of(self.world, state, self._horizon), day_of(self.world.step_h)
         factor = outlook(self._forecast, state.history["renewables"], hours)
         expected = expected_jobs(self._arrivals, state.book, state.clock, hours, day)
-        prices = state.prices
+        prices, since = state.prices, 1 if state.history["seconds"] else self._since
         if prices is not None:
-            prices = prices.shift(1, length=hours, day=day).replace(placement=None)
+            prices = prices.shift(since, length=hours, day=day).replace(placement=None)
         window = window_of(self.world, state, hours, factor, expected, prices, self.margin)
         if state.prices is not None:
             ids = numbered(state.rows), numbered(window.rows)
-            prices = state.prices.shift(1, ids, length=hours, day=day)
+            prices = state.prices.shift(since, ids, length=hours, day=day)
         return window, prices
 
     def _after(
@@ -592,6 +602,14 @@ class Rolling:
         spent = sum(self.history[name] for name in COSTS if name != "lost")
         return np.asarray(spent - hourly_yuan(seen, self.clock))
 
+    def measurements(self) -> pa.Table:
+        """Return the load of the hours that have passed, as `Plan.measurements` does of a plan."""
+        return hour_measurements(self.world, self.ledger)
+
+    def bundles(self) -> pa.Table:
+        """Return the green power of the hours that have passed, as `Plan.bundles` does."""
+        return hour_bundles(self.world, self.ledger)
+
     @property
     def plot(self) -> RollingPlots:
         """The pictures of the hours, e.g. `plot.load()` or `plot.regret()`; needs matplotlib."""
@@ -633,7 +651,7 @@ class Rolling:
             again.world = self.world.replace(energy=self.world.energy.replace(**columns))
             again._forecast = None
         again._state = first_state(again.world, book, self._horizon)
-        again._window, again._cached, again._limits = None, {}, []
+        again._window, again._cached, again._limits, again._since = None, {}, [], 1
         if not arrivals:
             book["arrived"][:] = arrived
         for t in range(hours):
@@ -697,7 +715,7 @@ class Rolling:
         op.horizon_h, op.margin, op.gap = (settings[k] for k in ("horizon_h", "margin", "gap"))
         op._forecast, op._arrivals = settings["forecast"], settings["arrivals"]
         op._threads, op._moves_of_new = settings["threads"], settings["moves_of_new"]
-        op.world, op._state, op._window, op._cached = world, state, None, {}
+        op.world, op._state, op._window, op._cached, op._since = world, state, None, {}, 1
         # Snapshots of earlier versions have no limits: their hours are run again without any.
         unknown = [(None, None)] * state.clock
         op._limits = [(seconds, units) for seconds, units in settings.get("limits", unknown)]

@@ -187,7 +187,8 @@ class Prices(Columns):
         The mandate's price in the bound: what green power is worth over all plans, not beside this
         one. A plan that misses some kWh has a local price, in `mandate`, as high as the penalty.
     storage : float64 (n_sites, 2)
-        What one more kWh of size and one more kW of power would save in the batch, yuan.
+        What one more kWh of size and one more kW of power would save in the batch, yuan; 0 where
+        there is no battery, or one without power.
     gang : float64 (n_levels, n_classes, n_hours), yuan per gang
         Where jobs are few: price of each gang of `gang_size` accelerators that a job has, beside
         that of its accelerators. Of K accelerators ``K // 2`` gangs of 2 can be made, so that

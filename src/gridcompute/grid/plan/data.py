@@ -11,7 +11,6 @@ import numpy as np
 
 from ..._gap import relative_gap
 from ...errors import InvalidProblemError
-from ..checker.bound import lower_bound
 from ..eligibility import without_option_yuan
 from ..planner.dispatch_lp import EnergyBlock
 from ..tables.column import Columns
@@ -64,6 +63,7 @@ class PlanData(Frozen):
     status: str = "feasible"
     stats: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     pieces: Pieces | None = None
+    priced_bound_yuan: float = math.nan
 
     def __post_init__(self) -> None:
         """Check shapes and dtypes; that the plan is right is for `verify` to say."""
@@ -80,6 +80,8 @@ class PlanData(Frozen):
         if math.isnan(self.without_option_yuan):
             without = without_option_yuan(self.problem.effective)
             object.__setattr__(self, "without_option_yuan", without)
+        if math.isnan(self.priced_bound_yuan):
+            object.__setattr__(self, "priced_bound_yuan", self.bound_yuan)
         by = self.problem.quotas.upper_by_accelerator_h
         if isinstance(self.prices, Columns):
             if len(self.prices.quota_by_accelerator) == 0 < len(by):
@@ -125,7 +127,7 @@ class PlanData(Frozen):
         """Largest relative excess of the plan's cost over the best one: `gap`."""
         return self.gap
 
-    @cached_property
+    @property
     def gap_bound(self) -> float:
         """Least relative distance of the bound by prices below the best plan.
 
@@ -133,13 +135,9 @@ class PlanData(Frozen):
         ``gap_plan`` is the plan's part of what lies between the cost and the bound of the prices,
         ``gap_bound`` the bound's. With status "optimal" both are exact; where no search was made
         nobody knows how ``gap_plan`` divides, and all of it is said of the plan.
-
-        Notes
-        -----
-        Complexity: a pass over all options.
         """
         without = self.without_option_yuan
-        priced = min(lower_bound(self.problem, self.prices), self.bound_yuan)
+        priced = min(self.priced_bound_yuan, self.bound_yuan)
         return relative_gap(self.bound_yuan - without, priced - without)
 
     @cached_property

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..tables.column import Bools, Floats
     from ..tables.sites import Sites
-    from .data import PlanData
+    from .plan import Plan
 
 __all__ = ["GENESIS", "Entry", "Ledger", "LedgerRepair"]
 
@@ -81,7 +81,7 @@ class Ledger:
         """The last entry's hash; publish it, and no one can shorten the ledger unseen."""
         return self.entries[-1].hash if self.entries else GENESIS
 
-    def record(self, plan: PlanData, *, batch: str, serials: Sequence[str] = ()) -> Ledger:
+    def record(self, plan: Plan, *, batch: str, serials: Sequence[str] = ()) -> Ledger:
         """Return a ledger with what `plan` intends for `batch`.
 
         Parameters
@@ -91,12 +91,20 @@ class Ledger:
             A name that no batch of this ledger has.
         serials : sequence of str
             Certificates retired; each once in the life of a ledger.
+
+        Raises
+        ------
+        InvalidProblemError
+            `Plan.verify` finds a fault in the plan, or another argument is at fault.
         """
         green = plan.green
         energy = {
             name: _energy(f"plan.green.{name}", green[name], noise=ROUNDING_KWH)
             for name in ("load_kwh", "green_kwh", "certificate_kwh")
         }
+        if not (found := plan.verify()):
+            message = f"plan: found {found.reasons[0]}; needed a plan that its verify() calls valid"
+            raise InvalidProblemError(message, "plan")
         return self._with(
             batch=_text("batch", batch),
             kind="plan",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ... import _checks
 from ..._extras import extra
 from ..._html import facts
 from ..._table import Tabular
@@ -17,6 +18,7 @@ from ..tables.times import time_of, zone_name
 from .columns import Dispatch, Prices
 from .compare import Comparison
 from .data import PlanData, dimensions
+from .energy_tables import plan_bundles, plan_measurements
 from .explain import Explanation, explain
 from .hourly import HourlyTable
 from .reasons import unplaced_reasons
@@ -51,7 +53,7 @@ class Plan(PlanData, Tabular):
         what is missing to the mandate, to the direct-connection rule and to lower quotas, less
         exports and worth of what is stored.
     bound_yuan : float
-        No plan costs less; proved by `prices`.
+        No plan costs less; proved by `prices`, or by a search over all plans.
     without_option_yuan : float
         Value of the jobs that no class could ever take: part of objective and bound, not of the
         gap. Default: it is found.
@@ -61,6 +63,9 @@ class Plan(PlanData, Tabular):
         Passes, seconds by stage, counts.
     pieces : Pieces, optional
         Of the interruptible jobs that run in pieces; all others run whole.
+    priced_bound_yuan : float
+        What `prices` prove without a search; what is above `bound_yuan` counts for nothing.
+        Default: all of `bound_yuan`.
     """
 
     @property
@@ -139,6 +144,34 @@ class Plan(PlanData, Tabular):
     def hourly(self) -> HourlyTable:
         """The plan by site and hour, one row each: `to_arrow`, `to_pandas`, `to_polars`."""
         return HourlyTable(self)
+
+    def measurements(self, side: str = "gross") -> pa.Table:
+        """Return the load of each site and step in whole Wh, as `gridcompute.green` reads it.
+
+        Parameters
+        ----------
+        side : "gross" or "net"
+            All that is used, or what is drawn from the grid.
+
+        Returns
+        -------
+        pyarrow.Table
+            A row for each site and step; a batch without a date begins in 1970.
+        """
+        _checks.choice("side", side, ("gross", "net"))
+        return plan_measurements(self.problem, self.dispatch, side)
+
+    def bundles(self) -> pa.Table:
+        """Return the green power in whole Wh as certificates by site and step.
+
+        Returns
+        -------
+        pyarrow.Table
+            Of the kind "own": direct sources and green power from the battery; "granular": bundled
+            green power; "GEC": certificates that are retired, and those of exported power where
+            they are kept.
+        """
+        return plan_bundles(self.problem, self.dispatch)
 
     @property
     def plot(self) -> PlanPlots:

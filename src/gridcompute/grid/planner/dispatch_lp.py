@@ -58,7 +58,8 @@ class Supplied(NamedTuple):
     #: mandate's rows, yuan/kWh.
     energy_yuan_per_kwh: Floats
     mandate_yuan_per_kwh: Floats
-    #: Saving of one more kWh of size and of one more kW of power, (n_sites, 2).
+    #: Saving of one more kWh of size and of one more kW of power, (n_sites, 2); 0 where there is no
+    #: battery, or one without power.
     storage_yuan: Floats
 
 
@@ -493,6 +494,8 @@ class EnergyBlock:
         point, value, duals = self._run()
         power = duals[self.row["kw_in"]] + duals[self.row["kw_out"]]
         storage = np.stack([duals[self.row["size"]].sum(axis=1), power.sum(axis=1)], axis=1)
+        energy = self.problem.energy
+        storage[(energy.battery_kwh <= 0) | (energy.battery_kw <= 0)] = 0.0
         return Supplied(
             self._dispatch(point, load_kwh),
             value * self.unit,

@@ -10,7 +10,7 @@ has a cost.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,6 +31,8 @@ __all__ = ["keep_mandate", "least_shortfall", "slack_kwh", "without_dust"]
 
 #: Largest error of a sum of energy, kWh and as a part of the energy required.
 DUST = 5e-7
+#: The tables of a problem that have columns of money.
+TABLES = ("jobs", "sites", "energy", "corridors", "quotas")
 
 
 def slack_kwh(problem: Problem, load_kwh: Floats) -> Floats:
@@ -95,34 +97,32 @@ def least_shortfall(
     problem: Problem, missing_kwh: Floats, least: Callable[[Problem], Plan]
 ) -> InfeasibleError:
     """Return the error of a mandate that cannot be kept; its witness is the least shortfall."""
-    jobs, energy, quotas = problem.jobs, problem.energy, problem.quotas
-    free = {name: 0.0 for name, spec in energy.columns().items() if spec.unit.startswith("yuan")}
+    mandate, rule = problem.mandate, problem.direct_rule
+    carried: Any = mandate.ledger
+    if carried is not None:
+        carried = dataclasses.replace(carried, cap_yuan_per_kwh=1.0)
+    tables = {name: _without_prices(getattr(problem, name)) for name in TABLES}
     scalars = ("certificate_yuan_per_kwh", "carbon_yuan_per_t", "shed_yuan_per_kwh")
-    free |= {name: 0.0 for name in scalars if hasattr(energy, name)}
-    mandate = dataclasses.replace(
-        problem.mandate, shortfall="priced", shortfall_yuan_per_kwh=1.0, ledger=None
-    )
-    rows = problem.mandate_rows
+    tables["energy"] = tables["energy"].replace(**dict.fromkeys(scalars, 0.0))
     plain = problem.replace(
-        jobs=jobs.replace(
-            value_yuan=np.zeros(len(jobs)),
-            delay_yuan_per_h=np.zeros(len(jobs)),
-            migration_yuan=np.zeros(len(jobs)),
+        **tables,
+        direct_rule=dataclasses.replace(rule, shortfall_yuan_per_kwh=0.0),
+        mandate=dataclasses.replace(
+            mandate, shortfall="priced", shortfall_yuan_per_kwh=1.0, ledger=carried
         ),
-        energy=energy.replace(**free),
-        sites=problem.sites.replace(load_limit_yuan_per_kwh=0.0),
-        corridors=problem.corridors.replace(price_yuan_per_gb=0.0),
-        quotas=quotas.replace(below_yuan_per_accelerator_h=np.zeros(len(quotas))),
-        mandate=mandate,
     )
-    proved = 0.0
-    if not rows.carried_kwh.any():  # obligations carried over are in the ledger: no table has them
-        proved = float(least(plain).bound_yuan)
+    proved = max(float(least(plain).bound_yuan), 0.0)
     found = float(missing_kwh.sum())
-    names = [n for n, kwh in zip(rows.names, missing_kwh, strict=True) if kwh > 0]
+    names = [n for n, kwh in zip(problem.mandate_rows.names, missing_kwh, strict=True) if kwh > 0]
     message = (
         f"mandate.shortfall is 'forbidden', and the best plan found misses {found:,.6g} kWh "
         f"({', '.join(names)}); no plan misses less than {proved:,.6g} kWh"
     )
     witness = {"least_kwh": proved, "found_kwh": found, "missing_kwh": missing_kwh}
     return InfeasibleError(message, witness)
+
+
+def _without_prices(table: Any) -> Any:
+    """Return a table of a problem with 0 in each of its columns of money."""
+    columns = table.columns().items()
+    return table.replace(**{name: 0.0 for name, spec in columns if spec.unit.startswith("yuan")})

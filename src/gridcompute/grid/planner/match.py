@@ -383,7 +383,7 @@ def _plan(state: PlannerState, pieces: Pieces | None = None) -> Plan:
     )
     state.clock.stage("end", 1.0)
     seconds = {k: v for k, v in state.clock.seconds.items() if k != "start"}
-    bound = min(state.proved_yuan(), cost)
+    bound, priced = min(state.proved_yuan(), cost), state.priced_yuan()
     if cost - bound <= CLOSED * max(1.0, abs(cost - state.without_option)):
         bound = cost  # rounding, which is taken off every bound, is all that is between them
     return Plan(
@@ -395,6 +395,7 @@ def _plan(state: PlannerState, pieces: Pieces | None = None) -> Plan:
         prices=found,
         objective_yuan=cost,
         bound_yuan=bound,
+        priced_bound_yuan=priced if state.searched > priced else bound,
         without_option_yuan=state.without_option,
         status=state.clock.status or ("optimal" if bound >= cost else "feasible"),
         stats={

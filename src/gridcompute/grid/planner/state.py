@@ -146,8 +146,12 @@ class PlannerState:
 
     def proved_yuan(self) -> float:
         """Return the best lower bound: by prices, by the signs of all costs, or by a search."""
+        return max(self.priced_yuan(), self.searched)
+
+    def priced_yuan(self) -> float:
+        """Return the lower bound that prices or the signs of all costs prove, without a search."""
         cover = -np.inf if self.cover is None else self.cover.bound
-        return max(self.bound, self.least, self.searched, cover)
+        return max(self.bound, self.least, cover)
 
     @property
     def cover_proof(self) -> CoverProof | None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from ..._checks import aligned
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -24,7 +26,7 @@ def frozen(array: NDArray[Any], source: NDArray[Any] | None = None) -> NDArray[A
     An array is copied unless it is immutable already, or was converted from `source` into memory of
     its own.
     """
-    own = np.ascontiguousarray(array)
+    own = aligned(np.ascontiguousarray(array))
     if _is_immutable(own):
         return own
     if source is None or np.may_share_memory(own, source):

@@ -284,7 +284,7 @@ PLANTED: dict[str, list[Change]] = {
         stricter(energy=lambda p: p.energy.replace(demand_yuan_per_kw=1.0)),
         stricter(energy=lambda p: p.energy.replace(take_or_pay=True)),
         stricter(energy=lambda p: p.energy.replace(curtailment_yuan_per_kwh=0.1)),
-        lambda plan: dataclasses.replace(plan, objective_yuan=plan.objective_yuan * (1 + 1e-5)),
+        lambda plan: dataclasses.replace(plan, objective_yuan=plan.objective_yuan * (1 + 1e-8)),
         stricter(jobs=lambda p: p.jobs.replace(value_yuan=p.jobs.value_yuan + 1)),
         stricter(energy=lambda p: p.energy.replace(carbon_yuan_per_t=61.0)),
         dispatch(direct_use_short_kwh=add(5.0)),
@@ -304,6 +304,9 @@ PLANTED: dict[str, list[Change]] = {
     ],
     "BoundUnproved": [
         lambda plan: dataclasses.replace(plan, bound_yuan=plan.objective_yuan - 1.0),
+        lambda plan: dataclasses.replace(plan, prices=energy_prices(plan.problem, 5.0)),
+    ],
+    "PricesProveLess": [
         lambda plan: dataclasses.replace(plan, prices=energy_prices(plan.problem, 5.0)),
     ],
     "StatusUnproved": [lambda plan: dataclasses.replace(plan, status="optimal")],

@@ -21,6 +21,7 @@ from grid_oracles import greedy_plan
 from gridcompute import InvalidProblemError, grid
 from gridcompute.cli import app as cli
 from gridcompute.grid.files import folders
+from ledger_cases import plan as recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,10 +49,9 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def with_ledger(problem: grid.Problem, *batches: str) -> grid.Problem:
     """The problem with a ledger of some batches."""
-    plan = greedy_plan(problem)
     ledger = grid.Ledger()
     for batch in batches:
-        ledger = ledger.record(plan, batch=batch)
+        ledger = ledger.record(recorded(*problem.sites.name.tolist()), batch=batch)
     return problem.replace(mandate=dataclasses.replace(problem.mandate, ledger=ledger))
 
 

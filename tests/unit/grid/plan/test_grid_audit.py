@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from grid_oracles import dispatch_of, energy_prices, greedy_plan
+from grid_oracles import checked_once, greedy_plan
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.plan.audit import ALARM
 from gridcompute.grid.plan.ledger import GENESIS, Entry
@@ -21,22 +21,13 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def plan() -> grid.Plan:
     """A plan for three hundred jobs under 80 % per site and hour."""
-    return greedy_plan(grid.east_west(n_jobs=300, seed=4))
+    return checked_once(greedy_plan(grid.east_west(n_jobs=300, seed=4)))
 
 
 def idle_plan(problem: grid.Problem) -> grid.Plan:
     """No job placed: base load only."""
     nobody = np.full(len(problem.jobs), -1, np.int32)
-    dispatch = dispatch_of(problem, problem.energy.base_load_kwh)
-    return grid.Plan(
-        problem=problem,
-        assignment=nobody,
-        start=nobody.copy(),
-        dispatch=dispatch,
-        prices=energy_prices(problem, 0.0),
-        objective_yuan=0.0,
-        bound_yuan=0.0,
-    )
+    return checked_once(grid.evaluate(problem, grid.Placement(klass=nobody, start=nobody)))
 
 
 def test_four_numbers_by_hand(plan: grid.Plan) -> None:
@@ -249,6 +240,16 @@ def test_a_certificate_is_retired_once(plan: grid.Plan) -> None:
         ledger.record(plan, batch="2", serials=["GEC-8", "GEC-7"])
     with pytest.raises(InvalidProblemError, match="holds batch '1' already"):
         ledger.record(plan, batch="1")
+
+
+def test_a_plan_with_a_fault_is_not_recorded(plan: grid.Plan) -> None:
+    """A forged account went into the ledger, and from there into the next mandate."""
+    ledger = grid.Ledger().record(plan, batch="1")
+    dispatch = plan.dispatch.replace(grid_kwh=plan.dispatch.grid_kwh * 0.5)
+    forged = dataclasses.replace(plan, dispatch=dispatch)
+    with pytest.raises(InvalidProblemError, match="plan: found LoadImbalance"):
+        ledger.record(forged, batch="2")
+    assert [entry.batch for entry in ledger.entries] == ["1"]
 
 
 @pytest.fixture

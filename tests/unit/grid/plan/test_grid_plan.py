@@ -26,6 +26,7 @@ from gridcompute.grid.tables.sources import by_kind
 from gridcompute.report.charts import number, numbers
 from gridcompute.report.page import page
 from gridcompute.report.tables import bottleneck_list, mandate_rows
+from ledger_cases import plan as recorded
 from malformed import sound
 
 if TYPE_CHECKING:
@@ -296,7 +297,7 @@ def test_problem_folders_keep_every_value(plan: grid.Plan, tmp_path: Path, form:
 
 def test_a_ledger_travels_with_its_problem(plan: grid.Plan, tmp_path: Path) -> None:
     """If this fails, a stored batch is verified against another mandate."""
-    ledger = grid.Ledger(window=5).record(plan, batch="a")
+    ledger = grid.Ledger(window=5).record(recorded(*plan.problem.sites.name.tolist()), batch="a")
     problem = plan.problem.replace(mandate=grid.Mandate(share=0.7, ledger=ledger))
     again = grid.read_problem(grid.write_problem(problem, tmp_path))
     assert again.mandate == problem.mandate

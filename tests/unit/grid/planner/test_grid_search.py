@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from gridcompute.grid.planner.incumbent import initial_plans
 from gridcompute.grid.planner.integer_program import IntegerProgram, Searched
 from gridcompute.grid.planner.settings import STEPS
 from gridcompute.grid.planner.state import PlannerState
+from gridcompute.report.page import page
 
 
 class Asked(NamedTuple):
@@ -87,3 +89,9 @@ def test_a_half_day_of_few_jobs_is_within_a_percent_and_proved() -> None:
     assert found.proved_by == "search", found
     assert plan.gap <= 0.01, (plan.gap, plan)
     assert plan.gap_bound > plan.gap_plan, (plan.gap_bound, plan.gap_plan)
+    told = f"no plan costs less than {plan.priced_bound_yuan:,.2f} yuan; a search proved the rest"
+    assert told in page(plan)
+    # Any prices would do beside a search, were there no word of what they prove themselves.
+    prices = plan.prices.replace(energy=plan.prices.energy * 0.9)
+    forged = dataclasses.replace(plan, prices=prices).verify()
+    assert "PricesProveLess" in [fault.token for fault in forged.faults], forged

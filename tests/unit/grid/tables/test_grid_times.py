@@ -51,7 +51,7 @@ def test_hours_have_times(start: object, needed: datetime.datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["noon", "2026-13-01", "2026-03-01[Mars/Base]", np.datetime64("NaT")]
+    "bad", ["noon", "2026-13-01", "2026-03-01[Mars/Base]", np.datetime64("NaT", "s")]
 )
 def test_a_start_that_is_none_is_refused(bad: object) -> None:
     with pytest.raises(InvalidProblemError, match=r"problem\.start is .* needed a time"):

@@ -1,0 +1,219 @@
+"""What clusters say of the operator's runs, brought into the state: each change with its reason."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from .protocol import ENDED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .protocol import Seen
+    from .state import Row, State
+
+__all__ = ["Books", "Sight"]
+
+#: What a run's end makes of its job.
+OUTCOME = {"done": "done", "failed": "failed", "cancelled": "cancelled", "timeout": "failed"}
+
+
+class Sight(NamedTuple):
+    """The answer of a cluster; `error` where there was none."""
+
+    nodes: Mapping[str, Sequence[int]]
+    seen: Sequence[Seen]
+    error: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Books:
+    """Writes what happened to runs and jobs into the state.
+
+    `retries`: how often a job goes back into the queue after its node failed, or its cluster
+    refused it; `tell` writes down what happened, and at which site.
+    """
+
+    state: State
+    retries: int
+    tell: Callable[..., None]
+
+    def reconcile(self, sights: Mapping[str, Sight], now: float) -> list[tuple[str, str]]:
+        """Write down what clusters say of our runs; return site and number of what is to end."""
+        letters = self.state.get("letters")
+        ends: list[tuple[str, str]] = []
+        with self.state.change():
+            self._note_answers(sights, now)
+            open_runs: dict[tuple[str, int], Row] = {
+                (run["id"], run["attempt"]): run
+                for run in self.state.rows(
+                    "SELECT runs.*, id, failures, cancel FROM runs JOIN jobs USING (n) "
+                    "WHERE runs.state IN ('intent', 'sent', 'running')"
+                )
+            }
+            for site, sight in sights.items():
+                if sight.error:
+                    continue
+                found: dict[tuple[str, int], Seen] = {}
+                for job in sorted(sight.seen, key=_order):
+                    if not job.id.startswith(letters):
+                        continue
+                    key = job.id, job.attempt
+                    run = open_runs.get(key)
+                    mine = run is not None and run["site"] == site
+                    if not mine or key in found:
+                        if job.state not in ENDED and not self._adopted(site, job, key in found):
+                            ends.append((site, job.cluster_id))
+                        continue
+                    found[key] = job
+                for key, run in open_runs.items():
+                    if run["site"] == site:
+                        self._update(run, found.get(key), now)
+                        seen = found.get(key)
+                        if run["cancel"] and seen is not None and seen.state not in ENDED:
+                            ends.append((site, seen.cluster_id))
+        return ends
+
+    def _note_answers(self, sights: Mapping[str, Sight], now: float) -> None:
+        for site, sight in sights.items():
+            before = self.state.rows("SELECT * FROM clusters WHERE site = ?", site)
+            was = before[0] if before else None
+            answers = not sight.error
+            changed = was is None or bool(was["answers"]) != answers
+            since = now if changed else was["since"]  # type: ignore[index]
+            nodes = (
+                json.dumps({k: list(v) for k, v in sight.nodes.items()})
+                if answers
+                else (was["nodes"] if was else "{}")
+            )
+            seen = now if answers else was["seen"] if was else None
+            values = site, int(answers), since, seen, sight.error[:500], nodes
+            self.state.run("INSERT OR REPLACE INTO clusters VALUES (?, ?, ?, ?, ?, ?)", *values)
+            if changed and was is not None:
+                self.tell("answers again" if answers else f"gives no answer: {sight.error}", site)
+            elif was is not None and answers and nodes != was["nodes"]:
+                self.tell(f"nodes are now {nodes}", site)
+
+    def _adopted(self, site: str, job: Seen, twice: bool) -> bool:
+        """Take back a run that was given up and came all the same; False: it is to be ended."""
+        rows = self.state.rows(
+            "SELECT runs.*, jobs.state AS job, jobs.attempt AS last FROM runs JOIN jobs USING (n) "
+            "WHERE id = ? AND runs.attempt = ?",
+            job.id,
+            job.attempt,
+        )
+        if twice or not rows or job.state == "held":
+            return False
+        run = rows[0]
+        if run["site"] != site or run["job"] != "waiting" or run["last"] != run["attempt"]:
+            self.tell(f"{job.id} came twice: attempt {job.attempt} is ended", site)
+            return False
+        self.state.run(
+            "UPDATE runs SET state = 'sent', cluster_id = ? WHERE n = ? AND attempt = ?",
+            job.cluster_id,
+            run["n"],
+            run["attempt"],
+        )
+        self.state.run("UPDATE jobs SET state = 'starting' WHERE n = ?", run["n"])
+        self.tell(f"{job.id} had reached the cluster after all", site)
+        return True
+
+    def _update(self, run: Row, seen: Seen | None, now: float) -> None:
+        """Bring one of our runs up to date with what its cluster says of it."""
+        n, attempt = run["n"], run["attempt"]
+        if seen is None or (seen.state == "held" and run["state"] == "intent"):
+            if run["state"] == "intent":
+                return  # it is started again, or given up, by `_start_intents`
+            words = "its cluster no longer knows it: how it ended is not known"
+            self._end(run, "failed", run["start"], now if run["start"] else None, words)
+            return
+        if seen.state in ENDED:
+            start = seen.start
+            end = seen.end if seen.end is not None else now
+            if start is not None and end < start:
+                end = start
+            self._end(run, seen.state, start, end if start is not None else None, seen.words)
+        elif seen.state == "running":
+            if run["state"] != "running":
+                self.state.run(
+                    "UPDATE runs SET state = 'running', cluster_id = ?, start = ? "
+                    "WHERE n = ? AND attempt = ?",
+                    seen.cluster_id,
+                    seen.start,
+                    n,
+                    attempt,
+                )
+                self.state.run(
+                    "UPDATE jobs SET state = 'running', start = ? WHERE n = ?", seen.start, n
+                )
+        elif run["state"] == "intent":
+            self.sent(run, seen.cluster_id)
+
+    def sent(self, run: Row, cluster_id: str) -> None:
+        """Write down that a cluster has a run."""
+        self.state.run(
+            "UPDATE runs SET state = 'sent', cluster_id = ? WHERE n = ? AND attempt = ?",
+            cluster_id,
+            run["n"],
+            run["attempt"],
+        )
+
+    def _end(self, run: Row, how: str, start: float | None, end: float | None, words: str) -> None:
+        """End a run and, but for a failure of its node, its job."""
+        self.state.run(
+            "UPDATE runs SET state = ?, start = ?, end = ? WHERE n = ? AND attempt = ?",
+            how,
+            start,
+            end,
+            run["n"],
+            run["attempt"],
+        )
+        again = how == "node_failure" and run["failures"] < self.retries
+        if again and not run["cancel"]:
+            self.state.run(
+                "UPDATE jobs SET state = 'waiting', failures = failures + 1, start = NULL, "
+                "planned_h = NULL, why = ? WHERE n = ?",
+                f"its node failed: it is planned again ({words})"[:500],
+                run["n"],
+            )
+            self.tell(f"{run['id']}: node failure, back in the queue", run["site"])
+            return
+        outcome = "cancelled" if run["cancel"] and how != "done" else OUTCOME.get(how, "failed")
+        why = {
+            "timeout": "it ran past its limit",
+            "node_failure": f"its node failed {run['failures'] + 1} times",
+            "cancelled": "cancelled" if run["cancel"] else "cancelled on its cluster",
+        }.get(how, "")
+        sql = "UPDATE jobs SET state = ?, start = ?, end = ?"
+        values = [outcome, start, end]
+        if why or outcome == "failed":
+            sql, values = sql + ", why = ?", [*values, f"{why or outcome} ({words})"[:500]]
+            self.tell(f"{run['id']}: {values[-1]}", run["site"])
+        self.state.run(f"{sql} WHERE n = ?", *values, run["n"])
+
+    def give_up(self, run: Row, why: str) -> None:
+        """Take an intent back: the job waits, and is planned again."""
+        self.state.run(
+            "UPDATE runs SET state = 'given up' WHERE n = ? AND attempt = ?",
+            run["n"],
+            run["attempt"],
+        )
+        state = "cancelled" if run["cancel"] else "waiting"
+        sql = "UPDATE jobs SET state = ?, why = ?, planned_h = NULL WHERE n = ?"
+        self.state.run(sql, state, why or "cancelled", run["n"])
+
+    def refused(self, run: Row, words: str) -> None:
+        """Count a refusal as a failure of the attempt; a job that is always refused has failed."""
+        self.give_up(run, f"its cluster refused it: {words}"[:500])
+        sql = "UPDATE jobs SET failures = failures + 1 WHERE n = ? RETURNING failures"
+        failures = self.state.rows(sql, run["n"])[0]["failures"]
+        if failures > self.retries:
+            self.state.run("UPDATE jobs SET state = 'failed' WHERE n = ?", run["n"])
+
+
+def _order(job: Seen) -> tuple[int, str]:
+    """Return what tells which of two runs of one mark stays: the one that is furthest."""
+    rank = {"running": 1, "pending": 2, "held": 3}
+    return rank.get(job.state, 0), job.cluster_id.zfill(20)

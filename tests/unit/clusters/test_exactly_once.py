@@ -1,0 +1,358 @@
+"""Whatever dies, every job runs exactly once: the operator, an answer, a node, the disk."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from effort import examples
+from gridcompute.clusters.config import read_config
+from gridcompute.clusters.planning import GridTables
+from gridcompute.errors import ClusterError, InvalidProblemError
+from unit.clusters.operator_world import Crash, Trial, World, configured, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("grid")
+
+
+@pytest.fixture(scope="module")
+def config(folder: Path) -> Path:
+    return configured(folder)
+
+
+@pytest.fixture(scope="module")
+def tables(config: Path) -> GridTables:
+    return GridTables(read_config(config))
+
+
+@pytest.fixture
+def world(config: Path) -> World:
+    for path in config.parent.glob("operator.sqlite*"):
+        path.unlink()
+    return World()
+
+
+def submitted(config: Path, world: World, tables: GridTables, n: int = 4, **more: Any) -> list[str]:
+    with Trial(config, world, tables) as op:
+        columns = {"accelerators": 2, "hours": 1.0, "from": "Hami", **more}
+        row = {"script": str(config.parent / "job.sh"), **columns}
+        ids = op.submit(table=[row] * n)
+        op.state.run("UPDATE jobs SET submitted = ?", world.clock)
+    return ids
+
+
+def run(
+    config: Path, world: World, tables: GridTables, hours: int = 5, looks: int = 4
+) -> dict[str, Any]:
+    """Operate until all is over, begun again whenever it dies; return the queue."""
+    op = None
+    for _ in range(looks * hours):
+        try:
+            op = op or Trial(config, world, tables)
+            op.tick()
+        except Crash:
+            world.crash_at = (-1, "")
+            if op is not None:
+                op.state.close()
+            op = None
+        world.pass_(1 / looks)
+    world.crash_at = (-1, "")
+    with op or Trial(config, world, tables) as op:
+        return op.queue()
+
+
+def ran(world: World) -> Counter[str]:
+    return Counter(i for cluster in world.clusters.values() for i in cluster.ran)
+
+
+def assert_all_once(world: World, ids: list[str], queue: dict[str, Any], where: Any = "") -> None:
+    assert ran(world) == Counter(ids), f"{where}: {ran(world)}"
+    states = {job["id"]: job["state"] for job in queue["jobs"]}
+    assert states == dict.fromkeys(ids, "done"), f"{where}: {states}"
+    found = queue["totals"]["accelerator_h"]
+    assert found == pytest.approx(len(ids) * 2 * 0.8), f"{where}: {found}"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_operator_may_die_at_any_call(
+    config: Path, world: World, tables: GridTables, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a job is lost or runs twice after `kill -9` at one point of the loop."""
+    at, step = FIRST, examples(31, 1)
+    while True:
+        for path in config.parent.glob("operator.sqlite*"):
+            path.unlink()
+        world = World()
+        ids = submitted(config, world, tables, n=2)
+        with monkeypatch.context() as patch:
+            watch(world, patch)
+            world.crash_at = (at, when)
+            queue = run(config, world, tables, hours=3, looks=2)
+        assert_all_once(world, ids, queue, f"died {when} call {at}")
+        if world.calls < at:
+            break
+        at += step
+    assert at > 150, "needed: calls at which it may die"
+
+
+#: The first call at which the operator dies; a test of few tries takes every 31st from there on.
+FIRST = 23
+
+
+def lost_after(act: Callable[[], Any]) -> Any:
+    act()
+    raise ClusterError("the connection broke off in the middle of the answer", maybe=True)
+
+
+def lost_before(_: Callable[[], Any]) -> Any:
+    raise ClusterError("connection refused")
+
+
+def unknown(_: Callable[[], Any]) -> Any:
+    raise ClusterError("no whole answer in 1 s", maybe=True)
+
+
+def broken(_: Callable[[], Any]) -> Any:
+    raise KeyError("an adapter's own fault")
+
+
+@pytest.mark.parametrize("fault", [lost_after, lost_before, unknown])
+@pytest.mark.parametrize("name", ["start", "jobs", "capacity"])
+def test_answers_may_be_lost(
+    config: Path, world: World, tables: GridTables, name: str, fault: Callable[..., Any]
+) -> None:
+    """If this fails, a job runs twice, or never, when a connection breaks off."""
+    ids = submitted(config, world, tables)
+    with Trial(config, world, tables) as op:
+        op.tick()
+        world.pass_(1.0)
+    more = submitted(config, world, tables)
+    for cluster in world.clusters.values():
+        cluster.faults[name] = [fault] * 3
+    queue = run(config, world, tables)
+    assert_all_once(world, ids + more, queue, name)
+    if name != "start":
+        with Trial(config, world, tables) as op:
+            told = [e["words"] for e in op.state.rows("SELECT words FROM events ORDER BY rowid")]
+        assert any("gives no answer" in words for words in told), told
+        assert any("answers again" in words for words in told), told
+
+
+def test_a_request_that_arrives_late_does_not_make_two(
+    config: Path, world: World, tables: GridTables
+) -> None:
+    """If this fails, a job that was given up and planned again runs twice."""
+    late: list[Callable[[], Any]] = []
+
+    def later(act: Callable[[], Any]) -> Any:
+        late.append(act)
+        raise ClusterError("no answer", maybe=True)
+
+    ids = submitted(config, world, tables, n=1)
+    cluster = list(world.clusters.values())[1]
+    cluster.faults["start"] = [later] * 8  # all of the first hour
+    with Trial(config, world, tables) as op:
+        for _ in range(3):
+            op.tick()
+            world.pass_(0.25)
+        late[0]()
+        world.pass_(0.25)
+        op.tick()
+    assert len(cluster.table) == 1
+    queue = run(config, world, tables)
+    assert_all_once(world, ids, queue)
+
+
+def test_an_answer_that_comes_twice_ends_the_second(
+    config: Path, world: World, tables: GridTables
+) -> None:
+    """If this fails, a job that its cluster holds twice goes on twice."""
+    ids = submitted(config, world, tables, n=1)
+    with Trial(config, world, tables) as op:
+        op.tick()
+        cluster = next(c for c in world.clusters.values() if c.table)
+        cluster.add(ids[0], 1, 2, 100.0)
+        op.tick()
+        states = sorted(seen.state for seen in cluster.table.values())
+        assert states == ["cancelled", "running"]
+
+
+def test_an_adapters_own_fault_ends_nothing(config: Path, world: World, tables: GridTables) -> None:
+    """If this fails, one adapter's mistake stops the operator for all clusters."""
+    ids = submitted(config, world, tables)
+    with Trial(config, world, tables) as op:
+        op.tick()
+        world.clusters["Hami"].faults["jobs"] = [broken]
+        op.tick()
+        (away,) = [c for c in op.queue()["clusters"] if not c["answers"]]
+        assert away["site"] == "Hami"
+        assert "an adapter's own fault" in away["words"]
+    assert_all_once(world, ids, run(config, world, tables))
+
+
+def test_a_full_disk_starts_nothing_that_is_not_written_down(
+    config: Path, world: World, tables: GridTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a job starts that nobody knows of, and starts again later."""
+    ids = submitted(config, world, tables)
+    real = sqlite3.connect
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+
+    class Full(sqlite3.Connection):
+        full = False
+
+        def execute(self, sql: str, *values: Any) -> Any:
+            if Full.full and sql.startswith(("INSERT", "UPDATE")):
+                raise full
+            return super().execute(sql, *values)
+
+    import gridcompute.clusters.state as module
+
+    monkeypatch.setattr(module.sqlite3, "connect", lambda *a, **k: real(*a, **k, factory=Full))
+    with Trial(config, world, tables) as op:
+        op.open()
+        Full.full = True
+        with pytest.raises(OSError, match="disk is full"):
+            op.tick()
+        assert not ran(world)
+        Full.full = False
+    assert_all_once(world, ids, run(config, world, tables))
+
+
+def test_a_node_that_is_removed_puts_its_job_back_into_the_queue(
+    config: Path, world: World, tables: GridTables
+) -> None:
+    """If this fails, what a failed node ran is lost, or tried for ever."""
+    ids = submitted(config, world, tables, n=1)
+    with Trial(config, world, tables) as op:
+        for attempt in range(1, 6):
+            op.tick()
+            found = [(c, s) for c in world.clusters.values() for s in c.table.values()]
+            running = [(c, s) for c, s in found if s.state == "running"]
+            if attempt > 1 + op.config.retries:
+                break
+            ((cluster, seen),) = running
+            assert seen.attempt == attempt
+            cluster.end(seen.cluster_id, "node_failure")
+            world.pass_(1.0)
+        (job,) = op.queue()["jobs"]
+        assert job["state"] == "failed"
+        assert "its node failed 4 times" in job["why"]
+        assert len(found) == 4
+        assert ids == [job["id"]]
+
+
+@pytest.mark.parametrize("how", ["cancelled", "timeout", "failed"])
+def test_what_ends_otherwise_is_not_run_again(
+    config: Path, world: World, tables: GridTables, how: str
+) -> None:
+    """If this fails, a job that was cancelled from outside, or failed, comes back."""
+    submitted(config, world, tables, n=1)
+    with Trial(config, world, tables) as op:
+        op.tick()
+        cluster = next(c for c in world.clusters.values() if c.table)
+        world.pass_(0.5)
+        cluster.end("1", how)
+        for _ in range(3):
+            op.tick()
+            world.pass_(1.0)
+        (job,) = op.queue()["jobs"]
+        assert job["state"] == ("cancelled" if how == "cancelled" else "failed")
+        words = {"cancelled": "cancelled on its cluster", "timeout": "past its limit"}
+        assert words.get(how, "failed") in job["why"]
+        assert job["end_h"] == pytest.approx(0.5)
+        assert sum(ran(world).values()) == 1
+
+
+def test_a_job_is_cancelled_wherever_it_is(config: Path, world: World, tables: GridTables) -> None:
+    """If this fails, a cancelled job runs, or runs on."""
+    waits, runs = submitted(config, world, tables, n=2)
+    with Trial(config, world, tables) as op:
+        assert op.cancel(waits) == "cancelled"
+        op.tick()
+        assert op.cancel(runs) == "starting"
+        op.tick()
+        world.pass_(0.1)
+        op.tick()
+        assert {j["id"]: j["state"] for j in op.queue()["jobs"]} == {
+            waits: "cancelled",
+            runs: "cancelled",
+        }
+        assert op.cancel(runs) == "cancelled"
+    assert ran(world) == {runs: 1}
+
+
+def test_a_job_that_its_cluster_forgot_is_not_run_again(
+    config: Path, world: World, tables: GridTables
+) -> None:
+    """If this fails, a controller that lost its records makes every job run twice."""
+    submitted(config, world, tables, n=1)
+    with Trial(config, world, tables) as op:
+        op.tick()
+        op.tick()
+        cluster = next(c for c in world.clusters.values() if c.table)
+        cluster.table.clear()
+        for _ in range(3):
+            world.pass_(1.0)
+            op.tick()
+        (job,) = op.queue()["jobs"]
+        assert (job["state"], sum(ran(world).values())) == ("failed", 1)
+        assert "no longer knows it" in job["why"]
+
+
+def test_a_clock_that_is_set_moves_no_hour(
+    config: Path, tables: GridTables, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a clock set back plans an hour twice, or one set forward leaves hours out."""
+    from gridcompute.clusters import operator as module
+
+    op = module.Operator(config, clusters=world.clusters)
+    with op:
+        op._tables = tables
+        op.open()
+        real = module.time.time
+        for moved in (3600.0, -86_400.0):
+            with monkeypatch.context() as patch:
+                patch.setattr(module.time, "time", lambda moved=moved: real() + moved)
+                assert op.now_h() < 1.0
+        told = [e["words"] for e in op.state.rows("SELECT words FROM events ORDER BY rowid")]
+        assert any("clock of this machine was moved by +3600 s" in words for words in told), told
+        assert any("by -86400 s" in words for words in told), told
+
+
+def test_a_second_operator_is_refused(config: Path, world: World, tables: GridTables) -> None:
+    """If this fails, two operators start the same jobs."""
+    with Trial(config, world, tables) as op:
+        op.tick()
+        with (
+            Trial(config, world, tables) as other,
+            pytest.raises(InvalidProblemError, match="another operator at work"),
+        ):
+            other.tick()
+        op.tick()  # and the first goes on
+
+
+def test_a_machine_whose_clock_went_back_over_a_restart_plans_no_hour_twice(
+    config: Path, world: World, tables: GridTables
+) -> None:
+    """If this fails, the same hour's jobs are decided, and its load recorded, twice."""
+    ids = submitted(config, world, tables)
+    with Trial(config, world, tables) as op:
+        for _ in range(3):
+            op.tick()
+            world.pass_(1.0)
+    world.clock -= 2.5 * 10
+    queue = run(config, world, tables, hours=6)
+    assert ran(world) == Counter(ids)
+    hours = [j["planned_h"] for j in queue["jobs"]]
+    assert hours == [0] * len(ids)

@@ -1,0 +1,142 @@
+"""Plans, operators and registries as tables of green accounting; the command and its page."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.csv
+import pytest
+
+import gridcompute as gc
+from green_oracle import table, world
+from gridcompute import InvalidProblemError, green, grid
+from gridcompute.cli import app
+
+
+@pytest.fixture(scope="module", params=["hourly", "volume"])
+def plan(request) -> grid.Plan:
+    """A plan of a day with a date, whose year is another one in UTC."""
+    problem = grid.east_west(n_jobs=60, seed=1).replace(
+        start="2026-01-01T00:00+08:00", mandate=grid.Mandate(share=0.9, rule=request.param)
+    )
+    return gc.match(problem, gap=0.05, work_limit=5e5)
+
+
+def test_the_four_numbers_of_the_audit_are_claims_to_the_wh(plan: grid.Plan) -> None:
+    """If this fails, a regulator's tables and the audit of the same plan differ."""
+    load, bundles, account = plan.measurements(), plan.bundles(), plan.green
+    kwh = account["load_kwh"]
+    for rule, column in (("volume", "n1_statutory"), ("cn-hourly", "n2_hourly")):
+        found = green.claim(load, bundles, green.rule(rule))
+        assert found.verify(), found.verify().reasons
+        want = account[column] * kwh * 1e3
+        assert want.sum() - 1 < found.matched_wh <= want.sum() + 1e-2, (rule, found, want.sum())
+        got = dict.fromkeys(map(str, plan.problem.sites.name), 0)
+        for row in found.claims.to_pylist():
+            got[row["facility"]] += row["matched_wh"]
+        apart = np.array([*got.values()]) - want
+        assert np.abs(apart).max() <= 1.01, (rule, apart)
+    clean = green.claim(load, bundles, green.rule("cfe-24-7").replace(boundary="facility"))
+    counted = clean.matched_wh + pc.sum(clean.claims["grid_clean_wh"]).as_py()
+    assert abs(counted - (account["n3_cfe"] * kwh).sum() * 1e3) < 2
+    place = green.claim(plan.measurements("net"), bundles, green.rule("location"))
+    tonnes = pc.sum(place.claims["emission_g"]).as_py() / 1e6
+    assert tonnes == pytest.approx(account["n4_tco2"].sum(), rel=1e-4)
+
+
+def test_an_operator_s_hours_are_tables_too() -> None:
+    """If this fails, what ran is accounted for in another form than what was planned."""
+    world = grid.east_west(n_jobs=60, seed=2, hours=30)
+    operator = grid.Rolling(world, horizon_h=6)
+    for _ in range(3):
+        operator.step(work_limit=2e5)
+    found = green.claim(operator.measurements(), operator.bundles(), green.rule("cn-hourly"))
+    assert found.verify()
+    assert len(found.claims) == 3 * len(world.sites)
+    assert abs(found.matched_wh - operator.ledger.green_kwh.sum() * 1e3) < 1
+    assert abs(found.load_wh - operator.ledger.load_kwh.sum() * 1e3) < 2
+
+
+def test_codes_of_green_electricity_certificates() -> None:
+    """If this fails, a range of certificates is read as another amount, month or project."""
+    project, month = "0310123456789012X", "202602"
+    code = [f"{project}{month}{serial:07d}11" for serial in (41, 50)]
+    found = green.gec(code[:1], code[1:], technology="solar")
+    row = found.to_pylist()[0]
+    assert (row["wh"], row["id_start"], row["id_end"]) == (10**7, 41 * 10**6, 51 * 10**6 - 1)
+    assert (row["device"], row["technology"], row["kind"]) == (project, "solar", "GEC")
+    assert f"{row['start']:%m-%d %H} {row['end']:%m-%d %H}" == "01-31 16 02-28 16"  # China's month
+    year = green.rule("cn-2025-669")
+    load = {"facility": ["a"], "meter": ["m"], "wh": [7 * 10**6]}
+    load |= {"start": ["2026-06-01T00:00+08:00"], "end": ["2026-06-02T00:00+08:00"]}
+    assert green.claim(load, found, year).matched_wh == 7 * 10**6
+    load |= {"start": ["2028-03-01T00:00+08:00"], "end": ["2028-03-02T00:00+08:00"]}
+    assert green.claim(load, found, year).matched_wh == 0  # more than 24 months later
+    for first, last, words in (
+        (code[0][:-1], code[1], r"first\[0\]: found '.*', needed 32 characters"),
+        (code[1], code[0], r"last\[0\]: found '.*', needed one that is not before first"),
+        (code[0], code[1].replace("202602", "202603"), r"last\[0\]: .* the same project, month"),
+        (code[0].replace("202602", "202613"), code[1], r"first\[0\]: found"),
+    ):
+        with pytest.raises(InvalidProblemError, match=words):
+            green.gec([first], [last])
+
+
+def test_names_of_energytag_and_schemas() -> None:
+    """If this fails, a registry can not read what is exported, or a schema not what is accepted."""
+    bundles = table(world(2)[1])
+    out = green.energytag(bundles)
+    assert out["certificate_bundle_id_range_end"].to_pylist() == bundles["id_end"]
+    assert out["certificate_bundle_status"].to_pylist() == bundles["status"]
+    for title in ("measurements", "bundles", "storage", "allocations"):
+        schema = green.schema(title)
+        assert json.loads(json.dumps(schema)) == schema
+        assert set(schema["required"]) <= set(schema["properties"])
+    assert set(table(world(2)[0])) <= set(green.schema("measurements")["properties"])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Meters and certificates as CSV."""
+    loads, bundles = world(4, 60, 60)
+    for name, rows in (("measurements", loads), ("bundles", bundles)):
+        pyarrow.csv.write_csv(pyarrow.table(table(rows)), tmp_path / f"{name}.csv")
+    return tmp_path
+
+
+def test_the_command_claims_compares_and_writes(folder, capsys) -> None:
+    """If this fails, a regulator with a folder of tables gets no claim from one command."""
+    rule = ["--rule", "ghgp-scope2-draft", "--against", "cn-2025-669"]
+    assert app.run(["claim", str(folder), *rule, "--out", str(folder / "out"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["claims"]
+    assert [c["rule"] for c in found] == ["ghgp-scope2-draft", "cn-2025-669"]
+    assert all(c["certificate"]["valid"] and c["claimed_wh"] > 0 for c in found)
+    page = (folder / "out" / "claim.html").read_text()
+    assert "no other allocation claims more" in page
+    assert "The same data under other rules" in page
+    assert "the load that it may serve is matched already" in page or "Surplus" not in page
+    assert len(pyarrow.csv.read_csv(folder / "out" / "rejected.csv")) > 0
+    assert app.run(["rules"]) == 0
+    assert "rfnbo-2023-1184" in capsys.readouterr().out
+
+
+def test_a_bad_cell_of_a_file_is_named_by_its_line(folder, capsys) -> None:
+    """If this fails, "found -5" is all that is known of a file of a million lines."""
+    path = folder / "measurements.csv"
+    lines = path.read_text().splitlines()
+    kept = path.read_text()
+    column = lines[0].replace('"', "").split(",").index("wh")
+    cells = lines[7].split(",")
+    cells[column] = "12.5"
+    path.write_text("\n".join([*lines[:7], ",".join(cells), *lines[8:]]) + "\n")
+    assert app.run(["claim", str(folder), "--rule", "volume"]) == 2
+    assert (
+        "measurements.csv line 8, wh: found '12.5', needed a whole number of Wh"
+        in capsys.readouterr().err
+    )
+    path.write_text(kept)
+    (folder / "bundles.csv").rename(folder / "bundle.csv")
+    assert app.run(["claim", str(folder), "--rule", "volume"]) == 2
+    assert "found no bundles.csv and no bundles.parquet" in capsys.readouterr().err
