@@ -430,7 +430,7 @@ class TransportSolver {
     if (stop_.interrupted()) return void(result.status = Status::stopped);
     deliver(end, std::move(whole), sums, result);
     if (result.rounding >= 0 && read)
-      cancel_cycles_on_lists(context, full_, r_, prices_, options_.resolution > 0, result);
+      cancel_cycles_on_lists(context, full_, r_, prices_, kept_of(options_), result);
     result.stats.add("finish", stop_.seconds() - from);
   }
 
