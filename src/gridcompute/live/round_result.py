@@ -31,6 +31,7 @@ class _Jobs(NamedTuple):
     """The data of the job store that an answer keeps once it is read."""
 
     ids: list[Any]
+    received: NDArray[np.int32]  # classes that the caller knew of: `changes` are from there
     before: NDArray[np.int32]  # classes before the round
     assignment: NDArray[np.int32]
     pinned: NDArray[np.bool_]
@@ -156,6 +157,7 @@ class LiveMatching(Matching):
         at = store.at
         before = store.placed.copy()
         before[np.searchsorted(at, raw["job"])] = raw["from"]
+        received = before.copy()
         if raw["late"] is not None:  # moved by a round that was interrupted: before this one
             late, placed = raw["late"]
             before[np.searchsorted(at, late)] = placed
@@ -163,6 +165,7 @@ class LiveMatching(Matching):
         columns = {n: c[at] if len(c) > 1 else c.copy() for n, c in store.columns.items()}
         jobs = _Jobs(
             list(store.ids),
+            received,
             before,
             store.placed,
             store.pinned,
@@ -233,8 +236,8 @@ class LiveMatching(Matching):
         Of gangs in queues also: limits, jobs that may not be preempted, and that no job runs in the
         place of a more important one of its queue; the last not where the round was stopped, or
         ``stats["moves_deferred"]`` says that `max_moves` left changes to the next one. The bound is
-        recomputed from the prices of slots and of limits, `changes` from the placements before and
-        after. Not checked: `stats`.
+        recomputed from the prices of slots and of limits, `changes` from the placements that the
+        caller knew of and those reached. Not checked: `stats`.
         """
         found = self._verified(cost, threads)
         reasons = (*found.reasons, *self._misreported())
@@ -260,16 +263,16 @@ class LiveMatching(Matching):
     def _misreported(self) -> list[str]:
         """Return the fields about this round that are not those of its jobs and queues."""
         jobs, world = self._read, self._world  # type: ignore[attr-defined]
-        rows = np.flatnonzero(jobs.before != jobs.assignment).tolist()
+        rows = np.flatnonzero(jobs.received != jobs.assignment).tolist()
         rows.sort(key=lambda k: jobs.ids[k])
-        before, after = jobs.before[rows], jobs.assignment[rows]
+        before, after = jobs.received[rows], jobs.assignment[rows]
         kinds = np.where(before < 0, "PLACE", np.where(after < 0, "EVICT", "MOVE"))
         found: dict[str, Any] = {
             "id": [jobs.ids[k] for k in rows], "from_slot": before.tolist(),
             "to_slot": after.tolist(), "kind": kinds.tolist(),
         }  # fmt: skip
         out = [
-            f"changes[{name!r}]: it is not that of the placements before and after"
+            f"changes[{name!r}]: it is not that of the placements received and reached"
             for name, values in found.items()
             if np.asarray(self.changes[name]).tolist() != values
         ]
