@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -52,49 +50,6 @@ def processes(word: str) -> list[str]:
     return found
 
 
-def test_a_morning_on_this_machine(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """If this fails, `make operate` does, or something is left behind when it ends."""
-    spec = importlib.util.spec_from_file_location("day", ROOT / "examples/operate_day.py")
-    day = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(day)
-    files, threads = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
-    out, options = tmp_path / "out", ["--hours", "3", "--seconds", "2.5", "--jobs", "6"]
-    assert day.main(["--out", str(out), *options]) == 0
-    assert threading.active_count() == threads
-    assert len(list(Path("/proc/self/fd").iterdir())) <= files
-    capsys.readouterr()
-    config = ("-c", str(out / "grid.toml"))
-    queue = json.loads(command(capsys, "queue", *config, "--json"))
-    assert [job["state"] for job in queue["jobs"]] == ["done"] * 6, queue
-    assert all(cluster["answers"] for cluster in queue["clusters"])
-    totals = queue["totals"]
-    assert 0 < totals["green_kwh"] <= totals["load_kwh"]
-    assert totals["accelerator_h"] > 0
-    job = queue["jobs"][0]
-    assert job["planned_h"] <= job["start_h"] < job["end_h"]
-    why = command(capsys, "why", *config, job["id"])
-    assert job["site"] in why
-    assert "yuan" in why
-    assert job["id"] in command(capsys, "queue", *config, "--all")
-    assert "done already" in command(capsys, "cancel", *config, job["id"])
-    command(capsys, "why", *config, "zzzzzz-9", status=2)
-    page = (out / "operator.html").read_text()
-    for word in ("Chongqing", "Hami", "Load against green supply", "80% asked", job["id"]):
-        assert word in page
-    assert (out / "operator.html").stat().st_mode & 0o777 == 0o600
-    assert not list(out.glob("operator.sqlite-*")), "files of the journal are left"
-    assert not processes(str(out)), "a process is left"
-    ledger = gc.clusters.Operator(out / "grid.toml")
-    with ledger:
-        lines = [row["line"] for row in ledger.state.rows("SELECT line FROM hours ORDER BY hour")]
-    (tmp_path / "ledger.jsonl").write_text("".join(lines))
-    kept = gc.grid.Ledger.read(tmp_path / "ledger.jsonl")
-    load = sum(sum(entry.load_kwh) for entry in kept.entries)
-    assert load == pytest.approx(totals["load_kwh"])
-
-
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     return configured(tmp_path)
@@ -106,42 +61,6 @@ def submitted(op: Trial, n: int, **more: Any) -> list[str]:
     now = op.world.clock
     op.state.run("UPDATE jobs SET submitted = ?, deadline = ? + within_h * 10", now, now)
     return ids
-
-
-def test_what_others_run_is_not_planned_on(config: Path) -> None:
-    """If this fails, jobs are sent to a cluster that another user has filled, and wait there."""
-    world = World()
-    with Trial(config, world, quick=False) as op:
-        op.config = op.config.__class__(**{**op.config.__dict__, "plan_s": 5.0})
-        submitted(op, 3, accelerators=8, within="1h", accelerator="A800")
-        world.clusters["Chongqing"].add("", 0, 16, 1000.0, 25.0)  # all, for 2.5 hours
-        op.tick()
-        assert not op.state.rows("SELECT 1 FROM runs")
-        late = [job["why"] for job in op.queue()["jobs"]]
-        assert all("A800 at Chongqing from hour" in why or "not in the plan" in why for why in late)
-        world.clusters["Chongqing"].end("1", "done")
-        world.pass_(1.0)
-        op.tick()
-        assert len(op.state.rows("SELECT 1 FROM runs WHERE count = 8")) == 2  # it has two nodes
-        assert "too late for its deadline" in op.queue()["jobs"][0]["why"]
-
-
-def test_nodes_that_are_gone_are_not_planned_on(config: Path) -> None:
-    """If this fails, plans name accelerators that are down, or a running job breaks the plan."""
-    world = World()
-    with Trial(config, world, quick=False) as op:
-        (job,) = submitted(op, 1, accelerators=8, hours=3.0, accelerator="A800")
-        while op.state.job(job)["state"] == "waiting":
-            op.tick()
-            world.pass_(1.0)
-        world.clusters["Chongqing"].nodes = []  # under the job, which runs on
-        (other,) = submitted(op, 1, accelerators=4, accelerator="A800")
-        op.tick()
-        assert op.state.job(job)["state"] == "running"
-        assert op.state.job(other)["state"] == "waiting"
-        assert "it cannot run: " in op.state.job(other)["why"]
-        told = [row["words"] for row in op.state.rows("SELECT words FROM events")]
-        assert any("nodes are now" in words for words in told)
 
 
 def test_gangs_beyond_a_node_take_whole_nodes_or_are_not_planned(config: Path) -> None:
