@@ -136,11 +136,11 @@ class Slurm:
                 self._seen.pop(number, None)
         self._states = states
         known: dict[tuple[str, int], tuple[str, bool]] = {}
-        found = [job for job in self._seen.values() if job.id or job.state == "running"]
-        for job in found:
-            mark, held = (job.id, job.attempt), job.state == "held"
-            if job.id and (mark not in known or known[mark][1]):
-                known[mark] = job.cluster_id, held
+        found = [seen for seen in self._seen.values() if seen.id or seen.state == "running"]
+        for seen in found:
+            mark, held = (seen.id, seen.attempt), seen.state == "held"
+            if seen.id and (mark not in known or known[mark][1]):
+                known[mark] = seen.cluster_id, held
         self._known = known
         return found
 

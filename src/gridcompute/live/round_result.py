@@ -251,7 +251,7 @@ class LiveMatching(Matching):
             return super().verify(cost, threads=threads)
         if self.status != "infeasible":
             return self._verify_rules(cost, threads)
-        checked, jobs = super().verify(cost, threads=threads), self._read  # type: ignore[attr-defined]
+        checked, jobs = super().verify(cost, threads=threads), self._read
         if not checked.valid or self.witness is None:
             return checked
         wrong = rules_check.wrongly_fixed(
