@@ -202,7 +202,9 @@ def test_make_commands_exist(page: str) -> None:
     asked = re.findall(r"(?:`|^|\$ )make (?:-\S+ )*([a-z][a-z-]*)", read(page), flags=re.MULTILINE)
     assert asked
     for target in asked:
-        assert re.search(rf"^(?:[a-z-]+ )*{target}(?: [a-z-]+)*:", makefile, flags=re.MULTILINE), f"make {target}"
+        assert re.search(rf"^(?:[a-z-]+ )*{target}(?: [a-z-]+)*:", makefile, flags=re.MULTILINE), (
+            f"make {target}"
+        )
 
 
 def test_ci_runs_the_readme_command_first() -> None:
