@@ -1,6 +1,6 @@
 """A broker: a small service around a `Matcher` that takes jobs, places them, and survives kill -9.
 
-A template, to be copied and changed: one process with one journal on one disk. Who may do what,
+A template, to be copied and changed: one process with one journal on one disk. Access rights,
 TLS, a second machine that takes over and upgrades of its state are left to those who run it.
 
     python examples/broker.py --state broker-state [--world world.json] [--port 8080]

@@ -8,7 +8,7 @@ namespace {
 // How often steps that raise are made again before the next call has to: more often than anyone presses Ctrl-C.
 constexpr int kAttempts = 100;
 
-// The lock of an object, and who may enter.
+// The lock of an object, and the thread that holds it.
 //
 // CPython runs signal handlers between bytecodes, and one may raise KeyboardInterrupt there: between the taking of a
 // lock in Python and the `try` that frees it, or within the `finally`. Here a call takes the lock, runs, is reverted

@@ -305,7 +305,7 @@ void read_damaged(std::uint64_t seed, int times) {
   CHECK(refused > 0);
 }
 
-// If this fails, an array is read at a place, or made of a size, that a message gave and nobody checked.
+// If this fails, an array is read at an unchecked index of a message, or allocated with an unchecked size.
 TEST(shards_and_their_coordinator_check_what_they_read) {
   for (std::uint64_t k = 0; k < 6; ++k) read_damaged(testing::seed(k), 12);
 }

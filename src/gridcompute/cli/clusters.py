@@ -163,7 +163,9 @@ def cancel(job: Job, config: Config = DEFAULT, as_json: Json = False) -> None:
 
 def operate(
     config: Config = DEFAULT,
-    steps: Annotated[int | None, typer.Option(min=1, help="End after so many hours.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Hours to operate; then it ends.")
+    ] = None,
     serve: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Serve the page and /metrics.")
     ] = None,

@@ -298,7 +298,7 @@ def _made(plan: Plan, out: Path, as_json: bool) -> None:
 
 
 def _shown(plan: Plan, page: Path, as_json: bool, *, timed: bool = False) -> None:
-    """Show a plan whose page is written; the times of a stored one nobody can check."""
+    """Show a plan whose page is written; the times of a stored one cannot be checked."""
     if as_json:
         emit(True, {**plan_facts(plan), "page": str(page)}, "")
         return

@@ -26,6 +26,19 @@ def tag(name: str, content: str = "", **attributes: object) -> str:
     return f"<{opening}>{content}</{name}>" if content else f"<{opening}/>"
 
 
+def tiles_of(entries: Sequence[tuple[str, str, str, bool]]) -> str:
+    """Return tiles of a name, a value and a note each; one that is marked stands out as bad."""
+    boxes = (
+        tag(
+            "div",
+            tag("small", name) + tag("b", escape(value)) + tag("span", escape(note)),
+            class_="tile bad" if bad else "tile",
+        )
+        for name, value, note, bad in entries
+    )
+    return tag("div", "".join(boxes), class_="tiles")
+
+
 def number(value: float) -> str:
     """A number as people write it: three figures, thousands parted."""
     if not np.isfinite(value):

@@ -11,7 +11,7 @@ import numpy as np
 from .._files import write_whole
 from .._version import __version__
 from ..grid.plan.audit import energy_unit
-from .charts import legend, number, stack, tag
+from .charts import legend, number, stack, tag, tiles_of
 from .style import STYLE
 from .tables import share_text, table
 
@@ -88,15 +88,7 @@ def _tiles(claim: Claim, title: str) -> str:
             not proof,
         ),
     ]
-    boxes = "".join(
-        tag(
-            "div",
-            tag("small", name) + tag("b", escape(value)) + tag("span", escape(note)),
-            class_="tile bad" if bad else "tile",
-        )
-        for name, value, note, bad in tiles
-    )
-    return tag("h1", escape(title)) + tag("div", boxes, class_="tiles")
+    return tag("h1", escape(title)) + tiles_of(tiles)
 
 
 def _rule(claim: Claim) -> str:

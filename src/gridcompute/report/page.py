@@ -15,7 +15,7 @@ from ..grid.files.bounded_files import write_whole
 from ..grid.plan.audit import LEAST_SHORT_KWH, amount, audit, energy_unit
 from ..grid.plan.data import short_yuan
 from ..grid.tables.times import zone_name
-from .charts import flows, heat, legend, number, stack, tag
+from .charts import flows, heat, legend, number, stack, tag, tiles_of
 from .sections import costs, own_power, simple_rules, sources, tenants
 from .style import STYLE
 from .tables import (
@@ -133,21 +133,13 @@ def _headline(plan: Plan, title: str, account: Audit) -> str:
         where = least[0] if len(least) == 1 else f"{len(least)} scopes"
         words = f"kWh green energy missing, {where}"
         tiles.append(("short of the mandate", amount(short), words, True))
-    boxes = "".join(
-        tag(
-            "div",
-            tag("small", name) + tag("b", escape(value)) + tag("span", escape(note)),
-            class_="tile bad" if bad else "tile",
-        )
-        for name, value, note, bad in tiles
-    )
     step = plan.problem.step_h
     span = f"{plan.problem.hours * step:g} hours"
     span += "" if step == 1 else f" in steps of {step * 60:g} minutes"
     line = f"{len(plan.problem.jobs):,} jobs, {sizes}, {span}; "
     line += f"{STATUS[plan.status]}."
     top = tag("h1", title) + tag("p", escape(f"{_when(plan)} {line}"))
-    return tag("header", top) + _alarms(account) + tag("div", boxes, class_="tiles")
+    return tag("header", top) + _alarms(account) + tiles_of(tiles)
 
 
 def _alarms(account: Audit) -> str:
