@@ -41,7 +41,8 @@ class ClusterContract:
     ...     folder = tempfile.TemporaryDirectory()
     ...     def make(self):
     ...         return clusters.Local(self.folder.name, {"A800": 8}, allow_root=True)
-    >>> TestLocal().test_a_job_runs_and_is_done()
+    >>> with TestLocal.folder:
+    ...     TestLocal().test_a_job_runs_and_is_done()
     """
 
     accelerator = ""
