@@ -41,6 +41,8 @@ class ChangeLog {
   void begin_round();
 
   void prefetch(Job job) const noexcept { __builtin_prefetch(charge_.data() + job); }
+  // Records the placed class and the charge of a job, which are about to change.
+  void record(Job job) { records_.push_back({job, state_.placed_class(job), charge_[at(job)]}); }
   // Counts a job that was added with its placed class, or that is to be removed.
   void add(Job job);
   void remove(Job job);
@@ -86,7 +88,6 @@ class ChangeLog {
     Slot placed;
     double charge;
   };
-  void record(Job job) { records_.push_back({job, state_.placed_class(job), charge_[at(job)]}); }
   void place(RoundContext& round, std::span<const Job> jobs, std::span<const Slot> to);
   void limit_moves(RoundContext& round, std::vector<Job>& jobs, std::vector<Slot>& to);
   void update_index(std::span<const Job> jobs);

@@ -135,6 +135,7 @@ void Matcher::pin(std::span<const Job> jobs, bool pinned) {
 void Matcher::place(std::span<const Job> jobs, std::span<const Slot> slots) {
   begin_change();
   for (std::size_t k = 0; k < jobs.size(); ++k) {
+    log_.record(jobs[k]);
     if (pair_.state.is_live(jobs[k])) remove(jobs.subspan(k, 1));
     add_placed(jobs[k], slots[k]);
     gangs_ ? change_gang(jobs[k], GangChange::Kind::updated) : pair_.enqueue(jobs[k]);
@@ -190,13 +191,13 @@ void Matcher::commit() noexcept {
 
 void Matcher::rollback() {
   if (gangs_) gangs_->rollback();
+  log_.rollback_placements();
   for (; !gang_changes_.empty(); gang_changes_.pop_back()) {
     const auto [job, kind] = gang_changes_.back();
     if (kind == GangChange::Kind::added) gangs_->remove(job);
     if (kind == GangChange::Kind::removed) gangs_->add(job, pair_.state.placed_class(job));
     if (kind == GangChange::Kind::updated) gangs_->update(job);
   }
-  log_.rollback_placements();
   pair_.rollback();
   log_.rollback_sums();
   if (columns_before_) {

@@ -138,6 +138,7 @@ CALLS = {
     "update": lambda w: w.m.update(w.m.ids[1:6], w.jobs(len(w.m.ids[1:6]))),
     "remove": lambda w: w.m.remove(w.m.ids[1:6]),
     "pin": lambda w: w.m.pin([i for i in w.m.ids if w.m.slot_of(i) >= 0][:3]),
+    "pin elsewhere": lambda w: w.m.pin(w.m.ids[1:4], [0, 1, -1][: len(w.m.ids[1:4])]),
     "set_capacity": lambda w: w.m.set_capacity([0, 2], [0, 9]),
     "set_table": lambda w: w.m.set_table(1, w.tables[1] * w.r.random((1, w.tables[1].shape[1]))),
     "add_slots": lambda w: w.m.add_slots([2, 1], more_slots(w, 2)),
