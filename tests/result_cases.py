@@ -132,7 +132,18 @@ def trace() -> gc.traces.Trace:
     return gc.traces.Trace([0.0, 0.0, 250.0], [100.0, 100.0, 30.0], [[1.0], [1.0], [1.0]])
 
 
+def claimed() -> gc.green.Claim:
+    hour = {"start": ["2026-06-01T00:00Z"], "end": ["2026-06-01T01:00Z"]}
+    load = {"facility": ["a"], "meter": ["m"], "wh": [900], **hour}
+    wind = {"issuance": ["w"], "id_start": [0], "id_end": [499], "device": ["w"], "wh": [500]}
+    return gc.green.claim(load, wind | hour, gc.green.Rule(interval="PT1H", boundary="any"))
+
+
 RESULTS: dict[str, Any] = {
+    "Claim": claimed,
+    "ClaimCertificate": lambda: claimed().verify(),
+    "Rule": lambda: gc.green.rule("cn-hourly"),
+    "Audit of claims": lambda: gc.green.audit([claimed()]),
     "Matching": lambda: gc.transport(COST, CAPACITY),
     "Matching of gangs": lambda: gc.transport(COST, CAPACITY, demand=[2, 1, 1, 1], unplaced=9.0),
     "Matching that is infeasible": lambda: gc.transport(COST, [1, 1, 1]),

@@ -95,4 +95,4 @@ def test_pages_are_found() -> None:
     """If this fails, the test above runs nothing and cannot fail."""
     assert ROOT / "README.md" in WITH_CODE
     assert len(WITH_CODE) > 1
-    assert len(NOTEBOOKS) == 5
+    assert len(NOTEBOOKS) == 6

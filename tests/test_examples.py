@@ -72,7 +72,7 @@ def test_real_day_on_a_small_trace(real_day, tmp_path, capsys):
     ("trace", "jobs"),
     [
         ("philly", "200"),
-        pytest.param("pai", "500", marks=pytest.mark.slow),
+        pytest.param("pai", "200", marks=pytest.mark.slow),
         pytest.param("gavel", "200", marks=pytest.mark.slow),
     ],
 )

@@ -385,6 +385,7 @@ transport::Result RoundSolver::solve_by_transport(RoundContext& round, const std
                                    common ? columns.unplaced : unplaced.data(), common ? 0 : 1};
   transport::Options options;
   options.resolution = state_.resolution();
+  options.key_prices = true;
   options.seed = round.options.seed;
   options.threads = round.options.threads;
   round.end_stage("pose");

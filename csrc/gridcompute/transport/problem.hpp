@@ -65,10 +65,11 @@ struct Problem {
 };
 
 struct Options {
-  double resolution = 0;           // 0: automatic
-  double gap = 0;                  // relative gap at which the solve ends, once a bound proves it
-  bool direct = false;             // allow the small-problem solver (small_problem.hpp)
-  bool auction = false;            // any-time method: ends with a matching at sampled prices, if within the gap
+  double resolution = 0;    // 0: automatic; else the matching is the optimum of these keys
+  bool key_prices = false;  // with a resolution: prices too stay those of the keys, without a proof for the costs
+  double gap = 0;           // relative gap at which the solve ends, once a bound proves it
+  bool direct = false;      // allow the small-problem solver (small_problem.hpp)
+  bool auction = false;     // any-time method: ends with a matching at sampled prices, if within the gap
   const double* prices = nullptr;  // (n_slots), start prices in the unit of cost
   std::uint64_t seed = 0;
   int threads = 0;

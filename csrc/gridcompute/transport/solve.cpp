@@ -37,11 +37,10 @@ void resolve_rounding(const Problem& problem, const Options& options, Effort eff
       result.status = stop.why() == Stop::Why::time_limit ? Status::time_limit : Status::stopped;
     return;
   }
-  const bool fixed = options.resolution > 0;  // the caller set the resolution and gets the optimum of its keys
   CancelOutcome end = CancelOutcome::given_up;
   const bool costs_in_memory = problem.shards == nullptr;  // else only candidate lists are
   if (costs_in_memory && (!result.listed || problem.cost->n_jobs() * problem.cost->n_slots() <= tuning.rounding_costs))
-    end = cancel_rounding_cycles(problem, result.rounding, fixed, effort, tuning, pool, stop, result);
+    end = cancel_rounding_cycles(problem, result.rounding, kept_of(options), effort, tuning, pool, stop, result);
   if (end == CancelOutcome::improvable || (end == CancelOutcome::given_up && result.status == Status::optimal &&
                                            !result.exact && loses_costs(problem, result.rounding, tuning, pool, stop)))
     result.status = Status::feasible;

@@ -429,8 +429,7 @@ class TransportSolver {
                   : r_.lowest_value(prices_, [&](Index k) { return problem_.weight(k); }, pool_)};
     if (stop_.interrupted()) return void(result.status = Status::stopped);
     deliver(end, std::move(whole), sums, result);
-    if (result.rounding >= 0 && read)
-      cancel_cycles_on_lists(context, full_, r_, prices_, options_.resolution > 0, result);
+    if (result.rounding >= 0 && read) cancel_cycles_on_lists(context, full_, r_, prices_, kept_of(options_), result);
     result.stats.add("finish", stop_.seconds() - from);
   }
 

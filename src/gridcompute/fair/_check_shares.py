@@ -51,9 +51,10 @@ def infeasibilities(
     share; `arcs` are participants, classes and units.
     """
     n, n_classes = rate.shape
-    if len(arcs) != 3:
+    try:
+        rows, columns, units = arcs
+    except ValueError:  # forged
         return [f"arcs: found {len(arcs)} arrays, needed 3"]
-    rows, columns, units = arcs
     for name, index, size in (("tenant", rows, n), ("class", columns, n_classes)):
         if len(index) and (index.min() < 0 or index.max() >= size):
             return [f"allocation: found a {name} out of range, needed 0 to {size - 1}"]

@@ -32,7 +32,8 @@ def refutations(
     for name, size in (("tasks", n), ("share", n), ("dominant", n), ("bottleneck", n)):
         if getattr(answer, name).shape != (size,):
             return [f"{name}: found shape {getattr(answer, name).shape}, needed ({size},)"]
-    tasks, bottleneck = answer.tasks.tolist(), answer.bottleneck.tolist()
+    tasks: list[int] = answer.tasks.tolist()
+    bottleneck: list[int] = answer.bottleneck.tolist()
     for i, count in enumerate(tasks):
         if not 0 <= count <= most[i]:
             return [f"tasks[{i}]: found {count}, needed 0 to {most[i]}"]

@@ -100,13 +100,29 @@ TABLES = {
 }
 
 
+@dataclass(frozen=True)
+class Place:
+    """What messages call a row of a column: of a table in memory, or of a file."""
+
+    title: str
+    in_file: bool = False
+
+    def __call__(self, name: str, row: int) -> str:
+        """Return the place in words."""
+        return (
+            f"{self.title} line {row + 2}, {name}"
+            if self.in_file
+            else f"{self.title}.{name}[{row}]"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Checked:
     """A checked table: its columns by name, and what messages call a row of one."""
 
     title: str
     columns: dict[str, Any]
-    place: Any
+    place: Place
     source: pa.Table
 
     def __len__(self) -> int:
@@ -139,13 +155,13 @@ def checked(title: str, data: Any) -> Checked:
     """Return a table of measurements, bundles, storage or allocations, checked."""
     if isinstance(data, Checked):
         return data
-    place = None
+    place = Place(title)
     if isinstance(data, Path):
         data, place = _file(title, data)
     table = Checked(
         title,
         read(title, TABLES[title], data, place),
-        place or (lambda name, row: f"{title}.{name}[{row}]"),
+        place,
         arrow_table(title, data),
     )
     late = table["end"] <= table["start"]
@@ -160,7 +176,7 @@ def checked(title: str, data: Any) -> Checked:
     return table
 
 
-def _file(title: str, path: Path) -> tuple[pa.Table, Any]:
+def _file(title: str, path: Path) -> tuple[pa.Table, Place]:
     """Return a table from CSV or Parquet, and what messages call a row of a column."""
     with extra("grid"):
         import pyarrow as pa
@@ -169,7 +185,7 @@ def _file(title: str, path: Path) -> tuple[pa.Table, Any]:
 
     try:
         if path.suffix == ".parquet":
-            return pa.parquet.read_table(path), None
+            return pa.parquet.read_table(path), Place(title)
         texts = dict.fromkeys(TABLES[title], pa.string())
         options = pa.csv.ConvertOptions(
             column_types=texts, strings_can_be_null=True, null_values=[""]
@@ -178,7 +194,7 @@ def _file(title: str, path: Path) -> tuple[pa.Table, Any]:
         found = pa.csv.read_csv(path, parse_options=parse, convert_options=options)
     except pa.ArrowInvalid as error:
         raise InvalidProblemError(f"{path.name}: {error}", title) from None
-    return found, lambda name, row: f"{path.name} line {row + 2}, {name}"
+    return found, Place(path.name, in_file=True)
 
 
 def read_folder(folder: str | Path) -> dict[str, Checked]:

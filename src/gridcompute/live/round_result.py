@@ -31,6 +31,7 @@ class _Jobs(NamedTuple):
     """The data of the job store that an answer keeps once it is read."""
 
     ids: list[Any]
+    received: NDArray[np.int32]  # classes that the caller knew of: `changes` are from there
     before: NDArray[np.int32]  # classes before the round
     assignment: NDArray[np.int32]
     pinned: NDArray[np.bool_]
@@ -156,6 +157,7 @@ class LiveMatching(Matching):
         at = store.at
         before = store.placed.copy()
         before[np.searchsorted(at, raw["job"])] = raw["from"]
+        received = before.copy()
         if raw["late"] is not None:  # moved by a round that was interrupted: before this one
             late, placed = raw["late"]
             before[np.searchsorted(at, late)] = placed
@@ -163,6 +165,7 @@ class LiveMatching(Matching):
         columns = {n: c[at] if len(c) > 1 else c.copy() for n, c in store.columns.items()}
         jobs = _Jobs(
             list(store.ids),
+            received,
             before,
             store.placed,
             store.pinned,
@@ -233,8 +236,17 @@ class LiveMatching(Matching):
         Of gangs in queues also: limits, jobs that may not be preempted, and that no job runs in the
         place of a more important one of its queue; the last not where the round was stopped, or
         ``stats["moves_deferred"]`` says that `max_moves` left changes to the next one. The bound is
-        recomputed from the prices of slots and of limits.
+        recomputed from the prices of slots and of limits, `changes` from the placements that the
+        caller knew of and those reached. Not checked: `stats`.
         """
+        found = self._verified(cost, threads)
+        reasons = (*found.reasons, *self._misreported())
+        return dataclasses.replace(
+            found, valid=found.valid and reasons == found.reasons, reasons=reasons
+        )
+
+    def _verified(self, cost: Any, threads: int | None) -> SolverCertificate:
+        """Check placements, bound and witness."""
         if self._world.rules is None:  # type: ignore[attr-defined]
             return super().verify(cost, threads=threads)
         if self.status != "infeasible":
@@ -247,6 +259,41 @@ class LiveMatching(Matching):
             self.witness.jobs,
         )  # fmt: skip
         return dataclasses.replace(checked, valid=not wrong, reasons=tuple(wrong))
+
+    def _misreported(self) -> list[str]:
+        """Return the fields about this round that are not those of its jobs and queues."""
+        jobs, world = self._read, self._world  # type: ignore[attr-defined]
+        rows = np.flatnonzero(jobs.received != jobs.assignment).tolist()
+        rows.sort(key=lambda k: jobs.ids[k])
+        before, after = jobs.received[rows], jobs.assignment[rows]
+        kinds = np.where(before < 0, "PLACE", np.where(after < 0, "EVICT", "MOVE"))
+        found: dict[str, Any] = {
+            "id": [jobs.ids[k] for k in rows], "from_slot": before.tolist(),
+            "to_slot": after.tolist(), "kind": kinds.tolist(),
+        }  # fmt: skip
+        out = [
+            f"changes[{name!r}]: it is not that of the placements received and reached"
+            for name, values in found.items()
+            if np.asarray(self.changes[name]).tolist() != values
+        ]
+        if self.unchanged != len(jobs.ids) - len(rows):
+            out.append(f"unchanged: found {self.unchanged}, needed {len(jobs.ids) - len(rows)}")
+        names = None if self.witness is None else [jobs.ids[k] for k in self.witness.jobs.tolist()]
+        if self.witness_ids != names:
+            out.append("witness_ids: they are not those of the witness")
+        queues = {"share": world.shares, "usage": None, "usage_by_type": None}
+        if world.rules is not None and world.rules.queues is not None:
+            every = np.ones(len(jobs.ids), np.bool_)
+            used = rules_check.usages(
+                jobs.columns, world.rules, jobs.assignment, world.types, every
+            ).ravel()
+            queues["usage"] = used[: len(world.rules.names)]
+            queues["usage_by_type"] = world.rules.of_type(used) if world.rules.types else None
+        return out + [
+            f"{name}: it is not that of the jobs and queues"
+            for name, values in queues.items()
+            if not np.array_equal(getattr(self, name), values)
+        ]
 
     def _verify_rules(self, cost: Any, threads: int | None) -> SolverCertificate:
         jobs, world = self._read, self._world  # type: ignore[attr-defined]

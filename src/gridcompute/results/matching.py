@@ -300,7 +300,7 @@ class Matching(Value, Tabular):
         -------
         pyarrow.Table
             ``job`` int64, ``slot`` int32 and ``price`` float64: what a slot of that class would
-            save. Both are null where a job is unplaced.
+            save. Both are null where a job is unplaced, prices where there is no matching.
 
         Examples
         --------
@@ -321,7 +321,7 @@ class Matching(Value, Tabular):
             names = pa.array(_named("slots", slots, len(self.load)))
             columns["slot_name"] = names.take(columns["slot"])
         price = np.append(self.prices, 0.0)[self.assignment]
-        columns["price"] = pa.array(price, mask=out)
+        columns["price"] = pa.array(price, mask=out | (self.status == "infeasible"))
         return pa.table(columns)
 
     def verify(self, cost: Any = None, *, threads: int | None = None) -> SolverCertificate:
@@ -347,7 +347,7 @@ class Matching(Value, Tabular):
         Notes
         -----
         Reads every cost once. Sums are exact: the bound holds for the original costs, whatever the
-        solver rounded. Determinism: the same for any number of threads.
+        solver rounded. Not checked: `stats`. Determinism: the same for any number of threads.
 
         Examples
         --------
@@ -509,10 +509,10 @@ def _witness_misfits(witness: Any) -> list[str]:
     if not isinstance(witness, Witness):
         found = "none" if witness is None else type(witness).__name__
         return [f"witness: found {found}, and an infeasible problem needs one"]
-    return [
-        array_misfit("witness.jobs", witness.jobs, np.int64, None),
-        array_misfit("witness.slots", witness.slots, np.int32, None),
-    ]
+    slots = array_misfit("witness.slots", witness.slots, np.int32, None)
+    if not slots and (witness.slots[1:] < witness.slots[:-1]).any():
+        slots = f"witness.slots: found {_some(witness.slots)}, needed an ascending order"
+    return [array_misfit("witness.jobs", witness.jobs, np.int64, None), slots]
 
 
 def _proof_of_none(m: Matching, q: TransportProblem, workers: int | None) -> SolverCertificate:

@@ -284,7 +284,7 @@ class ShardedMatching:
         Reads every shard and every cost once, and holds one shard. Sums are exact, so they are the
         same for any number of shards and threads. Of an infeasible problem the witness is checked:
         the jobs that must be placed and fit into `witness_slots` only are counted, and must be more
-        than these classes have slots.
+        than these classes have slots. Not checked: `stats`.
         """
         if self.question.model is None:
             raise InvalidProblemError(

@@ -70,9 +70,11 @@ def check(
 ) -> ReplayCertificate:
     """Check a replay, the two it is measured by (or None), and the bound at `prices` of hours."""
     cost, reasons = _check_runs(rules, answer)
-    for name, other in (("at_once", at_once), ("hindsight", hindsight)):
+    others = (("at_once", "fifo", at_once), ("hindsight", "hindsight", hindsight))
+    for name, policy, other in others:
         if other is not None and other is not answer:
-            reasons += [f"{name}: {reason}" for reason in _check_runs(rules, other)[1]]
+            wrong = [] if other.policy == policy else [f"policy: found {other.policy!r}"]
+            reasons += [f"{name}: {reason}" for reason in wrong + _check_runs(rules, other)[1]]
     if reasons:
         return ReplayCertificate(False, cost, float(answer.bound), tuple(reasons))
     terms: list[float] = []

@@ -305,8 +305,8 @@ class Assignment(Value, Tabular):
         """Check the fields against the costs, by code that shares nothing with the solver.
 
         Whatever was changed in assignment, objective, bound, exact, duals, status or witness, and
-        does not prove itself, makes the answer invalid; so does a stopped one. Complexity: one pass
-        over the costs.
+        does not prove itself, makes the answer invalid; so does a stopped one. Not checked:
+        `stats`. Complexity: one pass over the costs.
 
         Parameters
         ----------

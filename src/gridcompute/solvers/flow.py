@@ -195,7 +195,8 @@ class Flow(Value, Tabular):
         SolverCertificate
             ``valid`` if every field holds, and the status is proved: optimal by potentials,
             infeasible by the cut, unbounded by the cycle and a feasible flow. A stopped solve
-            claims only what its flow costs, and what it leaves unserved.
+            claims only what its flow costs, and what it leaves unserved. Not checked: `stats` but
+            for ``unserved``, and `potentials` where the status is not "optimal".
 
         Notes
         -----

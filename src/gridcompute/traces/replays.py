@@ -163,9 +163,9 @@ class Replay(Value):
         """Check the times and both bounds by code that shares nothing with what made them.
 
         All figures are computed again from the runs, which do all work within the devices. Not
-        checked: `decision_s`, which was measured; of `rounds`, the times of those in which no run
-        begins or ends; of `runs`, when one stopped that left its job undone; that runs are those
-        which the policy chooses.
+        checked: `policy`, a name; `decision_s`, which was measured; of `rounds`, the times of those
+        in which no run begins or ends; of `runs`, when one stopped that left its job undone; that
+        runs are those which the policy chooses.
         """
         return check(self, *self._prices)
 

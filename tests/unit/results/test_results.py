@@ -73,6 +73,12 @@ def test_results_survive(make: Any, way: Any) -> None:
 NOT_SENT = {
     "gridcompute.Certificate": "the base of the others",
     "gridcompute.Matcher": "a live world: `snapshot` and `restore` move it",
+    "gridcompute.clusters.Cluster": "a protocol",
+    "gridcompute.clusters.Local": "processes of this machine",
+    "gridcompute.clusters.Operator": "a live operator: its state is a file",
+    "gridcompute.clusters.Order": "what an operator hands to a cluster",
+    "gridcompute.clusters.Seen": "what a cluster says of a job",
+    "gridcompute.clusters.Slurm": "a connection",
     "gridcompute.grid.Rolling": "a live operator: `snapshot` and `restore` move it",
     "gridcompute.grid.LedgerRepair": "says what happened to a file of this machine",
     "gridcompute.pack.Packer": "a live cluster",
@@ -102,7 +108,9 @@ def test_jobs_in_shards_stay_where_they_are() -> None:
 
 # Classes that public calls return, but are no results of their own.
 PARTS_OF_OTHERS = {
+    "gridcompute.clusters.planning.GridTables": "tables that an operator reads again",
     "gridcompute.costs.kernels.Kernel": "a formula, compiled for this process",
+    "gridcompute.green.tables.Checked": "a table of a claim",
     "gridcompute.grid.tables.column.Columns": "the base of tables",
     "gridcompute.grid.tables.column.Table": "the base of tables",
     "gridcompute.grid.tables.mandate.DirectRows": "rows of a program, made from the tables",

@@ -228,7 +228,7 @@ struct CancelContext {
   const Problem& problem;
   const NearClasses& near;
   int low;  // lowest exponent of the sums
-  bool fixed;
+  Kept kept;
   Pool& pool;
   Stop& stop;
 };
@@ -379,7 +379,7 @@ CancelOutcome cancel_with_words(const CancelContext& of, Index work, Result& res
   if (needs_no_search(of, result)) {
     result.status = Status::optimal;
     result.remainders.clear();
-    if (!of.near.own.empty()) {
+    if (of.kept != Kept::prices && !of.near.own.empty()) {
       Paid<K> paid;
       for (const Dyadic& x : of.near.own) paid.add(x, of.low);
       write_exact_sums(of, paid, paid.sum, result);
@@ -393,12 +393,13 @@ CancelOutcome cancel_with_words(const CancelContext& of, Index work, Result& res
     const End end = residual.search(work, of.stop);
     if (end == End::stopped) return CancelOutcome::given_up;
     if (end == End::none) break;
-    if (of.fixed) return CancelOutcome::improvable;
+    if (of.kept != Kept::nothing) return CancelOutcome::improvable;
     residual.cancel(work);
   }
   if (residual.spread().up(of.low) > of.near.margin) return CancelOutcome::margin_left;
   result.stats.negative_cycles += cancelled;
   result.status = Status::optimal;
+  if (of.kept == Kept::prices) return CancelOutcome::optimal;
   if (!of.near.own.empty()) {
     const std::vector<double> before = result.prices;
     result.remainders.clear();
@@ -417,10 +418,10 @@ CancelOutcome cancel_with_words(const CancelContext& of, Index work, Result& res
 
 }  // namespace
 
-CancelOutcome cancel_cycles(const Problem& problem, const NearClasses& near, bool fixed, Index work, Pool& pool,
+CancelOutcome cancel_cycles(const Problem& problem, const NearClasses& near, Kept kept, Index work, Pool& pool,
                             Stop& stop, Result& result) {
   const ExponentRange window = window_of(near, result.prices);
-  const CancelContext of{problem, near, window.lowest(), fixed, pool, stop};
+  const CancelContext of{problem, near, window.lowest(), kept, pool, stop};
   const int bits = window.bits() + kSpareBits;
   if (bits < 2 * 64) return cancel_with_words<2>(of, work, result);
   if (bits < 6 * 64) return cancel_with_words<6>(of, work, result);
@@ -444,13 +445,13 @@ void lower_prices(const Problem& problem, const NearClasses& near, Index work, c
   std::ranges::fill(least.prices, 0.0);
   const std::optional<NearClasses> all =
       find_near_classes({problem, least.assignment, least.prices, kInf, tuning}, tuning.lowered_pairs, pool, stop);
-  if (!all || cancel_cycles(problem, *all, false, work, pool, stop, least) != CancelOutcome::optimal) return;
+  if (!all || cancel_cycles(problem, *all, Kept::nothing, work, pool, stop, least) != CancelOutcome::optimal) return;
   if (dearest(least) < dearest(result)) result = std::move(least);
 }
 
 }  // namespace
 
-CancelOutcome cancel_rounding_cycles(const Problem& problem, double rounding, bool fixed, Effort effort,
+CancelOutcome cancel_rounding_cycles(const Problem& problem, double rounding, Kept kept, Effort effort,
                                      const Tuning& tuning, Pool& pool, Stop& stop, Result& result) {
   const Index cells = problem.cost->n_jobs() * (problem.cost->n_slots() + 1);
   const auto few = static_cast<std::size_t>(std::max(tuning.few_pairs, cells / tuning.few_pairs_share));
@@ -460,8 +461,9 @@ CancelOutcome cancel_rounding_cycles(const Problem& problem, double rounding, bo
     const PricedMatching of{problem, result.assignment, result.prices, margin, tuning};
     const std::optional<NearClasses> near = find_near_classes(of, most, pool, stop);
     if (!near) return CancelOutcome::given_up;
-    const CancelOutcome end = cancel_cycles(problem, *near, fixed, work, pool, stop, result);
-    if (end == CancelOutcome::optimal) lower_prices(problem, *near, work, tuning, pool, stop, result);
+    const CancelOutcome end = cancel_cycles(problem, *near, kept, work, pool, stop, result);
+    if (end == CancelOutcome::optimal && kept != Kept::prices)
+      lower_prices(problem, *near, work, tuning, pool, stop, result);
     if (end != CancelOutcome::margin_left) return end;
   }
   return CancelOutcome::given_up;

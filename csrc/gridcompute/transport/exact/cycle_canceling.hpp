@@ -32,10 +32,17 @@ namespace gridcompute::transport {
 // may be cheaper.
 enum class CancelOutcome { optimal, improvable, margin_left, given_up };
 
+// What of the result is kept but for its status: the matching, or its prices as well. nothing: cycles are cancelled.
+enum class Kept { nothing, matching, prices };
+[[nodiscard]] inline Kept kept_of(const Options& options) {
+  if (!(options.resolution > 0)) return Kept::nothing;
+  return options.key_prices ? Kept::prices : Kept::matching;
+}
+
 // Cancels negative cycles until the matching of `result` is optimal, and writes its objective; writes bound, prices and
-// exactness only if near.own has the costs of all jobs. fixed: the matching may not change. work: the approximate limit
+// exactness only if near.own has the costs of all jobs. work: the approximate limit
 // of steps. Leaves the result as it was unless it ends with `optimal`.
-[[nodiscard]] CancelOutcome cancel_cycles(const Problem& problem, const NearClasses& near, bool fixed, Index work,
+[[nodiscard]] CancelOutcome cancel_cycles(const Problem& problem, const NearClasses& near, Kept kept, Index work,
                                           Pool& pool, Stop& stop, Result& result);
 
 // little: whether to give up where many classes are near, because another method may follow.
@@ -43,7 +50,7 @@ enum class Effort { little, much };
 
 // Finds the near classes and cancels cycles, for an optimum of keys that were rounded by at most `rounding`, in the
 // unit of cost; widens the margin once.
-[[nodiscard]] CancelOutcome cancel_rounding_cycles(const Problem& problem, double rounding, bool fixed, Effort effort,
+[[nodiscard]] CancelOutcome cancel_rounding_cycles(const Problem& problem, double rounding, Kept kept, Effort effort,
                                                    const Tuning& tuning, Pool& pool, Stop& stop, Result& result);
 
 }  // namespace gridcompute::transport

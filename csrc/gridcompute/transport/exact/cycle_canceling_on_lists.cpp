@@ -98,7 +98,7 @@ void list_jobs_of_cycles(const SolverContext& context, const Level& all, std::sp
 }
 
 void cancel_cycles_on_lists(const SolverContext& context, const Level& all, const RestrictedProblem& r,
-                            std::span<const Cost> prices, bool fixed, Result& result) {
+                            std::span<const Cost> prices, Kept kept, Result& result) {
   const Problem& problem = context.keys.problem();
   const Index costs = all.jobs() * context.keys.columns();
   if (costs <= context.tuning.lists_least_costs || result.status != Status::optimal) return;
@@ -111,7 +111,7 @@ void cancel_cycles_on_lists(const SolverContext& context, const Level& all, cons
   const std::optional<NearClasses> near = find_near_classes_on_lists(context, all, r, prices, of, own);
   if (!near) return;
   const CancelOutcome end =
-      cancel_cycles(problem, *near, fixed, context.tuning.cancel_list_steps, context.pool, context.stop, result);
+      cancel_cycles(problem, *near, kept, context.tuning.cancel_list_steps, context.pool, context.stop, result);
   if (end == CancelOutcome::improvable) result.status = Status::feasible;
   if (end == CancelOutcome::optimal || end == CancelOutcome::improvable) result.rounding = -1;
 }

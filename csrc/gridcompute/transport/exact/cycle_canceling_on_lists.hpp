@@ -12,9 +12,9 @@ void list_jobs_of_cycles(const SolverContext& context, const Level& all, std::sp
                          RestrictedProblem& r);
 
 // Makes the optimum of rounded keys an optimum of the costs where candidate lists suffice; Result::rounding is then
-// below 0. prices: of the matching, in keys. fixed: as for cancel_cycles(). Small problems are left to
+// below 0. prices: of the matching, in keys. kept: as for cancel_cycles(). Small problems are left to
 // cancel_rounding_cycles(), which reads every cost.
 void cancel_cycles_on_lists(const SolverContext& context, const Level& all, const RestrictedProblem& r,
-                            std::span<const Cost> prices, bool fixed, Result& result);
+                            std::span<const Cost> prices, Kept kept, Result& result);
 
 }  // namespace gridcompute::transport

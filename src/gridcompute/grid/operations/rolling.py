@@ -18,15 +18,7 @@ from ..tables.steps import day_of, steps_in
 from .breaks import alternatives
 from .committed_hour import commit, energy_yuan, move, power
 from .hindsight import Account, account, hindsight_problem, hourly_yuan
-from .hour_inputs import (
-    brought,
-    expected_jobs,
-    factor_of,
-    known,
-    new_table,
-    outlook,
-    setting,
-)
+from .hour_inputs import brought, expected_jobs, factor_of, known, new_table, outlook, setting
 from .hour_ledger import HourLedger, hour_bundles, hour_measurements
 from .job_book import DONE, LOST, RUNNING, WAITING, WHOLE, Book
 from .next_hours import Window, length_of, numbered, window_of, within_store
@@ -211,9 +203,8 @@ class Rolling:
         self._forecast, self._arrivals = _models(forecast, arrivals)
         self.margin = _checks.number("margin", margin, 0.0)
         if self.margin > 1:
-            raise InvalidProblemError(
-                f"margin: found {margin}, needed a number from 0 to 1", "margin"
-            )
+            message = f"margin: found {margin}, needed a number from 0 to 1"
+            raise InvalidProblemError(message, "margin")
         self.gap = _checks.gap(gap)
         if threads is not None:
             _checks.threads(threads)
