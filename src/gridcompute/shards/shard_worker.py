@@ -2,8 +2,8 @@
 
 Messages between processes are sealed: a digest stands before them, of their bytes and of what these
 are about, as before the entries of a journal (answer_folder.py). Bytes that were damaged, or that
-belong to another shard, question or problem, are recognised. SHA-256 is the fastest of hashlib where
-processors have instructions for it.
+belong to another shard, question or problem, are recognised. SHA-256 is the fastest of hashlib
+where processors have instructions for it.
 """
 
 from __future__ import annotations
