@@ -25,7 +25,7 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def write_whole(path: str | Path, data: bytes | memoryview) -> None:
+def write_whole(path: str | Path, *data: bytes | memoryview) -> None:
     """Replace a file by `data`, or leave it as it was if that fails.
 
     The new content is on the disk under another name before it takes the file's place. A symbolic
@@ -35,7 +35,7 @@ def write_whole(path: str | Path, data: bytes | memoryview) -> None:
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "No such folder", str(path.parent))
     if path.exists() and not path.is_file():
-        path.write_bytes(data)
+        path.write_bytes(b"".join(data))
         return
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
     beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.new")
@@ -44,7 +44,8 @@ def write_whole(path: str | Path, data: bytes | memoryview) -> None:
             descriptor = file.fileno()
             if mode is not None:
                 os.fchmod(descriptor, mode)
-            write_all(descriptor, data)
+            for part in data:
+                write_all(descriptor, part)
             os.fsync(descriptor)
         beside.replace(path)
     except BaseException:

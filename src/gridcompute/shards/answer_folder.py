@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ from .. import _core, _files
 from .._extras import extra
 from .._log import warn
 from ..errors import InvalidProblemError
-from .shard_worker import ASSIGN, DIGEST_BYTES, digest, sealed, unsealed
+from .shard_worker import ASSIGN, DIGEST_BYTES, digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,31 +173,35 @@ class AnswerFolder:
         path = self.partial / _FILES / _name(shard)
         return digest(path.read_bytes() if question[:4] == ASSIGN and path.is_file() else b"")
 
-    def _about(self, entry: Path) -> bytes:
-        return f"{self._stamp} {entry.name}".encode()
+    def _seal(self, entry: Path, *parts: bytes | memoryview) -> bytes:
+        """Return the digest of an entry's parts, its name and the problem."""
+        return digest(f"{self._stamp} {entry.name}".encode(), *parts)
 
     def recorded(self, shard: int, question: bytes) -> bytes | None:
         """Return what a shard answered before an earlier call ended, or None."""
         entry = self._entry(shard, question)
         try:
-            found = unsealed(entry.read_bytes(), self._about(entry))
+            found = memoryview(entry.read_bytes())
         except FileNotFoundError:
             return None
         except OSError:  # a disk that cannot be read
-            found = None
-        if found is not None:
-            if found[:DIGEST_BYTES] != digest(question):
+            found = memoryview(b"")
+        ends = [DIGEST_BYTES * k for k in range(4)]
+        seal, asked, written = (bytes(found[a:b]) for a, b in itertools.pairwise(ends))
+        answer = found[ends[-1] :]
+        if seal == self._seal(entry, asked, written, answer):
+            if asked != digest(question):
                 return None  # the classes of a later plan
-            if found[DIGEST_BYTES : 2 * DIGEST_BYTES] == self._written(shard, question):
-                return bytes(found[2 * DIGEST_BYTES :])
+            if written == self._written(shard, question):
+                return bytes(answer)
         warn("transport: %s or its file is damaged: the shard is asked again", entry)
         return None
 
     def record(self, shard: int, question: bytes, answer: bytes | memoryview) -> None:
         """Record an answer: whole and on the disk, or not at all."""
-        data = b"".join((digest(question), self._written(shard, question), answer))
         entry = self._entry(shard, question)
-        _files.write_whole(entry, sealed(data, self._about(entry)))
+        parts = (digest(question), self._written(shard, question), answer)
+        _files.write_whole(entry, self._seal(entry, *parts), *parts)
 
     def write(self, shard: int, slots: NDArray[np.int32]) -> None:
         """Write the classes of a shard's jobs, in place of those of an earlier plan."""

@@ -1,9 +1,9 @@
 """A shard whose columns another process holds: it answers questions where its data are.
 
-What leaves a process, to another one or to a file, is sealed: a digest stands before it, of its
-bytes and of what they are about. Bytes that were damaged, or that belong to another shard, question
-or problem, are recognised. SHA-256 is the fastest of hashlib where processors have instructions for
-it.
+Messages between processes are sealed: a digest stands before them, of their bytes and of what these
+are about, as before the entries of a journal (answer_folder.py). Bytes that were damaged, or that
+belong to another shard, question or problem, are recognised. SHA-256 is the fastest of hashlib
+where processors have instructions for it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ __all__ = [
     "opened",
     "sealed",
     "shard_name",
-    "unsealed",
 ]
 
 #: The number that begins the question with the classes of a shard's jobs
@@ -57,16 +56,10 @@ def sealed(data: bytes | memoryview, *about: bytes) -> bytes:
     return digest(*about, data) + data
 
 
-def unsealed(found: bytes, *about: bytes) -> memoryview | None:
-    """Return the bytes that were sealed; None where these are others, or about something else."""
-    data = memoryview(found)[DIGEST_BYTES:]
-    return data if found[:DIGEST_BYTES] == digest(*about, data) else None
-
-
 def opened(found: bytes, what: str, *about: bytes) -> bytes:
     """Return the bytes that were sealed; `what` says in the error which message was damaged."""
-    data = unsealed(found, *about)
-    if data is None:
+    data = memoryview(found)[DIGEST_BYTES:]
+    if found[:DIGEST_BYTES] != digest(*about, data):
         raise InternalError(f"shards: found damaged bytes in {what}, needed those that were sent")
     return bytes(data)
 
