@@ -11,7 +11,7 @@ PIP := $(BIN)python -m pip --quiet --disable-pip-version-check
 CPP := $(shell find csrc -name '*.[ch]pp')
 
 .DEFAULT_GOAL := help
-.PHONY: help explore variants check-asan check-clang demo test check format build native native-asan native-tsan bench docs dist ci ci-rest clean
+.PHONY: help explore variants check-asan check-clang demo operate test check format build native native-asan native-tsan bench docs dist ci ci-rest clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -19,6 +19,9 @@ help: ## this list
 
 demo: build ## set up and run the packaged scenario
 	$(BIN)gridcompute demo $(ARGS)
+
+operate: build ## set up and operate two clusters of this machine: a day in four minutes
+	$(BIN)python examples/operate_day.py $(ARGS)
 
 test: build $(VENV)/.ready-test ## set up and run all tests and doctests
 	$(BIN)python -m pytest -n $(JOBS) --dist worksteal $(ARGS)

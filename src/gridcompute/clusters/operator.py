@@ -374,7 +374,7 @@ class Operator:
     def _plan_hour(self, hour: int) -> None:
         """Plan from this hour on, and write down in one go what is to start now."""
         step, window = self._step(hour, self.config.plan_s)
-        self._plan = (hour, step.plan, window)
+        self._plan = (hour, step.plan, [window.numbers[row] for row in step.rows])
         self._decide(hour, step, window)
 
     def _step(self, hour: int, limit_s: float) -> tuple[Step, Window]:
@@ -415,11 +415,14 @@ class Operator:
         )
         step = rolling.step(time_limit=limit_s)
         prices = step.plan.prices
-        self._last = None if prices is None else (hour, prices, window.numbers)
+        numbers = [window.numbers[row] for row in step.rows]
+        self._last = None if prices is None else (hour, prices, numbers)
         return step, window
 
     def _decide(self, hour: int, step: Step, window: Window) -> None:
         """Write down where each waiting job is planned, and an intent for each that starts."""
+        from .planning import never
+
         plan, classes = step.plan, self.tables.world.classes
         names, kinds = list(self.tables.site), classes.accelerator_names
         commit = {name: step.commit[name].tolist() for name in ("job", "hours")}
@@ -427,9 +430,13 @@ class Operator:
         changes: list[tuple[Any, ...]] = []
         intents: list[tuple[Any, ...]] = []
         reasons = plan.reasons
-        for k, (n, gang) in enumerate(zip(window.numbers, plan.problem.jobs.gang, strict=True)):
+        out = set(range(len(window.numbers))) - set(step.rows.tolist())
+        for row, token in zip(sorted(out), never(window.problem, sorted(out)), strict=True):
+            changes.append((None, None, None, f"it cannot run: {token}", window.numbers[row]))
+        for k, (row, gang) in enumerate(zip(step.rows, plan.problem.jobs.gang, strict=True)):
             if plan.problem.pinned[k]:
                 continue
+            n = window.numbers[row]
             klass, start = int(plan.assignment[k]), int(plan.start[k])
             late = "; too late for its deadline, as soon as it can" if n in window.late else ""
             if klass < 0:
@@ -439,8 +446,8 @@ class Operator:
             site, kind = names[classes.site[klass]], kinds[classes.accelerator[klass]]
             why = f"{kind} at {site} from hour {hour + start}{late}"
             changes.append((site, kind, hour + start, why, n))
-            if k in hours:
-                intents.append((site, kind, int(gang), hours[k], hour, n))
+            if row in hours:
+                intents.append((site, kind, int(gang), hours[row], hour, n))
         d = plan.dispatch
         with self.state.change():
             self.state.run_all(
@@ -657,16 +664,16 @@ class Operator:
 
     def _explain(self, until: float) -> None:
         """Put the plan's reasons into words, for those first that start first."""
-        hour, plan, window = self._plan
+        hour, plan, numbers = self._plan
         self._plan = None
-        order = sorted(range(len(window.numbers)), key=lambda k: (plan.start[k], k))
+        order = sorted(range(len(numbers)), key=lambda k: (plan.start[k], k))
         told = []
         for k in order:
             if time.perf_counter() > until:
                 break
             if plan.problem.pinned[k]:
                 continue
-            found, n = plan.explain(k), window.numbers[k]
+            found, n = plan.explain(k), numbers[k]
             best = {name: _later(offer, hour) for name, offer in found.best.items()}
             name = self.state.rows("SELECT id FROM jobs WHERE n = ?", n)[0]["id"]
             taken = None if found.taken is None else _later(found.taken, hour)

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._checks import listed, meant
 from ..errors import InvalidProblemError
-from ..grid.eligibility import ROUNDING_H
+from ..grid.eligibility import REASONS, ROUNDING_H, filtered
 from ..grid.files.read_write import read_problem
 from ..grid.tables.jobs import Jobs
 from ..grid.tables.quotas import Quotas
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .config import GridConfig
     from .state import Row
 
-__all__ = ["GridTables", "Observed", "Window", "window_of"]
+__all__ = ["GridTables", "Observed", "Window", "never", "window_of"]
 
 #: A job that will end within this part of an hour leaves its accelerators to one that starts now.
 SOON_H = 0.5
@@ -275,6 +275,14 @@ def window_of(
             ),
         )
     return Window(problem, [rows[k]["n"] for k in busy.tolist()], late)
+
+
+def never(problem: Problem, rows: Sequence[int]) -> list[str]:
+    """Return for jobs without any option which filter left none, by the tokens of `REASONS`."""
+    if not len(rows):
+        return []
+    tokens, found = list(REASONS), filtered(problem.effective, np.array(rows))[1]
+    return [f"{tokens[k]}, {REASONS[tokens[k]]}" if k >= 0 else tokens[4] for k in found.tolist()]
 
 
 def connection_of(tables: GridTables, problem: Problem, most: Any) -> NDArray[np.float64]:

@@ -31,6 +31,10 @@ __all__ = ["Slurm"]
 MOST_ANSWER = 1 << 30
 #: Errors of Slurm's controller: others are those of the way to it.
 CONTROLLER = range(2000, 5000)
+#: Jobs that are read one by one; of more that have changed the whole list is read.
+FEW = 20
+#: Seconds after which the whole list is read, whatever has changed: limits are in no state.
+WHOLE_S = 600.0
 #: States of a node that takes no jobs, whatever else it is.
 UNUSABLE = {"DOWN", "DRAIN", "FAIL", "ERROR", "UNKNOWN", "FUTURE", "POWERED_DOWN", "POWERING_DOWN"}
 UNUSABLE |= {"NOT_RESPONDING", "MAINTENANCE", "REBOOT_ISSUED", "INVALID_REG", "BLOCKED", "FAILING"}
@@ -79,6 +83,11 @@ class Slurm:
         self._tokens: dict[str, tuple[Any, str]] = {}
         #: Our jobs by mark, as of the last look: number, and whether it is held. None before it.
         self._known: dict[tuple[str, int], tuple[str, bool]] | None = None
+        #: Jobs and their states by number, as of the last look, and when all were read.
+        self._seen: dict[str, Seen] = {}
+        self._states: dict[str, Any] = {}
+        self._read = -math.inf
+        self._has_states: bool | None = None
         self._node_size: dict[str, int] = {}
         self._names = {kind: name for name, kind in config.accelerators.items()}
         self._client = httpx.Client(
@@ -108,31 +117,59 @@ class Slurm:
         return sizes
 
     def jobs(self) -> Sequence[Seen]:
-        """Return our jobs, and what others run, as the controller knows them."""
-        ours = {self.config.user, *self.config.users} - {""}
-        found = []
+        """Return our jobs, and what others run, as the controller knows them.
+
+        The list of states is a hundredth of that of jobs: only what has changed is asked for.
+        """
+        states = self._listed_states()
+        changed = [n for n, state in states.items() if self._states.get(n) != state]
+        changed += [n for n in self._states if n not in states and not n.isdecimal()]
+        whole = not states or not all(map(str.isdecimal, changed)) or len(changed) > FEW
+        if whole or time.monotonic() - self._read > WHOLE_S:
+            self._seen = {str(j.get("job_id")): self._job(j) for j in self._list("/jobs", "jobs")}
+            self._read = time.monotonic()
+        else:
+            for number in changed:
+                for facts in self._list(f"/job/{number}", "jobs"):
+                    self._seen[number] = self._job(facts)
+            for number in self._states.keys() - states.keys():
+                self._seen.pop(number, None)
+        self._states = states
         known: dict[tuple[str, int], tuple[str, bool]] = {}
-        for job in self._list("/jobs", "jobs"):
-            # A comment is only what its user says: of others' jobs it says nothing.
-            mark = mark_of(str(job.get("comment", ""))) if job.get("user_name") in ours else ("", 0)
-            words = [str(w) for w in _listed(job.get("job_state"))]
-            state = next((STATE_OF[w] for w in words if w in STATE_OF), "failed")
-            number = str(job.get("job_id"))
-            if mark[0]:
-                held = state == "pending" and bool(job.get("hold"))
-                state = "held" if held else state
-                if mark not in known or known[mark][1]:
-                    known[mark] = number, held
-            if not mark[0] and state != "running":
-                continue
-            accelerator, count = self._taken(job)
-            start, end = _number(job.get("start_time")), _number(job.get("end_time"))
-            if state in ("held", "pending"):
-                start = end = None
-            reason = " ".join([*words, str(job.get("state_reason", ""))])
-            found.append(Seen(number, *mark, state, accelerator, count, start, end, reason))
+        found = [job for job in self._seen.values() if job.id or job.state == "running"]
+        for job in found:
+            mark, held = (job.id, job.attempt), job.state == "held"
+            if job.id and (mark not in known or known[mark][1]):
+                known[mark] = job.cluster_id, held
         self._known = known
         return found
+
+    def _listed_states(self) -> dict[str, Any]:
+        """Return the state of each job by its number; none from a server that has no such list."""
+        if self._has_states is False:
+            return {}
+        try:
+            found = self._list("/jobs/state/", "jobs")
+        except ClusterError as error:
+            if self._has_states is None and " 404 " in f"{error} ":
+                self._has_states = False
+                return {}
+            raise
+        self._has_states = True
+        return {str(job.get("job_id")): _listed(job.get("state")) for job in found}
+
+    def _job(self, job: dict[str, Any]) -> Seen:
+        # A comment is only what its user says: of others' jobs it says nothing.
+        ours = {self.config.user, *self.config.users} - {""}
+        mark = mark_of(str(job.get("comment", ""))) if job.get("user_name") in ours else ("", 0)
+        words = [str(w) for w in _listed(job.get("job_state"))]
+        state = next((STATE_OF[w] for w in words if w in STATE_OF), "failed")
+        start, end = _number(job.get("start_time")), _number(job.get("end_time"))
+        if state == "pending":
+            state = "held" if mark[0] and job.get("hold") else state
+            start = end = None
+        reason = " ".join([*words, str(job.get("state_reason", ""))])
+        return Seen(str(job.get("job_id")), *mark, state, *self._taken(job), start, end, reason)
 
     def start(self, job: Order) -> str:
         """Submit a job held, and release it; one of the same mark that is there is not repeated."""
@@ -160,6 +197,7 @@ class Slurm:
             # It is on the cluster, held or not: it is to be looked up.
             raise ClusterError(str(error), maybe=True) from None
         self._known[mark] = number, False
+        self._states.pop(number, None)  # its state reads as it did, and it is held no more
         return number
 
     def cancel(self, cluster_id: str) -> None:

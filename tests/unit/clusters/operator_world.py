@@ -140,8 +140,8 @@ class Trial(Operator):
             dispatch=SimpleNamespace(load_kwh=none, green_kwh=none),
         )
         commit = {"job": np.arange(n), "hours": np.ones(n, int)}
-        window = SimpleNamespace(numbers=[row["n"] for row in rows], late=set())
-        return SimpleNamespace(plan=plan, commit=commit), window
+        window = SimpleNamespace(numbers=[row["n"] for row in rows], late=set(), problem=None)
+        return SimpleNamespace(plan=plan, commit=commit, rows=np.arange(n)), window
 
 
 class Watched(sqlite3.Connection):

@@ -211,7 +211,7 @@ def test_a_state_that_others_can_reach_is_refused(tmp_path: Path) -> None:
         State(link)
     for data in (b"no database" * 100, b"SQLite format 3\0" + b"\0" * 5000):
         private(path, "").write_bytes(data)
-        with pytest.raises(InvalidProblemError, match="no state of an operator|version"):
+        with pytest.raises(InvalidProblemError, match=r"no state of an operator|version"):
             State(path)
     private(path, "")
     import sqlite3

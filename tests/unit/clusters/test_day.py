@@ -1,0 +1,307 @@
+"""Hours of real clusters: the commands, the page, the metrics, and what is left when they end."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import gridcompute as gc
+import slurm_clusters
+from gridcompute.cli import app
+from gridcompute.clusters.config import read_config
+from gridcompute.clusters.planning import GridTables
+from gridcompute.clusters.server import served
+from gridcompute.errors import InvalidProblemError
+from unit.clusters.operator_world import SITES, Trial, World, configured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def command(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> str:
+    """Run a command line and return what it prints."""
+    assert app.run(list(words)) == status, capsys.readouterr().err
+    return capsys.readouterr().out
+
+
+def processes(word: str) -> list[str]:
+    """Processes whose command line has a word."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            text = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if word in text and path.parent.name != str(os.getpid()):
+            found.append(text)
+    return found
+
+
+def test_a_morning_on_this_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, `make operate` does, or something is left behind when it ends."""
+    spec = importlib.util.spec_from_file_location("day", ROOT / "examples/operate_day.py")
+    day = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(day)
+    files, threads = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+    out, options = tmp_path / "out", ["--hours", "3", "--seconds", "2.5", "--jobs", "6"]
+    assert day.main(["--out", str(out), *options]) == 0
+    assert threading.active_count() == threads
+    assert len(list(Path("/proc/self/fd").iterdir())) <= files
+    capsys.readouterr()
+    config = ("-c", str(out / "grid.toml"))
+    queue = json.loads(command(capsys, "queue", *config, "--json"))
+    assert [job["state"] for job in queue["jobs"]] == ["done"] * 6, queue
+    assert all(cluster["answers"] for cluster in queue["clusters"])
+    totals = queue["totals"]
+    assert 0 < totals["green_kwh"] <= totals["load_kwh"]
+    assert totals["accelerator_h"] > 0
+    job = queue["jobs"][0]
+    assert job["planned_h"] <= job["start_h"] < job["end_h"]
+    why = command(capsys, "why", *config, job["id"])
+    assert job["site"] in why
+    assert "yuan" in why
+    assert job["id"] in command(capsys, "queue", *config, "--all")
+    assert "done already" in command(capsys, "cancel", *config, job["id"])
+    command(capsys, "why", *config, "zzzzzz-9", status=2)
+    page = (out / "operator.html").read_text()
+    for word in ("Chongqing", "Hami", "Load against green supply", "80% asked", job["id"]):
+        assert word in page
+    assert (out / "operator.html").stat().st_mode & 0o777 == 0o600
+    assert not list(out.glob("operator.sqlite-*")), "files of the journal are left"
+    assert not processes(str(out)), "a process is left"
+    ledger = gc.clusters.Operator(out / "grid.toml")
+    with ledger:
+        lines = [row["line"] for row in ledger.state.rows("SELECT line FROM hours ORDER BY hour")]
+    (tmp_path / "ledger.jsonl").write_text("".join(lines))
+    kept = gc.grid.Ledger.read(tmp_path / "ledger.jsonl")
+    load = sum(sum(entry.load_kwh) for entry in kept.entries)
+    assert load == pytest.approx(totals["load_kwh"])
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return configured(tmp_path)
+
+
+def submitted(op: Trial, n: int, **more: Any) -> list[str]:
+    row = {"script": str(op.config.path.parent / "job.sh"), "hours": 1.0, "from": "Hami", **more}
+    ids = op.submit(table=[row] * n)
+    now = op.world.clock
+    op.state.run("UPDATE jobs SET submitted = ?, deadline = ? + within_h * 10", now, now)
+    return ids
+
+
+def test_what_others_run_is_not_planned_on(config: Path) -> None:
+    """If this fails, jobs are sent to a cluster that another user has filled, and wait there."""
+    world = World()
+    with Trial(config, world, quick=False) as op:
+        op.config = op.config.__class__(**{**op.config.__dict__, "plan_s": 5.0})
+        submitted(op, 3, accelerators=8, within="1h", accelerator="A800")
+        world.clusters["Chongqing"].add("", 0, 16, 1000.0, 25.0)  # all, for 2.5 hours
+        op.tick()
+        assert not op.state.rows("SELECT 1 FROM runs")
+        late = [job["why"] for job in op.queue()["jobs"]]
+        assert all("A800 at Chongqing from hour" in why or "not in the plan" in why for why in late)
+        world.clusters["Chongqing"].end("1", "done")
+        world.pass_(1.0)
+        op.tick()
+        assert len(op.state.rows("SELECT 1 FROM runs WHERE count = 8")) == 2  # it has two nodes
+        assert "too late for its deadline" in op.queue()["jobs"][0]["why"]
+
+
+def test_nodes_that_are_gone_are_not_planned_on(config: Path) -> None:
+    """If this fails, plans name accelerators that are down, or a running job breaks the plan."""
+    world = World()
+    with Trial(config, world, quick=False) as op:
+        (job,) = submitted(op, 1, accelerators=8, hours=3.0, accelerator="A800")
+        while op.state.job(job)["state"] == "waiting":
+            op.tick()
+            world.pass_(1.0)
+        world.clusters["Chongqing"].nodes = []  # under the job, which runs on
+        (other,) = submitted(op, 1, accelerators=4, accelerator="A800")
+        op.tick()
+        assert op.state.job(job)["state"] == "running"
+        assert op.state.job(other)["state"] == "waiting"
+        assert "it cannot run: " in op.state.job(other)["why"]
+        told = [row["words"] for row in op.state.rows("SELECT words FROM events")]
+        assert any("nodes are now" in words for words in told)
+
+
+def test_gangs_beyond_a_node_take_whole_nodes_or_are_not_planned(config: Path) -> None:
+    """If this fails, a gang is sent that no cluster starts."""
+    world = World()
+    with Trial(config, world, quick=False) as op:
+        fits, odd = submitted(op, 1, accelerators=16)[0], submitted(op, 1, accelerators=9)[0]
+        op.tick()
+        assert op.state.job(fits)["site"] is not None
+        assert op.state.job(odd)["site"] is None
+        assert "FamilyUnsupported" in op.state.job(odd)["why"]
+
+
+def test_tables_that_change_are_read_again(config: Path) -> None:
+    """If this fails, a new forecast has no effect until somebody starts the operator again."""
+    world = World()
+    with Trial(config, world) as op:
+        op.tick()
+        problem = gc.grid.east_west(n_jobs=1, seed=4, hours=12)
+        gc.grid.write_problem(problem, config.parent / "grid", format="parquet")
+        world.pass_(1.0)
+        op.tick()
+        assert op.tables.world.energy.direct_kwh[0, 10, 11] == problem.energy.direct_kwh[0, 10, 11]
+        (config.parent / "grid" / "problem.json").write_text("{")
+        world.pass_(1.0)
+        op.tick()
+        told = [row["words"] for row in op.state.rows("SELECT words FROM events ORDER BY rowid")]
+        assert "the tables were read again" in told
+        assert any("cannot be read again" in words for words in told)
+
+
+def test_after_the_last_hour_of_the_tables_nothing_is_planned(config: Path) -> None:
+    """If this fails, the operator dies at the end of its tables, and with it the account."""
+    world = World()
+    with Trial(config, world) as op:
+        op.tick()
+        world.pass_(30.0)
+        op.tick()
+        told = [row["words"] for row in op.state.rows("SELECT words FROM events ORDER BY rowid")]
+        assert told[-1] == "the tables end before hour 30: nothing is planned"
+        assert len(op.state.rows("SELECT 1 FROM hours")) == 12
+
+
+def get(url: str, **headers: str) -> tuple[int, str, Any]:
+    request = urllib.request.Request(url, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read().decode(), answer.headers
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode(), error.headers
+
+
+def test_the_page_holds_names_as_text_and_is_served_to_its_reader_alone(
+    config: Path, tmp_path: Path
+) -> None:
+    """If this fails, whoever names a job writes into the operator's page, or anybody reads it."""
+    world = World()
+    with Trial(config, world, GridTables(read_config(config)), quick=False) as op:
+        submitted(op, 2, name='<script>alert("x")</script>')
+        op.state.tell(world.clock, "<img src=x onerror=alert(1)>", "<b>")
+        op.tick()
+        page = op.page.decode()
+        assert "<script" not in page
+        assert "<img" not in page
+        assert "&lt;img src=x" in page
+        with served(op, "127.0.0.1:0", None) as address:
+            status, text, headers = get(f"http://{address}/")
+            assert (status, text) == (200, page)
+            assert "default-src 'none'" in headers["Content-Security-Policy"]
+            status, text, _ = get(f"http://{address}/metrics")
+            assert status == 200
+            assert re.search(r'^gridcompute_cluster_answers\{site="Hami"\} 1$', text, re.M)
+            for line in text.splitlines():
+                assert re.fullmatch(r"# (HELP|TYPE) .*|gridcompute_\w+(\{[^}]*\})? \S+", line), line
+            assert get(f"http://{address}/etc/passwd")[0] == 404
+            # A page of somebody else's that has a browser ask the loopback by another name.
+            assert get(f"http://{address}/", Host="evil.example:80")[0] == 403
+        token = tmp_path / "reader"
+        token.touch(mode=0o600)
+        token.write_text("s3cret\n")
+        with served(op, "127.0.0.1:0", token) as address:
+            assert get(f"http://{address}/")[0] == 401
+            assert get(f"http://{address}/", Authorization="Bearer no")[0] == 401
+            assert get(f"http://{address}/", Authorization="Bearer s3cret")[0] == 200
+            basic = "Basic eDpzM2NyZXQ="  # x:s3cret
+            assert get(f"http://{address}/", Authorization=basic)[0] == 200
+        for where in ("0.0.0.0:0", "example.org:80", "8080", "127.0.0.1:x"):
+            with pytest.raises(InvalidProblemError, match="serve"), served(op, where, None):
+                pass
+
+
+# ---------------------------------------------------------------- two clusters of Slurm
+
+
+@pytest.fixture(scope="module")
+def slurms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, slurm_clusters.Cluster]]:
+    if slurm_clusters.lacking():
+        pytest.skip(slurm_clusters.lacking())
+    folder, found = tmp_path_factory.mktemp("slurm"), {}
+    try:
+        for site, (kind, nodes) in SITES.items():
+            short = kind.lower().replace(" ", "")
+            found[site] = slurm_clusters.Cluster(folder, site, len(nodes), short, nodes[0])
+        yield found
+    finally:
+        for cluster in found.values():
+            cluster.stop()
+
+
+def test_two_slurm_clusters_run_every_job_once(
+    tmp_path: Path, slurms: dict[str, slurm_clusters.Cluster], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If this fails, real controllers, an operator that is killed and one that is restarted do."""
+    path = configured(tmp_path, seconds_per_hour=3.0, plan_s=0.5)
+    lines = path.read_text().split("[clusters")[0].splitlines()
+    for site, (kind, _) in SITES.items():
+        token = tmp_path / f"{site}.jwt"
+        token.touch(mode=0o600)
+        token.write_text(slurms[site].token)
+        lines += [f"[clusters.{site}]", "kind = 'slurm'", f"url = '{slurms[site].url}'"]
+        lines += ["user = 'root'", f"token_file = '{site}.jwt'", "allow_root = true"]
+        lines += [f"accelerators = {{ '{kind}' = '{kind.lower().replace(' ', '')}' }}"]
+    path.write_text("\n".join(lines) + "\n")
+    (tmp_path / "job.sh").write_text("#!/bin/sh\nsleep 1\n")
+    config = ("-c", str(path))
+    row = f"{tmp_path / 'job.sh'},2,1,4h,Hami\n"
+    (tmp_path / "jobs.csv").write_text("script,accelerators,hours,within,from\n" + row * 8)
+    ids = command(capsys, "submit", *config, "--table", str(tmp_path / "jobs.csv")).split()
+    begun, killed, down = time.monotonic(), 0, False
+    operate = [sys.executable, "-m", "gridcompute", "operate", *config, "--quiet"]
+    operator: Any = None
+    queue: dict[str, Any] = {}
+    try:
+        while time.monotonic() - begun < 60:
+            if operator is None or operator.poll() is not None:
+                assert operator is None or operator.returncode == -signal.SIGKILL
+                operator = subprocess.Popen(operate)
+            time.sleep(0.5)
+            queue = json.loads(command(capsys, "queue", *config, "--json"))
+            states = [job["state"] for job in queue["jobs"]]
+            if "starting" in states and not killed:
+                killed += 1
+                operator.kill()
+                operator.wait()
+            if states.count("done") >= 2 and not down:
+                down = True
+                slurms["Hami"].stop("slurmctld")
+                time.sleep(2)
+                slurms["Hami"].controller()
+            if states == ["done"] * len(ids):
+                break
+    finally:
+        operator.terminate()
+        assert operator.wait(timeout=30) == 0
+    assert [job["state"] for job in queue["jobs"]] == ["done"] * len(ids), queue
+    found: dict[str, list[str]] = {}
+    for site, cluster in slurms.items():
+        for line in cluster.ask("scontrol", "-o", "show", "jobs").splitlines():
+            mark = re.search(r"Comment=gridcompute:(\S+)", line)
+            if mark and "JobState=COMPLETED" in line:
+                found.setdefault(mark[1], []).append(site)
+    assert found == {job["id"]: [job["site"]] for job in queue["jobs"]}
