@@ -165,7 +165,7 @@ def test_a_terminal_without_the_characters_of_a_name_gets_escapes(tmp_path):
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        ("wh", ["whatif"]),
+        ("what", ["whatif"]),
         ("whatif --latency-rule ", ["one_way", "round_trip"]),
         ("bench f", ["flow"]),
     ],
