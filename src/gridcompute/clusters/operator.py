@@ -35,6 +35,8 @@ log = logging.getLogger("gridcompute.operate")
 
 #: Seconds by which the clock of the machine may differ from what has passed before it is said.
 DRIFT_S = 5.0
+#: Part of an hour in which it is looked at and planned.
+TICK_PART = 0.25
 #: Part of the rest of an hour in which hindsight is looked for, and reasons are put into words.
 IDLE_PART = 0.6
 #: Ended jobs from which it is learnt what part of their hours jobs run, at most and at least.
@@ -373,7 +375,10 @@ class Operator:
 
     def _plan_hour(self, hour: int) -> None:
         """Plan from this hour on, and write down in one go what is to start now."""
-        step, window = self._step(hour, self.config.plan_s)
+        # A cluster that gave no answer has taken its time from that of the plan.
+        spent, whole = time.perf_counter() - self._began, self.config.plan_s
+        left = TICK_PART * self.config.seconds_per_hour - spent
+        step, window = self._step(hour, max(whole / 3, min(whole, left)))
         self._plan = (hour, step.plan, [window.numbers[row] for row in step.rows])
         self._decide(hour, step, window)
 
@@ -689,8 +694,9 @@ class Operator:
     # -- What happened -----------------------------------------------------------------------------
 
     def _tell(self, words: str, site: str = "") -> None:
+        words = " ".join(words.split())[:1000]
         log.info("%s%s", f"{site}: " if site else "", words)
-        self.state.tell(time.time(), words[:1000], site)
+        self.state.tell(time.time(), words, site)
 
     def _told_once(self, key: str, words: str) -> None:
         """Write down what lasts, once for as long as the words are the same."""
