@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -10,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ClusterError, InvalidProblemError
+from ..errors import ClusterError, GridComputeError, InvalidProblemError
 from .config import GridConfig, read_config
 from .local import Local
 from .protocol import Order
@@ -282,12 +283,17 @@ class Operator:
         """Tick until `stop` says so, or `steps` hours were planned; `told` is called after each."""
         done, seconds = 0, self.config.seconds_per_hour
         look = min(60.0, max(0.5, seconds / 10))
+        self.open()
         while not stop():
             try:
                 new = self.tick()
-            except OSError as error:  # a full disk: nothing was begun that is not written down
+            except (OSError, GridComputeError) as error:
+                # A full disk, or a plan that cannot be made: nothing was begun that is not
+                # written down, and what runs is looked after all the same.
                 log.error("this look broke off, the next one follows: %s", error)
                 new = False
+                with contextlib.suppress(OSError):
+                    self._told_once("broken", f"a look broke off: {error}")
             if new:
                 done += 1
                 told(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import os
@@ -113,7 +114,7 @@ def test_what_others_run_is_not_planned_on(config: Path) -> None:
     """If this fails, jobs are sent to a cluster that another user has filled, and wait there."""
     world = World()
     with Trial(config, world, quick=False) as op:
-        op.config = op.config.__class__(**{**op.config.__dict__, "plan_s": 5.0})
+        op.config = dataclasses.replace(op.config, plan_s=5.0)
         submitted(op, 3, accelerators=8, within="1h", accelerator="A800")
         world.clusters["Chongqing"].add("", 0, 16, 1000.0, 25.0)  # all, for 2.5 hours
         op.tick()
@@ -187,6 +188,48 @@ def test_after_the_last_hour_of_the_tables_nothing_is_planned(config: Path) -> N
         told = [row["words"] for row in op.state.rows("SELECT words FROM events ORDER BY rowid")]
         assert told[-1] == "the tables end before hour 30: nothing is planned"
         assert len(op.state.rows("SELECT 1 FROM hours")) == 12
+
+
+def test_what_rounding_leaves_above_a_store_stops_no_plan(config: Path) -> None:
+    """If this fails, an operator stops for good once a full store is a last bit too full."""
+    world = World()
+    with Trial(config, world) as op:
+        op.tick()
+        world.pass_(1.0)
+        op.tick()
+        account, battery = op._account, op.tables.world.energy.battery_kwh
+        for part in [k / 997 for k in range(998)]:
+            green = battery * part
+            grey = battery * (1 + 1e-15) - green
+            account.records[-1] |= {"green_stored_kwh": green, "grey_stored_kwh": grey}
+            stored = account.stored
+            assert (sum(stored) <= battery).all(), (part, stored)
+            assert (sum(stored) >= battery * (1 - 1e-12)).all(), (part, stored)
+
+
+def test_an_hour_that_cannot_be_planned_ends_no_loop(config: Path) -> None:
+    """If this fails, one bad table leaves running jobs alone until the morning."""
+    world = World()
+    with Trial(config, world) as op:
+        (job,) = submitted(op, 1)
+        op.tick()
+        op.tick()
+        world.pass_(1.0)
+        looks, step = [], op._step
+
+        def broken(*_: Any) -> Any:
+            raise InvalidProblemError("found a mistake, needed none")
+
+        def stop() -> bool:
+            looks.append(op.state.job(job)["state"])
+            op._step = broken if len(looks) == 1 else step
+            return len(looks) > 12
+
+        op.config = dataclasses.replace(op.config, seconds_per_hour=10.0)
+        op.operate(stop=stop)
+        assert looks[-1] == "done"
+        told = [row["words"] for row in op.state.rows("SELECT words FROM events")]
+        assert any("a look broke off: found a mistake" in words for words in told), told
 
 
 def get(url: str, **headers: str) -> tuple[int, str, Any]:
