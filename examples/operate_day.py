@@ -82,8 +82,8 @@ def main(arguments: list[str] | None = None) -> int:
     config = ("-c", str(folder / "grid.toml"))
     status = run("submit", *config, "--table", str(folder / "jobs.csv"), "--json")
     serve = ["--serve", given.serve] if given.serve else []
-    # An hour more than the day: what began in the last one has ended by then.
-    status = status or run("operate", *config, "--steps", str(given.hours + 1), *serve)
+    # Two hours more than the day: what began in the last one has ended, and is in the account.
+    status = status or run("operate", *config, "--steps", str(given.hours + 2), *serve)
     status = status or run("queue", *config)
     print(f"\nthe page: {folder / 'operator.html'}")
     return status

@@ -51,7 +51,7 @@ class InfeasibleError(GridComputeError, ValueError):
         self.witness = witness
 
 
-class ClusterError(GridComputeError):
+class ClusterError(GridComputeError, ConnectionError):
     """A cluster refused a request, or gave no answer to it.
 
     Parameters

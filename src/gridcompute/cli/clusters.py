@@ -172,22 +172,34 @@ def operate(
     serve_token: Annotated[
         Path | None, typer.Option(help="File of the token that a reader elsewhere must give.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No line for each hour.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say only what goes wrong.")] = False,
     as_json: Json = False,
 ) -> None:
     """Run the loop: look, plan, start, record, hour by hour, until it is interrupted."""
+    import logging
     import signal
     import threading
 
+    from ..clusters.operator import log
     from ..clusters.server import served
+    from ..report.printable import printable
 
-    stopped = threading.Event()
-    before = {}
+    class Line(logging.Formatter):
+        """Words of clusters and names of jobs are anybody's."""
+
+        def format(self, record: logging.LogRecord) -> str:
+            return printable(super().format(record), keep="\n")
+
+    stopped, written, before = threading.Event(), logging.StreamHandler(), {}
+    written.setFormatter(Line("%(asctime)s %(levelname)s %(message)s"))
     with _opened(config) as operator, served(operator, serve, serve_token) as address:
         operator.open()
         if address and not quiet:
             say(f"the page: http://{address}/, the metrics: http://{address}/metrics")
+        level = log.level
         try:
+            log.addHandler(written)
+            log.setLevel(logging.WARNING if quiet else logging.INFO)
             for number in (signal.SIGINT, signal.SIGTERM):
                 before[number] = signal.signal(number, lambda *_: stopped.set())
             operator.operate(
@@ -196,6 +208,8 @@ def operate(
                 told=lambda op: None if quiet else _told(op, as_json),
             )
         finally:
+            log.removeHandler(written)
+            log.setLevel(level)
             for number, handler in before.items():
                 signal.signal(number, handler)
 

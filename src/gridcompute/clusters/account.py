@@ -15,6 +15,7 @@ import numpy as np
 
 from ..grid.operations.committed_hour import energy_yuan
 from ..grid.operations.hour_ledger import HourLedger, carrying
+from ..grid.operations.next_hours import within_store
 from ..grid.plan.ledger import GENESIS
 from ..grid.plan.ledger_entry import Entry
 from ..grid.planner.dispatch_lp import EnergyBlock
@@ -73,8 +74,8 @@ class Account:
         if not self.records:
             return energy.green_start_kwh, energy.grey_start_kwh
         last = self.records[-1]
-        green = np.minimum(np.array(last["green_stored_kwh"]), energy.battery_kwh)
-        return green, np.minimum(np.array(last["grey_stored_kwh"]), energy.battery_kwh - green)
+        green, grey = (np.array(last[f"{colour}_stored_kwh"]) for colour in ("green", "grey"))
+        return within_store(green, grey, energy.battery_kwh)
 
     def ledger(self) -> HourLedger:
         """Load and green power by hour and site."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -10,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ClusterError, InvalidProblemError
+from ..errors import ClusterError, GridComputeError, InvalidProblemError
 from .config import GridConfig, read_config
 from .local import Local
 from .protocol import Order
@@ -35,6 +36,8 @@ log = logging.getLogger("gridcompute.operate")
 
 #: Seconds by which the clock of the machine may differ from what has passed before it is said.
 DRIFT_S = 5.0
+#: Part of an hour in which it is looked at and planned.
+TICK_PART = 0.25
 #: Part of the rest of an hour in which hindsight is looked for, and reasons are put into words.
 IDLE_PART = 0.6
 #: Ended jobs from which it is learnt what part of their hours jobs run, at most and at least.
@@ -280,12 +283,17 @@ class Operator:
         """Tick until `stop` says so, or `steps` hours were planned; `told` is called after each."""
         done, seconds = 0, self.config.seconds_per_hour
         look = min(60.0, max(0.5, seconds / 10))
+        self.open()
         while not stop():
             try:
                 new = self.tick()
-            except OSError as error:  # a full disk: nothing was begun that is not written down
+            except (OSError, GridComputeError) as error:
+                # A full disk, or a plan that cannot be made: nothing was begun that is not
+                # written down, and what runs is looked after all the same.
                 log.error("this look broke off, the next one follows: %s", error)
                 new = False
+                with contextlib.suppress(OSError):
+                    self._told_once("broken", f"a look broke off: {error}")
             if new:
                 done += 1
                 told(self)
@@ -373,7 +381,10 @@ class Operator:
 
     def _plan_hour(self, hour: int) -> None:
         """Plan from this hour on, and write down in one go what is to start now."""
-        step, window = self._step(hour, self.config.plan_s)
+        # A cluster that gave no answer has taken its time from that of the plan.
+        spent, whole = time.perf_counter() - self._began, self.config.plan_s
+        left = TICK_PART * self.config.seconds_per_hour - spent
+        step, window = self._step(hour, max(whole / 3, min(whole, left)))
         self._plan = (hour, step.plan, [window.numbers[row] for row in step.rows])
         self._decide(hour, step, window)
 
@@ -689,8 +700,9 @@ class Operator:
     # -- What happened -----------------------------------------------------------------------------
 
     def _tell(self, words: str, site: str = "") -> None:
+        words = " ".join(words.split())[:1000]
         log.info("%s%s", f"{site}: " if site else "", words)
-        self.state.tell(time.time(), words[:1000], site)
+        self.state.tell(time.time(), words, site)
 
     def _told_once(self, key: str, words: str) -> None:
         """Write down what lasts, once for as long as the words are the same."""

@@ -130,17 +130,17 @@ class Slurm:
             self._read = time.monotonic()
         else:
             for number in changed:
-                for job in self._list(f"/job/{number}", "jobs"):
-                    self._seen[number] = self._job(job)
+                for facts in self._list(f"/job/{number}", "jobs"):
+                    self._seen[number] = self._job(facts)
             for number in self._states.keys() - states.keys():
                 self._seen.pop(number, None)
         self._states = states
         known: dict[tuple[str, int], tuple[str, bool]] = {}
-        found = [seen for seen in self._seen.values() if seen.id or seen.state == "running"]
-        for seen in found:
-            mark, held = (seen.id, seen.attempt), seen.state == "held"
-            if seen.id and (mark not in known or known[mark][1]):
-                known[mark] = seen.cluster_id, held
+        found = [job for job in self._seen.values() if job.id or job.state == "running"]
+        for job in found:
+            mark, held = (job.id, job.attempt), job.state == "held"
+            if job.id and (mark not in known or known[mark][1]):
+                known[mark] = job.cluster_id, held
         self._known = known
         return found
 

@@ -204,8 +204,9 @@ def add_months(seconds: Int64s, months: int) -> Int64s:
     """Return each time some months later; a day that the month does not have is its last one."""
     time = seconds.astype("M8[s]")
     month = time.astype("M8[M]")
-    target = month + months
-    last = ((target + 1).astype("M8[D]") - target.astype("M8[D]")).astype(np.int64) - 1
+    target = month + np.timedelta64(months, "M")
+    end = target + np.timedelta64(1, "M")
+    last = (end.astype("M8[D]") - target.astype("M8[D]")).astype(np.int64) - 1
     day = (time.astype("M8[D]") - month.astype("M8[D]")).astype(np.int64)
     clock = seconds % 86_400
     begin = (target.astype("M8[D]").astype(np.int64) + np.minimum(day, last)) * 86_400

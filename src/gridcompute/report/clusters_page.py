@@ -34,7 +34,8 @@ TEMPLATE = """\
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="refresh" content="{{ refresh }}"><title>{{ name }}: hour {{ hour }}</title>
-<style>{{ style }} td.away { color: var(--bad); font-weight: 600 }</style></head><body><main>
+<style>{{ style }} td.away { color: var(--bad); font-weight: 600 }
+section > svg { width: 100%; height: auto }</style></head><body><main>
 <h1>{{ name }}</h1><p>Hour {{ hour }}{{ clock }}; written {{ written }}.</p>
 {% if away %}<div class="alarms"><b>No answer from a cluster</b><ul>{% for line in away %}
 <li>{{ line }}</li>{% endfor %}</ul></div>{% endif %}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -50,6 +53,50 @@ def processes(word: str) -> list[str]:
     return found
 
 
+def test_a_morning_on_this_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, `make operate` does, or something is left behind when it ends."""
+    spec = importlib.util.spec_from_file_location("day", ROOT / "examples/operate_day.py")
+    day = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(day)
+    threads = threading.active_count()
+    out, options = tmp_path / "out", ["--hours", "3", "--seconds", "2.5", "--jobs", "6"]
+    assert day.main(["--out", str(out), *options]) == 0
+    assert threading.active_count() == threads
+    links = [os.path.realpath(path) for path in Path("/proc/self/fd").iterdir()]
+    assert not [link for link in links if link.startswith(str(out))]
+    capsys.readouterr()
+    config = ("-c", str(out / "grid.toml"))
+    queue = json.loads(command(capsys, "queue", *config, "--json"))
+    assert [job["state"] for job in queue["jobs"]] == ["done"] * 6, queue
+    assert all(cluster["answers"] for cluster in queue["clusters"])
+    totals = queue["totals"]
+    assert 0 < totals["green_kwh"] <= totals["load_kwh"]
+    assert totals["accelerator_h"] > 0
+    job = queue["jobs"][0]
+    assert job["planned_h"] <= job["start_h"] < job["end_h"]
+    why = command(capsys, "why", *config, job["id"])
+    assert job["site"] in why
+    assert "yuan" in why
+    assert job["id"] in command(capsys, "queue", *config, "--all")
+    assert "done already" in command(capsys, "cancel", *config, job["id"])
+    command(capsys, "why", *config, "zzzzzz-9", status=2)
+    page = (out / "operator.html").read_text()
+    for word in ("Chongqing", "Hami", "Load against green supply", "80% asked", job["id"]):
+        assert word in page
+    assert (out / "operator.html").stat().st_mode & 0o777 == 0o600
+    assert not list(out.glob("operator.sqlite-*")), "files of the journal are left"
+    assert not processes(str(out)), "a process is left"
+    ledger = gc.clusters.Operator(out / "grid.toml")
+    with ledger:
+        lines = [row["line"] for row in ledger.state.rows("SELECT line FROM hours ORDER BY hour")]
+    (tmp_path / "ledger.jsonl").write_text("".join(lines))
+    kept = gc.grid.Ledger.read(tmp_path / "ledger.jsonl")
+    load = sum(sum(entry.load_kwh) for entry in kept.entries)
+    assert load == pytest.approx(totals["load_kwh"])
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     return configured(tmp_path)
@@ -61,6 +108,45 @@ def submitted(op: Trial, n: int, **more: Any) -> list[str]:
     now = op.world.clock
     op.state.run("UPDATE jobs SET submitted = ?, deadline = ? + within_h * 10", now, now)
     return ids
+
+
+def test_what_others_run_is_not_planned_on(config: Path) -> None:
+    """If this fails, jobs are sent to a cluster that another user has filled, and wait there."""
+    world = World()
+    with Trial(config, world, quick=False) as op:
+        op.config = dataclasses.replace(op.config, plan_s=5.0)
+        submitted(op, 3, accelerators=8, within="1h", accelerator="A800")
+        world.clusters["Chongqing"].add("", 0, 16, 1000.0, 25.0)  # all, for 2.5 hours
+        op.tick()
+        assert not op.state.rows("SELECT 1 FROM runs")
+        late = [job["why"] for job in op.queue()["jobs"]]
+        assert all("A800 at Chongqing from hour" in why or "not in the plan" in why for why in late)
+        world.clusters["Chongqing"].end("1", "done")
+        world.pass_(1.0)
+        op.tick()
+        assert 1 <= len(op.state.rows("SELECT 1 FROM runs WHERE count = 8")) <= 2  # two nodes
+        assert "too late for its deadline" in op.queue()["jobs"][0]["why"]
+
+
+def test_nodes_that_are_gone_are_not_planned_on(config: Path) -> None:
+    """If this fails, plans name accelerators that are down, or a running job breaks the plan."""
+    world = World()
+    with Trial(config, world, quick=False) as op:
+        (job,) = submitted(op, 1, accelerators=8, hours=3.0, accelerator="A800")
+        op.tick()
+        while op.state.job(job)["state"] == "waiting":
+            world.pass_(1.0)
+            op.tick()
+        world.clusters["Chongqing"].nodes = []  # under the job, which runs on
+        world.clusters["Chongqing"].length["1"] = 30.0
+        (other,) = submitted(op, 1, accelerators=4, accelerator="A800")
+        world.pass_(1.0)
+        op.tick()
+        assert op.state.job(job)["state"] == "running"
+        assert op.state.job(other)["state"] == "waiting"
+        assert "it cannot run: " in op.state.job(other)["why"]
+        told = [row["words"] for row in op.state.rows("SELECT words FROM events")]
+        assert any("nodes are now" in words for words in told)
 
 
 def test_gangs_beyond_a_node_take_whole_nodes_or_are_not_planned(config: Path) -> None:
@@ -102,6 +188,48 @@ def test_after_the_last_hour_of_the_tables_nothing_is_planned(config: Path) -> N
         told = [row["words"] for row in op.state.rows("SELECT words FROM events ORDER BY rowid")]
         assert told[-1] == "the tables end before hour 30: nothing is planned"
         assert len(op.state.rows("SELECT 1 FROM hours")) == 12
+
+
+def test_what_rounding_leaves_above_a_store_stops_no_plan(config: Path) -> None:
+    """If this fails, an operator stops for good once a full store is a last bit too full."""
+    world = World()
+    with Trial(config, world) as op:
+        op.tick()
+        world.pass_(1.0)
+        op.tick()
+        account, battery = op._account, op.tables.world.energy.battery_kwh
+        for part in [k / 997 for k in range(998)]:
+            green = battery * part
+            grey = battery * (1 + 1e-15) - green
+            account.records[-1] |= {"green_stored_kwh": green, "grey_stored_kwh": grey}
+            stored = account.stored
+            assert (sum(stored) <= battery).all(), (part, stored)
+            assert (sum(stored) >= battery * (1 - 1e-12)).all(), (part, stored)
+
+
+def test_an_hour_that_cannot_be_planned_ends_no_loop(config: Path) -> None:
+    """If this fails, one bad table leaves running jobs alone until the morning."""
+    world = World()
+    with Trial(config, world) as op:
+        (job,) = submitted(op, 1)
+        op.tick()
+        op.tick()
+        world.pass_(1.0)
+        looks, step = [], op._step
+
+        def broken(*_: Any) -> Any:
+            raise InvalidProblemError("found a mistake, needed none")
+
+        def stop() -> bool:
+            looks.append(op.state.job(job)["state"])
+            op._step = broken if len(looks) == 1 else step
+            return len(looks) > 12
+
+        op.config = dataclasses.replace(op.config, seconds_per_hour=10.0)
+        op.operate(stop=stop)
+        assert looks[-1] == "done"
+        told = [row["words"] for row in op.state.rows("SELECT words FROM events")]
+        assert any("a look broke off: found a mistake" in words for words in told), told
 
 
 def get(url: str, **headers: str) -> tuple[int, str, Any]:
