@@ -174,7 +174,7 @@ TEST(packing_books_hold_through_places_moves_and_releases) {
       CONTEXT("seed", seed);
       std::mt19937 random(seed);
       const PackingTuning tuning = seed == 0 ? PackingTuning() : random_tuning(random);
-      Packer packer(inventory({4, 2, 4, 0, 1}, {0, 0, 1, 0, 1}, {Layout(), halves_or_thirds()}), policy);
+      Packer packer(inventory({4, 2, 4, 0, 1}, {0, 0, 1, 0, 1}, {Layout(), halves_or_thirds()}), policy, 7);
       const std::int64_t empty_milli = packer.cluster().free_milli();
       std::vector<MixEntry> mix;
       std::vector<std::int64_t> prices;
@@ -183,23 +183,26 @@ TEST(packing_books_hold_through_places_moves_and_releases) {
       for (int k = 0; k < 60; ++k) {
         std::vector<ShapeId> shapes;
         for (unsigned m = random() % 4; m-- > 0;) shapes.push_back(mix[random() % mix.size()].shape);
-        const PodId first = packer.cluster().pods();
+        const PodId first = packer.arrived();
         const Placed placed = packer.place(shapes, static_cast<int>(random() % 4));
         CHECK(packer.holds());
         for (std::size_t p = 0; p < shapes.size(); ++p) {
-          const bool live = packer.cluster().pod(first + static_cast<PodId>(p)).live;
+          const bool live = packer.cluster().find(first + static_cast<PodId>(p)) != nullptr;
           CHECK(live == (placed.refused[p] == Refusal::none));
           if (live) continue;
           for (NodeId n = 0; n < packer.cluster().nodes(); ++n)
             CHECK(!packer.cluster().fits(packer.cluster().shape(shapes[p]), n));
         }
-        if (packer.cluster().pods() == 0) continue;
-        const auto gone = static_cast<PodId>(random() % static_cast<unsigned>(packer.cluster().pods()));
-        if (packer.cluster().pod(gone).live) packer.release(std::span(&gone, 1));
+        if (packer.arrived() == 0) continue;
+        const auto gone = static_cast<PodId>(random() % static_cast<unsigned>(packer.arrived()));
+        if (packer.cluster().find(gone) != nullptr) packer.release(std::span(&gone, 1));
         CHECK(packer.holds());
       }
-      for (PodId p = 0; p < packer.cluster().pods(); ++p)
-        if (packer.cluster().pod(p).live) packer.release(std::span(&p, 1));
+      for (const Pod* const pod : packer.cluster().pods()) {
+        const PodId id = pod->id;
+        packer.release(std::span(&id, 1));
+      }
+      CHECK(packer.cluster().pods().empty());
       CHECK(packer.holds());
       CHECK(packer.cluster().free_milli() == empty_milli);
     }
@@ -208,21 +211,21 @@ TEST(packing_books_hold_through_places_moves_and_releases) {
 
 // If this fails, an id that is not placed is released, or half of the ids are before the error.
 TEST(packing_release_is_all_or_nothing) {
-  Packer packer(inventory({2}, {0}, {Layout()}), "price");
+  Packer packer(inventory({2}, {0}, {Layout()}), "price", 7);
   const ShapeId s = packer.add_shape(some_shapes()[0]);
   packer.set_mix({{s, 1}}, {300}, 0, PackingTuning());
   packer.place(std::vector<ShapeId>{s, s}, 0);
   CHECK_THROWS(packer.release(std::vector<PodId>{0, 2}), Error);
   CHECK_THROWS(packer.release(std::vector<PodId>{0, 0}), Error);
   CHECK_THROWS(packer.release(std::vector<PodId>{-1}), Error);
-  CHECK(packer.cluster().pod(0).live && packer.cluster().pod(1).live);
+  CHECK(packer.cluster().pods().size() == 2);
 }
 
 // If this fails, the same calls give other placements the second time.
 TEST(packing_is_deterministic) {
   std::vector<std::vector<Position>> found;
   for (int run = 0; run < 2; ++run) {
-    Packer packer(inventory({4, 4, 4}, {0, 0, 0}, {Layout()}), "price");
+    Packer packer(inventory({4, 4, 4}, {0, 0, 0}, {Layout()}), "price", 7);
     std::vector<MixEntry> mix;
     std::vector<std::int64_t> prices;
     for (const Shape& s : some_shapes())
@@ -233,7 +236,7 @@ TEST(packing_is_deterministic) {
     for (int k = 0; k < 40; ++k) shapes.push_back(mix[random() % mix.size()].shape);
     packer.place(shapes, 3);
     found.emplace_back();
-    for (PodId p = 0; p < packer.cluster().pods(); ++p) found.back().push_back(packer.cluster().pod(p).at);
+    for (const Pod* const pod : packer.cluster().pods()) found.back().push_back(pod->at);
   }
   CHECK(found[0] == found[1]);
 }

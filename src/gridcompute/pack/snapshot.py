@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read", "write"]
 
-_MAGIC = b"gridcompute.Packer 1\n"
+_MAGIC = b"gridcompute.Packer 2\n"
 
 
 _Restored = TypeVar("_Restored")
