@@ -1,5 +1,7 @@
 // Packing: layouts, the state of the cluster, fill values, the knapsack, and the packer against its invariants.
 #include <algorithm>
+#include <new>
+#include <numeric>
 #include <random>
 
 #include "check.hpp"
@@ -219,6 +221,118 @@ TEST(packing_release_is_all_or_nothing) {
   CHECK_THROWS(packer.release(std::vector<PodId>{0, 0}), Error);
   CHECK_THROWS(packer.release(std::vector<PodId>{-1}), Error);
   CHECK(packer.cluster().pods().size() == 2);
+}
+
+namespace {
+
+// A cluster in the middle of its life, mostly full, and the pods that come next.
+struct World {
+  World(const std::string& policy, unsigned seed)
+      : random(seed), packer(inventory({4, 2, 4, 1}, {0, 0, 1, 1}, {Layout(), halves_or_thirds()}), policy, 9) {
+    std::vector<MixEntry> mix;
+    std::vector<std::int64_t> prices;
+    for (const Shape& s : some_shapes()) mix.push_back({packer.add_shape(s), 1}), prices.push_back(s.demand());
+    packer.set_mix(mix, prices, seed, PackingTuning());
+    packer.place(draw(14), 0);
+    for (const Pod* const pod : packer.cluster().pods()) {
+      const PodId id = pod->id;
+      if (random() % 3 == 0) packer.release(std::span(&id, 1));
+    }
+  }
+
+  std::vector<ShapeId> draw(unsigned n) {
+    std::vector<ShapeId> out;
+    for (unsigned k = 0; k < n; ++k)
+      out.push_back(static_cast<ShapeId>(random() % static_cast<unsigned>(packer.cluster().shapes())));
+    return out;
+  }
+
+  // Returns all that later answers depend on, as numbers.
+  std::vector<std::int64_t> state() {
+    std::vector<std::int64_t> out = packer.counts(packer.arrived());
+    const Cluster& c = packer.cluster();
+    for (const Pod* const p : c.pods())
+      out.insert(out.end(), {p->id, p->shape, p->at.node, static_cast<std::int64_t>(p->at.devices), p->at.item,
+                             p->decision.cost, p->decision.charge, p->decision.runner_up, p->decision.runner_up_cost});
+    for (NodeId n = 0; n < c.nodes(); ++n) {
+      out.insert(out.end(), {c.cpu(n), c.memory(n), c.milli(n), c.free_devices(n)});
+      out.insert(out.end(), c.devices(n).begin(), c.devices(n).end());
+      for (const Pod* const p : c.pods_of(n)) out.push_back(p->id);
+    }
+    for (const Arrival& arrival : packer.latest()) out.insert(out.end(), {arrival.shape, arrival.placed});
+    for (const Reservation& group : packer.reservations()) out.push_back(group.slots);
+    out.push_back(packer.arrived());
+    return out;
+  }
+
+  std::mt19937 random;
+  Packer packer;
+};
+
+}  // namespace
+
+// If this fails, a call that is short of memory has placed some of its pods, moved others, or changes later answers.
+TEST(packing_calls_short_of_memory_change_nothing) {
+  long moved = 0;
+  for (const char* const policy : {"price", "fgd", "best_fit"})
+    for (unsigned seed = 0; seed < 8; ++seed)
+      for (const unsigned pods : {1U, 5U}) {
+        CONTEXT("policy", policy);
+        CONTEXT("seed", seed);
+        CONTEXT("pods", pods);
+        bool failed = true;
+        for (long n = 0; failed; ++n) {
+          CONTEXT("allocation", n);
+          World world(policy, seed), whole(policy, seed);
+          const std::vector<ShapeId> shapes = world.draw(pods), later = world.draw(4);
+          const std::vector<std::int64_t> before = world.state();
+          Placed placed;
+          testing::allocations_left = n;
+          try {
+            placed = world.packer.place(shapes, 6);
+            failed = false;
+          } catch (const std::bad_alloc&) {
+          }
+          testing::allocations_left = -1;
+          CHECK(world.packer.holds());
+          CHECK(failed || n > 0);
+          if (failed) {
+            CHECK(world.state() == before);
+            placed = world.packer.place(shapes, 6);
+          }
+          const Placed same = whole.packer.place(shapes, 6);
+          CHECK(placed.refused == same.refused && placed.moved == same.moved);
+          CHECK(world.state() == whole.state());
+          world.packer.place(later, 2), whole.packer.place(later, 2);
+          CHECK(world.state() == whole.state());
+          moved += static_cast<long>(placed.moved.size());
+        }
+      }
+  CHECK(moved > 0);
+}
+
+// If this fails, pods that left are kept, or a packer that is filled with the state of another differs from it.
+TEST(packing_keeps_what_is_placed_and_the_latest) {
+  for (unsigned seed = 0; seed < 8; ++seed) {
+    CONTEXT("seed", seed);
+    World world("price", seed), other("price", seed);
+    Packer& packer = world.packer;
+    for (int k = 0; k < 40; ++k) {
+      packer.place(world.draw(3), 2);
+      for (const Pod* const pod : packer.cluster().pods()) {
+        const PodId id = pod->id;
+        if (world.random() % 2 == 0) packer.release(std::span(&id, 1));
+      }
+      CHECK(packer.holds());
+      CHECK(packer.latest().size() == 9 && packer.arrived() == 14 + 3 * (k + 1));
+    }
+    CHECK_THROWS(packer.counts(10), Error);
+    const std::vector<std::int64_t> last = packer.counts(9);
+    CHECK(std::accumulate(last.begin(), last.end(), std::int64_t{0}) == 9);
+    std::vector<Pod> pods;
+    for (const Pod* const pod : packer.cluster().pods()) pods.push_back(*pod);
+    CHECK_THROWS(other.packer.restore(pods, packer.counts(packer.arrived()), packer.latest()), Error);
+  }
 }
 
 // If this fails, the same calls give other placements the second time.
