@@ -151,6 +151,9 @@ def certify(claim: Claim) -> ClaimCertificate:
     pieces = (source, target, table["wh"])
     if not all(map(np.array_equal, claim.pieces, pieces)):
         faults.append("pieces: they are not the rows of the allocations")
+    for name in ("allocations", "claims"):
+        if set(getattr(claim, name)["rule"].unique().to_pylist()) - {rule.id}:
+            faults.append(f"{name}.rule: found another one than {rule.id!r}")
     if not claim.missing.equals(missing_intervals(load)):
         faults.append("missing: it is not what the measurements leave out")
     if (source >= 0).all() and (target >= 0).all():

@@ -12,9 +12,10 @@ from .mandate_requirements import ruled, scopes
 from .placements import load_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ..plan.data import PlanData
+    from ..tables.column import Floats
 
 __all__ = ["direct_rule_faults", "green_account_faults", "mandate_faults"]
 
@@ -59,10 +60,10 @@ def direct_rule_faults(plan: PlanData) -> Iterator[Fault]:
         yield from above("ShortfallOverstated", where, reported, most)
 
 
-def green_account_faults(plan: PlanData) -> Iterator[Fault]:
+def green_account_faults(plan: PlanData, shown: Mapping[str, Floats]) -> Iterator[Fault]:
     """The green numbers, site by site in plain sums, against those the plan shows."""
     problem, d, rows = plan.problem, plan.dispatch, scopes(plan.problem)
-    load, shown = load_of(plan).sum(axis=1), plan.green
+    load = load_of(plan).sum(axis=1)
     carbon = by_hour(problem.sites.carbon_g_per_kwh, problem.hours)
     if d.missing_kwh.shape != rows.owed_kwh.shape:
         return  # a fault by itself
@@ -84,6 +85,8 @@ def green_account_faults(plan: PlanData) -> Iterator[Fault]:
         over = load[s] if load[s] > 0 else 1.0
         for name, needed in (
             ("load_kwh", load[s]),
+            ("green_kwh", green),
+            ("certificate_kwh", retired),
             ("n1_statutory", claimed / over),
             ("n2_hourly", green / over),
             ("n3_cfe", (green + clean) / over),
