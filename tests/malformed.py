@@ -38,6 +38,8 @@ def sound() -> grid.Problem:
         green_kwh=(4.0, 1.0),
         certificate_kwh=(0.0, 0.0),
         serials=("GEC-1",),
+        intervals=(),
+        bundles=(),
     )
     return grid.Problem(
         jobs=grid.Jobs(

@@ -27,7 +27,11 @@ def register(app: typer.Typer) -> None:
 
 def claim(
     folder: Annotated[
-        Path, typer.Argument(help="Folder with measurements, bundles and storage, CSV or Parquet.")
+        Path,
+        typer.Argument(
+            help="Folder with measurements, bundles and storage, CSV or Parquet; or an operator's, "
+            "with grid.toml."
+        ),
     ],
     rule: Annotated[str, typer.Option(help="Id of a rule, or a file.json of your own.")],
     against: Rules = None,
@@ -43,7 +47,7 @@ def claim(
     from .. import green
 
     held = [green.rule(name) for name in (rule, *(against or ()))]
-    tables = green.read_folder(folder)
+    tables = _operated(folder) or green.read_folder(folder)
     found = [green.claim(**tables, rule=one) for one in held]
     proofs = [one.verify() for one in found]
     if out is not None:
@@ -65,6 +69,20 @@ def claim(
         lines.append(f"the page: {out / 'claim.html'}")
     emit(as_json, {"claims": documents}, "\n".join(lines))
     raise typer.Exit(0 if all(proofs) else 1)
+
+
+def _operated(folder: Path) -> dict[str, Any] | None:
+    """Return the tables of an operator's closed hours; None where the folder is not one's."""
+    if not (folder / "grid.toml").exists():
+        return None
+    from ..clusters import Operator
+    from ..clusters.config import read_config
+
+    config = read_config(folder / "grid.toml")
+    if not config.state.exists():
+        raise FileNotFoundError(f"{config.state}: found no state: nothing has run yet")
+    with Operator(config) as operator:
+        return {"measurements": operator.measurements(), "bundles": operator.bundles()}
 
 
 def rules(as_json: Json = False) -> None:

@@ -7,6 +7,7 @@ what really ran, and its power the cheapest dispatch of that load with what is p
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..grid.operations.committed_hour import energy_yuan
-from ..grid.operations.hour_ledger import HourLedger, carrying
+from ..grid.operations.hour_ledger import HourLedger, carrying, hour_bundles
 from ..grid.operations.next_hours import within_store
+from ..grid.plan.energy_tables import entry_facts
 from ..grid.plan.ledger import GENESIS
 from ..grid.plan.ledger_entry import Entry
 from ..grid.planner.dispatch_lp import EnergyBlock
@@ -77,15 +79,24 @@ class Account:
         green, grey = (np.array(last[f"{colour}_stored_kwh"]) for colour in ("green", "grey"))
         return within_store(green, grey, energy.battery_kwh)
 
-    def ledger(self) -> HourLedger:
-        """Load and green power by hour and site."""
-        n, world = len(self.records), self.tables.world
+    def ledger(self, *more: dict[str, Any]) -> HourLedger:
+        """Load and green power by hour and site, with hours that are not closed yet."""
+        records, world = [*self.records, *more], self.tables.world
+        n = len(records)
         columns = {
-            name: np.array([r[name] for r in self.records]).reshape(n, len(world.sites))
+            name: np.array([r[name] for r in records]).reshape(n, len(world.sites))
             for name in ("load_kwh", "green_kwh", "certificate_kwh", "shed_kwh")
         }
         names = tuple(str(name) for name in world.sites.name)
         return HourLedger(names, np.arange(n), **columns)
+
+    @property
+    def dated(self) -> Problem:
+        """The tables with the time at which their hour 0 began, if it has begun."""
+        begin = self.state.get("begin")
+        start = None if begin is None else datetime.datetime.fromtimestamp(begin, datetime.UTC)
+        with _quietly():
+            return self.tables.world.replace(start=start)
 
     def carried(self, problem: Problem) -> Problem:
         """Return a problem whose mandate carries the closed hours, its shortfall at a price."""
@@ -136,9 +147,10 @@ class Account:
         record["capacity"] = np.asarray(capacity).tolist()
         names = tuple(str(name) for name in world.sites.name)
         sums = {name: tuple(record[name]) for name in ("load_kwh", "green_kwh", "certificate_kwh")}
-        entry = Entry.after(
-            self.head, batch=f"hour {t}", kind="plan", sites=names, serials=(), **sums
-        )
+        dated = self.dated
+        facts = entry_facts(dated, np.array([t]), hour_bundles(dated, self.ledger(record), t))
+        content = {"batch": f"hour {t}", "kind": "plan", "sites": names, "serials": ()}
+        entry = Entry.after(self.head, **content, **sums, **facts)
         self.state.run(
             "INSERT INTO hours VALUES (?, ?, ?)", t, json.dumps(record), entry.line().decode()
         )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    import pyarrow as pa
+
     from ..grid.operations.rolling import Step
     from .account import Account
     from .planning import GridTables, Observed, Window
@@ -145,6 +147,27 @@ class Operator:
     def cancel(self, job: str) -> str:
         """Cancel a job: at once where it waits, else with the operator's next look; its state."""
         return self.state.cancel(job)
+
+    def measurements(self) -> pa.Table:
+        """Return the load of the closed hours, as `Rolling.measurements` does of hours planned.
+
+        Hour 0 begins when the operator began: only with `grid.start` on the hour are its hours
+        those of a calendar, and of a rule that matches by the hour.
+        """
+        from ..grid.operations.hour_ledger import hour_measurements
+        from .account import Account
+
+        account = Account(self.tables, self.state)
+        return hour_measurements(account.dated, account.ledger())
+
+    def bundles(self) -> pa.Table:
+        """Return the green power of the closed hours, as `Rolling.bundles` does."""
+        from ..grid.operations.hour_ledger import hour_bundles
+        from ..grid.plan.energy_tables import bundle_table
+        from .account import Account
+
+        account = Account(self.tables, self.state)
+        return bundle_table(hour_bundles(account.dated, account.ledger()))
 
     # -- The loop ----------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from ..tables.times import time_of, zone_name
 from .columns import Dispatch, Prices
 from .compare import Comparison
 from .data import PlanData, dimensions
-from .energy_tables import plan_bundles, plan_measurements
+from .energy_tables import bundle_table, plan_bundles, plan_measurements
 from .explain import Explanation, explain
 from .hourly import HourlyTable
 from .reasons import unplaced_reasons
@@ -187,7 +187,7 @@ class Plan(PlanData, Tabular):
             green power; "GEC": certificates that are retired, and those of exported power where
             they are kept.
         """
-        return plan_bundles(self.problem, self.dispatch)
+        return bundle_table(plan_bundles(self.problem, self.dispatch))
 
     @property
     def plot(self) -> PlanPlots:
