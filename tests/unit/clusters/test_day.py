@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,11 +24,16 @@ import pytest
 import gridcompute as gc
 import slurm_clusters
 from gridcompute.cli import app
+from gridcompute.cli import clusters as cli
+from gridcompute.clusters import account, operator
 from gridcompute.clusters.config import read_config
 from gridcompute.clusters.planning import GridTables
+from gridcompute.clusters.reconcile import log
 from gridcompute.clusters.server import served
 from gridcompute.errors import InvalidProblemError
-from unit.clusters.operator_world import SITES, Trial, World, configured
+from gridcompute.grid.operations import rolling
+from gridcompute.grid.planner import match as planner
+from unit.clusters.operator_world import SECONDS, SITES, Trial, World, configured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,6 +125,7 @@ def test_what_others_run_is_not_planned_on(config: Path) -> None:
         submitted(op, 3, accelerators=8, within="1h", accelerator="A800")
         world.clusters["Chongqing"].add("", 0, 16, 1000.0, 25.0)  # all, for 2.5 hours
         op.tick()
+        assert "<td>16</td>" in op.page.decode(), "needed: what others take"
         assert not op.state.rows("SELECT 1 FROM runs")
         late = [job["why"] for job in op.queue()["jobs"]]
         assert all("A800 at Chongqing from hour" in why or "not in the plan" in why for why in late)
@@ -207,29 +215,63 @@ def test_what_rounding_leaves_above_a_store_stops_no_plan(config: Path) -> None:
             assert (sum(stored) >= battery * (1 - 1e-12)).all(), (part, stored)
 
 
-def test_an_hour_that_cannot_be_planned_ends_no_loop(config: Path) -> None:
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        ("_step", InvalidProblemError("found a mistake")),
+        ("reflect", ValueError("a bug")),
+        ("_close_hours", OSError("the disk is full")),
+    ],
+)
+def test_an_hour_that_cannot_be_planned_ends_no_loop(
+    config: Path, place: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If this fails, one bad table leaves running jobs alone until the morning."""
     world = World()
-    with Trial(config, world) as op:
+    with Trial(config, world, GridTables(read_config(config))) as op:
         (job,) = submitted(op, 1)
         op.tick()
         op.tick()
         world.pass_(1.0)
-        looks, step = [], op._step
+        real, began = getattr(op, place), world.clock
 
         def broken(*_: Any) -> Any:
-            raise InvalidProblemError("found a mistake, needed none")
+            setattr(op, place, real)
+            raise error
 
-        def stop() -> bool:
-            looks.append(op.state.job(job)["state"])
-            op._step = broken if len(looks) == 1 else step
-            return len(looks) > 12
+        setattr(op, place, broken)
+        clock = {"monotonic": lambda: world.clock, "sleep": lambda s: world.pass_(s / SECONDS)}
+        monkeypatch.setattr(operator, "time", SimpleNamespace(**vars(time) | clock))
+        monkeypatch.setattr(operator, "IDLE_PART", 0.01)
+        op.operate(stop=lambda: world.clock > began + 2.5 * SECONDS)
+        assert op.state.job(job)["state"] == "done"
+        told = [row["words"] for row in op.state.rows("SELECT words FROM events ORDER BY rowid")]
+        assert any(words.startswith("a look broke off") for words in told), told
+        assert any(words.startswith("looks go on") for words in told), told
 
-        op.config = dataclasses.replace(op.config, seconds_per_hour=10.0)
-        op.operate(stop=stop)
-        assert looks[-1] == "done"
-        told = [row["words"] for row in op.state.rows("SELECT words FROM events")]
-        assert any("a look broke off: found a mistake" in words for words in told), told
+
+def test_idle_thoughts_end_when_the_operator_is_told_to(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, an operator goes on for half an hour after it was told to end."""
+    world, asked = World(), []
+    with Trial(config, world, GridTables(read_config(config)), quick=False) as op:
+        submitted(op, 4)
+        op.tick()
+        world.pass_(1.0)
+        submitted(op, 4)
+        op.tick()
+        match = planner.match
+
+        def watched(*arguments: Any, progress: Any = None, **more: Any) -> Any:
+            asked.append(progress is not None and progress(None) is True)
+            return match(*arguments, progress=progress, **more)
+
+        for module in (account, rolling):
+            monkeypatch.setattr(module, "match", watched)
+        op.reflect(5.0, lambda: True)
+        assert asked
+        assert all(asked), "needed: each plan asks whether to end"
 
 
 def get(url: str, **headers: str) -> tuple[int, str, Any]:
@@ -265,6 +307,7 @@ def test_the_page_holds_names_as_text_and_is_served_to_its_reader_alone(
             for line in text.splitlines():
                 assert re.fullmatch(r"# (HELP|TYPE) .*|gridcompute_\w+(\{[^}]*\})? \S+", line), line
             assert get(f"http://{address}/etc/passwd")[0] == 404
+            assert get(f"http://{address}/", Host="localhost")[0] == 200  # as of port 80
             # A page of somebody else's that has a browser ask the loopback by another name.
             assert get(f"http://{address}/", Host="evil.example:80")[0] == 403
         token = tmp_path / "reader"
@@ -276,9 +319,70 @@ def test_the_page_holds_names_as_text_and_is_served_to_its_reader_alone(
             assert get(f"http://{address}/", Authorization="Bearer s3cret")[0] == 200
             basic = "Basic eDpzM2NyZXQ="  # x:s3cret
             assert get(f"http://{address}/", Authorization=basic)[0] == 200
+        with served(op, "127.0.0.1:0", None) as address:
+            host, _, port = address.partition(":")
+            slow = [socket.create_connection((host, int(port))) for _ in range(70)]
+            slow[0].sendall(b"GET / HTTP/1.0\r\n")  # and never more
+            with (
+                pytest.raises(InvalidProblemError, match="needed a free"),
+                served(op, address, None),
+            ):
+                pass
+            time.sleep(0.3)
+            began, threads = time.monotonic(), threading.active_count()
+            assert threads < 70, "needed: a reader does not take all threads"
+        assert time.monotonic() - began < 8, "needed: no wait for those who do not end"
+        for one in slow:
+            one.close()
         for where in ("0.0.0.0:0", "example.org:80", "8080", "127.0.0.1:x"):
             with pytest.raises(InvalidProblemError, match="serve"), served(op, where, None):
                 pass
+
+
+def test_words_of_others_are_only_words(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a cluster's words move a terminal's cursor, or forge a line of the log."""
+    evil = "\x1b[2J\x9b2J\n2026-12-02 12:00:00,000 INFO all is well \u202e"
+    world = World()
+    with Trial(config, world, GridTables(read_config(config))) as op:
+        (job,) = submitted(op, 1)
+        op.tick()
+        op.tick()
+        world.pass_(0.2)
+        for cluster in world.clusters.values():
+            for name in cluster.table:
+                cluster.end(name, "failed")
+                cluster.table[name] = dataclasses.replace(cluster.table[name], words=evil)
+        op.tick()
+        assert evil.split()[0] in op.queue()["jobs"][0]["why"]
+    words = ("-c", str(config))
+    printed = [command(capsys, "queue", *words, "--all")]
+    printed += [command(capsys, "queue", *words, "--json")]
+    printed += [command(capsys, "why", *words, job, *more) for more in ((), ("--json",))]
+
+    def tells(op: Any, **_: Any) -> None:
+        op._tell(evil, evil)
+        log.error("broke off: %s", evil)
+
+    monkeypatch.setattr(operator.Operator, "operate", tells)
+    monkeypatch.setattr(operator.Operator, "open", lambda _: None)
+    assert app.run(["operate", *words]) == 0
+    log_lines = capsys.readouterr().err
+    assert not [line for line in log_lines.splitlines() if "INFO all is well" in line[:50]]
+    for text in (*printed, log_lines):
+        assert not set(text) & set("\x1b\x9b\u202e"), repr(text)
+    assert json.loads(printed[1])["jobs"][0]["why"].count("\x9b") == 1
+
+
+def test_ids_are_completed(config: Path) -> None:
+    """If this fails, people type ids letter by letter."""
+    with Trial(config, World(), GridTables(read_config(config))) as op:
+        ids = submitted(op, 3)
+    context = SimpleNamespace(params={"config": config})
+    assert cli._ids(context, ids[0][:4]) == ids[::-1]
+    assert cli._ids(context, "?") == []
+    assert cli._ids(SimpleNamespace(params={"config": "/nowhere"}), "") == []
 
 
 # ---------------------------------------------------------------- two clusters of Slurm
