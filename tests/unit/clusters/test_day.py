@@ -25,7 +25,7 @@ import gridcompute as gc
 import slurm_clusters
 from gridcompute.cli import app
 from gridcompute.cli import clusters as cli
-from gridcompute.clusters import account, operator
+from gridcompute.clusters import account, operator, server
 from gridcompute.clusters.config import read_config
 from gridcompute.clusters.planning import GridTables
 from gridcompute.clusters.reconcile import log
@@ -68,15 +68,21 @@ def test_a_morning_on_this_machine(
     day = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(day)
     threads = threading.active_count()
-    out, options = tmp_path / "out", ["--hours", "3", "--seconds", "2.5", "--jobs", "6"]
+    out, options = tmp_path / "out", ["--hours", "2", "--seconds", "2", "--jobs", "6"]
     assert day.main(["--out", str(out), *options]) == 0
     assert threading.active_count() == threads
     links = [os.path.realpath(path) for path in Path("/proc/self/fd").iterdir()]
     assert not [link for link in links if link.startswith(str(out))]
     capsys.readouterr()
     config = ("-c", str(out / "grid.toml"))
-    queue = json.loads(command(capsys, "queue", *config, "--json"))
-    assert [job["state"] for job in queue["jobs"]] == ["done"] * 6, queue
+    states: list[str] = []
+    for _ in range(20):  # on a machine that is busy an hour more, or a few
+        queue = json.loads(command(capsys, "queue", *config, "--json"))
+        states = [job["state"] for job in queue["jobs"]]
+        if states == ["done"] * 6:
+            break
+        command(capsys, "operate", *config, "--steps", "1", "--quiet")
+    assert states == ["done"] * 6, queue
     assert all(cluster["answers"] for cluster in queue["clusters"])
     totals = queue["totals"]
     assert 0 < totals["green_kwh"] <= totals["load_kwh"]
@@ -140,11 +146,11 @@ def test_nodes_that_are_gone_are_not_planned_on(config: Path) -> None:
     """If this fails, plans name accelerators that are down, or a running job breaks the plan."""
     world = World()
     with Trial(config, world, quick=False) as op:
-        (job,) = submitted(op, 1, accelerators=8, hours=3.0, accelerator="A800")
+        wanted = {"accelerator": "A800", "delay_yuan_per_h": 1e6}
+        (job,) = submitted(op, 1, accelerators=8, hours=3.0, **wanted)
         op.tick()
-        while op.state.job(job)["state"] == "waiting":
-            world.pass_(1.0)
-            op.tick()
+        op.tick()
+        assert op.state.job(job)["state"] == "running"
         world.clusters["Chongqing"].nodes = []  # under the job, which runs on
         world.clusters["Chongqing"].length["1"] = 30.0
         (other,) = submitted(op, 1, accelerators=4, accelerator="A800")
@@ -285,7 +291,7 @@ def get(url: str, **headers: str) -> tuple[int, str, Any]:
 
 
 def test_the_page_holds_names_as_text_and_is_served_to_its_reader_alone(
-    config: Path, tmp_path: Path
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If this fails, whoever names a job writes into the operator's page, or anybody reads it."""
     world = World()
@@ -321,18 +327,18 @@ def test_the_page_holds_names_as_text_and_is_served_to_its_reader_alone(
             assert get(f"http://{address}/", Authorization=basic)[0] == 200
         with served(op, "127.0.0.1:0", None) as address:
             host, _, port = address.partition(":")
-            slow = [socket.create_connection((host, int(port))) for _ in range(70)]
+            monkeypatch.setattr(server, "MOST_READERS", 2)
+            slow = [socket.create_connection((host, int(port))) for _ in range(3)]
             slow[0].sendall(b"GET / HTTP/1.0\r\n")  # and never more
+            assert slow[2].recv(9) == b"", "needed: those who wait do not take all threads"
             with (
                 pytest.raises(InvalidProblemError, match="needed a free"),
                 served(op, address, None),
             ):
                 pass
-            time.sleep(0.3)
-            began, threads = time.monotonic(), threading.active_count()
-            assert threads < 70, "needed: a reader does not take all threads"
-        assert time.monotonic() - began < 8, "needed: no wait for those who do not end"
+        # It has ended, though no reader did.
         for one in slow:
+            assert one.recv(9) == b""
             one.close()
         for where in ("0.0.0.0:0", "example.org:80", "8080", "127.0.0.1:x"):
             with pytest.raises(InvalidProblemError, match="serve"), served(op, where, None):
@@ -407,7 +413,7 @@ def test_two_slurm_clusters_run_every_job_once(
     tmp_path: Path, slurms: dict[str, slurm_clusters.Cluster], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """If this fails, real controllers, an operator that is killed and one that is restarted do."""
-    path = configured(tmp_path, seconds_per_hour=3.0, plan_s=0.5)
+    path = configured(tmp_path, seconds_per_hour=2.0, plan_s=0.4)
     lines = path.read_text().split("[clusters")[0].splitlines()
     for site, (kind, _) in SITES.items():
         token = tmp_path / f"{site}.jwt"
@@ -422,22 +428,32 @@ def test_two_slurm_clusters_run_every_job_once(
     row = f"{tmp_path / 'job.sh'},2,1,4h,Hami\n"
     (tmp_path / "jobs.csv").write_text("script,accelerators,hours,within,from\n" + row * 8)
     ids = command(capsys, "submit", *config, "--table", str(tmp_path / "jobs.csv")).split()
-    begun, killed, down = time.monotonic(), 0, False
+    begun, killed, down, gone = time.monotonic(), 0, False, ""
     operate = [sys.executable, "-m", "gridcompute", "operate", *config, "--quiet"]
     operator: Any = None
     queue: dict[str, Any] = {}
+    log = (tmp_path / "operate.log").open("ab")
     try:
-        while time.monotonic() - begun < 60:
+        while time.monotonic() - begun < 180:
             if operator is None or operator.poll() is not None:
                 assert operator is None or operator.returncode == -signal.SIGKILL
-                operator = subprocess.Popen(operate)
+                operator = subprocess.Popen(operate, stderr=log)
             time.sleep(0.5)
             queue = json.loads(command(capsys, "queue", *config, "--json"))
             states = [job["state"] for job in queue["jobs"]]
+            for site in slurms:
+                assert not processes(slurms[site].token), "needed: no token in a command line"
             if "starting" in states and not killed:
                 killed += 1
                 operator.kill()
                 operator.wait()
+            running = [job["site"] for job in queue["jobs"] if job["state"] == "running"]
+            if running and not gone:  # its node is taken away from under a job
+                gone = running[0]
+                jobs = slurms[gone].ask("squeue", "-h", "-t", "RUNNING", "-o", "%N").split()
+                for state in ("down", "resume") if jobs else ():
+                    words = (f"nodename={jobs[0]}", f"state={state}", "reason=trial")
+                    slurms[gone].ask("scontrol", "update", *words)
             if states.count("done") >= 2 and not down:
                 down = True
                 slurms["Hami"].stop("slurmctld")
@@ -446,9 +462,18 @@ def test_two_slurm_clusters_run_every_job_once(
             if states == ["done"] * len(ids):
                 break
     finally:
-        operator.terminate()
+        with log:
+            operator.terminate()
         assert operator.wait(timeout=30) == 0
     assert [job["state"] for job in queue["jobs"]] == ["done"] * len(ids), queue
+    with gc.clusters.Operator(path) as op:
+        told = [row["words"] for row in op.state.rows("SELECT words FROM events")]
+    assert told.count("the operator begins") == 2, told
+    assert any("node failure, back in the queue" in words for words in told), told
+    for site, cluster in slurms.items():  # tokens are in their files and nowhere else
+        for file in tmp_path.iterdir():
+            if file.is_file() and file.name != f"{site}.jwt":
+                assert cluster.token.encode() not in file.read_bytes(), file
     found: dict[str, list[str]] = {}
     for site, cluster in slurms.items():
         for line in cluster.ask("scontrol", "-o", "show", "jobs").splitlines():
