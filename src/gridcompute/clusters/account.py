@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._checks import listed
+from ..errors import InvalidProblemError
 from ..grid.operations.committed_hour import energy_yuan
 from ..grid.operations.hour_ledger import HourLedger, carrying, hour_bundles
 from ..grid.operations.next_hours import within_store
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .._progress import ProgressHook
     from ..grid.tables.problem import Problem
     from .planning import GridTables
     from .state import Row, State
@@ -62,7 +65,13 @@ class Account:
         self.head = GENESIS
         for row in self.state.rows("SELECT record, line FROM hours ORDER BY hour"):
             self.records.append(json.loads(row["record"]))
-            self.head = json.loads(row["line"])["hash"]
+            line = json.loads(row["line"])
+            self.head = line["hash"]
+            if line["sites"] != list(self.tables.site):
+                found, needed = listed(list(self.tables.site)), listed(line["sites"])
+                message = f"found sites {found}, needed those of the hours that are closed: "
+                message = f"{self.tables.config.folder}: {message}{needed}"
+                raise InvalidProblemError(message, "sites")
 
     @property
     def hour(self) -> int:
@@ -203,7 +212,12 @@ def _clipped(runs: Sequence[Row], end: int) -> Iterator[tuple[Row, float]]:
             yield run, ran
 
 
-def hindsight_yuan(account: Account, runs: Sequence[Row], seconds: float) -> float | None:
+def hindsight_yuan(
+    account: Account,
+    runs: Sequence[Row],
+    seconds: float,
+    progress: ProgressHook | None = None,
+) -> float | None:
     """Return a lower bound on the cost of any plan that runs what ran, knowing all from the start.
 
     Each job takes in each of its whole hours what it took of them in the mean. None where there are
@@ -217,6 +231,8 @@ def hindsight_yuan(account: Account, runs: Sequence[Row], seconds: float) -> flo
         ``delay_yuan_per_h``.
     seconds : float
         That it may take.
+    progress : callable, optional
+        As for `match`.
     """
     tables, end = account.tables, account.hour
     found = list(_clipped(runs, end))
@@ -270,5 +286,5 @@ def hindsight_yuan(account: Account, runs: Sequence[Row], seconds: float) -> flo
                 terminal_yuan_per_kwh=np.zeros(len(world.sites))  # as in the account
             ),
         )
-        plan = match(problem, gap=1e-3, time_limit=seconds)
-    return float(plan.bound_yuan)
+        plan = match(problem, gap=1e-3, time_limit=seconds, progress=progress)
+    return float(plan.bound_yuan) if np.isfinite(plan.bound_yuan) else None
