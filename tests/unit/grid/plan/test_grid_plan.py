@@ -19,7 +19,8 @@ import gridcompute as gc
 from grid_oracles import greedy_plan, lp_optimum, options_of
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.eligibility import REASONS, REASONS_UNPLACED
-from gridcompute.grid.plan.explain import PARTS
+from gridcompute.grid.evaluate import dispatched
+from gridcompute.grid.plan.explain import PARTS, Offer
 from gridcompute.grid.plan.whatif import changed
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
 from gridcompute.grid.tables.sources import by_kind
@@ -134,6 +135,56 @@ def test_explanation_finds_each_sites_cheapest_option(plan: grid.Plan) -> None:
         assert set(found.shut.values()) <= set(REASONS)
         assert all(set(offer.parts) == set(PARTS) for offer in found.best.values())
         assert str(j) in str(found).splitlines()[0]
+
+
+def test_an_explanation_says_what_one_job_alone_would_cost(plan: grid.Plan) -> None:
+    """If this fails, "as much as where it runs" stands at an idle site to which a move costs 2."""
+    apart = told = 0
+    left = [int(j) for j, token in plan.reasons.items() if token not in REASONS][:3]
+    now = dispatched(plan.problem, plan).objective_yuan
+    for j in (*plan.table()["job"][:12].tolist(), *left):
+        found = plan.explain(j)
+        base = found.value_yuan if found.taken is None else found.taken.yuan
+        for offer in found.best.values():
+            assert (offer.alone_yuan is None) == (not offer.fits or _same(offer, found.taken))
+            if offer.alone_yuan is None:
+                continue
+            klass, start = plan.assignment.copy(), plan.start.copy()
+            klass[j], start[j] = offer.klass, offer.start
+            needed = dispatched(plan.problem, (klass, start)).objective_yuan - now
+            assert offer.alone_yuan == pytest.approx(needed, abs=1e-5), (j, offer)
+            apart += abs(needed - (offer.yuan - base)) > 0.1
+            act = "moving" if found.taken else "placing"
+            if round(needed, 2):
+                cost = f"{'costs' if needed > 0 else 'saves'} {abs(needed):.2f}"
+                told += f"; {act} it alone {cost}" in str(found)
+    assert apart > 5, (apart, "jobs whose move costs other than prices say")
+    assert told > 5
+
+
+def _same(offer: Offer, taken: Offer | None) -> bool:
+    return taken is not None and (offer.klass, offer.start) == (taken.klass, taken.start)
+
+
+def test_moving_a_job_alone_may_be_impossible() -> None:
+    """If this fails, a site without power for a job is said to cost so many yuan, or explaining
+    raises."""
+    plan = gc.match(sound())
+    job = int(plan.table()["job"][0])
+    sites = plan.problem.sites
+    here = int(plan.problem.classes.site[plan.assignment[job]])
+    dark = np.where(np.arange(len(sites)) == here, sites.connection_kw, 0.0)
+    energy = plan.problem.energy
+    problem = plan.problem.replace(
+        sites=sites.replace(connection_kw=dark),
+        energy=energy.replace(direct_kwh=0.0, bundled_kwh=0.0, battery_kwh=0.0, battery_kw=0.0),
+    )
+    alone = np.where(np.arange(len(plan.assignment)) == job, plan.assignment, -1)
+    moved = dispatched(problem, (alone, np.where(alone >= 0, plan.start, -1)))
+    offers = [o for o in moved.explain(job).best.values() if o.site != here]
+    assert offers
+    assert all(offer.alone_yuan == np.inf for offer in offers), offers
+    assert "cannot be done: its power cannot be had there" in str(moved.explain(job))
 
 
 def test_an_explanation_parts_energy_from_mandate(plan: grid.Plan) -> None:
