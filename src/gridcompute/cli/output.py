@@ -36,7 +36,7 @@ def emit(as_json: bool, document: Any, text: str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON has it: arrays as lists, what is not finite as a string."""
+    """Return a value as JSON has it: arrays as lists, NaN as null, infinity as a string."""
     if isinstance(value, Certificate):
         kind: Any = type(value)
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(kind)}
@@ -51,7 +51,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+        return None if math.isnan(value) else str(value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return str(value)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..grid.plan.account import percent
 from ..grid.plan.audit import LEAST_SHORT_KWH, amount, energy_unit
 from .charts import number, numbers, tag
 
@@ -102,7 +103,7 @@ def account_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
         [
             name,
             load[i],
-            *(f"{v[c]:.1%}" for c in columns),
+            *(percent(v[c], "–") for c in columns),
             carbon[i],
             missing(v["shortfall_kwh"], size),
         ]
@@ -162,8 +163,8 @@ def claim_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
     rows = [
         [
             f"{c.rule}, per {c.scope}",
-            f"{c.mean:.1%}",
-            f"{c.worst:.1%}",
+            percent(c.mean, "–"),
+            percent(c.worst, "–"),
             c.worst_name,
             "yes" if c.met else "no",
             number(c.certificates_mwh * 1e3 / size),

@@ -338,9 +338,9 @@ class PlanData(Frozen):
         Returns
         -------
         dict of float64 (n_sites,)
-            ``load_kwh``; ``n1_statutory``, ``n2_hourly``, ``n3_cfe``: shares of load; ``n4_tco2``:
-            location-based tonnes; ``green_kwh``, ``certificate_kwh``, ``shortfall_kwh``. What they
-            mean stands in `gridcompute.grid.plan.audit`.
+            ``load_kwh``; ``n1_statutory``, ``n2_hourly``, ``n3_cfe``: shares of load, NaN of a site
+            without load; ``n4_tco2``: location-based tonnes; ``green_kwh``, ``certificate_kwh``,
+            ``shortfall_kwh``. What they mean stands in `gridcompute.grid.plan.audit`.
         """
         return dict(self._green)
 
