@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -72,15 +73,19 @@ def plan_facts(plan: Plan) -> dict[str, Any]:
         "unplaced_yuan": plan.costs["unplaced"],
         "bound_yuan": plan.bound_yuan,
         "gap": plan.gap,
+        "gap_paid": plan.gap_paid,
         "load_kwh": float(green["load_kwh"].sum()),
         "green": {"site": plan.problem.sites.name, **green},
-        "unplaced": dict(_counted(plan.reasons.values())),
+        "unplaced": dict(Counter(plan.reasons.values())),
+        "unplaced_by_tenant": _by_tenant(plan),
         "figures": {kind: len(rows) for kind, rows in by_kind(plan.problem.sources).items()},
     }
 
 
-def _counted(tokens: Any) -> dict[str, int]:
-    out: dict[str, int] = {}
-    for token in tokens:
-        out[token] = out.get(token, 0) + 1
-    return out
+def _by_tenant(plan: Plan) -> dict[str, dict[str, int]]:
+    """Return how many jobs of each tenant are left out, by reason."""
+    out: dict[str, Counter[str]] = {}
+    for job, token in plan.reasons.items():
+        tenant = plan.problem.quotas.label(plan.problem.jobs.tenant[job])
+        out.setdefault(tenant, Counter())[token] += 1
+    return {name: dict(counts) for name, counts in out.items()}

@@ -24,6 +24,7 @@ from .tables import (
     bottlenecks,
     claim_rows,
     direct_rows,
+    left_out_rows,
     mandate_rows,
     step_word,
     table,
@@ -112,7 +113,12 @@ def _headline(plan: Plan, title: str, account: Audit) -> str:
             False,
         ),
         ("cost", short_yuan(plan.objective_yuan), f"yuan, {left_out} for jobs left out", False),
-        ("proved gap", f"{plan.gap:.3%}", f"no plan costs less than {plan.bound_yuan:,.0f}", False),
+        (
+            "proved gap",
+            f"{plan.gap:.3%}",
+            f"{plan.gap_paid:.3%} of what is paid; no plan costs less than {plan.bound_yuan:,.0f}",
+            False,
+        ),
         (
             "lowest new site",
             percent(worst, "–"),
@@ -224,7 +230,9 @@ def _energy(plan: Plan) -> str:
         "grid": d.grid_kwh,
     }
     load = d.load_kwh.sum(axis=0)
-    fleet = np.divide(d.green_kwh.sum(axis=0), load, out=np.full_like(load, np.nan), where=load > 0)
+    hourly = np.divide(
+        d.green_kwh.sum(axis=0), load, out=np.full_like(load, np.nan), where=load > 0
+    )
     unit, size = energy_unit(load.max(initial=0.0))
     notes = f"{percent(_green_share(plan))} green; the line is the green share, 0 to 100%", ""
     wide, narrow = (
@@ -232,7 +240,7 @@ def _energy(plan: Plan) -> str:
             f"All sites, {unit}",
             [(k, COLOURS[k], values.sum(axis=0) / size) for k, values in layers.items()],
             unit=unit,
-            share=np.nan_to_num(fleet),
+            share=np.nan_to_num(hourly),
             note=note,
             width=width,
             height=height,
@@ -401,7 +409,7 @@ def _jobs(plan: Plan) -> str:
     rows = [[token, f"{n:,}", meaning[token]] for token, n in counts.most_common()]
     out = tag("h3", f"Left out: {sum(counts.values()):,}")
     if rows:
-        out += table(["reason", "jobs", "meaning"], rows)
+        out += table(["reason", "jobs", "meaning"], rows) + table(*left_out_rows(plan))
     shown = [int(plan.table()["job"][i]) for i in _spread(len(plan.table()["job"]))]
     shown += list(plan.reasons)[:1]
     out += tag("h3", "Some jobs explained")
