@@ -121,20 +121,23 @@ def verify(folder: Folder, as_json: Json = False) -> None:
     raise typer.Exit(0 if found.valid else 1)
 
 
-def _rows(plan: Plan, words: list[str]) -> list[int]:
-    """The rows of jobs that the command line names, by their ids of text or by number."""
+def _rows(plan: Plan, words: list[str]) -> tuple[list[int], list[str]]:
+    """The rows of jobs that the command line names, by their ids of text or by number.
+
+    Beside them what is wrong with each word that names none.
+    """
     jobs = plan.problem.jobs
     texts = jobs.id is not None and jobs.id.dtype.kind == "U"
     called = {name: row for row, name in enumerate(jobs.ids.tolist())} if texts else {}
-    rows, n = [], len(jobs)
+    rows, wrong, n = [], [], len(jobs)
     for word in words:
         row = called.get(word, int(word) if word.isascii() and word.isdigit() else n)
-        if row >= n:
-            known = "an id of a job, or " if called else ""
-            message = f"job: found {word:.100}, needed {known}0 to {n - 1}{meant(word, called)}"
-            raise InvalidProblemError(message, "job")
-        rows.append(row)
-    return rows
+        if row < n:
+            rows.append(row)
+            continue
+        known = "an id of a job, or " if called else ""
+        wrong.append(f"found {word:.100}, needed {known}0 to {n - 1}{meant(word, called)}")
+    return rows, wrong
 
 
 def explain(
@@ -144,9 +147,13 @@ def explain(
     ],
     as_json: Json = False,
 ) -> None:
-    """Say why jobs of a stored plan run where they do, or why not, with each site's best option."""
+    """Say why jobs of a stored plan run where they do, or why not, with each site's best option.
+
+    Exit status 2 if the plan has no such job; the others are explained all the same.
+    """
     plan = _stored(folder)
-    found = [plan.explain(j) for j in _rows(plan, jobs)]
+    rows, wrong = _rows(plan, jobs)
+    found = [plan.explain(j) for j in rows]
     facts = [{**plain(e), "text": str(e)} for e in found]
     for fact, e in zip(facts, found, strict=True):
         fact.pop("names", None)
@@ -154,7 +161,10 @@ def explain(
         pairs += [(fact["taken"], e.taken)] if e.taken is not None else []
         for offer, known in pairs:
             offer |= {"yuan": plain(known.yuan), "fits": known.fits}
-    emit(as_json, facts, "\n".join(str(e) for e in found))
+    if facts or as_json:
+        emit(as_json, facts, "\n".join(str(e) for e in found))
+    if wrong:
+        raise InvalidProblemError(f"job: {'; job: '.join(wrong)}", "job")
 
 
 def audit(folder: Folder, as_json: Json = False) -> None:

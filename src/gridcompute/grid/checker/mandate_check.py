@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["direct_rule_faults", "green_account_faults", "mandate_faults"]
 
+#: A site that takes no more has no green shares, kWh.
+_NO_LOAD_KWH = 1e-6
+
 
 def mandate_faults(plan: PlanData) -> Iterator[Fault]:
     """Each scope meets the mandate, or what the plan reports missing is what is missing."""
@@ -67,6 +70,8 @@ def green_account_faults(plan: PlanData, shown: Mapping[str, Floats]) -> Iterato
     carbon = by_hour(problem.sites.carbon_g_per_kwh, problem.hours)
     if d.missing_kwh.shape != rows.owed_kwh.shape:
         return  # a fault by itself
+    served = d.direct_kwh.sum(axis=(0, 2)) + (d.bundled_kwh + d.green_discharge_kwh).sum(axis=1)
+    uncovered = np.maximum(load - served, 0.0)
     for s in range(len(problem.sites)):
         direct, bundled = d.direct_kwh[:, s].sum(), d.bundled_kwh[s].sum()
         green = direct + bundled + d.green_discharge_kwh[s].sum()
@@ -74,15 +79,16 @@ def green_account_faults(plan: PlanData, shown: Mapping[str, Floats]) -> Iterato
         clean = (grey * problem.energy.grid_green_share[s]).sum()
         retired = missing = 0.0
         for q in np.flatnonzero(rows.member[:, s]):
-            pooled = load[rows.member[q]].sum()
+            pooled, left = load[rows.member[q]].sum(), uncovered[rows.member[q]].sum()
             part = load[s] / pooled if pooled > 0 else 0.0
-            retired += part * d.certificate_kwh[q]
             missing += part * d.missing_kwh[q]
+            part = uncovered[s] / left if left > _NO_LOAD_KWH else part
+            retired += part * d.certificate_kwh[q]
         claimed = green + retired
         claimed = claimed + d.exported_kwh[:, s].sum() if rows.exports else min(claimed, load[s])
         drawn = d.grid_kwh[s] + d.grid_charge_kwh[s]
         grams = (drawn * carbon[s]).sum()
-        over = load[s] if load[s] > 0 else 1.0
+        over = load[s] if load[s] > _NO_LOAD_KWH else np.nan
         for name, needed in (
             ("load_kwh", load[s]),
             ("green_kwh", green),
@@ -94,6 +100,8 @@ def green_account_faults(plan: PlanData, shown: Mapping[str, Floats]) -> Iterato
             ("shortfall_kwh", missing),
         ):
             found = float(shown[name][s])
+            if np.isnan(needed) and (np.isnan(found) or shown["load_kwh"][s] > 0):
+                continue  # rounding alone may leave a site a load
             if not abs(found - needed) <= TOLERANCE * max(1.0, abs(needed)):
                 yield Fault("AccountMismatch", f"{name} of site {s}", found, float(needed))
                 return

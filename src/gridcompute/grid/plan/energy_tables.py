@@ -9,6 +9,7 @@ import numpy as np
 
 from ..._extras import extra
 from ..tables.times import time_of
+from .account import green_account
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,11 +48,7 @@ def plan_bundles(problem: Problem, dispatch: Dispatch) -> list[dict[str, Any]]:
     parts = [(devices, _green(dispatch))]
     if problem.counts_exports:
         parts.append(([("exported power", "GEC")], [dispatch.exported_kwh.sum(axis=0)]))
-    scopes = problem.mandate_rows
-    weight = scopes.member * dispatch.load_kwh.sum(axis=1)
-    part = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
-    bought = dispatch.certificate_kwh @ part
-    return bundles(problem, steps, parts, bought)
+    return bundles(problem, steps, parts, green_account(problem, dispatch)["certificate_kwh"])
 
 
 def measurements(

@@ -229,6 +229,7 @@ class Plan(PlanData, Tabular):
             "cost, both together, yuan": self.objective_yuan,
             "bound, yuan": self.bound_yuan,
             "gap": f"{self.gap:.3%}",
+            "gap as a part of what is paid": f"{self.gap_paid:.3%}",
             "load, kWh": load,
             "green power in its own hour": f"{hourly / load:.1%} of load" if load else "no load",
         }
