@@ -220,6 +220,18 @@ def test_wrong_arguments_cost_one_line(
     assert all(word in text for word in words), text
 
 
+def test_the_broker_names_its_extra(
+    script: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a reader without the broker's packages gets a traceback, or cannot get them.
+
+    Python 3.11 brings a pip without `--group`.
+    """
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(SystemExit, match=r"^broker.py: .*uvicorn.*pip install '\.\[broker\]'$"):
+        script("examples/broker.py")
+
+
 def test_a_bench_says_what_a_clone_has(script: Callable[..., None], capsys: Any) -> None:
     """If this fails, a reader does not learn where the data of the other cells is to be had."""
     script("benches/replay_table.py", "--weeks", "1", "--shared-weeks", "0")
