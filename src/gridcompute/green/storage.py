@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 _LOSSLESS = 1.0
 
 
+def both(measurements: Any, bundles: Any, storage: Any) -> tuple[Checked, Checked]:
+    """Return measurements, and bundles with what storage gave back, checked."""
+    load, supply = checked("measurements", measurements), checked("bundles", bundles)
+    if storage is not None:
+        supply = with_storage(supply, checked("storage", storage))
+    return load, supply
+
+
 def with_storage(bundles: Checked, storage: Checked) -> Checked:
     """Return the bundles with what storage took and gave back.
 
