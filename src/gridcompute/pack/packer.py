@@ -697,6 +697,9 @@ class Packer:
             "templates": [snapshots.template_record(t) for t in self._templates],
             "shapes": list(self._ids),
             "mix": mix is not None,
+            # A program that starts from other patterns may end at other prices, as good as these.
+            "patterns": snapshots.pattern_record(self._learned.patterns),
+            "node_patterns": snapshots.pattern_record(self._node_patterns),
         }
         arrays = {
             **self._nodes,
@@ -719,10 +722,13 @@ class Packer:
         packer._set_nodes(columns, meta["models"], arrays["rank"], templates)
         for record in meta["shapes"]:
             packer._add_shape(snapshots.shape_key(record))
+        mix = None
         if meta["mix"]:
             mix = arrays["mix_shape"], arrays["mix_count"], arrays["mix_price"]
-            packer._learned = _Learned(mix, meta["learned_at"], {})
-            packer._give(packer._learned)
+        patterns = snapshots.patterns_of(meta["patterns"])
+        packer._learned = _Learned(mix, meta["learned_at"], patterns)
+        packer._node_patterns = snapshots.patterns_of(meta["node_patterns"])
+        packer._give(packer._learned)
         packer._core.restore(*(arrays[name] for name in _ARRIVALS))
         return packer
 

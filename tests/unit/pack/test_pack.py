@@ -361,6 +361,28 @@ def test_what_is_said_of_pods_that_are_gone(tmp_path, monkeypatch):
     assert packer.place(pods()).first == 6
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_a_restored_packer_learns_what_the_other_does(tmp_path, seed):
+    """If this fails, programs of a restored packer start elsewhere and end at other prices."""
+    r = np.random.default_rng(seed)
+    gpus, model = r.integers(1, 5, 6), r.choice(["T4", "V100"], 6).tolist()
+    table = nodes(cpu_milli=r.integers(8, 40, 6) * 1000, memory_mib=[65536] * 6)
+    milli = r.integers(100, 1001, 8)
+    packer = pack.Packer(table | {"gpu": gpus, "model": model}, mix=None, window=16)
+    both = [packer]
+    for turn in range(30):
+        kind = r.integers(0, 8, 8)
+        wave = pods(8) | {"cpu_milli": 500 + 500 * (kind % 3), "gpu_milli": milli[kind]}
+        found = [made.place(wave) for made in both]
+        for made, placed in zip(both, found, strict=True):
+            assert placed.node.tolist() == found[0].node.tolist(), turn
+            assert made.prices == packer.prices, turn
+            made.release(placed.ids[placed.node >= 0][::2])
+        if turn == 15:
+            packer.snapshot(tmp_path / "packer")
+            both.append(pack.Packer.restore(tmp_path / "packer"))
+
+
 def test_no_nodes_no_devices_no_pods():
     """If this fails, an empty cluster or an empty batch ends in an error or worse."""
     empty = {"cpu_milli": [], "memory_mib": [], "gpu": [], "model": []}
