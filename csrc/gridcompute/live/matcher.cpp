@@ -307,7 +307,10 @@ bool Matcher::holds() const {
   for (const Job job : state.live_jobs()) {
     if (state.is_pinned(job)) ++pinned[at(state.placed_class(job))];
   }
-  return log_.holds() && pair_.capacity.holds(pinned) && state.holds() && (!pair_.index || pair_.index->holds());
+  std::vector<bool> changed(at(state.n_classes()), false);
+  for (const Slot s : pair_.changed) changed[at(s)] = true;
+  return log_.holds() && pair_.capacity.holds(pinned) && state.holds(changed) &&
+         (!pair_.index || pair_.index->holds(changed));
 }
 
 }  // namespace gridcompute::live
