@@ -285,7 +285,7 @@ def test_a_cold_round_leaves_jobs_where_others_would_cost_the_same(levels: int) 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_invariants_hold_after_each_call_not_only_after_rounds(seed: int) -> None:
-    """They were false from `add_slots` to the next round: the costs of its classes are read then."""
+    """They were false from `add_slots` to the next round, which reads the costs of its classes."""
     r = np.random.default_rng(seed)
     world = Matcher([30, 30], cost="row", unplaced=9.0)
     world.add({"row": r.random((40, 2)) * 8})
