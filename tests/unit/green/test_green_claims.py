@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -41,11 +42,27 @@ def rules(draw: st.DrawFn) -> green.Rule:
     )
 
 
+#: Zones, and a day before their clocks are changed: by an hour in the night or at midnight, and by
+#: half an hour.
+CHANGES = (
+    ("Europe/Brussels", "2027-03-27"),
+    ("Europe/Brussels", "2027-10-30"),
+    ("America/New_York", "2027-11-06"),
+    ("America/Havana", "2027-03-13"),
+    ("America/Havana", "2027-11-06"),
+    ("Australia/Lord_Howe", "2027-04-03"),
+)
+
+
 @settings(max_examples=60, deadline=None)
-@given(rules(), st.integers(0, 10**6))
-def test_no_claim_is_larger_by_an_lp_of_every_pair(rule: green.Rule, seed: int) -> None:
+@given(rules(), st.integers(0, 10**6), st.sampled_from([None, *CHANGES]))
+def test_no_claim_is_larger_by_an_lp_of_every_pair(rule: green.Rule, seed: int, change) -> None:
     """If this fails, a regulator is given a claim that is too small, too large or not proved."""
     loads, bundles = world(seed)
+    if change is not None:
+        rule = rule.replace(time_zone=change[0], utc_offset_h=0)
+        days = datetime.datetime.fromisoformat(change[1]).replace(tzinfo=datetime.UTC)
+        loads, bundles = world(seed, begin=days)
     claim = green.claim(table(loads), table(bundles), rule)
     proof = claim.verify()
     assert proof.valid, (seed, rule, proof.reasons)

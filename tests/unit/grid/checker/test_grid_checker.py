@@ -37,6 +37,8 @@ def batch() -> Problem:
         green_kwh=(500.0,) * 12,
         certificate_kwh=(0.0,) * 12,
         serials=(),
+        intervals=(),
+        bundles=(),
     )
     return problem.replace(
         mandate=dataclasses.replace(problem.mandate, share=0.95, ledger=ledger),
