@@ -18,6 +18,9 @@ Rules = Annotated[
     list[str] | None, typer.Option(help="Another rule for the same data; may be given again.")
 ]
 
+#: Times without a measurement that are listed.
+_MOST_GAPS = 5
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
@@ -46,6 +49,8 @@ def claim(
     """
     from .. import green
 
+    if out is not None and out.exists():
+        raise FileExistsError(f"{out}: found it there already, needed a folder that is new")
     held = [green.rule(name) for name in (rule, *(against or ()))]
     tables = _operated(folder) or green.read_folder(folder)
     found = [green.claim(**tables, rule=one) for one in held]
@@ -62,8 +67,13 @@ def claim(
         f"  counts nowhere, {reason}: {wh:,} Wh"
         for reason, wh in documents[0]["rejected_wh"].items()
     ]
-    if len(found[0].missing):
-        lines.append(f"  {len(found[0].missing)} times between measurements have none")
+    gaps = found[0].missing
+    for gap in gaps.slice(0, _MOST_GAPS).to_pylist():
+        begin, end = (f"{gap[name]:%Y-%m-%dT%H:%M:%SZ}" for name in ("start", "end"))
+        where = f"{gap['facility']}, meter {gap['meter']}"
+        lines.append(f"  no measurement of {where}, from {begin} to {end}")
+    if len(gaps) > _MOST_GAPS:
+        lines.append(f"  ... and {len(gaps) - _MOST_GAPS:,} more times without one")
     lines += [f"  {reason}" for proof in proofs for reason in proof.reasons]
     if out is not None:
         lines.append(f"the page: {out / 'claim.html'}")

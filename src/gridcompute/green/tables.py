@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._columns import Field, Texts, arrow_table, read
-from .._extras import extra
+from .._columns import Field, Place, Texts, arrow_table, read, read_file
 from ..errors import InvalidProblemError
 
 if TYPE_CHECKING:
@@ -100,22 +99,6 @@ TABLES = {
 }
 
 
-@dataclass(frozen=True)
-class Place:
-    """What messages call a row of a column: of a table in memory, or of a file."""
-
-    title: str
-    in_file: bool = False
-
-    def __call__(self, name: str, row: int) -> str:
-        """Return the place in words."""
-        return (
-            f"{self.title} line {row + 2}, {name}"
-            if self.in_file
-            else f"{self.title}.{name}[{row}]"
-        )
-
-
 @dataclass(frozen=True, eq=False)
 class Checked:
     """A checked table: its columns by name, and what messages call a row of one."""
@@ -157,12 +140,12 @@ def checked(title: str, data: Any) -> Checked:
         return data
     place = Place(title)
     if isinstance(data, Path):
-        data, place = _file(title, data)
+        data, place = read_file(TABLES[title], data)
     table = Checked(
         title,
-        read(title, TABLES[title], data, place),
+        read(place.title, TABLES[title], data, place),
         place,
-        arrow_table(title, data),
+        arrow_table(place.title, data),
     )
     late = table["end"] <= table["start"]
     if late.any():
@@ -171,31 +154,11 @@ def checked(title: str, data: Any) -> Checked:
             "end", row, f"{utc(table['end'][row])}", f"later than {utc(table['start'][row])}"
         )
     if int(table["wh"].astype(object).sum()) > MOST_WH:
-        raise InvalidProblemError(f"{title}.wh: found a sum beyond 2**62 Wh", f"{title}.wh")
+        message = f"{place.title}, wh: found a sum beyond 2**62 Wh, needed at most that"
+        raise InvalidProblemError(message, f"{title}.wh")
     if title in _CHECKS:
         _CHECKS[title](table)
     return table
-
-
-def _file(title: str, path: Path) -> tuple[pa.Table, Place]:
-    """Return a table from CSV or Parquet, and what messages call a row of a column."""
-    with extra("grid"):
-        import pyarrow as pa
-        import pyarrow.csv
-        import pyarrow.parquet
-
-    try:
-        if path.suffix == ".parquet":
-            return pa.parquet.read_table(path), Place(title)
-        texts = dict.fromkeys(TABLES[title], pa.string())
-        options = pa.csv.ConvertOptions(
-            column_types=texts, strings_can_be_null=True, null_values=[""]
-        )
-        parse = pa.csv.ParseOptions(newlines_in_values=True)
-        found = pa.csv.read_csv(path, parse_options=parse, convert_options=options)
-    except pa.ArrowInvalid as error:
-        raise InvalidProblemError(f"{path.name}: {error}", title) from None
-    return found, Place(path.name, in_file=True)
 
 
 def read_folder(folder: str | Path) -> dict[str, Checked]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import zoneinfo
 
 import numpy as np
 import pyarrow as pa
@@ -296,3 +297,56 @@ def test_rules_of_the_package_and_of_a_file(tmp_path) -> None:
         InvalidProblemError, match=r"rule.age_at: found '2028-02-30', needed a date"
     ):
         green.Rule(interval="PT1H", boundary="zone", age_at="2028-02-30")
+
+
+def test_wrong_things_in_place_of_rules_and_claims() -> None:
+    """An id where a rule was due said that 'str' has no attribute."""
+    loads, bundles = (table(rows) for rows in world(1))
+    claim = green.claim(loads, bundles, RULE)
+    for call, words in (
+        (lambda: green.rule(5), "rule must be an id or a path, not int"),
+        (lambda: green.claim(loads, bundles, "cn-hourly"), "rule must be a Rule, not str"),
+        (
+            lambda: green.verify(loads, bundles, "x", allocations=claim.allocations),
+            "rule must be a Rule, not str",
+        ),
+        (lambda: green.compare(loads, bundles, "cn-hourly"), "a sequence of rules, not str"),
+        (lambda: green.compare(loads, bundles, [5]), "rule must be a Rule, not int"),
+        (lambda: green.audit([claim, 1]), r"claims\[1\] must be a Claim, not int"),
+        (lambda: green.Rule(interval="P1M", boundary="any", time_zone=1), "rule.time_zone must be"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            call()
+    huge = loads | {"wh": [2**63, *loads["wh"][1:]]}
+    with pytest.raises(
+        InvalidProblemError, match=r"measurements: found a whole number of 2\*\*63 or"
+    ):
+        green.claim(huge, bundles, RULE)
+    for zone, words in (("Europe/Brusels", "did you mean 'Europe/Brussels'"), ("", "found ''")):
+        with pytest.raises(InvalidProblemError, match=words):
+            green.Rule(interval="P1M", boundary="any", time_zone=zone)
+    with pytest.raises(InvalidProblemError, match="needed one of them"):
+        green.Rule(interval="P1M", boundary="any", time_zone="Europe/Rome", utc_offset_h=1)
+
+
+def test_one_load_on_both_sides_of_its_meter_is_refused() -> None:
+    """Gross and net of one hour were both load, and the claim's own proof did not hold."""
+    hour = {"start": ["2026-06-01T00:00Z"] * 2, "end": ["2026-06-01T01:00Z"] * 2}
+    loads = {"facility": ["a"] * 2, "meter": ["m"] * 2, "wh": [9, 5], "zone": ["w"] * 2} | hour
+    with pytest.raises(InvalidProblemError, match=r"start\[1\]: found .* overlaps that of"):
+        green.claim(loads | {"side": ["gross", "net"]}, table(world(1)[1]), RULE)
+
+
+def test_a_machine_without_time_zones(monkeypatch) -> None:
+    """If this fails, a list of rules needs data of zones, or a claim fails in odd words."""
+    rule = green.rule("rfnbo-2023-1184")
+    monkeypatch.setattr(zoneinfo, "available_timezones", set)
+
+    def missing(name: str) -> None:
+        raise zoneinfo.ZoneInfoNotFoundError(name)
+
+    monkeypatch.setattr(zoneinfo, "ZoneInfo", missing)
+    assert rule in green.rules()
+    loads, bundles = (table(rows) for rows in world(1))
+    with pytest.raises(InvalidProblemError, match=r"rule.time_zone: .* pip install tzdata"):
+        green.claim(loads, bundles, rule)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pyarrow.compute as pc
@@ -181,7 +182,34 @@ def test_a_bad_cell_of_a_file_is_named_by_its_line(folder, capsys) -> None:
         "measurements.csv line 8, wh: found '12.5', needed a whole number of Wh"
         in capsys.readouterr().err
     )
+    bad = ",".join(cells)
+    two = lines[1].replace('"f0"', '"f\n0"')  # a cell of two lines
+    parts = lines[3].split(",")
+    parts[column] = "8_000"
+    changes = {
+        r"measurements.csv line 9, wh: found '12.5'": [lines[0], "", *lines[1:7], bad],
+        r"line 9, wh: found '12.5'": [lines[0], two, *lines[2:7], bad],
+        "line 7: Expected": [*lines[:6], lines[6] + ",more", *lines[7:]],
+        "wh: found '8_000', needed a whole number": [*lines[:3], ",".join(parts), *lines[4:]],
+        "found a column 'kwh', .* did you mean 'wh'. It is in Wh": [
+            lines[0].replace('"wh"', '"kwh"'),
+            *lines[1:],
+        ],
+    }
+    for words, text in changes.items():
+        path.write_text("\n".join(text) + "\n")
+        assert app.run(["claim", str(folder), "--rule", "volume"]) == 2
+        said = capsys.readouterr().err
+        assert re.search(words, said), (words, said)
+        assert path.read_text() == "\n".join(text) + "\n"
+    path.write_bytes(kept.replace("f0", "f\xfc").encode("latin-1"))
+    assert app.run(["claim", str(folder), "--rule", "volume"]) == 2
+    assert "measurements.csv: In CSV column #0: line 2: " in capsys.readouterr().err
     path.write_text(kept)
     (folder / "bundles.csv").rename(folder / "bundle.csv")
     assert app.run(["claim", str(folder), "--rule", "volume"]) == 2
     assert "found no bundles.csv and no bundles.parquet" in capsys.readouterr().err
+    out = folder / "out"
+    out.mkdir()
+    assert app.run(["claim", str(folder), "--rule", "volume", "--out", str(out)]) == 2
+    assert "found it there already" in capsys.readouterr().err
