@@ -176,7 +176,7 @@ class Local:
             for job in filter(None, map(self._look, self.folder.iterdir())):
                 if job.state == "running":
                     self._free[job.accelerator] = self._free.get(job.accelerator, 0) - job.count
-        if self._free.get(accelerator, 0) < count:
+        if self._free.get(accelerator, 0) < count or (path / "began").exists():
             return
         try:
             limit = (path / "order").read_text().split("\n")[2]

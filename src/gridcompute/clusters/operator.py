@@ -39,9 +39,9 @@ CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 #: Part of an hour in which it is looked at and planned.
 TICK_PART = 0.25
 #: Part of the rest of an hour in which hindsight is looked for, and reasons are put into words.
-IDLE_PART = 0.6
+IDLE_PART = 0.75
 #: Seconds of it at most: until it is over nothing is looked at.
-MOST_IDLE_S = 30.0
+MOST_IDLE_S = 60.0
 #: Ended jobs from which it is learnt what part of their hours jobs run, at most and at least.
 LEARNT_FROM, LEAST_LEARNT = 200, 5
 
@@ -732,7 +732,7 @@ class Operator:
 
         account = self._account
         assert account is not None
-        left = 0.8 * (until - time.perf_counter())
+        left = 0.95 * (until - time.perf_counter())
         if left > 0.05 and account.hour and not stop():
             bound = hindsight_yuan(account, self._runs(), left, lambda _: stop())
             with self.state.change():
