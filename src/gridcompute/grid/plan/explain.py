@@ -12,10 +12,9 @@ from ..._html import paragraphs
 from ...errors import InfeasibleError
 from ..eligibility import REASONS, filtered, hours_needed, least_free
 from ..interruption import cheapest_cuts
-from ..planner.cost import load_of, plan_cost
+from ..planner.cost import load_of, plan_cost, slack_kwh
 from ..planner.cut_market import cuts_of, hourly_yuan, rent_yuan
 from ..planner.dispatch_lp import EnergyBlock
-from ..planner.hard_mandate import slack_kwh
 from .columns import Pieces
 from .covers import covers_paid
 from .queues import queue_of, short_queue
