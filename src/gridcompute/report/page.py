@@ -234,7 +234,9 @@ def _energy(plan: Plan) -> str:
         d.green_kwh.sum(axis=0), load, out=np.full_like(load, np.nan), where=load > 0
     )
     unit, size = energy_unit(load.max(initial=0.0))
-    notes = f"{percent(_green_share(plan))} green; the line is the green share, 0 to 100%", ""
+    total = _green_share(plan)
+    green_part = "no load" if np.isnan(total) else f"{total:.0%} green"
+    notes = f"{green_part}; the line is the green share, 0 to 100%", ""
     wide, narrow = (
         stack(
             f"All sites, {unit}",

@@ -265,7 +265,7 @@ def audit(plan: PlanData) -> Audit:
     everyone = np.ones(len(problem.sites), bool)
     claims = tuple(_claim(plan, rule, scope) for rule in RULES for scope in SCOPES)
     low, where = lowest_share(np.where(new, green["n2_hourly"], np.nan))
-    worst = (_named(problem.sites.name, where), low)
+    worst = (_named(problem.sites.name.tolist(), where), low)
     mandate = problem.mandate
     rule = (
         f"{mandate.share:.0%} {mandate.rule}, per {mandate.scope}, {int(new.sum())} new facilities"

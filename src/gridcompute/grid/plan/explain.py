@@ -12,10 +12,9 @@ from ..._html import paragraphs
 from ...errors import InfeasibleError
 from ..eligibility import REASONS, filtered, hours_needed, least_free
 from ..interruption import cheapest_cuts
-from ..planner.cost import load_of, plan_cost
+from ..planner.cost import load_of, plan_cost, slack_kwh
 from ..planner.cut_market import cuts_of, hourly_yuan, rent_yuan
 from ..planner.dispatch_lp import EnergyBlock
-from ..planner.hard_mandate import slack_kwh
 from .columns import Pieces
 from .covers import covers_paid
 from .queues import queue_of, short_queue
@@ -124,6 +123,8 @@ class Explanation:
     step_h: float = 1.0
     #: The job's id as text; empty where jobs have none.
     id: str = ""
+    #: Whether its deadline lies after the batch, so that it may run in a later one.
+    may_wait: bool = False
 
     def __str__(self) -> str:
         """In words: a line for each site with an option, the cheapest first, and each reason.
@@ -188,7 +189,8 @@ class Explanation:
         if self.taken is None:
             why = f"{self.reason}, queue {self.queue}" if self.queue else str(self.reason)
             costs = f"that costs its value, {self.value_yuan:.2f} yuan"
-            return f"{self._called} is left out ({why}): {costs}"
+            later = "; it may run in a later batch" if self.may_wait else ""
+            return f"{self._called} is left out ({why}): {costs}{later}"
         sites, classes = self.names
         offer, unit = self.taken, self._unit
         where = f"{sites[offer.site]} on {classes[offer.klass]}"
@@ -249,7 +251,8 @@ def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> 
     names_of = (names, kinds)
     step = plan.problem.step_h
     id_ = "" if plan.problem.jobs.id is None else str(plan.problem.jobs.id[job])
-    return Explanation(job, taken, token, value, best, shut, names_of, when, queue, step, id_)
+    wait = bool(plan.problem.jobs.deadline[job] > plan.problem.hours)
+    return Explanation(job, taken, token, value, best, shut, names_of, when, queue, step, id_, wait)
 
 
 def _cut_offers(plan: PlanData, job: int, left: Bools, need: Int32s) -> Iterator[Offer]:

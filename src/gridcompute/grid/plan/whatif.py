@@ -175,8 +175,9 @@ def changed(
     battery: float | None = None,
     gbit_s: float | None = None,
     corridor: tuple[str, str] | None = None,
-    outage: str | None = None,
+    outage: str | tuple[str, int, int] | None = None,
     renewables: float | None = None,
+    tariff: float | None = None,
     latency_rule: str | None = None,
 ) -> Problem:
     """The problem with the usual things changed.
@@ -191,10 +192,11 @@ def changed(
     gbit_s : float
         Added to the corridor, or to every corridor.
     corridor : (origin, destination) names
-    outage : name of a site
-        Without accelerators for the whole batch.
-    renewables : float
-        Factor on every direct source.
+    outage : name of a site, or (name, first, end)
+        Without accelerators for the whole batch, or in the hours ``first <= h < end`` (steps, where
+        the problem's are shorter).
+    renewables, tariff : float
+        Factor on every direct source; on every tariff of the grid.
     latency_rule : "one_way" or "round_trip"
     """
     changes: dict[str, Any] = {}
@@ -208,6 +210,9 @@ def changed(
     if renewables is not None:
         renewables = _checks.number("renewables", renewables, 0.0)
         energy = energy.replace(direct_kwh=renewables * energy.direct_kwh)
+    if tariff is not None:
+        tariff = _checks.number("tariff", tariff, 0.0)
+        energy = energy.replace(tariff_yuan_per_kwh=tariff * energy.tariff_yuan_per_kwh)
     if energy is not problem.energy:
         changes["energy"] = energy
     wires = problem.corridors
@@ -234,9 +239,22 @@ def changed(
         changes["corridors"] = wires
     if outage is not None:
         capacity = problem.classes.capacity.copy()
-        capacity[problem.classes.site == _site(problem, outage)] = 0
+        site, hours = _outage(problem, outage)
+        capacity[problem.classes.site == site, hours] = 0
         changes["classes"] = problem.classes.replace(capacity=capacity)
     return problem.replace(**changes)
+
+
+def _outage(problem: Problem, given: Any) -> tuple[int, slice]:
+    """Return the site of an outage and its hours."""
+    if isinstance(given, str):
+        return _site(problem, given), slice(None)
+    if not isinstance(given, tuple) or len(given) != 3:
+        message = f"outage is {given!r}, needed the name of a site, or it with first hour and end"
+        raise InvalidProblemError(message, "outage")
+    first = _checks.whole("outage: first hour", given[1], 0, problem.hours - 1)
+    end = _checks.whole("outage: end", given[2], first + 1, problem.hours)
+    return _site(problem, given[0]), slice(first, end)
 
 
 def whatif(

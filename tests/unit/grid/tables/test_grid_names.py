@@ -125,8 +125,8 @@ def test_an_error_of_a_job_says_its_id(ids: Any) -> None:
     jobs = problem.jobs
     if ids is not None and len(ids) == 4:
         jobs = jobs.replace(id=ids)
-        with pytest.raises(InvalidProblemError, match=rf"deadline\[2\] is 9.*; job {ids[2]}$"):
-            problem.replace(jobs=jobs.replace(deadline=[3, 3, 9, 2]))
+        with pytest.raises(InvalidProblemError, match=rf"origin\[2\] is 9.*; job {ids[2]}$"):
+            problem.replace(jobs=jobs.replace(origin=[0, 1, 9, 0]))
     words = rf"gang\[1\] is 0.*; job {ids[1]}$" if jobs.id is not None else r"\(accelerators\)$"
     with pytest.raises(InvalidProblemError, match=words):
         dataclasses.replace(jobs, gang=[1, 0, 1, 1], id=ids)

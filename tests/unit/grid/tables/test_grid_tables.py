@@ -168,7 +168,7 @@ def test_problem_checks_its_tables_against_each_other() -> None:
         "family": table.replace(family=np.full(20, 7)),
         "origin": table.replace(origin=np.full(20, 12)),
         "tenant": table.replace(tenant=np.full(20, 20)),
-        "deadline": table.replace(deadline=np.full(20, 25)),
+        "release": table.replace(release=np.full(20, 24), deadline=np.full(20, 25)),
         "placed_class": table.replace(placed_class=np.full(20, 60), placed_start=np.zeros(20, int)),
         "residency": table.replace(residency=np.full(20, 1 << 40)),
     }
