@@ -132,7 +132,7 @@ def rounds() -> list[list[str]]:
     for name, (_, words) in FORGED.items():
         found = re.search(r"[\w/]+\.\w+|Highest", words)
         file = {"Highest": "audit.md", "plan.npy": "written.json"}.get(found[0], found[0])
-        # Without the list no file is foreign: it goes with damage of jobs alone, in a round by itself.
+        # Without the list no file is foreign: it goes in a round with none.
         files.setdefault("jobs.parquet" if name == "no list" else file, []).append(name)
     return [[*filter(None, row)] for row in itertools.zip_longest(*files.values())]
 
