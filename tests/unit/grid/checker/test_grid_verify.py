@@ -19,9 +19,9 @@ Change = Callable[[Plan], Plan]
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    """A sound plan for some hundred jobs, some of which fit nowhere; own plants are paid for."""
-    problem = grid.east_west(n_jobs=120, seed=4)
-    memory_gb = np.where(np.arange(120) % 9, problem.jobs.memory_gb, 1e6)
+    """A sound plan for three hundred jobs, some of which fit nowhere; own plants are paid for."""
+    problem = grid.east_west(n_jobs=300, seed=4)
+    memory_gb = np.where(np.arange(300) % 9, problem.jobs.memory_gb, 1e6)
     return greedy_plan(
         problem.replace(
             jobs=problem.jobs.replace(memory_gb=memory_gb),
