@@ -115,7 +115,7 @@ def test_writers_that_began_alike_leave_one_history(tmp_path: Path) -> None:
     child = CHILD + textwrap.dedent(
         """
         sites = [f"site {k}" for k in range(40)]
-        for k in range(25):
+        for k in range(10):
             name = f"{sys.argv[2]}-{k}"
             ledger = grid.Ledger.read(sys.argv[1]).record(plan(*sites), batch=name)
             try:

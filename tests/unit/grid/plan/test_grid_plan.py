@@ -414,22 +414,6 @@ def test_plan_refuses_arrays_of_other_shapes(plan: grid.Plan) -> None:
 # ---------------------------------------------------------------- files
 
 
-@pytest.mark.parametrize("form", ["csv", "parquet"])
-def test_problem_folders_keep_every_value(plan: grid.Plan, tmp_path: Path, form: str) -> None:
-    """If this fails, a problem changes on its way to disk and back."""
-    problem = plan.problem
-    again = grid.read_problem(grid.write_problem(problem, tmp_path / "p", format=form))
-    for name in ("jobs", "sites", "classes", "energy", "corridors", "quotas"):
-        for column in getattr(problem, name).columns():
-            a, b = (getattr(getattr(p, name), column) for p in (problem, again))
-            assert a.dtype.kind == b.dtype.kind
-            np.testing.assert_array_equal(a, b)
-    assert again.mandate == problem.mandate
-    assert (again.hours, again.name) == (problem.hours, problem.name)
-    assert again.energy.source_names == problem.energy.source_names
-    assert again.classes.family_names == problem.classes.family_names
-
-
 def test_a_ledger_travels_with_its_problem(plan: grid.Plan, tmp_path: Path) -> None:
     """If this fails, a stored batch is verified against another mandate."""
     ledger = grid.Ledger(window=5).record(recorded(*plan.problem.sites.name.tolist()), batch="a")

@@ -46,6 +46,9 @@ def equal(a: grid.Problem, b: grid.Problem) -> None:
     assert a.quotas.tenant_names == b.quotas.tenant_names
     assert a.sites.region_names == b.sites.region_names
     assert a.sites.operator_names == b.sites.operator_names
+    assert a.energy.source_names == b.energy.source_names
+    assert a.classes.family_names == b.classes.family_names
+    assert (a.mandate, a.hours, a.name) == (b.mandate, b.hours, b.name)
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "tidy"])
