@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ClusterError, GridComputeError, InvalidProblemError
 from .config import GridConfig, read_config
-from .local import Local
 from .protocol import Order
-from .reconcile import DRIFT_S, Books, Sight, asked, log
-from .slurm import Slurm
+from .reconcile import DRIFT_S, Books, Sight, adapter, asked, log
 from .state import State
 from .submission import checked_jobs
 
@@ -215,7 +213,7 @@ class Operator:
         made: dict[str, Cluster] = {}
         try:
             for site, cluster in self.config.clusters.items():
-                made[site] = self._given[site] if self._given else _adapter(self.config, cluster)
+                made[site] = self._given[site] if self._given else adapter(self.config, cluster)
             if self.state.get("begin") is None:
                 for site, sight in self._looked(made).items():
                     if sight.error:
@@ -795,17 +793,3 @@ class Operator:
 def _later(offer: Any, hour: int) -> Any:
     """Return an option of a plan with its start by the grid's clock."""
     return dataclasses.replace(offer, start=offer.start + hour)
-
-
-def _adapter(config: GridConfig, cluster: Any) -> Cluster:
-    """Return the adapter of a cluster of the configuration."""
-    if cluster.kind == "slurm":
-        return Slurm(cluster)
-    folder = config.state.with_name(config.state.name + ".jobs") / cluster.site
-    try:
-        if cluster.site in ("", ".", "..") or set(cluster.site) & {"/", "\0"}:
-            raise ClusterError("found a name that is no folder's, needed one without /")
-        return Local(folder, cluster.accelerators, allow_root=cluster.allow_root)
-    except ClusterError as error:
-        message = f"{config.path}: clusters.{cluster.site}: {error}"
-        raise InvalidProblemError(message, f"clusters.{cluster.site}") from None

@@ -7,17 +7,19 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import ClusterError
+from ..errors import ClusterError, InvalidProblemError
+from .local import Local
 from .protocol import ENDED, REMEMBERED_S
+from .slurm import Slurm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .config import GridConfig
-    from .protocol import Seen
+    from .protocol import Cluster, Seen
     from .state import Row, State
 
-__all__ = ["Books", "Sight", "asked"]
+__all__ = ["Books", "Sight", "adapter", "asked"]
 
 log = logging.getLogger("gridcompute.operate")
 
@@ -262,3 +264,17 @@ def _order(job: Seen) -> tuple[int, str]:
     """Return what tells which of two runs of one mark stays: the one that is furthest."""
     rank = {"running": 1, "pending": 2, "held": 3}
     return rank.get(job.state, 0), job.cluster_id.zfill(20)
+
+
+def adapter(config: GridConfig, cluster: Any) -> Cluster:
+    """Return the adapter of a cluster of the configuration."""
+    if cluster.kind == "slurm":
+        return Slurm(cluster)
+    folder = config.state.with_name(config.state.name + ".jobs") / cluster.site
+    try:
+        if cluster.site in ("", ".", "..") or set(cluster.site) & {"/", "\0"}:
+            raise ClusterError("found a name that is no folder's, needed one without /")
+        return Local(folder, cluster.accelerators, allow_root=cluster.allow_root)
+    except ClusterError as error:
+        message = f"{config.path}: clusters.{cluster.site}: {error}"
+        raise InvalidProblemError(message, f"clusters.{cluster.site}") from None

@@ -13,7 +13,7 @@ import pytest
 
 import gridcompute as gc
 from gridcompute.clusters.config import ClusterConfig, read_config, read_token
-from gridcompute.clusters.operator import _adapter
+from gridcompute.clusters.reconcile import adapter
 from gridcompute.clusters.state import State
 from gridcompute.errors import ClusterError, InvalidProblemError
 from unit.clusters.operator_world import Trial, World, configured
@@ -163,7 +163,7 @@ def test_the_folder_of_local_jobs_is_this_users_alone(grid: Path, tmp_path: Path
     for name in ("../../elsewhere", "/elsewhere", "..", "."):
         cluster = dataclasses.replace(config.clusters["Hami"], site=name)
         with pytest.raises(InvalidProblemError, match="needed one without /"):
-            _adapter(config, cluster)
+            adapter(config, cluster)
 
 
 @pytest.mark.parametrize(
