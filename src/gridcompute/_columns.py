@@ -224,7 +224,7 @@ def read(
                 message = f"{title}: found no column {name!r}, needed {field.words}"
                 raise InvalidProblemError(message, f"{title}.{name}")
             continue
-        column = table[name].combine_chunks()
+        column = _without_views(table[name].combine_chunks())
         nulls = _nulls(column)
         if field.kind != "text" and nulls.all() and not field.needed and len(column):
             continue  # an empty column of CSV
@@ -232,6 +232,14 @@ def read(
             _refuse(place, name, int(nulls.argmax()), "nothing", _needed(field))
         out[name] = _READERS[field.kind](place, name, field, column)
     return out
+
+
+def _without_views(column: pa.Array) -> pa.Array:
+    """Return a column of string views as strings: pyarrow 17 casts no views."""
+    import pyarrow as pa
+
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return pa.array(column.to_pylist(), pa.string()) if kind == pa.string_view() else column
 
 
 def _nulls(column: pa.Array) -> NDArray[np.bool_]:
@@ -265,7 +273,7 @@ def _text(place: Places, name: str, field: Field, column: pa.Array) -> Texts:
     import pyarrow.compute as pc
 
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view()
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
     if not (text or pa.types.is_null(kind)):
         raise TypeError(f"{place(name, 0)} is of type {kind}, needed {_needed(field)}")
     coded = pc.dictionary_encode(column.cast(pa.string()))
