@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Intervals of a fixed length in seconds, and those of the calendar with their units.
 SECONDS = {"PT15M": 900, "PT30M": 1800, "PT1H": 3600}
-UNITS = {"P1D": "M8[D]", "P1M": "M8[M]", "P1Y": "M8[Y]"}
+UNITS = {"P1D": "D", "P1M": "M", "P1Y": "Y"}
 INTERVALS = (*SECONDS, *UNITS)
 #: Seconds within which a clock is changed once at most, and the first and last that Python has.
 _WEEK, _FIRST, _LAST = 7 * 86_400, -62_135_500_000, 253_402_200_000
@@ -222,8 +222,9 @@ class Rule:
         local = self.local(seconds)
         if length := SECONDS.get(interval):
             return np.asarray(seconds - local % length + after * length)
-        unit = local.astype("M8[s]").astype(UNITS[interval]) + after
-        return self._utc(unit.astype("M8[s]").astype(np.int64))
+        unit = UNITS[interval]
+        begin = local.astype("M8[s]").astype(f"M8[{unit}]") + np.timedelta64(after, unit)  # type: ignore[call-overload]
+        return self._utc(begin.astype("M8[s]").astype(np.int64))
 
 
 def ruled(rule: Any) -> Rule:
