@@ -187,7 +187,7 @@ def operate(
     from ..report.printable import printable
 
     class Line(logging.Formatter):
-        """Words of clusters and names of jobs are anybody's."""
+        """Escapes control characters, which names of jobs and answers of clusters may hold."""
 
         def format(self, record: logging.LogRecord) -> str:
             return printable(super().format(record), keep="\n")

@@ -275,7 +275,7 @@ class Packer:
     def _mix_of(
         self, counts: NDArray[np.int64], written: Mapping[ShapeKey, int] | None = None
     ) -> _Learned:
-        """Return the mix of so many pods of each shape, with prices for it.
+        """Return the mix that has the given number of pods of each shape, with prices for it.
 
         `written`: how many ask for what as written, where that is known.
         """
@@ -436,7 +436,7 @@ class Packer:
         self._learned = learned
 
     def _latest(self, window: int | None) -> NDArray[np.int64]:
-        """Count the shapes of the latest pods: so many, or by default the packer's window."""
+        """Count the shapes of the latest `window` pods, by default of the packer's window."""
         if window is not None:
             _checks.whole("window", window, 1, _MOST_PODS)
         if len(self._core) == 0:

@@ -89,8 +89,8 @@ def test_changes_in_percent_and_by_the_hour(
     world: grid.Problem, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """If this fails, a rise of 20 % is a factor of 20, or an outage of two hours lasts all day."""
-    nobody = np.full(10, -1, np.int32)
-    plan = grid.evaluate(world, grid.Placement(klass=nobody, start=nobody))
+    unplaced = np.full(10, -1, np.int32)
+    plan = grid.evaluate(world, grid.Placement(klass=unplaced, start=unplaced))
     grid.write_plan(plan, tmp_path / "plan")
     for told, status, words in (
         ("--tariff +20%", 0, "all that changed can only make it dearer"),

@@ -126,8 +126,8 @@ class PlanData(Frozen):
     def gap_paid(self) -> float:
         """What may lie between this plan and the best one, as a part of `placed_yuan`.
 
-        ``gap`` is a part of all of the cost, the values of the jobs left out among it, which may be
-        most of it and are paid by nobody. inf where nothing is paid.
+        ``gap`` is a part of the whole cost. The values of the jobs left out belong to it, may be
+        most of it, and are not paid. inf where nothing is paid.
         """
         apart = max(self.objective_yuan - self.bound_yuan, 0.0)
         paid = abs(self.placed_yuan)

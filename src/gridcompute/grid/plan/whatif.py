@@ -107,9 +107,7 @@ class WhatIf:
     def _words(self) -> list[str]:
         """The text below the table."""
         low, high = self.between
-        proved = (
-            f"the best plan's cost changes by {low:+z,.2f} to {high:+z,.2f} yuan: so much is proved"
-        )
+        proved = f"proved: the best plan's cost changes by {low:+z,.2f} to {high:+z,.2f} yuan"
         if self.sign:
             proved += (
                 f"\nall that changed can only make it {'dearer' if self.sign > 0 else 'cheaper'}"

@@ -27,8 +27,8 @@ def plan() -> grid.Plan:
 
 def idle_plan(problem: grid.Problem) -> grid.Plan:
     """No job placed: base load only."""
-    nobody = np.full(len(problem.jobs), -1, np.int32)
-    return checked_once(grid.evaluate(problem, grid.Placement(klass=nobody, start=nobody)))
+    unplaced = np.full(len(problem.jobs), -1, np.int32)
+    return checked_once(grid.evaluate(problem, grid.Placement(klass=unplaced, start=unplaced)))
 
 
 def test_four_numbers_by_hand(plan: grid.Plan) -> None:
