@@ -10,7 +10,7 @@ from setuptools.command.build_ext import build_ext
 # vectors (base/simd.hpp), wherever they are.
 FAST = re.compile(
     "/(auction|base|batch|certificate|cost|engines|exact|generalized_assignment|input|kernels"
-    "|knapsack|live|model|network_simplex|restricted|rounding|small)"
+    "|device_contents|live|model|network_simplex|restricted|rounding|small)"
 )
 VECTORS = re.compile("GRIDCOMPUTE_(CLONES|VERSIONS|RESTRICT)")
 

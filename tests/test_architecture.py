@@ -122,8 +122,8 @@ FOLDERS = {
 # Headers of the operating system, each in the one file that needs it.
 SYSTEM_HEADERS = {
     ("base/parallel.cpp", "sched.h"),  # affinity: how many CPUs are ours
-    ("base/pages.cpp", "sys/mman.h"),
-    ("base/forced_unwind.hpp", "cxxabi.h"),  # the exception that ends a thread
+    ("base/memory.cpp", "sys/mman.h"),
+    ("base/error.hpp", "cxxabi.h"),  # the exception that ends a thread
 }
 
 # Files of more than 800 lines, each with its reason.

@@ -3,7 +3,7 @@
 #include "gridcompute/certificate/assignment.hpp"
 
 #include "assignment_input.hpp"
-#include "gridcompute/assignment/batch/batch.hpp"
+#include "gridcompute/assignment/batch.hpp"
 #include "gridcompute/assignment/solve_dense.hpp"
 #include "gridcompute/assignment/solve_sparse.hpp"
 #include "gridcompute/assignment/strategy.hpp"

@@ -2,7 +2,7 @@
 #include "certificate.hpp"
 
 #include "gridcompute/base/error.hpp"
-#include "gridcompute/certificate/group_prices.hpp"
+#include "gridcompute/certificate/transport.hpp"
 
 namespace gridcompute::bindings {
 

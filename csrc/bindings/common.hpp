@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "gridcompute/base/error.hpp"
-#include "gridcompute/base/forced_unwind.hpp"
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/base/types.hpp"
@@ -70,7 +69,7 @@ template <class T>
 // Before 3.14 CPython ends a thread that asks for the GIL of a finalising interpreter by pthread_exit, which unwinds
 // its stack: through destructors that touch Python objects without the GIL, and noexcept functions, where it
 // terminates. Such a thread sleeps in acquire() until the process has ended instead, as in 3.14. For the same
-// reason code that may run Python is called by stay_alive() (base/forced_unwind.hpp), by way of the C API and plain
+// reason code that may run Python is called by stay_alive() (base/error.hpp), by way of the C API and plain
 // pointers alone.
 class Unlocked {
  public:

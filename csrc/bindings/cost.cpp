@@ -3,8 +3,8 @@
 
 #include <atomic>
 
-#include "gridcompute/cost/callback.hpp"
 #include "gridcompute/cost/dense.hpp"
+#include "gridcompute/cost/source.hpp"
 #include "gridcompute/cost/sparse.hpp"
 #include "gridcompute/cost/terms.hpp"
 #include "tuning.hpp"

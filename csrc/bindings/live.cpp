@@ -1,7 +1,7 @@
 // The live matcher, with the arrays of its job store.
 #include "cost.hpp"
-#include "gridcompute/live/job_numbers.hpp"
 #include "gridcompute/live/matcher.hpp"
+#include "gridcompute/live/state.hpp"
 #include "stats.hpp"
 #include "tuning.hpp"
 

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "common.hpp"
-#include "gridcompute/packing/knapsack.hpp"
+#include "gridcompute/packing/device_contents.hpp"
 #include "gridcompute/packing/packer.hpp"
 #include "tuning.hpp"
 

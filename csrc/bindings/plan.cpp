@@ -4,7 +4,7 @@
 #include "common.hpp"
 #include "gridcompute/plan/lagrangian_oracle.hpp"
 #include "gridcompute/plan/local_search.hpp"
-#include "gridcompute/plan/residual_capacity.hpp"
+#include "gridcompute/plan/placement_state.hpp"
 #include "tuning.hpp"
 
 namespace gridcompute::bindings {

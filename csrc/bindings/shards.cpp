@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "certificate.hpp"
-#include "gridcompute/certificate/confined_jobs.hpp"
-#include "gridcompute/transport/shards/solve_shards.hpp"
+#include "gridcompute/certificate/infeasibility.hpp"
+#include "gridcompute/transport/shards/coordinator.hpp"
 #include "stats.hpp"
 #include "tuning.hpp"
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <type_traits>
 
+#include "gridcompute/assignment/dual_refinement.hpp"
 #include "gridcompute/assignment/engines/ssp_int128.hpp"
-#include "gridcompute/assignment/refine/dual_refinement.hpp"
 #include "gridcompute/assignment/strategy.hpp"
 #include "gridcompute/base/error.hpp"
 

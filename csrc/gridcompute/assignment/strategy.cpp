@@ -4,12 +4,12 @@
 #include <array>
 #include <type_traits>
 
-#include "gridcompute/assignment/batch/small.hpp"
+#include "gridcompute/assignment/batch.hpp"
 #include "gridcompute/assignment/engines/auction.hpp"
 #include "gridcompute/assignment/engines/hopcroft_karp.hpp"
 #include "gridcompute/assignment/engines/jv_in_place.hpp"
 #include "gridcompute/assignment/engines/ssp_lists.hpp"
-#include "gridcompute/assignment/input/big_m_sparsify.hpp"
+#include "gridcompute/assignment/input/outlying_costs.hpp"
 #include "gridcompute/assignment/solve_dense.hpp"
 
 namespace gridcompute::assignment {

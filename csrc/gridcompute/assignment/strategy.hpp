@@ -6,7 +6,7 @@
 //
 // clang-format off
 // Engines (engines/):
-//   SSP-R    shortest augmenting paths in vector registers, up to 64 columns (ssp_registers.hpp)
+//   SSP-R    shortest augmenting paths in vector registers, up to 64 columns (ssp_rows.hpp)
 //   JV       column reduction, greedy start, augmenting row reduction, augmentation over whole rows (ssp_rows.hpp): on
 //            a copy, on small buffers, or in place on the caller's doubles and 64-bit integers (jv_in_place.hpp)
 //   ARR      augmenting row reduction over candidate lists (row_reduction.hpp)

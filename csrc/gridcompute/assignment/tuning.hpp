@@ -91,7 +91,7 @@ namespace gridcompute::assignment {
     "half and double same")                                                                                            \
   X(Index, scale_rows, 16, 1, 512, "rows", "sample that sets the first scale of doubles; a second try measures all",   \
     "half same, double 0.99 (0.54 on scales of rows)")                                                                 \
-  /* Outliers (input/outlier_cap.hpp). */                                                                              \
+  /* Outliers (input/outlying_costs.hpp). */                                                                           \
   X(Index, cap_rows, 8, 1, 512, "rows", "sample that decides whether there are outliers", "half and double same")      \
   X(Index, cap_costs, 64, 1, 4096, "costs of a row", "cheapest costs that must stay below the cap",                    \
     "half 0.99 (0.59 on crowded_at_zero 250), double same")                                                            \
@@ -105,7 +105,7 @@ namespace gridcompute::assignment {
     "half 1.00, double 1.01 (1.5 on long tail, reals)")                                                                \
   X(double, cap_tail_share, 0x1p-9, 0x1p-40, 1.0, "share of the span", "largest cap that is worth applying",           \
     "half 1.01 (1.5 on long tail, reals), double same")                                                                \
-  /* Big-M matrices (input/big_m_sparsify.hpp). */                                                                     \
+  /* Big-M matrices (input/outlying_costs.hpp). */                                                                     \
   X(Index, big_m_rows, 8, 1, 512, "rows", "sample that decides whether a matrix is sparse in disguise",                \
     "time: half 0.99, double 1.00")                                                                                    \
   X(Index, big_m_share, 8, 1, 64, "1 / share of columns", "costs below the big M that a row may have on average",      \
@@ -239,7 +239,7 @@ namespace gridcompute::assignment {
     "all prefetching off: 1.4 times as long on sparse matrices of 50,000 rows, 1.7 of 200,000")                        \
   X(std::size_t, prefetch_places, 24, 0, 64, "bids", "where a row's list lies",                                        \
     "all prefetching off: 1.4 times as long on sparse matrices of 50,000 rows, 1.7 of 200,000")                        \
-  /* Batches (batch/batch.hpp) and the exact comparison of floats (refine/dual_refinement.hpp). */                     \
+  /* Batches (assignment/batch.hpp) and the exact comparison of floats (assignment/dual_refinement.hpp). */            \
   X(Index, batch_chunk_entries, 1 << 16, 1, 1 << 24, "entries", "matrices of a chunk together",                        \
     "time: half 0.99, double 1.00")                                                                                    \
   X(Index, batch_chunk_matrices, 256, 1, 65536, "matrices", "largest chunk", "time: half 1.01, double 1.00")           \

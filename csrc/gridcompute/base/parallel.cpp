@@ -9,8 +9,8 @@
 #include <string>
 #include <system_error>
 
-#include "gridcompute/base/block_pool.hpp"
 #include "gridcompute/base/error.hpp"
+#include "gridcompute/base/memory.hpp"
 
 #ifdef __linux__
 #include <sched.h>

@@ -64,7 +64,7 @@ class Pool {
   }
 
   // Returns a memory resource for the results of chunks: bodies may allocate there, and the memory returns to the
-  // system with the pool, whereas the allocator would keep it for each thread (block_cache.hpp). To be called between
+  // system with the pool, whereas the allocator would keep it for each thread (memory.hpp). To be called between
   // loops.
   [[nodiscard]] std::pmr::memory_resource* memory();
 
@@ -93,3 +93,16 @@ class Pool {
 };
 
 }  // namespace gridcompute
+
+namespace gridcompute::transport {
+
+// Concatenates the results of chunks, in their order.
+
+template <class T>
+[[nodiscard]] std::vector<T> flatten(const std::vector<std::vector<T>>& parts) {
+  std::vector<T> all;
+  for (const auto& part : parts) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+}  // namespace gridcompute::transport

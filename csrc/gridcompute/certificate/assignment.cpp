@@ -7,7 +7,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "gridcompute/certificate/exact_sum.hpp"
+#include "gridcompute/certificate/exact_numbers.hpp"
 
 namespace gridcompute::certificate {
 

@@ -7,7 +7,7 @@
 #include <numeric>
 #include <utility>
 
-#include "gridcompute/certificate/exact_integer.hpp"
+#include "gridcompute/certificate/exact_numbers.hpp"
 
 namespace gridcompute::certificate {
 

@@ -26,7 +26,7 @@
 #include <span>
 #include <vector>
 
-#include "gridcompute/certificate/exact_sum.hpp"
+#include "gridcompute/certificate/exact_numbers.hpp"
 #include "gridcompute/certificate/transport.hpp"
 
 namespace gridcompute::certificate {

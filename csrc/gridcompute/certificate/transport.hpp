@@ -16,11 +16,11 @@
 //     (or smaller than its demand), and the sum of w over J exceeds the sum of u over T: Hall's condition is violated.
 //     Or up to 12 jobs J of which no placement fits into T.
 //
-// Rigour.  All sums are exact (exact_sum.hpp); prices may be sums of several doubles, for costs far apart. Costs that
-// are integers are added to integer prices in int64, or in int128 where they are large. Otherwise a row's minimum is
-// found in two steps: c + w p in doubles, then, for the classes within its error of the least, as an unevaluated sum of
-// two doubles: product and sum without error (TwoProduct, TwoSum). For w = 1 that is exact, and so is D(p); for a gang
-// the last addition is rounded both ways, 2^-100 relative. Integers beyond 2^53 are enclosed by their neighbouring
+// Rigour.  All sums are exact (exact_numbers.hpp); prices may be sums of several doubles, for costs far apart. Costs
+// that are integers are added to integer prices in int64, or in int128 where they are large. Otherwise a row's minimum
+// is found in two steps: c + w p in doubles, then, for the classes within its error of the least, as an unevaluated sum
+// of two doubles: product and sum without error (TwoProduct, TwoSum). For w = 1 that is exact, and so is D(p); for a
+// gang the last addition is rounded both ways, 2^-100 relative. Integers beyond 2^53 are enclosed by their neighbouring
 // doubles there. Then the sum is rounded down, and up.
 //
 // Complexity.  One evaluation of every cost, n_jobs * n_slots, in fixed chunks; the same bits for any thread count.
@@ -38,7 +38,7 @@
 
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/stop.hpp"
-#include "gridcompute/certificate/exact_sum.hpp"
+#include "gridcompute/certificate/exact_numbers.hpp"
 #include "gridcompute/cost/source.hpp"
 
 namespace gridcompute::certificate {
@@ -160,5 +160,22 @@ struct WitnessReport {
 
 [[nodiscard]] WitnessReport check_witness(const TransportProblem& problem, std::span<const Index> jobs,
                                           std::span<const Slot> slots);
+
+// The Lagrangian bound of jobs that do not all pay the same prices, as those of queues whose limits have prices.
+//
+// Problem. Jobs are in groups. A job of group g pays w (p_s + r_gs) for class s beside its cost, w being its demand.
+// Each placement costs at least the sum over jobs of min(pen_i, min_s (c_is + w_i (p_s + r_gs))), less what the caller
+// knows slots and limits to be worth at most.
+//
+// Rigour. As at the top: r_gs is a sum of several doubles, added without rounding; the sum over jobs is exact but
+// for the last addition of each gang, which is rounded both ways.
+
+// Encloses the sum of the least costs of all jobs; (-inf, inf) if prices or costs are invalid, inf if some job has no
+// option. group: (n_jobs), each below the number of remainders; remainders: of each group, rows of (n_slots) that are
+// added to the prices. nullopt after a stop.
+[[nodiscard]] std::optional<Enclosure> least_costs(const TransportProblem& problem, std::span<const std::int32_t> group,
+                                                   std::span<const double> prices,
+                                                   std::span<const std::span<const double>> remainders, Pool& pool,
+                                                   Stop& stop);
 
 }  // namespace gridcompute::certificate

@@ -5,7 +5,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "gridcompute/base/default_init.hpp"
+#include "gridcompute/base/memory.hpp"
 #include "gridcompute/cost/source.hpp"
 
 namespace gridcompute {

@@ -14,8 +14,8 @@
 #include <tuple>
 #include <vector>
 
-#include "gridcompute/base/default_init.hpp"
-#include "gridcompute/base/simd_lanes.hpp"
+#include "gridcompute/base/memory.hpp"
+#include "gridcompute/base/simd.hpp"
 #include "gridcompute/cost/source.hpp"
 
 namespace gridcompute {

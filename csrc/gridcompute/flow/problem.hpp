@@ -53,7 +53,7 @@ enum class FlowMethod { automatic, network_simplex, cost_scaling };
 enum class FlowStatus { optimal, infeasible, unbounded, time_limit, stopped };
 
 template <class Int>
-struct WarmStartState;  // warm_start/state.hpp
+struct WarmStartState;  // flow/warm_start.hpp
 
 // The part of an answer that the next solve can start from: the topology, the flow and, after network simplex, the tree
 // in the width it ended in. Immutable: any number of solves may start from it, at the same time too.
@@ -100,5 +100,19 @@ struct FlowResult {
 // table.
 [[nodiscard]] FlowResult solve(const MinCostFlow& problem, FlowMethod method, const WarmStart* start, Stop& stop,
                                std::optional<Index> work_per_size = {}, const FlowTuning& tuning = kFlowTuning);
+
+// The total cost of a flow, its unserved units, and the optimality conditions.
+
+// Returns the sum of cost * flow; none where it does not fit 127 bits.
+[[nodiscard]] std::optional<Wide> total_cost(const MinCostFlow& problem, std::span<const std::int64_t> flow);
+
+// Returns the units of supply that have not left their nodes, at most the largest Index. Ends of arcs are those of the
+// topology: a progress hook may have written to the caller's arrays since they were checked.
+[[nodiscard]] Index unserved_units(const MinCostFlow& problem, const Topology& topology,
+                                   std::span<const std::int64_t> flow);
+
+// Returns whether the flow is feasible and the potentials satisfy the optimality conditions with it. O(n + m).
+[[nodiscard]] bool proves_optimal(const MinCostFlow& problem, const Topology& topology,
+                                  std::span<const std::int64_t> flow, std::span<const std::int64_t> potential);
 
 }  // namespace gridcompute::flow

@@ -35,7 +35,7 @@
 // any of them, too many units unserved after     one phase of cost scaling; where that takes more than its budget,
 //   trial_work()                                   the simplex continues from its own tree
 //
-// Width: 32 bits where the ranges fit (flow_range.hpp), else 64; a solve that leaves 32 bits goes on in 64 from its
+// Width: 32 bits where the ranges fit (network.hpp), else 64; a solve that leaves 32 bits goes on in 64 from its
 // tree.
 #include <algorithm>
 #include <numeric>
@@ -43,17 +43,13 @@
 #include <string_view>
 
 #include "gridcompute/base/error.hpp"
-#include "gridcompute/flow/cost_scaling/cost_scaling.hpp"
+#include "gridcompute/flow/cost_scaling.hpp"
 #include "gridcompute/flow/network_simplex/dual_repair.hpp"
 #include "gridcompute/flow/network_simplex/network_simplex.hpp"
-#include "gridcompute/flow/objective.hpp"
 #include "gridcompute/flow/preprocess.hpp"
-#include "gridcompute/flow/start/cost_scaling_start.hpp"
-#include "gridcompute/flow/start/crash_basis.hpp"
-#include "gridcompute/flow/start/start_heuristics.hpp"
-#include "gridcompute/flow/strong_components.hpp"
-#include "gridcompute/flow/warm_start/difference.hpp"
-#include "gridcompute/flow/warm_start/forest_from_flow.hpp"
+#include "gridcompute/flow/problem.hpp"
+#include "gridcompute/flow/start.hpp"
+#include "gridcompute/flow/warm_start.hpp"
 
 namespace gridcompute::flow {
 

@@ -119,7 +119,7 @@ namespace gridcompute::flow {
     "solve on random graphs; 4 to 16 gained on no graph")                                                              \
   X(Index, repair_hopeless, 4, 1, 1024, "times repair_passes",                                                         \
     "projected work at which dual repair gives up at once", "half 1.01, double 1.00")                                  \
-  /* When a warm start's tree is kept (start_heuristics.hpp, warm_start/difference.hpp) */                             \
+  /* When a warm start's tree is kept (start.hpp, flow/warm_start.hpp) */                             \
   X(Index, few_eligible, 8, 0, 1024, "arcs",                                                                           \
     "at most this many eligible arcs never discard a tree", "half 0.99, double 0.99")                                  \
   X(Index, keep_tree_share, 4, 1, 1024, "arcs per eligible arc",                                                       \
@@ -147,7 +147,7 @@ namespace gridcompute::flow {
     "where capacities are cut, so that later problems fit",                                                            \
     "half 1.00, double 1.01; not a matter of time: by how much supplies may grow before a warm start becomes a "       \
     "cold one")                                                                                                        \
-  /* Starts from nothing (start_heuristics.hpp) */                                                                     \
+  /* Starts from nothing (start.hpp) */                                                                     \
   X(Index, hub_degree_share, 4, 1, 1024, "nodes per arc out of it",                                                    \
     "which node is a hub", "half 1.00, double 1.01")                                                                   \
   X(Index, hub_min_arcs, 2, 0, 1024, "arcs",                                                                           \

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "gridcompute/live/move_limit.hpp"
-
 namespace gridcompute::live {
 
 namespace {
@@ -279,6 +277,219 @@ bool ChangeLog::holds() const {
     all.add(charge_[at(job)], 1);
   }
   return loads == placed_load_ && all == sum_;
+}
+
+namespace {
+
+// A path or a cycle of arcs, with its moves and its savings.
+struct ArcSet {
+  std::vector<std::size_t> arcs;
+  Slot start = kNone;  // the class that ends with one job fewer; kNone: a cycle
+  Index moves = 0;
+  Wide savings = 0;
+  bool mandatory = false;
+};
+
+// Decomposes the arcs into paths and cycles.
+class ArcDecomposition {
+ public:
+  ArcDecomposition(const MatcherState& state, std::span<const Job> jobs, std::span<const Slot> to)
+      : state_(state), jobs_(jobs), to_(to), outgoing_(at(state.n_classes())) {
+    std::vector<Index> balance(outgoing_.size(), 0);
+    for (std::size_t k = jobs.size(); k-- > 0;) {
+      outgoing_[at(state.placed_class(jobs[k]))].push_back(k);  // used from the back, the lowest first
+      --balance[at(state.placed_class(jobs[k]))];
+      ++balance[at(to[k])];
+    }
+    const Slot out = state.unplaced_class();
+    for (Slot s = 0; s < out; ++s) {
+      for (; balance[at(s)] < 0; ++balance[at(s)]) follow(s, s);
+    }
+    while (!outgoing_[at(out)].empty()) follow(out, out);
+    for (Slot s = 0; s < out; ++s) {
+      while (!outgoing_[at(s)].empty()) follow(s, kNone);
+    }
+  }
+  std::vector<ArcSet> sets;
+
+ private:
+  // Follows unused arcs from class s until there is none or the class of unplaced jobs is reached; cycles met on the
+  // way become sets of their own.
+  void follow(Slot s, Slot start) {
+    std::vector<std::size_t> trail;
+    std::vector<Slot> nodes{s};
+    while (!outgoing_[at(s)].empty()) {
+      const std::size_t k = outgoing_[at(s)].back();
+      outgoing_[at(s)].pop_back();
+      trail.push_back(k);
+      s = to_[k];
+      if (s == state_.unplaced_class()) break;
+      const auto before = std::find(nodes.begin(), nodes.end(), s);
+      if (before != nodes.end()) {
+        const auto length = before - nodes.begin();
+        add({trail.begin() + length, trail.end()}, kNone);
+        trail.resize(static_cast<std::size_t>(length));
+        nodes.erase(before + 1, nodes.end());
+        continue;
+      }
+      nodes.push_back(s);
+    }
+    if (!trail.empty()) add(std::move(trail), start);
+  }
+
+  // Adds a set of arcs with its moves and savings; it is mandatory if a job is forbidden in its placed class.
+  void add(std::vector<std::size_t> arcs, Slot start) {
+    ArcSet set;
+    set.start = start;
+    for (const std::size_t k : arcs) {
+      const Slot placed = state_.placed_class(jobs_[k]);
+      const Cost there = state_.read_key(jobs_[k], placed);
+      if (placed != state_.unplaced_class()) ++set.moves;
+      there >= kForbidden ? void(set.mandatory = true) : void(set.savings += there - state_.read_key(jobs_[k], to_[k]));
+    }
+    set.arcs = std::move(arcs);
+    sets.push_back(std::move(set));
+  }
+
+  const MatcherState& state_;
+  std::span<const Job> jobs_;
+  std::span<const Slot> to_;
+  std::vector<std::vector<std::size_t>> outgoing_;
+};
+
+// Orders mandatory sets first, then sets without a move, then by savings per move, the largest first.
+bool precedes(const ArcSet& a, const ArcSet& b) {
+  if (a.mandatory != b.mandatory) return a.mandatory;
+  if ((a.moves == 0) != (b.moves == 0)) return a.moves == 0;
+  return a.savings * std::max<Index>(b.moves, 1) > b.savings * std::max<Index>(a.moves, 1);
+}
+
+}  // namespace
+
+std::vector<bool> select_changes(const MatcherState& state, std::span<const Job> jobs, std::span<const Slot> to,
+                                 const std::vector<Cost>& placed_load, const std::vector<Cost>& capacity,
+                                 Index max_moves) {
+  std::vector<ArcSet> sets = ArcDecomposition(state, jobs, to).sets;
+  std::stable_sort(sets.begin(), sets.end(), precedes);
+  std::vector<Cost> over(placed_load.size());
+  for (std::size_t s = 0; s < over.size(); ++s) over[s] = placed_load[s] - capacity[s];
+  for (ArcSet& set : sets) {
+    if (set.start == kNone || over[at(set.start)] <= 0) continue;
+    --over[at(set.start)];
+    set.mandatory = true;
+  }
+  std::stable_sort(sets.begin(), sets.end(), precedes);
+  std::vector<bool> selected(jobs.size(), false);
+  Index moves = 0;
+  for (const ArcSet& set : sets) {
+    if (!set.mandatory && moves + set.moves > max_moves) continue;
+    moves += set.moves;
+    for (const std::size_t k : set.arcs) selected[k] = true;
+  }
+  return selected;
+}
+
+namespace {
+
+// Finds null moves that can be reverted together.
+class NullMoveFinder {
+ public:
+  NullMoveFinder(const MatcherState& state, std::span<const Job> jobs, std::span<Slot> slots,
+                 const std::vector<Cost>& prices, const std::vector<Cost>& capacity)
+      : state_(state),
+        jobs_(jobs),
+        slots_(slots),
+        prices_(prices),
+        free_capacity_(capacity),
+        outgoing_(capacity.size()) {
+    for (std::size_t k = jobs.size(); k-- > 0;) {
+      --free_capacity_[at(slots[k])];
+      if (is_null_move(k)) outgoing_[at(slots[k])].push_back(k);  // used from the back, the lowest first
+    }
+    trail_position_.assign(capacity.size(), kNone);
+  }
+
+  void follow_all() {
+    for (const bool free : {true, false}) {
+      for (Slot s = 0; s < state_.n_classes(); ++s) {
+        while (!outgoing_[at(s)].empty() && (!free || prices_[at(s)] == 0)) follow(s, free);
+      }
+    }
+  }
+
+  // Writes the result only at the end, because following arcs reads the classes of x.
+  void write() {
+    for (const std::size_t k : reverted_) slots_[k] = state_.placed_class(jobs_[k]);
+  }
+
+ private:
+  [[nodiscard]] bool is_null_move(std::size_t k) const {
+    const Slot placed = state_.placed_class(jobs_[k]);
+    if (placed == slots_[k] || placed == state_.unplaced_class()) return false;
+    const Cost there = state_.read_key(jobs_[k], placed);
+    return there < kForbidden &&
+           there + prices_[at(placed)] == state_.read_key(jobs_[k], slots_[k]) + prices_[at(slots_[k])];
+  }
+
+  // Follows arcs from class s until they are used up or a path has ended. `free`: s may end with one job fewer.
+  void follow(const Slot s, bool free) {
+    trail_.clear();
+    Slot here = s;
+    trail_position_[at(s)] = 0;
+    while (true) {
+      auto& arcs = outgoing_[at(here)];
+      if (arcs.empty()) {  // the last arc leads no farther
+        trail_position_[at(here)] = kNone;
+        if (trail_.empty()) return;
+        here = slots_[trail_.back()];
+        trail_.pop_back();
+        continue;
+      }
+      const std::size_t k = arcs.back();
+      arcs.pop_back();
+      trail_.push_back(k);
+      here = state_.placed_class(jobs_[k]);
+      if (trail_position_[at(here)] != kNone) {
+        revert(at(trail_position_[at(here)]));
+      } else if (free && prices_[at(here)] == 0 && free_capacity_[at(here)] > 0) {
+        ++free_capacity_[at(s)];
+        --free_capacity_[at(here)];
+        revert(0);
+        trail_position_[at(s)] = kNone;
+        return;
+      } else {
+        trail_position_[at(here)] = static_cast<Slot>(trail_.size());
+      }
+    }
+  }
+
+  // Reverts the arcs of the trail from `first` on, and removes their classes except the first from the trail.
+  void revert(std::size_t first) {
+    for (std::size_t j = first; j < trail_.size(); ++j) {
+      const std::size_t k = trail_[j];
+      if (j > first) trail_position_[at(slots_[k])] = kNone;
+      reverted_.push_back(k);
+    }
+    trail_.resize(first);
+  }
+
+  const MatcherState& state_;
+  std::span<const Job> jobs_;
+  std::span<Slot> slots_;
+  const std::vector<Cost>& prices_;
+  std::vector<Cost> free_capacity_;
+  std::vector<std::vector<std::size_t>> outgoing_;  // by class of x: jobs that may go placed from there
+  std::vector<Slot> trail_position_;                // by class: arcs of the trail before it; kNone: not on the trail
+  std::vector<std::size_t> trail_, reverted_;
+};
+
+}  // namespace
+
+void undo_null_moves(const MatcherState& state, std::span<const Job> jobs, std::span<Slot> slots,
+                     const std::vector<Cost>& prices, const std::vector<Cost>& capacity) {
+  NullMoveFinder walker(state, jobs, slots, prices, capacity);
+  walker.follow_all();
+  walker.write();
 }
 
 }  // namespace gridcompute::live

@@ -1,7 +1,7 @@
 // The placements that the caller has received: their cost, the changes that a round reports, and those that were
 // deferred.
 //
-// Definitions. The charge of a job is its cost in its placed class. The sum of all charges is exact (exact_total.hpp)
+// Definitions. The charge of a job is its cost in its placed class. The sum of all charges is exact (round.hpp)
 // and is rounded once, when a round reports it. A change is *deferred* if max_moves does not allow it: the job keeps
 // its placed class, and a later round reports the change. A change is *acknowledged* when the caller has received the
 // answer that contains it; unacknowledged changes are part of the next answer too.
@@ -14,7 +14,11 @@
 // theirs elsewhere. So a round without a change finds no excess and no deficit, and ends without a search.
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include "gridcompute/live/round.hpp"
+#include "gridcompute/live/state.hpp"
 
 namespace gridcompute::live {
 
@@ -106,5 +110,47 @@ class ChangeLog {
   std::optional<std::vector<Job>> deferred_before_;
   std::optional<std::vector<ReportedChange>> unacknowledged_before_;
 };
+
+// Selects which changes to make when only some moves are allowed.
+//
+// Problem. The placements h and the optimum x differ in some jobs, each an arc from its placed class to its class in x.
+// Any subset of these arcs that keeps every load within capacity is a matching. The best subset of a given size is a
+// hard problem; a good one is found greedily.
+//
+// Steps. The arcs decompose into paths, from a class that ends with fewer jobs to one that ends with more (being
+// unplaced counts as either), and cycles: each can be made without the others. First those that are mandatory (a class
+// has lost capacity, or a placed class is closed to its job), then those without a move (new jobs into free capacity),
+// then by savings per move, the largest first, while they fit. As x is optimal, none costs more than it saves.
+//
+// Deterministic: arcs by position, ties to the lowest. Complexity: O(arcs log arcs).
+//
+// Source. Flow decomposition: Ahuja, Magnanti and Orlin, Network Flows (1993), section 3.5. Deviations: greedy choice.
+
+// Returns for each of `jobs` (ascending) whether it goes from its placed class to `to`. Placing an unplaced job is no
+// move. Mandatory changes may exceed max_moves.
+[[nodiscard]] std::vector<bool> select_changes(const MatcherState& state, std::span<const Job> jobs,
+                                               std::span<const Slot> to, const std::vector<Cost>& placed_load,
+                                               const std::vector<Cost>& capacity, Index max_moves);
+
+// Reverts moves of a cold solve that save nothing.
+//
+// Problem. A transport solve knows nothing of placements where moves are free: among optima of equal cost it may choose
+// one that moves jobs for no gain. Given placements, an optimum x and its prices, many jobs that x moves can stay, at
+// the same total cost.
+//
+// Definitions. A move of x is a *null move* if the placed class has the same reduced cost for the job: an arc from its
+// class in x to its placed class. A set of arcs may be reverted together if what remains is optimal at the same prices:
+// no class exceeds its capacity, and a class with a price above 0 keeps its load. Hence cycles, and paths from a class
+// with price 0 to one with price 0 and free capacity.
+//
+// Steps. Follows arcs, each used once: a class met again closes a cycle, free capacity ends a path, and an arc that
+// leads no farther is dropped. The number of reverted moves is not maximal (that is a maximum flow), but no cycle
+// remains among the arcs left.
+//
+// Deterministic: arcs by position. Complexity: O(arcs + classes), and two keys read for each job that x moves.
+
+// Writes the placed classes of the jobs whose null moves are reverted into `slots`, where x has `jobs`.
+void undo_null_moves(const MatcherState& state, std::span<const Job> jobs, std::span<Slot> slots,
+                     const std::vector<Cost>& prices, const std::vector<Cost>& capacity);
 
 }  // namespace gridcompute::live

@@ -15,9 +15,9 @@
 //
 // Undo. Every change can be undone until commit(): a call of the caller's is made of several steps, any of which may be
 // short of memory. rollback() restores jobs, placements, prices and capacities exactly; an index that was changed is
-// lost, and built again by the next round (index_store.hpp).
+// lost, and built again by the next round (primal_dual.hpp).
 //
-// Pins. A pinned job keeps its slot even where its class has fewer slots than before (capacities.hpp).
+// Pins. A pinned job keeps its slot even where its class has fewer slots than before (primal_dual.hpp).
 #pragma once
 
 #include "gridcompute/live/gangs/gang_solver.hpp"

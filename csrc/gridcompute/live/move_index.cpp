@@ -8,8 +8,8 @@
 #include <mutex>
 #include <numeric>
 
-#include "gridcompute/base/simd_lanes.hpp"
-#include "gridcompute/live/kernels.hpp"
+#include "gridcompute/base/simd.hpp"
+#include "gridcompute/live/state.hpp"
 
 namespace gridcompute::live {
 

@@ -39,7 +39,7 @@
 #include <memory>
 #include <unordered_map>
 
-#include "gridcompute/base/block_pool.hpp"
+#include "gridcompute/base/memory.hpp"
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/live/state.hpp"
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "gridcompute/live/kernels.hpp"
+#include "gridcompute/live/state.hpp"
 
 namespace gridcompute::live {
 

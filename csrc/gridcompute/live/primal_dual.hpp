@@ -12,11 +12,131 @@
 // capacity) * price: known without reading any cost. Balanced, it is the objective.
 #pragma once
 
-#include "gridcompute/live/capacities.hpp"
-#include "gridcompute/live/index_store.hpp"
-#include "gridcompute/live/work_model.hpp"
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "gridcompute/base/types.hpp"
+#include "gridcompute/live/move_index.hpp"
 
 namespace gridcompute::live {
+
+// The capacity of each class: what was set, or the number of jobs pinned there if that is more.
+//
+// A pinned job keeps its slot even where its class has lost it. The effective capacity therefore counts as many slots
+// as there are pinned jobs, so that a class without capacity never makes a round infeasible.
+
+class Capacities {
+ public:
+  // All classes have capacity 0, and that of unplaced jobs, the last one, has no limit.
+  explicit Capacities(Slot n_slots) : set_(at(n_slots) + 1, 0), pinned_(at(n_slots) + 1, 0) {
+    set_.back() = kForbidden;
+    effective_ = set_;
+  }
+
+  // Inserts classes of capacity 0 before that of unplaced jobs.
+  void add_classes(std::size_t more) {
+    for (std::vector<Cost>* list : {&set_, &pinned_, &effective_}) list->insert(list->end() - 1, more, 0);
+  }
+
+  void set(Slot s, Cost capacity) {
+    set_[at(s)] = capacity;
+    count_pinned(s, 0);
+  }
+  void count_pinned(Slot s, Cost by) {
+    pinned_[at(s)] += by;
+    effective_[at(s)] = std::max(set_[at(s)], pinned_[at(s)]);
+  }
+
+  [[nodiscard]] const std::vector<Cost>& effective() const noexcept { return effective_; }
+  [[nodiscard]] Cost operator[](Slot s) const noexcept { return effective_[at(s)]; }
+  [[nodiscard]] Cost given(Slot s) const noexcept { return set_[at(s)]; }
+  [[nodiscard]] Cost pinned(Slot s) const noexcept { return pinned_[at(s)]; }
+  [[nodiscard]] Cost added_by_pins(Slot s) const noexcept { return effective_[at(s)] - set_[at(s)]; }
+
+  // Returns whether these are the numbers of pinned jobs, and the effective capacities follow from them.
+  [[nodiscard]] bool holds(const std::vector<Cost>& pinned) const {
+    for (std::size_t s = 0; s < set_.size(); ++s)
+      if (effective_[s] != std::max(set_[s], pinned_[s])) return false;
+    return pinned == pinned_;
+  }
+
+ private:
+  std::vector<Cost> set_, pinned_, effective_;
+};
+
+// Estimates the work of a round, warm or cold, from counts alone: no clock is read, so every run decides alike.
+//
+// Work is in the units of tuning.hpp; only the ratio of two amounts is ever used.
+
+struct WorkModel {
+  const LiveTuning& tuning;
+  Index n_live;
+  Slot n_classes;
+  bool single_costs;  // reading one cost is cheaper than reading its row
+
+  // Estimates a solve by transport.
+  [[nodiscard]] Index cold() const noexcept {
+    return n_live * (tuning.cold_work_two_keys * Index{n_classes} / 2 + tuning.cold_work_job) + tuning.cold_work_fixed;
+  }
+  // Estimates reading one row and inserting the job's moves.
+  [[nodiscard]] Index row() const noexcept { return tuning.row_work_key * Index{n_classes} + tuning.row_work_fixed; }
+  // Estimates repricing one class.
+  [[nodiscard]] Index column() const noexcept { return n_live * (single_costs ? tuning.column_work_job : row()); }
+  // Estimates routing n units of excess, before any was routed.
+  [[nodiscard]] Index units(Index n) const noexcept { return tuning.unit_work * n; }
+  // Returns the work that was counted.
+  [[nodiscard]] Index of(const WorkCounts& done) const noexcept {
+    return tuning.arc_work * (done.arcs_scanned + done.column_costs_read) +
+           tuning.class_cost_work * done.class_costs_read + row() * done.rows_read;
+  }
+  // Returns a number of thousandths of a cold solve's work.
+  [[nodiscard]] Index cold_share(Index thousandths) const noexcept {
+    return cold() / 1000 * thousandths + cold() % 1000 * thousandths / 1000;
+  }
+};
+
+// Owns the move index of a matcher, if there is one, and the memory of its lists.
+//
+// Blocks of lists are kept from index to index, so that later indexes of a matcher reuse the memory of the first. They
+// are freed when the matcher has shrunk to half, or when the lists have another capacity.
+//
+// An index that was changed cannot be changed back: rollback() then leaves it *lost*. The next round builds another one
+// from the same assignment and prices, and takes the same decisions as if it had not been lost.
+
+class IndexStore {
+ public:
+  explicit IndexStore(const LiveTuning& tuning) : tuning_(tuning) {}
+
+  [[nodiscard]] explicit operator bool() const noexcept { return index_ != nullptr; }
+  [[nodiscard]] MoveIndex* operator->() const noexcept { return index_.get(); }
+  [[nodiscard]] MoveIndex& operator*() const noexcept { return *index_; }
+  // Discards the index.
+  void reset() noexcept;
+  // Returns whether the index was lost by a change that was undone.
+  [[nodiscard]] bool lost() const noexcept { return lost_; }
+  // Keeps all changes since the last commit(), or undoes them; false: the index is lost.
+  void commit() noexcept;
+  bool rollback() noexcept;
+
+  // Builds the index, which must not exist; as MoveIndex::build(). False: stopped, and there is still no index.
+  bool build(MatcherState& state, std::vector<Cost>& prices, WorkCounts& counts, Pool& pool, Stop& stop,
+             std::vector<Job>& misplaced);
+  // Adds classes to the index, up to `classes`.
+  void add_classes(Slot classes);
+
+ private:
+  [[nodiscard]] std::shared_ptr<BlockPool> new_memory() const;
+
+  const LiveTuning& tuning_;
+  std::shared_ptr<BlockPool> memory_;
+  Index most_live_ = 0;      // the largest number of live jobs that it has served
+  Index list_capacity_ = 0;  // of the indexes that it has served
+  std::unique_ptr<MoveIndex> index_;
+  std::unique_ptr<MoveIndex> discarded_;  // since the last commit(), unchanged: rollback() brings it back
+  const MoveIndex* at_commit_ = nullptr;  // the index then
+  bool lost_ = false, lost_at_commit_ = false;
+};
 
 struct PrimalDual {
   PrimalDual(Slot n_slots, const LiveTuning& given);

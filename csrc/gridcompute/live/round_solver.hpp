@@ -1,7 +1,7 @@
 // Solves a round: repairs the primal-dual pair after changes, or solves the problem from scratch where that is less
 // work.
 //
-// Decision table. Work is estimated from counts (work_model.hpp), in shares of a cold solve's work (tuning.hpp); the
+// Decision table. Work is estimated from counts (primal_dual.hpp), in shares of a cold solve's work (tuning.hpp); the
 // first row that applies is taken.
 //
 //   condition                                              way                     on failure
@@ -12,12 +12,13 @@
 //   no index                                               build it, then warm     stopped: nothing moves
 //   otherwise                                              warm                    cold
 //
-// Warm. Reprices changed classes (repricer.hpp), assigns queued jobs to their classes of least reduced cost, removes
-// excess by shortest paths, then deficits (path_search.hpp). It is abandoned for a cold solve when the excess found, or
-// the work forecast from that done so far, is beyond its share. With a gap asked for, it ends once that gap is proved.
+// Warm. Reprices changed classes, assigns queued jobs to their classes of least reduced cost,
+// removes excess by shortest paths, then deficits (path_search.hpp). It is abandoned for a cold solve when the excess
+// found, or the work forecast from that done so far, is beyond its share. With a gap asked for, it ends once that gap
+// is proved.
 //
 // Cold. transport solves the problem as it was posed; jobs go to its classes, except for moves that save nothing
-// (undo_null_moves.hpp), and its prices are kept. It gets no start prices: its samples find prices as good in less time
+// (change_log.hpp), and its prices are kept. It gets no start prices: its samples find prices as good in less time
 // than outdated prices cost it. The index is kept where few jobs moved, else built by the next round.
 //
 // Stopped. By the time limit: jobs keep their placed classes, new ones are placed where there is free capacity, and the
@@ -26,9 +27,35 @@
 #pragma once
 
 #include "gridcompute/live/change_log.hpp"
-#include "gridcompute/live/repricer.hpp"
+#include "gridcompute/live/round.hpp"
 
 namespace gridcompute::live {
+
+// Prices of classes whose costs have changed, and the jobs that a new price may move.
+//
+// Problem. The costs of a class have changed for many jobs at once (a tariff). Its price and the moves to it are
+// invalid; those of all other classes are valid.
+//
+// Steps. For each changed class: its members are queued; the bid of each job is computed, the amount that it would save
+// in this class at price 0; the price becomes the highest bid that gets no slot; jobs with a higher bid are queued, and
+// the moves to the class are indexed again.
+//
+// Complexity. One cost of each job, one row of each member.
+
+class Repricer {
+ public:
+  explicit Repricer(PrimalDual& pair) : pair_(pair), state_(pair.state) {}
+
+  // Reprices all changed classes; false if stopped, and then the classes left remain marked.
+  bool reprice_changed(RoundContext& round);
+
+ private:
+  void reprice(Slot s, const std::vector<Job>& members, std::vector<Cost>& lengths, Pool& pool);
+  [[nodiscard]] std::vector<Cost> bids_of_members(Slot s, const std::vector<Job>& members, Pool& pool);
+
+  PrimalDual& pair_;
+  MatcherState& state_;
+};
 
 class RoundSolver {
  public:

@@ -68,7 +68,7 @@ inline constexpr const char* kUnvaried = "benches/bench_matcher.py; not varied";
   X(Index, memory_shrink, 2, 1, 1024, "ratio",                                                                         \
     "of the most jobs that the memory of the lists has served to those now, beyond which it is returned",              \
     "same work; time: half and double 1.00")                                                                           \
-  /* Work model (work_model.hpp). */                                                                                   \
+  /* Work model (primal_dual.hpp). */                                                                                  \
   X(Index, cold_work_two_keys, 5, 1, 64, "units", "work of a transport solve for two pairs of job and class",          \
     "time by factors of 1.23 and 0.74, halved and doubled; " GRIDCOMPUTE_LIVE_BENCH)                                   \
   X(Index, cold_work_job, 40, 0, 1000, "units", "work of a transport solve for a job", kFlat)                          \
@@ -112,7 +112,7 @@ inline constexpr const char* kUnvaried = "benches/bench_matcher.py; not varied";
     "work between two returns of free memory to the system", kUnvaried)                                                \
   X(Index, trim_after_rounds, 8, 1, 1000, "rounds",                                                                    \
     "rounds after a large one until its memory is returned: the next may be large too", kUnvaried)                     \
-  /* Prefetching (matcher.cpp, job_numbers.cpp). */                                                                    \
+  /* Prefetching (matcher.cpp, state.cpp). */                                                                          \
   X(Index, prefetch_jobs, 16, 0, 1 << 10, "jobs", "by which the records of changed jobs are prefetched ahead",         \
     "same work; time: half 0.99, double 1.01")                                                                         \
   X(Index, prefetch_members, 8, 0, 1 << 10, "jobs", "the same, positions among the members of a class",                \

@@ -28,7 +28,7 @@
 
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/base/types.hpp"
-#include "gridcompute/packing/layout.hpp"
+#include "gridcompute/packing/device_contents.hpp"
 
 namespace gridcompute::packing {
 

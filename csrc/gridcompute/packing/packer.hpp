@@ -27,7 +27,7 @@
 #include <vector>
 
 #include "gridcompute/packing/cluster.hpp"
-#include "gridcompute/packing/policy.hpp"
+#include "gridcompute/packing/published_rules.hpp"
 #include "gridcompute/packing/reservations.hpp"
 #include "gridcompute/packing/tuning.hpp"
 

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <utility>
 
-#include "gridcompute/packing/state_memo.hpp"
+#include "gridcompute/packing/price_policy.hpp"
 
 namespace gridcompute::packing {
 

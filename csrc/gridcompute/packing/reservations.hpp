@@ -22,7 +22,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "gridcompute/packing/policy.hpp"
+#include "gridcompute/packing/published_rules.hpp"
 #include "gridcompute/packing/tuning.hpp"
 
 namespace gridcompute::packing {

@@ -19,7 +19,7 @@ namespace gridcompute::packing {
 
 // clang-format off
 #define GRIDCOMPUTE_PACKING_TUNING(X)                                                                                  \
-  /* Fill values (fill_value.hpp) */                                                                                   \
+  /* Fill values (price_policy.hpp) */                                                                                   \
   X(std::int64_t, lists, 24, 1, 256, "futures",                                                                        \
     "sampled futures that a fill value is the sum of", "64 gained nothing at fill_percent 300 (0.95), and take longer") \
   X(std::int64_t, sorted_lists, 12, 0, 256, "futures",                                                                 \

@@ -8,8 +8,8 @@
 //
 // Idea. Between jobs only a few things differ in the class-dependent part: family and work (through d), which
 // memory suffices, whether a quota row of the owner has a price, and for the few largest gangs which classes ever have
-// that many accelerators. Jobs equal in these share a *shape* (job_groups.hpp). For a shape, with its distinct lengths
-// d_1 < ... < d_L,
+// that many accelerators. Jobs equal in these share a *shape*. For a shape, with its distinct
+// lengths d_1 < ... < d_L,
 //   M[l][t][s] = min over its classes c at place s with d(c) <= d_l of A_c(t + d(c)) - A_c(t) + nu[model of c] * d(c)
 // is built once per evaluation, and a job then reads its hours x places only:
 //   min over t, s of gang * M[l(deadline - t)][t][s] + data * (gamma + price)[origin][t][s] + delay * (t - release),
@@ -46,12 +46,122 @@
 #include <vector>
 
 #include "gridcompute/base/parallel.hpp"
+#include "gridcompute/base/types.hpp"
 #include "gridcompute/plan/instance.hpp"
-#include "gridcompute/plan/job_groups.hpp"
-#include "gridcompute/plan/option_kernels.hpp"
 #include "gridcompute/plan/tuning.hpp"
 
 namespace gridcompute::plan {
+
+// Jobs packed for the Lagrangian oracle, and the common data of groups of jobs.
+//
+// Definitions.  A *row* is the hours that a job takes on each class; it depends on the family, the work and the memory.
+// A *shape* is a row together with the owner whose quota rows price it, the kind and, for the few largest gangs, the
+// gang: jobs of one shape have the same class-dependent costs up to the factor of the gang. A *layer* has the a-th
+// class of every place, so that the places are the lanes of vectors. A *mask* is the set of places that residency and
+// latency allow a job.
+
+inline constexpr Index kMaxPlaces = 63;   // a mask is a 64-bit integer, and lanes are at most 64
+inline constexpr Index kMaxHours = 4096;  // range proof of the oracle
+
+// A job as the oracle reads it: 96 bytes.
+struct PackedJob {
+  double data, delay, value, migration;
+  std::int32_t id;  // its row in the caller's table
+  std::int32_t gang, weight;
+  std::int32_t shape;
+  std::int32_t origin, owner;
+  std::int32_t placed_class, placed_start;
+  std::int32_t release, deadline;
+  std::int32_t mask;   // index of a distinct mask
+  std::int32_t kind;   // its index among the prices of accelerators
+  bool limited_links;  // some link in some hour is too narrow for its data
+};
+
+struct JobShape {
+  std::int64_t gang = 0;      // > 0: classes that hold fewer in some hour are excluded there
+  std::int32_t owner = -1;    // its quota price applies; -1 = none
+  std::int32_t kind = 0;      // index of its jobs among the prices of accelerators
+  std::int32_t shortest = 0;  // least hours over the classes, 0 = no class
+  std::int32_t row = 0;
+  std::size_t row_begin = 0;  // of the row in hours_by_class_
+};
+
+// The data that an oracle shares with its subsets: the instance as the oracle reads it, and the groups of jobs.
+class JobGroups {
+ protected:
+  // Throws Error where there are too many places or hours.
+  explicit JobGroups(const Instance& instance);
+
+  [[nodiscard]] std::size_t account(std::int32_t owner, Index klass) const {
+    return static_cast<std::size_t>(owner * models_ + model_[static_cast<std::size_t>(klass)]);
+  }
+  // Returns the quota rows in which jobs of `owner` count on class `klass`.
+  [[nodiscard]] std::span<const std::int32_t> quota_rows(std::int32_t owner, Index klass) const {
+    const std::size_t i = account(owner, klass);
+    return std::span(quota_rows_)
+        .subspan(static_cast<std::size_t>(quota_ends_[i]),
+                 static_cast<std::size_t>(quota_ends_[i + 1] - quota_ends_[i]));
+  }
+
+  // Finds each job's shape and mask. Returns the jobs sorted by shape, origin, release, deadline.
+  [[nodiscard]] std::vector<PackedJob> group(const Instance& instance, const JobTable& jobs);
+
+  Index places_ = 0, hours_ = 0, kinds_ = 1, classes_ = 0, layers_ = 0, lanes_ = 0;
+  std::vector<std::int32_t> place_, layer_;  // [class]
+  std::vector<Slot> class_at_;               // [layer][lane], -1 = none
+  std::vector<std::int64_t> capacity_;       // [class][hour]
+  std::vector<double> energy_, power_, bandwidth_, transfer_price_, quota_;
+  std::vector<std::int32_t> hours_by_class_;       // [row][class], 0 = excluded
+  std::vector<double> hours_by_lane_;              // [row][layer][lane], the same
+  std::vector<std::int32_t> lengths_;              // distinct hours of each row, ascending
+  std::vector<std::size_t> lengths_end_;           // [row + 1]
+  std::vector<std::int32_t> layers_of_length_;     // layers that have classes of each length of a row, ascending
+  std::vector<std::size_t> layers_of_length_end_;  // [length of a row + 1]
+  std::vector<std::uint64_t> masks_;               // distinct sets of places
+  std::vector<double> mask_cost_;                  // [mask][lane]: 0 or inf
+  std::vector<JobShape> shapes_;
+  std::vector<std::uint8_t> priced_;  // [owner]
+  Index models_ = 1;
+  std::vector<std::int32_t> model_;       // [class]
+  std::vector<std::int32_t> quota_rows_;  // by owner and model
+  std::vector<std::int32_t> quota_ends_;  // [owner][model + 1], the first of all owners being 0
+  std::vector<double> least_quota_;       // [owner][model]: the least limit among its rows
+
+ private:
+  struct RowTables;
+  void read_quotas(const Instance& instance);
+  [[nodiscard]] std::int32_t find_row(RowTables& tables, const Instance& instance, const JobTable& jobs, Index j,
+                                      std::int32_t& longest);
+};
+
+// The two inner loops of the Lagrangian oracle, with places as lanes of vectors.
+
+// Input of the search for a job's cheapest option. Rows have `lanes` entries; the mask excludes lanes beyond the last
+// place.
+struct OptionSearch {
+  const double* table;                 // M: [length][hour][lane]
+  const std::int32_t* lengths_within;  // [hours left]: number of distinct lengths that fit
+  const double* transfer;              // [hour][lane]: price of a unit of data from the job's origin
+  const double* bandwidth;             // [hour][lane], or nullptr if each link carries the data
+  const double* mask;                  // [lane]: 0 or inf
+  Index hours;
+  std::int32_t first, last, deadline;  // hours in which it may start, inclusive; the hour by which it must end
+  double gang, data, delay;
+};
+
+struct CheapestOption {
+  double cost;
+  std::int32_t place, hour;
+};
+
+// Returns the cheapest (hour, place), the lowest place, then hour among equals; place -1 and cost inf if there is none.
+// lanes: 8, 16, 32 or 64.
+[[nodiscard]] CheapestOption find_cheapest(const OptionSearch& job, Index lanes);
+
+// Sets m[t][s] = min(m[t][s], ahead[t][s] - here[t][s] + nu[s] * length) for `starts` rows, in the lanes with
+// hours[s] == length.
+void fold_class(double* m, const double* ahead, const double* here, const double* hours, const double* nu,
+                double length, Index starts, Index lanes);
 
 struct OracleResult {
   double total = 0.0;     // sum of V_j

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "gridcompute/base/error.hpp"
-#include "gridcompute/base/step_time.hpp"
+#include "gridcompute/base/stop.hpp"
 #include "gridcompute/transport/small/small_problem.hpp"
 
 namespace gridcompute::transport {

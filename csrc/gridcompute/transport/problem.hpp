@@ -101,7 +101,7 @@ struct Stats {
   // where branch and bound has ruled out every cheaper plan.
   Index windows = 0, nodes = 0, exhausted = 0;
   Index perturbed = 0,
-        perturbation_repairs = 0;  // 0 or 1: keys were perturbed; removing that took repairs (perturbation.hpp)
+        perturbation_repairs = 0;  // 0 or 1: keys were perturbed; removing that took repairs (integer_keys.hpp)
   Index negative_cycles = 0;       // cancelled; the rounding of keys had hidden them (cycle_canceling.hpp)
   std::vector<Stage> stages;
   void add(const char* name, double seconds);
@@ -131,7 +131,7 @@ struct Result {
   // proved for the costs (cycle_canceling.hpp).
   double rounding = -1;
   bool listed = false;              // cycle canceling was tried on candidate lists, and too many classes were near
-  std::vector<double> charges;      // (n_jobs) of a bound by knapsacks (exact_knapsack_bound.hpp); empty: by prices
+  std::vector<double> charges;      // (n_jobs) of a bound by knapsacks (knapsack_bound.hpp); empty: by prices
   std::vector<Index> witness_jobs;  // infeasible: these jobs fit in these slots only, and exceed their capacity
   std::vector<Slot> witness_slots;
   Stats stats;

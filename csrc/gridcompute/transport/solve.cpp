@@ -6,7 +6,7 @@
 #include <string>
 
 #include "gridcompute/base/error.hpp"
-#include "gridcompute/base/malloc_trim.hpp"
+#include "gridcompute/base/memory.hpp"
 #include "gridcompute/transport/exact/cycle_canceling.hpp"
 #include "gridcompute/transport/exact/resolution_refinement.hpp"
 #include "gridcompute/transport/generalized_assignment/whole_job_solver.hpp"

@@ -4,9 +4,9 @@
 // Correctness depends on none of them: whatever the values within [low, high], an answer that is called optimal is, and
 // every bound holds (the native fuzz test draws them at random). Numbers that a proof fixes (integer ranges, roundings,
 // sizes of arrays and vectors) are no tuning and stay beside their proofs; so do the sizes of the chunks of parallel
-// loops, which fix the order of sums, and the tolerances that a status promises (result.cpp).
+// loops, which fix the order of sums, and the tolerances that a status promises (strategy.cpp).
 //
-// Reserves of a time limit are in steps, whose seconds are measured when they are asked for (base/step_time.hpp).
+// Reserves of a time limit are in steps, whose seconds are measured when they are asked for (base/stop.hpp).
 //
 // Measurements (benches/tuning_flatness.py transport). "half 1.02, double 0.98 (0.5 on X)": the work that is counted
 // (`stats["work_units"]`) at half and at double the default, within the range, over that at the default: geometric mean
@@ -73,7 +73,7 @@ inline constexpr const char* kPlane =
     "same work; time: half and double 1.00")                                                                           \
   X(double, perturbation_error, 0x1p-18, 0, 0x1p-8, "of the mean key",                                                 \
     "largest perturbation of jobs with demand > 1 whose keys have no unit", "same work; time: half and double 0.99")   \
-  /* Resolution (model/largest_cost.cpp). */                                                                           \
+  /* Resolution (model/integer_keys.cpp). */                                                                           \
   X(Index, probe_rows, 4096, 1, 1 << 20, "rows", "sample that sets the resolution",                                    \
     "same work; time: half and double 1.00")                                                                           \
   X(double, probe_headroom, 16, 1, 1 << 20, "ratio", "how far a cost may exceed the sample's before a restart",        \
@@ -82,7 +82,7 @@ inline constexpr const char* kPlane =
     "same work; time: half and double 0.99")                                                                           \
   X(Index, probe_all_costs, 1 << 22, 0, 1 << 30, "costs", "largest matrix that is read whole instead",                 \
     "same work; time: half and double 0.99")                                                                           \
-  /* Perturbation (model/perturbation.cpp). */                                                                         \
+  /* Perturbation (model/integer_keys.cpp). */                                                                         \
   X(int, spread_bits_most, 16, 1, 20, "bits", "largest spread tried where keys are shifted", "half and double 1.00")   \
   X(int, spread_bits_least, 6, 1, 20, "bits", "smallest", "same work; time: half and double 0.99")                     \
   X(int, spread_share_bits, 2, 1, 6, "powers of two", "ratio of the unit of keys to the spread",                       \
@@ -98,7 +98,7 @@ inline constexpr const char* kPlane =
   X(Index, tie_probe_keys, 1 << 14, 1, 1 << 20, "keys", "sample whose distances set the perturbation",                 \
     "same work; time: half 1.00, double 0.99")                                                                         \
   X(Index, tie_probe_jobs, 256, 1, 1 << 20, "jobs", "the same, at most", "same work; time: half 0.99, double 0.98")    \
-  /* The float32 filter (kernels/float_filter.cpp, restricted/pricing_pass.cpp). */                                    \
+  /* The float32 filter (kernels/row_screening.cpp, restricted/pricing_pass.cpp). */                                   \
   X(Index, filter_classes, 32, 1, 1 << 20, "classes", "least row that is filtered in float32",                         \
     "same work; time: half and double 0.99")                                                                           \
   X(Index, filter_left, 8, 1, 1 << 10, "1 / share of classes", "classes left above which the row is read whole",       \
@@ -222,7 +222,7 @@ inline constexpr const char* kPlane =
     "half and double 1.00")                                                                                            \
   X(Index, near_sample_step, 16, 1, 1 << 20, "jobs", "one in this many is sampled to test the caller's prices",        \
     "same work; time: half 1.00, double 0.99")                                                                         \
-  /* Auction (auction/auction.cpp, small/near_assignment.cpp). */                                                      \
+  /* Auction (transport/auction.cpp, small/near_assignment.cpp). */                                                    \
   X(int, auction_phases, 3, 1, 16, "phases", "of falling epsilon",                                                     \
     "half 0.97 (0.66 on points, 0.67 on sparse), double 1.08 (0.56 on points, 1.7 on few a class)")                    \
   X(Cost, auction_factor, 4, 2, 1 << 10, "ratio", "of epsilon from phase to phase",                                    \
@@ -233,7 +233,7 @@ inline constexpr const char* kPlane =
     "same work; time: half 1.00 (1.3 on poor start, exact), double 1.00")                                              \
   X(Cost, auction_fall, 4, 1, 8, "epsilons", "by which a class with unused capacity gets cheaper between phases",      \
     "half 1.00 (0.78 on few a class), double 1.02 (1.3 on auction)")                                                   \
-  /* Cycles after rounding (exact/cycle_canceling_on_lists.cpp, cycle_canceling.cpp). */                               \
+  /* Cycles after rounding (exact/cycle_canceling.cpp). */                                                             \
   X(Index, lists_least_costs, 1 << 16, 0, 1 << 30, "costs", "up to here reading all of them is faster than lists",     \
     "half and double 1.00")                                                                                            \
   X(Index, exact_objective_costs, 1 << 22, 0, 1 << 30, "costs", "beyond these the objective is not summed exactly",    \
@@ -271,7 +271,7 @@ inline constexpr const char* kPlane =
     "same work; time: half and double 0.99")                                                                           \
   X(double, shard_list_margin, 0.25, 0, 100, "share of the margin",                                                    \
     "by which more jobs are listed than are asked for", "same work; time: half and double 0.99")                       \
-  /* Rounding (rounding/integral.cpp, evict.cpp). */                                                                   \
+  /* Rounding (transport/rounding.cpp). */                                                                             \
   X(Index, after_stop_costs, 500'000, 0, 1 << 30, "costs", "read after a stop, by one thread",                         \
     "no instance has a time limit")                                                                                    \
   X(Index, after_stop_costs_demand, 400'000, 0, 1 << 30, "costs", "the same, jobs with demand > 1",                    \
@@ -284,13 +284,13 @@ inline constexpr const char* kPlane =
     "same work; time: half and double 1.00")                                                                           \
   X(Index, evict_moves, 1 << 15, 1, 1 << 24, "moves", "most that are sorted: those of least loss a unit",              \
     "same work; time: half 1.00, double 0.99")                                                                         \
-  /* Warm start (multilevel/warm_start.cpp). */                                                                        \
+  /* Warm start (multilevel/trust_region.cpp). */                                                                      \
   X(double, misfit_more, 0.3, 0, 10, "ratio", "imbalance above chance that start prices may leave",                    \
     "half same, double 0.98 (0.46 on poor start, exact)")                                                              \
   X(double, misfit_few, 1.5, 0, 10, "ratio", "the same, times the root of the number of classes",                      \
     "same work; time: half and double 1.01")                                                                           \
   X(Cost, warm_margins, 4, 1, 16, "median margins", "first box around start prices that fit", "half and double 1.00")  \
-  /* Time limit (multilevel/time_budget.cpp). */                                                                       \
+  /* Time limit (multilevel/trust_region.cpp). */                                                                      \
   X(Index, timed_jobs, 1 << 12, 1, 1 << 20, "jobs a thread", "sample that times a pass",                               \
     "no instance has a time limit")                                                                                    \
   X(Index, timed_run, 1 << 7, 1, 1 << 12, "jobs", "of them side by side, as a pass reads them",                        \
@@ -300,7 +300,7 @@ inline constexpr const char* kPlane =
     "no instance has a time limit")                                                                                    \
   X(double, timed_candidate, 3.6, 0, 1e4, "steps a candidate", "first steps with a candidate, and its release",        \
     "no instance has a time limit")                                                                                    \
-  /* Column generation (restricted/column_generation.cpp, add_columns.cpp, violations.cpp). */                         \
+  /* Column generation (restricted/column_generation.cpp). */                                                          \
   X(Index, violations_many, 4, 1, 1 << 10, "1 / share of jobs",                                                        \
     "violations from which a pricing pass over all jobs is repeated in a wider box",                                   \
     "same work; time: half 0.99, double 0.98")                                                                         \
@@ -343,7 +343,7 @@ inline constexpr const char* kPlane =
   /* The pricing pass (restricted/pricing_pass.cpp). */                                                                \
   X(Index, spare_candidates, 16, 1, 1 << 20, "1 / share of candidates", "room for columns that lists get later",       \
     "same work; time: half 0.99, double 0.98")                                                                         \
-  /* Newton's method (restricted/newton.cpp, price_tuning.cpp). */                                                     \
+  /* Newton's method (restricted/newton.cpp). */                                                                       \
   X(Index, width_sample, 1 << 14, 1, 1 << 20, "gaps", "sample that sets the smoothing width",                          \
     "same work; time: half 0.99, double 1.00")                                                                         \
   X(int, cg_iterations, 60, 1, 1 << 10, "iterations", "of conjugate gradients",                                        \

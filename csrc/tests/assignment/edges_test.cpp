@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "check.hpp"
-#include "gridcompute/assignment/batch/batch.hpp"
+#include "gridcompute/assignment/batch.hpp"
 #include "gridcompute/assignment/solve_dense.hpp"
 #include "gridcompute/assignment/solve_sparse.hpp"
 #include "gridcompute/assignment/strategy.hpp"

@@ -1,10 +1,8 @@
-#include "gridcompute/base/block_cache.hpp"
-
 #include <thread>
 #include <vector>
 
 #include "check.hpp"
-#include "gridcompute/base/pages.hpp"
+#include "gridcompute/base/memory.hpp"
 
 namespace gridcompute {
 

@@ -1,5 +1,3 @@
-#include "gridcompute/base/step_time.hpp"
-
 #include "check.hpp"
 #include "gridcompute/base/stop.hpp"
 

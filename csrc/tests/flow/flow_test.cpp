@@ -8,13 +8,13 @@
 #include "check.hpp"
 #include "flow/flow_instances.hpp"
 #include "gridcompute/base/error.hpp"
-#include "gridcompute/flow/cost_scaling/cost_scaling.hpp"
+#include "gridcompute/flow/cost_scaling.hpp"
 #include "gridcompute/flow/dimacs.hpp"
 #include "gridcompute/flow/network_simplex/dual_repair.hpp"
 #include "gridcompute/flow/network_simplex/network_simplex.hpp"
 #include "gridcompute/flow/preprocess.hpp"
-#include "gridcompute/flow/start/crash_basis.hpp"
-#include "gridcompute/flow/warm_start/difference.hpp"
+#include "gridcompute/flow/start.hpp"
+#include "gridcompute/flow/warm_start.hpp"
 
 namespace gridcompute::flow {
 

@@ -3,11 +3,10 @@
 
 #include "check.hpp"
 #include "flow/flow_instances.hpp"
-#include "gridcompute/flow/cost_scaling/cost_scaling.hpp"
+#include "gridcompute/flow/cost_scaling.hpp"
 #include "gridcompute/flow/network_simplex/network_simplex.hpp"
 #include "gridcompute/flow/preprocess.hpp"
-#include "gridcompute/flow/start/cost_scaling_start.hpp"
-#include "gridcompute/flow/strong_components.hpp"
+#include "gridcompute/flow/start.hpp"
 
 namespace gridcompute::flow {
 

@@ -5,10 +5,9 @@
 #include <random>
 
 #include "check.hpp"
-#include "gridcompute/packing/fill_value.hpp"
-#include "gridcompute/packing/knapsack.hpp"
+#include "gridcompute/packing/device_contents.hpp"
 #include "gridcompute/packing/packer.hpp"
-#include "gridcompute/packing/state_memo.hpp"
+#include "gridcompute/packing/price_policy.hpp"
 
 namespace gridcompute::packing {
 

@@ -9,7 +9,7 @@
 
 #include "gridcompute/plan/lagrangian_oracle.hpp"
 #include "gridcompute/plan/local_search.hpp"
-#include "gridcompute/plan/residual_capacity.hpp"
+#include "gridcompute/plan/placement_state.hpp"
 
 namespace gridcompute::plan::testing {
 

@@ -3,7 +3,7 @@
 
 #include "check.hpp"
 #include "gridcompute/base/error.hpp"
-#include "gridcompute/plan/option_kernels.hpp"
+#include "gridcompute/plan/lagrangian_oracle.hpp"
 #include "plan/plan_instances.hpp"
 
 namespace gridcompute::plan {

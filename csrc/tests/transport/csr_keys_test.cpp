@@ -1,13 +1,12 @@
 // Sparse rows, over their listed pairs, against whole rows.
-#include "gridcompute/transport/small/csr_keys.hpp"
-
 #include <algorithm>
 #include <random>
 
 #include "check.hpp"
 #include "gridcompute/cost/dense.hpp"
 #include "gridcompute/cost/sparse.hpp"
-#include "gridcompute/transport/small/sparse_exchange_index.hpp"
+#include "gridcompute/transport/small/in_memory_ssp.hpp"
+#include "gridcompute/transport/small/key_matrix.hpp"
 
 namespace gridcompute::transport {
 

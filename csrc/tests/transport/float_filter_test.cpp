@@ -1,6 +1,4 @@
 // The float32 filter must never change which candidates a pass over all keys keeps.
-#include "gridcompute/transport/kernels/float_filter.hpp"
-
 #include <algorithm>
 #include <cmath>
 #include <random>
@@ -8,6 +6,7 @@
 #include "check.hpp"
 #include "gridcompute/cost/dense.hpp"
 #include "gridcompute/cost/terms.hpp"
+#include "gridcompute/transport/kernels/row_screening.hpp"
 
 namespace gridcompute::transport {
 

@@ -6,7 +6,7 @@
 #include "check.hpp"
 #include "gridcompute/cost/dense.hpp"
 #include "gridcompute/transport/kernels/exchange_graph_kernels.hpp"
-#include "gridcompute/transport/model/common_factor.hpp"
+#include "gridcompute/transport/model/integer_keys.hpp"
 
 namespace gridcompute::transport {
 

@@ -6,7 +6,7 @@
 
 #include "check.hpp"
 #include "gridcompute/cost/dense.hpp"
-#include "gridcompute/transport/restricted/add_columns.hpp"
+#include "gridcompute/transport/restricted/column_generation.hpp"
 #include "gridcompute/transport/restricted/infeasibility_proof.hpp"
 
 namespace gridcompute::transport {

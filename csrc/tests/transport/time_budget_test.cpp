@@ -1,13 +1,12 @@
 // The work that follows a stop is counted in rows read, because time depends on the machine.
 
-#include "gridcompute/transport/multilevel/time_budget.hpp"
-
 #include <algorithm>
 #include <atomic>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "gridcompute/transport/multilevel/trust_region.hpp"
 #include "transport/transport_instances.hpp"
 
 namespace gridcompute {

@@ -8,7 +8,7 @@
 
 #include "check.hpp"
 #include "gridcompute/base/error.hpp"
-#include "gridcompute/certificate/exact_sum.hpp"
+#include "gridcompute/certificate/exact_numbers.hpp"
 #include "gridcompute/cost/dense.hpp"
 #include "gridcompute/transport/problem.hpp"
 #include "gridcompute/transport/restricted/pricing_pass.hpp"

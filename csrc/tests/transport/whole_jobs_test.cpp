@@ -8,13 +8,10 @@
 #include "check.hpp"
 #include "gridcompute/cost/dense.hpp"
 #include "gridcompute/transport/generalized_assignment/branch_and_bound.hpp"
-#include "gridcompute/transport/generalized_assignment/common_unit.hpp"
-#include "gridcompute/transport/generalized_assignment/exact_knapsack_bound.hpp"
-#include "gridcompute/transport/generalized_assignment/fitting_pairs.hpp"
-#include "gridcompute/transport/generalized_assignment/neighbourhood_search.hpp"
-#include "gridcompute/transport/generalized_assignment/subset_dp.hpp"
+#include "gridcompute/transport/generalized_assignment/integral_model.hpp"
+#include "gridcompute/transport/generalized_assignment/knapsack_bound.hpp"
 #include "gridcompute/transport/generalized_assignment/whole_job_solver.hpp"
-#include "gridcompute/transport/generalized_assignment/window_dp.hpp"
+#include "gridcompute/transport/generalized_assignment/window_search.hpp"
 #include "transport/transport_instances.hpp"
 
 namespace gridcompute::transport {

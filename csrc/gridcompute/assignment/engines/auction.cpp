@@ -3,7 +3,6 @@
 #include <numeric>
 
 #include "gridcompute/assignment/engines/row_reduction.hpp"
-#include "gridcompute/assignment/engines/two_least.hpp"
 
 namespace gridcompute::assignment {
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "gridcompute/assignment/engines/ssp_rows.hpp"
+#include "gridcompute/assignment/input/costs_to_integers.hpp"
 #include "gridcompute/assignment/input/input_stats.hpp"
-#include "gridcompute/assignment/input/row_reader.hpp"
 
 namespace gridcompute::assignment {
 

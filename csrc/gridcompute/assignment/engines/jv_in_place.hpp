@@ -5,7 +5,7 @@
 // floating-point costs and a list or a copy of each row. Where each row has a partner that is clearly best, as for
 // boxes tracked from frame to frame or points separated by a gate, that takes longer than matching.
 //
-// Steps. (1) precheck() finds a matrix easy if, within a big M (input/big_m_sparsify.hpp), the cheapest pair of a row
+// Steps. (1) precheck() finds a matrix easy if, within a big M (input/outlying_costs.hpp), the cheapest pair of a row
 // is the cheapest of its column as well; or if rows have many columns at their least cost, but are no blocks of few
 // values; or, for doubles, if rows are of many scales, or if costs that matter lie far below any unit. Small and
 // mid-size matrices of doubles are solved without this check. (2) Column reduction, greedy start, row reduction,
@@ -16,8 +16,8 @@
 // exactly; else it costs the row at most some units in the last place more. These sum up to a gap that must be less
 // than kNegligibleGap of what the pairs cost, as that of solve_dense.hpp is.
 //
-// Range proof. Of integers: |cost| <= 2^56 with prices and labels as in batch/small.hpp. Doubles beyond 2^1000 count as
-// forbidden, which at worst finds no pairs.
+// Range proof. Of integers: |cost| <= 2^56 with prices and labels as in assignment/batch.hpp. Doubles beyond 2^1000
+// count as forbidden, which at worst finds no pairs.
 #pragma once
 
 #include "gridcompute/assignment/problem.hpp"

@@ -69,7 +69,7 @@ struct Matching {
       if (col_of[static_cast<std::size_t>(i)] == kUnmatched) rows.push_back(static_cast<std::int32_t>(i));
     return rows;
   }
-  // Sets v[j]. Every change of a price is checked, here or by its engine: see the range proof in int_range.hpp.
+  // Sets v[j]. Every change of a price is checked, here or by its engine: see the range proof in costs_to_integers.hpp.
   void set_price(std::int32_t j, std::int64_t price) {
     if (price > IntRange<V>::kLimit || price < -IntRange<V>::kLimit) throw PriceOverflow();
     v[static_cast<std::size_t>(j)] = static_cast<V>(price);

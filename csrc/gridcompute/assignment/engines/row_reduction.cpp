@@ -1,7 +1,5 @@
 #include "gridcompute/assignment/engines/row_reduction.hpp"
 
-#include "gridcompute/assignment/engines/two_least.hpp"
-
 namespace gridcompute::assignment {
 
 namespace {

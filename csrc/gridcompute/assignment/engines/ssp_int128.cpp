@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "gridcompute/assignment/engines/matching.hpp"
-#include "gridcompute/base/default_init.hpp"
 #include "gridcompute/base/error.hpp"
+#include "gridcompute/base/memory.hpp"
 
 namespace gridcompute::assignment {
 

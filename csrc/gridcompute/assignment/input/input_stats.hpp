@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "gridcompute/assignment/input/row_reader.hpp"
+#include "gridcompute/assignment/input/costs_to_integers.hpp"
 #include "gridcompute/assignment/tuning.hpp"
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/stop.hpp"

@@ -5,8 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "gridcompute/flow/network_simplex/carve.hpp"
-
 namespace gridcompute::flow {
 
 template <class Int>

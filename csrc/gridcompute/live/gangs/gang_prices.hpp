@@ -16,7 +16,7 @@
 // pass computes beside the smoothed value; the best prices of all passes are kept.
 //
 // Range and rounding. Terms are doubles, each off by two roundings of at most the largest cost plus w times the largest
-// price; the sum is exact (exact_total.hpp). bound() subtracts 2^-50 of the sum of these sizes.
+// price; the sum is exact (round.hpp). bound() subtracts 2^-50 of the sum of these sizes.
 //
 // Complexity. refresh: one row of costs. improve: some ten passes over all costs, each with as many exponentials as
 // classes are nearly cheapest, and one solve of n_slots equations a pass.
@@ -26,8 +26,8 @@
 #pragma once
 
 #include "gridcompute/base/parallel.hpp"
-#include "gridcompute/live/exact_total.hpp"
 #include "gridcompute/live/gangs/gang_placement.hpp"
+#include "gridcompute/live/round.hpp"
 
 namespace gridcompute::live {
 

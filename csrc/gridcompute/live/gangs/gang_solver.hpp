@@ -14,7 +14,7 @@
 // only if another job enters in its place.
 //
 // Steps. Jobs that lost their class or limit are removed. Waiting jobs are then admitted by claim: jobs that must run,
-// jobs owed by guarantee, by share, by priority (gang_moves.hpp finds the victims), then all that fit. Without ranks
+// jobs owed by guarantee, by share, by priority (gang_eviction.hpp finds the victims), then all that fit. Without ranks
 // costs alone decide: each job goes to its class of least reduced cost, and over-full classes evict the jobs of least
 // loss. Then the search looks for cheaper classes: single moves into classes with room, exact exchanges of all jobs of
 // one demand (transport on the slots that they take), moves that make room by moving others. Prices (gang_prices.hpp)
@@ -44,7 +44,7 @@
 #include <optional>
 
 #include "gridcompute/live/change_log.hpp"
-#include "gridcompute/live/gangs/gang_moves.hpp"
+#include "gridcompute/live/gangs/gang_eviction.hpp"
 #include "gridcompute/transport/problem.hpp"
 
 namespace gridcompute::live {

@@ -73,7 +73,7 @@ namespace gridcompute::live {
     "of the last round, above which jobs that had to go elsewhere are placed again", "half same, double 0.994")        \
   X(double, cold_share, 0.3, 0, 1, "share of the jobs", "that may be new before prices are computed from scratch",     \
     "same gap")                                                                                                        \
-  /* Search (gang_solver.cpp, gang_moves.cpp, gang_improvement.cpp). */                                                \
+  /* Search (gang_solver.cpp, gang_eviction.cpp). */                                                                   \
   X(int, settle_rounds, 100, 1, 1 << 20, "rounds",                                                                     \
     "of filling and serving priorities; each lets in a job or raises a priority", "same gap")                          \
   X(Index, scan, 4096, 1, 1 << 20, "members", "of a class that are looked at to make room in it", "same gap")          \

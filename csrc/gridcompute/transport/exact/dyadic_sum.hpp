@@ -5,7 +5,7 @@
 // 2 words the costs of most problems.
 //
 // Source.  Kulisch, Computer Arithmetic and Validity (de Gruyter, 2nd ed. 2013), section 8. Certificates have their own
-// accumulator (certificate/exact_sum.hpp): a checker shares nothing with the solver.
+// accumulator (certificate/exact_numbers.hpp): a checker shares nothing with the solver.
 #pragma once
 
 #include <algorithm>

@@ -1,9 +1,11 @@
 #include "gridcompute/transport/generalized_assignment/knapsack_bound.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 #include <utility>
+#include <vector>
 
 namespace gridcompute::transport {
 
@@ -183,6 +185,169 @@ void KnapsackBound::marginals() {
     for (Slot s = 0; s < model_.classes(); ++s) marginal_[at(i, s)] += base;
     marginal_[at(i, model_.out())] = base + out;
   }
+}
+
+namespace {
+
+int bits_of(Wide mantissa) {
+  int bits = 0;
+  for (Wide m = mantissa < 0 ? -mantissa : mantissa; m > 0; m >>= 1) ++bits;
+  return bits;
+}
+
+}  // namespace
+
+ScaledInteger to_scaled_integer(double finite) {
+  int exponent = 0;
+  const auto mantissa = static_cast<Cost>(std::ldexp(std::frexp(finite, &exponent), 53));
+  if (mantissa == 0) return {};
+  const int zeros = std::countr_zero(static_cast<std::uint64_t>(mantissa < 0 ? -mantissa : mantissa));
+  return {mantissa >> zeros, exponent - 53 + zeros};
+}
+
+double value_of(const ScaledInteger& x) { return std::ldexp(static_cast<double>(x.mantissa), x.exponent); }
+
+bool cheaper(const ScaledInteger& a, const ScaledInteger& b) {
+  if (a.exponent == b.exponent) return a.mantissa < b.mantissa;
+  return value_of(a) < value_of(b);
+}
+
+void CommonUnit::include(const ScaledInteger& x) {
+  if (x.mantissa == 0) return;
+  top_ = std::max(top_, bits_of(x.mantissa) + x.exponent);
+  low_ = std::min(low_, x.exponent);
+}
+
+Wide CommonUnit::count(const ScaledInteger& x, bool& whole) const {
+  const int shift = x.exponent - exponent();
+  if (x.mantissa == 0) return 0;
+  if (shift >= 0) return x.mantissa * (static_cast<Wide>(1) << shift);
+  if (-shift >= 120) return whole = false, x.mantissa < 0 ? -1 : 0;
+  const Wide down = x.mantissa >> -shift;
+  whole = whole && down * (static_cast<Wide>(1) << -shift) == x.mantissa;
+  return down;
+}
+
+double double_below(Wide value, int exponent, bool* exact) {
+  double near = static_cast<double>(value);
+  if (static_cast<Wide>(near) > value) near = std::nextafter(near, -kInf);
+  const double out = std::ldexp(near, exponent);
+  // Below the normal doubles ldexp rounds as well.
+  const bool kept = std::ldexp(out, -exponent) == near || (out == 0 && near == 0);
+  if (exact != nullptr) *exact = kept && static_cast<Wide>(near) == value;
+  return kept || std::ldexp(out, -exponent) < near ? out : std::nextafter(out, -kInf);
+}
+
+std::vector<Choice> choices_of(const Problem& problem, Index job) {
+  const auto n_slots = static_cast<Slot>(problem.cost->n_slots());
+  const auto size = static_cast<std::size_t>(n_slots);
+  std::vector<Choice> out;
+  if (n_slots == 0) return out;
+  const Rows row{nullptr, job, 1};
+  const auto fits = [&](Slot s) { return problem.weight(job) <= problem.capacity[s]; };
+  if (problem.cost->real()) {
+    std::vector<double> costs(size);
+    problem.cost->reals(row, costs.data());
+    for (Slot s = 0; s < n_slots; ++s)
+      if (fits(s) && costs[static_cast<std::size_t>(s)] < kInf)
+        out.push_back({s, to_scaled_integer(costs[static_cast<std::size_t>(s)])});
+    return out;
+  }
+  std::vector<Cost> costs(size);
+  problem.cost->integers(row, costs.data());
+  for (Slot s = 0; s < n_slots; ++s)
+    if (fits(s) && (costs[static_cast<std::size_t>(s)] < kForbidden || !problem.cost->forbids()))
+      out.push_back({s, {costs[static_cast<std::size_t>(s)], 0}});
+  return out;
+}
+
+std::optional<ScaledInteger> unplaced_cost(const Problem& problem, Index job) {
+  if (problem.unplaced == nullptr) return std::nullopt;
+  const double cost = problem.unplaced[job * problem.unplaced_stride];
+  return cost < kInf ? std::optional(to_scaled_integer(cost)) : std::nullopt;
+}
+
+namespace {
+
+constexpr int kBits = 96;  // width of costs and multipliers: their sums stay below 2^118
+
+struct Item {
+  Cost weight;
+  Wide profit;
+};
+
+Wide packed(const std::vector<Item>& items, Cost room, std::vector<Wide>& table) {
+  Cost all = 0;
+  Wide sum = 0;
+  for (const Item& item : items) all += item.weight, sum += item.profit;
+  if (all <= room) return sum;
+  table.assign(static_cast<std::size_t>(room + 1), 0);
+  for (const Item& item : items)
+    for (auto r = static_cast<std::size_t>(room); r >= static_cast<std::size_t>(item.weight); --r)
+      table[r] = std::max(table[r], table[r - static_cast<std::size_t>(item.weight)] + item.profit);
+  return table.back();
+}
+
+}  // namespace
+
+std::optional<ScaledInteger> exact_knapsack_bound(const Problem& problem, std::span<const double> charges,
+                                                  const WholeJobTuning& tuning) {
+  const auto n = static_cast<Index>(charges.size());
+  const Index n_slots = problem.cost->n_slots();
+  if (n * (n_slots + 1) > tuning.exact_bound_costs) return std::nullopt;
+  CommonUnit unit(kBits);
+  Cost step = 0, all = 0;
+  std::vector<std::vector<Choice>> choices;
+  for (Index i = 0; i < n; ++i) {
+    choices.push_back(choices_of(problem, i));
+    for (const Choice& c : choices.back()) unit.include(c.cost);
+    if (const auto out = unplaced_cost(problem, i)) unit.include(*out);
+    unit.include(to_scaled_integer(charges[static_cast<std::size_t>(i)]));
+    step = std::gcd(step, problem.weight(i));
+    all += problem.weight(i);
+  }
+  step = std::max<Cost>(1, step);
+  std::vector<std::vector<Item>> items(static_cast<std::size_t>(n_slots));
+  ScaledInteger bound{0, unit.exponent()};
+  bool whole = true;
+  for (Index i = 0; i < n; ++i) {
+    const Wide charge = unit.count(to_scaled_integer(charges[static_cast<std::size_t>(i)]), whole);
+    bound.mantissa += charge;
+    for (const Choice& c : choices[static_cast<std::size_t>(i)]) {
+      const Wide profit = charge - unit.count(c.cost, whole);
+      if (profit > 0) items[static_cast<std::size_t>(c.slot)].push_back({problem.weight(i) / step, profit});
+    }
+    if (const auto out = unplaced_cost(problem, i))
+      bound.mantissa += std::min<Wide>(0, unit.count(*out, whole) - charge);
+  }
+  double steps = 0;
+  const auto room = [&](std::size_t s) { return std::min(problem.capacity[s], all) / step; };
+  for (std::size_t s = 0; s < items.size(); ++s)
+    steps += static_cast<double>(room(s) + 1) * static_cast<double>(items[s].size());
+  if (steps > tuning.exact_bound_steps) return std::nullopt;
+  std::vector<Wide> table;
+  for (std::size_t s = 0; s < items.size(); ++s) bound.mantissa -= packed(items[s], room(s), table);
+  return bound;
+}
+
+std::optional<ScaledInteger> exact_cost(const Problem& problem, std::span<const std::int32_t> assignment) {
+  std::vector<ScaledInteger> costs;
+  CommonUnit unit(kBits);
+  for (std::size_t i = 0; i < assignment.size(); ++i) {
+    const auto job = static_cast<Index>(i);
+    if (assignment[i] < 0) {
+      costs.push_back(unplaced_cost(problem, job).value_or(ScaledInteger{}));
+    } else if (problem.cost->real()) {
+      costs.push_back(to_scaled_integer(problem.cost->real_at(job, assignment[i])));
+    } else {
+      costs.push_back({problem.cost->integer_at(job, assignment[i]), 0});
+    }
+    unit.include(costs.back());
+  }
+  ScaledInteger sum{0, unit.exponent()};
+  bool whole = true;
+  for (const ScaledInteger& cost : costs) sum.mantissa += unit.count(cost, whole);
+  return whole ? std::optional(sum) : std::nullopt;
 }
 
 }  // namespace gridcompute::transport

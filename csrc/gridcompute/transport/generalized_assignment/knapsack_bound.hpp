@@ -20,11 +20,14 @@
 // Program. Study 3 (1975) 26.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/transport/generalized_assignment/integral_model.hpp"
 #include "gridcompute/transport/generalized_assignment/tuning.hpp"
+#include "gridcompute/transport/problem.hpp"
 
 namespace gridcompute::transport {
 
@@ -85,5 +88,61 @@ class KnapsackBound {
   std::vector<double> profit_;  // their profits
   std::vector<double> forward_, backward_;
 };
+
+// Costs as 128-bit integers in a common unit, a power of two: sums are exact, or rounded down where a cost has digits
+// below the unit.
+
+// mantissa * 2^exponent; integers have the exponent 0, doubles odd mantissas of up to 53 bits.
+struct ScaledInteger {
+  Wide mantissa = 0;
+  int exponent = 0;
+};
+
+[[nodiscard]] ScaledInteger to_scaled_integer(double finite);
+[[nodiscard]] double value_of(const ScaledInteger& x);  // rounded to the nearest double
+[[nodiscard]] bool cheaper(const ScaledInteger& a,
+                           const ScaledInteger& b);  // exact among integers and among doubles
+
+// The finest unit, no finer than needed, in which all numbers included have at most a given number of bits.
+class CommonUnit {
+ public:
+  explicit CommonUnit(int most_bits) : most_bits_(most_bits) {}
+  void include(const ScaledInteger& x);
+  [[nodiscard]] int exponent() const noexcept { return low_ > top_ - most_bits_ ? low_ : top_ - most_bits_; }
+  // Returns x in units, rounded down; sets `whole` to false if that was inexact.
+  [[nodiscard]] Wide count(const ScaledInteger& x, bool& whole) const;
+
+ private:
+  int most_bits_;
+  int top_ = -2000, low_ = 0;  // above the highest bit; the lowest bit
+};
+
+// Returns the largest double not above value * 2^exponent; sets `exact` to whether it equals that.
+[[nodiscard]] double double_below(Wide value, int exponent, bool* exact = nullptr);
+
+// An allowed class that is large enough for a job, and the job's cost there.
+struct Choice {
+  Slot slot;
+  ScaledInteger cost;
+};
+[[nodiscard]] std::vector<Choice> choices_of(const Problem& problem, Index job);
+
+// Returns the cost of leaving a job unplaced; nullopt if it must be assigned.
+[[nodiscard]] std::optional<ScaledInteger> unplaced_cost(const Problem& problem, Index job);
+
+// The Lagrangian knapsack bound from the costs themselves, without rounding: verifiable from the multipliers alone.
+//
+// Definitions.  As at the top: for multipliers ("charges") y,
+// L(y) = sum_i y_i - sum_s K_s(y) + sum_i min(0, out_i - y_i). Costs and multipliers are 128-bit integers in a common
+// unit; costs with digits below it are rounded down, which lowers L.
+//
+// Complexity.  One evaluation of every cost, and O(profitable jobs * capacity / gcd of the demands) a class.
+
+// Returns the exact cost of a plan; nullopt where the sum does not fit into 126 bits.
+[[nodiscard]] std::optional<ScaledInteger> exact_cost(const Problem& problem, std::span<const std::int32_t> assignment);
+
+// Returns L(charges); nullopt where that would take more steps, or memory, than the tuning allows.
+[[nodiscard]] std::optional<ScaledInteger> exact_knapsack_bound(const Problem& problem, std::span<const double> charges,
+                                                                const WholeJobTuning& tuning = kDefaultWholeJobTuning);
 
 }  // namespace gridcompute::transport

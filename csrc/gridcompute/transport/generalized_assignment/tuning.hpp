@@ -109,7 +109,7 @@ namespace gridcompute::transport {
   X(double, polish_steps, 1 << 15, 0.0, 1 << 24, "steps", "window search from a completed plan", "same gap")           \
   X(double, polish_steps_first, 1 << 12, 0.0, 1 << 24, "steps", "the same for plans that are not near the best",       \
     "same gap")                                                                                                        \
-  /* Large neighbourhood search (neighbourhood_search.cpp). */                                                         \
+  /* Large neighbourhood search (branch_and_bound.cpp). */                                                             \
   X(double, part_share, 1.0 / 64, 1e-4, 1.0, "share of steps", "work of one subproblem, within the next two",          \
     "same gap")                                                                                                        \
   X(double, part_steps_least, 1 << 20, 1 << 8, 1 << 22, "steps", "least work of a subproblem",                         \

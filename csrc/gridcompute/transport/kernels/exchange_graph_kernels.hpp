@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "gridcompute/base/simd_lanes.hpp"
-#include "gridcompute/transport/model/key_range.hpp"
+#include "gridcompute/base/simd.hpp"
+#include "gridcompute/transport/model/integer_keys.hpp"
 
 namespace gridcompute::transport {
 

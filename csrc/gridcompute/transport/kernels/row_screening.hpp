@@ -7,11 +7,17 @@
 // -2^52 lie above that, values above 2^51 below.
 #pragma once
 
+#include <algorithm>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <vector>
 
+#include "gridcompute/base/simd.hpp"
 #include "gridcompute/base/types.hpp"
+#include "gridcompute/transport/model/integer_keys.hpp"
+#include "gridcompute/transport/model/solver_context.hpp"
+#include "gridcompute/transport/tuning.hpp"
 
 namespace gridcompute::transport {
 
@@ -85,5 +91,95 @@ void screen_real_rows(const RealRows& rows, Index count, Index n, const Cost* up
 // Screens rows whose range is not known, and returns it; the keys are invalid where it exceeds the limit.
 [[nodiscard]] KeyExtremes screen_real_rows_checked(const RealRows& rows, Index count, Index n, const Cost* up,
                                                    const Cost* down, ScreenedRow<Cost>* out);
+
+// A float32 filter of rows: it excludes nearly all classes, and the few that are left are read exactly.
+//
+// Within a box (restricted_problem.hpp) class s is a candidate iff key_s + down_s <= low = min_t(key_t + up_t). The
+// float32 row w is within e of the keys before rounding, so a class with w_s + down_s > min(w_t + up_t) + 2 (e + 1) is
+// no candidate, however values were rounded: prices are rounded outwards by twice the rounding error of a float32, and
+// the 1 covers the rounding of two keys. The candidates are therefore exactly those of a pass over all keys; only
+// `next`, the least key + down of the others, may be lower by e + 1.
+
+// The candidates of a row.
+struct FilteredRow {
+  Cost low = 0;            // min(key + up)
+  Cost next = 0;           // at most min(key + down) over the other classes; kForbidden if there are none
+  std::vector<Slot> slot;  // ascending
+  std::vector<Cost> key;
+};
+
+class FloatFilter {
+ public:
+  // Buffers of one thread.
+  struct Scratch {
+    AlignedVector<float> row;
+    std::vector<float> least;  // of each block of the row
+    std::vector<Slot> slot;
+    std::vector<double> cost;
+  };
+
+  // Returns whether the source has float32 rows, long enough for the filter to save time.
+  [[nodiscard]] static bool serves(const IntegerKeys& keys, const Tuning& tuning = kDefaultTuning);
+
+  FloatFilter(const IntegerKeys& keys, const PriceBox& box, const Tuning& tuning = kDefaultTuning);
+
+  // Finds the candidates of a job. Returns false where too many classes are left: all keys of the row must be read.
+  // `outside`: key + up of the unplaced column, or the largest Cost.
+  [[nodiscard]] bool screen(Index job, Cost outside, Scratch& scratch, FilteredRow& out) const;
+
+ private:
+  const IntegerKeys& keys_;
+  const Tuning& tuning_;
+  Index n_, width_;
+  double limit_;                        // largest |key| that is exact
+  std::vector<Cost> up_, down_;         // (n_slots): added to a key
+  AlignedVector<float> above_, below_;  // (width): the same, rounded outwards
+};
+
+// Computes the least key + price of each job (an evaluation of the dual function) in a pass over all costs that stores
+// nothing else.
+//
+// Over an int32 matrix sums are taken in 32 bits, in the unit of the matrix, where prices are whole numbers of it. Such
+// a sum may wrap; as prices are below 2^30 it then is below -2^30, and that row is read again in 64 bits.
+
+class RowMinima {
+ public:
+  static constexpr Index kBlock = 64;  // jobs at a time, at most
+  struct Scratch {
+    std::vector<Cost> keys, low;  // low: the answer
+    std::vector<double> costs;
+    std::vector<ScreenedRow<Cost>> screened;
+    std::vector<ScreenedRow<std::int32_t>> narrow;
+  };
+
+  RowMinima(const SolverContext& context, const Level& level, std::span<const Cost> prices);
+
+  // Computes scratch.low of `count` jobs from this position on; kForbidden or more where no class is allowed.
+  void compute(Index begin, Index count, Scratch& scratch) const;
+
+  // Calls use(position, minimum) for the jobs [begin, end).
+  template <class Use>
+  void for_each(Index begin, Index end, const Use& use) const {
+    Scratch scratch;
+    for (Index b = begin; b < end; b += kBlock) {
+      const Index count = std::min(kBlock, end - b);
+      compute(b, count, scratch);
+      for (Index k = 0; k < count; ++k) use(b + k, scratch.low[k]);
+    }
+  }
+
+ private:
+  void compute_wide(Index begin, Index count, Cost* low, Scratch& scratch) const;
+
+  const SolverContext& context_;
+  const Level& level_;
+  std::span<const Cost> prices_;
+  const std::int32_t* matrix_ = nullptr;  // null where 32 bits do not suffice
+  std::vector<std::int32_t> units_;       // prices in the matrix's unit
+};
+
+// Returns the sum of weight * least; empty if stopped.
+[[nodiscard]] std::optional<Wide> dual_value(const SolverContext& context, const Level& level,
+                                             std::span<const Cost> prices);
 
 }  // namespace gridcompute::transport

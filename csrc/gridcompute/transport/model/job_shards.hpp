@@ -11,9 +11,7 @@
 #include <span>
 #include <vector>
 
-#include "gridcompute/transport/model/level.hpp"
 #include "gridcompute/transport/model/objective.hpp"
-#include "gridcompute/transport/model/price_box.hpp"
 #include "gridcompute/transport/model/solver_context.hpp"
 
 namespace gridcompute::transport {

@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <limits>
+#include <numeric>
+#include <span>
 
 #include "gridcompute/base/hash.hpp"
+#include "gridcompute/transport/model/objective.hpp"
 
 namespace gridcompute::transport {
 
@@ -125,6 +129,66 @@ Level sample_level(const Problem& problem, std::span<const Index> rows, std::spa
   for (const Index row : rows) part += problem.weight(row);
   level.capacity = scale_capacities(capacity, part, weight);
   return level;
+}
+
+namespace {
+
+void add_row(std::span<const Cost> row, std::span<std::uint64_t> hashes) {
+  for (std::size_t s = 0; s < hashes.size(); ++s) hashes[s] = hashed(hashes[s], static_cast<std::uint64_t>(row[s]));
+}
+
+}  // namespace
+
+std::vector<Slot> find_duplicate_columns(const auction::KeyTable& keys) {
+  const auto n = static_cast<std::size_t>(keys.columns);
+  if (keys.rows == 0) {
+    std::vector<Slot> each(n);
+    std::iota(each.begin(), each.end(), Slot{0});
+    return each;
+  }
+  std::vector<std::uint64_t> hashes(n, kHashSeed);
+  std::vector<Cost> scratch;
+  for (Index k = 0; k < keys.rows; ++k) add_row(keys.row(k, scratch), hashes);
+  return lowest_equal(hashes);
+}
+
+bool mostly_copies(const IntegerKeys& keys, const Tuning& tuning) {
+  const Index rows = std::min(keys.n_jobs(), tuning.duplicate_probe_rows), n = keys.n_slots();
+  if (rows == 0 || n == 0) return false;
+  std::vector<std::uint64_t> hashes(static_cast<std::size_t>(n), kHashSeed);
+  std::vector<Cost> row(hashes.size());
+  std::vector<double> scratch;
+  CostRangeStats ignored;
+  for (Index k = 0; k < rows; ++k) {
+    keys.fill(Rows{nullptr, keys.n_jobs() * k / rows, 1}, row.data(), scratch, ignored);
+    add_row(row, hashes);
+  }
+  return !more_differ(hashes, (n - 1) / tuning.duplicate_copies);
+}
+
+double predict_gap(const SolverContext& context, const Level& level, std::span<const Cost> prices, Index smaller,
+                   Index n) {
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  const auto noise = [](Index a, Index b) { return 1 / static_cast<double>(a) + 1 / static_cast<double>(b); };
+  const std::vector<Cost> narrow(prices.size(), 1);
+  RestrictedProblem r;
+  CostRangeStats ignored;
+  if (!pricing_pass(context, level, {{prices.begin(), prices.end()}, narrow, narrow}, r, ignored) ||
+      r.first_infeasible_job >= 0)
+    return inf;
+  r.place(prices, level.capacity, context.pool);
+  const IntegralPlan whole = round_to_integral(context, level, r, prices, context.stop);
+  if (whole.n_unassigned_required > 0 || context.stop.requested()) return inf;
+  Wide objective = 0;
+  for (Index k = 0; k < level.n; ++k) {
+    const Index job = level.row(k);
+    objective += static_cast<Wide>(context.keys.problem().weight(job)) *
+                 context.keys.at(job, whole.assignment[static_cast<std::size_t>(k)]);
+  }
+  const Wide bound = r.value(prices, context.pool) - capacity_value(prices, level.capacity);
+  const double size = std::max(std::fabs(static_cast<double>(objective)), std::fabs(static_cast<double>(bound))),
+               gap = static_cast<double>(objective - bound);
+  return size > 0 ? gap / size * std::sqrt(noise(level.n, n) / noise(smaller, level.n)) : inf;
 }
 
 }  // namespace gridcompute::transport

@@ -15,9 +15,13 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
-#include "gridcompute/transport/auction/key_table.hpp"
+#include "gridcompute/transport/auction.hpp"
+#include "gridcompute/transport/model/integer_keys.hpp"
 #include "gridcompute/transport/restricted/pricing_pass.hpp"
+#include "gridcompute/transport/rounding.hpp"
+#include "gridcompute/transport/tuning.hpp"
 
 namespace gridcompute::transport {
 
@@ -46,5 +50,30 @@ namespace gridcompute::transport {
 // Returns the level of these jobs; `rows` is referenced, not copied.
 [[nodiscard]] Level sample_level(const Problem& problem, std::span<const Index> rows, std::span<const Cost> capacity,
                                  Wide weight);
+
+// Duplicate columns: classes whose keys are equal for every job of a sample, found by hashing.
+//
+// Copies of a class are common (a slot an hour at a constant tariff), and useless as different classes: their jobs
+// split between them at any prices. Start prices, tuning and radii treat them as one class; errors there cost time
+// only, so a sample may decide. Candidates, repair and pricing keep them apart, and do not rely on it.
+
+// Returns for every class the lowest with an equal column. O(rows * columns).
+[[nodiscard]] std::vector<Slot> find_duplicate_columns(const auction::KeyTable& keys);
+
+// Returns whether most columns are copies of others, in a sample of rows.
+[[nodiscard]] bool mostly_copies(const IntegerKeys& keys, const Tuning& tuning = kDefaultTuning);
+
+// Predicts the gap of a matching that is rounded at given prices: all jobs at their cheapest class, the surplus moved
+// to others.
+//
+// Prices of a sample of m jobs have an error that falls with the square root of m, and so does the surplus at them. The
+// surplus is measured on a sample that the prices were not computed from; on all jobs, at prices of a larger sample, it
+// is expected to fall with the root. Where that is well within the gap asked for, no larger sample is solved, and one
+// pass over all costs without candidate lists ends the solve.
+
+// Returns the relative gap expected for all n jobs at prices of this level, a sample, from the gap that prices of a
+// `smaller` sample have on it; +inf where not all jobs were placed, or after a stop.
+[[nodiscard]] double predict_gap(const SolverContext& context, const Level& level, std::span<const Cost> prices,
+                                 Index smaller, Index n);
 
 }  // namespace gridcompute::transport

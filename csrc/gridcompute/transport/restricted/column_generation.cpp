@@ -1,13 +1,19 @@
 #include "gridcompute/transport/restricted/column_generation.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <functional>
 #include <optional>
 
 #include "gridcompute/base/error.hpp"
+#include "gridcompute/base/parallel.hpp"
+#include "gridcompute/transport/kernels/row_screening.hpp"
 #include "gridcompute/transport/model/job_shards.hpp"
-#include "gridcompute/transport/restricted/add_columns.hpp"
+#include "gridcompute/transport/model/objective.hpp"
 #include "gridcompute/transport/restricted/infeasibility_proof.hpp"
-#include "gridcompute/transport/restricted/price_tuning.hpp"
+#include "gridcompute/transport/restricted/newton.hpp"
+#include "gridcompute/transport/restricted/pricing_pass.hpp"
 #include "gridcompute/transport/restricted/ssp_repair.hpp"
 
 namespace gridcompute::transport {
@@ -322,6 +328,209 @@ LevelOutcome reoptimise(const SolverContext& context, const Level& level, std::v
     if (added == AddedColumns::none) return {};
   }
   return {Kind::stopped, {}};
+}
+
+namespace {
+
+constexpr Index kViolationChunk = 1 << 15;  // jobs a chunk
+constexpr double kRounding = 0x1p-48;       // relative rounding error of a needed shift
+
+// Rounds down to a double. Needed shifts are rounded up, so that the difference of a shift and a margin is below its
+// true value by its own rounding at most, and a shift is lowered by that.
+double surely_below(Cost x) {
+  constexpr double kExact = 0x1p52;  // integers up to here are doubles
+  const double below = -round_up(-x);
+  return std::fabs(below) < kExact ? below : std::nextafter(below, -std::numeric_limits<double>::infinity());
+}
+
+// The shift below which a job's constraint may be violated: the least key + price of its candidates minus the bound on
+// other classes with shift 0.
+class NeededShifts {
+ public:
+  // `jobs`: how many will be tested.
+  NeededShifts(const SolverContext& context, const RestrictedProblem& r, std::span<const Cost> prices, Cost margin,
+               Index jobs)
+      : r_(r), prices_(prices), margin_(margin), fixed_(static_cast<std::size_t>(r.columns)) {
+    for (Slot s = 0; s < r.columns; ++s) fixed_[s] = round_up(prices[s] - r.box.center[s] + margin);
+    if (context.tuning.suspects_per_group * jobs < r.groups()) return;
+    grouped_.resize(r.size.size());
+    context.pool.for_chunks(r.groups(), kViolationChunk, [&](Index, Index begin, Index end) {
+      for (Index g = begin; g < end; ++g) grouped_[g] = of_group(g);
+    });
+  }
+
+  [[nodiscard]] double operator()(Index k) const {
+    const std::int32_t w = r_.place_of[k];
+    return w >= 0 ? fixed_[w] - static_cast<double>(r_.margin[k]) : grouped_.empty() ? of_group(~w) : grouped_[~w];
+  }
+
+ private:
+  [[nodiscard]] double of_group(Index g) const {
+    if (r_.weight[g] == 0 || r_.next[g] >= kForbidden) return -std::numeric_limits<double>::infinity();
+    return round_up(r_.cheapest(g, prices_) - r_.box.center[r_.slot[r_.begin[g]]] - r_.next[g] + margin_);
+  }
+
+  const RestrictedProblem& r_;
+  std::span<const Cost> prices_;
+  Cost margin_;
+  std::vector<double> fixed_;          // by class
+  DefaultInitVector<double> grouped_;  // by group, or empty where few jobs are tested
+};
+
+// visit(chunk, j) for the j of [0, n).
+template <class Visit>
+void each(const SolverContext& context, Index n, const Visit& visit) {
+  context.pool.for_chunks(n, kViolationChunk, [&](Index chunk, Index begin, Index end) {
+    for (Index j = begin; j < end; ++j) visit(static_cast<std::size_t>(chunk), j);
+  });
+}
+
+}  // namespace
+
+Cost least_listed_cost(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+                       std::span<const Cost> prices, Index k) {
+  const std::int32_t w = r.place_of[k], g = ~w;
+  const Slot at = w >= 0 ? w : r.slot[r.begin[g]];
+  return context.keys.at(level.row(k), at) + (w >= 0 ? prices[at] : r.cheapest(g, prices));
+}
+
+// Returns whether no job outside the suspects has a violation.
+bool ViolationFinder::none_possible(const RestrictedProblem& r, std::span<const Cost> prices, double lowest) const {
+  if (at_.empty() || known_ != r.place_of.size()) return false;
+  double rise = 0, parts = std::fabs(most_) + std::fabs(lowest);
+  for (std::size_t s = 0; s < prices.size(); ++s) {
+    rise = std::max(rise, static_cast<double>(prices[s] - at_[s]));
+    parts = std::max({parts, std::fabs(static_cast<double>(prices[s] - r.box.center[s])),
+                      std::fabs(static_cast<double>(at_[s] - r.box.center[s]))});
+  }
+  return most_ + rise + kRounding * (parts + rise) <= lowest;
+}
+
+void ViolationFinder::collect_suspects(const SolverContext& context, const RestrictedProblem& r,
+                                       std::span<const Cost> prices, double lowest) {
+  const auto n = static_cast<Index>(r.place_of.size());
+  const NeededShifts needs(context, r, prices, margin_, n);
+  std::vector<double> some;
+  for (Index k = 0; k < n; k += std::max<Index>(1, n / context.tuning.suspects_sample)) some.push_back(needs(k));
+  const auto rank = some.begin() + static_cast<std::ptrdiff_t>(some.size() / context.tuning.suspects_share);
+  std::nth_element(some.begin(), rank, some.end(), std::greater<>{});
+  most_ = some.empty() ? lowest : std::min(lowest, *rank);
+  at_.assign(prices.begin(), prices.end());
+  known_ = r.place_of.size();
+  std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(n, kViolationChunk)));
+  each(context, n, [&](std::size_t chunk, Index k) {
+    if (needs(k) > most_) parts[chunk].push_back(k);
+  });
+  jobs_ = flatten(parts);
+}
+
+bool list_doubtful_jobs(const Level& level, std::span<const Cost> prices, Cost margin, RestrictedProblem& r) {
+  if (level.shards == nullptr || (margin == 0 && r.box.holds(prices))) return false;
+  return level.shards->list_doubtful(prices, margin, r);
+}
+
+double lowest_shift(const RestrictedProblem& r, std::span<const Cost> prices) {
+  return surely_below(r.box.shift(prices));
+}
+
+Violations ViolationFinder::find(const SolverContext& context, const RestrictedProblem& r,
+                                 std::span<const Cost> prices) {
+  Violations out;
+  out.shift = r.box.shift(prices);
+  if (margin_ == 0 && r.box.holds(prices)) return out;
+  const double lowest = surely_below(out.shift);
+  if (!none_possible(r, prices, lowest)) collect_suspects(context, r, prices, lowest);
+  const auto asked = static_cast<Index>(jobs_.size());
+  const NeededShifts needs(context, r, prices, margin_, asked);
+  std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(asked, kViolationChunk)));
+  each(context, asked, [&](std::size_t chunk, Index j) {
+    const Index k = jobs_[static_cast<std::size_t>(j)];
+    if (lowest < needs(k)) parts[chunk].push_back(k);
+  });
+  out.jobs = flatten(parts);
+  return out;
+}
+
+namespace {
+
+constexpr Index kMarginChunk = 1 << 15;  // jobs a chunk of a test on margins
+constexpr Index kLows = 1 << 13;         // jobs a chunk of a pass over all costs
+
+// Returns V at these prices over the listed classes.
+Cost cheapest(const std::vector<Cost>& row, std::span<const std::uint8_t> listed, std::span<const Cost> prices) {
+  Cost least = kForbidden;
+  for (std::size_t s = 0; s < listed.size(); ++s) {
+    if (listed[s] != 0) least = std::min(least, row[s] + prices[s]);
+  }
+  return least;
+}
+
+}  // namespace
+
+Violations find_violations_exact(const SolverContext& context, const Level& level, const RestrictedProblem& r,
+                                 std::span<const Cost> prices) {
+  const auto n = static_cast<Index>(r.place_of.size());
+  const RowMinima minima(context, level, prices);
+  std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(n, kLows)));
+  context.stop.count(n * r.columns);
+  const bool whole = context.pool.for_chunks(
+      n, kLows,
+      [&](Index chunk, Index begin, Index end) {
+        minima.for_each(begin, end, [&](Index k, Cost low) {
+          if (low < least_listed_cost(context, level, r, prices, k))
+            parts[static_cast<std::size_t>(chunk)].push_back(k);
+        });
+      },
+      &context.stop);
+  Violations out;
+  if (!whole) return out;
+  out.shift = r.box.shift(prices);
+  out.jobs = flatten(parts);
+  return out;
+}
+
+Cost price_drop_needed(const SolverContext& context, const Level& level, RestrictedProblem& r,
+                       std::span<const Cost> prices, Slot slot, Cost units, Cost most) {
+  const Index n = level.jobs();
+  // One job in `step` is a large enough sample.
+  const Index step = std::max<Index>(1, n / context.tuning.measured_jobs), asked = (n + step - 1) / step;
+  if (level.shards != nullptr) {
+    level.shards->list_every(step, r);
+    if (context.stop.requested()) return most;
+  }
+  std::vector<std::vector<Cost>> parts(static_cast<std::size_t>(Pool::chunks(asked, kMarginChunk)));
+  context.pool.for_chunks(asked, kMarginChunk, [&](Index chunk, Index begin, Index end) {
+    for (Index at = begin * step; at < std::min(n, end * step); at += step) {
+      const Index k = level.shards != nullptr ? level.shards->listed_at(at) : at;
+      const Index job = level.row(k);
+      const Cost need = context.keys.at(job, slot) + prices[slot] - least_listed_cost(context, level, r, prices, k);
+      if (need > 0 && need < most) parts[static_cast<std::size_t>(chunk)].push_back(need);
+    }
+  });
+  std::vector<Cost> needs = flatten(parts);
+  const Cost rank = (units + step - 1) / step;
+  if (static_cast<Cost>(needs.size()) <= rank) return most;
+  std::nth_element(needs.begin(), needs.begin() + rank, needs.end());
+  return needs[static_cast<std::size_t>(rank)] + 1;
+}
+
+AddedColumns add_improving_columns(const SolverContext& context, const Level& level, const Violations& violations,
+                                   std::span<const Cost> prices, RestrictedProblem& r, CostRangeStats& seen) {
+  const auto n = static_cast<std::size_t>(r.columns);
+  ColumnTests with{std::vector<Cost>(n), std::vector<Cost>(n), std::vector<Cost>(n)};
+  for (std::size_t s = 0; s < n; ++s) {
+    with.up[s] = prices[s] + r.box.up[s] / context.tuning.added_box;
+    with.near[s] = prices[s] - r.box.down[s] / context.tuning.added_box;
+    with.bound[s] = r.box.center[s] - r.box.down[s] + violations.shift;
+  }
+  std::atomic<bool> better = false;
+  const bool read = extend_lists(context, level, violations.jobs, r, seen,
+                                 [&](Index, const std::vector<Cost>& row, std::span<std::uint8_t> listed) {
+                                   const Cost now = cheapest(row, listed, prices);
+                                   mark_candidates(row.data(), with, now, listed);
+                                   if (cheapest(row, listed, prices) < now) better = true;
+                                 });
+  return !read ? AddedColumns::stopped : better ? AddedColumns::better : AddedColumns::none;
 }
 
 }  // namespace gridcompute::transport

@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "gridcompute/transport/restricted/extend_lists.hpp"
+#include "gridcompute/transport/restricted/pricing_pass.hpp"
 
 namespace gridcompute::transport {
 

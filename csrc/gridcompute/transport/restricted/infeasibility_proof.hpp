@@ -15,7 +15,6 @@
 
 #include <span>
 
-#include "gridcompute/transport/model/level.hpp"
 #include "gridcompute/transport/model/solver_context.hpp"
 #include "gridcompute/transport/problem.hpp"
 #include "gridcompute/transport/restricted/restricted_problem.hpp"

@@ -6,14 +6,14 @@
 // regularisation): the smoothed dual is once differentiable, its gradient is load - u, its Hessian minus a graph
 // Laplacian over the groups that split.
 //
-// Definitions.  Duplicate columns (duplicates_in_sample.hpp) share one price and one capacity here: otherwise their
+// Definitions.  Duplicate columns (stratified_sampling.hpp) share one price and one capacity here: otherwise their
 // jobs would split between them at any tau. A class is bound where its price is at an end of its range (the box; 0) and
 // its gradient points out of it; others are free. Damping adds |load - u| / radius to the Laplacian's diagonal, so that
 // a class that few groups determine moves no further than its radius.
 //
 // Steps.  evaluate: loads at some prices, and the groups that split. step: Laplacian * step = load - u by conjugate
 // gradients with Jacobi preconditioning. narrow: restricts the active set to a box around the accepted prices
-// (active_set.hpp).
+//.
 //
 // Complexity.  evaluate: a pass over the active groups, in threads; an iteration of conjugate gradients: the groups
 // that split times their lists.
@@ -25,11 +25,59 @@
 #include <memory>
 
 #include "gridcompute/base/parallel.hpp"
-#include "gridcompute/transport/restricted/active_set.hpp"
 #include "gridcompute/transport/restricted/restricted_problem.hpp"
 #include "gridcompute/transport/tuning.hpp"
 
 namespace gridcompute::transport {
+
+// The active set: groups whose class still depends on prices, as compact lists for many evaluations; all other groups
+// as loads.
+//
+// Problem.  Tuning evaluates the candidates a dozen times. After the first step prices are far better known than the
+// box they came with, and most groups have one possible class left: those count as fixed, and the lists get short.
+//
+// Definitions. Prices are moves m of sets of duplicate columns (stratified_sampling.hpp) from the box's center. A
+// candidate costs x_c + m_c, x relative to the group's first. Within a range [low, high] of moves a candidate is kept
+// iff x_c + low_c <= min_t(x_t + high_t). Floats take half the memory and are exact for integers up to 2^24; they only
+// guide the search.
+//
+// Invariants.  Lists stay in the order of their groups, chunk by chunk of the restricted problem: sums over them do not
+// depend on threads. No weight is lost: that of a group with one set left is added to `fixed`.
+
+class ActiveSet {
+ public:
+  struct MoveRange {
+    std::vector<float> low, high;  // (sets): moves
+  };
+
+  struct Chunk {  // of some consecutive groups
+    explicit Chunk(std::pmr::memory_resource* pages) : memory(pages) {}
+
+    std::pmr::memory_resource* memory;
+    // Groups between two sets, the majority: `apart` is second - first, at no moves.
+    std::pmr::vector<std::int32_t> first{memory}, second{memory};
+    std::pmr::vector<float> apart{memory}, weight{memory};
+    // All other groups, one after the other.
+    std::pmr::vector<std::int32_t> set{memory}, size{memory};
+    std::pmr::vector<float> above{memory}, weights{memory};
+    std::vector<double> fixed;  // (sets): weight of the groups decided
+
+    [[nodiscard]] Index groups() const noexcept { return static_cast<Index>(first.size() + size.size()); }
+  };
+
+  // `set`: the set of each class; `center`: the price of each set at no moves.
+  ActiveSet(const RestrictedProblem& problem, std::span<const std::int32_t> set, std::span<const Cost> center,
+            const MoveRange& range, Pool& pool);
+
+  // Drops the candidates that a smaller range excludes.
+  void narrow(const MoveRange& range, Pool& pool);
+
+  [[nodiscard]] const std::vector<Chunk>& parts() const noexcept { return parts_; }
+  [[nodiscard]] Index groups() const noexcept;
+
+ private:
+  std::vector<Chunk> parts_;
+};
 
 class Newton {
  public:
@@ -108,5 +156,35 @@ class Newton {
   bool assembled_ = false;
   std::vector<double> laplacian_;  // (sets, sets), or empty
 };
+
+// Price tuning: prices at which few units are out of balance, by a damped Newton method on the smoothed dual of the
+// restricted problem. Also estimates of the error of a sample's prices.
+//
+// Steps.  tau begins at an eighth of the median radius of the box. A step is accepted unless the slope along it has
+// changed sign and is steep: then it went far past the maximum, classes that proved stiffer than the Laplacian
+// predicted get damping of their own, and another step is tried. After each step tau shrinks, down to where about
+// width_active groups a class split. The prices of least imbalance are kept; it ends when steps make no progress.
+//
+// Complexity.  At most `evaluations` (tuning.hpp) passes over the candidates, and the conjugate gradients of the steps.
+
+// Improves prices in place; returns the number of units left out of balance. A stop ends it after the current step.
+[[nodiscard]] double tune_prices(const RestrictedProblem& problem, std::span<const Cost> capacity,
+                                 std::span<const Slot> duplicate_of, std::vector<Cost>& prices, Pool& pool, Stop& stop,
+                                 const Tuning& tuning = kDefaultTuning);
+
+// Estimate the error of a sample's prices: the error that loads off by the square root of their capacity would cause,
+// as in a sample. Coupled: random right-hand sides solved with the last Laplacian, whose inverse includes what its
+// diagonal lacks: classes that nearly tie move together, and far. Ranked: the move of one class's price alone that
+// changes its load by that many units, which is right for small classes and heavy tails.
+[[nodiscard]] std::vector<double> coupled_price_error(const RestrictedProblem& problem, std::span<const Cost> capacity,
+                                                      std::span<const Slot> duplicate_of, std::span<const Cost> prices,
+                                                      std::uint64_t seed, Pool& pool, Stop& stop,
+                                                      const Tuning& tuning = kDefaultTuning);
+struct RankedPriceError {
+  std::vector<double> down, up;
+};
+[[nodiscard]] RankedPriceError ranked_price_error(const RestrictedProblem& problem, std::span<const Cost> capacity,
+                                                  std::span<const Slot> duplicate_of, std::span<const Cost> prices,
+                                                  Pool& pool, const Tuning& tuning = kDefaultTuning);
 
 }  // namespace gridcompute::transport

@@ -14,14 +14,18 @@
 // Invariants (holds()).  Flows of a group sum to its weight; fixed + flows sum to the total weight; lists ascend.
 #pragma once
 
+#include <array>
 #include <functional>
+#include <memory_resource>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
-#include "gridcompute/base/default_init.hpp"
+#include "gridcompute/base/memory.hpp"
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/types.hpp"
-#include "gridcompute/transport/model/price_box.hpp"
+#include "gridcompute/transport/model/integer_keys.hpp"
+#include "gridcompute/transport/model/solver_context.hpp"
 
 namespace gridcompute::transport {
 
@@ -62,5 +66,53 @@ struct RestrictedProblem {
   [[nodiscard]] bool placed() const;  // every unit is in some class
   [[nodiscard]] bool holds() const;
 };
+
+// The result of a pricing pass for a chunk of rows, and the merge of chunks into one restricted problem: chunks of one
+// pass, or of the shards that hold the rows.
+
+// Rows of a chunk; fixed, so that results do not depend on threads. The chunk decides how long the float32 filter is
+// tried, and bounds the classes that the filter excluded: a pass may be divided between chunks only.
+inline constexpr Index kPricedRows = 2048;
+
+// Results of some rows; joined in order.
+struct PricedChunk {
+  static constexpr int kRecentBits = 8;  // 256 entries, 1 KB
+
+  explicit PricedChunk(std::pmr::memory_resource* pages) : memory(pages) { recent.fill(-1); }
+
+  std::pmr::memory_resource* memory;
+  std::pmr::vector<Cost> fixed{memory};
+  Wide base = 0;
+  CostRangeStats seen;
+  bool wrapped = false;
+  Index first_infeasible_job = -1;  // the first row with no allowed class
+  std::pmr::vector<Index> job{memory};
+  std::pmr::vector<std::int32_t> size{memory}, members{memory};
+  std::pmr::vector<Cost> weight{memory}, next{memory};
+  std::pmr::vector<Slot> slot{memory};
+  std::pmr::vector<Cost> key{memory};
+  std::pmr::unordered_multimap<std::uint64_t, std::int32_t> table{memory};  // list -> group, if shared
+  std::array<std::int32_t, 1 << kRecentBits> recent;  // a likely group by the signature of a screened row
+};
+
+// Joins chunks in their order into `out`, whose place_of holds each row's class, or ~(group of its chunk). starts: the
+// first row of each chunk, and the number of rows. False if stopped.
+[[nodiscard]] bool join_chunks(std::vector<PricedChunk>& chunks, std::span<const Index> starts,
+                               const SolverContext& context, RestrictedProblem& out, CostRangeStats& seen);
+
+// Perturbation of a restricted problem: the decision by a sample's ties, and the removal from an optimum (theory:
+// model/integer_keys.hpp).
+
+// Returns whether, at a sample's prices, enough classes are within a key or two of each job's cheapest that keys should
+// be perturbed. Where jobs share lists these may be few; the first sample (`first`) is too small to decide. Duplicate
+// columns (stratified_sampling.hpp) tie for all jobs and count once: perturbing them would only make their lists
+// differ.
+[[nodiscard]] bool needs_perturbation(const RestrictedProblem& r, std::span<const Slot> duplicate_of,
+                                      std::span<const Cost> prices, bool first, const Tuning& tuning = kDefaultTuning);
+
+// Subtracts e from the keys of candidates, of groups of one job each; lowers the bounds on other classes by the largest
+// e.
+void remove_perturbation(RestrictedProblem& r, const KeyPerturber& breaker, const std::function<Index(Index)>& job_at,
+                         const std::function<Cost(Index)>& weight_of, Pool& pool);
 
 }  // namespace gridcompute::transport

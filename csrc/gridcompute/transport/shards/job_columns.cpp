@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "gridcompute/cost/dense.hpp"
 
@@ -277,6 +278,13 @@ void set_unplaced(const CostModel& model, const ColumnsView& columns, Problem& p
                      : columns.unplaced != nullptr                ? columns.unplaced
                                                                   : &model.unplaced_cost;
   problem.unplaced_stride = columns.unplaced != nullptr ? 1 : 0;
+}
+
+void GatheredCost::hold(JobColumns columns, std::vector<Index> positions) {
+  cost_.reset();
+  columns_ = std::move(columns);
+  positions_ = std::move(positions);
+  cost_ = make_cost(model_, columns_.view(), scope_);
 }
 
 }  // namespace gridcompute::transport

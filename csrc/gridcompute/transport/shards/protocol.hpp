@@ -3,8 +3,8 @@
 // Every question has all data that its answer depends on except for the shard's own rows: a shard that has lost its
 // results, or that another process rebuilt, runs the last pricing pass again and answers the same.
 //
-// Rows between two shards.  A chunk of a pricing pass (priced_chunk.hpp) may begin in one shard and end in a later one.
-// Its rows are sent to the coordinator once, which prices it as a shard of its own.
+// Rows between two shards.  A chunk of a pricing pass (restricted_problem.hpp) may begin in one shard and end in a
+// later one. Its rows are sent to the coordinator once, which prices it as a shard of its own.
 #pragma once
 
 #include <span>
@@ -14,8 +14,8 @@
 
 #include "gridcompute/transport/model/integer_keys.hpp"
 #include "gridcompute/transport/model/objective.hpp"
-#include "gridcompute/transport/model/price_box.hpp"
-#include "gridcompute/transport/restricted/priced_chunk.hpp"
+#include "gridcompute/transport/model/solver_context.hpp"
+#include "gridcompute/transport/restricted/restricted_problem.hpp"
 #include "gridcompute/transport/shards/job_columns.hpp"
 
 namespace gridcompute::transport {

@@ -6,12 +6,12 @@
 #include <numeric>
 #include <utility>
 
-#include "gridcompute/transport/kernels/flatten.hpp"
-#include "gridcompute/transport/kernels/row_minima.hpp"
-#include "gridcompute/transport/model/largest_cost.hpp"
+#include "gridcompute/base/parallel.hpp"
+#include "gridcompute/transport/kernels/row_screening.hpp"
+#include "gridcompute/transport/model/integer_keys.hpp"
 #include "gridcompute/transport/model/objective.hpp"
-#include "gridcompute/transport/restricted/priced_chunk.hpp"
 #include "gridcompute/transport/restricted/pricing_pass.hpp"
+#include "gridcompute/transport/restricted/restricted_problem.hpp"
 
 namespace gridcompute::transport {
 

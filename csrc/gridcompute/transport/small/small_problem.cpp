@@ -5,8 +5,6 @@
 #include <type_traits>
 
 #include "gridcompute/transport/multilevel/stratified_sampling.hpp"
-#include "gridcompute/transport/small/aggregate.hpp"
-#include "gridcompute/transport/small/csr_keys.hpp"
 #include "gridcompute/transport/small/in_memory_ssp.hpp"
 #include "gridcompute/transport/small/key_matrix.hpp"
 #include "gridcompute/transport/small/near_assignment.hpp"

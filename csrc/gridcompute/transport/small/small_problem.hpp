@@ -8,7 +8,7 @@
 // primal equals dual.
 //
 // Steps.
-//   1. Duplicate rows and columns are aggregated (aggregate.hpp); their units move together.
+//   1. Duplicate rows and columns are aggregated (key_matrix.hpp); their units move together.
 //   2. Start prices: the given ones if they leave few units misplaced, else 0; with several jobs per class, the optimal
 //      prices of a sample, found the same way. A few dozen jobs need a sample only where bids from 0 leave much excess.
 //   3. Bids: an over-full class raises its price to the least margin of the units it keeps; those with the least
@@ -17,13 +17,13 @@
 //   4. Shortest paths (in_memory_ssp.hpp): Dijkstra from all over-full classes at once to those with a deficit over
 //      W[a][b] = min over the units in a of key_b - key_a; labels update the prices, units move along each tree path
 //      that is still tight. Of the rows of W on a path only the vectors that the moved unit attained are recomputed.
-//   Where a source lists few pairs per job (CSR), rows are these lists (csr_keys.hpp), nothing is aggregated, and W is
-//   kept by an inverted index (sparse_exchange_index.hpp).
+//   Where a source lists few pairs per job (CSR), rows are these lists (key_matrix.hpp), nothing is aggregated, and W
+//   is kept by an inverted index (in_memory_ssp.hpp).
 //
 // Complexity.  Bids: O(members * S) a round of one class. A search O(S^2); a path O(members * S) for each class on it
 // at worst, all in vectors. Memory (n + min(n, S)) * S keys.
 //
-// Range.  32-bit keys, as multiples of a unit (common_factor.hpp), where they and the prices stay small (checked while
+// Range.  32-bit keys, as multiples of a unit (integer_keys.hpp), where they and the prices stay small (checked while
 // it runs); else 64 bits. Where those do not suffice, a job or class has no path, or after a stop, the solver gives up
 // and the general method decides.
 //
