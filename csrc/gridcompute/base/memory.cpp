@@ -7,7 +7,7 @@
 #include <new>
 #include <utility>
 
-#include "gridcompute/base/sanitizers.hpp"
+#include "gridcompute/base/simd.hpp"
 
 #if defined(__linux__)
 #include <sys/mman.h>

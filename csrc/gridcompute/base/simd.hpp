@@ -15,8 +15,15 @@
 #include <type_traits>
 #include <vector>
 
-#include "gridcompute/base/sanitizers.hpp"
 #include "gridcompute/base/types.hpp"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define GRIDCOMPUTE_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define GRIDCOMPUTE_SANITIZED
+#endif
+#endif
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__) && \
     !defined(GRIDCOMPUTE_SANITIZED) && !defined(__SSE3__)
@@ -77,6 +84,10 @@
 #define GRIDCOMPUTE_INLINE inline __attribute__((always_inline))
 #define GRIDCOMPUTE_FORCED __attribute__((always_inline))  // for lambdas: goes after the parameters
 #define GRIDCOMPUTE_RESTRICT __restrict__
+
+// Defines GRIDCOMPUTE_SANITIZED under the address or thread sanitizer, which gcc and clang announce differently.
+
+
 
 namespace gridcompute {
 

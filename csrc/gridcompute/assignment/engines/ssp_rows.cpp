@@ -4,7 +4,7 @@
 #include <numeric>
 #include <utility>
 
-#include "gridcompute/assignment/engines/candidate_lists.hpp"
+#include "gridcompute/assignment/engines/matching.hpp"
 #include "gridcompute/base/simd.hpp"
 
 namespace gridcompute::assignment {

@@ -55,7 +55,7 @@ struct RowSspState {
   std::int32_t *GRIDCOMPUTE_RESTRICT scanned, *GRIDCOMPUTE_RESTRICT col_of;
   K limit = kMaxLabel<V>;      // of levels
   std::int32_t collected = 0;  // columns in `scanned`: those of the last search, closed or about to be scanned
-  // Which of tied free columns comes first, if there is an order (candidate_lists.hpp): the columns by rank, and the
+  // Which of tied free columns comes first, if there is an order (matching.hpp): the columns by rank, and the
   // rank of each column, the largest integer for matched ones.
   const std::int32_t* GRIDCOMPUTE_RESTRICT by_rank = nullptr;
   K* GRIDCOMPUTE_RESTRICT rank = nullptr;

@@ -1,6 +1,8 @@
 // The inputs of every step of the general method, except for the level it works on.
 #pragma once
 
+#include <algorithm>
+#include <limits>
 #include <span>
 #include <tuple>
 #include <vector>
@@ -48,9 +50,17 @@ struct PriceBox {
   std::vector<Cost> center, down, up;  // (columns): how far a price may fall, and rise
 
   // Returns the largest k such that p_s >= center_s - down_s + k for every class.
-  [[nodiscard]] Cost shift(std::span<const Cost> prices) const noexcept;
+  [[nodiscard]] Cost shift(std::span<const Cost> prices) const noexcept {
+    Cost least = std::numeric_limits<Cost>::max();
+    for (std::size_t s = 0; s < center.size(); ++s) least = std::min(least, prices[s] - center[s] + down[s]);
+    return least;
+  }
   // Returns whether the box alone proves that every job's cheapest class is among its candidates.
-  [[nodiscard]] bool holds(std::span<const Cost> prices) const noexcept;
+  [[nodiscard]] bool holds(std::span<const Cost> prices) const noexcept {
+    Cost most = std::numeric_limits<Cost>::min();
+    for (std::size_t s = 0; s < center.size(); ++s) most = std::max(most, prices[s] - center[s] - up[s]);
+    return most <= shift(prices);
+  }
   static auto parts(auto& box) { return std::tie(box.center, box.down, box.up); }
 };
 

@@ -30,7 +30,7 @@
 
 #include <mutex>
 
-#include "gridcompute/assignment/engines/candidate_lists.hpp"
+#include "gridcompute/assignment/engines/matching.hpp"
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/transport/auction.hpp"
@@ -50,7 +50,7 @@ namespace gridcompute::transport {
                                                        CostRangeStats& seen, Stats& stats,
                                                        const Tuning& tuning = kDefaultTuning);
 
-// Adapter of quantised costs to the candidate lists of the assignment solver (assignment/engines/candidate_lists.hpp).
+// Adapter of quantised costs to the candidate lists of the assignment solver (assignment/engines/matching.hpp).
 
 using AssignmentRange = assignment::IntRange<Cost>;
 using CandidateKeyLists = assignment::CandidateLists<Cost>;

@@ -1,4 +1,4 @@
-#include "gridcompute/assignment/engines/candidate_lists.hpp"
+#include "gridcompute/assignment/engines/matching.hpp"
 
 #include <algorithm>
 #include <numeric>
