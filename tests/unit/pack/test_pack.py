@@ -125,6 +125,54 @@ def test_eight_device_slots_are_kept_while_parts_have_other_room():
     assert groups["slots"] == [int((packer.free["gpu"] == 8).sum())]
 
 
+#: Nodes: (number, CPU, memory, devices, model). Pods: (number, CPU, memory, GPUs, milli, models).
+SCARCE = {
+    "two shapes that only few nodes can host": (
+        [(60, 96000, 393216, 8, "G2"), (20, 128000, 786432, 8, "G3")],
+        [
+            (9, 120000, 737280, 8, 1000, ""),
+            (9, 120200, 640000, 8, 1000, ""),
+            (209, 16000, 48000, 1, 1000, ""),
+            (125, 4000, 30000, 1, 810, ""),
+            (23, 88000, 327680, 8, 1000, ""),
+        ],
+    ),
+    "a model whose CPU ends before its devices": (
+        [
+            (20, 16000, 131072, 2, "P100"),
+            (4, 64000, 131072, 2, "P100"),
+            (20, 104000, 131072, 2, "T4"),
+        ],
+        [
+            (12, 11908, 18432, 1, 470, "P100"),
+            (60, 11300, 18000, 1, 1000, ""),
+            (20, 3000, 18000, 1, 300, ""),
+            (10, 16000, 18000, 0, 0, ""),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("world", SCARCE)
+def test_the_scarce_kind_of_node_is_kept_for_the_pods_that_fit_nowhere_else(world, seed):
+    """If this fails, pods with a choice take nodes without which others are refused early."""
+
+    def column(rows, k):
+        return [row[k] for row in rows for _ in range(row[0])]
+
+    few, kinds = SCARCE[world]
+    names = ["cpu_milli", "memory_mib", "gpu", "model"]
+    table = {name: column(few, k) for k, name in enumerate(names, 1)}
+    mix = {name: np.array(column(kinds, k)) for k, name in enumerate(pods(), 1)}
+    order = np.random.default_rng(seed).permutation(len(mix["num_gpu"]))
+    packer = pack.Packer(table, mix=mix)
+    placed = [packer.place({n: v[[k]] for n, v in mix.items()}).node[0] >= 0 for k in order]
+    arrived = np.cumsum((mix["num_gpu"] * mix["gpu_milli"])[order]) / (10 * sum(table["gpu"]))
+    refused = order[~np.array(placed) & (arrived < 90)]
+    assert not len(refused), (world, seed, {n: v[refused].tolist() for n, v in mix.items()})
+
+
 def test_a_refused_pod_is_placed_by_moving_another():
     """If this fails, moves do not make room, or take more than they may."""
     table = {
