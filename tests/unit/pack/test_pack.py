@@ -564,6 +564,25 @@ def test_a_bound_with_other_duals_or_another_claim_is_not_verified():
     assert short.verify().valid
 
 
+def test_a_bound_on_what_no_policy_serves_says_that_it_is_empty():
+    """If this fails, an empty claim is read as a number that some policy exceeds."""
+    packer = pack.Packer(nodes(), mix=pods(milli=600))
+    arrivals = pods(40, milli=600)  # twelve devices, one pod on each: 60 %
+    for served, status in ((60.0, "proved"), (64.9, "proved"), (65.0, "empty"), (95.0, "empty")):
+        bound = packer.bound(arrivals, served=served)
+        assert (bound.status, bound.exact < bound.pods * 5) == (status, status == "empty"), bound
+        assert np.isnan(bound.value) == (status == "empty"), bound
+        assert f"status={status!r}" in repr(bound)
+        assert bound.verify().valid, bound.verify()
+        wrong = replace(bound, status="empty" if status == "proved" else "proved")
+        assert "status" in wrong.verify().reason
+        assert "value" in replace(bound, value=61.0).verify().reason
+    nowhere = packer.bound(pods(gpus=5, milli=1000), served=100.0)
+    assert (nowhere.status, nowhere.verify().valid) == ("empty", True), nowhere
+    assert packer.bound(pods(gpus=5, milli=1000), served=0.0).status == "proved"
+    assert packer.bound(arrivals).status == "proved"
+
+
 def test_many_models_and_shapes_are_merged_for_the_program_and_still_proved():
     """If this fails, a fleet of sixty models takes minutes, or its bound is not proved."""
     random = np.random.default_rng(2)
@@ -585,9 +604,11 @@ def test_many_models_and_shapes_are_merged_for_the_program_and_still_proved():
     packer.place(many)
     assert packer.layouts_valid()
     arrivals = {name: [*values] * 3 for name, values in many.items()}
-    for bound in (packer.bound(arrivals, served=30.0), packer.bound(arrivals)):
+    bounds = [packer.bound(arrivals, served=30.0), packer.bound(arrivals)]
+    assert [bound.status for bound in bounds] == ["empty", "proved"]  # no node is of model M60
+    for bound in bounds:
         assert bound.verify().valid
-        assert bound.value <= 100.0
+        assert bound.exact <= 100
 
 
 def test_fgd_tells_lists_of_models_apart_as_they_are_written():
