@@ -39,8 +39,8 @@ Reservations::Reservations(const Cluster& cluster, const std::vector<MixEntry>& 
   Shape any;
   any.gpus = 1;
   const ClassSet all = classes_of(any, true);
-  std::vector<ClassSet> listed, hosts;
-  std::vector<Wide> asked;  // of each group, by the shapes that made it
+  std::vector<ClassSet> hosts;  // of each entry of the mix
+  std::vector<Wide> asked;      // of each group, by the shapes that made it
   const auto add = [&](int size, std::int64_t cpu, std::int64_t memory, const ClassSet& classes, Wide demand) {
     if (classes.empty()) return;
     const auto known = std::find_if(groups_.begin(), groups_.end(), [&](const Reservation& g) {
@@ -58,11 +58,11 @@ Reservations::Reservations(const Cluster& cluster, const std::vector<MixEntry>& 
   Wide total = 0;
   for (const MixEntry& entry : mix) {
     const Shape& s = cluster.shape(entry.shape);
-    listed.push_back(classes_of(s, true)), hosts.push_back(classes_of(s, false));
+    hosts.push_back(classes_of(s, false));
     const Wide demand = Wide{s.demand()} * entry.count;
     total += demand;
     if (s.gpus > 1) add(s.gpus, s.cpu, s.memory, hosts.back(), demand);
-    if (s.gpus > 0 && listed.back() != all) add(1, 0, 0, listed.back(), demand);
+    if (s.gpus > 0 && classes_of(s, true) != all) add(1, s.cpu / s.gpus, s.memory / s.gpus, hosts.back(), demand);
   }
   if (const auto most = static_cast<std::size_t>(tuning.groups); groups_.size() > most) {
     std::vector<std::size_t> order(groups_.size());
@@ -78,7 +78,7 @@ Reservations::Reservations(const Cluster& cluster, const std::vector<MixEntry>& 
     Wide share = 0, price = 0;
     for (std::size_t k = 0; k < mix.size(); ++k) {
       const Shape& s = cluster.shape(mix[k].shape);
-      if (!member(group, s, listed[k], hosts[k])) continue;
+      if (!member(group, s, hosts[k])) continue;
       share += Wide{s.demand()} * mix[k].count;
       price += Wide{prices[k]} * mix[k].count;
     }
@@ -109,11 +109,8 @@ ClassSet Reservations::classes_of(const Shape& s, bool models_only) const {
   return out;
 }
 
-bool Reservations::member(const Reservation& group, const Shape& s, const ClassSet& listed,
-                          const ClassSet& hosts) noexcept {
-  if (s.gpus < group.size || s.cpu < group.cpu || s.memory < group.memory) return false;
-  const ClassSet& classes = group.size == 1 ? listed : hosts;
-  return !classes.empty() && classes.within(group.classes);
+bool Reservations::member(const Reservation& group, const Shape& s, const ClassSet& hosts) noexcept {
+  return s.gpus >= group.size && !hosts.empty() && hosts.within(group.classes);
 }
 
 void Reservations::change(int node_class, const Room& before, const Room& after) noexcept {
@@ -139,17 +136,18 @@ void Reservations::prepare(const Cluster& cluster, ShapeId id) {
   taken_ = {shape.cpu, shape.memory, 0};
   update_needs(cluster.free_milli());
   const auto at = static_cast<std::size_t>(id);
-  if (at >= members_.size()) members_.resize(at + 1);
-  if (members_[at].empty()) {
-    const ClassSet listed = classes_of(shape, true), hosts = classes_of(shape, false);
-    std::vector<std::int8_t> members;  // all of them, or none where memory is short
-    for (const Reservation& group : groups_) members.push_back(member(group, shape, listed, hosts));
-    members_[at] = std::move(members);
+  if (at >= exempt_.size()) exempt_.resize(at + 1);
+  if (exempt_[at].empty()) {
+    const ClassSet hosts = classes_of(shape, false);
+    std::vector<std::int8_t> exempt;  // all of them, or none where memory is short
+    for (const Reservation& group : groups_)
+      exempt.push_back(member(group, shape, hosts) && shape.cpu >= group.cpu && shape.memory >= group.memory);
+    exempt_[at] = std::move(exempt);
   }
   for (std::size_t k = 0; k < groups_.size(); ++k) {
     const Reservation& group = groups_[k];
     const std::int64_t left = (group.slots - 1) * 1000;
-    if (members_[at][k] || left >= group.kept || group.price == 0) continue;
+    if (exempt_[at][k] || left >= group.kept || group.price == 0) continue;
     const std::int64_t range = std::max<std::int64_t>(1, (group.kept - group.need) * tuning_.ramp_percent / 100);
     const std::int64_t part = std::min<std::int64_t>(1000, (group.kept - left) * 1000 / range);
     const std::int64_t percent = group.size == 1 ? tuning_.list_percent : tuning_.charge_percent;
@@ -160,14 +158,14 @@ void Reservations::prepare(const Cluster& cluster, ShapeId id) {
 }
 
 std::int64_t Reservations::charge(int node_class, const Room& room, int devices) const noexcept {
-  std::int64_t sum = 0;
+  std::int64_t most = 0;
   const Room after{room.cpu - taken_.cpu, room.memory - taken_.memory, room.devices - devices};
   for (const auto& [group, price] : charges_) {
     if (!group->classes.has(node_class)) continue;
     const std::int64_t before = group->slots_in(room);
-    if (before > 0) sum += price * (before - group->slots_in(after));
+    if (before > 0) most = std::max(most, price * (before - group->slots_in(after)));
   }
-  return sum;
+  return most;
 }
 
 }  // namespace gridcompute::packing

@@ -3,18 +3,21 @@
 // Problem. Prices give the value of a device, but not how many are needed: while there are hundreds of slots of eight
 // free devices, breaking one costs nothing, and once the last is broken every later pod of eight devices is refused.
 //
-// Definitions. A group has a size k, a CPU and a memory, and a set of node classes: its members are the pods with at
-// least as many devices, CPU and memory that fit on no class outside the set, even on an empty node. There is a group
-// for every shape with several devices, and one with k = 1, no CPU and no memory for every list of models that excludes
-// some; if there are more than `groups` (tuning.hpp), those with the largest demand in the mix are kept. Its slots on a
-// node of the set are min(free devices / k, CPU left / CPU, memory left / memory). Its need, in devices, is the
+// Definitions. A group has a size k, a CPU and a memory, and a set of node classes, those whose empty nodes have room
+// for the shape that the group is made for. There is one for every shape with several devices, and one with k = 1 and
+// the CPU and memory of one device for every shape with a list of models that excludes some; if there are more than
+// `groups` (tuning.hpp), those with the largest demand in the mix are kept. Its slots on a node of the set are
+// min(free devices / k, CPU left / CPU, memory left / memory). Its members are the pods with at least k devices that
+// fit on no class outside the set, even on an empty node: they compete for the same nodes, whatever else they need, so
+// that two shapes that one scarce kind of node alone can host are counted together. Its need, in devices, is the
 // members' share of the mix's demand times the free devices of the cluster: of all pods that can still be served, that
 // share are members. Slots kept are
 //     need_percent x need / k + spread_percent x sqrt(need x k) / k,
 // where the square root is the standard deviation, in devices, of a Poisson stream of pods with k devices.
 //
-// A placement that destroys a slot of a group of which the pod is no member pays the price of the slot: in full where
-// at most the need is left, nothing where more than the slots kept are left, linearly between.
+// A placement that destroys a slot pays its price, unless the pod is a member with at least the CPU and memory of the
+// group: in full where at most the need is left, nothing where more than the slots kept are left, linearly between. Of
+// groups whose slots it destroys, the one that charges most is paid: they count the same devices.
 //
 // Complexity. O(groups) for a changed node, and for each node that a pod might go to while a group is short.
 #pragma once
@@ -88,15 +91,14 @@ class Reservations {
   };
   // Returns the classes whose empty nodes have room for the shape.
   [[nodiscard]] ClassSet classes_of(const Shape& shape, bool models_only) const;
-  // Returns whether a shape is a member. listed, hosts: classes_of the shape by models only, and by all its demands.
-  [[nodiscard]] static bool member(const Reservation& group, const Shape& shape, const ClassSet& listed,
-                                   const ClassSet& hosts) noexcept;
+  // Returns whether a shape is a member. hosts: classes_of the shape by all its demands.
+  [[nodiscard]] static bool member(const Reservation& group, const Shape& shape, const ClassSet& hosts) noexcept;
 
   PackingTuning tuning_;
   std::vector<Room> whole_;  // an empty node of each class
   std::vector<int> model_;   // of each class
   std::vector<Reservation> groups_;
-  std::vector<std::vector<std::int8_t>> members_;  // of each shape, by group; empty: not computed yet
+  std::vector<std::vector<std::int8_t>> exempt_;  // of each shape, by group; empty: not computed yet
   std::vector<Charge> charges_;
   Room taken_;  // by the prepared shape, without devices, which charge() receives
 };

@@ -93,12 +93,17 @@ def check(
     for s in arrivals[: bound.pods]:
         first[s] += 1
     limit, reason, found = Fraction(sum(weight[s] for s in arrivals)), "", claimed
+    status = "proved"
     if bound.kind == "served":
         high = list(first)
         for s in arrivals[bound.pods :]:
             high[s] += 1
         limit, reason = limit_of(groups, shapes, first, high, bound.duals, scale)
         found = limit = min(limit, Fraction(capacity))  # a device holds no more than itself
+        if limit < sum(weight[s] for s in arrivals[: bound.pods]) or none_hosts(
+            groups, shapes, first
+        ):
+            status = "empty"
         least, share = 0, Fraction(bound.served) * capacity
         pods = 0  # that have arrived, at most `served` percent of the devices
         for s in arrivals:
@@ -118,7 +123,12 @@ def check(
         found = Fraction(least - weight[arrivals[bound.pods - 1]])
     if not reason and found != claimed:
         reason = f"the pods and duals give {float(found)} milli, not {float(claimed)}"
-    if not reason and not _rounded_up(bound.value, bound.exact):
+    if not reason and bound.status != status:
+        reason = f"status: found {bound.status!r}, needed {status!r}"
+    if not reason and status == "empty":
+        if not (isinstance(bound.value, float) and math.isnan(bound.value)):
+            reason = f"value: found {bound.value}, needed nan: no policy serves so much whole"
+    elif not reason and not _rounded_up(bound.value, bound.exact):
         reason = f"value: found {bound.value}, needed {float(bound.exact)}, rounded up"
     return BoundCertificate(not reason, limit, claimed, reason)
 

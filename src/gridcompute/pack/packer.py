@@ -608,7 +608,7 @@ class Packer:
         Returns
         -------
         Bound
-            ``value``, ``duals`` and ``verify()``.
+            ``value``, ``status``, ``duals`` and ``verify()``.
 
         Notes
         -----
@@ -618,8 +618,9 @@ class Packer:
         equal nodes alone, and the devices of a pod that takes several whole ones come out of one
         node. The second is left out where shapes times kinds of nodes are more than 4,000.
 
-        No policy serves more than the longest prefix whole: with a larger `served` the claim is
-        empty, and says nothing of a policy that refused pods before.
+        No policy serves more than the longest prefix whole: where the duals refute `served`, the
+        bound's ``status`` is "empty" and its ``value`` nan, and nothing is said of a policy that
+        refused pods before.
         """
         percent = None if served is None else _checks.number("served", served, 0.0)
         if percent is not None and not math.isfinite(percent):
@@ -635,7 +636,7 @@ class Packer:
             found.append(self._bound(self._node_groups, arrivals, percent, of_nodes))
             self._node_patterns = of_nodes
         self._learned = self._learned._replace(patterns=patterns)
-        return min(found, key=lambda bound: bound.exact)
+        return min(found, key=lambda bound: (bound.status != "empty", bound.exact))
 
     def _bound(
         self,

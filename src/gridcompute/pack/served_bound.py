@@ -30,14 +30,18 @@ class Bound:
         "served": a policy that serves the first `served` percent whole ends at most at `value`
         percent allocated. "prefix": no policy can serve more than the first `value` percent whole.
     value : float
-        Percent of the cluster's devices, rounded up.
+        Percent of the cluster's devices, rounded up; nan where the claim is empty.
     exact : fractions.Fraction
-        The same as an exact number.
+        The same as an exact number; of an empty claim what the duals prove, which is less than the
+        first `served` percent take.
     served : float or None
         Percent of arrivals that are to be served whole; None for "prefix".
     pods : int
         How many pods are to be served whole ("served"), or are refuted ("prefix": the first
         `pods` cannot all be served; one more than there are where nothing is refuted).
+    status : str
+        "proved"; or "empty" where it is proved that no policy serves the first `served` percent
+        whole, so that nothing is claimed of any policy.
     duals : Duals
         The prices of parts, CPU and memory of every group of nodes.
     """
@@ -47,6 +51,7 @@ class Bound:
     exact: Fraction
     served: float | None
     pods: int
+    status: str
     duals: pattern_lp.Duals = field(repr=False)
     groups: tuple[Group, ...] = field(repr=False)
     shapes: tuple[Shape, ...] = field(repr=False)
@@ -200,9 +205,11 @@ def served_bound(
     duals = _priced(groups, shapes, duals)
     limit = min(_limit(groups, shapes, low, high, duals), Fraction(capacity))
     value, exact = _percent(limit, capacity)
-    return Bound(
-        "served", value, exact, served, first, duals, tuple(groups), tuple(shapes), arrivals
-    )
+    costs = shape_costs(groups, shapes, duals)
+    empty = limit < int(weight @ low) or any(costs[s] is None for s in np.flatnonzero(low))
+    status, value = ("empty", math.nan) if empty else ("proved", value)
+    of = tuple(groups), tuple(shapes), arrivals
+    return Bound("served", value, exact, served, first, status, duals, *of)
 
 
 def prefix_bound(
@@ -248,6 +255,5 @@ def prefix_bound(
     last = int(demand[min(refuted, len(arrivals) + 1) - 1])
     value, exact = _percent(Fraction(last), capacity)
     assert proof is not None
-    return Bound(
-        "prefix", value, exact, None, refuted, proof, tuple(groups), tuple(shapes), arrivals
-    )
+    of = tuple(groups), tuple(shapes), arrivals
+    return Bound("prefix", value, exact, None, refuted, "proved", proof, *of)

@@ -125,6 +125,54 @@ def test_eight_device_slots_are_kept_while_parts_have_other_room():
     assert groups["slots"] == [int((packer.free["gpu"] == 8).sum())]
 
 
+#: Nodes: (number, CPU, memory, devices, model). Pods: (number, CPU, memory, GPUs, milli, models).
+SCARCE = {
+    "two shapes that only few nodes can host": (
+        [(60, 96000, 393216, 8, "G2"), (20, 128000, 786432, 8, "G3")],
+        [
+            (9, 120000, 737280, 8, 1000, ""),
+            (9, 120200, 640000, 8, 1000, ""),
+            (209, 16000, 48000, 1, 1000, ""),
+            (125, 4000, 30000, 1, 810, ""),
+            (23, 88000, 327680, 8, 1000, ""),
+        ],
+    ),
+    "a model whose CPU ends before its devices": (
+        [
+            (20, 16000, 131072, 2, "P100"),
+            (4, 64000, 131072, 2, "P100"),
+            (20, 104000, 131072, 2, "T4"),
+        ],
+        [
+            (12, 11908, 18432, 1, 470, "P100"),
+            (60, 11300, 18000, 1, 1000, ""),
+            (20, 3000, 18000, 1, 300, ""),
+            (10, 16000, 18000, 0, 0, ""),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("world", SCARCE)
+def test_the_scarce_kind_of_node_is_kept_for_the_pods_that_fit_nowhere_else(world, seed):
+    """If this fails, pods with a choice take nodes without which others are refused early."""
+
+    def column(rows, k):
+        return [row[k] for row in rows for _ in range(row[0])]
+
+    few, kinds = SCARCE[world]
+    names = ["cpu_milli", "memory_mib", "gpu", "model"]
+    table = {name: column(few, k) for k, name in enumerate(names, 1)}
+    mix = {name: np.array(column(kinds, k)) for k, name in enumerate(pods(), 1)}
+    order = np.random.default_rng(seed).permutation(len(mix["num_gpu"]))
+    packer = pack.Packer(table, mix=mix)
+    placed = [packer.place({n: v[[k]] for n, v in mix.items()}).node[0] >= 0 for k in order]
+    arrived = np.cumsum((mix["num_gpu"] * mix["gpu_milli"])[order]) / (10 * sum(table["gpu"]))
+    refused = order[~np.array(placed) & (arrived < 90)]
+    assert not len(refused), (world, seed, {n: v[refused].tolist() for n, v in mix.items()})
+
+
 def test_a_refused_pod_is_placed_by_moving_another():
     """If this fails, moves do not make room, or take more than they may."""
     table = {
@@ -516,6 +564,25 @@ def test_a_bound_with_other_duals_or_another_claim_is_not_verified():
     assert short.verify().valid
 
 
+def test_a_bound_on_what_no_policy_serves_says_that_it_is_empty():
+    """If this fails, an empty claim is read as a number that some policy exceeds."""
+    packer = pack.Packer(nodes(), mix=pods(milli=600))
+    arrivals = pods(40, milli=600)  # twelve devices, one pod on each: 60 %
+    for served, status in ((60.0, "proved"), (64.9, "proved"), (65.0, "empty"), (95.0, "empty")):
+        bound = packer.bound(arrivals, served=served)
+        assert (bound.status, bound.exact < bound.pods * 5) == (status, status == "empty"), bound
+        assert np.isnan(bound.value) == (status == "empty"), bound
+        assert f"status={status!r}" in repr(bound)
+        assert bound.verify().valid, bound.verify()
+        wrong = replace(bound, status="empty" if status == "proved" else "proved")
+        assert "status" in wrong.verify().reason
+        assert "value" in replace(bound, value=61.0).verify().reason
+    nowhere = packer.bound(pods(gpus=5, milli=1000), served=100.0)
+    assert (nowhere.status, nowhere.verify().valid) == ("empty", True), nowhere
+    assert packer.bound(pods(gpus=5, milli=1000), served=0.0).status == "proved"
+    assert packer.bound(arrivals).status == "proved"
+
+
 def test_many_models_and_shapes_are_merged_for_the_program_and_still_proved():
     """If this fails, a fleet of sixty models takes minutes, or its bound is not proved."""
     random = np.random.default_rng(2)
@@ -537,9 +604,11 @@ def test_many_models_and_shapes_are_merged_for_the_program_and_still_proved():
     packer.place(many)
     assert packer.layouts_valid()
     arrivals = {name: [*values] * 3 for name, values in many.items()}
-    for bound in (packer.bound(arrivals, served=30.0), packer.bound(arrivals)):
+    bounds = [packer.bound(arrivals, served=30.0), packer.bound(arrivals)]
+    assert [bound.status for bound in bounds] == ["empty", "proved"]  # no node is of model M60
+    for bound in bounds:
         assert bound.verify().valid
-        assert bound.value <= 100.0
+        assert bound.exact <= 100
 
 
 def test_fgd_tells_lists_of_models_apart_as_they_are_written():
