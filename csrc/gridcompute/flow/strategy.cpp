@@ -87,7 +87,6 @@ bool proves_optimal(const MinCostFlow& p, const Topology& t, std::span<const std
   return holds && std::ranges::all_of(left, [](Wide units) { return units == 0; });
 }
 
-
 namespace {
 
 // One solve: the caller's problem, its reduction, and the result.
