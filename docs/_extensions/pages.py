@@ -58,7 +58,7 @@ def fill_cards(app: Sphinx, tree: nodes.document, docname: str) -> None:
             link = nodes.reference(refuri=app.builder.get_relative_uri(docname, name))
             link += next(iter(page.findall(nodes.image))).deepcopy()
             link += nodes.inline(text=app.env.titles[name].astext())
-            box += link
+            box += nodes.paragraph("", "", link)
         del box["pages"]
     for image in tree.findall(nodes.image):
         if not image.get("alt", "").strip() or image["alt"] == image["uri"]:
