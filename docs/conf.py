@@ -30,6 +30,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "matplotlib.sphinxext.plot_directive",
+    "pages",
     "run",
 ]
 templates_path = ["_templates"]
@@ -37,6 +38,10 @@ exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 html_theme = "furo"
 html_title = f"gridcompute {version}"
 html_show_copyright = False
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_favicon = "_static/favicon.svg"
+html_math_renderer = "mathml"
 
 default_role = "code"  # `x` in a docstring is code
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
@@ -48,6 +53,7 @@ nb_execution_raise_on_error = True
 nb_execution_in_temp = True
 nb_execution_timeout = 300  # seconds a cell; each takes a few
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # the audit is a table of it
 
 # The directive `plot` draws figures by docs/figures/*.py, from runs of the library, with a caption
 # and a link to the script. Code that a page shows is run by `run` (_extensions/run.py).

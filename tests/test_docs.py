@@ -96,3 +96,30 @@ def test_pages_are_found() -> None:
     assert ROOT / "README.md" in WITH_CODE
     assert len(WITH_CODE) > 1
     assert len(NOTEBOOKS) == 6
+
+
+FIGURE = re.compile(
+    r"^(```\{(?:image|figure|run)\}|\.\. (?:plot|image|figure)::).*\n((?:.*\n){0,3})", re.M
+)
+DRAWS = re.compile(r"plot\.\w+\(|\.plot\(|plt\.(?:show|plot)")
+
+
+def test_figures_have_alternative_texts() -> None:
+    """If this fails, one who hears the page does not learn what the figure shows."""
+    missing = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        if SKIPPED & set(page.parts):
+            continue
+        missing += [(page.name, m[0]) for m in re.finditer(r"!\[\s*\]\(.*?\)", text)]
+        for m in FIGURE.finditer(text):
+            shows = "run" not in m[1]
+            if shows and not re.search(r":alt: *\S", m[2]):
+                missing.append((page.name, m[1]))
+    for path in NOTEBOOKS:
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "code" and DRAWS.search("".join(cell["source"])):
+                image = cell["metadata"].get("mystnb", {}).get("image", {})
+                if not image.get("alt"):
+                    missing.append((path.name, cell["source"][-1]))
+    assert missing == []

@@ -2,7 +2,7 @@
 
 All blocks of a page share one namespace, top to bottom. An error in a block is an error of the
 build. Options: ``:hide-code:`` shows the output alone, ``:markdown:`` reads it as Markdown,
-``:alt:`` is the alternative text of figures.
+``:alt:`` is the alternative text of figures, which must have one.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ class Run(SphinxDirective):
             namespace["figures"] += 1
             name = f"{page.replace('/', '-')}-{namespace['figures']}.svg"
             plt.figure(number).savefig(folder / name, facecolor="white", metadata={"Date": None})
-            alt = self.options.get("alt", f"Figure {namespace['figures']} of this page")
-            out.append(nodes.image(uri=f"/{FIGURES}/{name}", alt=alt))
+            if "alt" not in self.options:
+                raise self.error(f"{page}, line {self.lineno}: a figure without :alt:")
+            out.append(nodes.image(uri=f"/{FIGURES}/{name}", alt=self.options["alt"]))
         plt.close("all")
         return out
 
