@@ -274,7 +274,7 @@ struct World {
 TEST(packing_calls_short_of_memory_change_nothing) {
   long moved = 0;
   for (const char* const policy : {"price", "fgd", "best_fit"})
-    for (unsigned seed = 0; seed < 8; ++seed)
+    for (unsigned seed = 0; seed < 19; ++seed)
       for (const unsigned pods : {1U, 5U}) {
         CONTEXT("policy", policy);
         CONTEXT("seed", seed);

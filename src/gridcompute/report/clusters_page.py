@@ -13,6 +13,7 @@ import numpy as np
 
 from .._extras import extra
 from .._version import __version__
+from ..clusters.account import MOST_HOURS, MOST_JOBS
 from ..grid.tables.times import time_of
 from .charts import bar, heat, legend, number, stack
 from .printable import printable
@@ -190,6 +191,9 @@ def _tiles(operator: Operator) -> list[tuple[str, str, str, bool]]:
     if bound is not None and bound > 0:
         over = totals["cost_yuan"] / bound - 1
         tiles.append(("over the bound of hindsight", f"{over:+.1%}", "all known before", False))
+    elif load:
+        most = f"none yet, or beyond {MOST_HOURS} hours or {MOST_JOBS:,} jobs"
+        tiles.append(("over the bound of hindsight", "-", most, False))
     return tiles
 
 

@@ -32,6 +32,7 @@ __all__ = ["Replay", "replay"]
 
 POLICIES = ("fifo", "arrival", "gaia", "threshold", "book", "rolling", "hindsight")
 _MOST_SLOTS = 2**31 - 1
+_CLOSED = 1e-9  # a gap that is only rounding
 _PASSES = 50  # of the local search in hindsight; it ends by itself after about six
 
 
@@ -96,12 +97,19 @@ class Replay:
         """Say the policy, its cost and what it kept."""
         return (
             f"<Replay: {self.policy}, cost {self.cost:.6g}, "
-            f"{self.kept:.3f} of what hindsight saves>"
+            f"{self.kept:.3f} of what hindsight saves{self._unproved}>"
         )
 
     def _repr_html_(self) -> str:
         rows = {"policy": self.policy, "cost": self.cost, "bound": self.bound, "gap": self.gap}
-        return facts("Replay", {**rows, "kept of what hindsight saves": f"{self.kept:.1%}"})
+        kept = f"{self.kept:.1%}{self._unproved}"
+        return facts("Replay", {**rows, "kept of what hindsight saves": kept})
+
+    @property
+    def _unproved(self) -> str:
+        """Say how far hindsight is proved, where its search gave up without an optimum."""
+        gap = self.hindsight.gap
+        return f", itself proved within {gap:.2%} of the best" if gap > _CLOSED else ""
 
     @property
     def signal(self) -> Signal:
@@ -254,7 +262,8 @@ def replay(
         "threshold": hours below the 0.3 quantile of the next 24, until the window is used up.
         "book": as "arrival", beside what earlier jobs have booked.
         "rolling": all that waits is planned again each hour.
-        "hindsight": the optimum, all known.
+        "hindsight": the optimum, all known; under shared slots, of jobs in one piece, the best that
+        a local search finds, and `gap` how far it is proved.
         "arrival", "gaia" and "threshold" place each job alone; what exceeds `slots` overflows.
         "gaia" never pauses.
     interruptible : bool

@@ -483,3 +483,20 @@ def test_two_slurm_clusters_run_every_job_once(
             if mark and "JobState=COMPLETED" in line:
                 found.setdefault(mark[1], []).append(site)
     assert found == {job["id"]: [job["site"]] for job in queue["jobs"]}
+
+
+@pytest.mark.parametrize("bound", [None, 80.0])
+def test_the_page_says_so_where_hindsight_gave_up(tmp_path: Path, bound: float | None) -> None:
+    """If this fails, the bound vanishes from the page of a long run without a word."""
+    from gridcompute.clusters.state import State
+    from gridcompute.report.clusters_page import _tiles
+
+    state = State(tmp_path / "state.sqlite")
+    with state.change():
+        totals = {"cost_yuan": 100.0, "load_kwh": 9.0, "green_kwh": 3.0}
+        state.set("totals", totals | {"hindsight_bound_yuan": bound})
+    name, value, note, _ = _tiles(SimpleNamespace(state=state))[-1]
+    assert name == "over the bound of hindsight"
+    assert (value == "-", "168 hours or 5,000 jobs" in note) == (bound is None, bound is None)
+    assert bound is None or value == "+25.0%"
+    state.close()

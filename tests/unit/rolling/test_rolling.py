@@ -120,6 +120,7 @@ def test_hindsight_on_shared_slots_is_the_best_of_all_schedules(seed: int) -> No
         note = f"seed {seed}, {jobs}, {actual}, {slots} slots, overflow {overflow}, {pieces}"
         assert best.verify(), (note, best.verify().reasons)
         assert best.bound <= least * (1 + 1e-12), note
+        assert ("proved within" in repr(best)) is (best.gap > 1e-9), (note, best, best.gap)
         assert best.cost >= least * (1 - 1e-12), note
         if pieces:
             assert best.cost == pytest.approx(least, rel=1e-12), note
