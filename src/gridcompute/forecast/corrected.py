@@ -223,8 +223,8 @@ class Corrected:
         self._ask()
 
 
-# Of the slope of one hour of the day: the pairs of all hours of the window count as three of its
-# own do; of 0.2, 1 and 3 the last kept most in five recorded zones.
+# Of the slope of one hour of the day: the mean hour of the window counts three times as much as the
+# pairs of that hour itself. With 0.2 or 1 five recorded zones keep the same to half a point.
 _POOLED = 3.0
 # Days over which the weight is learned, twice: the correction is trusted no more than both allow.
 _TRUST_D = (30, 60)
