@@ -77,8 +77,9 @@ def table(signals, asks, **common):
     """Print percent kept, a row a policy and a column a zone."""
     trace = jobs()
     kept = {name: [] for name in asks}
+    weekly = {"gain of rolling": [], "its standard error": [], "weeks below arrival": []}
     for recorded in signals.values():
-        best = {}
+        best, costs, most = {}, {}, {}
         for name, ask in asks.items():
             ask = {**common, **ask}
             pieces = ask.get("interruptible", False)
@@ -86,9 +87,16 @@ def table(signals, asks, **common):
             if pieces not in best:  # at once and hindsight are the same for all policies
                 best[pieces] = (answer.at_once.cost, answer.hindsight.cost)
             once, least = best[pieces]
+            costs[name], most[name] = answer.costs, once - least
             kept[name].append(100 * (once - answer.cost) / (once - least))
+        n = len(costs["arrival"])
+        gain = 100 * n * (costs["arrival"] - costs["rolling"]) / most["rolling"]
+        spread = gain.std(ddof=1) / n**0.5 if n > 1 else np.nan
+        below = int((gain < -1e-9).sum())
+        for row, value in zip(weekly.values(), (gain.mean(), spread, below), strict=True):
+            row.append(value)
     print("| policy |", " | ".join(signals), "| mean |\n| --- |", "---: | " * (len(signals) + 1))
-    for name, row in kept.items():
+    for name, row in (kept | weekly).items():
         print(f"| {name} |", " | ".join(f"{x:.1f}" for x in [*row, np.mean(row)]), "|", flush=True)
 
 

@@ -5,10 +5,11 @@
     python examples/corridor_worth.py --rows out/corridor.json --out out/corridor.svg
     python examples/corridor_worth.py --read out/corridor.json --out out/corridor.svg
 
-One day of the packaged scenario, eight times: with the accelerators where they stand today and
+One day of the packaged scenario, twelve times: with the accelerators where they stand today and
 where they are planned, and each with the whole corridor, with the network for data alone, with the
 power line alone, and with neither. The jobs, the weather and the number of accelerators are the
-same. A row says what is lost without a part of the corridor.
+same. A row says what is lost without a part of the corridor; the last one of a stage, what is lost
+without the power line if Chongqing's new site contracts as much green power as the western ones do.
 
 Neither of two plans need be the best there is. So yuan are given as an interval, which the bounds
 of the two plans prove for the best ones; where it holds 0, the answer is beyond what was proved,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 STAGES = {"today": "as built by mid 2025", "planned": "as planned"}
 #: What is left of the corridor, and how a row of the table calls what is missing.
 LEFT = {"power": "no network for data", "data": "no power line", "none": "neither"}
+CONTRACTED = "no power line, contracts as in the west"
 #: From Xinjiang, and the site at the corridor's other end.
 FAR, NEAR = ("Hami", "Karamay"), "Chongqing"
 
@@ -74,36 +76,51 @@ def green(plan: grid.Plan, names: tuple[str, ...] = ()) -> float:
     return float(account["green_kwh"][at].sum() / account["load_kwh"][at].sum())
 
 
+def contracted(problem: grid.Problem) -> grid.Problem:
+    """The problem with as much contracted green power at the near site as the far one has."""
+    figures = {figure.name: figure.value for figure in grid.figures()}
+    own, west = (float(figures[f"sites/{site}/bundled"]) for site in (NEAR, FAR[0]))
+    at = problem.sites.name.tolist().index(NEAR)
+    peak_kw = problem.sites.connection_kw[at] / float(figures["constants/connection/value"])
+    bundled = problem.energy.bundled_kwh.copy()
+    bundled[at] += (west - own) * peak_kw
+    return problem.replace(energy=problem.energy.replace(bundled_kwh=bundled))
+
+
+def _row(stage: str, without: str, whole: grid.Plan, plan: grid.Plan) -> Row:
+    change = grid.WhatIf(whole, plan)
+    return Row(
+        stage=stage,
+        without=without,
+        yuan=change.between,
+        resolved=change.resolved,
+        cost=whole.objective_yuan,
+        tco2=float((plan.green["n4_tco2"] - whole.green["n4_tco2"]).sum()),
+        green_points=100 * (green(whole) - green(plan)),
+        far_used=(used(whole, FAR), used(plan, FAR)),
+        near_used=(used(whole, (NEAR,)), used(plan, (NEAR,))),
+        near_green=(green(whole, (NEAR,)), green(plan, (NEAR,))),
+    )
+
+
 def solve(
     n_jobs: int, seed: int, gap: float, stages: list[str], say: Callable[[str], None] = print
 ) -> list[Row]:
     """The rows, each plan solved from the prices of the one before; `say` reports each plan."""
     rows = []
     for stage in stages:
-        whole, plan = None, None
-        for corridor in ("both", *LEFT):
-            problem = grid.east_west(n_jobs=n_jobs, seed=seed, stage=stage, corridor=corridor)
-            prices = None if plan is None else plan.prices.replace(placement=None)
-            plan = gc.match(problem, gap=gap, prices=prices)
-            say(f"{problem.name}: {plan.objective_yuan:,.0f} yuan, gap {plan.gap:.3%}")
-            if whole is None:
-                whole = plan
-                continue
-            change = grid.WhatIf(whole, plan)
-            rows.append(
-                Row(
-                    stage=stage,
-                    without=LEFT[corridor],
-                    yuan=change.between,
-                    resolved=change.resolved,
-                    cost=whole.objective_yuan,
-                    tco2=float((plan.green["n4_tco2"] - whole.green["n4_tco2"]).sum()),
-                    green_points=100 * (green(whole) - green(plan)),
-                    far_used=(used(whole, FAR), used(plan, FAR)),
-                    near_used=(used(whole, (NEAR,)), used(plan, (NEAR,))),
-                    near_green=(green(whole, (NEAR,)), green(plan, (NEAR,))),
-                )
-            )
+        plan = None
+        for more, parts in ((False, LEFT), (True, {"data": CONTRACTED})):
+            for corridor, without in (("both", ""), *parts.items()):
+                problem = grid.east_west(n_jobs=n_jobs, seed=seed, stage=stage, corridor=corridor)
+                problem = contracted(problem) if more else problem
+                prices = None if plan is None else plan.prices.replace(placement=None)
+                plan = gc.match(problem, gap=gap, prices=prices)
+                say(f"{problem.name}: {plan.objective_yuan:,.0f} yuan, gap {plan.gap:.3%}")
+                if not without:
+                    whole = plan
+                    continue
+                rows.append(_row(stage, without, whole, plan))
     return rows
 
 

@@ -214,6 +214,6 @@ def test_corridor_worth(tmp_path, capsys):
     out = tmp_path / "figure.svg"
     example.main(["--jobs", "150", "--gap", "0.5", "--stages", "planned", "--out", str(out)])
     said = capsys.readouterr().out
-    assert said.count("| as planned |") == 3
+    assert said.count("| as planned |") == 4
     assert "not resolved" in said, "at such a gap the bounds resolve nothing of it"
     assert "<svg" in out.read_text(encoding="utf-8")

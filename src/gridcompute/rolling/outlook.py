@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks
-from ..forecast.corrected import Corrected
+from ..forecast.corrected import CorrectedByHour
 from ..forecast.signal import ask
 
 if TYPE_CHECKING:
@@ -34,12 +34,8 @@ class Outlook:
         self._how = how
         self._corrected = None
         if how == "corrected":
-            corrected = Corrected(signal)
-            # The window before the first decision is all that the regression reads.
-            warm = first - 24 * corrected.window_d - corrected.leads
-            self._corrected = corrected
-            if warm > signal.first:
-                self._corrected = Corrected(signal, start=warm)
+            warm = max(signal.first, first - CorrectedByHour.reads_h)
+            self._corrected = CorrectedByHour(signal, start=warm)
 
     def forecast(self, now: int, hours: int) -> NDArray[np.float64]:
         """Return what is known at `now` of the next `hours` hours."""

@@ -274,9 +274,10 @@ def replay(
     seed : int
         No policy draws numbers today: it changes nothing.
     forecast : {"issued", "corrected", "actual"} or callable, optional
-        What is read of the signal: as it was issued; corrected hour by hour by the last error
-        (`forecast.Corrected`); what will happen; or a model ``model(past, hours)`` of the user's
-        own. None = "corrected" for "rolling", else "issued".
+        What is read of the signal: as it was issued; corrected hour by hour by the last error,
+        as far as past errors at that hour of the day bear it out (`forecast.Corrected`); what
+        will happen; or a model ``model(past, hours)`` of the user's own. None = "corrected" for
+        "rolling", else "issued".
     arrivals : {"yesterday", "known"} or callable, optional
         Jobs that "rolling" expects under shared slots, and leaves room for while those that wait
         can run: the last day's again, those that will come, or of a callable (see

@@ -470,3 +470,13 @@ def test_a_start_before_the_first_issue_is_named(policy: str, slots: int | None,
     assert rolling.replay(jobs, signal, starts=[8, 5], **asked).verify()
     with pytest.raises(InvalidProblemError, match=r"starts\[0\]: found hour 0"):
         rolling.replay(jobs, signal, starts=0, **asked)
+
+
+def test_an_error_that_stays_is_no_reason_to_wait() -> None:
+    """A lasting error was added to 24 hours only: jobs waited for the hours beyond them."""
+    true = 100.0 + np.arange(24 * 200) / 1000  # ever dearer: to start at once is best
+    said = [true[h : h + 96] - 20.0 for h in range(0, len(true) - 96, 24)]
+    signal = forecast.Signal(true, "2024-01-01", said)
+    jobs = {"arrival_h": [0], "hours": [30], "slots": [1], "window_h": [24]}
+    hourly = rolling.replay(jobs, signal, starts=[24 * 160 + 5])
+    assert hourly.cost == hourly.bound, (hourly.cost, hourly.bound)
