@@ -22,7 +22,7 @@ from .hour_inputs import brought, expected_jobs, factor_of, known, new_table, ou
 from .hour_ledger import HourLedger, hour_bundles, hour_measurements
 from .job_book import DONE, LOST, RUNNING, WAITING, WHOLE, Book
 from .next_hours import Window, length_of, numbered, window_of, within_store
-from .state import COSTS, HOURLY, State, first_state
+from .state import AHEAD, COSTS, HOURLY, State, first_state
 from .state_file import read_state, write_state
 
 if TYPE_CHECKING:
@@ -459,17 +459,12 @@ class Rolling:
         """Return the state after the hour, its history and quotas left as they were."""
         d, t = powered.dispatch, state.clock
         energy = self.world.energy
-        exported = d.exported_kwh[:, :, 0].sum(axis=0)
-        volume = self.world.counts_exports
+        sold = d.exported_kwh.sum(axis=0) * float(self.world.counts_exports)
+        counted = dict(zip(AHEAD, (d.load_kwh, d.green_kwh, sold), strict=True))
         old = state.ledger
-        ledger = HourLedger(
-            old.sites,
-            np.append(old.hours, t),
-            np.concatenate([old.load_kwh, d.load_kwh[None, :, 0]]),
-            np.concatenate([old.green_kwh, d.green_kwh[None, :, 0]]),
-            np.concatenate([old.certificate_kwh, exported[None] * float(volume)]),
-            np.concatenate([old.shed_kwh, d.shed_kwh[None, :, 0]]),
-        )
+        of_hour = {**counted, "shed_kwh": d.shed_kwh}
+        books = {k: np.vstack([getattr(old, k), v[:, 0]]) for k, v in of_hour.items()}
+        ledger = HourLedger(old.sites, np.append(old.hours, t), **books)
         stored = d.green_stored_kwh[:, 0], d.grey_stored_kwh[:, 0]
         green, grey = within_store(*stored, energy.battery_kwh)
         brought_now = {**hour, "may_shed_kwh": powered.problem.energy.shed_kwh[:, 0]}
@@ -494,6 +489,8 @@ class Rolling:
             rows=window.rows,
             actual=actual,
             direct=direct,
+            ahead={name: values[:, 1:].sum(axis=1) for name, values in counted.items()},
+            gap_yuan=plan.objective_yuan - plan.bound_yuan,
         )
 
     # -- What it cost, and what it might have cost -------------------------------------------------

@@ -1,0 +1,80 @@
+"""The cost of an operator's hours: what is spent, open and owed, and the causes of its regret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gridcompute import grid
+
+HOURS = 24
+
+
+def two_sites(**mandate: Any) -> grid.Problem:
+    """A day of two new sites that are short of green power at night, with two jobs an hour."""
+    hour = np.arange(HOURS)
+    sun = 40.0 * np.maximum(np.sin((hour - 6) / 12 * np.pi), 0.0)
+    release = np.repeat(hour, 2)
+    return grid.Problem(
+        jobs=grid.Jobs(
+            gang=np.ones(2 * HOURS, int),
+            work_h=1.0,
+            origin=np.tile([0, 1], HOURS),
+            release=release,
+            deadline=np.minimum(release + 2, HOURS),
+            value_yuan=20.0,
+            residency=np.tile([1, 2], HOURS),
+        ),
+        sites=grid.Sites(name=np.array(["a", "b"]), new=np.array([True, True])),
+        classes=grid.Classes(
+            site=[0, 1],
+            capacity=np.full((2, HOURS), 6),
+            memory_gb=80.0,
+            power_kw=1.0,
+            throughput=[[1.0, 1.0]],
+        ),
+        hours=HOURS,
+        energy=grid.Energy(
+            direct_kwh=np.broadcast_to(sun, (1, 2, HOURS)),
+            direct_yuan_per_kwh=np.full((1, 2), 0.3),
+            bundled_kwh=np.repeat([[6.5], [8.0]], HOURS, axis=1),
+            bundled_yuan_per_kwh=0.8,
+            tariff_yuan_per_kwh=0.5,
+            base_load_kwh=8.0,
+            battery_kwh=0.0,
+            battery_kw=0.0,
+        ),
+        corridors=grid.Corridors(
+            delay_ms=np.zeros((2, 2)),
+            bandwidth_gb=np.full((2, 2, HOURS), np.inf),
+            price_yuan_per_gb=np.zeros((2, 2)),
+        ),
+        quotas=grid.Quotas.unlimited(1),
+        mandate=grid.Mandate(**{"share": 0.8, **mandate}),
+        direct_rule=grid.DirectRule(used=0.0, of_load=0.0),
+    )
+
+
+def test_no_hour_changes_the_total_by_more_than_what_happened_in_it() -> None:
+    """If this fails, the cost of a day jumps when its last hour comes into view.
+
+    Hours that deliver 0.9 of the tables, and from hour 12 on a horizon that meets their end.
+    """
+    op = grid.Rolling(two_sites(), horizon_h=12, gap=0.02, forecast=None, threads=1)
+    before = op.account
+    for t in range(HOURS):
+        op.step(actual={"renewables": 0.9}, work_limit=3_000)
+        now = op.account
+        assert now.yuan == op.cost_yuan
+        assert now.spent_yuan + now.open_yuan + now.owed_yuan == pytest.approx(op.cost_yuan)
+        assert now.open_bound_yuan <= now.open_yuan
+        spent = now.spent_yuan - before.spent_yuan
+        most = abs(spent) + 0.05 * now.yuan
+        assert abs(now.yuan - before.yuan) <= most, (t, before, now)
+        before = now
+    assert before.open_yuan == pytest.approx(0.0, abs=1e-9)
+    owed = op.ledger.owed_kwh(op.world.mandate, op.world.sites)
+    assert before.owed_yuan == pytest.approx(3.0 * np.maximum(owed, 0.0).sum())
+    assert before.owed_yuan > 0
