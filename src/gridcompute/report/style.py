@@ -43,6 +43,7 @@ summary { cursor: pointer; color: var(--soft) }
 .beside > div { min-width: 0; max-width: 100% }
 .beside p { max-width: 52ch; font-size: 13px }
 svg { font: 12px system-ui, sans-serif; max-width: none; display: block }
+.wide svg { max-width: 100%; height: auto }
 svg text { fill: var(--ink) }
 svg .small { fill: var(--soft); font-size: 10.5px }
 svg .strong { font-weight: 600 }
@@ -72,6 +73,7 @@ th, td { white-space: nowrap }
 th { color: var(--soft); font-weight: 600; font-size: 12px }
 td.word, th.word { text-align: left }
 tr.sum td { font-weight: 600 }
+td.said { color: var(--soft); white-space: normal }
 .key { margin-right: 16px; white-space: nowrap; display: inline-block }
 .key i { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 5px }
 .narrow { display: none }

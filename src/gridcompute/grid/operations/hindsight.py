@@ -37,10 +37,26 @@ if TYPE_CHECKING:
     from .state import State
 
 #: Parts of the account beside `COSTS`: what is open, and what is owed to rules.
-OPEN = ("tail", "waiting", "stored")
-OWED = ("mandate", "direct_rule")
+OPEN = {
+    "tail": "what runs, to its end, at the last plan's prices",
+    "waiting": "jobs that wait, at the last plan's prices",
+    "stored": "less what stored energy is worth later",
+}
+OWED = {
+    "mandate": "green power that the last plan leaves missing, at the price of a shortfall",
+    "direct_rule": "direct power that is missing so far, at the price of a shortfall",
+}
 
-__all__ = ["Account", "account", "hindsight_problem", "hourly_yuan"]
+__all__ = [
+    "OPEN",
+    "OWED",
+    "Account",
+    "account",
+    "as_they_came",
+    "could_wait",
+    "hindsight_problem",
+    "hourly_yuan",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,9 +109,9 @@ class Account:
 def account(world: Problem, state: State, horizon: int) -> Account:
     """Return the account of the hours that have passed."""
     parts = {name: float(sum(state.history[name])) for name in COSTS}
-    tail = _tail_hours(world, _as_they_came(state))
+    tail = _tail_hours(world, as_they_came(state))
     parts |= _open_energy(world, state, tail)
-    rows = _could_wait(world, state)
+    rows = could_wait(world, state)
     rows = rows[state.book["state"][rows] == WAITING]
     parts["waiting"] = float(_later(world, state, rows, horizon).sum())
     return Account(state.clock, parts, tail, state.gap_yuan)
@@ -114,10 +130,10 @@ def hindsight_problem(world: Problem, state: State, settled: Account, horizon: i
     if tail:
         ran_out = _tail(world, state, tail)[1]
     made_good = _made_good_kwh(world, state, ran_out)
-    state = _as_they_came(state)
+    state = as_they_came(state)
     book = state.book
     rows = np.flatnonzero((book["release"] < end) | (book["started"] >= 0))
-    waits = _could_wait(world, state)
+    waits = could_wait(world, state)
     value = book["value_yuan"].copy()
     value[waits] = _later(world, state, waits, horizon)
     columns = {name: book[name][rows].copy() for name in Jobs.columns()}
@@ -175,7 +191,7 @@ def hourly_yuan(plan: Plan, hours: int) -> Floats:
     return np.asarray(out)
 
 
-def _as_they_came(state: State) -> State:
+def as_they_came(state: State) -> State:
     """Return the state with all work of the jobs that broke off and went on where they ran."""
     return dataclasses.replace(state, book=state.book.as_it_came(state.book.whole()))
 
@@ -190,7 +206,7 @@ def _tail_hours(world: Problem, state: State) -> int:
     return min(left, world.hours - end)
 
 
-def _could_wait(world: Problem, state: State) -> Int64s:
+def could_wait(world: Problem, state: State) -> Int64s:
     """Return the jobs that could still start now, had they not been started: they are not lost."""
     book, end = state.book, state.clock
     done = end + book["least_h"].astype(np.int64)
@@ -208,7 +224,7 @@ def _later(world: Problem, state: State, rows: Int64s, horizon: int) -> Floats:
     """
     if not len(rows):
         return np.zeros(0)
-    longest = int(state.book["least_h"][_could_wait(world, state)].max(initial=1))
+    longest = int(state.book["least_h"][could_wait(world, state)].max(initial=1))
     hours = min(world.hours - state.clock, max(horizon, longest))
     prices = state.prices
     if prices is not None and hours:

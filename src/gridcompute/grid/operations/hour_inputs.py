@@ -143,7 +143,7 @@ def outlook(forecast: str | Callable[..., Any] | None, past: list[float], hours:
     kept = carried / (square * (1.0 + DOUBT_OF_KEPT_H / len(seen))) if square > 0 else 0.0
     decayed = float(left[-1]) * kept ** np.arange(1, hours + 1)
     caution = CAUTION * np.sqrt(square / (len(seen) * max(1, hours)))
-    return np.maximum(1.0 + bias + decayed - caution, 0.0)
+    return np.asarray(np.maximum(1.0 + bias + decayed - caution, 0.0))
 
 
 def new_table(new_jobs: Any, world: Problem, hour: int) -> Jobs | None:
