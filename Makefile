@@ -53,7 +53,7 @@ dist: $(VENV)/.ready-dev ## sdist, wheel from the sdist, and the wheel at work i
 ci: test ci-rest explore variants oldest newest ## all that a change must pass
 ci-rest: check native docs dist
 
-oldest newest: $(VENV)/.ready ## the fast part of the suite on the oldest versions promised, and on the newest
+oldest newest: $(VENV)/.ready ## what differs between versions, on the oldest promised, and on the newest
 	VENV=$(VENV) .ci/versions $@
 
 clean: ## forget what was built, keep the environment

@@ -27,11 +27,12 @@ from gridcompute import _core
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 import transport_instances as jobs  # noqa: E402
+from published import Parser  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DATA = HERE.parent.parent / "shared" / "data" / "solver"
+DATA = HERE.parent / "examples" / "data" / "solver"
 
 # Method -> (solver in the table, numbers that switch it off, keyword arguments of the call).
 OFF: dict[str, dict[str, tuple[str, dict[str, float], dict[str, Any]]]] = {
@@ -427,9 +428,7 @@ def main(solver: str, repeat: int, out: Path | None, only: str, large: bool) -> 
 
 
 if __name__ == "__main__":
-    p = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    p = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("solver", choices=sorted(OFF))
     p.add_argument("--repeat", type=int, default=3)
     p.add_argument("--only", default="", help="families whose names contain this")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from published import Parser
 
 from gridcompute import min_cost_flow
 
@@ -264,8 +265,13 @@ def bench_one_percent_changed(benchmark, answered, what, start):
 
 def table():
     """CPU seconds, best of three of each in one process, without pytest."""
-    for name, make in INSTANCES.items():
-        problem, best = make(), {}
+    parser = Parser(description=__doc__.splitlines()[0])
+    parser.add_argument("instances", nargs="*", metavar="INSTANCE", help="default: all")
+    names = parser.parse_args().instances or list(INSTANCES)
+    if wrong := [name for name in names if name not in INSTANCES]:
+        parser.error(f"no instance {', '.join(wrong)}; there are {', '.join(INSTANCES)}")
+    for name in names:
+        problem, best = INSTANCES[name](), {}
         for solver, solve in SOLVERS.items():
             if solver == "pylmcf" and problem[3].min() < 0:
                 continue
@@ -277,12 +283,12 @@ def table():
                 best.setdefault("optimum", total)
                 assert total == best["optimum"], (name, solver)
         print(name, {k: round(v, 4) for k, v in best.items() if k != "optimum"}, flush=True)
-    warm_table()
+    warm_table([name for name in WARM if name in names])
 
 
-def warm_table():
+def warm_table(names):
     """CPU time, medians of five: cold over warm, by instance, kind and share of changes."""
-    for name in WARM:
+    for name in names:
         problem = INSTANCES[name]()
         first = min_cost_flow(*problem)
         for what in CHANGES:

@@ -7,11 +7,11 @@ python benches/bench_matcher.py shifts [JOBS] [CLASSES]   large changes, beside 
 from __future__ import annotations
 
 import resource
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from published import Parser
 
 from gridcompute import Matcher, Terms, transport
 
@@ -204,5 +204,11 @@ def peak() -> float:
 
 
 if __name__ == "__main__":
-    kind, given = (sys.argv[1:2] or [""])[0], [int(x) for x in sys.argv[1:] if x.isdigit()]
-    (shifts if kind == "shifts" else main)(*[*given, *[1_000_000, 100][len(given) :]])
+    parser = Parser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="*", metavar="[shifts] [JOBS] [CLASSES]")
+    words = parser.parse_args().what
+    large = words[:1] == ["shifts"]
+    numbers = words[large:]
+    if len(numbers) > 2 or not all(x.isdecimal() and int(x) > 0 for x in numbers):
+        parser.error(f"found {' '.join(words)}, needed [shifts] [JOBS] [CLASSES]")
+    (shifts if large else main)(*[*map(int, numbers), *[1_000_000, 100][len(numbers) :]])

@@ -10,7 +10,6 @@ reads the placements. The client is this process; it and the broker share the ma
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import resource
@@ -25,8 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import uvloop
+from published import Parser
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import AsyncIterator
 
 BROKER = Path(__file__).resolve().parent.parent / "examples" / "broker.py"
@@ -235,7 +236,7 @@ def report(args: argparse.Namespace, told: dict[str, Any], log: list[dict[str, A
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--jobs", type=int, default=200_000)
     add("--seconds", type=float, default=20.0)

@@ -1,6 +1,7 @@
 """Where a peer is as fast or faster: its time over ours, case by case.
 
     python benches/losing_cases.py [NAME]      cases whose names contain NAME
+    python benches/losing_cases.py flow --most 30 --seconds 0    small sizes, three rounds
 
 Each case is solved by ours and the peers in turn, in one process, their models' building included;
 best of some rounds, by the clock of the process: CPU time of all threads. Objectives are compared.
@@ -22,14 +23,13 @@ import bench_assignment as dense  # noqa: E402
 import bench_flow as flow  # noqa: E402
 import bench_transport as transport  # noqa: E402
 from ablation import layered  # noqa: E402
+from published import Parser  # noqa: E402
 from scipy.optimize import linear_sum_assignment as scipy_lsa  # noqa: E402
 
 import gridcompute as gc  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-SECONDS = 0.4  # of rounds for each solver, but at least three of them
 
 
 def products(n: int, r: np.random.Generator) -> Any:
@@ -147,20 +147,32 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[int, np.random.Generator], Any]
 }
 
 
-def seconds(solve: Callable[..., float], instance: tuple[Any, ...]) -> tuple[float, float]:
-    """CPU seconds of the best round, and the objective."""
+def seconds(
+    solve: Callable[..., float], instance: tuple[Any, ...], limit: float
+) -> tuple[float, float]:
+    """CPU seconds of the best round, and the objective: rounds for so long, but at least three."""
     began, best, rounds = time.perf_counter(), np.inf, 0
-    while rounds < 3 or time.perf_counter() - began < SECONDS:
+    while rounds < 3 or time.perf_counter() - began < limit:
         start = time.process_time_ns()
         value = solve(*instance)
         best, rounds = min(best, time.process_time_ns() - start), rounds + 1
     return best / 1e9, float(value)
 
 
-def main(only: str) -> None:
-    for name, (solvers, make, sizes) in CASES.items():
-        if only not in name:
-            continue
+def main() -> None:
+    parser = Parser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", nargs="?", default="", help="part of the names of cases")
+    parser.add_argument("--most", type=int, default=1 << 30, help="largest size")
+    parser.add_argument("--seconds", type=float, default=0.4, help="of rounds for each solver")
+    args = parser.parse_args()
+    chosen = {
+        name: (solvers, make, sizes)
+        for name, (solvers, make, all_sizes) in CASES.items()
+        if args.name in name and (sizes := [n for n in all_sizes if n <= args.most])
+    }
+    if not chosen:
+        parser.error(f"no case up to size {args.most} has {args.name!r} in its name")
+    for name, (solvers, make, sizes) in chosen.items():
         row = []
         for n in sizes:
             made = make(n, np.random.default_rng(1))
@@ -168,16 +180,19 @@ def main(only: str) -> None:
             took = {}
             for solver, solve in solvers.items():
                 try:
-                    took[solver] = seconds(solve, instance)
+                    took[solver] = seconds(solve, instance, args.seconds)
                 except ImportError:
                     continue
             ours, value = took.pop("gridcompute")
             for peer, (_, other) in took.items():
                 assert np.isclose(other, value, rtol=1e-9), (name, n, peer, other, value)
+            if not took:
+                row.append(f"{n}: no peer is installed, ours {1e3 * ours:.3g} ms")
+                continue
             peer = min(took, key=lambda k: took[k][0])
             row.append(f"{n}: {took[peer][0] / ours:.2f} ({peer}, ours {1e3 * ours:.3g} ms)")
         print(f"{name}: {'; '.join(row)}", flush=True)
 
 
 if __name__ == "__main__":
-    main((sys.argv[1:] or [""])[0])
+    main()

@@ -11,14 +11,13 @@ place sees the same pods at the same times.
 
 from __future__ import annotations
 
-import argparse
 import heapq
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from packing_data import DATA, Race, csv
+from packing_data import Race
+from published import Parser
 
 from gridcompute import pack
 
@@ -32,10 +31,9 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-def events(race: Race, load: float, seed: int, data: Path) -> tuple[Any, Any]:
+def events(race: Race, load: float, seed: int) -> tuple[Any, Any]:
     """(pods, stays) of the start, and (pods, times, stays) of the day; rows of the mix."""
-    listed = csv(data / "traces" / "alibaba_gpu_v2023" / "openb_pod_list_default.csv")
-    stay = np.maximum(1, listed["deletion_time"] - listed["creation_time"]).astype(np.float64)
+    stay = np.maximum(1, race.stay_s).astype(np.float64)
     # The day's horizon: a pod of many weeks and one of two days are the same to it, and the few
     # that stay for months would make up the whole cluster.
     stay = np.minimum(stay, 2 * DAY)
@@ -104,14 +102,13 @@ def day(race: Race, way: dict[str, Any], start: Any, coming: Any) -> dict[str, A
 
 def main() -> None:
     """Print a row a way to place."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=Path, default=DATA, help="default: ../shared/data")
+    parser = Parser(description=__doc__.partition("\n")[0])
     parser.add_argument("--load", type=float, default=1.0, help="of the cluster's GPUs")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
     arguments = parser.parse_args()
-    race = Race("default", 44, arguments.data)
-    start, coming = events(race, arguments.load, arguments.seed, arguments.data)
+    race = Race("default", 44)
+    start, coming = events(race, arguments.load, arguments.seed)
     head = ["way", "allocated, mean %", "after 6, 12, 18, 23 h", "GPUs refused at the start"]
     head += ["in the day", "of", "moved", "s"]
     print("|", " | ".join(head), "|\n" + "| --- " * len(head) + "|")

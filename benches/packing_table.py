@@ -1,7 +1,8 @@
 """The race on FGD's cluster: published policies replayed, prices beside them, and the bound.
 
-python benches/packing_table.py                    five workloads, seeds 44 to 46: some minutes
+python benches/packing_table.py                    the default list, seeds 44 to 46
 python benches/packing_table.py --workloads default --seeds 44 --policies fgd price
+python benches/packing_table.py --workloads multigpu20 --data FOLDER    others (published.csv)
 python benches/packing_table.py --set lists=48     another value of a parameter of the tuning table
 
 Parameters were chosen on seeds 42 and 43; other seeds are what a table is made of.
@@ -9,11 +10,14 @@ Parameters were chosen on seeds 42 and 43; other seeds are what a table is made 
 
 from __future__ import annotations
 
-import argparse
 import time
+from pathlib import Path
 
 import numpy as np
-from packing_data import DATA, NAMES, WORKLOADS, Race
+from packing_data import LISTS, NAMES, Race
+from published import DATA, Parser, choose, listed
+
+from gridcompute.errors import InvalidProblemError
 
 RUNS = {
     "best_fit": ("best_fit", 1, 0),
@@ -44,7 +48,7 @@ def run(race: Race, name: str, tuning: dict[str, int]) -> dict[str, float]:
     assert packer.layouts_valid()
     ok = np.concatenate(placed)
     curve = race.curve(ok)
-    if policy in NAMES:
+    if policy in NAMES and race.is_recorded:
         off = np.abs(np.round(curve, 2) - race.recorded(policy)).max()
         assert off <= 0.3, (race.workload, race.seed, policy, off)
     return {
@@ -61,20 +65,31 @@ def run(race: Race, name: str, tuning: dict[str, int]) -> dict[str, float]:
 
 def main() -> None:
     """Print one row a workload and policy, the mean over the seeds."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=type(DATA), default=DATA, help="default: ../shared/data")
-    parser.add_argument("--workloads", nargs="+", default=WORKLOADS)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[44, 45, 46])
-    parser.add_argument("--policies", nargs="+", default=list(RUNS), choices=RUNS)
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
+    parser = Parser(description=__doc__.partition("\n")[0])
+    add = parser.add_argument
+    add("--data", type=Path, default=DATA, help="default: examples/data")
+    add("--workloads", nargs="+", default=[], help="default: those of examples/data")
+    add("--seeds", nargs="+", type=int, default=[44, 45, 46])
+    add("--policies", nargs="+", default=list(RUNS), choices=RUNS)
+    add("--set", nargs="*", default=[], metavar="NAME=VALUE")
     arguments = parser.parse_args()
-    tuning = {k: int(v) for k, _, v in (text.partition("=") for text in arguments.set)}
+    parts = [text.partition("=") for text in arguments.set]
+    if wrong := [k for k, _, v in parts if not v.removeprefix("-").isdigit()]:
+        parser.error(f"--set takes NAME=VALUE, a whole number, not {wrong[0]}")
+    tuning = {k: int(v) for k, _, v in parts}
+    here = sorted(p.name[5:-7] for p in DATA.glob("packing/pods_*.csv.gz"))
+    rest = {name: line for name, line in listed(*LISTS).items() if name not in here}
+    workloads = choose("workload", arguments.workloads, here, rest)
+    every = {name: [Race(name, s, arguments.data) for s in arguments.seeds] for name in workloads}
+    try:
+        every[workloads[0]][0].packer("price", tuning=tuning)
+    except InvalidProblemError as error:
+        parser.error(str(error))
     head = ["at 130 %", "at 100 %", "refused early", "moved", "made, s", "all, s"]
     head += ["median, us", "p99, us"]
     print("| workload | policy |", " | ".join(head), "|\n" + "| --- " * (len(head) + 2) + "|")
     gains = []
-    for workload in arguments.workloads:
-        races = [Race(workload, seed, arguments.data) for seed in arguments.seeds]
+    for workload, races in every.items():
         found = {}
         for name in arguments.policies:
             runs = [run(race, name, tuning) for race in races]
@@ -104,6 +119,9 @@ def main() -> None:
     if gains:
         print(f"\nprice, one pod at a time, over FGD at 130 %: {np.mean(gains):+.2f} in the mean, ")
         print(f"{np.min(gains):+.2f} in the worst of {len(gains)} runs")
+    if not arguments.workloads:
+        print(f"\nA clone has {', '.join(here)}. Others, from a folder given with --data:")
+        print("\n".join(f"{name}: {line}" for name, line in rest.items()))
 
 
 if __name__ == "__main__":

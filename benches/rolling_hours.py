@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from published import Parser
 
 import gridcompute as gc
 from gridcompute.grid.checker.bound import offers, windows_of
@@ -174,9 +175,7 @@ def page(path: Path) -> None:
 
 def main() -> None:
     """Measure, or print what was measured."""
-    p = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    p = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("what", choices=("hours", "next", "page"))
     p.add_argument("out", type=Path)
     p.add_argument("seeds", nargs="*", type=int, default=[1])

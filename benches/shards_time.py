@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from published import Parser
 
 import gridcompute as gc
 
@@ -95,9 +96,7 @@ def timed(name: str, solve: Callable[[], Any]) -> Any:
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    p = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("n_jobs", type=lambda text: int(text.replace("_", "")))
     p.add_argument("--only", nargs="*", default=["memory", "generated", "parquet", "dask"])
     p.add_argument("--workers", nargs="*", type=int, default=[1, 2])

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import gc
 import resource
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from published import Parser
 
 from gridcompute import Matcher, Terms, fair, transport
 
@@ -39,10 +39,10 @@ class Life:
 
     def __init__(self, kind: str, n: int, seed: int) -> None:
         self.r = r = np.random.default_rng(seed)
-        self.gangs = gangs = kind != "single"
-        self.n, self.classes = n, 16 if gangs else 100
+        self.gangs, self.kind = kind != "single", kind
+        self.n, self.classes = n, 16 if self.gangs else 100
         self.table = r.random((KINDS, self.classes)) * 10
-        self.size = (2 * n if gangs else n) // self.classes
+        self.size = (2 * n if self.gangs else n) // self.classes
         self.room = np.full(self.classes, self.size)
         queues = fair.Queues(
             name=["lab", "a", "b", "shop"],
@@ -68,10 +68,9 @@ class Life:
         r = self.r
         jobs: dict[str, Any] = {"k": r.integers(0, KINDS, n), "w": r.random(n) * 5}
         if self.gangs:
-            jobs |= {
-                "u": r.lognormal(3, 0.5, n), "d": r.choice([1, 1, 2, 4, 8], n),
-                "q": r.integers(1, 4, n), "p": r.integers(0, 3, n), "e": r.random(n) < 0.7,
-            }  # fmt: skip
+            jobs |= {"u": r.lognormal(3, 0.5, n), "d": r.choice([1, 1, 2, 4, 8], n)}
+            queued = {"q": r.integers(1, 4, n), "p": r.integers(0, 3, n), "e": r.random(n) < 0.7}
+            jobs |= queued if self.kind == "tenants" else {}
         return jobs
 
     def change(self, turn: int) -> None:
@@ -91,7 +90,7 @@ class Life:
         self.ids[gone] = world.add({name: c[:count] for name, c in new.items()})
         world.update(self.ids[kept], {name: c[count:] for name, c in new.items()})
         s = int(r.integers(0, self.classes))
-        self.room[s] = self.size + int(r.integers(-10, 11))
+        self.room[s] = max(0, self.size + int(r.integers(-10, 11)))
         world.set_capacity([s], [self.room[s]])
         if turn % 7 == 3:
             placed = self.ids[world.slot_of(self.ids) >= 0]
@@ -151,8 +150,12 @@ def soak(kind: str, rounds: int, n: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    kind, given = (sys.argv[1:2] or [""])[0], [int(x) for x in sys.argv[2:]]
-    if kind not in ("single", "gangs", "tenants"):
-        sys.exit(__doc__)
-    usual = [10_000, 50_000 if kind == "single" else 1_000, 2]
-    soak(kind, *[*given, *usual[len(given) :]])
+    parser = Parser(description=__doc__.splitlines()[0])
+    parser.add_argument("kind", choices=("single", "gangs", "tenants"))
+    for name, usual in (("rounds", 10_000), ("jobs", None), ("seed", 2)):
+        parser.add_argument(name, nargs="?", type=int, default=usual)
+    args = parser.parse_args()
+    jobs = args.jobs or (50_000 if args.kind == "single" else 1_000)
+    if min(args.rounds, jobs) < 100:
+        parser.error(f"found {args.rounds} rounds of {jobs} jobs, needed 100 or more of both")
+    soak(args.kind, args.rounds, jobs, args.seed)

@@ -3,24 +3,21 @@
 python benches/trace_table.py measure OUT.json [CELL ...]   replays cells and keeps their figures
 python benches/trace_table.py page OUT.json                 writes the tables of the docs from them
 
-A cell is static:N, single:LOAD, multi:LOAD or ftf-single:LOAD, ftf-multi:LOAD; none = all of them.
-Reads ../shared/data beside the project. Some minutes a group on one core; cells that OUT.json has
-are kept.
+A cell is static:N (up to 700 jobs), single:LOAD, multi:LOAD or ftf-single:LOAD, ftf-multi:LOAD;
+none = all that were recorded. Speeds, jobs and records of all are in examples/data. Some minutes a
+group on one core; cells that OUT.json has are kept, tables whose cells it lacks stay as they are.
 """
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
+from published import DATA, Parser
 
 from gridcompute import replay, traces
 
 ROOT = Path(__file__).resolve().parents[1]
-DATA = ROOT.parent / "shared" / "data"
-if not DATA.exists():
-    DATA = ROOT.parents[1] / "shared" / "data"
 SPEEDS = DATA / "traces" / "gavel" / "simulation_throughputs.json.gz"
 PAGE = ROOT / "docs" / "development" / "replayed-traces.md"
 ROUND_S, HOUR = 360.0, 3600.0
@@ -88,13 +85,26 @@ def measure_fairness(kind, load):
     return out
 
 
+def cells_of(table):
+    """The cells of a table of the page."""
+    static = [f"static:{n}" for n in STATIC]
+    single, multi = [f"single:{x:g}" for x in SINGLE], [f"multi:{x:g}" for x in MULTI]
+    fairness = [f"ftf-{cell}" for cell in single[:-1] + multi[:-1]]
+    parts = {"static": static, "single": single, "multi": multi, "fairness": fairness}
+    return parts.get(table) or [*single, *multi]
+
+
+def is_cell(text):
+    """Can it be replayed?"""
+    kind, _, size = text.partition(":")
+    if kind == "static":
+        return size.isdecimal() and 1 <= int(size) <= STATIC[-1]
+    return text in cells_of("beside") + cells_of("fairness")
+
+
 def measure(path, cells):
-    path = Path(path)
     found = json.loads(path.read_text()) if path.exists() else {}
-    every = [f"static:{n}" for n in STATIC]
-    every += [f"single:{load:g}" for load in SINGLE] + [f"multi:{load:g}" for load in MULTI]
-    every += [f"ftf-single:{load:g}" for load in SINGLE[:-1]]
-    every += [f"ftf-multi:{load:g}" for load in MULTI[:-1]]
+    every = [cell for table in ("static", "beside", "fairness") for cell in cells_of(table)]
     for cell in cells or every:
         if cell in found:
             continue
@@ -243,26 +253,47 @@ def pictures():
 
 
 def page(path):
-    found, known = json.loads(Path(path).read_text()), recorded()
+    found, known = json.loads(path.read_text()), recorded()
     parts = {
-        "static": table_static(found, known),
-        "single": table_stream(found, known, "single", SINGLE),
-        "multi": table_stream(found, known, "multi", MULTI),
-        "beside": table_beside(found, known),
-        "fairness": table_fairness(found, known),
-        "pictures": pictures(),
+        "static": lambda: table_static(found, known),
+        "single": lambda: table_stream(found, known, "single", SINGLE),
+        "multi": lambda: table_stream(found, known, "multi", MULTI),
+        "beside": lambda: table_beside(found, known),
+        "fairness": lambda: table_fairness(found, known),
+        "pictures": pictures,
     }
     text = PAGE.read_text()
     for name, table in parts.items():
+        lacking = [] if name == "pictures" else [c for c in cells_of(name) if c not in found]
+        if lacking:
+            print(f"{name}: left as it is, {path} lacks {', '.join(lacking)}")
+            continue
         begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
         head, _, rest = text.partition(begin)
         tail = rest.partition(end)[2]
-        text = head + begin + "\n" + table + "\n" + end + tail
+        text = head + begin + "\n" + table() + "\n" + end + tail
     PAGE.write_text(text)
 
 
-if __name__ == "__main__":
-    if sys.argv[1] == "measure":
-        measure(sys.argv[2], sys.argv[3:])
+def main():
+    """Measure, or write the page."""
+    parser = Parser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("measure", "page"))
+    parser.add_argument("out", type=Path, metavar="OUT.json")
+    parser.add_argument("cells", nargs="*", metavar="CELL")
+    args = parser.parse_args()
+    if wrong := [cell for cell in args.cells if not is_cell(cell)]:
+        parser.error(
+            f"no cell {', '.join(wrong)}; there are static:1 to static:{STATIC[-1]}, single:0.4 to "
+            f"single:6 in steps of 0.4, multi:0.2 to multi:3 in steps of 0.2, and ftf- before these"
+        )
+    if args.what == "measure":
+        measure(args.out, args.cells)
+    elif args.out.exists():
+        page(args.out)
     else:
-        page(sys.argv[2])
+        parser.error(f"{args.out} is not there: measure first")
+
+
+if __name__ == "__main__":
+    main()

@@ -32,6 +32,7 @@ from gridcompute import _core
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 import transport_instances as jobs  # noqa: E402
+from published import Parser  # noqa: E402
 
 # Gives the work that was counted, or the gap that was reached, and the objective.
 Run = Callable[[], tuple[float, Any]]
@@ -539,9 +540,7 @@ def write(folder: str, found: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    p = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    p = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("set", choices=sorted(SETS))
     p.add_argument("--only", default="", help="numbers whose names match this expression")
     p.add_argument("--again", action="store_true", help="those of which something is on record too")

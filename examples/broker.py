@@ -48,7 +48,10 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Annotated, Any
 
-import uvicorn
+try:
+    import uvicorn
+except ImportError as lacking:
+    sys.exit(f"broker.py: {lacking}; it needs an extra, in a clone: pip install '.[broker]'")
 from broker_door import Door, Limited, allowed_hosts, read_token
 from broker_journal import Journal
 from broker_world import QUEUED, SMALL, Broker, Refused

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import zoneinfo
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,29 +17,47 @@ HOUR = datetime.timedelta(hours=1)
 START = datetime.datetime(2027, 12, 30, 20, tzinfo=datetime.UTC)  # before a leap year
 
 
+def zone_of(rule: Rule) -> datetime.tzinfo:
+    """The clock of the rule."""
+    if rule.time_zone is not None:
+        return zoneinfo.ZoneInfo(rule.time_zone)
+    return datetime.timezone(datetime.timedelta(hours=rule.utc_offset_h))
+
+
+def moment(local: datetime.datetime) -> datetime.datetime:
+    """When a clock shows a time first, or is set past it."""
+    time = local.replace(fold=0).astimezone(datetime.UTC)
+    back = time.astimezone(local.tzinfo)
+    if back.replace(tzinfo=None) != local.replace(tzinfo=None):  # skipped
+        quarter = datetime.timedelta(minutes=15)
+        while (time - quarter).astimezone(local.tzinfo).utcoffset() == back.utcoffset():
+            time -= quarter
+    return time
+
+
 def period(time: datetime.datetime, rule: Rule, interval: str) -> datetime.datetime:
     """Begin of the calendar's interval in the rule's zone."""
-    zone = datetime.timezone(datetime.timedelta(hours=rule.utc_offset_h))
-    local = time.astimezone(zone).replace(second=0, microsecond=0)
+    local = time.astimezone(zone_of(rule)).replace(second=0, microsecond=0)
     if interval in ("PT15M", "PT30M"):
         minutes = int(interval[2:4])
-        return local.replace(minute=local.minute // minutes * minutes)
+        local = local.replace(minute=local.minute // minutes * minutes)
+        return local.astimezone(datetime.UTC)
     local = local.replace(minute=0)
-    if interval != "PT1H":
-        local = local.replace(hour=0)
+    if interval == "PT1H":
+        return local.astimezone(datetime.UTC)
+    local = local.replace(hour=0)
     if interval in ("P1M", "P1Y"):
         local = local.replace(day=1)
-    return local.replace(month=1) if interval == "P1Y" else local
+    return moment(local.replace(month=1) if interval == "P1Y" else local)
 
 
 def later(time: datetime.datetime, months: int, rule: Rule) -> datetime.datetime:
     """The same time some months later, at most the last day of the month."""
-    zone = datetime.timezone(datetime.timedelta(hours=rule.utc_offset_h))
-    local = time.astimezone(zone)
+    local = time.astimezone(zone_of(rule))
     count = local.year * 12 + local.month - 1 + months
     for day in range(local.day, 0, -1):
         try:
-            return local.replace(year=count // 12, month=count % 12 + 1, day=day)
+            return moment(local.replace(year=count // 12, month=count % 12 + 1, day=day))
         except ValueError:
             continue
     raise AssertionError
@@ -46,10 +65,9 @@ def later(time: datetime.datetime, months: int, rule: Rule) -> datetime.datetime
 
 def interval_of(time: datetime.datetime, rule: Rule) -> str:
     """The rule's interval at a time."""
-    zone = datetime.timezone(datetime.timedelta(hours=rule.utc_offset_h))
     if rule.later_from is None:
         return rule.interval
-    change = datetime.datetime.fromisoformat(rule.later_from).replace(tzinfo=zone)
+    change = datetime.datetime.fromisoformat(rule.later_from).replace(tzinfo=zone_of(rule))
     return rule.later_interval if time >= change else rule.interval
 
 
@@ -74,7 +92,7 @@ def allowed(load: dict[str, Any], bundle: dict[str, Any], rule: Rule, by_year: b
     if rule.boundary != "any" and (where is None or where != load[rule.boundary]):
         return False
     if rule.max_age_months is not None:
-        zone = datetime.timezone(datetime.timedelta(hours=rule.utc_offset_h))
+        zone = zone_of(rule)
         at = bundle["start"]
         if rule.age_at is not None:
             at = datetime.datetime.fromisoformat(rule.age_at).replace(tzinfo=zone)
@@ -122,12 +140,14 @@ def most(loads: list[dict[str, Any]], bundles: list[dict[str, Any]], rule: Rule)
     return round(-found.fun)
 
 
-def world(seed: int, n_loads: int = 40, n_bundles: int = 25) -> tuple[Any, Any]:
-    """Rows of measurements and bundles about the turn of a year, of intervals of many lengths."""
+def world(
+    seed: int, n_loads: int = 40, n_bundles: int = 25, begin: datetime.datetime = START
+) -> tuple[Any, Any]:
+    """Rows of measurements and bundles of some days, of intervals of many lengths."""
     r = np.random.default_rng(seed)
     loads, bundles = [], []
     for f in range(3):
-        at = START + datetime.timedelta(minutes=15 * int(r.integers(0, 300)))
+        at = begin + datetime.timedelta(minutes=15 * int(r.integers(0, 300)))
         zone = str(r.choice(["west", "north"]))
         for _ in range(n_loads // 3):
             length = datetime.timedelta(minutes=int(r.choice([15, 15, 30, 60])))

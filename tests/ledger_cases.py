@@ -25,7 +25,7 @@ CHILD = textwrap.dedent(
         sites = types.SimpleNamespace(name=np.array(names))
         energy = {k: np.full(n, v) for k, v in
                   dict(load_kwh=10.0, green_kwh=8.0, certificate_kwh=0.0).items()}
-        problem = types.SimpleNamespace(sites=sites)
+        problem = types.SimpleNamespace(sites=sites, start=None)
         return types.SimpleNamespace(problem=problem, green=energy, verify=lambda: True)
     """
 )
@@ -36,7 +36,7 @@ def plan(*names: str, load: float = 10.0, green: float = 8.0) -> Any:
     values = {"load_kwh": load, "green_kwh": green, "certificate_kwh": 0.0}
     energy = {name: np.full(len(names), value) for name, value in values.items()}
     sites = SimpleNamespace(name=np.array(names))
-    problem = SimpleNamespace(sites=sites)
+    problem = SimpleNamespace(sites=sites, start=None)
     return SimpleNamespace(problem=problem, green=energy, verify=lambda: True)
 
 

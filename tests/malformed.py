@@ -6,6 +6,7 @@ error must have: the file, the column or key, the row, what was found and what w
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ def sound() -> grid.Problem:
         green_kwh=(4.0, 1.0),
         certificate_kwh=(0.0, 0.0),
         serials=("GEC-1",),
+        intervals=(),
+        bundles=(),
     )
     return grid.Problem(
         jobs=grid.Jobs(
@@ -72,6 +75,26 @@ def sound() -> grid.Problem:
         mandate=grid.Mandate(share=0.5, ledger=grid.Ledger(entries=(entry,))),
         name="sound",
     )
+
+
+def small() -> grid.Problem:
+    """Four jobs, one in pieces, one left out; a battery; a bound that only a search proves."""
+    problem = sound()
+    jobs = problem.jobs.replace(
+        interruptible=[True, False, True, False],
+        deadline=[3, 3, 3, 3],
+        data_gb=[10.0, 5.0, 3.0, 2.0],
+        value_yuan=[20.0, 50.0, 20.0, 0.01],
+    )
+    energy = problem.energy.replace(
+        battery_kwh=[4.0, 0.0],
+        battery_kw=[2.0, 0.0],
+        base_load_kwh=np.array([[1.0, 2.0, 0.5], [0.7, 0.3, 1.0]]),
+        tariff_yuan_per_kwh=np.array([[0.4, 0.9, 0.2], [0.6, 0.5, 0.8]]),
+        direct_kwh=np.array([[[2.0, 0.0, 1.5], [0.0, 1.0, 0.2]]]),
+    )
+    mandate = dataclasses.replace(problem.mandate, share=0.8)
+    return problem.replace(jobs=jobs, energy=energy, mandate=mandate)
 
 
 # ---------------------------------------------------------------- problem.json

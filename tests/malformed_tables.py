@@ -262,10 +262,6 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
         ["jobs.csv: jobs.family[1] is 5, needed below 2"],
     ),
     "a tenant beyond the last": (cell("jobs", "tenant", 0, "1"), ["jobs.csv: jobs.tenant[0] is 1"]),
-    "a deadline beyond the last hour": (
-        cell("jobs", "deadline", 0, "4"),
-        ["jobs.csv: jobs.deadline[0] is 4, needed at most 3", "; line 2"],
-    ),
     "no window": (cell("jobs", "release", 0, "3"), ["jobs.csv: jobs.deadline[0] is 3"]),
     "yes for true": (
         cell("sites", "new", 0, "yes"),

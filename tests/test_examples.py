@@ -71,14 +71,14 @@ def test_real_day_on_a_small_trace(real_day, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("trace", "jobs"),
     [
-        ("philly", "200"),
-        pytest.param("pai", "200", marks=pytest.mark.slow),
-        pytest.param("gavel", "200", marks=pytest.mark.slow),
+        ("philly", "80"),
+        pytest.param("pai", "80", marks=pytest.mark.slow),
+        pytest.param("gavel", "80", marks=pytest.mark.slow),
     ],
 )
 def test_real_day(real_day, tmp_path, capsys, trace, jobs):
     """If this fails, the platform no longer runs on published traces and a real grid's hours."""
-    out = ran(real_day, capsys, tmp_path, "--trace", trace, "--jobs", jobs, "--gap", "0.1")
+    out = ran(real_day, capsys, tmp_path, "--trace", trace, "--jobs", jobs, "--gap", "0.3")
     assert f"{int(jobs):,} jobs, " in out
 
 

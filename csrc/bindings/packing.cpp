@@ -1,5 +1,8 @@
 // The packer of fractional devices, and the knapsack of its pattern LP.
+#include <array>
+#include <deque>
 #include <mutex>
+#include <optional>
 
 #include "common.hpp"
 #include "gridcompute/packing/knapsack.hpp"
@@ -16,7 +19,8 @@ using Numbers = Array<std::int32_t>;
 
 // One call at a time: calls run without the interpreter's lock.
 struct LivePacker {
-  LivePacker(Inventory inventory, std::string policy) : core(std::move(inventory), std::move(policy)) {}
+  LivePacker(Inventory inventory, std::string policy, std::int64_t latest)
+      : core(std::move(inventory), std::move(policy), latest) {}
 
   template <class Call>
   auto run(Call&& call) {
@@ -44,11 +48,12 @@ Layout layout_of(const py::object& table) {
 }
 
 std::unique_ptr<LivePacker> make(const Ids& cpu, const Ids& memory, const Numbers& gpus, const Numbers& model,
-                                 const Numbers& rank, const py::list& layouts, const std::string& policy) {
+                                 const Numbers& rank, const py::list& layouts, const std::string& policy,
+                                 std::int64_t latest) {
   Inventory inventory{copy_in(cpu), copy_in(memory), copy_in(gpus), copy_in(model), copy_in(rank), {}};
   for (const py::handle table : layouts)
     inventory.layouts.push_back(layout_of(py::reinterpret_borrow<py::object>(table)));
-  return std::make_unique<LivePacker>(std::move(inventory), policy);
+  return std::make_unique<LivePacker>(std::move(inventory), policy, latest);
 }
 
 void set_mix(LivePacker& self, const Numbers& shapes, const Ids& counts, const Ids& prices, std::uint64_t seed,
@@ -61,24 +66,77 @@ void set_mix(LivePacker& self, const Numbers& shapes, const Ids& counts, const I
   self.run([&](Packer& core) { core.set_mix(std::move(mix), copy_in(prices), seed, values); });
 }
 
-py::tuple positions(LivePacker& self, const Ids& pods) {
-  Numbers node(pods.size()), item(pods.size()), shape(pods.size());
-  Ids devices(pods.size());
-  Array<bool> live(pods.size());
-  const auto nodes = fill(node), items = fill(item), shapes = fill(shape);
-  const auto masks = fill(devices);
-  const auto lives = fill(live);
-  const auto ids = view(pods);
+// A pod: id, shape, node, devices, item, cost, charge, runner-up and its cost.
+using Row = std::array<std::int64_t, 9>;
+
+Row row_of(const Pod& p) {
+  const Decision& d = p.decision;
+  return {p.id,     p.shape,     p.at.node,       static_cast<std::int64_t>(p.at.devices), p.at.item, d.cost,
+          d.charge, d.runner_up, d.runner_up_cost};
+}
+
+Pod pod_of(const Row& r) {
+  const auto small = [&](std::size_t k) { return static_cast<std::int32_t>(r[k]); };
+  return {r[0], small(1), {small(2), static_cast<Devices>(r[3]), small(4)}, {r[5], r[6], small(7), r[8]}};
+}
+
+Ids rows_out(const std::vector<Row>& rows) {
+  Ids out({static_cast<py::ssize_t>(rows.size()), static_cast<py::ssize_t>(std::tuple_size_v<Row>)});
+  for (std::size_t k = 0; k < rows.size(); ++k)
+    std::copy(rows[k].begin(), rows[k].end(), out.mutable_data() + k * rows[k].size());
+  return out;
+}
+
+// Returns the rows of those of the pods that are placed.
+Ids placed(LivePacker& self, const Ids& asked) {
+  std::vector<Row> found;
+  const auto ids = view(asked);
   self.run([&](const Packer& core) {
-    for (std::size_t k = 0; k < ids.size(); ++k) {
-      if (ids[k] < 0 || ids[k] >= core.cluster().pods())
-        throw Error(ErrorKind::internal, "ids", -1, "no pod of this id");
-      const Pod& pod = core.cluster().pod(ids[k]);
-      nodes[k] = pod.live ? pod.at.node : -1, items[k] = pod.at.item, shapes[k] = pod.shape;
-      masks[k] = pod.live ? static_cast<std::int64_t>(pod.at.devices) : 0, lives[k] = pod.live;
-    }
+    for (const PodId id : ids)
+      if (const Pod* const pod = core.cluster().find(id)) found.push_back(row_of(*pod));
   });
-  return py::make_tuple(node, devices, item, shape, live);
+  return rows_out(found);
+}
+
+// Returns the arguments of restore().
+py::tuple state(LivePacker& self) {
+  std::vector<Row> pods;
+  std::vector<std::int64_t> counts;
+  std::deque<Arrival> latest;
+  self.run([&](const Packer& core) {
+    for (const Pod* const pod : core.cluster().pods()) pods.push_back(row_of(*pod));
+    counts = core.counts(core.arrived()), latest = core.latest();
+  });
+  Numbers shape(static_cast<py::ssize_t>(latest.size()));
+  Array<bool> placed(static_cast<py::ssize_t>(latest.size()));
+  for (std::size_t k = 0; k < latest.size(); ++k)
+    shape.mutable_data()[k] = latest[k].shape, placed.mutable_data()[k] = latest[k].placed;
+  return py::make_tuple(rows_out(pods), copy_out(std::span<const std::int64_t>(counts)), shape, placed);
+}
+
+void restore(LivePacker& self, const Ids& pods, const Ids& counts, const Numbers& shapes, const Array<bool>& placed) {
+  constexpr py::ssize_t width = std::tuple_size_v<Row>;
+  if (pods.ndim() != 2 || pods.shape(1) != width || shapes.size() != placed.size())
+    throw Error(ErrorKind::internal, "pods", -1, "columns of pods of other numbers");
+  std::vector<Pod> all;
+  for (py::ssize_t k = 0; k < pods.shape(0); ++k) {
+    Row row;
+    std::copy_n(pods.data() + k * width, width, row.begin());
+    all.push_back(pod_of(row));
+  }
+  std::deque<Arrival> latest;
+  for (py::ssize_t k = 0; k < shapes.size(); ++k) latest.push_back({shapes.data()[k], placed.data()[k]});
+  self.run([&](Packer& core) { core.restore(all, copy_in(counts), std::move(latest)); });
+}
+
+// Returns (shape, placed) of a pod that arrived, or None where it is no more kept.
+py::object arrival(LivePacker& self, std::int64_t id) {
+  const auto found = self.run([&](const Packer& core) -> std::optional<Arrival> {
+    const std::int64_t at = id - (core.arrived() - static_cast<PodId>(core.latest().size()));
+    if (at < 0 || id >= core.arrived()) return {};
+    return core.latest()[static_cast<std::size_t>(at)];
+  });
+  return found ? py::object(py::make_tuple(found->shape, found->placed)) : py::none();
 }
 
 py::tuple place_shapes(LivePacker& self, const Numbers& shapes, int moves) {
@@ -92,13 +150,13 @@ py::tuple place_shapes(LivePacker& self, const Numbers& shapes, int moves) {
   PodId first = 0;
   std::vector<PodId> moved;
   self.run([&](Packer& core) {
-    first = core.cluster().pods();
+    first = core.arrived();
     Placed placed = core.place(asked, moves);
     moved = std::move(placed.moved);
     for (std::size_t k = 0; k < asked.size(); ++k) {
-      const Pod& pod = core.cluster().pod(first + static_cast<PodId>(k));
-      nodes[k] = pod.live ? pod.at.node : -1;
-      masks[k] = pod.live ? static_cast<std::int64_t>(pod.at.devices) : 0;
+      const Pod* const pod = core.cluster().find(first + static_cast<PodId>(k));
+      const Position at = pod == nullptr ? Position() : pod->at;
+      nodes[k] = at.node, masks[k] = static_cast<std::int64_t>(at.devices);
       reasons[k] = static_cast<std::int8_t>(placed.refused[k]);
     }
   });
@@ -155,7 +213,8 @@ py::tuple template_content(const py::object& table, const Ids& value) {
 void bind_packing(py::module_& m) {
   py::class_<LivePacker>(m, "Packer", "The state that gridcompute.pack.Packer keeps in the core.")
       .def(py::init(&make), py::arg("cpu").noconvert(), py::arg("memory").noconvert(), py::arg("gpus").noconvert(),
-           py::arg("model").noconvert(), py::arg("rank").noconvert(), py::arg("layouts"), py::arg("policy"))
+           py::arg("model").noconvert(), py::arg("rank").noconvert(), py::arg("layouts"), py::arg("policy"),
+           py::arg("latest"))
       .def(
           "add_shape",
           [](LivePacker& self, std::int64_t cpu, std::int64_t memory, std::int32_t gpus, std::int32_t milli,
@@ -169,22 +228,20 @@ void bind_packing(py::module_& m) {
       .def(
           "release", [](LivePacker& self, const Ids& pods) { self.run([&](Packer& c) { c.release(view(pods)); }); },
           py::arg("pods").noconvert())
+      .def("restore", &restore, py::arg("pods").noconvert(), py::arg("counts").noconvert(),
+           py::arg("shapes").noconvert(), py::arg("placed").noconvert())
+      .def("state", &state)
+      .def("placed", &placed, py::arg("ids").noconvert())
+      .def("arrival", &arrival, py::arg("id"))
       .def(
-          "restore",
-          [](LivePacker& self, std::int32_t shape, std::int32_t node, std::uint64_t devices, std::int32_t item,
-             bool live,
-             bool placed) { self.run([&](Packer& c) { c.restore(shape, {node, devices, item}, live, placed); }); },
-          py::arg("shape"), py::arg("node"), py::arg("devices"), py::arg("item"), py::arg("live"), py::arg("placed"))
-      .def("positions", &positions, py::arg("pods").noconvert())
+          "counts",
+          [](LivePacker& self, std::int64_t n) {
+            const auto counts = self.run([&](const Packer& core) { return core.counts(n); });
+            return copy_out(std::span<const std::int64_t>(counts));
+          },
+          py::arg("n"))
       .def("left", &left)
       .def("reservations", &reservations)
-      .def(
-          "decision",
-          [](LivePacker& self, std::int64_t pod) {
-            const Decision d = self.run([&](const Packer& core) { return core.decision(pod); });
-            return py::make_tuple(d.cost, d.charge, d.runner_up, d.runner_up_cost, d.placed);
-          },
-          py::arg("pod"))
       .def(
           "lack",
           [](LivePacker& self, std::int32_t shape) {
@@ -205,7 +262,7 @@ void bind_packing(py::module_& m) {
       .def("holds", [](LivePacker& self) { return self.run([](Packer& core) { return core.holds(); }); })
       .def_property_readonly("futures",
                              [](LivePacker& self) { return self.run([](const Packer& c) { return c.futures(); }); })
-      .def("__len__", [](LivePacker& self) { return self.run([](const Packer& c) { return c.cluster().pods(); }); });
+      .def("__len__", [](LivePacker& self) { return self.run([](const Packer& c) { return c.arrived(); }); });
   m.def("packing_content", &content, py::arg("milli").noconvert(), py::arg("value").noconvert());
   m.def("packing_template_content", &template_content, py::arg("table"), py::arg("value").noconvert());
 }

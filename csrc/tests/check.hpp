@@ -4,6 +4,7 @@
 // outermost first. seed(k) is the seed of a test's k-th draw: k itself, or what the command line gave instead.
 #pragma once
 
+#include <atomic>
 #include <concepts>
 #include <cstdint>
 #include <cstdio>
@@ -33,6 +34,9 @@ inline int& failures() {
   static int count = 0;
   return count;
 }
+
+// Allocations until one throws std::bad_alloc; below 0: none does. The operators are in live/gang_failures_test.cpp.
+inline std::atomic<long> allocations_left{-1};
 
 // The seed that the command line asks for, if it does: every draw of the tests chosen then uses this one.
 inline std::optional<std::uint64_t>& chosen_seed() {

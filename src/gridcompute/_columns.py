@@ -7,6 +7,7 @@ what was found, what was needed, and in which row of which column.
 
 from __future__ import annotations
 
+import csv
 import datetime
 import re
 from collections.abc import Callable, Mapping
@@ -20,16 +21,20 @@ from ._extras import extra
 from .errors import InvalidProblemError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
     from numpy.typing import NDArray
 
     #: The place of a value in words, from the column's name and the row.
-    Place = Callable[[str, int], str]
+    Places = Callable[[str, int], str]
 
 Kind = Literal["text", "whole", "real", "time"]
 
 #: The name that pandas gives to the column of an index without a name.
 _INDEX = re.compile(r"__index_level_\d+__")
+#: The row, counted from 1 with the header, in Arrow's messages of CSV.
+_ROW = re.compile(r"Row #(\d+)")
 #: Integers up to this size are doubles, which frames make of integers with nulls.
 _EXACT = 2**53
 
@@ -91,6 +96,59 @@ class Texts:
         return names.take(pa.array(codes, mask=codes < 0))
 
 
+@dataclass(frozen=True)
+class Place:
+    """What messages call a row of a column: of a table in memory, or of a CSV file."""
+
+    title: str
+    path: Path | None = None
+
+    def __call__(self, name: str, row: int) -> str:
+        """Return the place in words."""
+        if self.path is None:
+            return f"{self.title}.{name}[{row}]"
+        return f"{self.title} line {self.line(row)}, {name}"
+
+    def line(self, row: int) -> int:
+        """Return the line on which a row begins; empty lines are no rows."""
+        assert self.path is not None
+        with self.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            lines = csv.reader(file)
+            end = 0
+            for cells in lines:
+                if cells:
+                    row -= 1
+                if row < -1:
+                    break
+                end = lines.line_num
+        return end + 1
+
+
+def read_file(fields: Mapping[str, Field], path: Path) -> tuple[pa.Table, Place]:
+    """Return a table from CSV, its cells as texts, or Parquet, and what messages call a row."""
+    with extra("grid"):
+        import pyarrow as pa
+        import pyarrow.csv
+        import pyarrow.parquet
+
+    place = Place(path.name, path)
+    texts = dict.fromkeys(fields, pa.string())
+    options = pa.csv.ConvertOptions(column_types=texts, strings_can_be_null=True, null_values=[""])
+    parse = pa.csv.ParseOptions(newlines_in_values=True)
+    try:
+        if path.suffix == ".parquet":
+            return pa.parquet.read_table(path), Place(path.name)
+        try:
+            found = pa.csv.read_csv(path, parse_options=parse, convert_options=options)
+        except pa.ArrowInvalid:  # by one thread, whose messages say the row
+            one = pa.csv.ReadOptions(use_threads=False)
+            found = pa.csv.read_csv(path, one, parse, options)
+    except pa.ArrowInvalid as error:
+        words = _ROW.sub(lambda match: f"line {place.line(int(match[1]) - 2)}", str(error))
+        raise InvalidProblemError(f"{path.name}: {words}", path.stem) from None
+    return found, place
+
+
 def arrow_table(title: str, data: Any) -> pa.Table:
     """Return a table of any of the forms that the module's docstring lists, as pyarrow's."""
     with extra("grid"):
@@ -105,6 +163,9 @@ def arrow_table(title: str, data: Any) -> pa.Table:
             return found.drop_columns(index)
         if isinstance(data, Mapping):
             return pa.table({str(name): _array(column) for name, column in data.items()})
+    except OverflowError:
+        message = f"{title}: found a whole number of 2**63 or more, needed a smaller one"
+        raise InvalidProblemError(message, title) from None
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InvalidProblemError(f"{title}: {error}", title) from None
     raise TypeError(
@@ -124,7 +185,7 @@ def read(
     title: str,
     fields: Mapping[str, Field],
     data: Any,
-    place: Place | None = None,
+    place: Places | None = None,
 ) -> dict[str, Any]:
     """Return the columns of a table, each checked against its declaration.
 
@@ -150,6 +211,8 @@ def read(
     for name in names:
         if name not in fields:
             near = meant(name, fields)
+            unit = next((f.unit for key, f in fields.items() if f"{key!r}?" in near), "")
+            near += f" It is in {unit}." if unit else ""
             message = f"{title}: found a column {name!r}, needed {listed(fields)}{near}"
             raise InvalidProblemError(message, f"{title}.{name}")
         if names.count(name) > 1:
@@ -161,7 +224,7 @@ def read(
                 message = f"{title}: found no column {name!r}, needed {field.words}"
                 raise InvalidProblemError(message, f"{title}.{name}")
             continue
-        column = table[name].combine_chunks()
+        column = _without_views(table[name].combine_chunks())
         nulls = _nulls(column)
         if field.kind != "text" and nulls.all() and not field.needed and len(column):
             continue  # an empty column of CSV
@@ -171,6 +234,14 @@ def read(
     return out
 
 
+def _without_views(column: pa.Array) -> pa.Array:
+    """Return a column of string views as strings: pyarrow 17 casts no views."""
+    import pyarrow as pa
+
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return pa.array(column.to_pylist(), pa.string()) if kind == pa.string_view() else column
+
+
 def _nulls(column: pa.Array) -> NDArray[np.bool_]:
     import pyarrow.compute as pc
 
@@ -178,7 +249,7 @@ def _nulls(column: pa.Array) -> NDArray[np.bool_]:
     return found
 
 
-def _refuse(place: Place, name: str, row: int, found: Any, needed: str) -> None:
+def _refuse(place: Places, name: str, row: int, found: Any, needed: str) -> None:
     raise InvalidProblemError(f"{place(name, row)}: found {found}, needed {needed}", name, row)
 
 
@@ -197,12 +268,12 @@ def _needed(field: Field) -> str:
     return f"{words}{unit}{span}"
 
 
-def _text(place: Place, name: str, field: Field, column: pa.Array) -> Texts:
+def _text(place: Places, name: str, field: Field, column: pa.Array) -> Texts:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view()
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
     if not (text or pa.types.is_null(kind)):
         raise TypeError(f"{place(name, 0)} is of type {kind}, needed {_needed(field)}")
     coded = pc.dictionary_encode(column.cast(pa.string()))
@@ -217,7 +288,7 @@ def _text(place: Place, name: str, field: Field, column: pa.Array) -> Texts:
     return Texts(codes, names)
 
 
-def _whole(place: Place, name: str, field: Field, column: pa.Array) -> NDArray[np.int64]:
+def _whole(place: Places, name: str, field: Field, column: pa.Array) -> NDArray[np.int64]:
     import pyarrow as pa
 
     values = _numbers(place, name, field, column)
@@ -232,7 +303,7 @@ def _whole(place: Place, name: str, field: Field, column: pa.Array) -> NDArray[n
     return _within(place, name, field, values.astype(np.int64))
 
 
-def _real(place: Place, name: str, field: Field, column: pa.Array) -> NDArray[np.float64]:
+def _real(place: Places, name: str, field: Field, column: pa.Array) -> NDArray[np.float64]:
     values = _numbers(place, name, field, column).astype(np.float64)
     if not np.isfinite(values).all():
         row = int((~np.isfinite(values)).argmax())
@@ -240,7 +311,7 @@ def _real(place: Place, name: str, field: Field, column: pa.Array) -> NDArray[np
     return _within(place, name, field, values)
 
 
-def _numbers(place: Place, name: str, field: Field, column: pa.Array) -> NDArray[Any]:
+def _numbers(place: Places, name: str, field: Field, column: pa.Array) -> NDArray[Any]:
     """Return a column of numbers, or of texts that are numbers, in its own dtype."""
     import pyarrow as pa
 
@@ -252,6 +323,8 @@ def _numbers(place: Place, name: str, field: Field, column: pa.Array) -> NDArray
         values = []
         for row, text in enumerate(column.to_pylist()):
             try:
+                if "_" in text:
+                    raise ValueError
                 values.append(parse(text))
             except ValueError:
                 _refuse(place, name, row, repr(text), _needed(field))
@@ -264,7 +337,7 @@ def _numbers(place: Place, name: str, field: Field, column: pa.Array) -> NDArray
     return found
 
 
-def _within(place: Place, name: str, field: Field, values: NDArray[Any]) -> NDArray[Any]:
+def _within(place: Places, name: str, field: Field, values: NDArray[Any]) -> NDArray[Any]:
     wrong = (values < field.least) | (values > field.most)
     if wrong.any():
         row = int(wrong.argmax())
@@ -272,7 +345,7 @@ def _within(place: Place, name: str, field: Field, values: NDArray[Any]) -> NDAr
     return values
 
 
-def _time(place: Place, name: str, field: Field, column: pa.Array) -> NDArray[np.int64]:
+def _time(place: Places, name: str, field: Field, column: pa.Array) -> NDArray[np.int64]:
     import pyarrow as pa
 
     kind = column.type

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from effort import examples
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.files.parquet_footer import read_footer
 from malformed import sound
@@ -74,7 +75,7 @@ CHILD = textwrap.dedent(
 def test_no_damage_of_a_file_ends_the_process(tmp_path: Path) -> None:
     """If this fails, a disk's or a sender's mistake kills the service that reads its tables."""
     seed = int(os.environ.get("GRIDCOMPUTE_TEST_SEED", "7"))
-    command = [sys.executable, "-c", CHILD, TESTS, tmp_path, seed, 500]
+    command = [sys.executable, "-c", CHILD, TESTS, tmp_path, seed, examples(200, 5000)]
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     *_, last = done.stdout.splitlines() or [""]
     assert last == "survived", (seed, last, done.returncode, done.stderr[-3000:])

@@ -10,6 +10,7 @@ import scipy.sparse
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from gridcompute import transport
 from instances import Transport
 from oracles import exact, transport_brute
@@ -36,7 +37,7 @@ def tight(draw: st.DrawFn) -> Transport:
     return Transport(cost, capacity, demand, unplaced)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(500, 5000), deadline=None)
 @given(tight())
 @example(Transport(np.ones((3, 2)), np.array([4, 4]), np.array([3, 3, 2])))
 @example(Transport(np.ones((1, 3), int), np.array([4, 4, 9]), np.array([8])))
@@ -58,7 +59,7 @@ def test_few_gangs_are_optimal_or_proved_impossible(t: Transport) -> None:
     assert found.gap == 0.0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100, 1000), deadline=None)
 @given(tight())
 def test_a_wrong_claim_about_gangs_is_refuted(t: Transport) -> None:
     """If this fails, the checker of gangs passes a bound that no plan supports."""

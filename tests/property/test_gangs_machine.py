@@ -305,7 +305,7 @@ class RankedGangs(GangWorld):
         super().update(pick, job | {"q": 0})
 
 
-TestGangWorld = machine(GangWorld, examples(25, 200), 20)
-TestTypedGangs = machine(TypedGangs, examples(25, 200), 20)
+TestGangWorld = machine(GangWorld, examples(20, 200), 20)
+TestTypedGangs = machine(TypedGangs, examples(20, 200), 20)
 TestPlainGangs = machine(PlainGangs, examples(20, 100), 20)
 TestRankedGangs = machine(RankedGangs, examples(20, 100), 20)

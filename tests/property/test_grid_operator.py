@@ -96,7 +96,7 @@ def hour(op: grid.Rolling, day: dict[str, Any], t: int) -> grid.Step:
 
 
 @pytest.mark.slow
-@settings(max_examples=examples(4, 30), deadline=None)
+@settings(max_examples=examples(2, 30), deadline=None)
 @given(days())
 def test_what_is_committed_is_never_taken_back(day: dict[str, Any]) -> None:
     """If this fails, a job starts twice, is moved though it is pinned, or ends before its time."""
@@ -170,7 +170,7 @@ def adds_up(op: grid.Rolling, before: Any, d: grid.Dispatch, came: Any, shown: A
         assert now == pytest.approx(left, **near), shown
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(3, 20), deadline=None)
 @given(days(), st.integers(1, HOURS))
 def test_energy_and_ledger_add_up_over_the_hours(day: dict[str, Any], hours: int) -> None:
     """If this fails, energy appears or disappears between two hours.
@@ -209,7 +209,7 @@ def test_energy_and_ledger_add_up_over_the_hours(day: dict[str, Any], hours: int
         assert carried == pytest.approx(until, abs=1e-6)
 
 
-@settings(max_examples=examples(3, 20), deadline=None)
+@settings(max_examples=examples(2, 20), deadline=None)
 @given(days(), st.integers(0, HOURS - 1))
 def test_an_operator_restored_from_any_hour_goes_on_with_the_same_bytes(
     day: dict[str, Any], at: int
@@ -232,7 +232,7 @@ def test_an_operator_restored_from_any_hour_goes_on_with_the_same_bytes(
     assert op.ledger.green_kwh.tobytes() == again.ledger.green_kwh.tobytes()
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(3, 20), deadline=None)
 @given(days(), st.integers(0, 3))
 def test_nothing_is_read_before_its_time(day: dict[str, Any], at: int) -> None:
     """If this fails, an hour's starts depend on what lies beyond its window, or comes later.

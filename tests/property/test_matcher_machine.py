@@ -9,6 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from effort import examples
 from gridcompute import Matcher, kernel, transport
 from live_machine import PICK, LiveWorld, machine
 
@@ -221,6 +222,6 @@ class RowWorld(World):
         return self.world.add_slots([room] * n, [np.array(block, float).reshape(len(jobs), n)])
 
 
-TestWorld = machine(World, 120, 25)
-TestKernelWorld = machine(KernelWorld, 40, 25)
-TestRowWorld = machine(RowWorld, 40, 25)
+TestWorld = machine(World, examples(60, 240), 25)
+TestKernelWorld = machine(KernelWorld, examples(20, 80), 25)
+TestRowWorld = machine(RowWorld, examples(20, 80), 25)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, note, settings
@@ -9,8 +12,11 @@ from hypothesis import strategies as st
 
 import packing_oracle as oracle
 from gridcompute import pack
-from packing_instances import clusters, node_table, pod_lists, pod_table
+from gridcompute.errors import InvalidProblemError
+from packing_instances import clusters, node_table, pod_lists, pod_table, shapes
 
+#: Of the books; 500 takes two minutes.
+EXAMPLES = int(os.environ.get("GRIDCOMPUTE_PACKER_EXAMPLES", "20"))
 PUBLISHED = ("best_fit", "fgd", "dot_product", "packing", "clustering")
 
 
@@ -154,6 +160,88 @@ def test_a_restored_packer_goes_on_as_the_other(tmp_path_factory, nodes, pods, p
     assert packer.prices == other.prices
     for k in gone:
         assert packer.explain(k).state == other.explain(k).state == "released"
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(
+    nodes=clusters(),
+    kinds=st.lists(shapes(), min_size=1, max_size=5),
+    policy=st.sampled_from(["price", "fgd", "best_fit"]),
+    window=st.sampled_from([None, 2, 9]),
+    data=st.data(),
+)
+def test_the_books_are_those_of_a_dictionary_of_placed_pods(
+    tmp_path_factory, nodes, kinds, policy, window, data
+):
+    """If this fails, a pod that left counts on, or a later pod is taken for it.
+
+    Two packers in step, one of which is replaced by its snapshot now and then.
+    """
+    path = tmp_path_factory.mktemp("snapshot") / "packer"
+    came: list[tuple[dict, bool]] = []  # pods, and whether each was placed
+    held: dict[int, tuple] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gridcompute.pack.packer._LATEST", 6)
+        kept = max(6, window or 0)
+        mix = None if window else pod_table(kinds)
+        packers = [
+            pack.Packer(node_table(nodes), mix=mix, policy=policy, window=window) for _ in range(2)
+        ]
+        for _ in range(data.draw(st.integers(1, 12))):
+            part = data.draw(
+                st.lists(st.sampled_from(kinds), max_size=data.draw(st.integers(0, 9)))
+            )
+            moves = data.draw(st.sampled_from([0, 0, 3]))
+            placed, same = (p.place(pod_table(part), moves=moves) for p in packers)
+            assert vars(placed).keys() == vars(same).keys()
+            for name, value in vars(placed).items():
+                assert np.array_equal(value, getattr(same, name)), name
+            assert placed.first == len(came)
+            where = zip(placed.node.tolist(), placed.devices.tolist(), strict=True)
+            for k, (pod, (node, mask)) in enumerate(zip(part, where, strict=True), len(came)):
+                came.append((pod, node >= 0))
+                if node >= 0:
+                    held[k] = (pod, node, mask)
+            held.update({k: (held[k][0], *at) for k, at in placed.moved.items()})
+            share = data.draw(st.sampled_from([0, 0, 2, 1]))
+            gone = [k for k in held if share and k % share == 0]
+            for p in packers:
+                p.release(np.array(gone, np.int64))
+            for k in gone:
+                del held[k]
+            if data.draw(st.booleans()):
+                packers[0].snapshot(path)
+                packers[0] = pack.Packer.restore(path)
+            for p in packers:
+                assert len(p) == len(came)
+                check_state(p, nodes, held)
+        for k, (_, was_placed) in enumerate(came):
+            state = "placed" if k in held else "released" if was_placed else "refused"
+            if k not in held and k < len(came) - kept:
+                state = "past"
+            said = [p.explain(k) for p in packers]
+            assert said[0] == said[1]
+            assert said[0].state == state, (k, len(came), kept)
+            if k not in held:
+                with pytest.raises(InvalidProblemError, match=f"found {k}, which is not placed"):
+                    packers[0].release([k])
+        for n in (1, 2, 5, kept, kept + 1, len(came), len(came) + 1):
+            if kept < n < len(came):
+                with pytest.raises(InvalidProblemError, match=f"window: found {n}, needed at most"):
+                    packers[0].learn(window=n)
+            elif came and n and policy != "fgd":  # whose mix has no memory, and leaves out the rare
+                packers[0].learn(window=n)
+                latest = Counter(shape_of(nodes, *pod.values()) for pod, _ in came[-n:])
+                mix = packers[0].prices
+                columns = (mix[name] for name in ("cpu", "memory", "gpus", "milli", "spec"))
+                found = [shape_of(nodes, *row) for row in zip(*columns, strict=True)]
+                assert dict(zip(found, mix["count"], strict=True)) == latest, n
+
+
+def shape_of(nodes: list[dict], cpu: int, memory: int, gpus: int, milli: int, spec: str) -> tuple:
+    """What the packer cannot tell apart: lists of the same models of the cluster."""
+    models = frozenset(spec.split("|")) & {n["model"] for n in nodes}
+    return cpu, memory, gpus, milli, models if spec and gpus else None
 
 
 @settings(max_examples=40, deadline=None)

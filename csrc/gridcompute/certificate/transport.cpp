@@ -412,6 +412,16 @@ std::string contradiction(const TransportProblem& problem, const TransportClaim&
   }
   if (missing > 0 && (claim.complete || claim.objective < kInf))
     return std::to_string(missing) + " jobs that must be placed are not";
+  // A sum that no double holds is inf too; a pair whose cost is none was open when it was read before.
+  if (!claim.complete || std::isfinite(claim.objective) || !problem.cost->real()) return {};
+  std::vector<double> row(n_slots);
+  for (std::size_t i = 0; i < n; ++i) {
+    const Index s = claim.assignment[i];
+    if (s < 0) continue;
+    problem.cost->reals(Rows{nullptr, static_cast<Index>(i), 1}, row.data());
+    if (const double cost = row[static_cast<std::size_t>(s)]; !std::isfinite(cost))
+      return "assignment[" + std::to_string(i) + "] costs " + shown(cost) + "; costs may not change during a call";
+  }
   return {};
 }
 

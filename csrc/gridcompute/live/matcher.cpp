@@ -110,6 +110,7 @@ void Matcher::update(std::span<const Job> jobs) {
 
 // Makes a change of a gang, whose placed class is known, and records it.
 void Matcher::change_gang(Job job, GangChange::Kind kind) {
+  if (gang_changes_.empty()) counted_before_ = gangs_->counted();
   gang_changes_.push_back({job, kind});
   try {
     if (kind == GangChange::Kind::added) gangs_->add(job, pair_.state.placed_class(job));
@@ -192,12 +193,14 @@ void Matcher::commit() noexcept {
 void Matcher::rollback() {
   if (gangs_) gangs_->rollback();
   log_.rollback_placements();
+  const bool any = !gang_changes_.empty();
   for (; !gang_changes_.empty(); gang_changes_.pop_back()) {
     const auto [job, kind] = gang_changes_.back();
     if (kind == GangChange::Kind::added) gangs_->remove(job);
     if (kind == GangChange::Kind::removed) gangs_->add(job, pair_.state.placed_class(job));
     if (kind == GangChange::Kind::updated) gangs_->update(job);
   }
+  if (any) gangs_->set_counted(counted_before_);
   pair_.rollback();
   log_.rollback_sums();
   if (columns_before_) {
@@ -307,7 +310,10 @@ bool Matcher::holds() const {
   for (const Job job : state.live_jobs()) {
     if (state.is_pinned(job)) ++pinned[at(state.placed_class(job))];
   }
-  return log_.holds() && pair_.capacity.holds(pinned) && state.holds() && (!pair_.index || pair_.index->holds());
+  std::vector<bool> changed(at(state.n_classes()), false);
+  for (const Slot s : pair_.changed) changed[at(s)] = true;
+  return log_.holds() && pair_.capacity.holds(pinned) && state.holds(changed) &&
+         (!pair_.index || pair_.index->holds(changed));
 }
 
 }  // namespace gridcompute::live

@@ -107,8 +107,9 @@ class Matcher {
   std::unique_ptr<GangSolver> gangs_;  // null: every job takes one slot, and rounds are exact
 
   bool in_round_ = false;  // the last change was a round
-  // Of gangs, since the last commit(): the jobs that were added, removed or updated, and the columns before.
+  // Of gangs, since the last commit(): the jobs that were added, removed or updated, and counts and columns before.
   std::vector<GangChange> gang_changes_;
+  GangSolver::Counted counted_before_{};
   GangColumns gang_columns_;
   std::vector<std::int32_t> types_;
   std::optional<std::pair<GangColumns, std::vector<std::int32_t>>> columns_before_;

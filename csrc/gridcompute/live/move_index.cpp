@@ -762,16 +762,17 @@ void MoveIndex::widen_target(Slot b, Cost need, Pool& pool) {
 
 // ---------------------------------------------------------------- invariants
 
-bool MoveIndex::holds() const {
-  if (!state_.holds()) return false;
+bool MoveIndex::holds(const std::vector<bool>& changed) const {
   KeyBuffer buffer;
   for (Slot a = 0; a < classes_; ++a) {
+    if (changed[at(a)]) continue;
     std::vector<Cost> least(at(classes_), kForbidden);
     for (const Job job : state_.members(a)) {
       state_.read_row(job, buffer);
       const Cost here = buffer.keys[at(a)];
       if (here >= kForbidden) continue;  // the job is forbidden everywhere
       for (Slot b = 0; b < classes_; ++b) {
+        if (changed[at(b)]) continue;
         if (buffer.keys[at(b)] < kForbidden) least[at(b)] = std::min(least[at(b)], buffer.keys[at(b)] - here);
         // The job is in a class of least reduced cost.
         if (buffer.keys[at(b)] < kForbidden && buffer.keys[at(b)] + prices_[at(b)] < here + prices_[at(a)])
@@ -779,7 +780,7 @@ bool MoveIndex::holds() const {
       }
     }
     for (Slot b = 0; b < classes_; ++b) {
-      if (b == a) continue;
+      if (b == a || changed[at(b)]) continue;
       const std::int32_t k = find_pair(a, b);
       const Cost length = k < 0 ? kForbidden : source(a).length[at(k)];
       const bool known = k >= 0 && source(a).job[at(k)] != kNone;

@@ -24,7 +24,8 @@
 // may make the bound shorter than any move: the search then has that pair filled again.
 //
 // Invariants (holds()): the length of a pair is that of the cheapest move of a live member, or the bound above; every
-// job is in a class of least reduced cost; pairs by target mirror pairs by source.
+// job is in a class of least reduced cost; pairs by target mirror pairs by source. Moves from and to classes whose
+// costs have changed since are left out: the next round reads them again.
 //
 // Complexity. Assigning and unassigning a job: one row read, O(classes) comparisons, O(log) for each list that it
 // joins. Reindexing a class: the rows of its members.
@@ -132,7 +133,7 @@ class MoveIndex {
   [[nodiscard]] Slot least_slack_to() const;    // the class
   [[nodiscard]] Slot least_slack_from() const;  // the class, among incomplete ones with members; kNone: none
 
-  [[nodiscard]] bool holds() const;
+  [[nodiscard]] bool holds(const std::vector<bool>& changed) const;
 
  private:
   struct SourceMoves;

@@ -325,7 +325,7 @@ std::vector<Job> MatcherState::live_jobs() const {
   return jobs;
 }
 
-bool MatcherState::holds() const {
+bool MatcherState::holds(const std::vector<bool>& changed) const {
   Wide total = 0;
   Index inside = 0;
   for (Slot s = 0; s < n_classes(); ++s) {
@@ -333,7 +333,7 @@ bool MatcherState::holds() const {
       const Job job = members(s)[k];
       if (!is_live(job) || assigned_class(job) != s || member_position_[at(job)] != static_cast<std::int32_t>(k))
         return false;
-      if (key(job) < kForbidden && key(job) != read_key(job, s)) return false;
+      if (!changed[at(s)] && key(job) < kForbidden && key(job) != read_key(job, s)) return false;
       total += key(job) < kForbidden ? key(job) : 0;
       ++inside;
     }

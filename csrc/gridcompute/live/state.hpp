@@ -11,7 +11,7 @@
 // everywhere else.
 //
 // Invariants (holds()): the members of a class are the live jobs assigned to it, each at its recorded position; the
-// stored key of a job is its key in its assigned class.
+// stored key of a job is its key in its assigned class, unless the costs of that class have changed since.
 //
 // Undo. Each change of a job records what it was, until commit(); rollback() writes the records back, the last one
 // first, so that lists of members have the order that they had. Where a round assigns all jobs again, one copy of all
@@ -140,7 +140,7 @@ class MatcherState {
   [[nodiscard]] double move_cost(Job job) const noexcept { return columns_.move_of(job); }
   [[nodiscard]] double unplaced_cost(Job job) const noexcept { return columns_.unplaced_of(job); }
   [[nodiscard]] std::vector<Job> live_jobs() const;  // ascending
-  [[nodiscard]] bool holds() const;
+  [[nodiscard]] bool holds(const std::vector<bool>& changed) const;
 
  private:
   static constexpr std::uint8_t kLive = 1, kPinned = 2, kQueued = 4, kRounded = 8;  // flags of a job

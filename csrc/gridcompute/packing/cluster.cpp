@@ -21,6 +21,8 @@ void check(const char* field, Index at, std::int64_t value, std::int64_t least, 
 
 [[noreturn]] void broken(const char* what) { throw Error(ErrorKind::internal, "", -1, what); }
 
+bool by_id(const Pod* a, const Pod* b) noexcept { return a->id < b->id; }
+
 }  // namespace
 
 Cluster::Cluster(Inventory inventory) : inventory_(std::move(inventory)) {
@@ -82,9 +84,13 @@ Devices Cluster::free_mask(const Shape& s, NodeId n) const noexcept {
   return mask;
 }
 
-PodId Cluster::add_pod(ShapeId shape) {
-  pods_.push_back({shape, {}, false});
-  return pods() - 1;
+void Cluster::add_pod(PodId id, ShapeId shape) { pods_.try_emplace(id, Pod{id, shape, {}, {}}); }
+
+std::vector<const Pod*> Cluster::pods() const {
+  std::vector<const Pod*> out;
+  for (const auto& entry : pods_) out.push_back(&entry.second);
+  std::sort(out.begin(), out.end(), by_id);
+  return out;
 }
 
 void Cluster::set_device(NodeId n, int device, State state) {
@@ -95,12 +101,16 @@ void Cluster::set_device(NodeId n, int device, State state) {
   now = state;
 }
 
-void Cluster::take(Pod& pod, const Position& position) {
+void Cluster::take(Pod& pod, const Position& position, const Decision& decision) {
   const Shape& s = shape(pod.shape);
   const NodeId n = position.node;
-  if (pod.live || n < 0 || n >= nodes() || !allowed(s, n) || cpu(n) < s.cpu || memory(n) < s.memory ||
+  if (pod.placed() || n < 0 || n >= nodes() || !allowed(s, n) || cpu(n) < s.cpu || memory(n) < s.memory ||
       std::popcount(position.devices) != s.gpus || (position.devices >> gpus(n)) != 0)
     broken("a pod was to be placed where it does not fit");
+  // Sorts by id, so that a restored state equals the original, whatever the order of calls that led to it. The only
+  // step that may be short of memory is the first.
+  std::vector<const Pod*>& held = held_[at(n)];
+  held.insert(std::upper_bound(held.begin(), held.end(), &pod, by_id), &pod);
   for (Devices left = position.devices; left != 0; left &= left - 1) {
     const int d = std::countr_zero(left);
     const State now = devices(n)[static_cast<std::size_t>(d)];
@@ -114,27 +124,21 @@ void Cluster::take(Pod& pod, const Position& position) {
   }
   cpu_[at(n)] -= s.cpu, memory_[at(n)] -= s.memory;
   ++version_[at(n)];
-  // Sorts by id, so that a restored state equals the original, whatever the order of calls that led to it.
-  std::vector<PodId>& held = held_[at(n)];
-  const PodId id = &pod - pods_.data();
-  held.insert(std::upper_bound(held.begin(), held.end(), id), id);
-  pod.at = position, pod.live = true;
+  pod.at = position, pod.decision = decision;
 }
 
-void Cluster::place(PodId p, NodeId node, Devices mask) {
-  Pod& pod = pods_[static_cast<std::size_t>(p)];
+void Cluster::place(PodId id, NodeId node, Devices mask, const Decision& decision) {
+  Pod& pod = pods_.at(id);
   const Shape& s = shape(pod.shape);
   std::int32_t item = -1;
   if (s.profile >= 0 && mask != 0 && !layout(node).in_milli())
     item = layout(node).choice(devices(node)[static_cast<std::size_t>(std::countr_zero(mask))], s.profile);
-  take(pod, {node, mask, item});
+  take(pod, {node, mask, item}, decision);
 }
 
-void Cluster::restore(PodId p, const Position& position) { take(pods_[static_cast<std::size_t>(p)], position); }
-
-void Cluster::release(PodId p) {
-  Pod& pod = pods_[static_cast<std::size_t>(p)];
-  if (!pod.live) broken("a pod was to be released that is not placed");
+void Cluster::release(PodId id) {
+  Pod& pod = pods_.at(id);
+  if (!pod.placed()) broken("a pod was to be released that is not placed");
   const Shape& s = shape(pod.shape);
   const NodeId n = pod.at.node;
   for (Devices left = pod.at.devices; left != 0; left &= left - 1) {
@@ -147,22 +151,23 @@ void Cluster::release(PodId p) {
   }
   cpu_[at(n)] += s.cpu, memory_[at(n)] += s.memory;
   ++version_[at(n)];
-  std::vector<PodId>& held = held_[at(n)];
-  held.erase(std::find(held.begin(), held.end(), p));
-  pod.live = false;
+  std::vector<const Pod*>& held = held_[at(n)];
+  held.erase(std::find(held.begin(), held.end(), &pod));
+  pod.at = {};
 }
 
 bool Cluster::holds() const {
   std::int64_t total = 0;
+  std::size_t placed = 0;
   for (NodeId n = 0; n < nodes(); ++n) {
     std::int64_t cpu_left = inventory_.cpu[at(n)], memory_left = inventory_.memory[at(n)];
     std::vector<std::int64_t> used(static_cast<std::size_t>(gpus(n)), 0);
-    for (const PodId p : pods_of(n)) {
-      const Pod& pod = this->pod(p);
-      const Shape& s = shape(pod.shape);
-      if (!pod.live || pod.at.node != n) return false;
+    placed += pods_of(n).size();
+    for (const Pod* const pod : pods_of(n)) {
+      const Shape& s = shape(pod->shape);
+      if (pod->at.node != n || find(pod->id) != pod) return false;
       cpu_left -= s.cpu, memory_left -= s.memory;
-      for (Devices left = pod.at.devices; left != 0; left &= left - 1)
+      for (Devices left = pod->at.devices; left != 0; left &= left - 1)
         used[static_cast<std::size_t>(std::countr_zero(left))] += s.milli;
     }
     if (cpu_left != cpu(n) || memory_left != memory(n) || cpu_left < 0 || memory_left < 0) return false;
@@ -176,7 +181,7 @@ bool Cluster::holds() const {
     if (sum != milli(n) || empty != free_devices(n)) return false;
     total += sum;
   }
-  return total == free_milli_;
+  return total == free_milli_ && placed == pods_.size();
 }
 
 }  // namespace gridcompute::packing

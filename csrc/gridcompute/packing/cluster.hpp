@@ -8,10 +8,12 @@
 // its devices of the milli that are not in use. A shape fits a node if the model is allowed and CPU, memory and devices
 // suffice.
 //
-// Invariants (holds()). For every node, free CPU and memory are its totals less the demands of its pods, and never
-// negative; the state of each device results from its pods; milli and free devices are the sums over the devices.
+// Invariants (holds(), between calls of the packer). All pods are placed. For every node, free CPU and memory are its
+// totals less the demands of its pods, and never negative; the state of each device results from its pods; milli and
+// free devices are the sums over the devices.
 //
-// Complexity. place and release take O(devices of a node), fits O(1) for whole devices and O(devices) for parts.
+// Complexity. place and release take O(devices and pods of a node), fits O(1) for whole devices and O(devices) for
+// parts. Memory: by nodes, shapes and the pods that are placed; a pod that is removed leaves nothing.
 //
 // Range proof. CPU and memory of a node are at most kMostResource = 2^48, so that a sum over 2^15 nodes' worth of
 // pods of one node cannot pass 2^63; milli of a node are at most 32 x 1000.
@@ -21,6 +23,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "gridcompute/base/error.hpp"
@@ -66,10 +69,19 @@ struct Position {
   bool operator==(const Position&) const = default;
 };
 
+// The costs that decided a placement, in the policy's unit.
+struct Decision {
+  std::int64_t cost = 0, charge = 0;  // charge: for reserved slots, part of the cost
+  NodeId runner_up = -1;
+  std::int64_t runner_up_cost = 0;
+};
+
 struct Pod {
+  PodId id = -1;
   ShapeId shape = -1;
-  Position at;
-  bool live = false;  // placed and not released
+  Position at;  // without a node while the pod is not placed
+  Decision decision;
+  [[nodiscard]] bool placed() const noexcept { return at.node >= 0; }
 };
 
 class Cluster {
@@ -123,17 +135,26 @@ class Cluster {
   // Returns the lowest-numbered free devices, as many as the shape needs.
   [[nodiscard]] Devices free_mask(const Shape& s, NodeId n) const noexcept;
 
-  // Adds a pod, not yet placed, and returns its id: the number of pods before it.
-  PodId add_pod(ShapeId shape);
+  // Adds a pod that is not placed yet. No other has its id.
+  void add_pod(PodId id, ShapeId shape);
+  // Removes a pod that is not placed.
+  void remove_pod(PodId id) noexcept { pods_.erase(id); }
   // Places a pod on these devices of a node; chooses the item where the shape has a profile. The pod must fit.
-  void place(PodId pod, NodeId node, Devices devices);
-  // Removes a placed pod.
-  void release(PodId pod);
-  // Places a pod exactly where it was, item included. The pod must fit.
-  void restore(PodId pod, const Position& position);
-  [[nodiscard]] const Pod& pod(PodId p) const noexcept { return pods_[static_cast<std::size_t>(p)]; }
-  [[nodiscard]] PodId pods() const noexcept { return static_cast<PodId>(pods_.size()); }
-  [[nodiscard]] std::span<const PodId> pods_of(NodeId n) const noexcept { return held_[at(n)]; }
+  void place(PodId id, NodeId node, Devices devices, const Decision& decision);
+  // Takes a placed pod off its node.
+  void release(PodId id);
+  // Places a pod exactly as it was, item included. The pod must fit. Allocates nothing where the node has held as many
+  // pods before.
+  void restore(const Pod& was) { take(pods_.at(was.id), was.at, was.decision); }
+  [[nodiscard]] const Pod& pod(PodId id) const { return pods_.at(id); }
+  // Returns the pod, or nullptr where there is none of this id.
+  [[nodiscard]] const Pod* find(PodId id) const noexcept {
+    const auto found = pods_.find(id);
+    return found == pods_.end() ? nullptr : &found->second;
+  }
+  // Returns all pods, by id.
+  [[nodiscard]] std::vector<const Pod*> pods() const;
+  [[nodiscard]] std::span<const Pod* const> pods_of(NodeId n) const noexcept { return held_[at(n)]; }
 
   [[nodiscard]] std::int64_t free_milli() const noexcept { return free_milli_; }
   // Recomputes the invariants above and returns whether they hold.
@@ -142,7 +163,7 @@ class Cluster {
  private:
   [[nodiscard]] static std::size_t at(NodeId n) noexcept { return static_cast<std::size_t>(n); }
   void set_device(NodeId n, int device, State state);
-  void take(Pod& pod, const Position& position);
+  void take(Pod& pod, const Position& position, const Decision& decision);
 
   Inventory inventory_;
   int width_ = 0, classes_ = 0;
@@ -150,9 +171,9 @@ class Cluster {
   std::vector<std::int64_t> cpu_, memory_, milli_;
   std::vector<State> states_;
   std::vector<std::uint32_t> version_;
-  std::vector<std::vector<PodId>> held_;
+  std::vector<std::vector<const Pod*>> held_;  // by id
   std::vector<Shape> shapes_;
-  std::vector<Pod> pods_;
+  std::unordered_map<PodId, Pod> pods_;  // whose entries stay where they are
   std::int64_t free_milli_ = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "gridcompute/packing/packer.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <tuple>
 #include <utility>
@@ -10,11 +11,13 @@
 
 namespace gridcompute::packing {
 
-Packer::Packer(Inventory inventory, std::string policy) : cluster_(std::move(inventory)), name_(std::move(policy)) {}
+Packer::Packer(Inventory inventory, std::string policy, std::int64_t latest)
+    : cluster_(std::move(inventory)), name_(std::move(policy)), kept_(static_cast<std::size_t>(latest)) {}
 
 ShapeId Packer::add_shape(const Shape& shape) {
   const ShapeId id = cluster_.add_shape(shape);
-  if (static_cast<std::size_t>(id) == cells_.size()) cells_.emplace_back(), last_use_.push_back(0);
+  const auto n = static_cast<std::size_t>(cluster_.shapes());
+  cells_.resize(n), last_use_.resize(n, 0), counts_.resize(n, 0);
   return id;
 }
 
@@ -106,7 +109,7 @@ Packer::Choice Packer::choose(ShapeId id) {
     }
     const std::int32_t rank = cluster_.rank(n);
     if (best.node < 0 || cost < least || (cost == least && rank < least_rank)) {
-      best.decision = {cost, charge, best.node, least, false};
+      best.decision = {cost, charge, best.node, least};
       best.node = n, best.device = device, least = cost, least_rank = rank;
     } else if (best.decision.runner_up < 0 || cost < best.decision.runner_up_cost) {
       best.decision.runner_up = n, best.decision.runner_up_cost = cost;
@@ -130,7 +133,7 @@ Packer::Choice Packer::choose_rescaled(ShapeId id) {
   for (std::size_t k = 0; k < feasible_.size(); ++k) {
     const auto key = [&](NodeId n, std::int64_t cost) { return std::pair(cost, cluster_.rank(n)); };
     if (best.node < 0 || key(feasible_[k], costs_[k]) < key(best.node, best.decision.cost)) {
-      best.decision = {costs_[k], 0, best.node, best.decision.cost, false};
+      best.decision = {costs_[k], 0, best.node, best.decision.cost};
       best.node = feasible_[k], best.device = device[k];
     } else if (best.decision.runner_up < 0 || costs_[k] < best.decision.runner_up_cost) {
       best.decision.runner_up = feasible_[k], best.decision.runner_up_cost = costs_[k];
@@ -145,10 +148,8 @@ void Packer::put(PodId pod, const Choice& choice) {
                        : choice.device >= 0 ? Devices{1} << choice.device
                                             : cluster_.free_mask(shape, choice.node);
   const Room before = room_of(cluster_, choice.node);
-  cluster_.place(pod, choice.node, mask);
+  cluster_.place(pod, choice.node, mask, choice.decision);
   if (reservations_) reservations_->change(cluster_.node_class(choice.node), before, room_of(cluster_, choice.node));
-  Decision& decision = decisions_[static_cast<std::size_t>(pod)];
-  decision = choice.decision, decision.placed = true;
 }
 
 bool Packer::try_place(PodId pod) {
@@ -165,11 +166,11 @@ void Packer::take_out(PodId pod) {
   if (reservations_) reservations_->change(cluster_.node_class(node), before, room_of(cluster_, node));
 }
 
-void Packer::put_back(PodId pod, const Position& position) {
-  const Room before = room_of(cluster_, position.node);
-  cluster_.restore(pod, position);
-  if (reservations_)
-    reservations_->change(cluster_.node_class(position.node), before, room_of(cluster_, position.node));
+void Packer::put_back(const Pod& was) {
+  const NodeId node = was.at.node;
+  const Room before = room_of(cluster_, node);
+  cluster_.restore(was);
+  if (reservations_) reservations_->change(cluster_.node_class(node), before, room_of(cluster_, node));
 }
 
 std::int64_t Packer::price(ShapeId shape) const {
@@ -187,46 +188,76 @@ void Packer::place_batch(std::span<PodId> order) {
   });
   for (const PodId p : order) try_place(p);
   for (const PodId p : order) {
-    if (!cluster_.pod(p).live) continue;
+    if (!cluster_.pod(p).placed()) continue;
     take_out(p);
     try_place(p);  // it fits at least at its old position
   }
   for (const PodId p : order)
-    if (!cluster_.pod(p).live) try_place(p);
+    if (!cluster_.pod(p).placed()) try_place(p);
 }
 
 Placed Packer::place(std::span<const ShapeId> shapes, int moves) {
   if (!policy_) throw Error(ErrorKind::internal, "mix", -1, "pods were to be placed before the mix was set");
   for (const ShapeId s : shapes)
     if (s < 0 || s >= cluster_.shapes()) throw Error(ErrorKind::internal, "pods", -1, "no shape of this number");
-  const PodId first = cluster_.pods();
-  for (const ShapeId s : shapes) cluster_.add_pod(s), decisions_.emplace_back();
+  Placed out;
   std::vector<PodId> order(shapes.size());
-  std::iota(order.begin(), order.end(), first);
+  std::iota(order.begin(), order.end(), arrived_);
+  std::vector<Pod> before;
+  const std::size_t latest = latest_.size();
+  try {
+    for (std::size_t k = 0; k < shapes.size(); ++k) cluster_.add_pod(order[k], shapes[k]);
+    place_all(order, moves, out, before);
+    for (std::size_t k = 0; k < shapes.size(); ++k) {
+      const bool placed = cluster_.pod(arrived_ + static_cast<PodId>(k)).placed();
+      out.refused.push_back(placed ? Refusal::none : refusal(shapes[k]));
+      latest_.push_back({shapes[k], placed});
+    }
+  } catch (...) {
+    // Takes out all that was placed or moved before it puts back what was there, and allocates nothing.
+    latest_.resize(latest);
+    const auto is_placed = [&](PodId p) { return cluster_.find(p) != nullptr && cluster_.pod(p).placed(); };
+    const PodId end = arrived_ + static_cast<PodId>(shapes.size());
+    for (PodId p = arrived_; p < end; ++p) {
+      if (is_placed(p)) take_out(p);
+      cluster_.remove_pod(p);
+    }
+    for (const Pod& was : before)
+      if (is_placed(was.id)) take_out(was.id);
+    for (const Pod& was : before)  // a pod that was moved twice is as before the call in its first entry
+      if (was.id < arrived_ && !is_placed(was.id)) put_back(was);
+    throw;
+  }
+  for (std::size_t k = 0; k < shapes.size(); ++k) {
+    ++counts_[static_cast<std::size_t>(shapes[k])];
+    if (out.refused[k] != Refusal::none) cluster_.remove_pod(arrived_ + static_cast<PodId>(k));
+  }
+  arrived_ += static_cast<PodId>(shapes.size());
+  while (latest_.size() > kept_) latest_.pop_front();
+  return out;
+}
+
+void Packer::place_all(std::span<PodId> order, int moves, Placed& out, std::vector<Pod>& before) {
   if (name_ == "price" && order.size() > 1) {
     const auto part = static_cast<std::size_t>(tuning_.batch_pods);
     for (std::size_t k = 0; k < order.size(); k += part)
-      place_batch(std::span(order).subspan(k, std::min(part, order.size() - k)));
+      place_batch(order.subspan(k, std::min(part, order.size() - k)));
   } else {
     for (const PodId p : order) try_place(p);
   }
-  Placed out;
   const bool moves_allowed = moves > 0;
   if (moves_allowed) {
     for (const PodId p : order) {
       if (moves <= 0) break;
-      if (!cluster_.pod(p).live) moves -= rescue(p, moves, out.moved);
+      if (!cluster_.pod(p).placed()) moves -= rescue(p, moves, out.moved, before);
     }
   }
   // A pod that was placed later in the batch, or moved, may have left room for another.
   if (moves_allowed || order.size() > 1)
     for (const PodId p : order)
-      if (!cluster_.pod(p).live) try_place(p);
-  for (PodId p = first; p < cluster_.pods(); ++p)
-    out.refused.push_back(cluster_.pod(p).live ? Refusal::none : refusal(cluster_.pod(p).shape));
+      if (!cluster_.pod(p).placed()) try_place(p);
   std::sort(out.moved.begin(), out.moved.end());
   out.moved.erase(std::unique(out.moved.begin(), out.moved.end()), out.moved.end());
-  return out;
 }
 
 void Packer::release(std::span<const PodId> pods) {
@@ -235,7 +266,7 @@ void Packer::release(std::span<const PodId> pods) {
   for (std::size_t k = 0; k < sorted.size(); ++k) {
     const PodId p = sorted[k];
     const bool twice = k > 0 && sorted[k - 1] == p;
-    if (p < 0 || p >= cluster_.pods() || !cluster_.pod(p).live || twice) {
+    if (cluster_.find(p) == nullptr || twice) {
       const Index at = std::find(pods.begin() + (twice ? std::find(pods.begin(), pods.end(), p) - pods.begin() + 1 : 0),
                                  pods.end(), p) -
                        pods.begin();
@@ -244,76 +275,97 @@ void Packer::release(std::span<const PodId> pods) {
                       (twice ? " twice" : ", which is not placed") + ", needed the id of a placed pod");
     }
   }
-  for (const PodId p : sorted) take_out(p);
+  for (const PodId p : sorted) take_out(p), cluster_.remove_pod(p);
 }
 
-void Packer::restore(ShapeId shape, const Position& position, bool live, bool placed) {
-  if (shape < 0 || shape >= cluster_.shapes()) throw Error(ErrorKind::internal, "pods", -1, "no shape of this number");
-  const PodId pod = cluster_.add_pod(shape);
-  decisions_.emplace_back();
-  decisions_.back().placed = placed;
-  if (live) put_back(pod, position);
+void Packer::restore(std::span<const Pod> pods, std::vector<std::int64_t> counts, std::deque<Arrival> latest) {
+  const auto known = [&](ShapeId s) { return s >= 0 && s < cluster_.shapes(); };
+  bool good = arrived_ == 0 && counts.size() == counts_.size();
+  PodId arrived = 0;
+  for (const std::int64_t count : counts) {
+    good = good && count >= 0 && count <= std::numeric_limits<PodId>::max() - arrived;
+    if (good) arrived += count;
+  }
+  for (const Arrival& arrival : latest) good = good && known(arrival.shape);
+  for (const Pod& pod : pods)
+    good = good && pod.id >= 0 && pod.id < arrived && known(pod.shape) && pod.at.node >= 0 &&
+           pod.at.node < cluster_.nodes();
+  if (!good) throw Error(ErrorKind::internal, "pods", -1, "pods that are none of these nodes and shapes");
+  for (const Pod& pod : pods) cluster_.add_pod(pod.id, pod.shape), put_back(pod);
+  arrived_ = arrived, counts_ = std::move(counts), latest_ = std::move(latest);
+  if (!holds()) throw Error(ErrorKind::internal, "pods", -1, "pods and counts that do not agree");
 }
 
-std::vector<PodId> Packer::removal(const Shape& shape, NodeId node, int most) const {
+std::vector<std::int64_t> Packer::counts(std::int64_t n) const {
+  if (n >= arrived_) return counts_;
+  if (n > static_cast<std::int64_t>(latest_.size()))
+    throw Error(ErrorKind::invalid_problem, "window", -1,
+                "window: found " + std::to_string(n) + ", needed at most " + std::to_string(latest_.size()) +
+                    ", the pods whose order is kept, or at least all " + std::to_string(arrived_) + " that came");
+  std::vector<std::int64_t> out(counts_.size(), 0);
+  for (auto arrival = latest_.end() - n; arrival != latest_.end(); ++arrival)
+    ++out[static_cast<std::size_t>(arrival->shape)];
+  return out;
+}
+
+std::vector<const Pod*> Packer::removal(const Shape& shape, NodeId node, int most) const {
   const Inventory& has = cluster_.inventory();
   const auto at = static_cast<std::size_t>(node);
   if (!cluster_.allowed(shape, node) || shape.cpu > has.cpu[at] || shape.memory > has.memory[at] ||
       shape.gpus > has.gpus[at] || (shape.partial() && cluster_.after(shape, node, 0) == kNoState))
     return {};
-  std::vector<PodId> out;
+  std::vector<const Pod*> out;
   const auto held = cluster_.pods_of(node);
   const auto devices = cluster_.devices(node);
-  const auto chosen = [&](PodId p) { return std::find(out.begin(), out.end(), p) != out.end(); };
+  const auto chosen = [&](const Pod* p) { return std::find(out.begin(), out.end(), p) != out.end(); };
   if (shape.gpus > 0 && !cluster_.devices_fit(shape, node)) {
     // Takes the devices with the fewest pods, then the least used, with all of their pods. (For a part of a device in
     // milli, one device is enough, by the smallest pod that suffices.)
     std::vector<std::tuple<int, std::int32_t, int>> order;
     for (std::size_t d = 0; d < devices.size(); ++d) {
       int count = 0;
-      for (const PodId p : held) count += (cluster_.pod(p).at.devices >> d & 1) != 0;
+      for (const Pod* const p : held) count += (p->at.devices >> d & 1) != 0;
       order.emplace_back(count, kDevice - cluster_.layout(node).free_milli(devices[d]), static_cast<int>(d));
     }
     if (shape.partial() && cluster_.layout(node).in_milli()) {
       // Takes the smallest pod whose part, with the free part of its device, is large enough.
-      PodId best = -1;
-      for (const PodId p : held) {
-        const Pod& pod = cluster_.pod(p);
-        const Shape& s = cluster_.shape(pod.shape);
+      const Pod* best = nullptr;
+      for (const Pod* const p : held) {
+        const Shape& s = cluster_.shape(p->shape);
         if (s.gpus != 1) continue;
-        const State state = devices[static_cast<std::size_t>(std::countr_zero(pod.at.devices))];
+        const State state = devices[static_cast<std::size_t>(std::countr_zero(p->at.devices))];
         if (kDevice - state + s.milli < shape.milli) continue;
-        if (best < 0 || s.milli < cluster_.shape(cluster_.pod(best).shape).milli) best = p;
+        if (best == nullptr || s.milli < cluster_.shape(best->shape).milli) best = p;
       }
-      if (best < 0) return {};
+      if (best == nullptr) return {};
       out.push_back(best);
     } else {
       std::sort(order.begin(), order.end());
       for (int k = 0; k < shape.gpus; ++k) {
         const int d = std::get<2>(order[static_cast<std::size_t>(k)]);
-        for (const PodId p : held)
-          if ((cluster_.pod(p).at.devices >> d & 1) != 0 && !chosen(p)) out.push_back(p);
+        for (const Pod* const p : held)
+          if ((p->at.devices >> d & 1) != 0 && !chosen(p)) out.push_back(p);
       }
     }
   }
   std::int64_t cpu = cluster_.cpu(node), memory = cluster_.memory(node);
-  for (const PodId p : out) {
-    cpu += cluster_.shape(cluster_.pod(p).shape).cpu;
-    memory += cluster_.shape(cluster_.pod(p).shape).memory;
+  for (const Pod* const p : out) {
+    cpu += cluster_.shape(p->shape).cpu;
+    memory += cluster_.shape(p->shape).memory;
   }
   while ((cpu < shape.cpu || memory < shape.memory) && static_cast<int>(out.size()) <= most) {
     // Takes the pod with the least demand that frees the missing amount, or the one that frees most.
-    PodId best = -1;
-    const auto key = [&](PodId p) {
-      const Shape& s = cluster_.shape(cluster_.pod(p).shape);
+    const Pod* best = nullptr;
+    const auto key = [&](const Pod* p) {
+      const Shape& s = cluster_.shape(p->shape);
       const bool enough = cpu + s.cpu >= shape.cpu && memory + s.memory >= shape.memory;
       const std::int64_t frees = cpu < shape.cpu ? s.cpu : s.memory;
       return std::tuple(!enough, enough ? s.demand() : -frees, enough ? frees : s.demand());
     };
-    for (const PodId p : held)
-      if (!chosen(p) && (best < 0 || key(p) < key(best))) best = p;
-    if (best < 0) return {};
-    const Shape& s = cluster_.shape(cluster_.pod(best).shape);
+    for (const Pod* const p : held)
+      if (!chosen(p) && (best == nullptr || key(p) < key(best))) best = p;
+    if (best == nullptr) return {};
+    const Shape& s = cluster_.shape(best->shape);
     cpu += s.cpu, memory += s.memory;
     out.push_back(best);
   }
@@ -321,14 +373,14 @@ std::vector<PodId> Packer::removal(const Shape& shape, NodeId node, int most) co
   return out;
 }
 
-int Packer::rescue(PodId pod, int most, std::vector<PodId>& moved) {
+int Packer::rescue(PodId pod, int most, std::vector<PodId>& moved, std::vector<Pod>& before) {
   const Shape& shape = cluster_.shape(cluster_.pod(pod).shape);
   std::vector<Removal> trials;
   for (NodeId n = 0; n < cluster_.nodes(); ++n) {
-    std::vector<PodId> pods = removal(shape, n, most);
+    std::vector<const Pod*> pods = removal(shape, n, most);
     if (pods.empty()) continue;
     std::int64_t demand = 0;
-    for (const PodId p : pods) demand += cluster_.shape(cluster_.pod(p).shape).demand();
+    for (const Pod* const p : pods) demand += cluster_.shape(p->shape).demand();
     trials.push_back({n, demand, std::move(pods)});
   }
   std::sort(trials.begin(), trials.end(), [&](const Removal& a, const Removal& b) {
@@ -337,35 +389,29 @@ int Packer::rescue(PodId pod, int most, std::vector<PodId>& moved) {
   });
   trials.resize(std::min(trials.size(), static_cast<std::size_t>(tuning_.nodes_tried)));
   for (const Removal& trial : trials) {
-    std::vector<Position> before;
-    std::vector<Decision> decided;
-    for (const PodId p : trial.pods) {
-      before.push_back(cluster_.pod(p).at), decided.push_back(decisions_[static_cast<std::size_t>(p)]);
-      take_out(p);
-    }
+    const std::size_t first = before.size();
+    for (const Pod* const p : trial.pods) before.push_back(*p);
+    for (const Pod* const p : trial.pods) take_out(p->id);
     bool good = cluster_.fits(shape, trial.node);
     if (good) {
       const Bid bid = policy_->bid(cluster_, cluster_.pod(pod).shape, trial.node);
       const Offer& offer = bid.partly.cost < kNoOffer ? bid.partly : bid.opened;
-      put(pod, {trial.node, offer.device, {offer.cost, 0, -1, 0, false}});
+      put(pod, {trial.node, offer.device, {offer.cost, 0, -1, 0}});
     }
     std::size_t done = 0;
     while (good && done < trial.pods.size()) {
-      good = try_place(trial.pods[done]);
+      good = try_place(trial.pods[done]->id);
       done += good;
     }
     if (good) {
       for (std::size_t k = 0; k < trial.pods.size(); ++k)
-        if (!(cluster_.pod(trial.pods[k]).at == before[k])) moved.push_back(trial.pods[k]);
+        if (!(trial.pods[k]->at == before[first + k].at)) moved.push_back(trial.pods[k]->id);
       return static_cast<int>(trial.pods.size());
     }
-    for (std::size_t k = 0; k < done; ++k) take_out(trial.pods[k]);
-    if (cluster_.pod(pod).live) take_out(pod);
-    decisions_[static_cast<std::size_t>(pod)] = {};
-    for (std::size_t k = 0; k < trial.pods.size(); ++k) {
-      put_back(trial.pods[k], before[k]);
-      decisions_[static_cast<std::size_t>(trial.pods[k])] = decided[k];
-    }
+    for (std::size_t k = 0; k < done; ++k) take_out(trial.pods[k]->id);
+    if (cluster_.pod(pod).placed()) take_out(pod);
+    for (std::size_t k = first; k < before.size(); ++k) put_back(before[k]);
+    before.resize(first);
   }
   return 0;
 }
@@ -415,16 +461,16 @@ const std::vector<Reservation>& Packer::reservations() {
 
 std::vector<Blocked> Packer::blocked(PodId p) const {
   std::vector<Blocked> out;
-  if (!reservations_) return out;
-  const Pod& pod = cluster_.pod(p);
-  const Shape& shape = cluster_.shape(pod.shape);
-  const NodeId n = pod.at.node;
+  const Pod* const pod = cluster_.find(p);
+  if (!reservations_ || pod == nullptr) return out;
+  const Shape& shape = cluster_.shape(pod->shape);
+  const NodeId n = pod->at.node;
   const Room now = room_of(cluster_, n);
   Room without{now.cpu + shape.cpu, now.memory + shape.memory, now.devices};
   Devices shared = 0;
-  for (const PodId other : cluster_.pods_of(n))
-    if (other != p) shared |= cluster_.pod(other).at.devices;
-  without.devices += std::popcount(pod.at.devices & ~shared);
+  for (const Pod* const other : cluster_.pods_of(n))
+    if (other != pod) shared |= other->at.devices;
+  without.devices += std::popcount(pod->at.devices & ~shared);
   for (const Reservation& group : reservations_->groups()) {
     if (!group.classes.has(cluster_.node_class(n))) continue;
     const std::int64_t slots = group.slots_in(without) - group.slots_in(now);
@@ -434,7 +480,9 @@ std::vector<Blocked> Packer::blocked(PodId p) const {
 }
 
 bool Packer::holds() const {
-  if (!cluster_.holds() || decisions_.size() != static_cast<std::size_t>(cluster_.pods())) return false;
+  if (!cluster_.holds() || std::accumulate(counts_.begin(), counts_.end(), PodId{0}) != arrived_ ||
+      latest_.size() != std::min(kept_, static_cast<std::size_t>(arrived_)))
+    return false;
   if (!reservations_) return true;
   for (const Reservation& group : reservations_->groups()) {
     std::int64_t slots = 0;

@@ -13,12 +13,14 @@
 // elsewhere; of the nodes that need the fewest moves the first nodes_tried are tried; failed trials are undone.
 //
 // Invariants. A call refuses no pod that still fits at its end. A trial that fails leaves the cluster as it was, items
-// of templates included.
+// of templates included, and so does a call that throws.
 //
-// Complexity. O(nodes) for a pod, and bids for the nodes that changed since the shape's last pod.
+// Complexity. O(nodes) for a pod, and bids for the nodes that changed since the shape's last pod. Memory: by the pods
+// that are placed; of all that arrived, how many of each shape, and the shapes of the latest in order.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
@@ -34,12 +36,10 @@ namespace gridcompute::packing {
 // The reason for refusing a pod: the first requirement that no node meets, of the nodes that meet all earlier ones.
 enum class Refusal : std::int8_t { none, model, devices, cpu, memory };
 
-// The costs that decided a placement, in the policy's unit.
-struct Decision {
-  std::int64_t cost = 0, charge = 0;  // charge: for reserved slots, part of the cost
-  NodeId runner_up = -1;
-  std::int64_t runner_up_cost = 0;
-  bool placed = false;  // at any time
+// A pod that arrived, whatever became of it.
+struct Arrival {
+  ShapeId shape = -1;
+  bool placed = false;  // by the call that it arrived in
 };
 
 // Slots of a group that would be free without one pod.
@@ -63,24 +63,31 @@ struct Lack {
 
 class Packer {
  public:
-  Packer(Inventory inventory, std::string policy);
+  // latest: how many arrivals are kept in order.
+  Packer(Inventory inventory, std::string policy, std::int64_t latest);
 
   ShapeId add_shape(const Shape& shape);
   // Sets the mix; prices matter to the policy "price" only. Placements stay.
   void set_mix(std::vector<MixEntry> mix, std::vector<std::int64_t> prices, std::uint64_t seed,
                const PackingTuning& tuning);
 
-  // Adds the pods, with ids from cluster().pods() on, and places those that fit.
+  // Places those of the pods that fit. Their ids are from arrived() on. Where it throws, nothing has changed.
   Placed place(std::span<const ShapeId> shapes, int moves);
   void release(std::span<const PodId> pods);
-  // Adds a pod in the state that it had in another packer of the same nodes; for snapshots.
-  void restore(ShapeId shape, const Position& position, bool live, bool placed);
+  // Sets the pods and arrivals of another packer of the same nodes and shapes, in one that has none; for snapshots.
+  void restore(std::span<const Pod> pods, std::vector<std::int64_t> counts, std::deque<Arrival> latest);
 
+  // Returns the number of pods that arrived.
+  [[nodiscard]] PodId arrived() const noexcept { return arrived_; }
+  // Returns how many pods of each shape are among the latest n, all where there are fewer. Throws Error where n is
+  // less than all and more than the arrivals kept.
+  [[nodiscard]] std::vector<std::int64_t> counts(std::int64_t n) const;
+  // Returns the arrivals kept, the last one last.
+  [[nodiscard]] const std::deque<Arrival>& latest() const noexcept { return latest_; }
   [[nodiscard]] const Cluster& cluster() const noexcept { return cluster_; }
   [[nodiscard]] const std::vector<Reservation>& reservations();
-  [[nodiscard]] const Decision& decision(PodId pod) const { return decisions_[static_cast<std::size_t>(pod)]; }
   [[nodiscard]] Lack lack(ShapeId shape) const;
-  // Returns the reserved slots that would be free without a placed pod.
+  // Returns the reserved slots that would be free without a pod.
   [[nodiscard]] std::vector<Blocked> blocked(PodId pod) const;
   // Returns the number of sampled futures that a fill value sums over.
   [[nodiscard]] std::int64_t futures() const noexcept { return name_ == "price" ? tuning_.lists : 1; }
@@ -100,23 +107,25 @@ class Packer {
   struct Removal {
     NodeId node;
     std::int64_t demand;
-    std::vector<PodId> pods;
+    std::vector<const Pod*> pods;
   };
   // The largest number of pods of a node whose removal lack() considers.
   static constexpr int kMostReported = 64;
 
   std::vector<Cell>& cells(ShapeId shape);
+  // Places pods that were added; `before`: receives each pod of an earlier call before it is taken out.
+  void place_all(std::span<PodId> order, int moves, Placed& out, std::vector<Pod>& before);
   Choice choose(ShapeId shape);
   Choice choose_rescaled(ShapeId shape);
   bool try_place(PodId pod);
   void place_batch(std::span<PodId> order);
   void put(PodId pod, const Choice& choice);
   void take_out(PodId pod);
-  void put_back(PodId pod, const Position& position);
+  void put_back(const Pod& was);
   // Returns the pods to remove from a node so that the shape fits; empty where these would be more than `most`.
-  [[nodiscard]] std::vector<PodId> removal(const Shape& shape, NodeId node, int most) const;
+  [[nodiscard]] std::vector<const Pod*> removal(const Shape& shape, NodeId node, int most) const;
   // Moves at most `most` pods so that the pod fits; returns their number, 0 where it is impossible.
-  int rescue(PodId pod, int most, std::vector<PodId>& moved);
+  int rescue(PodId pod, int most, std::vector<PodId>& moved, std::vector<Pod>& before);
   [[nodiscard]] Refusal refusal(ShapeId shape) const;
   [[nodiscard]] std::int64_t price(ShapeId shape) const;
 
@@ -131,8 +140,11 @@ class Packer {
   std::size_t n_cells_ = 0;
   std::vector<std::int64_t> costs_;  // of choose_rescaled
   std::vector<NodeId> feasible_;
-  std::vector<Decision> decisions_;
   PackingTuning tuning_;
+  PodId arrived_ = 0;
+  std::vector<std::int64_t> counts_;  // of all arrivals, by shape
+  std::size_t kept_;                  // arrivals in latest_ at most
+  std::deque<Arrival> latest_;
 };
 
 }  // namespace gridcompute::packing

@@ -171,8 +171,8 @@ class GpuClustering final : public Policy {
   static std::int64_t score(const Cluster& cluster, const Shape& s, NodeId node) {
     if (s.gpus == 0) return 0;
     bool same = false, others = false;
-    for (const PodId p : cluster.pods_of(node)) {
-      const Shape& held = cluster.shape(cluster.pod(p).shape);
+    for (const Pod* const pod : cluster.pods_of(node)) {
+      const Shape& held = cluster.shape(pod->shape);
       if (held.gpus == 0) continue;
       (kind(held) == kind(s) ? same : others) = true;
     }

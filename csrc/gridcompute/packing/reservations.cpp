@@ -142,7 +142,9 @@ void Reservations::prepare(const Cluster& cluster, ShapeId id) {
   if (at >= members_.size()) members_.resize(at + 1);
   if (members_[at].empty()) {
     const ClassSet listed = classes_of(shape, true), hosts = classes_of(shape, false);
-    for (const Reservation& group : groups_) members_[at].push_back(member(group, shape, listed, hosts));
+    std::vector<std::int8_t> members;  // all of them, or none where memory is short
+    for (const Reservation& group : groups_) members.push_back(member(group, shape, listed, hosts));
+    members_[at] = std::move(members);
   }
   for (std::size_t k = 0; k < groups_.size(); ++k) {
     const Reservation& group = groups_[k];

@@ -67,15 +67,13 @@ class StateMemo {
     for (int d = 0; d < state.devices; ++d)
       key[static_cast<std::size_t>(3 + d / 4)] |= std::uint64_t{state.device[static_cast<std::size_t>(d)]}
                                                   << (d % 4 * 16);
-    const std::size_t found = find(key.data());
+    std::size_t found = find(key.data());
     if (keys_[found * words_] != 0) return values_[found];
     const Value value = compute();
+    if (2 * (entries_ + 1) > values_.size()) grow(), found = find(key.data());
     std::copy_n(key.data(), words_, keys_.data() + found * words_);
     values_[found] = value;
-    if (++entries_ > most_)
-      clear();
-    else if (2 * entries_ > values_.size())
-      grow();
+    if (++entries_ > most_) clear();
     return value;
   }
 

@@ -12,9 +12,9 @@
 #include "gridcompute/base/error.hpp"
 #include "gridcompute/live/matcher.hpp"
 
-namespace {
+using gridcompute::testing::allocations_left;
 
-std::atomic<long> allocations_left{-1};  // until one fails; below 0: none does
+namespace {
 
 void* allocate(std::size_t n, std::size_t alignment) {
   if (allocations_left.load() >= 0 && allocations_left.fetch_sub(1) == 0) throw std::bad_alloc();

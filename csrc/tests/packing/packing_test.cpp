@@ -1,5 +1,7 @@
 // Packing: layouts, the state of the cluster, fill values, the knapsack, and the packer against its invariants.
 #include <algorithm>
+#include <new>
+#include <numeric>
 #include <random>
 
 #include "check.hpp"
@@ -174,7 +176,7 @@ TEST(packing_books_hold_through_places_moves_and_releases) {
       CONTEXT("seed", seed);
       std::mt19937 random(seed);
       const PackingTuning tuning = seed == 0 ? PackingTuning() : random_tuning(random);
-      Packer packer(inventory({4, 2, 4, 0, 1}, {0, 0, 1, 0, 1}, {Layout(), halves_or_thirds()}), policy);
+      Packer packer(inventory({4, 2, 4, 0, 1}, {0, 0, 1, 0, 1}, {Layout(), halves_or_thirds()}), policy, 7);
       const std::int64_t empty_milli = packer.cluster().free_milli();
       std::vector<MixEntry> mix;
       std::vector<std::int64_t> prices;
@@ -183,23 +185,26 @@ TEST(packing_books_hold_through_places_moves_and_releases) {
       for (int k = 0; k < 60; ++k) {
         std::vector<ShapeId> shapes;
         for (unsigned m = random() % 4; m-- > 0;) shapes.push_back(mix[random() % mix.size()].shape);
-        const PodId first = packer.cluster().pods();
+        const PodId first = packer.arrived();
         const Placed placed = packer.place(shapes, static_cast<int>(random() % 4));
         CHECK(packer.holds());
         for (std::size_t p = 0; p < shapes.size(); ++p) {
-          const bool live = packer.cluster().pod(first + static_cast<PodId>(p)).live;
+          const bool live = packer.cluster().find(first + static_cast<PodId>(p)) != nullptr;
           CHECK(live == (placed.refused[p] == Refusal::none));
           if (live) continue;
           for (NodeId n = 0; n < packer.cluster().nodes(); ++n)
             CHECK(!packer.cluster().fits(packer.cluster().shape(shapes[p]), n));
         }
-        if (packer.cluster().pods() == 0) continue;
-        const auto gone = static_cast<PodId>(random() % static_cast<unsigned>(packer.cluster().pods()));
-        if (packer.cluster().pod(gone).live) packer.release(std::span(&gone, 1));
+        if (packer.arrived() == 0) continue;
+        const auto gone = static_cast<PodId>(random() % static_cast<unsigned>(packer.arrived()));
+        if (packer.cluster().find(gone) != nullptr) packer.release(std::span(&gone, 1));
         CHECK(packer.holds());
       }
-      for (PodId p = 0; p < packer.cluster().pods(); ++p)
-        if (packer.cluster().pod(p).live) packer.release(std::span(&p, 1));
+      for (const Pod* const pod : packer.cluster().pods()) {
+        const PodId id = pod->id;
+        packer.release(std::span(&id, 1));
+      }
+      CHECK(packer.cluster().pods().empty());
       CHECK(packer.holds());
       CHECK(packer.cluster().free_milli() == empty_milli);
     }
@@ -208,21 +213,133 @@ TEST(packing_books_hold_through_places_moves_and_releases) {
 
 // If this fails, an id that is not placed is released, or half of the ids are before the error.
 TEST(packing_release_is_all_or_nothing) {
-  Packer packer(inventory({2}, {0}, {Layout()}), "price");
+  Packer packer(inventory({2}, {0}, {Layout()}), "price", 7);
   const ShapeId s = packer.add_shape(some_shapes()[0]);
   packer.set_mix({{s, 1}}, {300}, 0, PackingTuning());
   packer.place(std::vector<ShapeId>{s, s}, 0);
   CHECK_THROWS(packer.release(std::vector<PodId>{0, 2}), Error);
   CHECK_THROWS(packer.release(std::vector<PodId>{0, 0}), Error);
   CHECK_THROWS(packer.release(std::vector<PodId>{-1}), Error);
-  CHECK(packer.cluster().pod(0).live && packer.cluster().pod(1).live);
+  CHECK(packer.cluster().pods().size() == 2);
+}
+
+namespace {
+
+// A cluster in the middle of its life, mostly full, and the pods that come next.
+struct World {
+  World(const std::string& policy, unsigned seed)
+      : random(seed), packer(inventory({4, 2, 4, 1}, {0, 0, 1, 1}, {Layout(), halves_or_thirds()}), policy, 9) {
+    std::vector<MixEntry> mix;
+    std::vector<std::int64_t> prices;
+    for (const Shape& s : some_shapes()) mix.push_back({packer.add_shape(s), 1}), prices.push_back(s.demand());
+    packer.set_mix(mix, prices, seed, PackingTuning());
+    packer.place(draw(14), 0);
+    for (const Pod* const pod : packer.cluster().pods()) {
+      const PodId id = pod->id;
+      if (random() % 3 == 0) packer.release(std::span(&id, 1));
+    }
+  }
+
+  std::vector<ShapeId> draw(unsigned n) {
+    std::vector<ShapeId> out;
+    for (unsigned k = 0; k < n; ++k)
+      out.push_back(static_cast<ShapeId>(random() % static_cast<unsigned>(packer.cluster().shapes())));
+    return out;
+  }
+
+  // Returns all that later answers depend on, as numbers.
+  std::vector<std::int64_t> state() {
+    std::vector<std::int64_t> out = packer.counts(packer.arrived());
+    const Cluster& c = packer.cluster();
+    for (const Pod* const p : c.pods())
+      out.insert(out.end(), {p->id, p->shape, p->at.node, static_cast<std::int64_t>(p->at.devices), p->at.item,
+                             p->decision.cost, p->decision.charge, p->decision.runner_up, p->decision.runner_up_cost});
+    for (NodeId n = 0; n < c.nodes(); ++n) {
+      out.insert(out.end(), {c.cpu(n), c.memory(n), c.milli(n), c.free_devices(n)});
+      out.insert(out.end(), c.devices(n).begin(), c.devices(n).end());
+      for (const Pod* const p : c.pods_of(n)) out.push_back(p->id);
+    }
+    for (const Arrival& arrival : packer.latest()) out.insert(out.end(), {arrival.shape, arrival.placed});
+    for (const Reservation& group : packer.reservations()) out.push_back(group.slots);
+    out.push_back(packer.arrived());
+    return out;
+  }
+
+  std::mt19937 random;
+  Packer packer;
+};
+
+}  // namespace
+
+// If this fails, a call that is short of memory has placed some of its pods, moved others, or changes later answers.
+TEST(packing_calls_short_of_memory_change_nothing) {
+  long moved = 0;
+  for (const char* const policy : {"price", "fgd", "best_fit"})
+    for (unsigned seed = 0; seed < 8; ++seed)
+      for (const unsigned pods : {1U, 5U}) {
+        CONTEXT("policy", policy);
+        CONTEXT("seed", seed);
+        CONTEXT("pods", pods);
+        bool failed = true;
+        for (long n = 0; failed; ++n) {
+          CONTEXT("allocation", n);
+          World world(policy, seed), whole(policy, seed);
+          const std::vector<ShapeId> shapes = world.draw(pods), later = world.draw(4);
+          const std::vector<std::int64_t> before = world.state();
+          Placed placed;
+          testing::allocations_left = n;
+          try {
+            placed = world.packer.place(shapes, 6);
+            failed = false;
+          } catch (const std::bad_alloc&) {
+          }
+          testing::allocations_left = -1;
+          CHECK(world.packer.holds());
+          CHECK(failed || n > 0);
+          if (failed) {
+            CHECK(world.state() == before);
+            placed = world.packer.place(shapes, 6);
+          }
+          const Placed same = whole.packer.place(shapes, 6);
+          CHECK(placed.refused == same.refused && placed.moved == same.moved);
+          CHECK(world.state() == whole.state());
+          world.packer.place(later, 2), whole.packer.place(later, 2);
+          CHECK(world.state() == whole.state());
+          moved += static_cast<long>(placed.moved.size());
+        }
+      }
+  CHECK(moved > 0);
+}
+
+// If this fails, pods that left are kept, or a packer that is filled with the state of another differs from it.
+TEST(packing_keeps_what_is_placed_and_the_latest) {
+  for (unsigned seed = 0; seed < 8; ++seed) {
+    CONTEXT("seed", seed);
+    World world("price", seed), other("price", seed);
+    Packer& packer = world.packer;
+    for (int k = 0; k < 40; ++k) {
+      packer.place(world.draw(3), 2);
+      for (const Pod* const pod : packer.cluster().pods()) {
+        const PodId id = pod->id;
+        if (world.random() % 2 == 0) packer.release(std::span(&id, 1));
+      }
+      CHECK(packer.holds());
+      CHECK(packer.latest().size() == 9 && packer.arrived() == 14 + 3 * (k + 1));
+    }
+    CHECK_THROWS(packer.counts(10), Error);
+    const std::vector<std::int64_t> last = packer.counts(9);
+    CHECK(std::accumulate(last.begin(), last.end(), std::int64_t{0}) == 9);
+    std::vector<Pod> pods;
+    for (const Pod* const pod : packer.cluster().pods()) pods.push_back(*pod);
+    CHECK_THROWS(other.packer.restore(pods, packer.counts(packer.arrived()), packer.latest()), Error);
+  }
 }
 
 // If this fails, the same calls give other placements the second time.
 TEST(packing_is_deterministic) {
   std::vector<std::vector<Position>> found;
   for (int run = 0; run < 2; ++run) {
-    Packer packer(inventory({4, 4, 4}, {0, 0, 0}, {Layout()}), "price");
+    Packer packer(inventory({4, 4, 4}, {0, 0, 0}, {Layout()}), "price", 7);
     std::vector<MixEntry> mix;
     std::vector<std::int64_t> prices;
     for (const Shape& s : some_shapes())
@@ -233,7 +350,7 @@ TEST(packing_is_deterministic) {
     for (int k = 0; k < 40; ++k) shapes.push_back(mix[random() % mix.size()].shape);
     packer.place(shapes, 3);
     found.emplace_back();
-    for (PodId p = 0; p < packer.cluster().pods(); ++p) found.back().push_back(packer.cluster().pod(p).at);
+    for (const Pod* const pod : packer.cluster().pods()) found.back().push_back(pod->at);
   }
   CHECK(found[0] == found[1]);
 }

@@ -22,6 +22,7 @@ from . import clusters as clusters_cli
 from . import green as green_cli
 from . import grid as grid_cli
 from . import replay as replay_cli
+from . import rolling as rolling_cli
 from .output import Json, emit
 
 __all__ = ["app", "main", "run"]
@@ -100,6 +101,7 @@ def flow(
 grid_cli.register(app)
 app.command()(bench_cli.bench)
 replay_cli.register(app)
+rolling_cli.register(app)
 green_cli.register(app)
 clusters_cli.register(app)
 

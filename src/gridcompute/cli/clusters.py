@@ -127,6 +127,8 @@ def _shown(found: dict[str, Any], counts: list[dict[str, Any]], jobs: list[dict[
         table = Table("id", "state", "gang", "hours", "where", "from hour", "why", box=None)
         colour = {"running": "green", "failed": "red", "cancelled": "yellow"}
         for job in jobs:
+            if job["state"] == "waiting" and job["planned_h"] is not None:
+                job["state"] = "planned"
             where = f"{job['accelerator']} at {job['site']}" if job["site"] else ""
             cells = [job["id"], job["state"], str(job["gang"]), f"{job['hours']:g}", where]
             cells += ["" if job["planned_h"] is None else str(job["planned_h"]), job["why"]]
@@ -180,15 +182,18 @@ def operate(
     import signal
     import threading
 
-    from ..clusters.operator import log
+    from ..clusters.reconcile import log
     from ..clusters.server import served
     from ..report.printable import printable
 
     class Line(logging.Formatter):
-        """Words of clusters and names of jobs are anybody's."""
+        """Escapes control characters, which names of jobs and answers of clusters may hold."""
 
         def format(self, record: logging.LogRecord) -> str:
             return printable(super().format(record), keep="\n")
+
+        def formatMessage(self, record: logging.LogRecord) -> str:
+            return printable(super().formatMessage(record))
 
     stopped, written, before = threading.Event(), logging.StreamHandler(), {}
     written.setFormatter(Line("%(asctime)s %(levelname)s %(message)s"))

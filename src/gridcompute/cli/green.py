@@ -18,6 +18,9 @@ Rules = Annotated[
     list[str] | None, typer.Option(help="Another rule for the same data; may be given again.")
 ]
 
+#: Times without a measurement that are listed.
+_MOST_GAPS = 5
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
@@ -27,7 +30,11 @@ def register(app: typer.Typer) -> None:
 
 def claim(
     folder: Annotated[
-        Path, typer.Argument(help="Folder with measurements, bundles and storage, CSV or Parquet.")
+        Path,
+        typer.Argument(
+            help="Folder with measurements, bundles and storage, CSV or Parquet; or an operator's, "
+            "with grid.toml."
+        ),
     ],
     rule: Annotated[str, typer.Option(help="Id of a rule, or a file.json of your own.")],
     against: Rules = None,
@@ -42,8 +49,10 @@ def claim(
     """
     from .. import green
 
+    if out is not None and out.exists():
+        raise FileExistsError(f"{out}: found it there already, needed a folder that is new")
     held = [green.rule(name) for name in (rule, *(against or ()))]
-    tables = green.read_folder(folder)
+    tables = _operated(folder) or green.read_folder(folder)
     found = [green.claim(**tables, rule=one) for one in held]
     proofs = [one.verify() for one in found]
     if out is not None:
@@ -58,13 +67,32 @@ def claim(
         f"  counts nowhere, {reason}: {wh:,} Wh"
         for reason, wh in documents[0]["rejected_wh"].items()
     ]
-    if len(found[0].missing):
-        lines.append(f"  {len(found[0].missing)} times between measurements have none")
+    gaps = found[0].missing
+    for gap in gaps.slice(0, _MOST_GAPS).to_pylist():
+        begin, end = (f"{gap[name]:%Y-%m-%dT%H:%M:%SZ}" for name in ("start", "end"))
+        where = f"{gap['facility']}, meter {gap['meter']}"
+        lines.append(f"  no measurement of {where}, from {begin} to {end}")
+    if len(gaps) > _MOST_GAPS:
+        lines.append(f"  ... and {len(gaps) - _MOST_GAPS:,} more times without one")
     lines += [f"  {reason}" for proof in proofs for reason in proof.reasons]
     if out is not None:
         lines.append(f"the page: {out / 'claim.html'}")
     emit(as_json, {"claims": documents}, "\n".join(lines))
     raise typer.Exit(0 if all(proofs) else 1)
+
+
+def _operated(folder: Path) -> dict[str, Any] | None:
+    """Return the tables of an operator's closed hours; None where the folder is not one's."""
+    if not (folder / "grid.toml").exists():
+        return None
+    from ..clusters import Operator
+    from ..clusters.config import read_config
+
+    config = read_config(folder / "grid.toml")
+    if not config.state.exists():
+        raise FileNotFoundError(f"{config.state}: found no state: nothing has run yet")
+    with Operator(config) as operator:
+        return {"measurements": operator.measurements(), "bundles": operator.bundles()}
 
 
 def rules(as_json: Json = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -121,20 +122,23 @@ def verify(folder: Folder, as_json: Json = False) -> None:
     raise typer.Exit(0 if found.valid else 1)
 
 
-def _rows(plan: Plan, words: list[str]) -> list[int]:
-    """The rows of jobs that the command line names, by their ids of text or by number."""
+def _rows(plan: Plan, words: list[str]) -> tuple[list[int], list[str]]:
+    """The rows of jobs that the command line names, by their ids of text or by number.
+
+    Beside them what is wrong with each word that names none.
+    """
     jobs = plan.problem.jobs
     texts = jobs.id is not None and jobs.id.dtype.kind == "U"
     called = {name: row for row, name in enumerate(jobs.ids.tolist())} if texts else {}
-    rows, n = [], len(jobs)
+    rows, wrong, n = [], [], len(jobs)
     for word in words:
         row = called.get(word, int(word) if word.isascii() and word.isdigit() else n)
-        if row >= n:
-            known = "an id of a job, or " if called else ""
-            message = f"job: found {word:.100}, needed {known}0 to {n - 1}{meant(word, called)}"
-            raise InvalidProblemError(message, "job")
-        rows.append(row)
-    return rows
+        if row < n:
+            rows.append(row)
+            continue
+        known = "an id of a job, or " if called else ""
+        wrong.append(f"found {word:.100}, needed {known}0 to {n - 1}{meant(word, called)}")
+    return rows, wrong
 
 
 def explain(
@@ -144,9 +148,13 @@ def explain(
     ],
     as_json: Json = False,
 ) -> None:
-    """Say why jobs of a stored plan run where they do, or why not, with each site's best option."""
+    """Say why jobs of a stored plan run where they do, or why not, with each site's best option.
+
+    Exit status 2 if the plan has no such job; the others are explained all the same.
+    """
     plan = _stored(folder)
-    found = [plan.explain(j) for j in _rows(plan, jobs)]
+    rows, wrong = _rows(plan, jobs)
+    found = [plan.explain(j) for j in rows]
     facts = [{**plain(e), "text": str(e)} for e in found]
     for fact, e in zip(facts, found, strict=True):
         fact.pop("names", None)
@@ -154,7 +162,10 @@ def explain(
         pairs += [(fact["taken"], e.taken)] if e.taken is not None else []
         for offer, known in pairs:
             offer |= {"yuan": plain(known.yuan), "fits": known.fits}
-    emit(as_json, facts, "\n".join(str(e) for e in found))
+    if facts or as_json:
+        emit(as_json, facts, "\n".join(str(e) for e in found))
+    if wrong:
+        raise InvalidProblemError(f"job: {'; job: '.join(wrong)}", "job")
 
 
 def audit(folder: Folder, as_json: Json = False) -> None:
@@ -176,14 +187,43 @@ def report(
     _shown(plan, page, as_json)
 
 
+def _factor(text: str) -> float:
+    """Return a factor given as such, or as a change: "1.2" and "+20%" are the same."""
+    change = re.fullmatch(r"([+-][0-9.]+)%", text)
+    try:
+        return 1 + float(change[1]) / 100 if change else float(text)
+    except ValueError:
+        needed = "a factor or a change: 1.2, +20%, -10%"
+        raise typer.BadParameter(f"found {text:.40}, needed {needed}") from None
+
+
+def _outage(plan: Plan, text: str | None) -> str | tuple[str, int, int] | None:
+    """Return the outage that SITE or SITE:FIRST-END names; a site's name may look like either."""
+    hours = None if text is None else re.fullmatch(r"(.+):([0-9]+)-([0-9]+)", text)
+    if hours is None or text in plan.problem.sites.name.tolist():
+        return text
+    return hours[1], int(hours[2]), int(hours[3])
+
+
 def whatif(
     folder: Folder,
     share: Annotated[float | None, typer.Option(help="The mandate's share, e.g. 0.9.")] = None,
-    battery: Annotated[float | None, typer.Option(help="Factor on every battery.")] = None,
+    battery: Annotated[
+        float | None, typer.Option(parser=_factor, metavar="FACTOR", help="On every battery.")
+    ] = None,
     gbit_s: Annotated[float | None, typer.Option(help="Gbit/s added to the corridors.")] = None,
     corridor: Annotated[str | None, typer.Option(help="Only this one: ORIGIN:DESTINATION.")] = None,
-    outage: Annotated[str | None, typer.Option(help="Name of a site without accelerators.")] = None,
-    renewables: Annotated[float | None, typer.Option(help="Factor on direct sources.")] = None,
+    outage: Annotated[
+        str | None,
+        typer.Option(help="A site without accelerators, or SITE:FIRST-END: from hour to hour."),
+    ] = None,
+    renewables: Annotated[
+        float | None, typer.Option(parser=_factor, metavar="FACTOR", help="On direct sources.")
+    ] = None,
+    tariff: Annotated[
+        float | None,
+        typer.Option(parser=_factor, metavar="FACTOR", help="On every tariff: 1.2, +20%, -10%."),
+    ] = None,
     latency_rule: Annotated[
         LatencyRule | None, typer.Option(help="How the jobs' latency limit is read.")
     ] = None,
@@ -209,8 +249,9 @@ def whatif(
     if out is not None:
         _require_apart(folder, out)
         check_target(out, "plan")
+    plan = _stored(folder)
     outcome = whatif(
-        _stored(folder),
+        plan,
         gap=gap,
         threads=threads,
         time_limit=time_limit,
@@ -220,8 +261,9 @@ def whatif(
         battery=battery,
         gbit_s=gbit_s,
         corridor=pair,
-        outage=outage,
+        outage=_outage(plan, outage),
         renewables=renewables,
+        tariff=tariff,
         latency_rule=None if latency_rule is None else latency_rule.value,
         keep=keep,
     )

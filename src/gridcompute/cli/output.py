@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def emit(as_json: bool, document: Any, text: str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON has it: arrays as lists, what is not finite as a string."""
+    """Return a value as JSON has it: arrays as lists, NaN as null, infinity as a string."""
     if isinstance(value, Certificate):
         kind: Any = type(value)
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(kind)}
@@ -51,7 +52,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+        return None if math.isnan(value) else str(value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return str(value)
@@ -72,15 +73,19 @@ def plan_facts(plan: Plan) -> dict[str, Any]:
         "unplaced_yuan": plan.costs["unplaced"],
         "bound_yuan": plan.bound_yuan,
         "gap": plan.gap,
+        "gap_paid": plan.gap_paid,
         "load_kwh": float(green["load_kwh"].sum()),
         "green": {"site": plan.problem.sites.name, **green},
-        "unplaced": dict(_counted(plan.reasons.values())),
+        "unplaced": dict(Counter(plan.reasons.values())),
+        "unplaced_by_tenant": _by_tenant(plan),
         "figures": {kind: len(rows) for kind, rows in by_kind(plan.problem.sources).items()},
     }
 
 
-def _counted(tokens: Any) -> dict[str, int]:
-    out: dict[str, int] = {}
-    for token in tokens:
-        out[token] = out.get(token, 0) + 1
-    return out
+def _by_tenant(plan: Plan) -> dict[str, dict[str, int]]:
+    """Return how many jobs of each tenant are left out, by reason."""
+    out: dict[str, Counter[str]] = {}
+    for job, token in plan.reasons.items():
+        tenant = plan.problem.quotas.label(plan.problem.jobs.tenant[job])
+        out.setdefault(tenant, Counter())[token] += 1
+    return {name: dict(counts) for name, counts in out.items()}

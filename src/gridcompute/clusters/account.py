@@ -7,15 +7,19 @@ what really ran, and its power the cheapest dispatch of that load with what is p
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._checks import listed
+from ..errors import InvalidProblemError
 from ..grid.operations.committed_hour import energy_yuan
-from ..grid.operations.hour_ledger import HourLedger, carrying
+from ..grid.operations.hour_ledger import HourLedger, carrying, hour_bundles
 from ..grid.operations.next_hours import within_store
+from ..grid.plan.energy_tables import entry_facts
 from ..grid.plan.ledger import GENESIS
 from ..grid.plan.ledger_entry import Entry
 from ..grid.planner.dispatch_lp import EnergyBlock
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .._progress import ProgressHook
     from ..grid.tables.problem import Problem
     from .planning import GridTables
     from .state import Row, State
@@ -60,7 +65,13 @@ class Account:
         self.head = GENESIS
         for row in self.state.rows("SELECT record, line FROM hours ORDER BY hour"):
             self.records.append(json.loads(row["record"]))
-            self.head = json.loads(row["line"])["hash"]
+            line = json.loads(row["line"])
+            self.head = line["hash"]
+            if line["sites"] != list(self.tables.site):
+                found, needed = listed(list(self.tables.site)), listed(line["sites"])
+                message = f"found sites {found}, needed those of the hours that are closed: "
+                message = f"{self.tables.config.folder}: {message}{needed}"
+                raise InvalidProblemError(message, "sites")
 
     @property
     def hour(self) -> int:
@@ -77,15 +88,24 @@ class Account:
         green, grey = (np.array(last[f"{colour}_stored_kwh"]) for colour in ("green", "grey"))
         return within_store(green, grey, energy.battery_kwh)
 
-    def ledger(self) -> HourLedger:
-        """Load and green power by hour and site."""
-        n, world = len(self.records), self.tables.world
+    def ledger(self, *more: dict[str, Any]) -> HourLedger:
+        """Load and green power by hour and site, with hours that are not closed yet."""
+        records, world = [*self.records, *more], self.tables.world
+        n = len(records)
         columns = {
-            name: np.array([r[name] for r in self.records]).reshape(n, len(world.sites))
+            name: np.array([r[name] for r in records]).reshape(n, len(world.sites))
             for name in ("load_kwh", "green_kwh", "certificate_kwh", "shed_kwh")
         }
         names = tuple(str(name) for name in world.sites.name)
         return HourLedger(names, np.arange(n), **columns)
+
+    @property
+    def dated(self) -> Problem:
+        """The tables with the time at which their hour 0 began, if it has begun."""
+        begin = self.state.get("begin")
+        start = None if begin is None else datetime.datetime.fromtimestamp(begin, datetime.UTC)
+        with _quietly():
+            return self.tables.world.replace(start=start)
 
     def carried(self, problem: Problem) -> Problem:
         """Return a problem whose mandate carries the closed hours, its shortfall at a price."""
@@ -136,9 +156,10 @@ class Account:
         record["capacity"] = np.asarray(capacity).tolist()
         names = tuple(str(name) for name in world.sites.name)
         sums = {name: tuple(record[name]) for name in ("load_kwh", "green_kwh", "certificate_kwh")}
-        entry = Entry.after(
-            self.head, batch=f"hour {t}", kind="plan", sites=names, serials=(), **sums
-        )
+        dated = self.dated
+        facts = entry_facts(dated, np.array([t]), hour_bundles(dated, self.ledger(record), t))
+        content = {"batch": f"hour {t}", "kind": "plan", "sites": names, "serials": ()}
+        entry = Entry.after(self.head, **content, **sums, **facts)
         self.state.run(
             "INSERT INTO hours VALUES (?, ?, ?)", t, json.dumps(record), entry.line().decode()
         )
@@ -191,7 +212,12 @@ def _clipped(runs: Sequence[Row], end: int) -> Iterator[tuple[Row, float]]:
             yield run, ran
 
 
-def hindsight_yuan(account: Account, runs: Sequence[Row], seconds: float) -> float | None:
+def hindsight_yuan(
+    account: Account,
+    runs: Sequence[Row],
+    seconds: float,
+    progress: ProgressHook | None = None,
+) -> float | None:
     """Return a lower bound on the cost of any plan that runs what ran, knowing all from the start.
 
     Each job takes in each of its whole hours what it took of them in the mean. None where there are
@@ -205,6 +231,8 @@ def hindsight_yuan(account: Account, runs: Sequence[Row], seconds: float) -> flo
         ``delay_yuan_per_h``.
     seconds : float
         That it may take.
+    progress : callable, optional
+        As for `match`.
     """
     tables, end = account.tables, account.hour
     found = list(_clipped(runs, end))
@@ -258,5 +286,5 @@ def hindsight_yuan(account: Account, runs: Sequence[Row], seconds: float) -> flo
                 terminal_yuan_per_kwh=np.zeros(len(world.sites))  # as in the account
             ),
         )
-        plan = match(problem, gap=1e-3, time_limit=seconds)
-    return float(plan.bound_yuan)
+        plan = match(problem, gap=1e-3, time_limit=seconds, progress=progress)
+    return float(plan.bound_yuan) if np.isfinite(plan.bound_yuan) else None

@@ -12,6 +12,7 @@ import dataclasses
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import threading
 import time
@@ -30,14 +31,17 @@ if TYPE_CHECKING:
 __all__ = ["Local"]
 
 #: Runs a job: $1 is its time limit in seconds. `mkdir` succeeds once, whoever tries. What the
-#: script leaves behind in its group ends with it. Written down: session, age and boot.
+#: script leaves behind in its group ends with it. Written down: session, age and boot. The script's
+#: own folder is another one than that of what is written down.
 RUN = """\
 #!/bin/sh
 mkdir began 2>/dev/null || exit 0
 set -- "$1" $(cut -d' ' -f6,22 /proc/$$/stat) $(cat /proc/sys/kernel/random/boot_id)
 echo "$$ $2 $3 $4 $(date +%s.%N)" >pid.new
 mv pid.new pid
-timeout --kill-after=5 "$1" ./script >output 2>&1 </dev/null &
+cd work || exit
+timeout --kill-after=5 "$1" ../script >../output 2>&1 </dev/null &
+cd ..
 wait $!
 status=$?
 kill -KILL -- -$! 2>/dev/null
@@ -93,6 +97,11 @@ class Local:
             raise ClusterError(message, answered=True)
         self.folder, self.accelerators = Path(folder).absolute(), dict(accelerators)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = self.folder.stat()
+        if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+            words = f"user {found.st_uid}, mode {stat.S_IMODE(found.st_mode):04o}"
+            message = f"{self.folder}: found a folder of {words}, needed one that others cannot"
+            raise ClusterError(f"{message} write to", answered=True)
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         self._lock = threading.Lock()
         #: Ended jobs by folder; None for those that are no longer told.
@@ -131,6 +140,7 @@ class Local:
                 shutil.rmtree(new, ignore_errors=True)
                 try:
                     new.mkdir(mode=0o700)
+                    (new / "work").mkdir(mode=0o700)
                     facts = f"{job.accelerator}\n{job.count}\n{job.limit_s:.3f}\n"
                     _write(new / "order", facts.encode(), 0o600)
                     _write(new / "script", job.script.encode(), 0o700)
@@ -166,7 +176,7 @@ class Local:
             for job in filter(None, map(self._look, self.folder.iterdir())):
                 if job.state == "running":
                     self._free[job.accelerator] = self._free.get(job.accelerator, 0) - job.count
-        if self._free.get(accelerator, 0) < count:
+        if self._free.get(accelerator, 0) < count or (path / "began").exists():
             return
         try:
             limit = (path / "order").read_text().split("\n")[2]
@@ -177,7 +187,11 @@ class Local:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
-                env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(path), "LANG": "C.UTF-8"},
+                env={
+                    "PATH": "/usr/local/bin:/usr/bin:/bin",
+                    "HOME": str(path / "work"),
+                    "LANG": "C.UTF-8",
+                },
                 check=False,
                 timeout=PATIENCE,
             )
@@ -190,7 +204,12 @@ class Local:
         if path.name in self._ended:
             job = self._ended[path.name]
         else:
-            job = self._seen(path)
+            try:
+                job = self._seen(path)
+            except (ValueError, IndexError):  # a script can write to any folder of its user
+                id_, attempt = mark_of("gridcompute:" + path.name.replace(".", " attempt:"))
+                words = "what was written down of it was changed"
+                job = Seen(path.name, id_, attempt, "failed", "", 0, end=time.time(), words=words)
             if job is not None and job.state in ENDED:
                 self._ended[path.name] = job
         if job is not None and job.state in ENDED and (job.end or 0) < time.time() - REMEMBERED:

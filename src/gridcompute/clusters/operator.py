@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import logging
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ClusterError, GridComputeError, InvalidProblemError
 from .config import GridConfig, read_config
-from .local import Local
 from .protocol import Order
-from .reconcile import Books, Sight
-from .slurm import Slurm
+from .reconcile import DRIFT_S, Books, Sight, adapter, asked, log
 from .state import State
 from .submission import checked_jobs
 
@@ -24,22 +21,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    import pyarrow as pa
+
+    from .._progress import ProgressHook
     from ..grid.operations.rolling import Step
     from .account import Account
     from .planning import GridTables, Observed, Window
-    from .protocol import Cluster
+    from .protocol import Cluster, Seen
     from .state import Row
 
 __all__ = ["Operator"]
 
-log = logging.getLogger("gridcompute.operate")
-
-#: Seconds by which the clock of the machine may differ from what has passed before it is said.
-DRIFT_S = 5.0
+#: What has passed: the time in which the machine slept as well, where that can be had.
+CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 #: Part of an hour in which it is looked at and planned.
 TICK_PART = 0.25
 #: Part of the rest of an hour in which hindsight is looked for, and reasons are put into words.
-IDLE_PART = 0.6
+IDLE_PART = 0.75
+#: Seconds of it at most: until it is over nothing is looked at.
+MOST_IDLE_S = 60.0
 #: Ended jobs from which it is learnt what part of their hours jobs run, at most and at least.
 LEARNT_FROM, LEAST_LEARNT = 200, 5
 
@@ -78,8 +78,8 @@ class Operator:
         self._last: tuple[int, Any, list[int]] | None = None
         self._plan: Any = None
         self._began = 0.0
-        self._wall, self._ran = time.time(), time.monotonic()
-        self._books = Books(self.state, self.config.retries, self._tell)
+        self._wall, self._ran = time.time(), time.clock_gettime(CLOCK)
+        self._books = Books(self.config, self.state, self._tell)
         self._sights: dict[str, Sight] = {}
         #: Page and metrics as they were written last, for those who serve them.
         self.page = self.metrics = b""
@@ -146,6 +146,27 @@ class Operator:
         """Cancel a job: at once where it waits, else with the operator's next look; its state."""
         return self.state.cancel(job)
 
+    def measurements(self) -> pa.Table:
+        """Return the load of the closed hours, as `Rolling.measurements` does of hours planned.
+
+        Hour 0 begins when the operator began: only with `grid.start` on the hour are its hours
+        those of a calendar, and of a rule that matches by the hour.
+        """
+        from ..grid.operations.hour_ledger import hour_measurements
+        from .account import Account
+
+        account = Account(self.tables, self.state)
+        return hour_measurements(account.dated, account.ledger())
+
+    def bundles(self) -> pa.Table:
+        """Return the green power of the closed hours, as `Rolling.bundles` does."""
+        from ..grid.operations.hour_ledger import hour_bundles
+        from ..grid.plan.energy_tables import bundle_table
+        from .account import Account
+
+        account = Account(self.tables, self.state)
+        return bundle_table(hour_bundles(account.dated, account.ledger()))
+
     # -- The loop ----------------------------------------------------------------------------------
 
     def now(self) -> float:
@@ -153,7 +174,7 @@ class Operator:
 
         A clock that is set while the operator runs moves no hour; that is written down.
         """
-        passed = self._wall + time.monotonic() - self._ran
+        passed = self._wall + time.clock_gettime(CLOCK) - self._ran
         moved = time.time() - passed
         if abs(moved) > DRIFT_S:
             known = self.state.get("clock_moved", 0.0)
@@ -161,7 +182,7 @@ class Operator:
                 self._tell(f"the clock of this machine was moved by {moved:+.0f} s")
                 self.state.set("clock_moved", moved)
             return passed
-        self._wall, self._ran = time.time(), time.monotonic()
+        self._wall, self._ran = time.time(), time.clock_gettime(CLOCK)
         return self._wall
 
     def now_h(self) -> float:
@@ -187,10 +208,12 @@ class Operator:
         from ..report import clusters_page  # noqa: F401
         from .account import Account
 
+        account = Account(self.tables, self.state)
+        self._require_classes(account.hour)
         made: dict[str, Cluster] = {}
         try:
             for site, cluster in self.config.clusters.items():
-                made[site] = self._given[site] if self._given else _adapter(self.config, cluster)
+                made[site] = self._given[site] if self._given else adapter(self.config, cluster)
             if self.state.get("begin") is None:
                 for site, sight in self._looked(made).items():
                     if sight.error:
@@ -203,11 +226,26 @@ class Operator:
             raise
         with self.state.change():
             self.state.set("seconds_per_hour", self.config.seconds_per_hour)
-        self._account = Account(self.tables, self.state)
+            self._tell("the operator begins")
+        self._account = account
         self._clusters = made
 
+    def _require_classes(self, hour: int) -> None:
+        """Raise where something runs, or ran in an hour to be closed, where no cluster is now."""
+        since = self.state.get("begin", 0.0) + hour * self.config.seconds_per_hour
+        for run in self.state.rows(
+            "SELECT site, accelerator, count(*) AS runs FROM runs WHERE end > ? OR state IN "
+            "('intent', 'sent', 'running') GROUP BY site, accelerator",
+            since,
+        ):
+            if (run["site"], run["accelerator"]) not in self.tables.klass:
+                field = f"clusters.{run['site']}"
+                found = f"no {run['accelerator']!r}, on which {run['runs']} jobs run or ran lately"
+                message = f"{self.config.path}: {field}: found {found}, needed it until they ended"
+                raise InvalidProblemError(message, field)
+
     def _first_hour(self) -> None:
-        """Write down when hour 0 begins; a deadline given in hours counts from then at least."""
+        """Write down when hour 0 begins; a deadline given in hours counts from now at least."""
         begin, seconds = self.now(), self.config.seconds_per_hour
         if self.config.start is not None:
             begin = self.config.start.timestamp()
@@ -219,7 +257,7 @@ class Operator:
             self.state.run(
                 "UPDATE jobs SET deadline = max(submitted, ?) + within_h * ? "
                 "WHERE within_h IS NOT NULL",
-                begin,
+                self.now(),
                 seconds,
             )
             self._tell("hour 0 begins")
@@ -281,25 +319,31 @@ class Operator:
         told: Callable[[Operator], None] = lambda _: None,
     ) -> None:
         """Tick until `stop` says so, or `steps` hours were planned; `told` is called after each."""
-        done, seconds = 0, self.config.seconds_per_hour
+        done, seconds, broken = 0, self.config.seconds_per_hour, ""
         look = min(60.0, max(0.5, seconds / 10))
         self.open()
         while not stop():
             try:
                 new = self.tick()
-            except (OSError, GridComputeError) as error:
+                if broken:
+                    self._tell(f"looks go on, the last one broke off: {broken}")
+                    self.state.set("told broken", broken := "")
+                if new:
+                    done += 1
+                    told(self)
+                    if steps is not None and done >= steps:
+                        return
+                    left = (1.0 - self.now_h() % 1.0) * seconds
+                    self.reflect(min(MOST_IDLE_S, left * IDLE_PART), stop)
+            except Exception as error:
                 # A full disk, or a plan that cannot be made: nothing was begun that is not
                 # written down, and what runs is looked after all the same.
-                log.error("this look broke off, the next one follows: %s", error)
-                new = False
-                with contextlib.suppress(OSError):
-                    self._told_once("broken", f"a look broke off: {error}")
-            if new:
-                done += 1
-                told(self)
-                if steps is not None and done >= steps:
-                    return
-                self.reflect((1.0 - self.now_h() % 1.0) * seconds * IDLE_PART)
+                known = isinstance(error, (OSError, GridComputeError))
+                broken = f"{error}" if known else f"{type(error).__name__}: {error}"
+                log.error("a look broke off, the next one follows: %s", broken, exc_info=not known)
+                with contextlib.suppress(Exception):
+                    self._told_once("broken", f"a look broke off: {broken}")
+                    self.write_page()
             left = (1.0 - self.now_h() % 1.0) * seconds
             until = time.monotonic() + min(look, left + 0.001)
             while not stop() and time.monotonic() < until:
@@ -312,12 +356,9 @@ class Operator:
 
         def look(cluster: Cluster) -> Sight:
             try:
-                return Sight(cluster.capacity(), cluster.jobs(), "")
+                return Sight(asked(cluster.capacity), asked(cluster.jobs), "")
             except ClusterError as error:
                 return Sight({}, (), str(error))
-            except Exception as error:  # an adapter's own fault must not end the loop
-                log.exception("a cluster's adapter failed")
-                return Sight({}, (), f"{type(error).__name__}: {error}")
 
         with ThreadPoolExecutor(max(1, len(clusters))) as pool:
             return dict(zip(clusters, pool.map(look, clusters.values()), strict=True))
@@ -332,13 +373,11 @@ class Operator:
             for kind, counts in json.loads(row["nodes"]).items():
                 nodes[row["site"], kind] = counts
         begin, seconds = self.state.get("begin"), self.config.seconds_per_hour
-        letters = self.state.get("letters")
-        for site, sight in self._sights.items():
-            for job in sight.seen:
-                if job.state == "running" and not job.id.startswith(letters) and job.count:
-                    until = math.inf if job.end is None else max(job.end, now)
-                    at = others.setdefault((site, job.accelerator), [])
-                    at.append((job.count, (until - begin) / seconds))
+        for site in self._sights:
+            for job in self._others(site):
+                until = math.inf if job.end is None else max(job.end, now)
+                at = others.setdefault((site, job.accelerator), [])
+                at.append((job.count, (until - begin) / seconds))
         ran = self.state.rows(
             "SELECT count(*) AS runs, total(count * (end - start)) / ? AS ran, "
             "total(count * booked_h) AS booked FROM (SELECT * FROM runs WHERE state = 'done' "
@@ -352,11 +391,21 @@ class Operator:
         answers = {site: not sight.error for site, sight in self._sights.items()}
         return Observed(nodes, others, answers, part)
 
+    def _others(self, site: str) -> list[Seen]:
+        """Return the jobs of others that run at a site, as they were seen last."""
+        letters, sight = self.state.get("letters"), self._sights.get(site)
+        found = () if sight is None else sight.seen
+        return [j for j in found if j.state == "running" and not j.id.startswith(letters)]
+
+    def taken_by_others(self, site: str) -> int:
+        """Return the accelerators that jobs of others take at a site."""
+        return sum(job.count for job in self._others(site))
+
     def _end_runs(self, ends: Sequence[tuple[str, str]]) -> None:
         """End runs on their clusters that are to end there."""
         for site, cluster_id in ends:
             try:
-                self._clusters[site].cancel(cluster_id)
+                asked(self._clusters[site].cancel, cluster_id)
             except ClusterError as error:
                 self._tell(f"job {cluster_id} could not be ended: {error}", site)
 
@@ -388,7 +437,9 @@ class Operator:
         self._plan = (hour, step.plan, [window.numbers[row] for row in step.rows])
         self._decide(hour, step, window)
 
-    def _step(self, hour: int, limit_s: float) -> tuple[Step, Window]:
+    def _step(
+        self, hour: int, limit_s: float, progress: ProgressHook | None = None
+    ) -> tuple[Step, Window]:
         """Plan the hours ahead, beginning with the last plan."""
         from ..grid.operations.rolling import Rolling
         from .planning import window_of
@@ -424,7 +475,7 @@ class Operator:
             arrivals=None,
             last=last,
         )
-        step = rolling.step(time_limit=limit_s)
+        step = rolling.step(time_limit=limit_s, progress=progress)
         prices = step.plan.prices
         numbers = [window.numbers[row] for row in step.rows]
         self._last = None if prices is None else (hour, prices, numbers)
@@ -508,12 +559,14 @@ class Operator:
             "JOIN jobs USING (n) JOIN scripts USING (n) WHERE runs.state = 'intent'"
         )
         found.sort(key=lambda run: (-run["count"], run["n"]))
-        return [run for run in found if not self._sights[run["site"]].error]
+        return found
 
     def _renew(self, hour: int) -> None:
         """Before an hour is planned, give up what did not start; what is held there starts now."""
         with self.state.change():
             for run in self._open_intents():
+                if run["sent"] is not None and self._sights[run["site"]].error:
+                    continue  # it may run there
                 seen = self._sights[run["site"]].seen
                 mark = run["id"], run["attempt"], "held"
                 if not run["cancel"] and any((s.id, s.attempt, s.state) == mark for s in seen):
@@ -526,11 +579,15 @@ class Operator:
     def _start_intents(self) -> None:
         """Start what is written down to start, each cluster's jobs one after the other."""
         orders: dict[str, list[tuple[Row, Order]]] = {}
+        now = self.now()
         with self.state.change():
             for run in self._open_intents():
+                if self._sights[run["site"]].error:
+                    continue
                 if run["cancel"]:
                     self._books.give_up(run, "")
                     continue
+                self._sent_at(run, now if run["sent"] is None else run["sent"])
                 limit = run["booked_h"] * self.config.limit_factor * self.config.seconds_per_hour
                 names = ("id", "attempt", "user", "name", "script", "accelerator", "count")
                 facts: dict[str, Any] = {k: run[k] for k in names}
@@ -544,6 +601,8 @@ class Operator:
                 with self.state.change():
                     for run, cluster_id, error in results:
                         self._started(site, run, cluster_id, error)
+                    for run, _ in orders[site][len(results) :]:  # nothing was asked
+                        self._sent_at(run, run["sent"])
 
     def _start_at(
         self, site: str, orders: Sequence[tuple[Row, Order]]
@@ -552,7 +611,7 @@ class Operator:
         out: list[tuple[Row, str, ClusterError | None]] = []
         for run, order in orders:
             try:
-                out.append((run, self._clusters[site].start(order), None))
+                out.append((run, asked(self._clusters[site].start, order), None))
             except ClusterError as error:
                 out.append((run, "", error))
                 if not error.answered:
@@ -567,7 +626,12 @@ class Operator:
         if error.answered:
             self._books.refused(run, str(error))
         elif not error.maybe:
-            self._books.give_up(run, "its cluster gave no answer")
+            self._sent_at(run, run["sent"])
+
+    def _sent_at(self, run: Row, at: float | None) -> None:
+        """Write down since when a cluster may have what is to start; None: it has not."""
+        sql = "UPDATE runs SET sent = ? WHERE n = ? AND attempt = ?"
+        self.state.run(sql, at, run["n"], run["attempt"])
 
     # -- Record ------------------------------------------------------------------------------------
 
@@ -652,7 +716,7 @@ class Operator:
         sums = account.totals()
         return {**sums, "accelerator_h": ran / seconds, "cost_yuan": sums["cost_yuan"] + moved}
 
-    def reflect(self, seconds: float) -> None:
+    def reflect(self, seconds: float, stop: Callable[[], bool] = lambda: False) -> None:
         """Use idle seconds: say reasons, plan the next hour ahead, look for hindsight's bound."""
         until = time.perf_counter() + seconds
         if self._plan is not None:
@@ -660,14 +724,15 @@ class Operator:
         hour = self.state.get("hour", -1) + 1
         waits = self.state.rows("SELECT 1 FROM jobs WHERE state = 'waiting' LIMIT 1")
         if waits and 0 < hour < self.tables.world.hours:
-            self._step(hour, 0.5 * (until - time.perf_counter()))  # the next plan begins with it
+            # The next plan begins with it.
+            self._step(hour, 0.5 * (until - time.perf_counter()), lambda _: stop())
         from .account import hindsight_yuan
 
         account = self._account
         assert account is not None
-        left = 0.8 * (until - time.perf_counter())
-        if left > 0.05 and account.hour:
-            bound = hindsight_yuan(account, self._runs(), left)
+        left = 0.95 * (until - time.perf_counter())
+        if left > 0.05 and account.hour and not stop():
+            bound = hindsight_yuan(account, self._runs(), left, lambda _: stop())
             with self.state.change():
                 totals = self.state.get("totals", {})
                 totals["hindsight_bound_yuan"] = bound
@@ -711,15 +776,16 @@ class Operator:
             self.state.set(f"told {key}", words)
 
     def write_page(self) -> None:
-        """Write the page and the ledger's file; a full disk is told, and changes nothing else."""
-        from .._files import write_whole
+        """Write the page; a full disk is logged, and changes nothing else."""
+        from .._files import create, write_whole
         from ..report.clusters_page import clusters_page
         from .server import metrics
 
         self.page, self.metrics = clusters_page(self).encode(), metrics(self.state).encode()
         try:
+            if not self.config.page.exists():
+                create(self.config.page, 0o600).close()
             write_whole(self.config.page, self.page)
-            self.config.page.chmod(0o600)
         except OSError as error:
             log.warning("the page was not written: %s", error)
 
@@ -727,15 +793,3 @@ class Operator:
 def _later(offer: Any, hour: int) -> Any:
     """Return an option of a plan with its start by the grid's clock."""
     return dataclasses.replace(offer, start=offer.start + hour)
-
-
-def _adapter(config: GridConfig, cluster: Any) -> Cluster:
-    """Return the adapter of a cluster of the configuration."""
-    if cluster.kind == "slurm":
-        return Slurm(cluster)
-    folder = config.state.with_name(config.state.name + ".jobs") / cluster.site
-    try:
-        return Local(folder, cluster.accelerators, allow_root=cluster.allow_root)
-    except ClusterError as error:
-        message = f"{config.path}: clusters.{cluster.site}: {error}"
-        raise InvalidProblemError(message, f"clusters.{cluster.site}") from None

@@ -24,6 +24,9 @@ STATES = (
 )
 #: Those in which a job runs no more.
 ENDED = frozenset(STATES[3:])
+#: Seconds for which a cluster knows a job after its end, at least. What may have been started
+#: longer ago, and is not there, may have run: it is not started again.
+REMEMBERED_S = 300.0
 #: The mark that a job carries on its cluster: its id, and which attempt to run it this is.
 MARK = re.compile(r"gridcompute:([0-9a-z]{6}-[0-9]{1,12}) attempt:([0-9]{1,9})")
 
@@ -90,6 +93,8 @@ class Seen:
         Seconds since 1970; `end` of one that runs is when it will be ended at the latest.
     words : str
         What the cluster says about its end.
+    user : str
+        Whose it is, where the cluster knows jobs of several submitters apart; else "".
     """
 
     cluster_id: str
@@ -101,6 +106,7 @@ class Seen:
     start: float | None = None
     end: float | None = None
     words: str = ""
+    user: str = ""
 
 
 class Cluster(Protocol):
@@ -115,7 +121,7 @@ class Cluster(Protocol):
         """Return by accelerator how many there are on each node that can run jobs now."""
 
     def jobs(self) -> Sequence[Seen]:
-        """Return the operator's jobs, ended ones as long as the cluster knows them, and others'.
+        """Return the operator's jobs, ended ones for `REMEMBERED_S` at least, and others'.
 
         Jobs of others are told only while they run.
         """

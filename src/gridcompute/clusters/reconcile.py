@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING, NamedTuple
+import logging
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .protocol import ENDED
+from ..errors import ClusterError, InvalidProblemError
+from .local import Local
+from .protocol import ENDED, REMEMBERED_S
+from .slurm import Slurm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .protocol import Seen
+    from .config import GridConfig
+    from .protocol import Cluster, Seen
     from .state import Row, State
 
-__all__ = ["Books", "Sight"]
+__all__ = ["Books", "Sight", "adapter", "asked"]
 
+log = logging.getLogger("gridcompute.operate")
+
+#: Seconds by which two clocks may differ before it is said.
+DRIFT_S = 5.0
 #: What a run's end makes of its job.
 OUTCOME = {"done": "done", "failed": "failed", "cancelled": "cancelled", "timeout": "failed"}
+
+
+def asked(call: Callable[..., Any], *arguments: Any) -> Any:
+    """Ask a cluster; a fault of its adapter's own is an answer that was lost."""
+    try:
+        return call(*arguments)
+    except ClusterError:
+        raise
+    except Exception as error:
+        log.exception("a cluster's adapter failed")
+        raise ClusterError(f"{type(error).__name__}: {error}", maybe=True) from None
 
 
 class Sight(NamedTuple):
@@ -32,12 +52,11 @@ class Sight(NamedTuple):
 class Books:
     """Writes what happened to runs and jobs into the state.
 
-    `retries`: how often a job goes back into the queue after its node failed, or its cluster
-    refused it; `tell` writes down what happened, and at which site.
+    `tell` writes down what happened, and at which site.
     """
 
+    config: GridConfig
     state: State
-    retries: int
     tell: Callable[..., None]
 
     def reconcile(self, sights: Mapping[str, Sight], now: float) -> list[tuple[str, str]]:
@@ -49,7 +68,7 @@ class Books:
             open_runs: dict[tuple[str, int], Row] = {
                 (run["id"], run["attempt"]): run
                 for run in self.state.rows(
-                    "SELECT runs.*, id, failures, cancel FROM runs JOIN jobs USING (n) "
+                    "SELECT runs.*, id, user, failures, cancel FROM runs JOIN jobs USING (n) "
                     "WHERE runs.state IN ('intent', 'sent', 'running')"
                 )
             }
@@ -62,7 +81,9 @@ class Books:
                         continue
                     key = job.id, job.attempt
                     run = open_runs.get(key)
+                    # A comment is only what its user says.
                     mine = run is not None and run["site"] == site
+                    mine = mine and job.user in ("", run["user"])  # type: ignore[index]
                     if not mine or key in found:
                         if job.state not in ENDED and not self._adopted(site, job, key in found):
                             ends.append((site, job.cluster_id))
@@ -100,15 +121,14 @@ class Books:
         """Take back a run that was given up and came all the same; False: it is to be ended."""
         rows = self.state.rows(
             "SELECT runs.*, jobs.state AS job, jobs.attempt AS last FROM runs JOIN jobs USING (n) "
-            "WHERE id = ? AND runs.attempt = ?",
+            "WHERE id = ? AND runs.attempt = ? AND ? IN ('', user)",
             job.id,
             job.attempt,
+            job.user,
         )
-        if twice or not rows or job.state == "held":
-            return False
-        run = rows[0]
-        if run["site"] != site or run["job"] != "waiting" or run["last"] != run["attempt"]:
-            self.tell(f"{job.id} came twice: attempt {job.attempt} is ended", site)
+        run = rows[0] if rows and not twice and job.state != "held" else None
+        if run is None or (run["site"], run["job"], run["last"]) != (site, "waiting", job.attempt):
+            self.tell(f"{job.id} came twice: {job.cluster_id}, attempt {job.attempt}, ends", site)
             return False
         self.state.run(
             "UPDATE runs SET state = 'sent', cluster_id = ? WHERE n = ? AND attempt = ?",
@@ -124,16 +144,19 @@ class Books:
         """Bring one of our runs up to date with what its cluster says of it."""
         n, attempt = run["n"], run["attempt"]
         if seen is None or (seen.state == "held" and run["state"] == "intent"):
-            if run["state"] == "intent":
+            known = now if run["sent"] is None else run["sent"] + REMEMBERED_S
+            if run["state"] == "intent" and (seen is not None or now <= known):
                 return  # it is started again, or given up, by `_start_intents`
             words = "its cluster no longer knows it: how it ended is not known"
+            if run["state"] == "intent":
+                words = "it was not looked for in time after it was sent: it may have run"
             self._end(run, "failed", run["start"], now if run["start"] else None, words)
             return
+        if seen.start is not None:
+            seen = self._timed(run, seen, now)
         if seen.state in ENDED:
             start = seen.start
             end = seen.end if seen.end is not None else now
-            if start is not None and end < start:
-                end = start
             self._end(run, seen.state, start, end if start is not None else None, seen.words)
         elif seen.state == "running":
             if run["state"] != "running":
@@ -150,6 +173,30 @@ class Books:
                 )
         elif run["state"] == "intent":
             self.sent(run, seen.cluster_id)
+
+    def _timed(self, run: Row, seen: Seen, now: float) -> Seen:
+        """Return a run by this clock, as far as that of its cluster cannot be right.
+
+        It began after its hour did, has not ended before it began, and neither is still to come.
+        """
+        assert seen.start is not None
+        begin, ended = self.state.get("begin"), seen.state in ENDED
+        first = min(now, begin + run["hour"] * self.config.seconds_per_hour)
+        start, end = seen.start, seen.end
+        last = now
+        if ended and end is not None and end >= start:
+            last -= end - start
+        if run["start"] is not None:
+            moved = run["start"] - start
+        elif not first - DRIFT_S <= start <= last + DRIFT_S:
+            moved = min(max(start, first), max(last, first)) - start
+            self.tell(f"{run['id']}: the clock there differs by {-moved:.0f} s", run["site"])
+        else:
+            moved = 0.0
+        start += moved
+        if ended and end is not None:
+            end = end + moved if start <= end + moved <= now + DRIFT_S else max(start, now)
+        return dataclasses.replace(seen, start=start, end=end)
 
     def sent(self, run: Row, cluster_id: str) -> None:
         """Write down that a cluster has a run."""
@@ -170,7 +217,7 @@ class Books:
             run["n"],
             run["attempt"],
         )
-        again = how == "node_failure" and run["failures"] < self.retries
+        again = how == "node_failure" and run["failures"] < self.config.retries
         if again and not run["cancel"]:
             self.state.run(
                 "UPDATE jobs SET state = 'waiting', failures = failures + 1, start = NULL, "
@@ -209,7 +256,7 @@ class Books:
         self.give_up(run, f"its cluster refused it: {words}"[:500])
         sql = "UPDATE jobs SET failures = failures + 1 WHERE n = ? RETURNING failures"
         failures = self.state.rows(sql, run["n"])[0]["failures"]
-        if failures > self.retries:
+        if failures > self.config.retries:
             self.state.run("UPDATE jobs SET state = 'failed' WHERE n = ?", run["n"])
 
 
@@ -217,3 +264,17 @@ def _order(job: Seen) -> tuple[int, str]:
     """Return what tells which of two runs of one mark stays: the one that is furthest."""
     rank = {"running": 1, "pending": 2, "held": 3}
     return rank.get(job.state, 0), job.cluster_id.zfill(20)
+
+
+def adapter(config: GridConfig, cluster: Any) -> Cluster:
+    """Return the adapter of a cluster of the configuration."""
+    if cluster.kind == "slurm":
+        return Slurm(cluster)
+    folder = config.state.with_name(config.state.name + ".jobs") / cluster.site
+    try:
+        if cluster.site in ("", ".", "..") or set(cluster.site) & {"/", "\0"}:
+            raise ClusterError("found a name that is no folder's, needed one without /")
+        return Local(folder, cluster.accelerators, allow_root=cluster.allow_root)
+    except ClusterError as error:
+        message = f"{config.path}: clusters.{cluster.site}: {error}"
+        raise InvalidProblemError(message, f"clusters.{cluster.site}") from None

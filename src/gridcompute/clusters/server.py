@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import hmac
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from ..errors import InvalidProblemError
 from .config import read_token
@@ -30,6 +32,8 @@ class Shown(Protocol):
 
 #: Addresses at which nobody else reads, by the names that a browser gives them.
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+#: Connections at a time.
+MOST_READERS = 64
 #: Metrics: name, kind, help; `metrics` has a value for each.
 METRICS = {
     "gridcompute_jobs": ("gauge", "Jobs by state."),
@@ -99,9 +103,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Is the reader one who may read? Answers those who may not."""
         if self.server.token is None:
             # A page elsewhere may make a browser ask the loopback by a name of its own.
-            host = self.headers.get("Host", "").rpartition(":")[0].strip("[]")
-            if host in LOOPBACK:
-                return True
+            with contextlib.suppress(ValueError):
+                if urlsplit(f"//{self.headers.get('Host', '')}").hostname in LOOPBACK:
+                    return True
             self._answer(403, b"forbidden\n", "text/plain")
             return False
         kind, _, given = self.headers.get("Authorization", "").partition(" ")
@@ -139,11 +143,33 @@ class _Server(ThreadingHTTPServer):
     block_on_close = True
 
     def __init__(self, address: tuple[str, int], shown: Shown, token: str | None) -> None:
-        import socket
-
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.shown, self.token = shown, token
+        self._open: set[Any] = set()
         super().__init__(address, _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread, if there are not too many already."""
+        if len(self._open) >= MOST_READERS:
+            super().shutdown_request(request)
+            return
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Close all connections, that of a reader who never ends its request too."""
+        for request in tuple(self._open):
+            with contextlib.suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
+        super().server_close()
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing of a reader who went away."""
 
 
 @contextlib.contextmanager
@@ -167,7 +193,11 @@ def served(shown: Shown, where: str | None, token_file: Path | None) -> Iterator
     if token is None and host not in LOOPBACK:
         message = f"serve: found {host}, needed 127.0.0.1, or a token by --serve-token"
         raise InvalidProblemError(message, "serve")
-    server = _Server((host, int(port)), shown, token)
+    try:
+        server = _Server((host, int(port)), shown, token)
+    except OSError as error:
+        message = f"serve: found {where}: {error.strerror or error}, needed a free address"
+        raise InvalidProblemError(message, "serve") from None
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
     thread.start()
     try:

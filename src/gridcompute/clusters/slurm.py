@@ -81,8 +81,9 @@ class Slurm:
         self._httpx = httpx
         self.config = config
         self._tokens: dict[str, tuple[Any, str]] = {}
-        #: Our jobs by mark, as of the last look: number, and whether it is held. None before it.
-        self._known: dict[tuple[str, int], tuple[str, bool]] | None = None
+        #: Our jobs by mark and user, as of the last look: number, and whether it is held. None
+        #: before it.
+        self._known: dict[tuple[str, int, str], tuple[str, bool]] | None = None
         #: Jobs and their states by number, as of the last look, and when all were read.
         self._seen: dict[str, Seen] = {}
         self._states: dict[str, Any] = {}
@@ -135,10 +136,10 @@ class Slurm:
             for number in self._states.keys() - states.keys():
                 self._seen.pop(number, None)
         self._states = states
-        known: dict[tuple[str, int], tuple[str, bool]] = {}
+        known: dict[tuple[str, int, str], tuple[str, bool]] = {}
         found = [job for job in self._seen.values() if job.id or job.state == "running"]
         for job in found:
-            mark, held = (job.id, job.attempt), job.state == "held"
+            mark, held = (job.id, job.attempt, job.user), job.state == "held"
             if job.id and (mark not in known or known[mark][1]):
                 known[mark] = job.cluster_id, held
         self._known = known
@@ -160,8 +161,10 @@ class Slurm:
 
     def _job(self, job: dict[str, Any]) -> Seen:
         # A comment is only what its user says: of others' jobs it says nothing.
-        ours = {self.config.user, *self.config.users} - {""}
-        mark = mark_of(str(job.get("comment", ""))) if job.get("user_name") in ours else ("", 0)
+        owner, users = str(job.get("user_name", "")), self.config.users
+        ours = owner in users or owner == self.config.user != ""
+        mark = mark_of(str(job.get("comment", ""))) if ours else ("", 0)
+        owner = owner if mark[0] and owner in users else ""
         words = [str(w) for w in _listed(job.get("job_state"))]
         state = next((STATE_OF[w] for w in words if w in STATE_OF), "failed")
         start, end = _number(job.get("start_time")), _number(job.get("end_time"))
@@ -169,7 +172,8 @@ class Slurm:
             state = "held" if mark[0] and job.get("hold") else state
             start = end = None
         reason = " ".join([*words, str(job.get("state_reason", ""))])
-        return Seen(str(job.get("job_id")), *mark, state, *self._taken(job), start, end, reason)
+        number, taken = str(job.get("job_id")), self._taken(job)
+        return Seen(number, *mark, state, *taken, start, end, reason, owner)
 
     def start(self, job: Order) -> str:
         """Submit a job held, and release it; one of the same mark that is there is not repeated."""
@@ -182,15 +186,19 @@ class Slurm:
             self.capacity()
             self.jobs()
         assert self._known is not None
-        mark = job.id, job.attempt
+        mark = job.id, job.attempt, job.user if job.user in self.config.users else ""
         number, held = self._known.get(mark, ("", True))
         if not held:
             return number
         if not number:
-            answer = self._call("POST", "/job/submit", job.user, self._described(job))
+            try:
+                answer = self._call("POST", "/job/submit", job.user, self._described(job))
+            except ClusterError as error:
+                # What is held does not run by itself: where it arrived all the same it is ended.
+                raise ClusterError(str(error), answered=error.answered) from None
             number = str(answer.get("job_id") or "")
             if not number.isdecimal() or number == "0":
-                raise ClusterError(f"{job.id}: no number in the answer", maybe=True)
+                raise ClusterError(f"{job.id}: no number in the answer")
         try:
             self._call("POST", f"/job/{number}", job.user, {"hold": False})
         except ClusterError as error:
@@ -204,7 +212,8 @@ class Slurm:
         """Cancel a job."""
         if not cluster_id.isdecimal():
             raise ClusterError(f"{cluster_id!r:.80}: no number of a job", answered=True)
-        answer = self._call("DELETE", f"/job/{cluster_id}", "")
+        seen = self._seen.get(cluster_id)
+        answer = self._call("DELETE", f"/job/{cluster_id}", seen.user if seen else "")
         for status in _listed(answer.get("status")):
             error = status.get("error", {}) if isinstance(status, dict) else {}
             # What has ended already is as it should be.
@@ -299,7 +308,7 @@ class Slurm:
             raise ClusterError(f"{where}: {error or type(error).__name__}", maybe=sent) from None
         try:
             found = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if status in (401, 403):
             raise ClusterError(f"{where}: HTTP {status}, the token is refused", answered=True)
@@ -348,4 +357,4 @@ def _number(value: Any) -> float | None:
         if not value.get("set") or value.get("infinite"):
             return None
         value = value.get("number")
-    return float(value) if isinstance(value, (int, float)) and value > 0 else None
+    return float(value) if isinstance(value, (int, float)) and 0 < value < 1e12 else None

@@ -27,7 +27,7 @@ __all__ = ["OPEN", "Row", "State"]
 
 Row = dict[str, Any]
 #: Of the file; another version is refused.
-VERSION = 1
+VERSION = 2
 #: States of a job that is not over.
 OPEN = ("waiting", "starting", "running")
 #: Lines of what happened that are kept.
@@ -53,7 +53,7 @@ CREATE TABLE scripts (n INTEGER PRIMARY KEY, script TEXT NOT NULL) STRICT;
 CREATE TABLE runs (
     n INTEGER NOT NULL, attempt INTEGER NOT NULL, site TEXT NOT NULL, accelerator TEXT NOT NULL,
     count INTEGER NOT NULL, booked_h INTEGER NOT NULL, hour INTEGER NOT NULL, yuan REAL,
-    state TEXT NOT NULL, cluster_id TEXT, start REAL, end REAL,
+    state TEXT NOT NULL, cluster_id TEXT, sent REAL, start REAL, end REAL,
     PRIMARY KEY (n, attempt)) STRICT, WITHOUT ROWID;
 CREATE INDEX open_runs ON runs (state) WHERE state IN ('intent', 'sent', 'running');
 CREATE INDEX run_ends ON runs (end);
@@ -85,7 +85,10 @@ class State:
     def __init__(self, path: Path) -> None:
         self.path = path
         fresh = _made(path)
-        require_private(path, path.lstat(), "state")
+        for name in ("", "-wal", "-shm", "-journal"):  # SQLite believes them as the file itself
+            with contextlib.suppress(FileNotFoundError):
+                beside = path.with_name(path.name + name)
+                require_private(beside, beside.lstat(), "state")
         self._lock: int | None = None
         self._db = sqlite3.connect(path, timeout=20.0, isolation_level=None)
         try:
@@ -240,6 +243,8 @@ class State:
         """Return what `queue --json` prints; ``jobs`` as one text of JSON, made by SQLite."""
         begin, seconds = self.get("begin"), self.get("seconds_per_hour", 3600.0)
         found = [row[0] for row in self._execute(QUEUED, (begin, seconds))]
+        # Words of clusters may hold codes that a terminal obeys.
+        found = [text if text.isascii() else json.dumps(json.loads(text)) for text in found]
         clusters = self.rows("SELECT site, answers, since, words FROM clusters ORDER BY site")
         for cluster in clusters:
             cluster["answers"] = bool(cluster["answers"])
@@ -268,6 +273,9 @@ def _made(path: Path) -> bool:
     """Make an empty file for this user alone; return whether there was none."""
     if not path.parent.is_dir():
         raise InvalidProblemError(f"{path}: found no folder {path.parent}, needed one", "state")
+    if path.parent.stat().st_mode & 0o002:
+        message = f"{path}: found a folder that anybody may write to, needed another one"
+        raise InvalidProblemError(message, "state")
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISREG(path.lstat().st_mode):
             raise InvalidProblemError(f"{path}: found no regular file, needed one", "state")

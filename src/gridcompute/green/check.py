@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._certificate import Certificate
-from .._extras import extra
 from .._gap import relative_gap
 from ..errors import InvalidProblemError
-from .storage import with_storage
+from .record import Claim
+from .rules import ruled
+from .storage import both
 from .tables import Checked, checked, meters, missing_intervals, utc
 
 if TYPE_CHECKING:
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .record import Claim
     from .rules import Rule
 
     Int64s = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
 _UNITS = {"PT15M": (15, "minute"), "PT30M": (30, "minute"), "PT1H": (1, "hour")}
-_UNITS |= {"P1D": (1, "day"), "P1M": (1, "month"), "P1Y": (1, "year")}
+_CALENDAR = {"P1D": (1, "day"), "P1M": (1, "month"), "P1Y": (1, "year")}
+_UNITS |= _CALENDAR
 #: Faults that are listed by place; of others the number is given.
 _MOST_LISTED = 10
 
@@ -125,9 +126,8 @@ def verify(
         Whether each allocation is one that the rule allows, and nothing is used twice. That no
         other allocation claims more is what `Claim.verify` checks.
     """
-    load, supply = checked("measurements", measurements), checked("bundles", bundles)
-    if storage is not None:
-        supply = with_storage(supply, checked("storage", storage))
+    load, supply = both(measurements, bundles, storage)
+    ruled(rule)
     faults = _Faults()
     table = checked("allocations", allocations)
     _allowed(load, supply, rule, table, faults)
@@ -151,6 +151,9 @@ def certify(claim: Claim) -> ClaimCertificate:
     pieces = (source, target, table["wh"])
     if not all(map(np.array_equal, claim.pieces, pieces)):
         faults.append("pieces: they are not the rows of the allocations")
+    for name in ("allocations", "claims"):
+        if set(getattr(claim, name)["rule"].unique().to_pylist()) - {rule.id}:
+            faults.append(f"{name}.rule: found another one than {rule.id!r}")
     if not claim.missing.equals(missing_intervals(load)):
         faults.append("missing: it is not what the measurements leave out")
     if (source >= 0).all() and (target >= 0).all():
@@ -177,6 +180,9 @@ def audit(claims: Iterable[Claim]) -> Audit:
         facility is matched beyond its load; a double count names both places.
     """
     found = list(claims)
+    for k, claim in enumerate(found):
+        if not isinstance(claim, Claim):
+            raise TypeError(f"claims[{k}] must be a Claim, not {type(claim).__name__}")
     faults = _Faults()
     parts: list[dict[str, Any]] = []
     loads: dict[tuple[Any, ...], list[Any]] = {}
@@ -208,12 +214,14 @@ def audit(claims: Iterable[Claim]) -> Audit:
         for a, b in itertools.pairwise(parts)
         if a["bundle"] == b["bundle"] and b["id_start"] <= a["id_end"]
     ]
-    for a, b in twice[:_MOST_LISTED]:
+
+    def words(k: int) -> str:
+        a, b = twice[k]
         last = min(a["id_end"], b["id_end"])
         ids = f"certificates {b['id_start']} to {last} of {a['bundle']!r}"
-        faults.append(f"{ids} are in {a['at']} and in {b['at']}")
-    if len(twice) > _MOST_LISTED:
-        faults.append(f"... and {len(twice) - _MOST_LISTED:,} more allocations share certificates")
+        return f"{ids} are in {a['at']} and in {b['at']}"
+
+    faults.at(np.arange(len(twice)), words)
     total = sum(claim.matched_wh for claim in found)
     return Audit(not faults, tuple(faults), total)
 
@@ -332,44 +340,63 @@ def _measurement_of(load: Checked, table: Checked) -> Int64s:
     """Return the row of measurements of each allocation, or -1."""
     _, facility = _codes(load, table, "facility", "facility")
     _, meter = _codes(load, table, "meter", "meter")
-    have = meters(load)
-    want = np.where(
-        (facility >= 0) & (meter >= 0), facility * max(len(load["meter"].names), 1) + meter, -1
-    )
-    net = load.are("side", "net", "gross")
-    order = np.lexsort((net, load["start"], have))
-    known = np.unique(load["start"])
-    at = np.searchsorted(known, table["start"])
-    same = (
-        (at < len(known)) & (known[np.minimum(at, len(known) - 1)] == table["start"])
-        if len(known)
-        else np.zeros(len(want), bool)
-    )
-    line = have[order] * (len(known) + 1) + np.searchsorted(known, load["start"][order])
-    seek = want * (len(known) + 1) + at
-    spot = np.minimum(np.searchsorted(line, seek), max(len(line) - 1, 0))
-    if not len(line):
-        return np.full(len(want), -1)
-    found = order[spot]
-    good = (line[spot] == seek) & same & (want >= 0) & (load["end"][found] == table["end"])
-    return np.where(good, found, -1)
+    want = facility * max(len(load["meter"].names), 1) + meter
+    want[(facility < 0) | (meter < 0)] = -1
+    n = len(load)
+    known, at = np.unique(np.concatenate([load["start"], table["start"]]), return_inverse=True)
+    key = np.concatenate([meters(load), want]) * len(known) + at
+    order = np.argsort(key[:n])
+    spot = np.searchsorted(key[:n], key[n:], sorter=order)
+    found = np.append(order, 0)[spot]
+    same = (spot < n) & (want >= 0)
+    same[same] &= key[found[same]] == key[n:][same]
+    same[same] &= load["end"][found[same]] == table["end"][same]
+    return np.where(same, found, -1)
+
+
+def _shown(seconds: Int64s, rule: Rule) -> Int64s:
+    """Return what the clock of the rule's zone shows, by Arrow's calendar."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if rule.time_zone is None:
+        return seconds + 3600 * rule.utc_offset_h
+    try:
+        shown = pc.local_timestamp(pa.array(seconds).cast(pa.timestamp("s", rule.time_zone)))
+    except pa.ArrowInvalid as error:
+        message = f"rule.time_zone: {error}; install the system's package tzdata"
+        raise InvalidProblemError(message, "rule.time_zone") from None
+    found: Int64s = shown.cast(pa.int64()).to_numpy()
+    return found
+
+
+def _when(shown: Int64s, rule: Rule) -> Int64s:
+    """Return when the clock first shows a time, or is set past it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if rule.time_zone is None:
+        return shown - 3600 * rule.utc_offset_h
+    time = pa.array(shown).cast(pa.timestamp("s"))
+    at = pc.assume_timezone(time, rule.time_zone, ambiguous="earliest", nonexistent="latest")
+    found: Int64s = at.cast(pa.int64()).to_numpy()
+    return found
 
 
 def _floor(seconds: Int64s, interval: str, rule: Rule) -> Int64s:
     """Return the begin of the calendar's interval in the rule's zone, by Arrow."""
-    with extra("grid"):
-        import pyarrow as pa
-        import pyarrow.compute as pc
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
     number, unit = _UNITS[interval]
-    ahead = 3600 * rule.utc_offset_h
-    time = pa.array(seconds + ahead).cast(pa.timestamp("s"))
+    shown = _shown(seconds, rule)
+    time = pa.array(shown).cast(pa.timestamp("s"))
     found: Int64s = pc.floor_temporal(time, number, unit).cast(pa.int64()).to_numpy()
-    return found - ahead
+    return _when(found, rule) if interval in _CALENDAR else seconds - (shown - found)
 
 
 def _date(day: str, rule: Rule) -> int:
-    return int(np.datetime64(day, "s").astype(np.int64)) - 3600 * rule.utc_offset_h
+    return int(_when(np.array([day], "M8[s]").astype(np.int64), rule)[0])
 
 
 def _later(seconds: Int64s, months: int, rule: Rule) -> Int64s:
@@ -379,9 +406,8 @@ def _later(seconds: Int64s, months: int, rule: Rule) -> Int64s:
 
     if not len(seconds):
         return seconds
-    ahead = 3600 * rule.utc_offset_h
-    seconds = seconds + ahead
-    days, day = np.unique(seconds // 86_400, return_inverse=True)
+    shown = _shown(seconds, rule)
+    days, day = np.unique(shown // 86_400, return_inverse=True)
     stamp = pa.array(days * 86_400).cast(pa.timestamp("s"))
     parts = zip(*(f(stamp).to_pylist() for f in (pc.year, pc.month, pc.day)), strict=True)
     moved = []
@@ -390,7 +416,7 @@ def _later(seconds: Int64s, months: int, rule: Rule) -> Int64s:
         y, m = count // 12, count % 12 + 1
         last = min(of_month, calendar.monthrange(min(y, 9998), m)[1])
         moved.append(np.datetime64(f"{y:04d}-{m:02d}-{last:02d}", "s").astype(np.int64))
-    return np.array(moved, np.int64)[day] + seconds % 86_400 - ahead
+    return _when(np.array(moved, np.int64)[day] + shown % 86_400, rule)
 
 
 def _period(seconds: Int64s, rule: Rule) -> tuple[Int64s, Int64s]:
@@ -407,10 +433,12 @@ def _period(seconds: Int64s, rule: Rule) -> tuple[Int64s, Int64s]:
 
 
 def _end(begin: Int64s, interval: str, rule: Rule) -> Int64s:
-    if interval in ("P1M", "P1Y"):
-        return _later(begin, 1 if interval == "P1M" else 12, rule)
+    if interval in _CALENDAR:  # some time in the next one; an interval may begin after midnight
+        months = {"P1D": 0, "P1M": 1, "P1Y": 12}[interval]
+        inside = _later(begin, months, rule) if months else begin + 36 * 3600
+        return _floor(inside, interval, rule)
     number, unit = _UNITS[interval]
-    return begin + number * {"minute": 60, "hour": 3600, "day": 86_400}[unit]
+    return begin + number * {"minute": 60, "hour": 3600}[unit]
 
 
 def _year_rule(load: Checked, rule: Rule) -> Bools:

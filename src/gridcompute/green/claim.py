@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._extras import extra
 from ..errors import InvalidProblemError
 from .network import Pieces, largest_claim, northwest
 from .record import REASONS, Claim
-from .rules import Rule, rule
-from .storage import with_storage
-from .tables import Checked, checked, missing_intervals, numbered, times
+from .rules import Rule, rule, ruled
+from .storage import both
+from .tables import Checked, missing_intervals, numbered, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,12 +73,7 @@ def claim(measurements: Any, bundles: Any, rule: Rule, *, storage: Any = None) -
     >>> c.matched_wh, c.verify().valid
     (500, True)
     """
-    if not isinstance(rule, Rule):
-        raise TypeError(f"rule must be a Rule, not {type(rule).__name__}: green.rule(id) reads one")
-    load, supply = checked("measurements", measurements), checked("bundles", bundles)
-    if storage is not None:
-        supply = with_storage(supply, checked("storage", storage))
-    return _claimed(load, supply, rule)
+    return _claimed(*both(measurements, bundles, storage), ruled(rule))
 
 
 def _claimed(load: Checked, supply: Checked, rule: Rule) -> Claim:
@@ -261,8 +255,7 @@ def _filled(room: Int64s, key: Int64s, served: Int64s, wh: Int64s) -> Int64s:
 
 
 def _allocations(pieces: Pieces, supply: Checked, load: Checked, rule: Rule) -> pa.Table:
-    with extra("grid"):
-        import pyarrow as pa
+    import pyarrow as pa
 
     ends = np.cumsum(pieces.wh)
     begin = np.flatnonzero(np.diff(pieces.source, prepend=-1))
@@ -409,16 +402,15 @@ def compare(
     >>> claimed[0] >= claimed[1]
     True
     """
-    with extra("grid"):
-        import pyarrow as pa
-        import pyarrow.compute as pc
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    load, supply = checked("measurements", measurements), checked("bundles", bundles)
-    if storage is not None:
-        supply = with_storage(supply, checked("storage", storage))
+    if isinstance(rules, (str, Rule)):
+        raise TypeError(f"rules must be a sequence of rules, not {type(rules).__name__}")
+    load, supply = both(measurements, bundles, storage)
     rows = []
     for one in rules:
-        found = _claimed(load, supply, rule(one) if isinstance(one, str) else one)
+        found = _claimed(load, supply, rule(one) if isinstance(one, str) else ruled(one))
         claims = found.claims
         emission = claims["emission_g"]
         rows.append(

@@ -117,7 +117,8 @@ class Claim(Tabular):
         Returns
         -------
         ClaimCertificate
-            By code that shares nothing with `claim` but the reader of tables.
+            By code that shares nothing with `claim` but the reader of tables. Not checked:
+            `allocations.cancellation`, which whoever cancels the certificates fills in.
         """
         from .check import certify  # upward, and only when called
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import zoneinfo
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,16 +17,16 @@ from ..errors import InvalidProblemError
 from .tables import KINDS, QUALITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     Int64s = NDArray[np.int64]
 
-#: Intervals of a fixed length in seconds, and those of the calendar in months.
-SECONDS = {"PT15M": 900, "PT30M": 1800, "PT1H": 3600, "P1D": 86_400}
-MONTHS = {"P1M": 1, "P1Y": 12}
-INTERVALS = (*SECONDS, *MONTHS)
+#: Intervals of a fixed length in seconds, and those of the calendar with their units.
+SECONDS = {"PT15M": 900, "PT30M": 1800, "PT1H": 3600}
+UNITS = {"P1D": "D", "P1M": "M", "P1Y": "Y"}
+INTERVALS = (*SECONDS, *UNITS)
+#: Seconds within which a clock is changed once at most, and the first and last that Python has.
+_WEEK, _FIRST, _LAST = 7 * 86_400, -62_135_500_000, 253_402_200_000
 BOUNDARIES = ("facility", "operator", "zone", "country", "any")
 UNMATCHED = ("residual mix", "grid average", "fossil factor")
 STATUSES = ("law", "draft", "practice")
@@ -45,6 +46,8 @@ class Rule:
         "PT15M", "PT30M", "PT1H", "P1D", "P1M" or "P1Y".
     utc_offset_h : int
         Hours by which the clock of the rule's zone is ahead of UTC, all year.
+    time_zone : str, optional
+        In its place the IANA name of a zone, with its daylight saving: "Europe/Brussels".
     boundary : str
         "facility", "operator", "zone" or "country": the column of that name must be the same, and
         one without it matches none. "any": all match.
@@ -86,6 +89,7 @@ class Rule:
     interval: str
     boundary: str
     utc_offset_h: int = 0
+    time_zone: str | None = None
     max_age_months: int | None = None
     age_at: str | None = None
     legacy_before: str | None = None
@@ -111,6 +115,19 @@ class Rule:
         _checks.choice("rule.interval", self.interval, INTERVALS)
         _checks.choice("rule.boundary", self.boundary, BOUNDARIES)
         _checks.whole("rule.utc_offset_h", self.utc_offset_h, -12, 14)
+        if self.time_zone is not None:
+            if not isinstance(self.time_zone, str):
+                raise TypeError(
+                    f"rule.time_zone must be a str, not {type(self.time_zone).__name__}"
+                )
+            if self.utc_offset_h:
+                message = "rule.time_zone and rule.utc_offset_h: needed one of them"
+                raise InvalidProblemError(message, "rule.time_zone")
+            try:
+                _zone(self.time_zone)
+            except InvalidProblemError:
+                if zoneinfo.available_timezones():  # without any, rules can still be listed
+                    raise
         _checks.choice("rule.unmatched", self.unmatched, UNMATCHED)
         _checks.choice("rule.status", self.status, STATUSES)
         if self.max_age_months is not None:
@@ -141,36 +158,93 @@ class Rule:
 
     def period(self, seconds: Int64s) -> Int64s:
         """Return the begin of the rule's interval that each time lies in."""
-        begin = self._local(floor, self.interval, seconds)
+        begin = self._begin(self.interval, seconds)
         if self.later_interval is None:
             return begin
-        later = self._local(floor, self.later_interval, seconds)
+        later = self._begin(self.later_interval, seconds)
         return np.where(seconds >= self._change, later, begin)
 
     def period_end(self, seconds: Int64s) -> Int64s:
         """Return the end of the rule's interval that each time lies in."""
-        end = self._local(ceiling, self.interval, seconds)
+        end = self._begin(self.interval, seconds, 1)
         if self.later_interval is None:
             return end
-        later = self._local(ceiling, self.later_interval, seconds)
+        later = self._begin(self.later_interval, seconds, 1)
         return np.where(seconds < self._change, np.minimum(end, self._change), later)
 
     def months_later(self, seconds: Int64s, months: int) -> Int64s:
         """Return each time some months later by the calendar of the rule's zone."""
-        offset = self.utc_offset_h * 3600
-        return add_months(seconds + offset, months) - offset
+        return self._utc(add_months(self.local(seconds), months))
 
     def midnight(self, name: str) -> int:
         """Return when the date of a field begins in the rule's zone, seconds since 1970."""
-        return second_of(f"rule.{name}", getattr(self, name)) - self.utc_offset_h * 3600
+        return int(self._utc(np.array([second_of(f"rule.{name}", getattr(self, name))]))[0])
+
+    def local(self, seconds: Int64s) -> Int64s:
+        """Return what the clock of the rule's zone shows, as seconds since its own 1970."""
+        begin, ahead = self._clock(seconds)
+        return np.asarray(seconds + ahead[np.searchsorted(begin, seconds, side="right") - 1])
+
+    def _utc(self, local: Int64s) -> Int64s:
+        """Return when the clock of the rule's zone shows each time, or a later one, first."""
+        begin, ahead = self._clock(local)
+        k = np.searchsorted(begin[1:] + ahead[:-1], local, side="right")
+        return np.asarray(np.maximum(local - ahead[k], begin[k]))
+
+    def _clock(self, seconds: Int64s) -> tuple[Int64s, Int64s]:
+        """Return from when on, around some times, the clock is ahead of UTC by how much."""
+        if self.time_zone is None or not len(seconds):
+            return np.array([-(2**62)]), np.array([3600 * self.utc_offset_h])
+        zone = _zone(self.time_zone)
+
+        def ahead(second: int) -> int:
+            offset = datetime.datetime.fromtimestamp(second, zone).utcoffset()
+            return int((offset or datetime.timedelta()).total_seconds())
+
+        first = max(int(seconds.min()) - _WEEK, _FIRST)
+        begin, shift = [-(2**62)], [ahead(first)]
+        for week in range(first, min(int(seconds.max()) + 2 * _WEEK, _LAST), _WEEK):
+            if ahead(week) != shift[-1]:
+                low, high = week - _WEEK, week
+                while high - low > 1:
+                    middle = (low + high) // 2
+                    low, high = (middle, high) if ahead(middle) == shift[-1] else (low, middle)
+                begin.append(high)
+                shift.append(ahead(week))
+        return np.array(begin), np.array(shift)
 
     @property
     def _change(self) -> int:
         return self.midnight("later_from")
 
-    def _local(self, of: Callable[[str, Int64s], Int64s], interval: str, seconds: Int64s) -> Int64s:
-        offset = self.utc_offset_h * 3600
-        return of(interval, seconds + offset) - offset
+    def _begin(self, interval: str, seconds: Int64s, after: int = 0) -> Int64s:
+        """Return the begin of the interval that each time lies in, or of one after it."""
+        local = self.local(seconds)
+        if length := SECONDS.get(interval):
+            return np.asarray(seconds - local % length + after * length)
+        unit = UNITS[interval]
+        begin = local.astype("M8[s]").astype(f"M8[{unit}]") + np.timedelta64(after, unit)  # type: ignore[call-overload]
+        return self._utc(begin.astype("M8[s]").astype(np.int64))
+
+
+def ruled(rule: Any) -> Rule:
+    """Return a rule; raise TypeError for anything else."""
+    if not isinstance(rule, Rule):
+        raise TypeError(f"rule must be a Rule, not {type(rule).__name__}: green.rule(id) reads one")
+    return rule
+
+
+def _zone(name: str) -> zoneinfo.ZoneInfo:
+    """Return a time zone by its IANA name."""
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        known = zoneinfo.available_timezones()
+        needed = f"an IANA name like Europe/Brussels{_checks.meant(name, known)}"
+        if not known:
+            needed = "the data of time zones, which this machine lacks: pip install tzdata"
+        message = f"rule.time_zone: found {name!r}, needed {needed}"
+        raise InvalidProblemError(message, "rule.time_zone") from None
 
 
 def second_of(field: str, date: Any) -> int:
@@ -183,21 +257,6 @@ def second_of(field: str, date: Any) -> int:
         message = f"{field}: found {date!r}, needed a date like 2026-05-15"
         raise InvalidProblemError(message, field) from None
     return int(np.datetime64(day, "s").astype(np.int64))
-
-
-def floor(interval: str, seconds: Int64s) -> Int64s:
-    """Return the begin of the interval that each time lies in."""
-    if interval in SECONDS:
-        return np.asarray(seconds - seconds % SECONDS[interval])
-    unit = "M" if interval == "P1M" else "Y"
-    return seconds.astype("M8[s]").astype(f"M8[{unit}]").astype("M8[s]").astype(np.int64)
-
-
-def ceiling(interval: str, seconds: Int64s) -> Int64s:
-    """Return the end of the interval that each time lies in."""
-    if interval in SECONDS:
-        return np.asarray(floor(interval, seconds) + SECONDS[interval])
-    return add_months(floor(interval, seconds), MONTHS[interval])
 
 
 def add_months(seconds: Int64s, months: int) -> Int64s:
@@ -229,6 +288,8 @@ def rule(name: str | Path) -> Rule:
     ('P1Y', 'any', 24, 'law')
     """
     shipped = resources.files(__package__) / "rules"
+    if not isinstance(name, (str, Path)):
+        raise TypeError(f"rule must be an id or a path, not {type(name).__name__}")
     if isinstance(name, Path) or name.endswith(".json"):
         text, where = Path(name).read_text(encoding="utf-8"), str(name)
     else:

@@ -12,8 +12,20 @@ from .tables import BUNDLES, Checked, checked, times, utc
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
+    Int64s = NDArray[np.int64]
+
 #: The efficiency where none is given.
 _LOSSLESS = 1.0
+
+
+def both(measurements: Any, bundles: Any, storage: Any) -> tuple[Checked, Checked]:
+    """Return measurements, and bundles with what storage gave back, checked."""
+    load, supply = checked("measurements", measurements), checked("bundles", bundles)
+    if storage is not None:
+        supply = with_storage(supply, checked("storage", storage))
+    return load, supply
 
 
 def with_storage(bundles: Checked, storage: Checked) -> Checked:
@@ -27,8 +39,12 @@ def with_storage(bundles: Checked, storage: Checked) -> Checked:
     """
     import pyarrow as pa
 
-    charged = _charged(bundles, storage)
-    given = [row for device in _devices(storage) for row in _given(bundles, storage, device)]
+    link, charged = _charged(bundles, storage)
+    first = np.zeros(len(charged), np.int64)
+    first[bundles["issuance"].codes[::-1]] = np.arange(len(bundles))[::-1]
+    lot = np.where(link >= 0, np.append(first, 0)[link], -1)
+    devices = range(len(storage["device"].names))
+    given = [row for device in devices for row in _given(storage, device, lot)]
     source = _columns(bundles)
     kept, locked = _split(bundles, source, charged)
     back = source.take(pa.array([row for row, *_ in given], pa.int64()))
@@ -75,58 +91,51 @@ def _changed(table: Any, changes: dict[str, Any]) -> Any:
     return table
 
 
-def _devices(storage: Checked) -> range:
-    return range(len(storage["device"].names))
-
-
-def _charged(bundles: Checked, storage: Checked) -> dict[int, int]:
-    """Return how much of each issuance is charged, by its number."""
+def _charged(bundles: Checked, storage: Checked) -> tuple[Int64s, Int64s]:
+    """Return the issuance that each row of storage charges, by number, and the sums of these."""
     names = {text: k for k, text in enumerate(bundles["issuance"].names)}
     charge = storage.texts("bundle")
-    held = np.zeros(len(names), np.int64)
+    held, out = np.zeros(len(names), np.int64), np.zeros(len(names), np.int64)
     np.add.at(held, bundles["issuance"].codes, bundles["wh"])
-    out: dict[int, int] = {}
+    link = np.full(len(storage), -1)
     for row in np.flatnonzero((charge.codes >= 0) & storage.are("kind", "charge", "")):
         name = charge.names[charge.codes[row]]
         if name not in names:
             storage.fail("bundle", int(row), repr(name), "an issuance of the table of bundles")
-        k = names[name]
-        out[k] = out.get(k, 0) + int(storage["wh"][row])
-        if out[k] > held[k]:
-            storage.fail("wh", int(row), f"{out[k]} Wh of {name!r} charged", f"at most {held[k]}")
-    return out
+        k = link[row] = names[name]
+        wh = int(out[k]) + int(storage["wh"][row])
+        if wh > held[k]:
+            storage.fail("wh", int(row), f"{wh} Wh of {name!r} charged", f"at most {held[k]}")
+        out[k] = wh
+    return link, out
 
 
-def _given(bundles: Checked, storage: Checked, device: int) -> Iterator[tuple[int, int, int]]:
-    """Yield the row of bundles, the discharge and the Wh of what a device gives back."""
-    mine = storage["device"].codes == device
+def _given(storage: Checked, device: int, lot: Int64s) -> Iterator[tuple[int, int, int]]:
+    """Yield the row of bundles, the discharge and the Wh of what a device gives back.
+
+    `lot` has the row of bundles that each row of storage charges, or -1.
+    """
+    events = np.flatnonzero(storage["device"].codes == device)
     charge = storage.are("kind", "charge", "")
     moment = np.where(charge, storage["end"], storage["start"])
-    row_of = {int(code): row for row, code in reversed([*enumerate(bundles["issuance"].codes)])}
-    names = {text: k for k, text in enumerate(bundles["issuance"].names)}
-    link, method = storage.texts("bundle"), storage.texts("method")
-    lossless = np.full(len(storage), _LOSSLESS)
-    efficiency = storage.columns.get("efficiency", lossless)
+    method = storage.texts("method")
+    efficiency = storage.columns.get("efficiency", np.full(len(storage), _LOSSLESS))
     lots: list[list[int]] = []  # row of bundles or -1, Wh that are left
-    for event in np.lexsort((np.arange(len(storage)), ~charge, moment)):
-        if not mine[event]:
-            continue
+    for event in events[np.lexsort((~charge[events], moment[events]))]:
         wh = int(storage["wh"][event])
         if charge[event]:
-            code = link.codes[event]
-            row = row_of[names[link.names[code]]] if code >= 0 else -1
-            lots.append([row, int(wh * efficiency[event] + 1e-9)])
+            lots.append([int(lot[event]), int(wh * efficiency[event] + 1e-9)])
             continue
         stored = sum(left for _, left in lots)
         if wh > stored:
             needed = f"at most the {stored} Wh that are stored then (charge it without a bundle)"
             storage.fail("wh", int(event), f"{wh} Wh given back", needed)
         how = "fifo" if method.codes[event] < 0 else method.names[method.codes[event]]
-        for lot, taken in zip(_ordered(lots, how), _taken(lots, how, wh, stored), strict=True):
-            lot[1] -= taken
-            if taken and lot[0] >= 0:
-                yield lot[0], int(event), taken
-        lots = [lot for lot in lots if lot[1]]
+        for part, taken in zip(_ordered(lots, how), _taken(lots, how, wh, stored), strict=True):
+            part[1] -= taken
+            if taken and part[0] >= 0:
+                yield part[0], int(event), taken
+        lots = [part for part in lots if part[1]]
 
 
 def _ordered(lots: list[list[int]], how: str) -> list[list[int]]:
@@ -144,23 +153,21 @@ def _taken(lots: list[list[int]], how: str, wh: int, stored: int) -> list[int]:
     return [after - before for before, after in itertools.pairwise(share)]
 
 
-def _split(bundles: Checked, source: Any, charged: dict[int, int]) -> tuple[Any, Any]:
+def _split(bundles: Checked, source: Any, charged: Int64s) -> tuple[Any, Any]:
     """Return the rows without what is charged, and those of what is, with the status Locked."""
     import pyarrow as pa
 
-    left = dict(charged)
+    left, codes = charged.copy(), bundles["issuance"].codes
     locked = np.zeros(len(bundles), np.int64)
     active = bundles.are("status", "Active", "Active")
-    for row in range(len(bundles) - 1, -1, -1):
-        code = int(bundles["issuance"].codes[row])
-        if left.get(code) and active[row]:
-            locked[row] = min(left[code], int(bundles["wh"][row]))
-            left[code] -= locked[row]
+    for row in np.flatnonzero((charged[codes] > 0) & active)[::-1]:
+        locked[row] = min(left[codes[row]], bundles["wh"][row])
+        left[codes[row]] -= locked[row]
     some = np.flatnonzero(locked)
-    for code, wh in left.items():
-        if wh:
-            row = int(np.flatnonzero(bundles["issuance"].codes == code)[0])
-            bundles.fail("status", row, f"{wh} Wh charged that are not Active", "Active ones")
+    for code in np.flatnonzero(left):
+        row = int((codes == code).argmax())
+        found = f"{left[code]} Wh charged that are not Active"
+        bundles.fail("status", row, found, "Active ones")
     end = bundles["id_end"] - locked
     kept = _changed(source, {"id_end": pa.array(end), "wh": pa.array(bundles["wh"] - locked)})
     changes = {

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._columns import Field, Texts, arrow_table, read
-from .._extras import extra
+from .._columns import Field, Place, Texts, arrow_table, read, read_file
 from ..errors import InvalidProblemError
 
 if TYPE_CHECKING:
@@ -100,22 +99,6 @@ TABLES = {
 }
 
 
-@dataclass(frozen=True)
-class Place:
-    """What messages call a row of a column: of a table in memory, or of a file."""
-
-    title: str
-    in_file: bool = False
-
-    def __call__(self, name: str, row: int) -> str:
-        """Return the place in words."""
-        return (
-            f"{self.title} line {row + 2}, {name}"
-            if self.in_file
-            else f"{self.title}.{name}[{row}]"
-        )
-
-
 @dataclass(frozen=True, eq=False)
 class Checked:
     """A checked table: its columns by name, and what messages call a row of one."""
@@ -157,12 +140,12 @@ def checked(title: str, data: Any) -> Checked:
         return data
     place = Place(title)
     if isinstance(data, Path):
-        data, place = _file(title, data)
+        data, place = read_file(TABLES[title], data)
     table = Checked(
         title,
-        read(title, TABLES[title], data, place),
+        read(place.title, TABLES[title], data, place),
         place,
-        arrow_table(title, data),
+        arrow_table(place.title, data),
     )
     late = table["end"] <= table["start"]
     if late.any():
@@ -171,30 +154,11 @@ def checked(title: str, data: Any) -> Checked:
             "end", row, f"{utc(table['end'][row])}", f"later than {utc(table['start'][row])}"
         )
     if int(table["wh"].astype(object).sum()) > MOST_WH:
-        raise InvalidProblemError(f"{title}.wh: found a sum beyond 2**62 Wh", f"{title}.wh")
-    _CHECKS[title](table)
+        message = f"{place.title}, wh: found a sum beyond 2**62 Wh, needed at most that"
+        raise InvalidProblemError(message, f"{title}.wh")
+    if title in _CHECKS:
+        _CHECKS[title](table)
     return table
-
-
-def _file(title: str, path: Path) -> tuple[pa.Table, Place]:
-    """Return a table from CSV or Parquet, and what messages call a row of a column."""
-    with extra("grid"):
-        import pyarrow as pa
-        import pyarrow.csv
-        import pyarrow.parquet
-
-    try:
-        if path.suffix == ".parquet":
-            return pa.parquet.read_table(path), Place(title)
-        texts = dict.fromkeys(TABLES[title], pa.string())
-        options = pa.csv.ConvertOptions(
-            column_types=texts, strings_can_be_null=True, null_values=[""]
-        )
-        parse = pa.csv.ParseOptions(newlines_in_values=True)
-        found = pa.csv.read_csv(path, parse_options=parse, convert_options=options)
-    except pa.ArrowInvalid as error:
-        raise InvalidProblemError(f"{path.name}: {error}", title) from None
-    return found, Place(path.name, in_file=True)
 
 
 def read_folder(folder: str | Path) -> dict[str, Checked]:
@@ -237,12 +201,10 @@ def utc(second: int) -> str:
 
 
 def _check_measurements(table: Checked) -> None:
-    """Raise where two intervals of a meter overlap, on both sides of its connection alike."""
-    net = table.are("side", "net", "gross")
+    """Raise where two intervals of a meter overlap, be it on both sides of its connection."""
     meter = meters(table)
-    order = np.lexsort((table["start"], net, meter))
-    same = (np.diff(meter[order]) == 0) & (np.diff(net[order].astype(int)) == 0)
-    overlap = same & (table["start"][order[1:]] < table["end"][order[:-1]])
+    order = np.lexsort((table["start"], meter))
+    overlap = (np.diff(meter[order]) == 0) & (table["start"][order[1:]] < table["end"][order[:-1]])
     if overlap.any():
         at = int(overlap.argmax())
         first, second = sorted((int(order[at]), int(order[at + 1])))
@@ -287,23 +249,15 @@ def _check_bundles(table: Checked) -> None:
         )
 
 
-def _check_nothing(table: Checked) -> None:
-    """Storage is checked where it is linked to bundles, allocations where they are verified."""
-
-
-_CHECKS = {
-    "measurements": _check_measurements,
-    "bundles": _check_bundles,
-    "storage": _check_nothing,
-    "allocations": _check_nothing,
-}
+#: Storage is checked where it is linked to bundles, allocations where they are verified.
+_CHECKS = {"measurements": _check_measurements, "bundles": _check_bundles}
 
 
 def missing_intervals(table: Checked) -> pa.Table:
     """Return the times between two measurements of a meter for which there is none."""
     import pyarrow as pa
 
-    order = np.lexsort((table["start"], table.are("side", "net", "gross"), meters(table)))
+    order = np.lexsort((table["start"], meters(table)))
     meter = meters(table)[order]
     gap = (np.diff(meter) == 0) & (table["start"][order[1:]] > table["end"][order[:-1]])
     before, after = order[:-1][gap], order[1:][gap]

@@ -36,7 +36,7 @@ REASONS = {
     "MemoryTooSmall": "no accelerator that runs it has the memory",
     "ResidencyForbids": "its data may not go where it could run",
     "LatencyTooHigh": "too far from its origin, wherever it could run",
-    "WindowTooShort": "nothing finishes it between release and deadline",
+    "WindowTooShort": "nothing finishes it between release and deadline, or the batch's end",
     "GangTooLarge": "never are there that many accelerators at once for that long",
     "DataExceedsCorridor": "the corridor carries less than its data in an hour",
     "QuotaTooSmall": "this job alone takes more than the tenant's quota, or one above it",
@@ -48,6 +48,7 @@ REASONS_UNPLACED = {
     "CapacityTaken": "accelerators are taken, or worth more to other jobs",
     "CorridorTaken": "the corridor is full, or worth more to other jobs",
     "NotWorthIt": "its energy, data and delay alone cost more than leaving it out",
+    "LeftForLater": "nothing finishes it before the batch ends; its deadline lies after that",
 }
 
 #: Forgiven before hours are rounded up: 3 h of work at throughput 0.3 is 10 hours, not 11.

@@ -30,7 +30,8 @@ class JobExplanation(ShownAsText):
     cost, price : float
         What it costs there, and what its slots are worth there. Waiting: what that costs, and 0.
     reason : str
-        Of a running job: "Running" or "Fixed" (pinned, or not preemptible). Of a waiting one:
+        Of a running job: "Running", "Fixed" (pinned, or not preemptible), "Owed" (something else
+        would cost less at these prices, and its queue is owed the place). Of a waiting one:
         "Forbidden" (no class is open to it), "TooLarge" (no class is as large), "NotWorth" (waiting
         costs less than any class), "Limit" (of its queue or of one above), "LimitOfType" (the same
         of a type of classes, which keeps free slots from the job, or all classes open to it),
@@ -64,15 +65,22 @@ def explain_job(matcher: LiveState, key: Any, at: int) -> JobExplanation:
     what = f"job {key!r}" + (f" ({demand} slots)" if demand > 1 else "")
     name = matcher._slot_names.name
     if slot >= 0:
-        fixed = bool(native.is_pinned(where)[0]) or (gangs and not columns["preemptible"][0])
         lines = [
             f"{what} runs in {name(slot)}: cost {costs[slot]:.6g} + price {prices[slot]:.6g} = "
             f"{costs[slot] + prices[slot]:.6g}."
         ]
-        lines += _runner_up(costs, prices, slot, leave, name)
-        if fixed:
-            lines.append("It stays there: it is pinned, or may not be preempted.")
-        reason = "Fixed" if fixed else "Running"
+        margin, line = _runner_up(costs, prices, slot, leave, name)
+        lines.append(line)
+        reason = "Running"
+        if native.is_pinned(where)[0]:
+            reason = "Fixed"
+            lines.append("It stays there: it is pinned.")
+        elif gangs and not columns["preemptible"][0]:
+            reason = "Fixed"
+            lines.append("It stays there: it may not be preempted.")
+        elif margin < 0:
+            reason, why = _why_kept(matcher, columns, slot)
+            lines.append(f"It stays there: {why}")
         cost, price = float(costs[slot]), float(prices[slot])
         return JobExplanation(key, slot, cost, price, reason, "\n".join(lines))
     reason, why = _why_waiting(matcher, columns, costs, demand, leave)
@@ -88,16 +96,45 @@ def explain_job(matcher: LiveState, key: Any, at: int) -> JobExplanation:
 
 def _runner_up(
     costs: NDArray[np.float64], prices: NDArray[np.float64], slot: int, leave: float, name: Any
-) -> list[str]:
+) -> tuple[float, str]:
+    """Return by how much the next best costs more than the place of a job, and that as text."""
     total = costs + prices
     here = float(total[slot])
     total[slot] = np.inf
     other = int(total.argmin())
-    if leave <= total[other]:
-        if math.isinf(leave):
-            return ["Nothing else is open to it."]
-        return [f"Next best is waiting: cost {leave:.6g}, dearer by {leave - here:.6g}."]
-    return [f"Next best is {name(other)}: {total[other]:.6g}, dearer by {total[other] - here:.6g}."]
+    best = min(leave, float(total[other]))
+    if math.isinf(best):
+        return best, "Nothing else is open to it."
+    what = f"waiting: cost {leave:.6g}" if leave <= total[other] else f"{name(other)}: {best:.6g}"
+    more = best - here
+    beside = f"{'dearer' if more > 0 else 'cheaper'} by {abs(more):.6g}" if more else "as dear"
+    return more, f"Next best is {what}, {beside}."
+
+
+def _why_kept(matcher: LiveState, columns: dict[str, NDArray[Any]], slot: int) -> tuple[str, str]:
+    """Return why a job runs where something else would cost less at the prices."""
+    rules, types = matcher._rules, matcher._slot_types
+    if rules is not None and rules.queues is not None:
+        usage = matcher._native.usage()
+        shares = rules.shares(int(matcher._capacity.sum()), matcher._native.requests())
+        up = int(columns["queue"][0])
+        while up >= 0:
+            held = f"queue {rules.names[up]!r} takes {usage[up]} slots"
+            if types.names:
+                t = int(types.numbers[slot])
+                used, owed = rules.of_type(usage)[t, up], rules.guarantee_by_type[t, up]
+                if used <= owed:
+                    kind = f"of type {types.names[t]!r}"
+                    held = held.replace(f"{usage[up]} slots", f"{used} slots {kind}")
+                    return "Owed", f"{held}, and is guaranteed {owed}."
+            if usage[up] <= shares[up]:
+                guarantee = f"(guarantee {rules.guarantee[up]})"
+                return "Owed", f"{held}, and is owed its share of {shares[up]} {guarantee}."
+            up = int(rules.parent[up])
+    if rules is not None and rules.ranked:
+        priority = int(columns["priority"][0])
+        return "Running", f"priority goes before cost, and its priority is {priority}."
+    return "Running", "no change that has room is proved to cost less in all."
 
 
 def _why_waiting(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -20,7 +21,7 @@ from .templates import Template
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -35,6 +36,11 @@ _MOST_DEVICES = 32
 _MOST_MODELS = 64
 _MOST_PODS = 2**31 - 1
 _FIRST_LEARNING = 64
+#: Pods that came last and are kept in order, placed or not, if the window is no larger: what
+#: `learn` of another window and `explain` of a refused pod need. 0.5 MB.
+_LATEST = 2**16
+#: The core's state: pods that are placed, pods that came by shape, and the latest in order.
+_ARRIVALS = ("pods", "counts", "latest_shape", "latest_placed")
 
 
 class _Learned(NamedTuple):
@@ -91,6 +97,9 @@ class Packer:
     the same shape. Making a packer solves one linear program a horizon.
 
     *Determinism.* The same calls give the same bits; nothing depends on time or threads.
+
+    *Memory.* By nodes, shapes and the pods that are placed now. Of all pods that came the shapes
+    are counted; the latest 65,536, or `window` if that is more, are kept in order.
 
     *Source.* The published policies are those of Weng et al., Beware of Fragmentation (USENIX ATC
     2023); prices are the duals of Gilmore and Gomory's pattern program.
@@ -149,7 +158,7 @@ class Packer:
             )
         self._set_nodes(columns, models, rank, _templates(templates))
         if mix is not None:
-            self._learned = self._mix_of(self._shape_ids(mix, "mix"), shape_keys(mix, "mix"))
+            self._learned = self._mix_of_table(mix)
             self._give(self._learned)
 
     # ------------------------------------------------------------------ what was given
@@ -203,6 +212,7 @@ class Packer:
             rank,
             layouts,
             self._policy,
+            max(self._window or 0, _LATEST),
         )
         self._groups = groups_of_models(columns, models, by_model)
         self._node_groups = groups_of_equal_nodes(columns, models, by_model)
@@ -257,18 +267,25 @@ class Packer:
         self._ids[key] = id_
         self._adding = None
 
-    def _mix_of(self, ids: NDArray[np.int32], keys: list[ShapeKey] | None = None) -> _Learned:
-        """Return the mix of the shapes of the pods, with prices for it.
+    def _mix_of_table(self, mix: Any) -> _Learned:
+        """Return the mix of the pods of a table."""
+        counts = np.bincount(self._shape_ids(mix, "mix"), minlength=1)
+        return self._mix_of(counts, Counter(shape_keys(mix, "mix")))
 
-        `keys`: what the pods ask for as written, where that is known.
+    def _mix_of(
+        self, counts: NDArray[np.int64], written: Mapping[ShapeKey, int] | None = None
+    ) -> _Learned:
+        """Return the mix that has the given number of pods of each shape, with prices for it.
+
+        `written`: how many ask for what as written, where that is known.
         """
+        shapes = np.flatnonzero(counts).astype(np.int32)
+        counts = counts[shapes]
         if self._policy == "fgd":
-            written = keys if keys is not None else [self._keys[k] for k in ids.tolist()]
+            if written is None:
+                keys = (self._keys[s] for s in shapes.tolist())
+                written = dict(zip(keys, counts.tolist(), strict=True))
             shapes, counts = self._typical(written)
-        else:
-            counts = np.bincount(ids, minlength=1).astype(np.int64)
-            shapes = np.flatnonzero(counts).astype(np.int32)
-            counts = counts[shapes]
         prices = np.zeros(len(shapes), np.int64)
         patterns = {group: dict(found) for group, found in self._learned.patterns.items()}
         if self._policy == "price":
@@ -298,18 +315,19 @@ class Packer:
         self._next = None
         self._give(self._learned)
 
-    def _typical(self, keys: list[ShapeKey]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    def _typical(
+        self, written: Mapping[ShapeKey, int]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Return FGD's typical pods: shapes but for memory, the most frequent, and their counts.
 
         Lists of models are compared as written: a shape that names a model twice is
         another, as in the published rule.
         """
-        counted: dict[tuple[int, int, int, str, str], int] = {}
-        for key in keys:
-            kind = (key.cpu, key.milli, key.gpus, key.spec, key.profile)
-            counted[kind] = counted.get(kind, 0) + 1
+        counted: Counter[tuple[int, int, int, str, str]] = Counter()
+        for key, count in written.items():
+            counted[key.cpu, key.milli, key.gpus, key.spec, key.profile] += count
         order = sorted(counted.items(), key=lambda item: (item[1], item[0]), reverse=True)
-        shapes, counts, covered = [], [], 0
+        shapes, counts, covered, enough = [], [], 0, _TYPICAL * counted.total()
         for (cpu, milli, gpus, spec, profile), count in order:
             key = ShapeKey(cpu, 0, gpus, milli, spec, profile)
             if key not in self._ids:
@@ -317,7 +335,7 @@ class Packer:
             shapes.append(self._ids[key])
             counts.append(count)
             covered += count
-            if covered >= _TYPICAL * len(keys):
+            if covered >= enough:
                 break
         return np.array(shapes, np.int32), np.array(counts, np.int64)
 
@@ -357,8 +375,6 @@ class Packer:
         self._settle()
         moves = _checks.whole("moves", moves, 0, _MOST_PODS)
         shapes = self._shape_ids(pods, "pods")
-        if len(self._core) + len(shapes) > _MOST_PODS:
-            raise InvalidProblemError("pods: found more than 2**31 - 1 in all", "pods")
         learned = self._due(shapes)
         self._give(learned)
         self._next = len(self._core) + len(shapes), learned
@@ -366,8 +382,7 @@ class Packer:
         self._settle()
         changed: dict[int, tuple[int, int]] = {}
         if len(moved):
-            where, mask, *_ = self._core.positions(moved)
-            changed = {int(p): (int(n), int(d)) for p, n, d in zip(moved, where, mask, strict=True)}
+            changed = {p: (n, d) for p, _, n, d, *_ in self._core.placed(moved).tolist()}
         return Placement(first, node, devices, reason, changed)
 
     def release(self, ids: Any) -> None:
@@ -402,7 +417,7 @@ class Packer:
         ----------
         window : int, optional
             How many of the latest pods, refused ones included; by default the packer's window, or
-            all.
+            all. At most 65,536 or the packer's window, or at least all that came.
         mix : table, optional
             Pods in place of those that came.
 
@@ -416,29 +431,23 @@ class Packer:
         Pods stay where they are. The linear programs start from the patterns found before.
         """
         self._settle()
-        if mix is not None:
-            learned = self._mix_of(self._shape_ids(mix, "mix"), shape_keys(mix, "mix"))
-        else:
-            learned = self._mix_of(self._latest(window))
+        learned = self._mix_of_table(mix) if mix is not None else self._mix_of(self._latest(window))
         self._give(learned)
         self._learned = learned
 
-    def _latest(self, window: int | None) -> NDArray[np.int32]:
-        """Return the shapes of the latest pods: so many, or by default the packer's window."""
-        least = len(self._core)
-        wanted = window if window is not None else (self._window or max(1, least))
-        wanted = _checks.whole("window", wanted, 1, _MOST_PODS)
-        if least == 0:
+    def _latest(self, window: int | None) -> NDArray[np.int64]:
+        """Count the shapes of the latest `window` pods, by default of the packer's window."""
+        if window is not None:
+            _checks.whole("window", window, 1, _MOST_PODS)
+        if len(self._core) == 0:
             raise InvalidProblemError("window: found no pods, needed some to learn from", "window")
-        recent = np.arange(max(0, least - wanted), least, dtype=np.int64)
-        shapes: NDArray[np.int32] = self._core.positions(recent)[3]
-        return shapes
+        return self._core.counts(window or self._window or len(self._core))
 
     def _due(self, coming: NDArray[np.int32]) -> _Learned:
         """Return the mix, learned again where half a window has come since it was last learned."""
         seen, known = len(self._core), self._learned
         if known.mix is None:  # of the first pods there are, whatever they are
-            return self._mix_of(coming)._replace(at=seen)
+            return self._mix_of(np.bincount(coming, minlength=1))._replace(at=seen)
         if self._window is None:
             return known
         # Early on more often: what is known doubles each time.
@@ -517,16 +526,11 @@ class Packer:
             Parts in milli sum up to at most 1000, whole devices have one pod, and contents of
             templates are a layout of the device's template. Also checks the core's own invariants.
         """
-        node, devices, item, shape, live = self._core.positions(
-            np.arange(len(self._core), dtype=np.int64)
-        )
         by_model = {model: t for t in self._templates for model in t.models}
         held: dict[tuple[int, int], list[tuple[Part, int]]] = {}
-        for p in np.flatnonzero(live).tolist():
-            for d in range(_MOST_DEVICES):
-                if int(devices[p]) >> d & 1:
-                    part = self._shapes[int(shape[p])].part
-                    held.setdefault((int(node[p]), d), []).append((part, int(item[p])))
+        for _, shape, node, devices, item, *_ in self._core.state()[0].tolist():
+            for d in _bits(devices):
+                held.setdefault((node, d), []).append((self._shapes[shape].part, item))
         for (n, _), parts in held.items():
             template = by_model.get(self._models[n])
             if template is None:
@@ -558,18 +562,16 @@ class Packer:
         pod = _checks.whole("id", id, 0, max(0, len(self._core) - 1))
         if pod >= len(self._core):
             raise InvalidProblemError(f"id: found {pod}, needed that of a pod; none has come", "id")
-        node, devices, _, shape, live = self._core.positions(np.array([pod], np.int64))
-        cost, charge, runner_up, runner_up_cost, was_placed = self._core.decision(pod)
-        if live[0]:
-            mask = int(devices[0])
+        for row in self._core.placed(np.array([pod], np.int64)).tolist():
+            _, _, node, devices, _, cost, charge, runner_up, runner_up_cost = row
             scale = 1.0
             if self._policy == "price":
                 scale = 1.0 / (PRICE_SCALE * self._core.futures)
             return Explanation(
                 pod,
                 "placed",
-                int(node[0]),
-                tuple(d for d in range(_MOST_DEVICES) if mask >> d & 1),
+                node,
+                _bits(devices),
                 cost * scale,
                 charge * scale,
                 runner_up,
@@ -581,9 +583,13 @@ class Packer:
                     for count, size, cpu, classes in self._core.blocked(pod)
                 ),
             )
+        arrival = self._core.arrival(pod)
+        if arrival is None:
+            return Explanation(pod, "past")
+        shape, was_placed = arrival
         if was_placed:
             return Explanation(pod, "released")
-        model, device, cpu, memory, fits, moves, where = self._core.lack(int(shape[0]))
+        model, device, cpu, memory, fits, moves, where = self._core.lack(shape)
         lacking = {"model": model, "devices": device, "cpu": cpu, "memory": memory, "nothing": fits}
         return Explanation(pod, "refused", lacking=lacking, moves=moves, moves_node=where)
 
@@ -679,10 +685,6 @@ class Packer:
     def _state(self) -> dict[str, Any]:
         """Return all that further answers depend on, as JSON and arrays."""
         self._settle()
-        node, devices, item, shape, live = self._core.positions(
-            np.arange(len(self._core), dtype=np.int64)
-        )
-        placed = [self._core.decision(p)[4] for p in range(len(self._core))]
         mix = self._learned.mix
         meta = {
             "policy": self._policy,
@@ -695,16 +697,14 @@ class Packer:
             "templates": [snapshots.template_record(t) for t in self._templates],
             "shapes": list(self._ids),
             "mix": mix is not None,
+            # A program that starts from other patterns may end at other prices, as good as these.
+            "patterns": snapshots.pattern_record(self._learned.patterns),
+            "node_patterns": snapshots.pattern_record(self._node_patterns),
         }
         arrays = {
             **self._nodes,
             "rank": self._rank,
-            "pod_node": node,
-            "pod_devices": devices,
-            "pod_item": item,
-            "pod_shape": shape,
-            "pod_live": live,
-            "pod_placed": np.array(placed, bool),
+            **dict(zip(_ARRIVALS, self._core.state(), strict=True)),
         }
         if mix is not None:
             arrays |= dict(zip(("mix_shape", "mix_count", "mix_price"), mix, strict=True))
@@ -722,13 +722,14 @@ class Packer:
         packer._set_nodes(columns, meta["models"], arrays["rank"], templates)
         for record in meta["shapes"]:
             packer._add_shape(snapshots.shape_key(record))
+        mix = None
         if meta["mix"]:
             mix = arrays["mix_shape"], arrays["mix_count"], arrays["mix_price"]
-            packer._learned = _Learned(mix, meta["learned_at"], {})
-            packer._give(packer._learned)
-        pods = ("pod_shape", "pod_node", "pod_devices", "pod_item", "pod_live", "pod_placed")
-        for row in zip(*(arrays[name].tolist() for name in pods), strict=True):
-            packer._core.restore(*row)
+        patterns = snapshots.patterns_of(meta["patterns"])
+        packer._learned = _Learned(mix, meta["learned_at"], patterns)
+        packer._node_patterns = snapshots.patterns_of(meta["node_patterns"])
+        packer._give(packer._learned)
+        packer._core.restore(*(arrays[name] for name in _ARRIVALS))
         return packer
 
     def __len__(self) -> int:
@@ -740,6 +741,10 @@ class Packer:
             f"<Packer {self._policy!r}: {len(self._models)} nodes, "
             f"{sum(g.devices for g in self._groups)} devices, {len(self._core)} pods so far>"
         )
+
+
+def _bits(mask: int) -> tuple[int, ...]:
+    return tuple(d for d in range(_MOST_DEVICES) if mask >> d & 1)
 
 
 def _horizons(values: Any) -> tuple[float, ...]:

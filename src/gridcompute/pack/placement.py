@@ -76,7 +76,8 @@ class Explanation(ShownAsText):
     pod : int
         Its id.
     state : str
-        "placed", "refused" or "released".
+        "placed", "refused", "released"; or "past": not placed, and not one of the latest pods, of
+        which it is kept whether they were refused or released.
     node : int
         The row of its node, or -1.
     devices : tuple of int
@@ -118,6 +119,8 @@ class Explanation(ShownAsText):
         """Say it in sentences."""
         if self.state == "released":
             return f"pod {self.pod} was released"
+        if self.state == "past":
+            return f"pod {self.pod} came too long ago to say whether it was refused or released"
         if self.state == "placed":
             text = f"pod {self.pod} is on node {self.node}"
             if self.devices:

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .pattern_lp import Patterns
+
 __all__ = ["read", "write"]
 
-_MAGIC = b"gridcompute.Packer 1\n"
+_MAGIC = b"gridcompute.Packer 2\n"
 
 
 _Restored = TypeVar("_Restored")
@@ -87,6 +89,16 @@ def template_of(record: dict[str, Any]) -> Template:
         tuple((p, k) for p, k in record["items"]),
         tuple(tuple(state) for state in record["states"]),
     )
+
+
+def pattern_record(patterns: Patterns) -> list[Any]:
+    """Return patterns as JSON."""
+    return [(group, list(found)) for group, found in patterns.items()]
+
+
+def patterns_of(record: list[Any]) -> Patterns:
+    """Return the patterns of their record, in the same order."""
+    return {group: {tuple(map(tuple, p)): None for p in found} for group, found in record}
 
 
 def shape_key(record: list[Any]) -> ShapeKey:

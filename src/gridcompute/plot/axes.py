@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._extras import extra
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["COLOURS", "GREEN", "GREY", "colours_of", "energy_unit", "hour_axis", "new_axes"]
+__all__ = ["COLOURS", "GREEN", "GREY", "Style", "energy_unit", "hour_axis", "new_axes", "styles_of"]
 
-#: Okabe and Ito's eight, distinct for any colour vision, on white and on black.
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#999999", "#f0e442")
+#: Okabe and Ito's, distinct for any colour vision, with grey for black: on white and on black.
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#666666", "#f0e442")
 GREEN, GREY = "#009e73", "#999999"
+#: Lines and hatches, one for each round of the colours.
+_LINES, _HATCHES = ("-", "--", ":", "-."), ("", "////", "....", "xxxx")
+
+
+class Style(NamedTuple):
+    """The look of one of many series, on which no two of the first 32 agree."""
+
+    colour: str
+    line: str
+    hatch: str
 
 
 def new_axes(ax: Any, *, size: tuple[float, float] = (7.0, 3.6)) -> Any:
@@ -25,13 +35,16 @@ def new_axes(ax: Any, *, size: tuple[float, float] = (7.0, 3.6)) -> Any:
     return plt.subplots(figsize=size, layout="constrained")[1]
 
 
-def colours_of(n: int) -> list[Any]:
-    """Return n colours: the eight as far as they go, else steps of a colour map."""
-    if n <= len(COLOURS):
-        return list(COLOURS[:n])
-    with extra("plot"):
-        import matplotlib as mpl
-    return [mpl.colormaps["turbo"](0.05 + 0.9 * k / (n - 1)) for k in range(n)]
+def styles_of(n: int) -> list[Style]:
+    """Return n styles: the eight colours plain, then again with other lines and hatches.
+
+    Shades between eight colours that any colour vision tells apart would be lost to some.
+    """
+    turns = [k // len(COLOURS) % len(_LINES) for k in range(n)]
+    return [
+        Style(COLOURS[k % len(COLOURS)], _LINES[turn], _HATCHES[turn])
+        for k, turn in enumerate(turns)
+    ]
 
 
 def hour_axis(ax: Any, hours: int, labels: Sequence[str] | None = None) -> None:

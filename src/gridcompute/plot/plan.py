@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _checks
 from ..errors import InvalidProblemError
-from .axes import COLOURS, GREEN, GREY, colours_of, energy_unit, hour_axis, new_axes
+from .axes import COLOURS, GREEN, GREY, energy_unit, hour_axis, new_axes, styles_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,11 @@ class PlanPlots:
         names = self._names
         load, unit = _scaled(self._plan.dispatch.load_kwh)
         ax = new_axes(ax)
-        self._stack(ax, load, names, colours_of(len(names)))
+        styles = styles_of(len(names))
+        layers = self._stack(ax, load, names, [style.colour for style in styles])
+        for layer, style in zip(layers, styles, strict=True):
+            layer.set(hatch=style.hatch, edgecolor="white", linewidth=0.5)
+        self._legend(ax, len(names))
         ax.set_ylabel(f"load, {unit}")
         return ax
 
@@ -79,8 +83,9 @@ class PlanPlots:
         prices, names = self._plan.prices.energy, self._names
         ax = new_axes(ax)
         hours = np.arange(prices.shape[1] + 1)
-        for name, row, colour in zip(names, prices, colours_of(len(names)), strict=True):
-            ax.step(hours, np.append(row, row[-1:]), where="post", label=name, color=colour)
+        for name, row, style in zip(names, prices, styles_of(len(names)), strict=True):
+            look = {"color": style.colour, "linestyle": style.line, "label": name}
+            ax.step(hours, np.append(row, row[-1:]), where="post", **look)
         self._hours(ax)
         ax.set_ylabel("price of energy, yuan/kWh")
         self._legend(ax, len(names))
@@ -110,6 +115,7 @@ class PlanPlots:
         scaled, unit = _scaled(np.array(series))
         ax = new_axes(ax)
         self._stack(ax, scaled, [s[1] for s in SOURCES], [s[2] for s in SOURCES])
+        self._legend(ax, len(SOURCES))
         ax.set_ylabel(f"load carried, {unit}")
         ax.set_title("all sites" if site is None else self._names[self._site(site)])
         return ax
@@ -206,7 +212,7 @@ class PlanPlots:
         plan, problem = self._plan, self._plan.problem
         rows = _rows(jobs, len(problem.jobs))
         names, reasons = self._names, plan.reasons
-        colours = colours_of(len(names))
+        styles = styles_of(len(names))
         ax = new_axes(ax, size=(7.0, 1.2 + 0.28 * min(len(rows), 60)))
         # Words cover the line of the window, so that they can be read.
         behind = {"facecolor": ax.get_facecolor(), "edgecolor": "none", "pad": 0.5}
@@ -221,7 +227,8 @@ class PlanPlots:
             site = int(problem.classes.site[klass])
             edges = np.flatnonzero(np.diff(plan.busy(j).astype(np.int8), prepend=0, append=0))
             for begin, end in edges.reshape(-1, 2).tolist():
-                ax.barh(y, end - begin, left=begin, height=0.7, color=colours[site])
+                look = {"color": styles[site].colour, "hatch": styles[site].hatch}
+                ax.barh(y, end - begin, left=begin, height=0.7, edgecolor="white", **look)
             ax.text(end, y, f" {names[site]}", **words)
         ax.set_yticks(np.arange(len(rows)), [str(i) for i in problem.jobs.ids[rows].tolist()])
         ax.set_ylim(max(len(rows), 1) - 0.5, -0.5)
@@ -245,18 +252,19 @@ class PlanPlots:
         labels = [t.strftime("%m-%d %H:%M") for t in times if t is not None]
         hour_axis(ax, problem.hours, labels or None)
 
-    def _stack(self, ax: Any, rows: NDArray[Any], names: Sequence[str], colours: Any) -> None:
+    def _stack(self, ax: Any, rows: NDArray[Any], names: Sequence[str], colours: Any) -> Any:
         """Draw rows on top of each other, each hour from its beginning to its end."""
         at = np.repeat(np.arange(rows.shape[1] + 1), 2)[1:-1]
-        ax.stackplot(at, np.repeat(rows, 2, axis=1), labels=names, colors=colours)
+        layers = ax.stackplot(at, np.repeat(rows, 2, axis=1), labels=names, colors=colours)
         self._hours(ax)
         ax.set_ylim(bottom=0)
-        self._legend(ax, len(names))
+        return layers
 
     @staticmethod
     def _legend(ax: Any, n: int) -> None:
         place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
-        ax.legend(frameon=False, fontsize="small", ncols=1 + n // 16, **place)
+        more = {"ncols": 1 + n // 16, "handlelength": 3.0}  # long enough to show dashes
+        ax.legend(frameon=False, fontsize="small", **more, **place)
 
 
 def _scaled(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], str]:

@@ -258,11 +258,11 @@ def flows(
         corners = " ".join(f"{a:.1f},{b:.1f}" for a, b in (tip, foot + side, foot - side))
         out.append(tag("polygon", hint, points=corners, class_="head"))
     for i, name in enumerate(names):
-        hint = tag(
-            "title", escape(f"{name}: {number(float(size[i]))} {unit}, {share[i]:.0%} green")
-        )
+        part = float(np.nan_to_num(share[i]))
+        green = "no load" if np.isnan(share[i]) else f"{part:.0%} green"
+        hint = tag("title", escape(f"{name}: {number(float(size[i]))} {unit}, {green}"))
         place = {"cx": f"{x[i]:.1f}", "cy": f"{y[i]:.1f}", "r": f"{radius[i]:.1f}"}
-        out.append(tag("circle", hint, class_=f"site f{level(float(share[i]))}", **place))
+        out.append(tag("circle", hint, class_=f"site f{level(part)}", **place))
     for name, (left, low) in zip(names, _labels(names, x, y, radius), strict=True):
         out.append(tag("text", escape(name), x=f"{left:.1f}", y=f"{low:.1f}", class_="name"))
     return _picture(width, height, "".join(out))

@@ -136,7 +136,7 @@ def _beside(claims: Sequence[Claim]) -> str:
 def _pictures(claim: Claim, by: str) -> str:
     """Draw matched and unmatched load of each facility, summed by hour of the day or by month."""
     rows = claim.claims
-    second = rows["start"].cast("int64").to_numpy() + 3600 * claim.rule.utc_offset_h
+    second = claim.rule.local(rows["start"].cast("int64").to_numpy())
     if by == "hour":
         if claim.rule.interval not in ("PT15M", "PT30M", "PT1H"):
             return tag("p", f"The rule matches by {escape(claim.rule.interval)}: no hours.")

@@ -56,11 +56,12 @@ section > svg { width: 100%; height: auto }</style></head><body><main>
 {% for row in decisions %}<tr>{% for cell in row %}<td{{ ' class=word' if loop.index0 in (0, 2, 6)
  else '' }}>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</table></section>
 <section><h2>Clusters</h2><table><tr><th class="word">site</th><th class="word">state</th>
-<th class="word">since</th><th class="word">accelerators of each node</th></tr>
+<th class="word">since</th><th class="word">accelerators of each node</th>
+<th>others take</th></tr>
 {% for row in clusters %}<tr><td class="word">{{ row[0] }}</td>
 <td class="word{{ '' if row[1] else ' away' }}">{{ 'answers' if row[1] else 'no answer' }}</td>
-<td class="word">{{ row[2] }}</td><td class="word">{{ row[3] }}</td></tr>{% endfor %}</table>
-</section><section><h2>What happened</h2><table>
+<td class="word">{{ row[2] }}</td><td class="word">{{ row[3] }}</td><td>{{ row[4] }}</td></tr>
+{% endfor %}</table></section><section><h2>What happened</h2><table>
 {% for row in events %}<tr><td class="word">{{ row[0] }}</td>
 <td class="word">{{ row[1] }}</td><td class="word">{{ row[2] }}</td></tr>{% endfor %}</table>
 </section>
@@ -120,7 +121,10 @@ def clusters_page(operator: Operator) -> str:
         mandate=[(*row[:3], Markup(row[3])) for row in _mandate(operator)],
         decisions=_decisions(operator),
         clusters=[
-            (c["site"], c["answers"], _when(c["since"]), _nodes(json.loads(c["nodes"])))
+            (
+                *(c["site"], c["answers"], _when(c["since"]), _nodes(json.loads(c["nodes"]))),
+                operator.taken_by_others(c["site"]),
+            )
             for c in clusters
         ],
         events=[

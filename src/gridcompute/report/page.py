@@ -12,6 +12,7 @@ import numpy as np
 from .._version import __version__
 from ..grid.eligibility import REASONS, REASONS_UNPLACED
 from ..grid.files.bounded_files import write_whole
+from ..grid.plan.account import lowest_share, percent
 from ..grid.plan.audit import LEAST_SHORT_KWH, amount, audit, energy_unit
 from ..grid.plan.data import short_yuan
 from ..grid.tables.times import zone_name
@@ -23,6 +24,7 @@ from .tables import (
     bottlenecks,
     claim_rows,
     direct_rows,
+    left_out_rows,
     mandate_rows,
     step_word,
     table,
@@ -95,7 +97,7 @@ def page(plan: Plan, version: str = __version__) -> str:
 def _headline(plan: Plan, title: str, account: Audit) -> str:
     placed = int((plan.assignment >= 0).sum())
     new = plan.problem.mandate.applies_to(plan.problem.sites)
-    worst = float(plan.green["n2_hourly"][new].min()) if new.any() else float("nan")
+    worst = lowest_share(plan.green["n2_hourly"][new])[0]
     share = plan.problem.mandate.share
     lacks = plan.dispatch.missing_kwh
     short = float(lacks[lacks > LEAST_SHORT_KWH].sum())
@@ -111,10 +113,15 @@ def _headline(plan: Plan, title: str, account: Audit) -> str:
             False,
         ),
         ("cost", short_yuan(plan.objective_yuan), f"yuan, {left_out} for jobs left out", False),
-        ("proved gap", f"{plan.gap:.3%}", f"no plan costs less than {plan.bound_yuan:,.0f}", False),
+        (
+            "proved gap",
+            f"{plan.gap:.3%}",
+            f"{plan.gap_paid:.3%} of what is paid; no plan costs less than {plan.bound_yuan:,.0f}",
+            False,
+        ),
         (
             "lowest new site",
-            f"{worst:.1%}" if new.any() else "–",
+            percent(worst, "–"),
             f"hourly green; {share:.0%} asked",
             short > LEAST_SHORT_KWH,
         ),
@@ -223,15 +230,19 @@ def _energy(plan: Plan) -> str:
         "grid": d.grid_kwh,
     }
     load = d.load_kwh.sum(axis=0)
-    share = np.divide(d.green_kwh.sum(axis=0), load, out=np.full_like(load, np.nan), where=load > 0)
+    hourly = np.divide(
+        d.green_kwh.sum(axis=0), load, out=np.full_like(load, np.nan), where=load > 0
+    )
     unit, size = energy_unit(load.max(initial=0.0))
-    notes = f"{_green_share(plan):.0%} green; the line is the green share, 0 to 100%", ""
+    total = _green_share(plan)
+    green_part = "no load" if np.isnan(total) else f"{total:.0%} green"
+    notes = f"{green_part}; the line is the green share, 0 to 100%", ""
     wide, narrow = (
         stack(
             f"All sites, {unit}",
             [(k, COLOURS[k], values.sum(axis=0) / size) for k, values in layers.items()],
             unit=unit,
-            share=np.nan_to_num(share),
+            share=np.nan_to_num(hourly),
             note=note,
             width=width,
             height=height,
@@ -246,10 +257,10 @@ def _energy(plan: Plan) -> str:
             name + (" (new)" if new[s] else ""),
             [(k, COLOURS[k], values[s] / size) for k, values in layers.items()],
             unit=unit,
-            note=f"{green['n2_hourly'][s]:.0%} green",
+            note="no load" if np.isnan(share) else f"{share:.0%} green",
             times=_marks(plan),
         )
-        for s, name in enumerate(_names(plan))
+        for (s, name), share in zip(enumerate(_names(plan)), green["n2_hourly"], strict=True)
     ]
     words = "Power used in each hour of the batch. All but grid and grey counts as green."
     keys = tag("p", legend(list(COLOURS.items())))
@@ -259,7 +270,7 @@ def _energy(plan: Plan) -> str:
 
 def _green_share(plan: Plan) -> float:
     load = float(plan.green["load_kwh"].sum())
-    return float(plan.green["green_kwh"].sum()) / (load or 1.0)
+    return float(plan.green["green_kwh"].sum()) / load if load else np.nan
 
 
 def _green(plan: Plan, account: Audit) -> str:
@@ -268,9 +279,7 @@ def _green(plan: Plan, account: Audit) -> str:
         "grid's own green share, N4 is what the grid's power emitted. They answer different "
         "questions and are never added up."
     )
-    head = tag(
-        "p", escape(f"Rule in force: {account.rule}. Lowest N2: {account.worst[0]}. {words}")
-    )
+    head = tag("p", escape(f"Rule in force: {account.rule}. {account.lowest} {words}"))
     return head + _beside(
         ("The four numbers", "", table(*account_rows(account), sums=2)),
         (
@@ -402,7 +411,7 @@ def _jobs(plan: Plan) -> str:
     rows = [[token, f"{n:,}", meaning[token]] for token, n in counts.most_common()]
     out = tag("h3", f"Left out: {sum(counts.values()):,}")
     if rows:
-        out += table(["reason", "jobs", "meaning"], rows)
+        out += table(["reason", "jobs", "meaning"], rows) + table(*left_out_rows(plan))
     shown = [int(plan.table()["job"][i]) for i in _spread(len(plan.table()["job"]))]
     shown += list(plan.reasons)[:1]
     out += tag("h3", "Some jobs explained")

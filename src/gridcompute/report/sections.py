@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import InfeasibleError
 from ..grid.evaluate import dispatched
+from ..grid.plan.account import lowest_share, percent
 from ..grid.plan.audit import energy_unit
 from ..grid.plan.costs import COSTS
 from ..grid.plan.data import short_yuan
@@ -230,7 +231,7 @@ def simple_rules(plan: Plan) -> str:
 
 def _row(name: str, plan: Plan, best: float, size: float) -> list[str]:
     new = plan.problem.mandate.applies_to(plan.problem.sites)
-    lowest = f"{plan.green['n2_hourly'][new].min():.1%}" if new.any() else "–"
+    lowest = percent(lowest_share(plan.green["n2_hourly"][new])[0], "–")
     above = f"{plan.objective_yuan / best - 1:+.1%}" if best > 0 and name != "this plan" else ""
     return [
         name,

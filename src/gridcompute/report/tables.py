@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..grid.plan.account import percent
 from ..grid.plan.audit import LEAST_SHORT_KWH, amount, energy_unit
 from .charts import number, numbers, tag
 
@@ -27,6 +28,7 @@ __all__ = [
     "claim_rows",
     "cost_rows",
     "direct_rows",
+    "left_out_rows",
     "mandate_rows",
     "missing",
     "share_text",
@@ -102,7 +104,7 @@ def account_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
         [
             name,
             load[i],
-            *(f"{v[c]:.1%}" for c in columns),
+            *(percent(v[c], "–") for c in columns),
             carbon[i],
             missing(v["shortfall_kwh"], size),
         ]
@@ -162,8 +164,8 @@ def claim_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
     rows = [
         [
             f"{c.rule}, per {c.scope}",
-            f"{c.mean:.1%}",
-            f"{c.worst:.1%}",
+            percent(c.mean, "–"),
+            percent(c.worst, "–"),
             c.worst_name,
             "yes" if c.met else "no",
             number(c.certificates_mwh * 1e3 / size),
@@ -171,6 +173,23 @@ def claim_rows(account: Audit) -> tuple[list[str], list[list[str]]]:
         for c in account.claims
     ]
     return ["rule", "mean", "worst", "at", "met", f"certificates {unit}"], rows
+
+
+def left_out_rows(plan: Plan, most: int = 40) -> tuple[list[str], list[list[str]]]:
+    """Return the jobs left out by tenant and reason, those of most value first: heads and rows."""
+    value, tenant = plan.problem.effective.jobs.value_yuan, plan.problem.jobs.tenant
+    found: dict[tuple[int, str], list[float]] = {}
+    for job, token in plan.reasons.items():
+        found.setdefault((int(tenant[job]), token), []).append(float(value[job]))
+    order = sorted(found.items(), key=lambda item: (-sum(item[1]), item[0]))
+    rows = [
+        [plan.problem.quotas.label(m), token, f"{len(values):,}", number(sum(values))]
+        for (m, token), values in order[:most]
+    ]
+    if rest := order[most:]:
+        jobs, yuan = (sum(f(values) for _, values in rest) for f in (len, sum))
+        rows.append([f"{len(rest)} others", "", f"{jobs:,}", number(yuan)])
+    return ["tenant", "reason", "jobs", "value, yuan"], rows
 
 
 def bottleneck_rows(plan: Plan, most: int = 18) -> tuple[list[str], list[list[str]]]:

@@ -8,7 +8,7 @@ from ..grid.plan.audit import audit, energy_unit
 from ..grid.tables.sources import counted
 from .charts import number
 from .printable import printable
-from .tables import account_rows, bottleneck_rows, cost_rows, mandate_rows
+from .tables import account_rows, bottleneck_rows, cost_rows, left_out_rows, mandate_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,9 @@ def show(plan: Plan, console: Console, *, timed: bool = False) -> None:
     console.print(_text(account.lowest))
     for alarm in account.alarms:
         console.print(_text(f"ALARM: {alarm}"), style="red")
+    head, rows = left_out_rows(plan, most=12)
+    if rows:
+        _print(console, "Left out, by tenant and reason", _table(head, rows, words=2))
     head, rows = mandate_rows(plan)
     if rows:
         title = "The mandate; its price by a green kWh less (left) and more (right), yuan/kWh"
@@ -62,7 +65,8 @@ def _summary(plan: Plan, console: Console, seconds: Mapping[str, float]) -> None
         ["values of jobs left out, yuan", f"{plan.costs['unplaced']:,.2f}"],
         ["cost, both together, yuan", f"{plan.objective_yuan:,.2f}"],
         ["no plan costs less than, yuan", f"{plan.bound_yuan:,.2f}"],
-        ["proved gap", f"{plan.gap:.4%}"],
+        ["proved gap, of the cost", f"{plan.gap:.4%}"],
+        ["proved gap, of what is paid", f"{plan.gap_paid:.4%}"],
         [f"energy, {unit}", number(load / size)],
         *([f"seconds: {stage}", f"{float(took):.2f}"] for stage, took in seconds.items()),
     ]

@@ -136,7 +136,8 @@ def _next(runner_up: int | None, cost: float, price: float, margin: float) -> li
         there += _sum(cost, price)
     if math.isinf(margin):
         return [f"Cheapest is {there}."]
-    return [f"Next best is {there}, dearer by {margin:.6g}."]
+    beside = f"{'dearer' if margin > 0 else 'cheaper'} by {abs(margin):.6g}"
+    return [f"Next best is {there}, {beside if margin else 'as dear'}."]
 
 
 def _why(slot: int, runner_up: int | None, cost: float, margin: float) -> list[str]:

@@ -267,6 +267,9 @@ def _located(error: InvalidProblemError, source: _core.CostSource) -> InvalidPro
     job = error.index
     row = source.row(job)
     slot = int((~(row > -math.inf)).argmax())
+    if row[slot] > -math.inf:
+        message = f"cost: row {job} has other costs than before; they may not change during a call"
+        return InvalidProblemError(message, "cost", job)
     return InvalidProblemError(
         f"cost[{job}, {slot}]: found {row[slot]}, needed a number, or inf to forbid the pair",
         "cost",

@@ -219,6 +219,12 @@ def test_jobs_are_explained_by_their_ids(command: Command, tmp_path: Path) -> No
     for one in json.loads(out):
         assert all(offer["yuan"] >= 0 for offer in one["best"].values())
         assert one["taken"] is None or one["taken"]["fits"]
+    status, out, err = command("explain", folder, "unknown", "chat", "no job")
+    assert (status, out.splitlines()[0].split()[0]) == (2, "chat"), "one unknown id hides the rest"
+    assert err == (
+        "gridcompute: job: found unknown, needed an id of a job, or 0 to 2; "
+        "job: found no job, needed an id of a job, or 0 to 2\n"
+    )
     assert command("explain", folder, "trian")[2].endswith("; did you mean 'train'?\n")
     for wrong in ("nobody", "3", "-1x", "²"):
         status, _, err = command("explain", folder, "--", wrong)

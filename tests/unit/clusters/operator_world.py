@@ -123,9 +123,9 @@ class Trial(Operator):
         if not self.quick:
             super().write_page()
 
-    def _step(self, hour: int, limit_s: float) -> Any:
+    def _step(self, hour: int, limit_s: float, progress: Any = None) -> Any:
         if not self.quick:
-            return super()._step(hour, limit_s)
+            return super()._step(hour, limit_s, progress)
         rows = self.state.rows("SELECT * FROM jobs WHERE state = 'waiting' AND cancel = 0")
         n, world = len(rows), self.tables.world
         sites = list(self.tables.klass.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import os
 import time
@@ -12,6 +13,7 @@ import pytest
 
 import gridcompute as gc
 from gridcompute.clusters.config import ClusterConfig, read_config, read_token
+from gridcompute.clusters.reconcile import adapter
 from gridcompute.clusters.state import State
 from gridcompute.errors import ClusterError, InvalidProblemError
 from unit.clusters.operator_world import Trial, World, configured
@@ -151,6 +153,19 @@ def test_jobs_do_not_run_as_root_by_default(tmp_path: Path, monkeypatch: Any) ->
         gc.clusters.Local(tmp_path, {"A800": 1})
 
 
+def test_the_folder_of_local_jobs_is_this_users_alone(grid: Path, tmp_path: Path) -> None:
+    """If this fails, somebody else puts scripts there, or a site's name leads elsewhere."""
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs").chmod(0o777)
+    with pytest.raises(ClusterError, match="mode 0777, needed one that others cannot write to"):
+        gc.clusters.Local(tmp_path / "jobs", {"A800": 1}, allow_root=True)
+    config = read_config(grid / "grid.toml")
+    for name in ("../../elsewhere", "/elsewhere", "..", "."):
+        cluster = dataclasses.replace(config.clusters["Hami"], site=name)
+        with pytest.raises(InvalidProblemError, match="needed one without /"):
+            adapter(config, cluster)
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
@@ -214,11 +229,22 @@ def test_a_state_that_others_can_reach_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InvalidProblemError, match=r"no state of an operator|version"):
             State(path)
     private(path, "")
+    for name in ("-wal", "-shm", "-journal"):  # SQLite would read them as what was written last
+        beside = tmp_path / f"s.sqlite{name}"
+        beside.write_bytes(b"")
+        beside.chmod(0o666)
+        with pytest.raises(InvalidProblemError, match=f"{name}: found mode 0666"):
+            State(path)
+        beside.unlink()
+    tmp_path.chmod(0o777)
+    with pytest.raises(InvalidProblemError, match="a folder that anybody may write to"):
+        State(path)
+    tmp_path.chmod(0o700)
     import sqlite3
 
     other = sqlite3.connect(path)
     other.execute("CREATE TABLE jobs (x)")
     other.commit()
     other.close()
-    with pytest.raises(InvalidProblemError, match="found version 0, needed 1"):
+    with pytest.raises(InvalidProblemError, match="found version 0, needed 2"):
         State(path)

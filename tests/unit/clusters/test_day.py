@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,11 +24,16 @@ import pytest
 import gridcompute as gc
 import slurm_clusters
 from gridcompute.cli import app
+from gridcompute.cli import clusters as cli
+from gridcompute.clusters import account, operator, server
 from gridcompute.clusters.config import read_config
 from gridcompute.clusters.planning import GridTables
+from gridcompute.clusters.reconcile import log
 from gridcompute.clusters.server import served
 from gridcompute.errors import InvalidProblemError
-from unit.clusters.operator_world import SITES, Trial, World, configured
+from gridcompute.grid.operations import rolling
+from gridcompute.grid.planner import match as planner
+from unit.clusters.operator_world import SECONDS, SITES, Trial, World, configured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,15 +68,21 @@ def test_a_morning_on_this_machine(
     day = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(day)
     threads = threading.active_count()
-    out, options = tmp_path / "out", ["--hours", "3", "--seconds", "2.5", "--jobs", "6"]
+    out, options = tmp_path / "out", ["--hours", "2", "--seconds", "2", "--jobs", "6"]
     assert day.main(["--out", str(out), *options]) == 0
     assert threading.active_count() == threads
     links = [os.path.realpath(path) for path in Path("/proc/self/fd").iterdir()]
     assert not [link for link in links if link.startswith(str(out))]
     capsys.readouterr()
     config = ("-c", str(out / "grid.toml"))
-    queue = json.loads(command(capsys, "queue", *config, "--json"))
-    assert [job["state"] for job in queue["jobs"]] == ["done"] * 6, queue
+    states: list[str] = []
+    for _ in range(20):  # on a machine that is busy an hour more, or a few
+        queue = json.loads(command(capsys, "queue", *config, "--json"))
+        states = [job["state"] for job in queue["jobs"]]
+        if states == ["done"] * 6:
+            break
+        command(capsys, "operate", *config, "--steps", "1", "--quiet")
+    assert states == ["done"] * 6, queue
     assert all(cluster["answers"] for cluster in queue["clusters"])
     totals = queue["totals"]
     assert 0 < totals["green_kwh"] <= totals["load_kwh"]
@@ -118,6 +131,7 @@ def test_what_others_run_is_not_planned_on(config: Path) -> None:
         submitted(op, 3, accelerators=8, within="1h", accelerator="A800")
         world.clusters["Chongqing"].add("", 0, 16, 1000.0, 25.0)  # all, for 2.5 hours
         op.tick()
+        assert "<td>16</td>" in op.page.decode(), "needed: what others take"
         assert not op.state.rows("SELECT 1 FROM runs")
         late = [job["why"] for job in op.queue()["jobs"]]
         assert all("A800 at Chongqing from hour" in why or "not in the plan" in why for why in late)
@@ -132,11 +146,11 @@ def test_nodes_that_are_gone_are_not_planned_on(config: Path) -> None:
     """If this fails, plans name accelerators that are down, or a running job breaks the plan."""
     world = World()
     with Trial(config, world, quick=False) as op:
-        (job,) = submitted(op, 1, accelerators=8, hours=3.0, accelerator="A800")
+        wanted = {"accelerator": "A800", "delay_yuan_per_h": 1e6}
+        (job,) = submitted(op, 1, accelerators=8, hours=3.0, **wanted)
         op.tick()
-        while op.state.job(job)["state"] == "waiting":
-            world.pass_(1.0)
-            op.tick()
+        op.tick()
+        assert op.state.job(job)["state"] == "running"
         world.clusters["Chongqing"].nodes = []  # under the job, which runs on
         world.clusters["Chongqing"].length["1"] = 30.0
         (other,) = submitted(op, 1, accelerators=4, accelerator="A800")
@@ -207,29 +221,63 @@ def test_what_rounding_leaves_above_a_store_stops_no_plan(config: Path) -> None:
             assert (sum(stored) >= battery * (1 - 1e-12)).all(), (part, stored)
 
 
-def test_an_hour_that_cannot_be_planned_ends_no_loop(config: Path) -> None:
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        ("_step", InvalidProblemError("found a mistake")),
+        ("reflect", ValueError("a bug")),
+        ("_close_hours", OSError("the disk is full")),
+    ],
+)
+def test_an_hour_that_cannot_be_planned_ends_no_loop(
+    config: Path, place: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If this fails, one bad table leaves running jobs alone until the morning."""
     world = World()
-    with Trial(config, world) as op:
+    with Trial(config, world, GridTables(read_config(config))) as op:
         (job,) = submitted(op, 1)
         op.tick()
         op.tick()
         world.pass_(1.0)
-        looks, step = [], op._step
+        real, began = getattr(op, place), world.clock
 
         def broken(*_: Any) -> Any:
-            raise InvalidProblemError("found a mistake, needed none")
+            setattr(op, place, real)
+            raise error
 
-        def stop() -> bool:
-            looks.append(op.state.job(job)["state"])
-            op._step = broken if len(looks) == 1 else step
-            return len(looks) > 12
+        setattr(op, place, broken)
+        clock = {"monotonic": lambda: world.clock, "sleep": lambda s: world.pass_(s / SECONDS)}
+        monkeypatch.setattr(operator, "time", SimpleNamespace(**vars(time) | clock))
+        monkeypatch.setattr(operator, "IDLE_PART", 0.01)
+        op.operate(stop=lambda: world.clock > began + 2.5 * SECONDS)
+        assert op.state.job(job)["state"] == "done"
+        told = [row["words"] for row in op.state.rows("SELECT words FROM events ORDER BY rowid")]
+        assert any(words.startswith("a look broke off") for words in told), told
+        assert any(words.startswith("looks go on") for words in told), told
 
-        op.config = dataclasses.replace(op.config, seconds_per_hour=10.0)
-        op.operate(stop=stop)
-        assert looks[-1] == "done"
-        told = [row["words"] for row in op.state.rows("SELECT words FROM events")]
-        assert any("a look broke off: found a mistake" in words for words in told), told
+
+def test_idle_thoughts_end_when_the_operator_is_told_to(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, an operator goes on for half an hour after it was told to end."""
+    world, asked = World(), []
+    with Trial(config, world, GridTables(read_config(config)), quick=False) as op:
+        submitted(op, 4)
+        op.tick()
+        world.pass_(1.0)
+        submitted(op, 4)
+        op.tick()
+        match = planner.match
+
+        def watched(*arguments: Any, progress: Any = None, **more: Any) -> Any:
+            asked.append(progress is not None and progress(None) is True)
+            return match(*arguments, progress=progress, **more)
+
+        for module in (account, rolling):
+            monkeypatch.setattr(module, "match", watched)
+        op.reflect(5.0, lambda: True)
+        assert asked
+        assert all(asked), "needed: each plan asks whether to end"
 
 
 def get(url: str, **headers: str) -> tuple[int, str, Any]:
@@ -243,7 +291,7 @@ def get(url: str, **headers: str) -> tuple[int, str, Any]:
 
 
 def test_the_page_holds_names_as_text_and_is_served_to_its_reader_alone(
-    config: Path, tmp_path: Path
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If this fails, whoever names a job writes into the operator's page, or anybody reads it."""
     world = World()
@@ -265,6 +313,7 @@ def test_the_page_holds_names_as_text_and_is_served_to_its_reader_alone(
             for line in text.splitlines():
                 assert re.fullmatch(r"# (HELP|TYPE) .*|gridcompute_\w+(\{[^}]*\})? \S+", line), line
             assert get(f"http://{address}/etc/passwd")[0] == 404
+            assert get(f"http://{address}/", Host="localhost")[0] == 200  # as of port 80
             # A page of somebody else's that has a browser ask the loopback by another name.
             assert get(f"http://{address}/", Host="evil.example:80")[0] == 403
         token = tmp_path / "reader"
@@ -276,9 +325,70 @@ def test_the_page_holds_names_as_text_and_is_served_to_its_reader_alone(
             assert get(f"http://{address}/", Authorization="Bearer s3cret")[0] == 200
             basic = "Basic eDpzM2NyZXQ="  # x:s3cret
             assert get(f"http://{address}/", Authorization=basic)[0] == 200
+        with served(op, "127.0.0.1:0", None) as address:
+            host, _, port = address.partition(":")
+            monkeypatch.setattr(server, "MOST_READERS", 2)
+            slow = [socket.create_connection((host, int(port))) for _ in range(3)]
+            slow[0].sendall(b"GET / HTTP/1.0\r\n")  # and never more
+            assert slow[2].recv(9) == b"", "needed: those who wait do not take all threads"
+            with (
+                pytest.raises(InvalidProblemError, match="needed a free"),
+                served(op, address, None),
+            ):
+                pass
+        # It has ended, though no reader did.
+        for one in slow:
+            assert one.recv(9) == b""
+            one.close()
         for where in ("0.0.0.0:0", "example.org:80", "8080", "127.0.0.1:x"):
             with pytest.raises(InvalidProblemError, match="serve"), served(op, where, None):
                 pass
+
+
+def test_words_of_others_are_only_words(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a cluster's words move a terminal's cursor, or forge a line of the log."""
+    evil = "\x1b[2J\x9b2J\n2026-12-02 12:00:00,000 INFO all is well \u202e"
+    world = World()
+    with Trial(config, world, GridTables(read_config(config))) as op:
+        (job,) = submitted(op, 1)
+        op.tick()
+        op.tick()
+        world.pass_(0.2)
+        for cluster in world.clusters.values():
+            for name in cluster.table:
+                cluster.end(name, "failed")
+                cluster.table[name] = dataclasses.replace(cluster.table[name], words=evil)
+        op.tick()
+        assert evil.split()[0] in op.queue()["jobs"][0]["why"]
+    words = ("-c", str(config))
+    printed = [command(capsys, "queue", *words, "--all")]
+    printed += [command(capsys, "queue", *words, "--json")]
+    printed += [command(capsys, "why", *words, job, *more) for more in ((), ("--json",))]
+
+    def tells(op: Any, **_: Any) -> None:
+        op._tell(evil, evil)
+        log.error("broke off: %s", evil)
+
+    monkeypatch.setattr(operator.Operator, "operate", tells)
+    monkeypatch.setattr(operator.Operator, "open", lambda _: None)
+    assert app.run(["operate", *words]) == 0
+    log_lines = capsys.readouterr().err
+    assert not [line for line in log_lines.splitlines() if "INFO all is well" in line[:50]]
+    for text in (*printed, log_lines):
+        assert not set(text) & set("\x1b\x9b\u202e"), repr(text)
+    assert json.loads(printed[1])["jobs"][0]["why"].count("\x9b") == 1
+
+
+def test_ids_are_completed(config: Path) -> None:
+    """If this fails, people type ids letter by letter."""
+    with Trial(config, World(), GridTables(read_config(config))) as op:
+        ids = submitted(op, 3)
+    context = SimpleNamespace(params={"config": config})
+    assert cli._ids(context, ids[0][:4]) == ids[::-1]
+    assert cli._ids(context, "?") == []
+    assert cli._ids(SimpleNamespace(params={"config": "/nowhere"}), "") == []
 
 
 # ---------------------------------------------------------------- two clusters of Slurm
@@ -303,7 +413,7 @@ def test_two_slurm_clusters_run_every_job_once(
     tmp_path: Path, slurms: dict[str, slurm_clusters.Cluster], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """If this fails, real controllers, an operator that is killed and one that is restarted do."""
-    path = configured(tmp_path, seconds_per_hour=3.0, plan_s=0.5)
+    path = configured(tmp_path, seconds_per_hour=2.0, plan_s=0.4)
     lines = path.read_text().split("[clusters")[0].splitlines()
     for site, (kind, _) in SITES.items():
         token = tmp_path / f"{site}.jwt"
@@ -318,22 +428,34 @@ def test_two_slurm_clusters_run_every_job_once(
     row = f"{tmp_path / 'job.sh'},2,1,4h,Hami\n"
     (tmp_path / "jobs.csv").write_text("script,accelerators,hours,within,from\n" + row * 8)
     ids = command(capsys, "submit", *config, "--table", str(tmp_path / "jobs.csv")).split()
-    begun, killed, down = time.monotonic(), 0, False
+    begun, killed, down, gone = time.monotonic(), 0, False, False
     operate = [sys.executable, "-m", "gridcompute", "operate", *config, "--quiet"]
     operator: Any = None
     queue: dict[str, Any] = {}
+    log = (tmp_path / "operate.log").open("ab")
     try:
-        while time.monotonic() - begun < 60:
+        while time.monotonic() - begun < 180:
             if operator is None or operator.poll() is not None:
                 assert operator is None or operator.returncode == -signal.SIGKILL
-                operator = subprocess.Popen(operate)
+                operator = subprocess.Popen(operate, stderr=log)
             time.sleep(0.5)
             queue = json.loads(command(capsys, "queue", *config, "--json"))
             states = [job["state"] for job in queue["jobs"]]
+            for site in slurms:
+                assert not processes(slurms[site].token), "needed: no token in a command line"
             if "starting" in states and not killed:
                 killed += 1
                 operator.kill()
                 operator.wait()
+            running = [job["site"] for job in queue["jobs"] if job["state"] == "running"]
+            if running and not gone:  # its node is taken away from under a job
+                slurm = slurms[running[0]]
+                jobs = slurm.ask("squeue", "-h", "-t", "RUNNING", "-o", "%N").split()
+                for state in ("down", "resume") if jobs else ():
+                    words = (f"nodename={jobs[0]}", f"state={state}", "reason=trial")
+                    slurm.ask("scontrol", "update", *words)
+                # A job of a second may have ended before.
+                gone = "=NODE_FAIL" in slurm.ask("scontrol", "-o", "show", "jobs")
             if states.count("done") >= 2 and not down:
                 down = True
                 slurms["Hami"].stop("slurmctld")
@@ -342,9 +464,18 @@ def test_two_slurm_clusters_run_every_job_once(
             if states == ["done"] * len(ids):
                 break
     finally:
-        operator.terminate()
+        with log:
+            operator.terminate()
         assert operator.wait(timeout=30) == 0
     assert [job["state"] for job in queue["jobs"]] == ["done"] * len(ids), queue
+    with gc.clusters.Operator(path) as op:
+        told = [row["words"] for row in op.state.rows("SELECT words FROM events")]
+    assert told.count("the operator begins") == 2, told
+    assert not gone or any("back in the queue" in words for words in told), told
+    for site, cluster in slurms.items():  # tokens are in their files and nowhere else
+        for file in tmp_path.iterdir():
+            if file.is_file() and file.name != f"{site}.jwt":
+                assert cluster.token.encode() not in file.read_bytes(), file
     found: dict[str, list[str]] = {}
     for site, cluster in slurms.items():
         for line in cluster.ask("scontrol", "-o", "show", "jobs").splitlines():

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import itertools
+import json
 import sqlite3
+import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
+import gridcompute as gc
 from effort import examples
+from gridcompute.clusters import Local, Order, local, reconcile
 from gridcompute.clusters.config import read_config
 from gridcompute.clusters.planning import GridTables
+from gridcompute.clusters.protocol import ENDED
 from gridcompute.errors import ClusterError, InvalidProblemError
 from unit.clusters.operator_world import Crash, Trial, World, configured, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +122,11 @@ def lost_after(act: Callable[[], Any]) -> Any:
     raise ClusterError("the connection broke off in the middle of the answer", maybe=True)
 
 
+def dead_after(act: Callable[[], Any]) -> Any:
+    act()
+    raise Crash
+
+
 def lost_before(_: Callable[[], Any]) -> Any:
     raise ClusterError("connection refused")
 
@@ -123,6 +137,9 @@ def unknown(_: Callable[[], Any]) -> Any:
 
 def broken(_: Callable[[], Any]) -> Any:
     raise KeyError("an adapter's own fault")
+
+
+FAULT = """KeyError: "an adapter's own fault\""""
 
 
 @pytest.mark.parametrize("fault", [lost_after, lost_before, unknown])
@@ -186,17 +203,211 @@ def test_an_answer_that_comes_twice_ends_the_second(
         assert states == ["cancelled", "running"]
 
 
-def test_an_adapters_own_fault_ends_nothing(config: Path, world: World, tables: GridTables) -> None:
+@pytest.mark.parametrize("name", ["jobs", "start", "cancel"])
+def test_an_adapters_own_fault_ends_nothing(
+    config: Path, world: World, tables: GridTables, name: str
+) -> None:
     """If this fails, one adapter's mistake stops the operator for all clusters."""
     ids = submitted(config, world, tables)
     with Trial(config, world, tables) as op:
+        op.open()
+        for cluster in world.clusters.values():
+            cluster.faults[name] = [broken]
         op.tick()
-        world.clusters["Hami"].faults["jobs"] = [broken]
+        if name == "jobs":
+            assert {c["words"] for c in op.queue()["clusters"]} == {FAULT}
         op.tick()
-        (away,) = [c for c in op.queue()["clusters"] if not c["answers"]]
-        assert away["site"] == "Hami"
-        assert "an adapter's own fault" in away["words"]
+        world.clusters["Hami"].add(ids[1], 1, 2, 100.0)  # to be ended
+        op.tick()
+        if name != "jobs":
+            told = [e["words"] for e in op.state.rows("SELECT words FROM events")]
+            assert any("an adapter's own fault" in words for words in told), told
+    world.clusters["Hami"].ran.pop()
     assert_all_once(world, ids, run(config, world, tables))
+
+
+def test_what_may_have_run_and_was_forgotten_is_not_run_again(
+    config: Path, world: World, tables: GridTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, a job runs twice where its cluster forgot it before anybody looked again.
+
+    Once the operator dies with the order on its way, once its answer is lost and nobody answers.
+    """
+    monkeypatch.setattr(reconcile, "REMEMBERED_S", 25.0)
+    for fault in ("crash", "lost"):
+        for path in config.parent.glob("operator.sqlite*"):
+            path.unlink()
+        world = World()
+        ids = submitted(config, world, tables, n=2)
+        with Trial(config, world, tables) as op:
+            op.open()
+            for cluster in world.clusters.values():
+                cluster.faults["start"] = [lost_after if fault == "lost" else dead_after]
+            with contextlib.suppress(Crash):
+                op.tick()
+            began = sum(ran(world).values())
+        world.pass_(3.0)
+        for cluster in world.clusters.values():
+            cluster.table.clear()
+        queue = run(config, world, tables)
+        assert max(ran(world).values()) == 1, (fault, ran(world))
+        assert began > 0
+        states = Counter(job["state"] for job in queue["jobs"])
+        assert states == {"failed": 2}, (fault, queue)
+        assert "it may have run" in queue["jobs"][0]["why"]
+        assert set(ran(world)) <= set(ids)
+
+
+def test_what_never_left_is_planned_elsewhere(
+    config: Path, world: World, tables: GridTables
+) -> None:
+    """If this fails, a job waits for a cluster that is away, though it never got there."""
+    submitted(config, world, tables, n=1)
+    away = list(world.clusters.values())[1]
+    away.faults = {"start": [lost_before] * 9}
+    with Trial(config, world, tables) as op:
+        op.tick()
+        away.faults |= {"jobs": [lost_before] * 99}
+        op.tick()
+        assert op.state.rows("SELECT state, sent FROM runs") == [{"state": "intent", "sent": None}]
+        world.pass_(1.0)
+        op.tick()
+        states = [row["state"] for row in op.state.rows("SELECT state FROM runs ORDER BY attempt")]
+        assert states == ["given up", "intent"]
+
+
+@pytest.mark.parametrize("moved", [3600.0, -3600.0])
+def test_a_cluster_whose_clock_is_wrong_leaves_no_load_out(
+    config: Path, world: World, tables: GridTables, moved: float
+) -> None:
+    """If this fails, what ran is in the account of another day, or in none."""
+    ids = submitted(config, world, tables)
+    cluster = world.clusters["Chongqing"]
+    real = cluster.jobs
+
+    def jobs() -> list[Any]:
+        return [dataclasses.replace(s, start=s.start + moved, end=s.end + moved) for s in real()]
+
+    cluster.jobs = jobs
+    queue = run(config, world, tables)
+    assert_all_once(world, ids, queue, moved)
+    for job in queue["jobs"]:
+        assert 0 <= job["start_h"] <= job["planned_h"] + 1, (moved, job)
+        assert job["end_h"] - job["start_h"] == pytest.approx(0.8), (moved, job)
+    with Trial(config, world, tables) as op:
+        told = [e["words"] for e in op.state.rows("SELECT words FROM events")]
+        assert any("the clock there differs by" in words for words in told), told
+        load = sum(sum(r) for r in load_of(op))
+        assert load > 0
+
+
+def load_of(op: Trial) -> list[list[float]]:
+    return [json.loads(r["record"])["load_kwh"] for r in op.state.rows("SELECT record FROM hours")]
+
+
+def test_a_cluster_is_not_left_out_while_its_jobs_run(
+    config: Path, world: World, tables: GridTables, tmp_path: Path
+) -> None:
+    """If this fails, an operator dies hours after a line of grid.toml was removed."""
+    submitted(config, world, tables)
+    with Trial(config, world, tables) as op:
+        op.tick()
+    less = config.with_name("less.toml")
+    less.write_text(config.read_text().split("[clusters.Hami]")[0])
+    with (
+        Trial(less, world) as op,
+        pytest.raises(InvalidProblemError, match=r"clusters.Hami: found no 'Ascend 910B', on"),
+    ):
+        op.tick()
+    with Trial(config, world, tables) as op:
+        world.pass_(1.0)
+        op.tick()
+        world.pass_(1.0)
+        op.tick()
+    problem = tables.world
+    names = np.array([f"site {k}" for k in range(len(problem.sites.name))], object)
+    names[[tables.site[name] for name in world.clusters]] = list(world.clusters)
+    other = dataclasses.replace(read_config(config), folder=tmp_path)
+    gc.grid.write_problem(
+        problem.replace(sites=problem.sites.replace(name=tuple(names))), tmp_path, format="parquet"
+    )
+    with Trial(other, world) as op, pytest.raises(InvalidProblemError, match="found sites"):
+        op.tick()
+
+
+def test_processes_start_once_wherever_their_operator_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this fails, `kill -9` between two lines of the adapter loses a job, or runs it twice."""
+    count, left = 0, 10**9
+
+    def counted(act: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **more: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise Crash
+            done = act(*arguments, **more)
+            left -= 1
+            if left == 0:
+                raise Crash
+            return done
+
+        return call
+
+    for owner, name in (
+        (Path, "mkdir"),
+        (Path, "rename"),
+        (local.shutil, "rmtree"),
+        (local, "_write"),
+        (local.subprocess, "run"),
+    ):
+        monkeypatch.setattr(owner, name, counted(getattr(owner, name)))
+    orders = []
+    for point in itertools.count(1, examples(4, 1)):
+        script = f"#!/bin/sh\necho ran >>{tmp_path}/{point}\n"
+        facts: dict[str, Any] = {"user": "", "name": "", "accelerator": "A800", "count": 1}
+        order = Order(
+            id=f"abcdef-{point}", attempt=1, script=script, limit_s=60.0, memory_gb=1.0, **facts
+        )
+        here = Local(tmp_path / "jobs", {"A800": 99}, allow_root=True)
+        left = point
+        try:
+            here.start(order)
+        except Crash:
+            count += 1
+        over, left = left > 0, 10**9
+        Local(tmp_path / "jobs", {"A800": 99}, allow_root=True).start(order)
+        orders.append(point)
+        if over:
+            break
+    end = time.monotonic() + 30
+    while any(s.state not in ENDED for s in here.jobs()) and time.monotonic() < end:
+        time.sleep(0.02)
+    found = {p: (tmp_path / str(p)).read_text().split() for p in orders}
+    assert found == {p: ["ran"] for p in orders}
+    assert count >= 4
+
+
+def test_a_script_that_writes_where_it_runs_changes_no_record(tmp_path: Path) -> None:
+    """If this fails, a file named `end` ends a job, or keeps all of a cluster's from being seen."""
+    here = Local(tmp_path / "jobs", {"A800": 2}, allow_root=True)
+    names = "order script run began pid end cancelled output"
+    careless = f"#!/bin/sh\nfor f in {names}; do echo no >$f; done\nexit 3\n"
+    hostile = "#!/bin/sh\ncd ..\necho no no >end\necho 1 2 >pid\nsleep 0.1\n"
+    for k, script in enumerate((careless, hostile)):
+        facts: dict[str, Any] = {"user": "", "name": "", "accelerator": "A800", "count": 1}
+        here.start(
+            Order(id=f"abcdef-{k}", attempt=1, script=script, limit_s=9.0, memory_gb=1.0, **facts)
+        )
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        seen = {s.id: (s.state, s.words) for s in here.jobs()}
+        if all(state == "failed" for state, _ in seen.values()):
+            break
+        time.sleep(0.02)
+    assert seen["abcdef-0"] == ("failed", "exit status 3")
+    assert seen["abcdef-1"][0] == "failed"
 
 
 def test_a_full_disk_starts_nothing_that_is_not_written_down(
@@ -342,8 +553,9 @@ def test_a_second_operator_is_refused(config: Path, world: World, tables: GridTa
         op.tick()  # and the first goes on
 
 
-def test_a_machine_whose_clock_went_back_over_a_restart_plans_no_hour_twice(
-    config: Path, world: World, tables: GridTables
+@pytest.mark.parametrize("hours", [-2.5, 4.5])
+def test_a_machine_whose_clock_was_set_over_a_restart_plans_no_hour_twice(
+    config: Path, world: World, tables: GridTables, hours: float
 ) -> None:
     """If this fails, the same hour's jobs are decided, and its load recorded, twice."""
     ids = submitted(config, world, tables)
@@ -351,8 +563,12 @@ def test_a_machine_whose_clock_went_back_over_a_restart_plans_no_hour_twice(
         for _ in range(3):
             op.tick()
             world.pass_(1.0)
-    world.clock -= 2.5 * 10
+    world.clock += hours * 10
     queue = run(config, world, tables, hours=6)
     assert ran(world) == Counter(ids)
-    hours = [j["planned_h"] for j in queue["jobs"]]
-    assert hours == [0] * len(ids)
+    assert [j["planned_h"] for j in queue["jobs"]] == [0] * len(ids)
+    with Trial(config, world, tables) as op:
+        closed = [row["hour"] for row in op.state.rows("SELECT hour FROM hours ORDER BY hour")]
+        told = [e["words"] for e in op.state.rows("SELECT words FROM events")]
+    assert closed == list(range(len(closed)))
+    assert told.count("the operator begins") == 2, told

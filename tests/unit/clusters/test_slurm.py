@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -139,8 +140,6 @@ def test_a_job_is_submitted_held_and_then_released(slurm: Slurm, rest: Rest) -> 
 
 def test_a_gang_beyond_a_node_takes_whole_nodes(slurm: Slurm, rest: Rest) -> None:
     """If this fails, a large gang waits for ever, or is spread over parts of nodes."""
-    import dataclasses
-
     slurm.start(dataclasses.replace(ORDER, count=16))
     job = rest.asked[-2][2]["job"]
     assert (job["minimum_nodes"], job["tres_per_node"]) == (2, "gres/gpu:a800:8")
@@ -232,8 +231,8 @@ def said(number: int, status: int = 500) -> Callable[[Any], Any]:
         (said(2052, 200), True, False),
         (said(1001), False, True),
         (lambda _: httpx.Response(200, text="no JSON"), False, True),
+        (lambda _: httpx.Response(200, text="[" * 100_000), False, True),
         (lambda _: httpx.Response(200, json=[1]), False, True),
-        (lambda _: httpx.Response(200, json={"job_id": 0}), False, True),
         (lambda _: httpx.Response(502, text="bad gateway"), False, True),
         (lambda _: httpx.Response(401, text="no"), True, False),
     ],
@@ -241,14 +240,95 @@ def said(number: int, status: int = 500) -> Callable[[Any], Any]:
 def test_what_is_not_known_is_said_to_be_not_known(
     slurm: Slurm, rest: Rest, answer: Any, answered: bool, maybe: bool
 ) -> None:
-    """If this fails, a job whose answer was lost is started again without a look."""
+    """If this fails, a job whose answer was lost is started again without a look.
+
+    What was submitted is held: only of one that may have been released it is not known.
+    """
     slurm.capacity()
     slurm.jobs()
     rest.answer = answer
     with pytest.raises(ClusterError) as caught:
         slurm.start(ORDER)
-    assert (caught.value.answered, caught.value.maybe) == (answered, maybe), caught.value
+    assert (caught.value.answered, caught.value.maybe) == (answered, False), caught.value
     assert rest.tokens[-1] not in str(caught.value)
+    rest.answer = None
+    slurm.start(dataclasses.replace(ORDER, id="abcdef-2"))
+    rest.jobs[0] |= {"hold": True, "job_state": ["PENDING"]}
+    slurm.jobs()
+    rest.answer = answer
+    with pytest.raises(ClusterError) as caught:
+        slurm.start(dataclasses.replace(ORDER, id="abcdef-2"))
+    assert caught.value.maybe, "needed: the job is there"
+
+
+class Dead(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_operator_may_die_at_any_request(slurm: Slurm, rest: Rest, when: str) -> None:
+    """If this fails, a job that was submitted is lost, or submitted or released twice."""
+    point, died = 0, True
+    while died:
+        rest.jobs, rest.asked, died = [], [], False
+
+        def answer(request: Any, at: int = point) -> Any:
+            rest.answer = None
+            if len(rest.asked) == at + 1 and when == "before":
+                raise Dead
+            done = rest(request)
+            rest.asked.pop()
+            if len(rest.asked) == at + 1:
+                raise Dead
+            rest.answer = answer
+            return done
+
+        rest.answer = answer
+        one = Slurm(slurm.config, transport=httpx.MockTransport(rest))
+        try:
+            one.start(ORDER)
+        except Dead:
+            died = True
+        rest.answer = None
+        one.close()
+        other = Slurm(slurm.config, transport=httpx.MockTransport(rest))
+        other.start(ORDER)
+        other.close()
+        states = [job["job_state"] for job in rest.jobs]
+        assert states == [["RUNNING"]], f"died {when} request {point}: {rest.asked}"
+        point += 1
+    assert point == 6, "needed: nodes, states, jobs, submission, release, and none"
+
+
+def test_of_several_users_each_has_his_own_jobs(slurm: Slurm, rest: Rest, tmp_path: Path) -> None:
+    """If this fails, one user's comment ends another's job, or his token cannot end his own."""
+    users = {n: private(tmp_path / f"{n}.jwt", token(n)) for n in ("bob", "eve")}
+    config = dataclasses.replace(slurm.config, users=users)
+    several = Slurm(config, transport=httpx.MockTransport(rest))
+    forged = rest.job(job_id=1, user_name="eve", comment=ORDER.mark, job_state=["COMPLETED"])
+    rest.jobs = [forged | {"start_time": number(5), "end_time": number(6)}]
+    (seen,) = several.jobs()
+    assert (seen.id, seen.user) == (ORDER.id, "eve")
+    assert several.start(dataclasses.replace(ORDER, user="bob")) == "2", "eve's is not bob's"
+    rest.jobs[1]["user_name"] = "bob"
+    (seen,) = [job for job in several.jobs() if job.user == "bob"]
+    several.cancel(seen.cluster_id)
+    assert rest.tokens[-1] == users["bob"].read_text()
+    several.close()
+
+
+def test_times_that_are_none_are_not_believed(slurm: Slurm, rest: Rest) -> None:
+    """If this fails, a number without sense in an answer ends the operator."""
+    for wrong in (float("inf"), float("nan"), 1e300, -1, True, "soon", None):
+        rest.answer = lambda _, wrong=wrong: httpx.Response(
+            200,
+            text=json.dumps(
+                {"jobs": [rest.job(job_id=1, comment=ORDER.mark, start_time=number(wrong))]}
+            ),
+        )
+        rest.states = False
+        slurm._has_states = False
+        assert [seen.start for seen in slurm.jobs()] in ([None], [1.0]), wrong
 
 
 def test_a_release_that_is_lost_is_made_good(slurm: Slurm, rest: Rest) -> None:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gridcompute import InvalidProblemError, Terms, kernel, transport
+from gridcompute import InternalError, InvalidProblemError, Terms, kernel, transport
 
 
 @kernel
@@ -70,3 +70,39 @@ def test_nan_from_a_kernel_is_an_error_with_its_place():
     with pytest.raises(InvalidProblemError, match=r"(?i)nan") as caught:
         transport(cost, np.full(4, 5))
     assert caught.value.index in (7, (7, 2))
+
+
+@pytest.mark.parametrize(("n", "gangs"), [(40, True), (300, False)])
+def test_costs_that_change_in_mid_call_end_in_an_error_or_a_finite_answer(n, gangs):
+    """A row whose second reading was NaN killed the process, or came out as "optimal" at inf."""
+
+    @kernel
+    def late(job_a, slot_b, reads, limit, value):
+        reads[0] += 1
+        if reads[0] > limit[0]:
+            return value[0] if value[0] != 0.0 else job_a * slot_b * (1 + reads[0] % 7)
+        return job_a * slot_b
+
+    r = np.random.default_rng(0)
+    jobs, slots = {"job_a": r.uniform(1, 9, n)}, {"slot_b": r.uniform(1, 4, 3)}
+    options = {"demand": r.integers(1, 4, n)} if gangs else {}
+    capacity = np.full(3, n if gangs else n // 3 + 1)
+
+    def solved(limit, value):
+        reads = np.zeros(1, np.int64)
+        cost = late.bind(jobs=jobs, slots=slots, reads=reads, limit=[limit], value=[value])
+        try:
+            found = transport(cost, capacity, unplaced=50.0, threads=1, **options)
+        except (InvalidProblemError, InternalError) as error:
+            return int(reads[0]), str(error)
+        return int(reads[0]), found.objective
+
+    total, expected = solved(2**60, 0.0)
+    outcomes = []
+    for limit in np.linspace(0, total - 1, 25).astype(int).tolist():
+        for value in (math.nan, math.inf, 0.0, 1e300):
+            _, found = solved(limit, value)
+            outcomes.append(found)
+            assert isinstance(found, str) or math.isfinite(found), (limit, value, found)
+    assert isinstance(expected, float)
+    assert any(isinstance(found, str) for found in outcomes)

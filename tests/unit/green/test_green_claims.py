@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import zoneinfo
 
 import numpy as np
 import pyarrow as pa
@@ -41,11 +43,27 @@ def rules(draw: st.DrawFn) -> green.Rule:
     )
 
 
+#: Zones, and a day before their clocks are changed: by an hour in the night or at midnight, and by
+#: half an hour.
+CHANGES = (
+    ("Europe/Brussels", "2027-03-27"),
+    ("Europe/Brussels", "2027-10-30"),
+    ("America/New_York", "2027-11-06"),
+    ("America/Havana", "2027-03-13"),
+    ("America/Havana", "2027-11-06"),
+    ("Australia/Lord_Howe", "2027-04-03"),
+)
+
+
 @settings(max_examples=60, deadline=None)
-@given(rules(), st.integers(0, 10**6))
-def test_no_claim_is_larger_by_an_lp_of_every_pair(rule: green.Rule, seed: int) -> None:
+@given(rules(), st.integers(0, 10**6), st.sampled_from([None, *CHANGES]))
+def test_no_claim_is_larger_by_an_lp_of_every_pair(rule: green.Rule, seed: int, change) -> None:
     """If this fails, a regulator is given a claim that is too small, too large or not proved."""
     loads, bundles = world(seed)
+    if change is not None:
+        rule = rule.replace(time_zone=change[0], utc_offset_h=0)
+        days = datetime.datetime.fromisoformat(change[1]).replace(tzinfo=datetime.UTC)
+        loads, bundles = world(seed, begin=days)
     claim = green.claim(table(loads), table(bundles), rule)
     proof = claim.verify()
     assert proof.valid, (seed, rule, proof.reasons)
@@ -279,3 +297,56 @@ def test_rules_of_the_package_and_of_a_file(tmp_path) -> None:
         InvalidProblemError, match=r"rule.age_at: found '2028-02-30', needed a date"
     ):
         green.Rule(interval="PT1H", boundary="zone", age_at="2028-02-30")
+
+
+def test_wrong_things_in_place_of_rules_and_claims() -> None:
+    """An id where a rule was due said that 'str' has no attribute."""
+    loads, bundles = (table(rows) for rows in world(1))
+    claim = green.claim(loads, bundles, RULE)
+    for call, words in (
+        (lambda: green.rule(5), "rule must be an id or a path, not int"),
+        (lambda: green.claim(loads, bundles, "cn-hourly"), "rule must be a Rule, not str"),
+        (
+            lambda: green.verify(loads, bundles, "x", allocations=claim.allocations),
+            "rule must be a Rule, not str",
+        ),
+        (lambda: green.compare(loads, bundles, "cn-hourly"), "a sequence of rules, not str"),
+        (lambda: green.compare(loads, bundles, [5]), "rule must be a Rule, not int"),
+        (lambda: green.audit([claim, 1]), r"claims\[1\] must be a Claim, not int"),
+        (lambda: green.Rule(interval="P1M", boundary="any", time_zone=1), "rule.time_zone must be"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            call()
+    huge = loads | {"wh": [2**63, *loads["wh"][1:]]}
+    with pytest.raises(
+        InvalidProblemError, match=r"measurements: found a whole number of 2\*\*63 or"
+    ):
+        green.claim(huge, bundles, RULE)
+    for zone, words in (("Europe/Brusels", "did you mean 'Europe/Brussels'"), ("", "found ''")):
+        with pytest.raises(InvalidProblemError, match=words):
+            green.Rule(interval="P1M", boundary="any", time_zone=zone)
+    with pytest.raises(InvalidProblemError, match="needed one of them"):
+        green.Rule(interval="P1M", boundary="any", time_zone="Europe/Rome", utc_offset_h=1)
+
+
+def test_one_load_on_both_sides_of_its_meter_is_refused() -> None:
+    """Gross and net of one hour were both load, and the claim's own proof did not hold."""
+    hour = {"start": ["2026-06-01T00:00Z"] * 2, "end": ["2026-06-01T01:00Z"] * 2}
+    loads = {"facility": ["a"] * 2, "meter": ["m"] * 2, "wh": [9, 5], "zone": ["w"] * 2} | hour
+    with pytest.raises(InvalidProblemError, match=r"start\[1\]: found .* overlaps that of"):
+        green.claim(loads | {"side": ["gross", "net"]}, table(world(1)[1]), RULE)
+
+
+def test_a_machine_without_time_zones(monkeypatch) -> None:
+    """If this fails, a list of rules needs data of zones, or a claim fails in odd words."""
+    rule = green.rule("rfnbo-2023-1184")
+    monkeypatch.setattr(zoneinfo, "available_timezones", set)
+
+    def missing(name: str) -> None:
+        raise zoneinfo.ZoneInfoNotFoundError(name)
+
+    monkeypatch.setattr(zoneinfo, "ZoneInfo", missing)
+    assert rule in green.rules()
+    loads, bundles = (table(rows) for rows in world(1))
+    with pytest.raises(InvalidProblemError, match=r"rule.time_zone: .* pip install tzdata"):
+        green.claim(loads, bundles, rule)

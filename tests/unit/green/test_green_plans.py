@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 
 import numpy as np
 import pyarrow.compute as pc
@@ -33,30 +35,74 @@ def test_the_four_numbers_of_the_audit_are_claims_to_the_wh(plan: grid.Plan) -> 
         assert found.verify(), found.verify().reasons
         want = account[column] * kwh * 1e3
         assert want.sum() - 1 < found.matched_wh <= want.sum() + 1e-2, (rule, found, want.sum())
-        got = dict.fromkeys(map(str, plan.problem.sites.name), 0)
-        for row in found.claims.to_pylist():
-            got[row["facility"]] += row["matched_wh"]
-        apart = np.array([*got.values()]) - want
+        apart = summed(plan.problem, found.claims, "matched_wh") - want
         assert np.abs(apart).max() <= 1.01, (rule, apart)
     clean = green.claim(load, bundles, green.rule("cfe-24-7").replace(boundary="facility"))
     counted = clean.matched_wh + pc.sum(clean.claims["grid_clean_wh"]).as_py()
     assert abs(counted - (account["n3_cfe"] * kwh).sum() * 1e3) < 2
-    place = green.claim(plan.measurements("net"), bundles, green.rule("location"))
-    tonnes = pc.sum(place.claims["emission_g"]).as_py() / 1e6
-    assert tonnes == pytest.approx(account["n4_tco2"].sum(), rel=1e-4)
+    # A factor of each hour times whole Wh: what is drawn up to an hour lacks less than a Wh, so
+    # that a site's grams differ by no more than the factor's changes times a Wh.
+    net = plan.measurements("net")
+    place = green.claim(net, bundles, green.rule("location"))
+    grams = summed(plan.problem, place.claims, "emission_g")
+    factor = plan.problem.carbon_g_per_kwh
+    whole = net["wh"].to_numpy().reshape(factor.shape) / 1e3
+    np.testing.assert_allclose(grams, (whole * factor).sum(axis=1), rtol=1e-12)
+    most = (np.abs(np.diff(factor, axis=1)).sum(axis=1) + factor[:, -1]) * 1.01e-3
+    apart = np.abs(grams - account["n4_tco2"] * 1e6)
+    assert (apart <= most).all(), (apart, most)
+
+
+def summed(problem: grid.Problem, claims: object, column: str) -> np.ndarray:
+    """A column of claims by site of a problem."""
+    got = dict.fromkeys(map(str, problem.sites.name), 0)
+    for row in claims.to_pylist():
+        got[row["facility"]] += row[column]
+    return np.array([*got.values()])
+
+
+def test_a_ledger_says_which_hours_and_certificates_a_plan_uses(plan: grid.Plan, tmp_path) -> None:
+    """If this fails, a line can not be compared with a registry, and one day counts twice."""
+    ledger = grid.Ledger().record(plan, batch="1 January")
+    (entry,) = ledger.entries
+    assert entry.intervals == (("2025-12-31T16:00:00Z", "2026-01-01T16:00:00Z"),)
+    ids = plan.bundles().select(["issuance", "id_start", "id_end"]).to_pylist()
+    assert entry.bundles == tuple(tuple(row.values()) for row in ids)
+    with pytest.raises(InvalidProblemError, match="needed a time that batch '1 January' does not"):
+        ledger.record(plan, batch="again")
+    after = dataclasses.replace(plan, problem=plan.problem.replace(start="2026-01-02T00:00+08:00"))
+    with pytest.raises(InvalidProblemError, match=r"bundles\[0\]: found ids 0 to .*'1 January'"):
+        ledger.record(after, batch="2 January", bundles=entry.bundles[-1:])
+    ledger = ledger.record(after, batch="2 January")
+    load = plan.green["load_kwh"]
+    ledger = ledger.meter("1 January", load_kwh=load, green_kwh=load, bundles=[("gec", 0, 9)])
+    assert [e.bundles[0][0] for e in ledger.entries[::2]] == [entry.bundles[0][0], "gec"]
+    ledger.write(tmp_path / "ledger.jsonl")
+    assert grid.Ledger.read(tmp_path / "ledger.jsonl").entries == ledger.entries
+    undated = dataclasses.replace(plan, problem=plan.problem.replace(start=None))
+    entry = ledger.record(undated, batch="?").entries[-1]
+    assert entry.intervals == entry.bundles == ()
 
 
 def test_an_operator_s_hours_are_tables_too() -> None:
     """If this fails, what ran is accounted for in another form than what was planned."""
     world = grid.east_west(n_jobs=60, seed=2, hours=30)
     operator = grid.Rolling(world, horizon_h=6)
+    before: list[dict] = []
     for _ in range(3):
         operator.step(work_limit=2e5)
+        rows = operator.bundles().to_pylist()
+        assert [row for row in rows if row in before] == before  # an hour that is past is as it was
+        before = sorted(rows, key=lambda row: row["start"])
+        assert len(before) > 0
     found = green.claim(operator.measurements(), operator.bundles(), green.rule("cn-hourly"))
     assert found.verify()
     assert len(found.claims) == 3 * len(world.sites)
-    assert abs(found.matched_wh - operator.ledger.green_kwh.sum() * 1e3) < 1
-    assert abs(found.load_wh - operator.ledger.load_kwh.sum() * 1e3) < 2
+    want = operator.ledger.green_kwh.sum(axis=0) * 1e3
+    got = summed(world, found.claims, "matched_wh")
+    np.testing.assert_array_equal(got, np.floor(want + 1e-3))
+    load = summed(world, found.claims, "load_wh")
+    assert np.abs(load - operator.ledger.load_kwh.sum(axis=0) * 1e3).max() < 2
 
 
 def test_codes_of_green_electricity_certificates() -> None:
@@ -136,7 +182,34 @@ def test_a_bad_cell_of_a_file_is_named_by_its_line(folder, capsys) -> None:
         "measurements.csv line 8, wh: found '12.5', needed a whole number of Wh"
         in capsys.readouterr().err
     )
+    bad = ",".join(cells)
+    two = lines[1].replace('"f0"', '"f\n0"')  # a cell of two lines
+    parts = lines[3].split(",")
+    parts[column] = "8_000"
+    changes = {
+        r"measurements.csv line 9, wh: found '12.5'": [lines[0], "", *lines[1:7], bad],
+        r"line 9, wh: found '12.5'": [lines[0], two, *lines[2:7], bad],
+        "line 7: Expected": [*lines[:6], lines[6] + ",more", *lines[7:]],
+        "wh: found '8_000', needed a whole number": [*lines[:3], ",".join(parts), *lines[4:]],
+        "found a column 'kwh', .* did you mean 'wh'. It is in Wh": [
+            lines[0].replace('"wh"', '"kwh"'),
+            *lines[1:],
+        ],
+    }
+    for words, text in changes.items():
+        path.write_text("\n".join(text) + "\n")
+        assert app.run(["claim", str(folder), "--rule", "volume"]) == 2
+        said = capsys.readouterr().err
+        assert re.search(words, said), (words, said)
+        assert path.read_text() == "\n".join(text) + "\n"
+    path.write_bytes(kept.replace("f0", "f\xfc").encode("latin-1"))
+    assert app.run(["claim", str(folder), "--rule", "volume"]) == 2
+    assert "measurements.csv: In CSV column #0: line 2: " in capsys.readouterr().err
     path.write_text(kept)
     (folder / "bundles.csv").rename(folder / "bundle.csv")
     assert app.run(["claim", str(folder), "--rule", "volume"]) == 2
     assert "found no bundles.csv and no bundles.parquet" in capsys.readouterr().err
+    out = folder / "out"
+    out.mkdir()
+    assert app.run(["claim", str(folder), "--rule", "volume", "--out", str(out)]) == 2
+    assert "found it there already" in capsys.readouterr().err

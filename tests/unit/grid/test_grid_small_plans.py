@@ -5,13 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 import gridcompute as gc
-from gridcompute import grid
+from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.planner import clock, match
 from gridcompute.grid.planner.clock import Clock
+from malformed import sound
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_parts_of_a_limit_are_of_what_reading_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,3 +82,34 @@ def test_a_what_if_of_few_jobs_is_planned_and_not_waved_through(
     grid.whatif(plan, battery=2.0)
     grid.whatif(plan, battery=2.0, gap=0.3)
     assert asked == [0.01, 0.3]
+
+
+@pytest.mark.parametrize("step_h", [1.0, 0.5])
+def test_a_deadline_may_lie_after_the_batch(step_h: float, tmp_path: Path) -> None:
+    """If this fails, a batch refuses a job that may wait for the next one, or runs it past its own
+    last hour."""
+    problem = sound()
+    problem = problem.replace(
+        step_h=step_h,
+        jobs=problem.jobs.replace(
+            deadline=[3, 90, 9, 9], work_h=[1.0, 40.0, 1.0, 0.5], id=["a", "b", "c", "d"]
+        ),
+    )
+    plan = gc.match(problem)
+    assert plan.verify(), plan.verify()
+    assert plan.reasons == {1: "LeftForLater"}
+    assert plan.end.max() <= problem.hours
+    assert "it may run in a later batch" in str(plan.explain("b"))
+    folder = grid.write_plan(plan, tmp_path / "plan")
+    assert grid.verify_plan(folder), grid.verify_plan(folder)
+    assert grid.read_plan(folder).problem.jobs.deadline.tolist() == [3, 90, 9, 9]
+    within = problem.replace(jobs=problem.jobs.replace(deadline=3))
+    assert gc.match(within).objective_yuan == pytest.approx(plan.objective_yuan)
+    assert gc.match(within).reasons == {1: "WindowTooShort"}
+    for rule in grid.policies.POLICIES.values():
+        assert grid.evaluate(problem, rule(problem)).verify()
+    # A plan that runs a job on past the last hour is refused whatever its deadline.
+    with pytest.raises(InvalidProblemError, match="WindowViolated"):
+        grid.evaluate(problem, (np.array([-1, 0, -1, -1]), np.array([-1, 0, -1, -1])))
+    with pytest.raises(InvalidProblemError, match=r"jobs.release\[2\] is 3, needed below 3"):
+        problem.replace(jobs=problem.jobs.replace(release=[0, 0, 3, 0]))

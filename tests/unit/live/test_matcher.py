@@ -281,3 +281,25 @@ def test_a_cold_round_leaves_jobs_where_others_would_cost_the_same(levels: int) 
         assert m.verify().valid
         assert m.unchanged == n or levels < 1000
         assert world.match().unchanged == n
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_invariants_hold_after_each_call_not_only_after_rounds(seed: int) -> None:
+    """They were false from `add_slots` to the next round, which reads the costs of its classes."""
+    r = np.random.default_rng(seed)
+    world = Matcher([30, 30], cost="row", unplaced=9.0)
+    world.add({"row": r.random((40, 2)) * 8})
+    world.match()
+    world.add({"row": r.random((2, 2)) * 8})
+    world.match()  # by the index of moves
+    calls = {
+        "add_slots": lambda: world.add_slots([2], [r.random((42, 1)) - 1]),
+        "add": lambda: world.add({"row": r.random((1, 3))}),
+        "match": world.match,
+        "remove_slots": lambda: world.remove_slots([0]),
+        "update": lambda: world.update(world.ids[:1], {"row": r.random((1, 3))}),
+        "set_capacity": lambda: world.set_capacity([1], [1]),
+    }
+    for name, call in calls.items():
+        call()
+        assert world._native.holds(), (seed, name)

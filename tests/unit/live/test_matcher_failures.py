@@ -318,3 +318,28 @@ if __name__ == "__main__":
     given = [*sys.argv[1:], *[str(10**9), "", ""][len(sys.argv) - 1 :]]
     most, only, pairs, *some = given
     print(json.dumps(sweeps(int(most), only, some or CALLS, pairs == "pairs")))
+
+
+def test_a_call_of_gangs_that_failed_counts_for_no_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs that came back when `remove` failed counted as new: the next round began anew."""
+    worlds = [
+        gc.Matcher([9, 9], cost=[([[1.0, 2.0]], None, "w")], unplaced=9.0, demand="d")
+        for _ in range(2)
+    ]
+    for world in worlds:
+        world.add({"w": np.linspace(1, 2, 6), "d": [1, 2, 1, 2, 1, 2]})
+        world.match()
+        world.add({"w": [20.0], "d": [1]})  # left out
+        world.match()
+
+    def fail() -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worlds[0], "_commit", fail)
+        for _ in range(3):
+            with pytest.raises(MemoryError):
+                worlds[0].remove([5, 6])
+    stats = [world.match().stats for world in worlds]
+    assert [s["jobs_queued"] for s in stats] == [0, 0], stats
+    assert stats[0]["why"] == stats[1]["why"], stats

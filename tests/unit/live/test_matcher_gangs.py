@@ -78,6 +78,28 @@ def cluster_after(world: Matcher) -> Matcher:
     return world
 
 
+def test_an_explanation_says_what_keeps_a_job_where_it_runs() -> None:
+    """If this fails, "dearer by -91.7" is all that is said of a place that its queue is owed, and a
+    pinned job is "pinned, or may not be preempted"."""
+    world = cluster()
+    world.add([job(1, "a", value=100 + k) for k in range(8)], ids=range(8))
+    world.match()
+    world.add([job(2, "b"), job(2, "b", soft=False)], ids=[10, 11])
+    world.match()
+    owed, fixed = world.explain(10), world.explain(11)
+    assert "dearer by -" not in f"{owed}{fixed}"
+    assert ", cheaper by " in owed.text, owed
+    assert owed.reason == "Owed"
+    assert "queue 'b' takes 4 slots, and is owed its share of 4 (guarantee 4)" in owed.text
+    assert (fixed.reason, fixed.text.splitlines()[-1]) == (
+        "Fixed",
+        "It stays there: it may not be preempted.",
+    )
+    world.pin([10])
+    assert world.explain(10).text.splitlines()[-1] == "It stays there: it is pinned."
+    assert world.explain(7).reason == "Running"
+
+
 def test_a_job_that_may_not_be_preempted_stays() -> None:
     """If this fails, a guarantee or a priority ends a job that was promised to run through."""
     world = cluster()

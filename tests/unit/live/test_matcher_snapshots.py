@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from effort import examples
 from gridcompute import InvalidProblemError, Matcher, kernel
 
 WORLDS = """
@@ -119,7 +120,10 @@ FIELDS = """
             values += [2**62, 2**63 - 1, -(2**63)]
         if a.dtype.kind == "f":
             values = [np.nan, np.inf, -np.inf, -0.0, -1.0, 5e-324, 1e300, 1.7e308, -1e300, 2.0**62]
-        for value, place in itertools.product(values, range(a.size)):
+        step = int(sys.argv[2])  # each kind of world has its own part of them
+        pairs = itertools.product(values, range(a.size))
+        first = list(MADE).index(sys.argv[1]) % step
+        for value, place in itertools.islice(pairs, first, None, step):
             b = a.copy()
             b.flat[place] = value
             yield b
@@ -162,7 +166,7 @@ FIELDS = """
 BYTES = """
     head, body = whole[:24], whole[64:]
     turn = np.random.default_rng(int(sys.argv[2]))
-    for k in range(1500):
+    for k in range(int(sys.argv[3])):
         data = bytearray(body)
         for _ in range(int(turn.choice([1, 1, 2, 8]))):
             at = int(turn.integers(0, len(data)))
@@ -199,13 +203,13 @@ def test_no_field_of_a_snapshot_is_believed(kind: str) -> None:
 
     Each array and each entry of the JSON in turn is dropped, cut, of another type, or out of range.
     """
-    run(FIELDS, kind)
+    run(FIELDS, kind, str(examples(4, 1)))
 
 
 @pytest.mark.parametrize("kind", ["terms", "named", "rows"])
 def test_no_byte_of_a_snapshot_is_believed(kind: str) -> None:
     """If this fails, a byte changed under a right checksum ends a process or is a wrong world."""
-    run(BYTES, kind, "7")
+    run(BYTES, kind, "7", str(examples(500, 20_000)))
 
 
 def small() -> Matcher:

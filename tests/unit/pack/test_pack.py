@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import replace
 from fractions import Fraction
 
@@ -292,6 +293,94 @@ def test_a_snapshot_that_is_damaged_is_refused(tmp_path):
             pack.Packer.restore(path)
     with pytest.raises(FileNotFoundError):
         pack.Packer.restore(tmp_path / "none")
+
+
+def heap() -> int:
+    """Bytes that malloc has given out, in arenas and mapped; 0 where the C library does not say."""
+    mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo is None:
+        return 0
+
+    class Info(ctypes.Structure):
+        _fields_ = [("field", ctypes.c_size_t * 10)]
+
+    mallinfo.restype = Info
+    info = mallinfo().field
+    return info[4] + info[7]
+
+
+def test_memory_goes_with_the_pods_that_are_placed(tmp_path, monkeypatch):
+    """If this fails, a service that runs for months grows by every pod that ever came.
+
+    Waves of 600 pods, of which half have no room; the world is full and empty in turn.
+    """
+    monkeypatch.setattr("gridcompute.pack.packer._LATEST", 500, raising=False)
+    table = {"cpu_milli": [600], "memory_mib": [300], "gpu": [1], "model": ["T4"]}
+    fitting = pods(300, cpu=2, memory=1, gpus=0, milli=0)
+    wave = {name: values + pods(300)[name] for name, values in fitting.items()}
+    packer = pack.Packer(table, mix=None, window=200, policy="best_fit")
+    found = []
+    for turn in range(75):
+        placed = packer.place(wave)
+        assert len(placed.refused) == 300, turn
+        packer.release(placed.ids[placed.node >= 0])
+        if turn in (4, 74):
+            packer.snapshot(tmp_path / "packer")
+            found.append((heap(), (tmp_path / "packer").stat().st_size))
+    assert len(packer) == 45_000
+    (before, first), (after, last) = found
+    assert last - first < 64, "the snapshot grew by pods that are gone"
+    assert after - before < 200_000, f"42,000 pods that are gone hold {after - before} bytes"
+
+
+def test_what_is_said_of_pods_that_are_gone(tmp_path, monkeypatch):
+    """If this fails, an id of long ago is taken for another, or its error says nothing."""
+    monkeypatch.setattr("gridcompute.pack.packer._LATEST", 4)
+    packer = pack.Packer(nodes(), mix=pods())
+    packer.place(pods(2))
+    assert packer.place(pods(1, spec="H100")).refused == [(2, "model")]
+    packer.release(1)
+    packer.place(pods(3, milli=100))
+    packer.snapshot(tmp_path / "packer")
+    for made in (packer, pack.Packer.restore(tmp_path / "packer")):
+        states = [made.explain(k).state for k in range(6)]
+        assert states == ["placed", "past", "refused", "placed", "placed", "placed"]
+        assert str(made.explain(0)) == str(packer.explain(0))
+        assert "too long ago to say whether it was refused or released" in str(made.explain(1))
+        for gone in (1, 2, 6, -1, 2**40):
+            said = rf"ids\[1\]: found {gone}, which is not placed, needed the id of a placed pod"
+            with pytest.raises(InvalidProblemError, match=said):
+                made.release([0, gone])
+        with pytest.raises(InvalidProblemError, match="window: found 5, needed at most 4, the"):
+            made.learn(window=5)
+        made.learn(window=4)
+        assert made.prices["count"] == [1, 3]
+        for everything in (None, 6, 100):
+            made.learn(window=everything)
+            assert made.prices["count"] == [2, 1, 3]
+    assert packer.place(pods()).first == 6
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_a_restored_packer_learns_what_the_other_does(tmp_path, seed):
+    """If this fails, programs of a restored packer start elsewhere and end at other prices."""
+    r = np.random.default_rng(seed)
+    gpus, model = r.integers(1, 5, 6), r.choice(["T4", "V100"], 6).tolist()
+    table = nodes(cpu_milli=r.integers(8, 40, 6) * 1000, memory_mib=[65536] * 6)
+    milli = r.integers(100, 1001, 8)
+    packer = pack.Packer(table | {"gpu": gpus, "model": model}, mix=None, window=16)
+    both = [packer]
+    for turn in range(30):
+        kind = r.integers(0, 8, 8)
+        wave = pods(8) | {"cpu_milli": 500 + 500 * (kind % 3), "gpu_milli": milli[kind]}
+        found = [made.place(wave) for made in both]
+        for made, placed in zip(both, found, strict=True):
+            assert placed.node.tolist() == found[0].node.tolist(), turn
+            assert made.prices == packer.prices, turn
+            made.release(placed.ids[placed.node >= 0][::2])
+        if turn == 15:
+            packer.snapshot(tmp_path / "packer")
+            both.append(pack.Packer.restore(tmp_path / "packer"))
 
 
 def test_no_nodes_no_devices_no_pods():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +12,13 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError
+from gridcompute.plot.axes import styles_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 plt = pytest.importorskip("matplotlib.pyplot")
+to_rgb = pytest.importorskip("matplotlib.colors").to_rgb
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +49,30 @@ def test_load_is_each_sites_megawatt_hours() -> None:
     top = max(layer.get_paths()[0].vertices[:, 1].max() for layer in ax.collections)
     assert top == pytest.approx(load.sum(axis=0).max())
     assert len(ax.collections) == len(load)
+
+
+def test_twelve_sites_look_different_to_any_eye() -> None:
+    """If this fails, two sites have one look to those who cannot tell red from green, or have
+    neighbouring shades of one colour."""
+    looks = [(style.colour, style.line, style.hatch) for style in styles_of(32)]
+    assert len(set(looks)) == 32
+    # Machado and others (2009), full protanopia, deuteranopia and tritanopia, on linear RGB.
+    eyes = [
+        [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+        [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+        [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
+    ]
+    linear = np.array([np.array(to_rgb(style.colour)) ** 2.2 for style in styles_of(12)])
+    for eye in eyes:
+        seen = np.clip(linear @ np.array(eye).T, 0, 1) ** (1 / 2.2)
+        for a, b in combinations(range(12), 2):
+            plain = looks[a][1:] == looks[b][1:]
+            assert not plain or np.abs(seen[a] - seen[b]).max() > 0.08, (eye, a, b)
+    ax = plan().plot.load()
+    drawn = [(tuple(layer.get_facecolor()[0]), layer.get_hatch()) for layer in ax.collections]
+    assert len(set(drawn)) == 12, drawn
+    lines = plan().plot.prices().get_lines()
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 12
 
 
 def test_units_grow_with_the_load() -> None:

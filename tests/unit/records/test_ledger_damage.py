@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from disks import fill, small_disk
 from gridcompute import InvalidProblemError
 from gridcompute.cli import app as cli
 from gridcompute.grid import Ledger
+from gridcompute.grid.files.json_text import canonical
 from gridcompute.grid.plan.ledger import GENESIS, Entry
 from ledger_cases import CHILD, appended, batches, ledger_of, plan
 
@@ -28,13 +30,15 @@ if TYPE_CHECKING:
 
 def forged(**changes: object) -> bytes:
     """A ledger of one batch in which a value was changed and the hash computed again."""
-    import hashlib
-
     content = {"batch": "a", "kind": "plan", "sites": ["North"], "load_kwh": [10.0]}
     content |= {"green_kwh": [8.0], "certificate_kwh": [0.0], "serials": ["GEC-1"]}
-    content |= {"previous": GENESIS} | changes
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    content["hash"] = hashlib.sha256(text.encode()).hexdigest()  # as version 1
+    content |= {"intervals": [["2026-06-01T00:00:00Z", "2026-06-02T00:00:00Z"]]}
+    content |= {"bundles": [["wind", 0, 99], ["sun", 0, 9]], "version": 3, "previous": GENESIS}
+    content |= changes
+    try:
+        content["hash"] = hashlib.sha256(canonical(content)).hexdigest()
+    except ValueError:  # no number of JSON, which no hash can be of
+        content["hash"] = GENESIS
     return json.dumps(content).encode() + b"\n"
 
 
@@ -58,6 +62,33 @@ def forged(**changes: object) -> bytes:
         ({"kind": "guess"}, "kind: found 'guess', needed 'plan' or 'meter'"),
         ({"kind": "meter"}, "needed a planned batch to meter"),
         ({"note": "x"}, "found an unknown key 'note'"),
+        ({"version": 2}, "found version 2, needed 3"),
+        ({"intervals": "always"}, "intervals: found 'always', needed a row, each a begin and a"),
+        ({"intervals": [["2026-06-01", "2026-06-02"]]}, r"intervals\[0\]: found \('2026-06-01', "),
+        (
+            {"intervals": [["2026-06-31T00:00:00Z", "2026-07-01T00:00:00Z"]]},
+            r"intervals\[0\]: found .*, needed a begin and a later end like",
+        ),
+        ({"intervals": [["2026-06-02T00:00:00Z"] * 2]}, r"intervals\[0\]: found"),
+        (
+            {
+                "intervals": [
+                    ["2026-06-01T00:00:00Z", "2026-06-02T00:00:00Z"],
+                    ["2026-06-01T23:00:00Z", "2026-06-03T00:00:00Z"],
+                ]
+            },
+            r"intervals\[1\]: found .*, needed none before the end of",
+        ),
+        ({"bundles": [["w", 0]]}, r"bundles\[0\]: found \('w', 0\), needed an issuance, its first"),
+        ({"bundles": [["w", 5, 4]]}, r"bundles\[0\]: found \('w', 5, 4\)"),
+        ({"bundles": [["w", -1, 4]]}, r"bundles\[0\]: found \('w', -1, 4\)"),
+        ({"bundles": [["w", 0, 2**53]]}, r"bundles\[0\]: found"),
+        ({"bundles": [["w", 0.5, 4]]}, r"bundles\[0\]: found"),
+        ({"bundles": [[7, 0, 4]]}, r"bundles\[0\]: found"),
+        (
+            {"bundles": [["w", 3, 9], ["v", 0, 9], ["w", 0, 3]]},
+            r"bundles\[0\]: found \('w', 3, 9\), needed no id that is in \('w', 0, 3\)",
+        ),
     ],
 )
 def test_energy_that_cannot_be_is_refused_though_its_hash_is_right(
@@ -86,6 +117,69 @@ def test_a_serial_retired_twice_is_refused_in_a_file_too(tmp_path: Path) -> None
     again = Entry.after(first.hash, **{**content, "serials": ()})
     with pytest.raises(InvalidProblemError, match="found 'a' a second time"):
         Ledger(entries=(first, again))
+
+
+def dated(after: str, days: tuple[int, int], batch: str = "b", **changes: object) -> Entry:
+    """A line of some days of June at two sites, all of whose green power has ids of its own."""
+    begin, end = (f"2026-06-{day:02}T00:00:00Z" for day in days)
+    content = {"batch": batch, "kind": "plan", "sites": ("North", "South"), "serials": ()}
+    content |= dict.fromkeys(("load_kwh", "green_kwh", "certificate_kwh"), (0.0, 0.0))
+    content |= {"intervals": ((begin, end),), "bundles": ((f"wind {batch}", 0, 99),)}
+    return Entry.after(after, **{**content, **changes})
+
+
+def test_no_hour_of_a_site_and_no_certificate_is_in_two_batches(tmp_path: Path, capsys) -> None:
+    """One day in two batches counts twice in the mandate, one certificate in two claims."""
+    first = dated(GENESIS, (1, 3), "a", bundles=(("wind", 0, 99), ("wind", 200, 299)))
+    path = tmp_path / "ledger.jsonl"
+    ours = {"bundles": (("wind", 250, 260),)}
+    for words, days, changes in (
+        (
+            r"\[1\]\.intervals: found 2026-06-02.* of 'North', needed a time that batch 'a'",
+            (2, 4),
+            {},
+        ),
+        (r"\[1\]\.intervals: .* of 'South'", (1, 2), {"sites": ("East", "South")}),
+        (
+            r"\[1\]\.bundles\[1\]: found ids 250 to 260 of 'wind', needed none of 200 to 299, "
+            "which are used by batch 'a'",
+            (3, 4),
+            {"bundles": (("wind", 100, 199), *ours["bundles"])},
+        ),
+        (r"bundles\[0\]: found ids 0 to 300", (3, 4), {"bundles": (("wind", 0, 300),)}),
+        (
+            r"intervals: found .*, needed .* those of its plan",
+            (3, 4),
+            {"batch": "a", "kind": "meter"},
+        ),
+    ):
+        second = dated(first.hash, days, **changes)
+        with pytest.raises(InvalidProblemError, match=words):
+            Ledger(entries=(first, second))
+        path.write_bytes(first.line() + second.line())
+        with pytest.raises(InvalidProblemError, match=words):
+            Ledger.read(path)
+        assert cli.run(["ledger", "check", str(path)]) == 1
+        assert "ledger repair" in capsys.readouterr().out
+        report = Ledger.repair(path)
+        assert (report.kept, report.cut_line) == (1, 2)
+        assert report.cut_to.read_bytes() == second.line()
+        report.cut_to.unlink()
+    for days, changes in (
+        ((3, 4), {"bundles": (("wind", 100, 199),)}),
+        ((1, 3), {"sites": ("East", "West")}),
+        ((1, 3), {"batch": "a", "kind": "meter", **ours}),
+        ((1, 3), {"intervals": ()}),
+    ):
+        second = dated(first.hash, days, **changes)
+        Ledger(entries=(first, second)).write(path)
+        assert Ledger.read(path).entries == (first, second)
+        path.unlink()
+    # What a meter reading adds is its batch's from then on.
+    meter = dated(first.hash, (1, 3), "a", kind="meter", bundles=(("wind", 90, 120),))
+    third = dated(meter.hash, (3, 4), "c", bundles=(("wind", 110, 111),))
+    with pytest.raises(InvalidProblemError, match="needed none of 0 to 120, which are used by"):
+        Ledger(entries=(first, meter, third))
 
 
 def test_wrong_values_of_a_call_change_nothing() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import gzip
 import signal
 
 import numpy as np
@@ -463,13 +462,3 @@ def test_dimacs_errors_name_the_line(tmp_path, text, line, says):
     assert says in str(caught.value)
     assert "bad.min" in str(caught.value)
     assert caught.value.index == line
-
-
-def test_broken_gzip_is_an_invalid_problem(tmp_path):
-    whole = gzip.compress(b"p min 2 0\n" * 1)
-    for k, data in enumerate([whole[:-6], whole[:12] + b"zzzz" + whole[16:]]):
-        (tmp_path / f"{k}.gz").write_bytes(data)
-        with pytest.raises(InvalidProblemError, match="gzip"):
-            read_dimacs(tmp_path / f"{k}.gz")
-    with pytest.raises(FileNotFoundError):
-        read_dimacs(tmp_path / "none.min")

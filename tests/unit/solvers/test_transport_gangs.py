@@ -201,7 +201,7 @@ def test_gangs_whose_costs_lie_decades_apart_are_what_is_claimed(jobs: int) -> N
     """If this fails, the certificate refutes `exact`, or small costs drown beside large ones."""
     sizes = [0, 1, -1.298e33, 1.298e33, 0.1, -7e-300, 2.0**600, 5e-324]
     r = np.random.default_rng(jobs)
-    for _ in range(40):
+    for _ in range(40 if jobs <= 8 else 15):
         cost = r.choice(sizes[: r.integers(3, 9)], (jobs, 4))
         demand = r.choice([1, 2], jobs, p=[0.7, 0.3])
         room = [0, 0, *np.maximum(1, demand.sum() // 2 + r.integers(-1, 2, 2))]

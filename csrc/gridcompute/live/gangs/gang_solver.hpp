@@ -71,6 +71,13 @@ class GangSolver {
   [[nodiscard]] const GangPrices& prices() const noexcept { return prices_; }
   // Returns the slots that the live jobs of each queue request, those of queues below it included.
   [[nodiscard]] std::vector<Cost> requests() const;
+  // What changes since the last round have counted, which their inverses count once more.
+  struct Counted {
+    bool changed, updated;
+    Index n_new;
+  };
+  [[nodiscard]] Counted counted() const noexcept { return {kept_.changed, kept_.updated, kept_.n_new}; }
+  void set_counted(Counted c) noexcept { kept_.changed = c.changed, kept_.updated = c.updated, kept_.n_new = c.n_new; }
   [[nodiscard]] bool holds() const { return placement_.holds(); }
 
  private:

@@ -43,7 +43,7 @@ bool unplaced_integral(const Problem& problem) {
 namespace {
 
 // Sums real costs whose sum overflows, on the way or at the end: scaled down, which is exact enough for a sum that
-// large.
+// large. A cost that is NaN now was a number in the passes before, which refuse NaN.
 double sum_scaled(const Problem& problem, std::span<const std::int32_t> assignment) {
   constexpr int kScale = 100;  // bits: 2^31 doubles do not overflow
   const CostSource& source = *problem.cost;
@@ -54,6 +54,10 @@ double sum_scaled(const Problem& problem, std::span<const std::int32_t> assignme
     if (placed && !source.real()) continue;  // part of `whole`
     if (!placed && problem.unplaced == nullptr) continue;
     const double x = placed ? source.real_at(i, s) : problem.unplaced[i * problem.unplaced_stride];
+    if (placed && std::isnan(x)) {
+      throw Error(ErrorKind::invalid_problem, "cost", i,
+                  "cost: row " + std::to_string(i) + " has a NaN, which was a number when it was read before");
+    }
     if (std::isfinite(x)) total.add(std::ldexp(x, -kScale));
   }
   return std::ldexp(total.sum + total.rest, kScale);

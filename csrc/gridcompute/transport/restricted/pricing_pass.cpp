@@ -259,6 +259,12 @@ class ChunkPricer {
     list_candidates(row, seen, chunk_out, buffer);
     if (out_too) chunk_out.slot.push_back(static_cast<Slot>(n_)), chunk_out.key.push_back(left_out);
     const auto size = static_cast<std::int32_t>(static_cast<Index>(chunk_out.slot.size()) - start);
+    if (size == 0) {  // read again, its costs were others
+      CostRangeStats changed;
+      changed.invalid = context_.keys.problem().cost->identity(level_.row(k));
+      chunk_out.seen.join(changed);
+      return;
+    }
     const Cost first = chunk_out.key[start];
     for (Index c = start; c < start + size; ++c) chunk_out.key[c] -= first;
     next -= first + box_.center[chunk_out.slot[start]];

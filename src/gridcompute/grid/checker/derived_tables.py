@@ -131,7 +131,14 @@ def quota_tree(problem: Problem) -> QuotaTree:
 
 
 def by_step(problem: Problem) -> Problem:
-    """The problem with its step as the unit of time: rates by the hour become rates by the step."""
+    """The problem with its step as the unit of time: rates by the hour become rates by the step.
+
+    A job ends by its deadline, and by the end of the last step.
+    """
+    if (problem.jobs.deadline > problem.hours).any():
+        within = np.minimum(problem.jobs.deadline, problem.hours)
+        jobs = dataclasses.replace(problem.jobs, deadline=within)
+        problem = dataclasses.replace(problem, jobs=jobs)
     if problem.step_h == 1:
         return problem
     part, tables = float(problem.step_h), {}

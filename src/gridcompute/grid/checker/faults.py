@@ -18,6 +18,7 @@ __all__ = ["FAULTS", "TOLERANCE", "Fault", "above", "apart"]
 
 #: The faults of a plan.
 FAULTS = {
+    "Malformed": "a field of another shape, type or range than those of a plan; nothing else read",
     "PlacementMalformed": "a class or hour out of range, or one without the other",
     "WindowViolated": "a job starts before its release, ends after its deadline or the last hour",
     "FamilyUnsupported": "a job on a class that cannot run its family",
@@ -56,6 +57,7 @@ FAULTS = {
     "ShortfallOverstated": "more reported missing to a rule than is missing",
     "AccountMismatch": "a green number (N1 to N4, load, shortfall) differs from its recomputation",
     "CostMismatch": "the objective differs from the cost of this plan",
+    "KeptMismatch": "a value kept since the plan was asked for it differs from what its fields say",
     "CostPartMismatch": "a part of the cost that the plan shows differs from its recomputation",
     "ChargeMismatch": "what the plan charges a job differs from what its prices say",
     "AllocationMismatch": "what jobs bear does not sum to the cost",

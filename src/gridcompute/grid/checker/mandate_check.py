@@ -12,11 +12,15 @@ from .mandate_requirements import ruled, scopes
 from .placements import load_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ..plan.data import PlanData
+    from ..tables.column import Floats
 
 __all__ = ["direct_rule_faults", "green_account_faults", "mandate_faults"]
+
+#: A site that takes no more has no green shares, kWh.
+_NO_LOAD_KWH = 1e-6
 
 
 def mandate_faults(plan: PlanData) -> Iterator[Fault]:
@@ -59,13 +63,15 @@ def direct_rule_faults(plan: PlanData) -> Iterator[Fault]:
         yield from above("ShortfallOverstated", where, reported, most)
 
 
-def green_account_faults(plan: PlanData) -> Iterator[Fault]:
+def green_account_faults(plan: PlanData, shown: Mapping[str, Floats]) -> Iterator[Fault]:
     """The green numbers, site by site in plain sums, against those the plan shows."""
     problem, d, rows = plan.problem, plan.dispatch, scopes(plan.problem)
-    load, shown = load_of(plan).sum(axis=1), plan.green
+    load = load_of(plan).sum(axis=1)
     carbon = by_hour(problem.sites.carbon_g_per_kwh, problem.hours)
     if d.missing_kwh.shape != rows.owed_kwh.shape:
         return  # a fault by itself
+    served = d.direct_kwh.sum(axis=(0, 2)) + (d.bundled_kwh + d.green_discharge_kwh).sum(axis=1)
+    uncovered = np.maximum(load - served, 0.0)
     for s in range(len(problem.sites)):
         direct, bundled = d.direct_kwh[:, s].sum(), d.bundled_kwh[s].sum()
         green = direct + bundled + d.green_discharge_kwh[s].sum()
@@ -73,17 +79,20 @@ def green_account_faults(plan: PlanData) -> Iterator[Fault]:
         clean = (grey * problem.energy.grid_green_share[s]).sum()
         retired = missing = 0.0
         for q in np.flatnonzero(rows.member[:, s]):
-            pooled = load[rows.member[q]].sum()
+            pooled, left = load[rows.member[q]].sum(), uncovered[rows.member[q]].sum()
             part = load[s] / pooled if pooled > 0 else 0.0
-            retired += part * d.certificate_kwh[q]
             missing += part * d.missing_kwh[q]
+            part = uncovered[s] / left if left > _NO_LOAD_KWH else part
+            retired += part * d.certificate_kwh[q]
         claimed = green + retired
         claimed = claimed + d.exported_kwh[:, s].sum() if rows.exports else min(claimed, load[s])
         drawn = d.grid_kwh[s] + d.grid_charge_kwh[s]
         grams = (drawn * carbon[s]).sum()
-        over = load[s] if load[s] > 0 else 1.0
+        over = load[s] if load[s] > _NO_LOAD_KWH else np.nan
         for name, needed in (
             ("load_kwh", load[s]),
+            ("green_kwh", green),
+            ("certificate_kwh", retired),
             ("n1_statutory", claimed / over),
             ("n2_hourly", green / over),
             ("n3_cfe", (green + clean) / over),
@@ -91,6 +100,8 @@ def green_account_faults(plan: PlanData) -> Iterator[Fault]:
             ("shortfall_kwh", missing),
         ):
             found = float(shown[name][s])
+            if np.isnan(needed) and (np.isnan(found) or shown["load_kwh"][s] > 0):
+                continue  # rounding alone may leave a site a load
             if not abs(found - needed) <= TOLERANCE * max(1.0, abs(needed)):
                 yield Fault("AccountMismatch", f"{name} of site {s}", found, float(needed))
                 return

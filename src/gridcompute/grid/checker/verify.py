@@ -123,7 +123,8 @@ def verify(plan: PlanData) -> PlanCertificate:
             *balance_faults(plan),
             *storage_faults(plan),
         ]
-        faults += [*mandate_faults(plan), *direct_rule_faults(plan), *green_account_faults(plan)]
+        faults += [*mandate_faults(plan), *direct_rule_faults(plan)]
+        faults += green_account_faults(plan, claimed.green)
     malformed = any(f.token in ("PlacementMalformed", "PiecesMalformed") for f in faults)
     parts = {} if malformed else cost_parts(plan)
     cost = np.nan if malformed else float(np.sum(list(parts.values())))

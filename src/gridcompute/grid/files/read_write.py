@@ -338,12 +338,12 @@ def _marks(plan: Plan) -> NDArray[np.bool_]:
 
 
 def account_table(plan: Plan) -> pa.Table:
-    """Return the green account by site, as green.csv has it."""
+    """Return the green account by site, as green.csv has it; null for a share of no load."""
     with extra("grid"):
         import pyarrow as pa
 
     account = {"name": plan.problem.sites.name, **plan.green}
-    return pa.table({name: pa.array(values) for name, values in account.items()})
+    return pa.table({k: pa.array(values, from_pandas=True) for k, values in account.items()})
 
 
 def read_plan(folder: str | Path) -> Plan:

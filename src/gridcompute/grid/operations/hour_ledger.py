@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ..tables.sites import Sites
 
 __all__ = ["HourLedger", "carrying", "credited", "hour_bundles", "hour_measurements"]
+
+_ENERGY = ("load_kwh", "green_kwh", "certificate_kwh")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,10 +75,11 @@ def carrying(problem: Problem, ledger: HourLedger) -> Ledger:
     """Return the mandate's ledger with all hours of `ledger` as one more batch.
 
     The batches before it count as they did. Where the mandate had no ledger, the price of what is
-    missing is not capped.
+    missing is not capped. Its entries are sums for a mandate: they say no intervals and bundles.
     """
-    mandate, sums = problem.mandate, {}
-    for name in ("load_kwh", "green_kwh", "certificate_kwh"):
+    mandate = problem.mandate
+    sums: dict[str, Any] = {"intervals": (), "bundles": ()}
+    for name in _ENERGY:
         sums[name] = tuple(np.maximum(getattr(ledger, name).sum(axis=0), 0.0).tolist())
     before: tuple[Entry, ...] = ()
     cap = mandate.shortfall_yuan_per_kwh
@@ -88,8 +91,9 @@ def carrying(problem: Problem, ledger: HourLedger) -> Ledger:
     chain, head = [], "0" * 64
     for entry in before:
         content = {name: getattr(entry, name) for name in ("batch", "kind", "sites", "serials")}
-        content |= {name: getattr(entry, name) for name in sums}
-        chain.append(Entry.after(head, **content | {"kind": "plan"}))
+        content |= {name: getattr(entry, name) for name in _ENERGY}
+        content |= {"kind": "plan", "intervals": (), "bundles": ()}
+        chain.append(Entry.after(head, **content))
         head = chain[-1].hash
     if len(ledger):
         batch = "hours by the operator"
@@ -127,13 +131,13 @@ def credited(mandate: Mandate, sites: Sites, kwh: Floats) -> Mandate:
 def hour_measurements(problem: Problem, ledger: HourLedger) -> pa.Table:
     """Return the load of the hours of a ledger that was served, in whole Wh."""
     green, used = ledger.green_kwh.T, (ledger.load_kwh - ledger.shed_kwh).T
-    return measurements(problem, ledger.hours, [[green], [used - green]], "gross")
+    return measurements(problem, ledger.hours, [[green], [used - green]], "gross", True)
 
 
-def hour_bundles(problem: Problem, ledger: HourLedger) -> pa.Table:
-    """Return the green power of the hours of a ledger, and what was sold with its certificates."""
+def hour_bundles(problem: Problem, ledger: HourLedger, first: int = 0) -> list[dict[str, Any]]:
+    """Return green power from an hour of a ledger on, and what was sold with its certificates."""
     parts = [
         ([("green power", "granular")], [ledger.green_kwh.T]),
         ([("exported power", "GEC")], [ledger.certificate_kwh.T]),
     ]
-    return bundles(problem, ledger.hours, parts, np.zeros(len(problem.sites)))
+    return bundles(problem, ledger.hours, parts, np.zeros(len(problem.sites)), True, first)

@@ -12,6 +12,7 @@ import numpy as np
 from ... import _checks
 from ...errors import InvalidProblemError
 from ...forecast.arrivals import yesterday
+from ..plan.energy_tables import bundle_table
 from ..planner.match import match
 from ..tables.problem import Problem
 from ..tables.steps import day_of, steps_in
@@ -619,7 +620,7 @@ class Rolling:
 
     def bundles(self) -> pa.Table:
         """Return the green power of the hours that have passed, as `Plan.bundles` does."""
-        return hour_bundles(self.world, self.ledger)
+        return bundle_table(hour_bundles(self.world, self.ledger))
 
     @property
     def plot(self) -> RollingPlots:

@@ -18,10 +18,11 @@ import numpy as np
 from ..tables.load_limits import load_excess
 from ..tables.mandate import RULES, SCOPES
 from ..tables.sources import by_kind
+from .account import LEAST_KWH, lowest_share, percent
 from .queues import LEAST_H, QueueAccount, queue_account
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ..tables.column import Bools, Floats
     from ..tables.problem import Problem
@@ -40,8 +41,6 @@ QUEUE_HEAD = (
 LEAST_SHORT_KWH = 1e-3
 #: The least lack of a guarantee that is reported, accelerator-hours.
 LEAST_SHORT_H = 1e-3
-#: What is no more of a table's unit is what a solver's tolerance leaves, shown as 0.
-LEAST_SHOWN = 1e-6
 #: Punctuation that means something within a line of Markdown, and what begins a bare link.
 _SPECIAL = re.compile(r"[\\`*_{}\[\]|#~$^@!]|(?<=\w):(?=//)|(?<=[Ww][Ww][Ww])\.")
 
@@ -52,7 +51,8 @@ class Claim:
 
     rule: str
     scope: str
-    #: Share over all facilities held to the mandate, and the lowest share among the scopes.
+    #: Share over all facilities held to the mandate, and the lowest share among the scopes with
+    #: the names of all that have it; NaN and "none" where none has load.
     mean: float
     worst: float
     worst_name: str
@@ -74,7 +74,8 @@ class Audit:
     total, new : mapping of str to float
         The same over all sites, and over those held to the mandate (energy-weighted shares).
     worst : tuple of str and float
-        The facility with the lowest N2 among those held to the mandate.
+        The facilities with the lowest N2 among those held to the mandate, and that share; "none"
+        and NaN if none of them has load.
     claims : tuple of Claim
         What this same plan would claim under every rule and scope.
     alarms : tuple of str
@@ -112,12 +113,13 @@ class Audit:
     figures: Mapping[str, int]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain lists and numbers, for JSON."""
+        """Plain lists and numbers, for JSON; None for a share of no load."""
         plain: dict[str, Any] = json.loads(
             json.dumps(
                 {f.name: _fields(getattr(self, f.name)) for f in dataclasses.fields(self)},
                 default=_plain,
-            )
+            ),
+            parse_constant=lambda text: None if text == "NaN" else float(text),
         )
         return plain
 
@@ -145,9 +147,10 @@ class Audit:
         lines += [f"| same plan under | mean | worst | met | certificates {unit} | yuan |"]
         lines += ["|---|--:|--:|---|--:|--:|"]
         for c in self.claims:
-            worst = f"{c.worst:.1%} {_markdown(c.worst_name)}"
+            worst = f"{percent(c.worst)} {_markdown(c.worst_name)}"
+            met = "yes" if c.met else "no"
             lines.append(
-                f"| {c.rule}, per {c.scope} | {c.mean:.1%} | {worst} | {'yes' if c.met else 'no'} "
+                f"| {c.rule}, per {c.scope} | {percent(c.mean)} | {worst} | {met} "
                 f"| {amount(c.certificates_mwh * 1e3 / size)} | {c.certificates_yuan:,.2f} |"
             )
         lines += ["", "| cost | yuan |", "|---|--:|"]
@@ -209,9 +212,11 @@ class Audit:
 
     @property
     def lowest(self) -> str:
-        """The facility with the lowest N2 among those held to the mandate, as a sentence."""
-        if np.isnan(self.worst[1]):
+        """The facilities with the lowest N2 among those held to the mandate, as a sentence."""
+        if not self.sites["new"].any():
             return "No site is held to the mandate."
+        if np.isnan(self.worst[1]):
+            return "No site that is held to the mandate has load."
         return f"Lowest N2 among the new sites: {self.worst[0]}, {self.worst[1]:.1%}."
 
     @property
@@ -259,10 +264,8 @@ def audit(plan: PlanData) -> Audit:
     new = problem.mandate.applies_to(problem.sites)
     everyone = np.ones(len(problem.sites), bool)
     claims = tuple(_claim(plan, rule, scope) for rule in RULES for scope in SCOPES)
-    worst = ("none", float("nan"))
-    if new.any():
-        at = int(np.argmin(np.where(new, green["n2_hourly"], np.inf)))
-        worst = (str(problem.sites.name[at]), float(green["n2_hourly"][at]))
+    low, where = lowest_share(np.where(new, green["n2_hourly"], np.nan))
+    worst = (_named(problem.sites.name.tolist(), where), low)
     mandate = problem.mandate
     rule = (
         f"{mandate.share:.0%} {mandate.rule}, per {mandate.scope}, {int(new.sum())} new facilities"
@@ -291,12 +294,17 @@ def _in_force(problem: Problem) -> str:
     return words
 
 
+def _named(names: Sequence[Any], where: Sequence[int]) -> str:
+    """Return some of the names in a line."""
+    return ", ".join(str(names[at]) for at in where) or "none"
+
+
 def _summed(green: Mapping[str, Floats], which: Bools) -> dict[str, float]:
     load = green["load_kwh"][which]
     shares = ("n1_statutory", "n2_hourly", "n3_cfe")
-    total = float(load.sum())
+    total = float(load.sum()) if load.sum() > LEAST_KWH else np.nan
     return {
-        name: float((values[which] * load).sum() / (total or 1.0))
+        name: round(float(np.nansum(values[which] * load)) / total, 12)
         if name in shares
         else float(values[which].sum())
         for name, values in green.items()
@@ -308,21 +316,23 @@ def _claim(plan: PlanData, rule: str, scope: str) -> Claim:
     problem = plan.problem
     other = dataclasses.replace(problem.mandate, rule=rule, scope=scope, ledger=None)
     rows = other.rows(problem.sites)
-    load = rows.member @ plan.green["load_kwh"]
-    green = rows.member @ plan.green["green_kwh"]
+    load = rows.member @ plan.dispatch.load_kwh.sum(axis=1)
+    green = rows.member @ plan.dispatch.green_kwh.sum(axis=1)
     kept = problem.energy.exported_certificates == "kept"
     if rule == "volume" and kept:
         green = green + rows.member @ plan.dispatch.exported_kwh.sum(axis=(0, 2))
     missing = np.maximum(rows.share * load - green, 0.0)
+    missing = np.where(missing > LEAST_SHORT_KWH, missing, 0.0)
     bought = missing if rule == "volume" else np.zeros_like(missing)
-    share = np.where(load > 0, (green + bought) / np.where(load > 0, load, 1.0), 1.0)
-    at = int(np.argmin(share)) if len(share) else -1
+    over = np.where(load > LEAST_KWH, load, np.nan)
+    worst, where = lowest_share((green + bought) / over)
+    total = float(load.sum()) if load.sum() > LEAST_KWH else np.nan
     return Claim(
         rule=rule,
         scope=scope,
-        mean=float((green + bought).sum() / (load.sum() or 1.0)),
-        worst=float(share[at]) if at >= 0 else float("nan"),
-        worst_name=rows.names[at] if at >= 0 else "none",
+        mean=round(float((green + bought).sum()) / total, 12),
+        worst=round(worst, 12),
+        worst_name=_named(rows.names, where),
         met=bool((missing - bought <= LEAST_SHORT_KWH).all()),
         certificates_mwh=float(bought.sum()) / 1e3,
         certificates_yuan=float(bought.sum()) * problem.energy.certificate_yuan_per_kwh,
@@ -424,9 +434,9 @@ def energy_unit(most_kwh: float) -> tuple[str, float]:
 
 def _line(label: str, values: list[float], size: float, tonnes: float) -> str:
     load, n1, n2, n3, n4, short = values
-    shares = " | ".join(f"{share:.1%}" for share in (n1, n2, n3))
+    shares = " | ".join(percent(share) for share in (n1, n2, n3))
     lacks = amount(short / size) if short > LEAST_SHORT_KWH else "0"
-    shown = [amount(x) if x > LEAST_SHOWN else "0" for x in (load / size, n4 / tonnes)]
+    shown = [amount(x) if x > LEAST_KWH else "0" for x in (load / size, n4 / tonnes)]
     return f"| {label} | {shown[0]} | {shares} | {shown[1]} | {lacks} |"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..._html import table
-from .audit import LEAST_SHOWN
+from .account import LEAST_KWH, lowest_share
 from .costs import COSTS
 
 if TYPE_CHECKING:
@@ -135,11 +135,16 @@ def compare(plan: PlanData, other: PlanData) -> Comparison:
 def shown(value: float, sign: str = "") -> str:
     """Return a number with two decimals, with four below 1, with two figures below 0.001.
 
-    What is no more of its unit than a solver's tolerance leaves is 0.
+    What is no more of its unit than a solver's tolerance leaves is 0; whole numbers have no
+    decimals, and "-" is what there is none of.
     """
+    if isinstance(value, int):
+        return f"{value:{sign},}"
+    if math.isnan(value):
+        return "-"
     size = abs(value)
     digits = 2 if size >= 1 or not value else 4
-    if LEAST_SHOWN / 2 <= size < 1e-3:
+    if LEAST_KWH / 2 <= size < 1e-3:
         digits = 1 - math.floor(math.log10(size))
     return f"{value:{sign}z,.{digits}f}"
 
@@ -152,17 +157,17 @@ def _numbers(plan: PlanData) -> dict[str, float]:
     """Return the main figures of a plan, by name with unit."""
     problem, green = plan.problem, plan.green
     new, load = problem.mandate.applies_to(problem.sites), plan.green["load_kwh"]
-    of_new = float(load[new].sum()) or 1.0
+    of_new = float(load[new].sum()) or math.nan
     t = plan.table()
     away = problem.jobs.origin[t["job"]] != t["site"]
     return {
         "cost, yuan": plan.objective_yuan,
         "without jobs left out, yuan": plan.placed_yuan,
         "no plan costs less than, yuan": plan.bound_yuan,
-        "jobs placed": float((plan.assignment >= 0).sum()),
+        "jobs placed": int((plan.assignment >= 0).sum()),
         "load, MWh": float(load.sum()) / 1e3,
         "new sites' hourly green share, %": 100 * float(green["green_kwh"][new].sum()) / of_new,
-        "lowest new site, %": 100 * float(green["n2_hourly"][new].min(initial=1.0)),
+        "lowest new site, %": 100 * lowest_share(green["n2_hourly"][new])[0],
         "short of the mandate, MWh": float(green["shortfall_kwh"].sum()) / 1e3,
         "curtailed, MWh": float(plan.dispatch.curtailed_kwh.sum()) / 1e3,
         "location-based CO2, t": float(green["n4_tco2"].sum()),

@@ -123,6 +123,17 @@ class PlanData(Frozen):
         return relative_gap(self.objective_yuan - without, self.bound_yuan - without)
 
     @property
+    def gap_paid(self) -> float:
+        """What may lie between this plan and the best one, as a part of `placed_yuan`.
+
+        ``gap`` is a part of the whole cost. The values of the jobs left out belong to it, may be
+        most of it, and are not paid. inf where nothing is paid.
+        """
+        apart = max(self.objective_yuan - self.bound_yuan, 0.0)
+        paid = abs(self.placed_yuan)
+        return apart / paid if paid else math.inf if apart else 0.0
+
+    @property
     def gap_plan(self) -> float:
         """Largest relative excess of the plan's cost over the best one: `gap`."""
         return self.gap
@@ -338,9 +349,9 @@ class PlanData(Frozen):
         Returns
         -------
         dict of float64 (n_sites,)
-            ``load_kwh``; ``n1_statutory``, ``n2_hourly``, ``n3_cfe``: shares of load; ``n4_tco2``:
-            location-based tonnes; ``green_kwh``, ``certificate_kwh``, ``shortfall_kwh``. What they
-            mean stands in `gridcompute.grid.plan.audit`.
+            ``load_kwh``; ``n1_statutory``, ``n2_hourly``, ``n3_cfe``: shares of load, NaN of a site
+            without load; ``n4_tco2``: location-based tonnes; ``green_kwh``, ``certificate_kwh``,
+            ``shortfall_kwh``. What they mean stands in `gridcompute.grid.plan.audit`.
         """
         return dict(self._green)
 

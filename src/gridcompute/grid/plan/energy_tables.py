@@ -9,6 +9,7 @@ import numpy as np
 
 from ..._extras import extra
 from ..tables.times import time_of
+from .account import green_account
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,22 +40,24 @@ def _green(dispatch: Dispatch) -> list[Floats]:
     return [*dispatch.direct_kwh, dispatch.bundled_kwh, dispatch.green_discharge_kwh]
 
 
-def plan_bundles(problem: Problem, dispatch: Dispatch) -> pa.Table:
-    """Return the green power of a plan as bundles, and the certificates that it retires."""
+def plan_bundles(problem: Problem, dispatch: Dispatch) -> list[dict[str, Any]]:
+    """Return the green power of a plan as rows of bundles, and the certificates that it retires."""
     steps = np.arange(problem.hours)
     devices = [(f"direct source {k}", "own") for k in range(len(dispatch.direct_kwh))]
     devices += [("bundled power", "granular"), ("battery", "own")]
     parts = [(devices, _green(dispatch))]
     if problem.counts_exports:
         parts.append(([("exported power", "GEC")], [dispatch.exported_kwh.sum(axis=0)]))
-    scopes = problem.mandate_rows
-    weight = scopes.member * dispatch.load_kwh.sum(axis=1)
-    part = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
-    bought = dispatch.certificate_kwh @ part
-    return bundles(problem, steps, parts, bought)
+    return bundles(problem, steps, parts, green_account(problem, dispatch)["certificate_kwh"])
 
 
-def measurements(problem: Problem, steps: Int64s, parts: list[list[Floats]], side: str) -> pa.Table:
+def measurements(
+    problem: Problem,
+    steps: Int64s,
+    parts: list[list[Floats]],
+    side: str,
+    by_site: bool = False,
+) -> pa.Table:
     """Return a row for each site and step: the sum of `parts`, each (n_sites, n_steps), in Wh.
 
     Each list of parts is rounded by itself, as `bundles` rounds it.
@@ -63,7 +66,7 @@ def measurements(problem: Problem, steps: Int64s, parts: list[list[Floats]], sid
         import pyarrow as pa
 
     n_sites, n = len(problem.sites), len(steps)
-    wh = sum(part for together in parts for part in _whole(together))
+    wh = sum(part for together in parts for part in _whole(together, by_site))
     site = np.repeat(np.arange(n_sites), n)
     start, end = _interval(problem, steps)
     note = None if problem.start is not None else _NO_DATE_NOTE
@@ -92,7 +95,9 @@ def bundles(
     steps: Int64s,
     parts: list[tuple[list[tuple[str, str]], list[Floats]]],
     bought_kwh: Floats,
-) -> pa.Table:
+    by_site: bool = False,
+    first: int = 0,
+) -> list[dict[str, Any]]:
     """Return green power by device as bundles of the sites that use it, and certificates bought.
 
     Parameters
@@ -103,28 +108,46 @@ def bundles(
         Device and kind of each amount, kWh (n_sites, n); a list's amounts are rounded together.
     bought_kwh : float64 (n_sites,)
         Certificates retired, of the time of all steps together.
+    by_site : bool
+        Whether a row stays as it is when steps are added, as those of an operator are.
+    first : int
+        The first of the steps whose green power is returned.
     """
-    with extra("grid"):
-        import pyarrow as pa
-
     start, end = _interval(problem, steps)
     out: list[dict[str, Any]] = []
     for devices, kwh in parts:
-        for device, wh in zip(devices, _whole(kwh), strict=True):
+        for device, wh in zip(devices, _whole(kwh, by_site), strict=True):
             out += [
                 _bundle(problem, site, device, int(wh[site, step]), start[step], end[step])
-                for site, step in np.argwhere(wh).tolist()
+                for step in range(first, len(steps))
+                for site in np.flatnonzero(wh[:, step]).tolist()
             ]
     if len(steps):
         device = ("certificates", "GEC")
         for site, wh in enumerate(_whole([np.asarray(bought_kwh)[:, None]])[0][:, 0]):
             if wh:
                 out.append(_bundle(problem, site, device, int(wh), start[0], end[-1]))
+    return out
+
+
+def bundle_table(rows: list[dict[str, Any]]) -> pa.Table:
+    """Return rows of bundles as the table that `gridcompute.green.claim` reads."""
+    with extra("grid"):
+        import pyarrow as pa
+
     kinds = {name: pa.string() for name in ("issuance", "device", "kind", "status", "facility")}
     kinds |= {name: pa.string() for name in ("zone", "operator", "beneficiary", "storage")}
     kinds |= {name: pa.int64() for name in ("id_start", "id_end", "wh")}
     kinds |= {name: pa.timestamp("s", "UTC") for name in ("start", "end")}
-    return pa.Table.from_pylist(out, pa.schema(list(kinds.items())))
+    return pa.Table.from_pylist(rows, pa.schema(list(kinds.items())))
+
+
+def entry_facts(problem: Problem, steps: Int64s, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the interval and bundles that an entry of the ledger says of steps without a gap."""
+    start, end = _interval(problem, steps[[0, -1]])
+    begin, until = (f"{np.datetime64(int(at), 's')}Z" for at in (start[0], end[-1]))
+    used = tuple((row["issuance"], row["id_start"], row["id_end"]) for row in rows)
+    return {"intervals": ((begin, until),), "bundles": used}
 
 
 def _bundle(
@@ -151,15 +174,18 @@ def _bundle(
     }
 
 
-def _whole(parts: list[Floats]) -> list[Int64s]:
+def _whole(parts: list[Floats], by_site: bool = False) -> list[Int64s]:
     """Return energy by part, site and step in whole Wh.
 
     Sums are rounded down and then taken apart, site by site, step by step: the sum of all is less
-    than a Wh below that of `parts`, and the sum of any site within a Wh of its own.
+    than a Wh below that of `parts`, and the sum of any site within a Wh of its own. Where a site's
+    sums are rounded by themselves, later steps change nothing before them, and each site is less
+    than a Wh below its own sum.
     """
     kwh = np.maximum(np.stack(parts, axis=2), 0.0)
-    ends = np.floor(np.cumsum(kwh.ravel() * 1e3) + _NOISE_WH).astype(np.int64)
-    return [*np.moveaxis(np.diff(ends, prepend=0).reshape(kwh.shape), 2, 0)]
+    sums = np.cumsum(kwh.reshape(len(kwh) if by_site else 1, -1) * 1e3, axis=1)
+    ends = np.floor(sums + _NOISE_WH).astype(np.int64)
+    return [*np.moveaxis(np.diff(ends, prepend=0, axis=1).reshape(kwh.shape), 2, 0)]
 
 
 def _interval(problem: Problem, steps: Int64s) -> tuple[Int64s, Int64s]:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..._html import paragraphs
+from ...errors import InfeasibleError
 from ..eligibility import REASONS, filtered, hours_needed, least_free
 from ..interruption import cheapest_cuts
+from ..planner.cost import load_of, plan_cost, slack_kwh
 from ..planner.cut_market import cuts_of, hourly_yuan, rent_yuan
+from ..planner.dispatch_lp import EnergyBlock
+from .columns import Pieces
 from .covers import covers_paid
 from .queues import queue_of, short_queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from ..tables.column import Bools, Int32s, Int64s
+    from ..tables.column import Bools, Floats, Int32s, Int64s
     from .data import PlanData
 
 __all__ = ["PARTS", "PINNED", "Explanation", "Offer", "explain"]
@@ -56,6 +61,10 @@ class Offer:
         First hour and hours of each piece, where there are several.
     queue : str
         The queue whose quota leaves too little.
+    alone_yuan : float or None
+        What the plan would cost more were this job here and all others where they are, each site's
+        power dispatched again; inf where no dispatch serves it or keeps a mandate that must be
+        kept, None of the option taken and where there is no room.
     """
 
     klass: int
@@ -66,6 +75,7 @@ class Offer:
     lacks: str = ""
     pieces: tuple[tuple[int, int], ...] = ()
     queue: str = ""
+    alone_yuan: float | None = None
 
     @property
     def fits(self) -> bool:
@@ -113,12 +123,16 @@ class Explanation:
     step_h: float = 1.0
     #: The job's id as text; empty where jobs have none.
     id: str = ""
+    #: Whether its deadline lies after the batch, so that it may run in a later one.
+    may_wait: bool = False
 
     def __str__(self) -> str:
         """In words: a line for each site with an option, the cheapest first, and each reason.
 
         Every price is that of one option with all of its parts; beside it stands what it is more
-        or less than the price of the option taken, or than the value of a job left out.
+        or less than the price of the option taken, or than the value of a job left out. Prices are
+        those of the last unit of all jobs; what this job alone would change, which may be far more
+        at an idle site, stands behind them.
         """
         lines, mine = [self._headline()], self.taken
         for name, offer in sorted(self.best.items(), key=lambda item: item[1].yuan):
@@ -161,14 +175,22 @@ class Explanation:
         words = words if more else f"as much as {what}"
         if offer.lacks:
             queue = f", queue {offer.queue}" if offer.queue else ""
-            words += f"; no room: {offer.lacks}{queue}"
-        return words
+            return f"{words}; no room: {offer.lacks}{queue}"
+        alone = offer.alone_yuan
+        if alone is None:
+            return words
+        act = "placing" if self.taken is None else "moving"
+        if math.isinf(alone):
+            return f"{words}; {act} it alone cannot be done: its power cannot be had there"
+        what = f"{'costs' if alone > 0 else 'saves'} {abs(alone):.2f}"
+        return f"{words}; {act} it alone {what if round(alone, 2) else 'costs nothing'}"
 
     def _headline(self) -> str:
         if self.taken is None:
             why = f"{self.reason}, queue {self.queue}" if self.queue else str(self.reason)
             costs = f"that costs its value, {self.value_yuan:.2f} yuan"
-            return f"{self._called} is left out ({why}): {costs}"
+            later = "; it may run in a later batch" if self.may_wait else ""
+            return f"{self._called} is left out ({why}): {costs}{later}"
         sites, classes = self.names
         offer, unit = self.taken, self._unit
         where = f"{sites[offer.site]} on {classes[offer.klass]}"
@@ -210,10 +232,10 @@ def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> 
             wire = problem.corridors.bandwidth_gb[jobs.origin[job], classes.site[c], t]
             if whole[d, c, t] < jobs.gang[job] or jobs.data_gb[job] > wire:
                 continue
-            hours = np.arange(t, t + d)
-            offer = _offer(plan, job, int(c), hours, d, _lacks(plan, job, int(c), hours))
+            offer = _offer(plan, job, int(c), np.arange(t, t + d), d)
             if name not in best or offer.yuan < best[name].yuan:
                 best[name] = offer
+    best = _beside_the_others(plan, job, taken, best)
     shut = {}
     for s, name in enumerate(problem.sites.name):
         if str(name) not in best:
@@ -229,7 +251,8 @@ def explain(plan: PlanData, job: int, reasons: Callable[[], dict[int, str]]) -> 
     names_of = (names, kinds)
     step = plan.problem.step_h
     id_ = "" if plan.problem.jobs.id is None else str(plan.problem.jobs.id[job])
-    return Explanation(job, taken, token, value, best, shut, names_of, when, queue, step, id_)
+    wait = bool(plan.problem.jobs.deadline[job] > plan.problem.hours)
+    return Explanation(job, taken, token, value, best, shut, names_of, when, queue, step, id_, wait)
 
 
 def _cut_offers(plan: PlanData, job: int, left: Bools, need: Int32s) -> Iterator[Offer]:
@@ -261,12 +284,62 @@ def _cut_offers(plan: PlanData, job: int, left: Bools, need: Int32s) -> Iterator
     yuan, busy = cheapest_cuts(cuts, traced=True)
     for k in np.flatnonzero(np.isfinite(yuan)).tolist():
         c, hours = int(klass[k]), np.flatnonzero(busy[k])
-        yield _offer(plan, job, c, hours, int(need[c]), _lacks(plan, job, c, hours))
+        yield _offer(plan, job, c, hours, int(need[c]))
 
 
-def _offer(
-    plan: PlanData, job: int, c: int, hours: Int64s, d: int, lacks: tuple[str, str] = ("", "")
-) -> Offer:
+def _beside_the_others(
+    plan: PlanData, job: int, taken: Offer | None, best: Mapping[str, Offer]
+) -> dict[str, Offer]:
+    """Return the options with what they lack, or with what the plan would cost more by them."""
+    out, roomy, places = {}, [], [(plan.assignment, plan.start, plan.pieces)]
+    for name, offer in best.items():
+        spans = offer.pieces or ((offer.start, offer.hours),)
+        hours = np.concatenate([np.arange(t, t + n) for t, n in spans])
+        lacks, queue = _lacks(plan, job, offer.klass, hours)
+        out[name] = dataclasses.replace(offer, lacks=lacks, queue=queue)
+        here = taken is not None and (offer.klass, spans) == (
+            taken.klass,
+            taken.pieces or ((taken.start, taken.hours),),
+        )
+        if not (lacks or here):
+            roomy.append(name)
+            places.append(_moved(plan, job, offer))
+    if not roomy:
+        return out
+    problem = plan.problem.effective
+    loads = [load_of(problem, *place) for place in places]
+    block = EnergyBlock(problem).for_load(np.maximum.reduce(loads))
+
+    def cost(place: tuple[Int32s, Int32s, Pieces | None], load: Floats) -> float:
+        try:
+            dispatch = block.serve(load).dispatch
+        except InfeasibleError:
+            return math.inf
+        hard = problem.mandate.shortfall == "forbidden"
+        if hard and (dispatch.missing_kwh > slack_kwh(problem, load)).any():
+            return math.inf
+        klass, start, pieces = place
+        return plan_cost(problem, klass, start, dispatch, pieces)
+
+    now, *then = map(cost, places, loads)
+    for name, yuan in zip(roomy, then, strict=True):
+        out[name] = dataclasses.replace(out[name], alone_yuan=yuan - now)
+    return out
+
+
+def _moved(plan: PlanData, job: int, offer: Offer) -> tuple[Int32s, Int32s, Pieces | None]:
+    """Return the plan's placement with one job at another option."""
+    klass, start, pieces = plan.assignment.copy(), plan.start.copy(), plan.pieces
+    klass[job], start[job] = offer.klass, offer.start
+    rows = [] if pieces is None else list(zip(pieces.job, pieces.start, pieces.hours, strict=True))
+    rows = [row for row in rows if row[0] != job] + [(job, *piece) for piece in offer.pieces]
+    if not rows:
+        return klass, start, None
+    of, first, length = np.array(sorted(rows), np.int32).T
+    return klass, start, Pieces(job=of, start=first, hours=length)
+
+
+def _offer(plan: PlanData, job: int, c: int, hours: Int64s, d: int) -> Offer:
     """The price of one option, in these hours at class `c`, where the whole job takes `d`."""
     problem, prices = plan.problem.effective, plan.prices
     jobs = problem.jobs
@@ -299,7 +372,7 @@ def _offer(
         "restart": len(breaks) * float(jobs.restart_yuan[job]),
     }
     pieces = tuple((int(part[0]), len(part)) for part in parted)
-    return Offer(c, site, t, len(hours), parts, lacks[0], pieces, lacks[1])
+    return Offer(c, site, t, len(hours), parts, pieces=pieces)
 
 
 def _lacks(plan: PlanData, job: int, c: int, at: Int64s) -> tuple[str, str]:

@@ -17,11 +17,12 @@ from ..._checks import reals, whole
 from ...errors import InvalidProblemError
 from ..files.json_text import require_text
 from ..tables.value_checks import price_of
+from .energy_tables import entry_facts, plan_bundles
 from .ledger_entry import GENESIS, Chain, Entry
 from .ledger_file import LedgerFile, LedgerRepair, repair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from ..tables.column import Bools, Floats
@@ -81,16 +82,28 @@ class Ledger:
         """The last entry's hash; publish it, and no one can shorten the ledger unseen."""
         return self.entries[-1].hash if self.entries else GENESIS
 
-    def record(self, plan: Plan, *, batch: str, serials: Sequence[str] = ()) -> Ledger:
+    def record(
+        self,
+        plan: Plan,
+        *,
+        batch: str,
+        serials: Sequence[str] = (),
+        bundles: Iterable[tuple[str, int, int]] | None = None,
+    ) -> Ledger:
         """Return a ledger with what `plan` intends for `batch`.
 
         Parameters
         ----------
         plan : Plan
+            Its time may not overlap that of another batch of the same sites; one without a date
+            has none.
         batch : str
             A name that no batch of this ledger has.
         serials : sequence of str
             Certificates retired; each once in the life of a ledger.
+        bundles : iterable of (str, int, int), optional
+            Certificates used: issuance, first and last id, each once in the life of a ledger. By
+            default those of `Plan.bundles`, if the plan has a date.
 
         Raises
         ------
@@ -105,16 +118,30 @@ class Ledger:
         if not (found := plan.verify()):
             message = f"plan: found {found.reasons[0]}; needed a plan that its verify() calls valid"
             raise InvalidProblemError(message, "plan")
+        problem = plan.problem
+        facts: dict[str, Any] = {"intervals": (), "bundles": ()}
+        if problem.start is not None:
+            rows = plan_bundles(problem, plan.dispatch)
+            facts = entry_facts(problem, np.arange(problem.hours), rows)
+        if bundles is not None:
+            facts["bundles"] = tuple(map(tuple, bundles))
         return self._with(
             batch=_text("batch", batch),
             kind="plan",
-            sites=tuple(_text("sites.name", str(n)) for n in plan.problem.sites.name),
+            sites=tuple(_text("sites.name", str(n)) for n in problem.sites.name),
             serials=serials,
+            **facts,
             **energy,
         )
 
     def meter(
-        self, batch: str, *, load_kwh: Any, green_kwh: Any, serials: Sequence[str] = ()
+        self,
+        batch: str,
+        *,
+        load_kwh: Any,
+        green_kwh: Any,
+        serials: Sequence[str] = (),
+        bundles: Iterable[tuple[str, int, int]] | None = None,
     ) -> Ledger:
         """Return a ledger with what the meters said of a recorded batch; it counts from now on.
 
@@ -125,6 +152,9 @@ class Ledger:
             Finite, >= 0, and green at most the load.
         serials : sequence of str
             Certificates retired; each once in the life of a ledger.
+        bundles : iterable of (str, int, int), optional
+            Certificates used: issuance, first and last id, none of which another batch used. By
+            default those of its plan.
         """
         _text("batch", batch)
         plan = next((e for e in self.entries if (e.batch, e.kind) == (batch, "plan")), None)
@@ -147,6 +177,8 @@ class Ledger:
             load_kwh=load,
             green_kwh=green,
             serials=serials,
+            intervals=plan.intervals,
+            bundles=plan.bundles if bundles is None else tuple(map(tuple, bundles)),
         )
 
     def carried_kwh(
@@ -271,11 +303,8 @@ class Ledger:
         Raises
         ------
         InvalidProblemError
-            A line that was changed, inserted, removed, moved or torn, naming it.
-
-        Notes
-        -----
-        Lines of version 1, which said no version, are read as well as those of today.
+            A line that was changed, inserted, removed, moved or torn, or one that covers time or
+            uses certificates of an earlier batch, naming it.
         """
         with LedgerFile(path) as file:
             entries = file.entries()

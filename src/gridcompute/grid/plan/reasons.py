@@ -38,8 +38,10 @@ def unplaced_reasons(plan: PlanData) -> dict[int, str]:
     With options, the reason is the first thing (quota, capacity, corridor) that the jobs placed
     leave too little of for any option. Where room is left, it is the thing without whose price the
     job's cheapest option would be cheapest; or "NotWorthIt" if even without rents the job is worth
-    less.
+    less. A job that cannot end within the batch, and need not, is "LeftForLater".
     """
+    late = plan.problem.jobs.deadline > plan.problem.hours
+    short = list(REASONS).index("WindowTooShort")
     unplaced = np.flatnonzero(plan.assignment < 0)
     tokens, soft_tokens = list(REASONS), list(REASONS_UNPLACED)
     out: dict[int, str] = {}
@@ -48,6 +50,8 @@ def unplaced_reasons(plan: PlanData) -> dict[int, str]:
         hard, soft = _by_room(plan, block)
         priced = np.flatnonzero((hard < 0) & (soft < 0))
         soft[priced] = _by_price(plan, block[priced])
+        waits = late[block] & (hard == short)
+        hard[waits], soft[waits] = -1, soft_tokens.index("LeftForLater")
         for job, h, s in zip(block.tolist(), hard.tolist(), soft.tolist(), strict=True):
             out[job] = tokens[h] if h >= 0 else soft_tokens[s]
     return out

@@ -22,6 +22,28 @@ if TYPE_CHECKING:
 
 __all__ = ["WhatIf", "changed", "whatif"]
 
+#: Columns of a problem's tables whose rise can only raise the cost of every plan, or let fewer
+#: plans through (+1), or the reverse (-1), whatever the others are.
+_DIRECTIONS: dict[str, dict[str, int]] = {
+    "jobs": dict.fromkeys(("value_yuan", "delay_yuan_per_h", "migration_yuan", "restart_yuan"), 1),
+    "sites": {"load_limit_yuan_per_kwh": 1},
+    "classes": {"capacity": -1},
+    "energy": {
+        **dict.fromkeys(
+            (
+                *("tariff_yuan_per_kwh", "bundled_yuan_per_kwh", "direct_yuan_per_kwh"),
+                *("carbon_yuan_per_t", "wear_yuan_per_kwh", "certificate_yuan_per_kwh"),
+                *("curtailment_yuan_per_kwh", "demand_yuan_per_kw", "shed_yuan_per_kwh"),
+            ),
+            1,
+        ),
+        **dict.fromkeys(("export_yuan_per_kwh", "demand_paid_kw"), -1),
+    },
+    "corridors": {"price_yuan_per_gb": 1, "bandwidth_gb": -1},
+    "mandate": {"share": 1, "shortfall_yuan_per_kwh": 1},
+    "direct_rule": {"shortfall_yuan_per_kwh": 1},
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class WhatIf:
@@ -51,10 +73,21 @@ class WhatIf:
         """Least and most by which the change raises the cost of the best plan, yuan.
 
         Proved by the two bounds: neither plan need be the best, so the difference of their costs
-        alone says little where it is smaller than their gaps.
+        alone says little where it is smaller than their gaps. And by `sign`.
         """
         a, b = self.before, self.after
-        return b.bound_yuan - a.objective_yuan, b.objective_yuan - a.bound_yuan
+        low, high = b.bound_yuan - a.objective_yuan, b.objective_yuan - a.bound_yuan
+        return max(low, 0.0) if self.sign > 0 else low, min(high, 0.0) if self.sign < 0 else high
+
+    @property
+    def sign(self) -> int:
+        """1 if the change can only raise the cost of the best plan, -1 if only lower it, else 0.
+
+        That follows from the tables alone, without a bound: all that has changed is a price, which
+        no plan escapes by its rise, or leaves fewer plans, or the reverse of both.
+        """
+        signs = _signs(self.before.problem, self.after.problem)
+        return signs.pop() if len(signs) == 1 else 0
 
     def rows(self) -> list[tuple[str, float, float]]:
         """The changes: (name with unit, before, after)."""
@@ -74,9 +107,11 @@ class WhatIf:
     def _words(self) -> list[str]:
         """The text below the table."""
         low, high = self.between
-        proved = (
-            f"the best plan's cost changes by {low:+,.2f} to {high:+,.2f} yuan: so much is proved"
-        )
+        proved = f"proved: the best plan's cost changes by {low:+z,.2f} to {high:+z,.2f} yuan"
+        if self.sign:
+            proved += (
+                f"\nall that changed can only make it {'dearer' if self.sign > 0 else 'cheaper'}"
+            )
         if not self.resolved:
             proved += (
                 "\nthe bounds do not tell whether the change saves or costs: ask for a smaller gap"
@@ -85,9 +120,9 @@ class WhatIf:
 
     @property
     def resolved(self) -> bool:
-        """Whether the bounds prove that the change lowers or raises the cost of the best plan."""
+        """Whether it is proved that the change lowers or raises the cost of the best plan."""
         low, high = self.between
-        return low > 0 or high < 0 or low == high
+        return bool(self.sign) or low > 0 or high < 0 or low == high
 
     def _difference(self) -> str:
         moved = self.moved
@@ -97,6 +132,40 @@ class WhatIf:
         return f"{moved:,} jobs placed differently"
 
 
+def _signs(before: Problem, after: Problem) -> set[int]:
+    """Return the directions in which changes move the cost of the best plan; 0 for an unknown."""
+    out: set[int] = set()
+    for part in dataclasses.fields(before):
+        a, b = getattr(before, part.name), getattr(after, part.name)
+        if a is b or part.name in ("name", "sources"):
+            continue
+        known = _DIRECTIONS.get(part.name, {})
+        columns = [f.name for f in dataclasses.fields(a)] if dataclasses.is_dataclass(a) else []
+        if type(a) is not type(b) or not columns:
+            out |= set() if _same(a, b) else {0}
+        for column in columns if type(a) is type(b) else ():
+            out |= _sign(getattr(a, column), getattr(b, column), known.get(column, 0))
+    return out
+
+
+def _sign(before: Any, after: Any, direction: int) -> set[int]:
+    """Return in which direction one column moves the cost, given in which one its rise does."""
+    if _same(before, after):
+        return set()
+    x, y = np.asarray(before), np.asarray(after)
+    if not direction or x.dtype.kind not in "iuf" or x.shape != y.shape:
+        return {0}
+    return {direction} if (y >= x).all() else {-direction} if (y <= x).all() else {0}
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Return whether two values of a column are the same."""
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        floats = a.dtype.kind == b.dtype.kind == "f"
+        return bool(np.array_equal(a, b, equal_nan=floats))
+    return bool(a is b or (type(a) is type(b) and a == b))
+
+
 def changed(
     problem: Problem,
     *,
@@ -104,8 +173,9 @@ def changed(
     battery: float | None = None,
     gbit_s: float | None = None,
     corridor: tuple[str, str] | None = None,
-    outage: str | None = None,
+    outage: str | tuple[str, int, int] | None = None,
     renewables: float | None = None,
+    tariff: float | None = None,
     latency_rule: str | None = None,
 ) -> Problem:
     """The problem with the usual things changed.
@@ -120,10 +190,11 @@ def changed(
     gbit_s : float
         Added to the corridor, or to every corridor.
     corridor : (origin, destination) names
-    outage : name of a site
-        Without accelerators for the whole batch.
-    renewables : float
-        Factor on every direct source.
+    outage : name of a site, or (name, first, end)
+        Without accelerators for the whole batch, or in the hours ``first <= h < end`` (steps, where
+        the problem's are shorter).
+    renewables, tariff : float
+        Factor on every direct source; on every tariff of the grid.
     latency_rule : "one_way" or "round_trip"
     """
     changes: dict[str, Any] = {}
@@ -137,6 +208,9 @@ def changed(
     if renewables is not None:
         renewables = _checks.number("renewables", renewables, 0.0)
         energy = energy.replace(direct_kwh=renewables * energy.direct_kwh)
+    if tariff is not None:
+        tariff = _checks.number("tariff", tariff, 0.0)
+        energy = energy.replace(tariff_yuan_per_kwh=tariff * energy.tariff_yuan_per_kwh)
     if energy is not problem.energy:
         changes["energy"] = energy
     wires = problem.corridors
@@ -163,9 +237,22 @@ def changed(
         changes["corridors"] = wires
     if outage is not None:
         capacity = problem.classes.capacity.copy()
-        capacity[problem.classes.site == _site(problem, outage)] = 0
+        site, hours = _outage(problem, outage)
+        capacity[problem.classes.site == site, hours] = 0
         changes["classes"] = problem.classes.replace(capacity=capacity)
     return problem.replace(**changes)
+
+
+def _outage(problem: Problem, given: Any) -> tuple[int, slice]:
+    """Return the site of an outage and its hours."""
+    if isinstance(given, str):
+        return _site(problem, given), slice(None)
+    if not isinstance(given, tuple) or len(given) != 3:
+        message = f"outage is {given!r}, needed the name of a site, or it with first hour and end"
+        raise InvalidProblemError(message, "outage")
+    first = _checks.whole("outage: first hour", given[1], 0, problem.hours - 1)
+    end = _checks.whole("outage: end", given[2], first + 1, problem.hours)
+    return _site(problem, given[0]), slice(first, end)
 
 
 def whatif(

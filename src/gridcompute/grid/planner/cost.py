@@ -23,7 +23,11 @@ __all__ = [
     "missed_cost",
     "own_cost",
     "plan_cost",
+    "slack_kwh",
 ]
+
+#: Largest error of a sum of energy, kWh and as a part of the energy required.
+DUST = 5e-7
 
 
 def plan_cost(
@@ -150,3 +154,10 @@ def load_of(problem: Problem, klass: Int32s, start: Int32s, pieces: Pieces | Non
     load = problem.energy.base_load_kwh.copy()
     np.add.at(load, classes.site, busy * problem.kwh_per_accelerator_h)
     return load
+
+
+def slack_kwh(problem: Problem, load_kwh: Floats) -> Floats:
+    """Return the shortfall of each scope that rounding alone may cause, kWh."""
+    rows = problem.mandate_rows
+    asked = rows.share * (rows.member @ load_kwh.sum(axis=1)) + rows.carried_kwh
+    return np.asarray(DUST * np.maximum(1.0, np.abs(asked)))

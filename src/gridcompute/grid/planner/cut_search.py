@@ -25,12 +25,11 @@ from ..interruption import count_cuts, every_cut
 from ..plan.columns import Placement
 from ..plan.pieces import pieces_of, runs_of
 from .beside import replaced_beside
-from .cost import dispatch_cost, jobs_cost
+from .cost import dispatch_cost, jobs_cost, slack_kwh
 from .coupling_constraints import PriceVector
 from .cut_market import QUOTA_SLACK, Room, cuts_of
 from .dual_ascent import DualAscent
 from .exact import SAME, is_same, reduced_costs
-from .hard_mandate import slack_kwh
 from .integer_program import IntegerProgram
 from .options import Options, open_options
 from .settings import (

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...errors import InfeasibleError
 from ..eligibility import hours_taken
+from .cost import slack_kwh
 from .settings import REPAIR
 
 if TYPE_CHECKING:
@@ -27,19 +28,10 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from .state import PlannerState
 
-__all__ = ["keep_mandate", "least_shortfall", "slack_kwh", "without_dust"]
+__all__ = ["keep_mandate", "least_shortfall", "without_dust"]
 
-#: Largest error of a sum of energy, kWh and as a part of the energy required.
-DUST = 5e-7
 #: The tables of a problem that have columns of money.
 TABLES = ("jobs", "sites", "energy", "corridors", "quotas")
-
-
-def slack_kwh(problem: Problem, load_kwh: Floats) -> Floats:
-    """Return the shortfall of each scope that rounding alone may cause, kWh."""
-    rows = problem.mandate_rows
-    asked = rows.share * (rows.member @ load_kwh.sum(axis=1)) + rows.carried_kwh
-    return np.asarray(DUST * np.maximum(1.0, np.abs(asked)))
 
 
 def without_dust(problem: Problem, dispatch: Dispatch) -> Dispatch:

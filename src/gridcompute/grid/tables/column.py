@@ -157,9 +157,12 @@ class Columns(Frozen):
         return dict(_columns_of(cls))
 
     def __repr__(self) -> str:
-        """The shapes of the columns, not their values."""
-        shapes = ", ".join(f"{name} {getattr(self, name).shape}" for name in self.columns())
-        return f"<{type(self).__name__}: {shapes}>"
+        """The first three entries of each column; of those with more axes, shape and range."""
+        names = list(self.columns())
+        wide = max(map(len, names), default=0)
+        lines = [f"  {name:{wide}}  {_glance(getattr(self, name))}" for name in names]
+        rows = f", {len(self):,} rows" if hasattr(self, "__len__") else ""
+        return "\n".join([f"<{type(self).__name__}{rows}", *lines]) + ">"
 
     def replace(self, **changes: Any) -> Self:
         """Return the table with some columns changed, checked again."""
@@ -510,3 +513,16 @@ def _unfolded(title: str, label: str, values: Any) -> NDArray[Any]:
     if pa.types.is_string(flat.type) or pa.types.is_large_string(flat.type):
         return np.array(flat.to_pylist(), dtype=np.str_).reshape(shape)
     return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(shape)
+
+
+def _glance(values: Any) -> str:
+    """Return a column in a line: its first three entries, or its shape with its range."""
+    array = np.asarray(values)
+    if array.ndim == 1:
+        more = ["..."] if len(array) > 3 else []
+        kind = "g" if array.dtype.kind == "f" else ""
+        return ", ".join([*(f"{x:{kind}}" for x in array[:3].tolist()), *more]) or "none"
+    shape = " x ".join(map(str, array.shape))
+    if not array.size or array.dtype.kind not in "iuf":
+        return shape
+    return f"{shape}, {array.min():g} to {array.max():g}"

@@ -49,7 +49,9 @@ class Jobs(Table):
     origin : int32 (n_jobs,)
         Site where the data (and, for a service, its users) are.
     release, deadline : int32 (n_jobs,), hours
-        The job runs within hours ``release <= h < deadline``.
+        The job runs within hours ``release <= h < deadline`` of the batch. A deadline may lie after
+        its last hour: the job ends within the batch, or is left for the next one, at its value as
+        if it were left out.
     latency_ms : float64 (n_jobs,)
         Most delay between origin and site; inf = any. Read by `Corridors.latency_rule`.
     residency : int64 (n_jobs,)

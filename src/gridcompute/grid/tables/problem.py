@@ -202,7 +202,9 @@ class Problem(Frozen):
                 getattr(table, column) < size, column, f"below {size}, the size of {where}"
             )
         jobs.require(
-            jobs.deadline <= self.hours, "deadline", f"at most {self.hours}, problem.hours"
+            jobs.release < self.hours,
+            "release",
+            f"below {self.hours}, problem.hours: later jobs are those of a later batch",
         )
         everywhere = (1 << n_sites) - 1
         jobs.require(
@@ -374,15 +376,18 @@ class Problem(Frozen):
     def stepped(self) -> Problem:
         """This problem with its step as the unit of time: a problem with `step_h` 1.
 
-        What is in hours becomes steps, and kW kWh a step. This very problem where a step is an
-        hour.
+        What is in hours becomes steps, and kW kWh a step; deadlines after the last step are its
+        end. This very problem where a step is an hour and no deadline lies after the last.
         """
-        return self if self.step_h == 1 else self._in_steps
+        later = bool((self.jobs.deadline > self.hours).any())
+        return self if self.step_h == 1 and not later else self._in_steps
 
     @cached_property
     def _in_steps(self) -> Problem:
         columns = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return _InSteps(**(columns | steps.per_step(self)))
+        columns |= {} if self.step_h == 1 else steps.per_step(self)
+        within = np.minimum(self.jobs.deadline, self.hours)
+        return _InSteps(**(columns | {"jobs": columns["jobs"].replace(deadline=within)}))
 
     @cached_property
     def effective(self) -> Problem:
@@ -392,7 +397,7 @@ class Problem(Frozen):
         movable one may stay (it was placed there) or go, from the site where it runs. This very
         problem where nothing runs.
         """
-        if self.step_h != 1:
+        if self.stepped is not self:
             return self.stepped.effective
         if self.running is None or not len(self.running):
             return self

@@ -51,8 +51,14 @@ class Running(Table):
     --------
     >>> from gridcompute import grid
     >>> grid.Running(id=[4, 7], klass=[0, 3], hours_left=[2, 5], movable=[False, True])
-    <Running: id (2,), klass (2,), hours_left (2,), movable (2,), checkpoint_gb (2,), \
-restart_h (2,), move_yuan (2,)>
+    <Running, 2 rows
+      id             4, 7
+      klass          0, 3
+      hours_left     2, 5
+      movable        False, True
+      checkpoint_gb  0, 0
+      restart_h      0, 0
+      move_yuan      0, 0>
     """
 
     title: ClassVar[str] = "running"

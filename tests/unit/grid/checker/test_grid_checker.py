@@ -11,6 +11,7 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import grid
+from gridcompute.grid.checker.verify import verify
 from gridcompute.grid.plan import account
 from gridcompute.grid.plan import columns as plan_columns
 from gridcompute.grid.plan import data as plan_data
@@ -37,6 +38,8 @@ def batch() -> Problem:
         green_kwh=(500.0,) * 12,
         certificate_kwh=(0.0,) * 12,
         serials=(),
+        intervals=(),
+        bundles=(),
     )
     return problem.replace(
         mandate=dataclasses.replace(problem.mandate, share=0.95, ledger=ledger),
@@ -137,7 +140,7 @@ def test_an_error_in_the_engine_is_found(forgery: str, monkeypatch: pytest.Monke
 def test_the_checker_runs_without_anything_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, the checker calls what made the plan."""
     plan = solved(batch())
-    before = plan.verify()
+    before = verify(plan)
     assert before.valid
 
     def refuse(*_: object, **__: object) -> NoReturn:
@@ -165,7 +168,7 @@ def test_the_checker_runs_without_anything_of_the_engine(monkeypatch: pytest.Mon
     for holder, names in called:
         for name in names:
             monkeypatch.setattr(holder, name, refuse)
-    assert plan.verify() == before
+    assert verify(plan) == before
 
 
 # ---------------------------------------------------------------- one gap

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable
 
@@ -150,6 +151,33 @@ def row_left_out(plan: Plan) -> Plan:
     return again
 
 
+def forged(part: str = "", **fields: object) -> Change:
+    """Set fields of a plan, or of a part of it, past the checks that are made as it is made."""
+
+    def change(plan: Plan) -> Plan:
+        again = copy.copy(plan)
+        target = copy.copy(getattr(plan, part)) if part else again
+        for name, value in fields.items():
+            object.__setattr__(target, name, value)
+        if part:
+            object.__setattr__(again, part, target)
+        return again
+
+    return change
+
+
+def gangs_of_less_than_none(plan: Plan) -> Plan:
+    """Of K accelerators -K / 2 "gangs of -2" can be made: prices of such made a bound of any size.
+
+    Any size of 1 or more is one that holds.
+    """
+    gang = np.zeros_like(plan.prices.gang)
+    gang[0] = 1e6
+    sizes = np.r_[-2, plan.prices.gang_size[1:]].astype(np.int32)
+    plan = forged("prices", gang=gang, gang_size=sizes)(plan)
+    return forged(bound_yuan=plan.objective_yuan, priced_bound_yuan=plan.objective_yuan)(plan)
+
+
 def relabelled(plan: Plan) -> Plan:
     """Grid power called direct green power beyond what the source has and the load needs."""
     d = plan.dispatch
@@ -174,6 +202,14 @@ def runs_elsewhere(p: grid.Problem) -> object:
 
 
 PLANTED: dict[str, list[Change]] = {
+    "Malformed": [
+        gangs_of_less_than_none,
+        forged(status="proved"),
+        forged(start=np.zeros(3, np.int32)),
+        forged("dispatch", grid_kwh=np.zeros((1, 24))),
+        forged("prices", quota=np.zeros(1)),
+    ],
+    "KeptMismatch": [forged(hours=np.ones(2, np.int32)), forged(mandate_yuan_per_kwh=None)],
     "PlacementMalformed": [
         placement(assignment=put(first, 60)),
         placement(assignment=put(first, -2)),
@@ -279,6 +315,8 @@ PLANTED: dict[str, list[Change]] = {
         shown("_green", n4_tco2=add(-0.01)),
         shown("_green", load_kwh=add(1.0)),
         shown("_green", shortfall_kwh=add(-1.0)),
+        shown("_green", green_kwh=add(-1.0)),
+        shown("_green", certificate_kwh=add(1.0)),
     ],
     "CostMismatch": [
         stricter(energy=lambda p: p.energy.replace(demand_yuan_per_kw=1.0)),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -124,16 +126,29 @@ def test_a_sound_folder_is_valid(stored: Path, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out.startswith("valid: cost")
 
 
-@pytest.mark.parametrize("name", FORGED)
+def rounds() -> list[list[str]]:
+    """The forgeries, each file at most once in a round: a folder is verified once for all."""
+    files: dict[str, list[str]] = {}
+    for name, (_, words) in FORGED.items():
+        found = re.search(r"[\w/]+\.\w+|Highest", words)
+        file = {"Highest": "audit.md", "plan.npy": "written.json"}.get(found[0], found[0])
+        # Without the list no file is foreign: it goes in a round with none.
+        files.setdefault("jobs.parquet" if name == "no list" else file, []).append(name)
+    return [[*filter(None, row)] for row in itertools.zip_longest(*files.values())]
+
+
+@pytest.mark.parametrize("names", rounds(), ids=" + ".join)
 def test_a_forged_file_is_found(
-    stored: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+    stored: Path, tmp_path: Path, names: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """If this fails, a regulator reads an account that no plan has."""
-    damage, words = FORGED[name]
     folder = Path(shutil.copytree(stored, tmp_path / "plan"))
-    damage(folder)
+    for name in names:
+        FORGED[name][0](folder)
     assert cli.run(["verify", str(folder)]) == 1
-    assert words in capsys.readouterr().out
+    told = capsys.readouterr().out
+    for name in names:
+        assert FORGED[name][1] in told, name
 
 
 def test_shortfalls_are_never_rounded_to_nothing() -> None:

@@ -20,7 +20,7 @@ from effort import examples
 from gridcompute import grid
 from gridcompute.cli import app as cli
 from gridcompute.report import page as report
-from malformed import sound
+from malformed import small
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,26 +29,6 @@ if TYPE_CHECKING:
 #: Files that people read, and the number that begins a plan's.
 TEXTS = ("plan.json", "green.csv", "audit.md", "plan.html")
 NUMBER = re.compile(r"\d+(\.\d+)?")
-
-
-def small() -> grid.Problem:
-    """Four jobs, one in pieces, one left out; a battery; a bound that only a search proves."""
-    problem = sound()
-    jobs = problem.jobs.replace(
-        interruptible=[True, False, True, False],
-        deadline=[3, 3, 3, 3],
-        data_gb=[10.0, 5.0, 3.0, 2.0],
-        value_yuan=[20.0, 50.0, 20.0, 0.01],
-    )
-    energy = problem.energy.replace(
-        battery_kwh=[4.0, 0.0],
-        battery_kw=[2.0, 0.0],
-        base_load_kwh=np.array([[1.0, 2.0, 0.5], [0.7, 0.3, 1.0]]),
-        tariff_yuan_per_kwh=np.array([[0.4, 0.9, 0.2], [0.6, 0.5, 0.8]]),
-        direct_kwh=np.array([[[2.0, 0.0, 1.5], [0.0, 1.0, 0.2]]]),
-    )
-    mandate = dataclasses.replace(problem.mandate, share=0.8)
-    return problem.replace(jobs=jobs, energy=energy, mandate=mandate)
 
 
 @pytest.fixture(scope="module")

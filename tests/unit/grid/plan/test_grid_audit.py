@@ -13,6 +13,7 @@ from grid_oracles import checked_once, greedy_plan
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.plan.audit import ALARM
 from gridcompute.grid.plan.ledger import GENESIS, Entry
+from gridcompute.report.page import page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,8 +27,8 @@ def plan() -> grid.Plan:
 
 def idle_plan(problem: grid.Problem) -> grid.Plan:
     """No job placed: base load only."""
-    nobody = np.full(len(problem.jobs), -1, np.int32)
-    return checked_once(grid.evaluate(problem, grid.Placement(klass=nobody, start=nobody)))
+    unplaced = np.full(len(problem.jobs), -1, np.int32)
+    return checked_once(grid.evaluate(problem, grid.Placement(klass=unplaced, start=unplaced)))
 
 
 def test_four_numbers_by_hand(plan: grid.Plan) -> None:
@@ -146,6 +147,92 @@ def test_what_rounding_leaves_is_shown_as_nothing(plan: grid.Plan) -> None:
     sites = {**account.sites, "n4_tco2": np.full(len(account.sites["name"]), 1.3e-19)}
     lines = str(dataclasses.replace(account, sites=sites)).splitlines()[4:]
     assert [line.split("|")[6].strip() for line in lines[: len(sites["name"])]] == ["0"] * 12
+
+
+def dark_plan() -> grid.Plan:
+    """Two sites, one of them new, without accelerators and load; all others wholly green."""
+    problem = grid.east_west(n_jobs=30, seed=0)
+    dark = np.isin(np.arange(12), [1, 6])
+    base = np.where(dark[:, None], 0.0, problem.energy.base_load_kwh)
+    room = np.where(dark[problem.classes.site][:, None], 0, problem.classes.capacity)
+    energy = problem.energy.replace(base_load_kwh=base, direct_kwh=1e3)
+    return greedy_plan(
+        problem.replace(energy=energy, classes=problem.classes.replace(capacity=room))
+    )
+
+
+def test_a_site_without_load_has_no_share(tmp_path: Path) -> None:
+    """If this fails, a new site that draws nothing is "the lowest, 0.0 %", or wholly green."""
+    plan = dark_plan()
+    names, new = plan.problem.sites.name, plan.problem.sites.new
+    for column in ("n1_statutory", "n2_hourly", "n3_cfe"):
+        assert np.isnan(plan.green[column][[1, 6]]).all()
+    assert plan.verify(), plan.verify()
+    account = grid.audit(plan)
+    others = [str(name) for name in names[new] if name != names[6]]
+    assert account.worst == (", ".join(others), 1.0), "all that tie, and no other"
+    text = str(account)
+    assert f"| {names[6]} (new) | 0 | - | - | - | 0 | 0 |" in text
+    assert "nan" not in text.replace("tenant", "")
+    hourly = next(c for c in account.claims if (c.rule, c.scope) == ("hourly", "site"))
+    assert hourly.worst_name == account.worst[0]
+    assert account.as_dict()["sites"]["n2_hourly"][6] is None
+    for shown in (page(plan), plan._repr_html_(), str(plan.compare(plan))):
+        assert "nan%" not in shown
+        assert " nan" not in shown
+    folder = grid.write_plan(plan, tmp_path / "plan")
+    assert grid.verify_plan(folder), grid.verify_plan(folder)
+    line = (folder / "green.csv").read_text().splitlines()[7]
+    assert line == f'"{names[6]}",0,0,,,,0,0,0'
+    only = tuple((names == names[6]).tolist())
+    alone = grid.audit(idle_plan(plan.problem.replace(mandate=grid.Mandate(new=only))))
+    assert alone.lowest == "No site that is held to the mandate has load."
+
+
+def test_what_a_tolerance_leaves_is_in_no_number(plan: grid.Plan) -> None:
+    """If this fails, 80 % is 0.7999999999999999 in a file, and 4.5e-13 kWh are missing."""
+    load, green = plan.dispatch.load_kwh, plan.dispatch.green_kwh
+    grid_kwh = plan.dispatch.grid_kwh.copy()
+    at = int(np.argmax(plan.problem.sites.new & (green.sum(axis=1) > 1)))
+    grid_kwh[at] = 0.25 * green[at] * (1 + 4e-16) - plan.dispatch.grey_discharge_kwh[at]
+    missing = np.full(7, 4.5e-13)
+    dispatch = plan.dispatch.replace(grid_kwh=np.maximum(grid_kwh, 0.0), missing_kwh=missing)
+    found = dataclasses.replace(plan, dispatch=dispatch)
+    assert load.shape == grid_kwh.shape
+    assert found.green["n2_hourly"][at] == 0.8
+    assert (found.green["shortfall_kwh"] == 0).all()
+    least = [c for c in grid.audit(found).claims if 0 < c.certificates_mwh < 1e-6]
+    assert not least, least
+
+
+def test_certificates_are_put_where_they_count() -> None:
+    """If this fails, a pooled scope's certificates are lost at sites that are green already: 93.1 %
+    and 95.0 % are told of one plan."""
+    problem = grid.east_west(n_jobs=200, seed=2)
+    energy = problem.energy
+    own = np.where(
+        np.arange(12)[None, :, None] % 2 > 0, energy.direct_kwh, 0.02 * energy.direct_kwh
+    )
+    dear = energy.tariff_yuan_per_kwh + 0.2
+    problem = problem.replace(
+        energy=energy.replace(direct_kwh=own, bundled_yuan_per_kwh=dear),
+        mandate=grid.Mandate(share=0.95, rule="volume", scope="operator"),
+    )
+    plan = checked_once(grid.evaluate(problem, greedy_plan(problem)))
+    account = grid.audit(plan)
+    assert plan.dispatch.certificate_kwh.sum() > 1
+    claim = next(c for c in account.claims if (c.rule, c.scope) == ("volume", "operator"))
+    assert account.new["n1_statutory"] == pytest.approx(claim.mean, abs=1e-9)
+    assert plan.green["n1_statutory"].max() <= 1
+    assert plan.green["certificate_kwh"].sum() == pytest.approx(plan.dispatch.certificate_kwh.sum())
+
+
+def test_a_comparison_counts_jobs_in_whole_numbers(plan: grid.Plan) -> None:
+    """If this fails, 37 jobs less are "-37.00"."""
+    fewer = idle_plan(plan.problem)
+    placed = int((plan.assignment >= 0).sum())
+    (line,) = [x for x in str(plan.compare(fewer)).splitlines() if x.startswith("jobs placed ")]
+    assert line.split()[2:] == [str(placed), "0", f"-{placed}"]
 
 
 def test_a_plan_without_new_sites_has_no_lowest_one(plan: grid.Plan) -> None:

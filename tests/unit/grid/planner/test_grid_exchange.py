@@ -58,27 +58,6 @@ def check_books(
     np.testing.assert_allclose(room.load, load, atol=1e-6)
 
 
-def test_exchanges_keep_the_books_and_the_limits(
-    world: tuple[grid.Problem, np.ndarray, np.ndarray],
-) -> None:
-    """If this fails, a chain loses track of what it took, or places a job where it does not fit."""
-    problem = world[0]
-    klass, start, room, _, steps = exchanged(world, 1)
-    assert steps > 0
-    check_books(problem, klass, start, room)
-
-
-def test_exchanges_are_the_same_bytes_for_any_threads(
-    world: tuple[grid.Problem, np.ndarray, np.ndarray],
-) -> None:
-    """If this fails, the plan depends on the machine."""
-    first = exchanged(world, 1)
-    for threads in (2, 7):
-        again = exchanged(world, threads)
-        np.testing.assert_array_equal(first[0], again[0])
-        np.testing.assert_array_equal(first[1], again[1])
-
-
 def test_chains_keep_the_books_and_place_what_exchanges_leave_out(
     world: tuple[grid.Problem, np.ndarray, np.ndarray],
 ) -> None:
@@ -155,21 +134,6 @@ def test_ruin_and_recreate_of_nothing_changes_nothing(
         exchange.ruin_recreate(np.zeros(3), np.ones(3), 0, 100, 1.0, 0.1)
     np.testing.assert_array_equal(klass, was)
     np.testing.assert_array_equal(start, was_start)
-
-
-def test_undo_restores_every_placement(
-    world: tuple[grid.Problem, np.ndarray, np.ndarray],
-) -> None:
-    """If this fails, a part that made the plan dearer stays in it."""
-    problem, was, was_start = world
-    klass, start, room, exchange, steps = exchanged(world, 2)
-    assert steps > 0
-    exchange.undo()
-    np.testing.assert_array_equal(klass, was)
-    np.testing.assert_array_equal(start, was_start)
-    assert jobs_cost(problem, klass, start) == jobs_cost(problem, was, was_start)
-    load = load_of(problem, was, was_start) - problem.energy.base_load_kwh
-    np.testing.assert_allclose(room.load, load, atol=1e-6)
 
 
 def test_positions_lead_from_rows_to_jobs_of_the_oracle(

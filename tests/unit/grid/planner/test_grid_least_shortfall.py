@@ -73,6 +73,8 @@ def drawn(seed: int) -> grid.Problem:
             kind="plan",
             sites=names,
             serials=(),
+            intervals=(),
+            bundles=(),
             certificate_kwh=none,
             **owed,
         )

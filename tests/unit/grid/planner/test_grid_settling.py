@@ -22,13 +22,6 @@ def test_the_most_frequent_choice_is_found_and_ties_go_to_the_least() -> None:
     assert count.tolist() == [2, 3, 3]
 
 
-def test_without_any_choice_every_job_stays_out() -> None:
-    """A stop before the first step must not place jobs at random."""
-    option, count = most_frequent(np.zeros((0, 3), np.int32))
-    assert option.tolist() == [-1, -1, -1]
-    assert count.tolist() == [0, 0, 0]
-
-
 @pytest.fixture(scope="module")
 def problem() -> gc.grid.Problem:
     return gc.grid.east_west(n_jobs=400, seed=2)
@@ -84,15 +77,3 @@ def test_jobs_that_would_rather_stay_out_are_told(
     *_, declined = placed(poor, FixingOptions(parts=5), 2.0)
     assert declined[::2].all()
     assert not declined[1::2].all()
-
-
-def test_steps_are_longer_for_smaller_jobs() -> None:
-    """Prices that hardly move while small jobs are placed do not learn what large ones took."""
-    how = FixingOptions(lengths=(0.001, 0.1), sizes=(7, 3))
-    assert [round(how.length(size), 6) for size in (9, 7, 5, 3, 1)] == [
-        0.001,
-        0.001,
-        0.01,
-        0.1,
-        0.1,
-    ]

@@ -307,7 +307,7 @@ def test_rules_take_odd_problems() -> None:
 
 def test_a_placement_that_breaks_a_hard_mandate_is_refused() -> None:
     """If this fails, `evaluate` hands out a plan that `verify` finds fault with."""
-    problem = grid.east_west(n_jobs=300, seed=1)
+    problem = grid.east_west(n_jobs=100, seed=1)
     placed = grid.policies.cheapest(problem)
     hard = problem.replace(mandate=grid.Mandate(share=0.97, shortfall="forbidden"))
     with pytest.raises(gc.InfeasibleError, match=r"misses .* kWh of green energy") as caught:
@@ -335,7 +335,7 @@ def test_a_difference_that_rounds_to_nothing_has_no_minus_sign(plan: grid.Plan) 
 
 @pytest.fixture(scope="module")
 def large() -> grid.Plan:
-    problem = grid.east_west(n_jobs=1500, seed=4)
+    problem = grid.east_west(n_jobs=400, seed=4)
     return grid.evaluate(problem, grid.policies.value_density(problem))
 
 
@@ -379,7 +379,7 @@ def test_fewer_accelerators_displace_the_jobs_of_least_worth(large: grid.Plan) -
 
 
 def test_what_to_keep_is_checked(large: grid.Plan) -> None:
-    with pytest.raises(InvalidProblemError, match=r"keep: found shape \(3,\), needed \(1500,\)"):
+    with pytest.raises(InvalidProblemError, match=r"keep: found shape \(3,\), needed \(400,\)"):
         grid.whatif(large, share=0.7, keep=np.ones(3, bool))
     with pytest.raises(TypeError, match="keep must be a bool"):
         grid.whatif(large, share=0.7, keep=1)

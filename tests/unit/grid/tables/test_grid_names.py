@@ -46,6 +46,9 @@ def equal(a: grid.Problem, b: grid.Problem) -> None:
     assert a.quotas.tenant_names == b.quotas.tenant_names
     assert a.sites.region_names == b.sites.region_names
     assert a.sites.operator_names == b.sites.operator_names
+    assert a.energy.source_names == b.energy.source_names
+    assert a.classes.family_names == b.classes.family_names
+    assert (a.mandate, a.hours, a.name) == (b.mandate, b.hours, b.name)
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "tidy"])
@@ -125,8 +128,8 @@ def test_an_error_of_a_job_says_its_id(ids: Any) -> None:
     jobs = problem.jobs
     if ids is not None and len(ids) == 4:
         jobs = jobs.replace(id=ids)
-        with pytest.raises(InvalidProblemError, match=rf"deadline\[2\] is 9.*; job {ids[2]}$"):
-            problem.replace(jobs=jobs.replace(deadline=[3, 3, 9, 2]))
+        with pytest.raises(InvalidProblemError, match=rf"origin\[2\] is 9.*; job {ids[2]}$"):
+            problem.replace(jobs=jobs.replace(origin=[0, 1, 9, 0]))
     words = rf"gang\[1\] is 0.*; job {ids[1]}$" if jobs.id is not None else r"\(accelerators\)$"
     with pytest.raises(InvalidProblemError, match=words):
         dataclasses.replace(jobs, gang=[1, 0, 1, 1], id=ids)

@@ -150,7 +150,7 @@ def test_flat_quotas_and_a_tree_without_effect_give_the_same_plan() -> None:
         upper_accelerator_h=np.where(np.arange(len(tree)) == 0, np.inf, tree.upper_accelerator_h)
     )
     flat = tree.replace(parent=-1)
-    plans = [gc.match(problem.replace(quotas=q), gap=0.02) for q in (flat, tree)]
+    plans = [gc.match(problem.replace(quotas=q), work_limit=2e4) for q in (flat, tree)]
     assert (plans[0].assignment == plans[1].assignment).all()
     assert plans[0].objective_yuan == plans[1].objective_yuan
     assert plans[0].bound_yuan == plans[1].bound_yuan

@@ -24,6 +24,20 @@ def jobs(**changes: object) -> grid.Jobs:
     return grid.Jobs(**{name: np.asarray(values) for name, values in columns.items()})
 
 
+def test_a_look_at_a_table_shows_three_rows() -> None:
+    """If this fails, a notebook shows shapes where a reader wants to see what is in a table."""
+    problem = grid.east_west(n_jobs=5, seed=0)
+    shown = repr(problem.jobs.replace(gang=[1, 2, 4, 8, 16], work_h=[0.5, 1 / 3, 2, 1, 1]))
+    assert shown.splitlines()[:3] == [
+        "<Jobs, 5 rows",
+        "  gang              1, 2, 4, ...",
+        "  work_h            0.5, 0.333333, 2, ...",
+    ]
+    assert "  capacity     60 x 24, 1 to " in repr(problem.classes)
+    assert " Zhangjiakou, YRD demo, Wuhu, ..." in repr(problem.sites)
+    assert " none" in repr(problem.jobs.replace(**{k: [] for k in problem.jobs.columns()}))
+
+
 def test_columns_have_their_dtypes_and_are_read_only() -> None:
     """If this fails, the core meets an array it must copy, or a checked one can be changed."""
     table = jobs()
@@ -154,7 +168,7 @@ def test_problem_checks_its_tables_against_each_other() -> None:
         "family": table.replace(family=np.full(20, 7)),
         "origin": table.replace(origin=np.full(20, 12)),
         "tenant": table.replace(tenant=np.full(20, 20)),
-        "deadline": table.replace(deadline=np.full(20, 25)),
+        "release": table.replace(release=np.full(20, 24), deadline=np.full(20, 25)),
         "placed_class": table.replace(placed_class=np.full(20, 60), placed_start=np.zeros(20, int)),
         "residency": table.replace(residency=np.full(20, 1 << 40)),
     }

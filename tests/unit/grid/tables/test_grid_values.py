@@ -102,7 +102,8 @@ def test_a_ledger_that_carries_too_much_is_refused() -> None:
     names = tuple(str(name) for name in PROBLEM.sites.name)
     none = (0.0,) * len(names)
     ledger = grid.Ledger(window=5)._with(
-        batch="first", kind="plan", sites=names, serials=(), certificate_kwh=none,
+        batch="first", kind="plan", sites=names, serials=(), intervals=(), bundles=(),
+        certificate_kwh=none,
         load_kwh=(1e300,) * len(names), green_kwh=none,
     )  # fmt: skip
     with pytest.raises(InvalidProblemError, match=r"mandate.ledger: found .*e\+299 kWh carried"):
