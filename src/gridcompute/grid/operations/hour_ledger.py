@@ -120,6 +120,8 @@ def credited(mandate: Mandate, sites: Sites, kwh: Floats) -> Mandate:
         kind="plan",
         sites=tuple(str(name) for name in sites.name),
         serials=(),
+        intervals=(),
+        bundles=(),
         load_kwh=tuple((np.maximum(-by_site, 0.0) / rows.share).tolist()),
         green_kwh=tuple(np.maximum(by_site, 0.0).tolist()),
         certificate_kwh=(0.0,) * len(sites),

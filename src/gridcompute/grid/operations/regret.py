@@ -48,9 +48,9 @@ def causes(op: Rolling) -> dict[str, float]:
         return one.cost_yuan - sum(one.account.parts[name] for name in open_parts)
 
     settled, more = closed(op), beside(op, best)
-    both = settled - closed(_again(op, energy=True, arrivals=True))
-    forecast = settled - closed(_again(op, energy=True))
-    arrivals = settled - closed(_again(op, arrivals=True))
+    both = settled - closed(again(op, energy=True, arrivals=True))
+    forecast = settled - closed(again(op, energy=True))
+    arrivals = settled - closed(again(op, arrivals=True))
     left = {name: more[name] for name in open_parts}
     found = {
         "forecast": forecast,
@@ -83,11 +83,11 @@ def beside(op: Rolling, seen: Plan) -> dict[str, float]:
     return {name: ours[name] - theirs[name] for name in ("hours", "lost", *OPEN, *OWED)}
 
 
-def _again(op: Rolling, *, energy: bool = False, arrivals: bool = False) -> Rolling:
+def again(op: Rolling, *, energy: bool = False, arrivals: bool = False) -> Rolling:
     """Return an operator that has gone through the same hours, knowing some things before."""
     state, hours = op._state, op._state.clock
-    again = object.__new__(type(op))
-    again.__dict__.update(op.__dict__)
+    run = object.__new__(type(op))
+    run.__dict__.update(op.__dict__)
     book = state.book.as_it_came(slice(None))
     book["broke_klass"][:] = WHOLE
     arrived = book["arrived"].copy()
@@ -95,21 +95,21 @@ def _again(op: Rolling, *, energy: bool = False, arrivals: bool = False) -> Roll
     book.columns.update(_unstarted(book, op.world))
     if arrivals:
         book["arrived"][:] = -1
-        again._arrivals = None
+        run._arrivals = None
     if energy:
         columns = known(state.actual, op.world.energy, hours)
-        again.world = op.world.replace(energy=op.world.energy.replace(**columns))
-        again._forecast = None
-    again._state = first_state(again.world, book, op._horizon)
-    again._window, again._cached, again._limits, again._since = None, {}, [], 1
+        run.world = op.world.replace(energy=op.world.energy.replace(**columns))
+        run._forecast = None
+    run._state = first_state(run.world, book, op._horizon)
+    run._window, run._cached, run._limits, run._since = None, {}, [], 1
     if not arrivals:
         book["arrived"][:] = arrived
     for t in range(hours):
         actual = {} if energy else {name: state.actual[name][t] for name in HOURLY}
-        done = np.flatnonzero((came == t) & (again._state.book["state"] == RUNNING))
+        done = np.flatnonzero((came == t) & (run._state.book["state"] == RUNNING))
         seconds, units = op._limits[t]
-        again.step(actual=actual, finished=done, time_limit=seconds, work_limit=units)
-    return again
+        run.step(actual=actual, finished=done, time_limit=seconds, work_limit=units)
+    return run
 
 
 def _total(limits: Sequence[float | None]) -> float | None:

@@ -124,8 +124,9 @@ class Rolling:
     forecast : "corrected", None or callable
         What direct sources will deliver of what the tables say. "corrected", the default: the
         tables with the mean error of the hours so far, the last hour's beyond it decaying as it did
-        in the past, and so much less that 19 of 20 windows bring more. None: all of it. A callable ``forecast(past, hours)`` gets the factor of each hour that has passed and
-        returns those of the next ones.
+        in the past, and so much less that 19 of 20 windows bring more. None: all of it. A callable
+        ``forecast(past, hours)`` gets the factor of each hour that has passed and returns those of
+        the next ones.
     arrivals : None, "yesterday" or callable
         Jobs that may come: they take room in a plan and are never committed
         (`forecast.phantoms`). Only jobs that came by `new_jobs` are a record of arrivals.

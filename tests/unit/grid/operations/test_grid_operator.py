@@ -15,6 +15,7 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
+from gridcompute.grid.operations.regret import REGRET
 from gridcompute.live import snapshot_file
 
 if TYPE_CHECKING:
@@ -426,9 +427,13 @@ def test_regret_adds_up() -> None:
         op.step(actual=hour, new_jobs=new if t % 2 else None)
     before = outcome(op)
     regret = op.regret
-    assert set(regret) == {"forecast", "arrivals", "horizon", "solver", "overlap"}
-    bound = op.hindsight().bound_yuan
-    assert sum(regret.values()) == pytest.approx(op.cost_yuan - bound, abs=1e-6)
+    assert set(regret) == set(REGRET)
+    seen = op.hindsight()
+    assert sum(regret.values()) == pytest.approx(op.cost_yuan - seen.bound_yuan, abs=1e-6)
+    parts = op.regret_by_part(seen)
+    assert sum(parts.values()) == pytest.approx(op.cost_yuan - seen.objective_yuan, abs=1e-6)
+    assert parts["hours"] == pytest.approx(op.regret_by_hour(seen).sum())
+    assert [regret[name] for name in ("tail", "waiting")] == [parts["tail"], parts["waiting"]]
     assert outcome(op) == before
 
 
