@@ -78,3 +78,70 @@ def test_no_hour_changes_the_total_by_more_than_what_happened_in_it() -> None:
     owed = op.ledger.owed_kwh(op.world.mandate, op.world.sites)
     assert before.owed_yuan == pytest.approx(3.0 * np.maximum(owed, 0.0).sum())
     assert before.owed_yuan > 0
+
+
+def five_sites(seed: int) -> grid.Problem:
+    """A day of five new sites with little green power at night, and 72 jobs that may wait."""
+    r, hour = np.random.default_rng(seed), np.arange(HOURS)
+    sun = np.maximum(np.sin((hour - 6) / 12 * np.pi), 0.0) * 16 * r.uniform(0.8, 1.2, (5, 1))
+    release = np.repeat(hour, 3)
+    n = len(release)
+    return grid.Problem(
+        jobs=grid.Jobs(
+            gang=r.integers(1, 4, n),
+            work_h=r.integers(1, 4, n).astype(float),
+            origin=r.integers(0, 5, n),
+            release=release,
+            deadline=np.minimum(release + r.integers(4, 12, n), HOURS),
+            value_yuan=40.0,
+        ),
+        sites=grid.Sites(name=np.array(list("abcde")), new=np.ones(5, bool)),
+        classes=grid.Classes(
+            site=np.arange(5),
+            capacity=np.full((5, HOURS), 10),
+            memory_gb=80.0,
+            power_kw=1.0,
+            throughput=np.ones((1, 5)),
+        ),
+        hours=HOURS,
+        energy=grid.Energy(
+            direct_kwh=np.stack([sun, r.uniform(0.5, 1.5, (5, HOURS))]),
+            direct_yuan_per_kwh=np.full((2, 5), 0.25),
+            bundled_kwh=3.5,
+            bundled_yuan_per_kwh=0.7,
+            tariff_yuan_per_kwh=np.where((hour < 7) | (hour > 21), 0.3, 0.6)[None].repeat(5, 0),
+            base_load_kwh=3.0,
+            battery_kwh=10.0,
+            battery_kw=2.5,
+        ),
+        corridors=grid.Corridors(
+            delay_ms=np.zeros((5, 5)),
+            bandwidth_gb=np.full((5, 5, HOURS), np.inf),
+            price_yuan_per_gb=np.zeros((5, 5)),
+        ),
+        quotas=grid.Quotas.unlimited(1),
+        mandate=grid.Mandate(share=0.8),
+        direct_rule=grid.DirectRule(used=0.0, of_load=0.0),
+    )
+
+
+def test_the_mandate_is_kept_where_forecasts_are_too_high() -> None:
+    """If this fails, an operator that learns of its forecasts still counts on power that is gone.
+
+    Sun and wind deliver 0.7 to 1.1 of the tables, drawn each hour.
+    """
+    seed = 3
+    drawn = np.random.default_rng(seed).uniform(0.7, 1.1, HOURS)
+    default: dict[str, Any] = {}
+    runs = []
+    for settings in (default, {"forecast": None}):
+        op = grid.Rolling(five_sites(seed), horizon_h=12, gap=0.02, threads=1, **settings)
+        for factor in drawn:
+            op.step(actual={"renewables": float(factor)}, work_limit=5_000)
+        runs.append(op)
+    op, trusting = runs
+    shares = op.ledger.green_kwh.sum(axis=0) / op.ledger.load_kwh.sum(axis=0)
+    assert (shares >= 0.8 - 1e-6).all(), (seed, shares)
+    assert np.allclose(op.expected_share, shares)
+    assert trusting.account.owed_yuan > op.account.owed_yuan, (seed, trusting.account)
+    assert op.cost_yuan <= 1.03 * trusting.cost_yuan, (seed, op.account, trusting.account)
