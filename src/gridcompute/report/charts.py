@@ -189,7 +189,7 @@ def stack(
     room = min(max(wide // (7 * max(map(len, marks))), 1), 4)
     for h in range(0, hours + 1, max(1, -(-hours // room))):
         x, mark = left + wide * h / hours, marks[h]
-        end = "end" if h == hours and len(mark) > 2 else "middle"
+        end = {0: "start", hours: "end"}.get(h, "middle") if len(mark) > 2 else "middle"
         out.append(tag("text", escape(mark), x=x, y=height - 4, text_anchor=end, class_="small"))
     return _picture(width, height, "".join(out))
 

@@ -219,10 +219,10 @@ def _account(op: Rolling, seen: Plan | None) -> str:
         rows.append(("hindsight's plan", seen.objective_yuan, "of one who knew all", False))
         rows.append(("no plan below", seen.bound_yuan, "its bound", False))
     table = _explained(("part", "yuan", ""), rows)
-    if op.regret_known:
+    if "regret" in op._cached:  # the hours are not run again for a page
         causes = [(key, value, REGRET[key], False) for key, value in op.regret.items()]
         table += _explained(("above that bound", "yuan", ""), causes)
-    return table
+    return tag("div", table, class_="beside")
 
 
 def _explained(head: Sequence[str], rows: Sequence[tuple[str, float, str, bool]]) -> str:
@@ -233,7 +233,7 @@ def _explained(head: Sequence[str], rows: Sequence[tuple[str, float, str, bool]]
         cells = (name.replace("_", " "), number(value), words)
         line = "".join(map(_cell, ("td",) * 3, cells, kinds))
         lines.append(tag("tr", line, class_="sum" if total else ""))
-    return tag("table", "".join(lines))
+    return tag("div", tag("table", "".join(lines)))
 
 
 def _cell(name: str, text: str, kind: str) -> str:

@@ -78,7 +78,8 @@ td.said { color: var(--soft); white-space: normal }
 .key i { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 5px }
 .narrow { display: none }
 pre { background: var(--code); padding: 10px 12px; border-radius: 8px; font-size: 12.5px }
-pre { overflow-x: auto }
+pre { overflow-x: auto; white-space: pre-wrap }
+nav a { color: var(--soft); font-size: 13px; margin-right: 14px; display: inline-block }
 footer { margin-top: 22px; color: var(--soft); font-size: 12.5px }
 .h0 { background: var(--h0) !important } .f0 { fill: var(--h0) }
 .h1 { background: var(--h1) !important } .f1 { fill: var(--h1) }
@@ -102,6 +103,7 @@ footer { margin-top: 22px; color: var(--soft); font-size: 12.5px }
   h1 { font-size: 23px }
   .tiles { grid-template-columns: 1fr 1fr; gap: 8px }
   .tile b { font-size: 20px }
+  td.word { white-space: normal }
   .wide { display: none }
   .narrow { display: block }
   .narrow svg { width: 100%; height: auto }

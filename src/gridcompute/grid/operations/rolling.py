@@ -583,11 +583,6 @@ class Rolling:
             self._cached["regret"] = causes(self)
         return dict(self._cached["regret"])
 
-    @property
-    def regret_known(self) -> bool:
-        """Whether `regret` has been computed for the hours that have passed."""
-        return "regret" in self._cached
-
     def regret_by_hour(self, seen: Plan | None = None) -> Floats:
         """Return the cost of each hour less its cost in hindsight's plan, yuan, (hours,).
 

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import gridcompute as gc
 from gridcompute import grid
+from gridcompute.report.charts import stack
+from gridcompute.report.operator_page import operator_page
+from gridcompute.report.page import page
 
 HOURS = 24
 
@@ -145,3 +149,30 @@ def test_the_mandate_is_kept_where_forecasts_are_too_high() -> None:
     assert np.allclose(op.expected_share, shares)
     assert trusting.account.owed_yuan > op.account.owed_yuan, (seed, trusting.account)
     assert op.cost_yuan <= 1.03 * trusting.cost_yuan, (seed, op.account, trusting.account)
+
+
+def test_pages_have_a_list_of_contents_and_no_map_without_coordinates() -> None:
+    """If this fails, sites without coordinates lie on each other in the middle of an empty map."""
+    problem = two_sites()
+    apart = problem.replace(sites=problem.sites.replace(longitude=[90.0, 110.0]))
+    for world, maps in ((problem, 0), (apart, 2)):
+        text = page(gc.match(world, gap=0.5))
+        assert text.count("bend to the right of") == (maps > 0)
+        assert text.count('href="#s') == text.count("<section id=") > 9
+
+
+def test_the_page_of_an_operator_has_dates_and_savings_below_0() -> None:
+    """If this fails, a saving is drawn as a loss, or the reader has to count hours from a start."""
+    problem = two_sites().replace(start="2026-03-01T00:00[Asia/Shanghai]")
+    op = grid.Rolling(problem, horizon_h=4, gap=0.5, threads=1)
+    for _ in range(4):
+        op.step(work_limit=1_000)
+    seen = op.hindsight(work_limit=1_000)
+    assert sum(op.regret.values()) == pytest.approx(op.cost_yuan - seen.bound_yuan, abs=1e-6)
+    text = operator_page(op, seen)
+    for words in ("03-01 02:00", "down a saving", "left waiting at the end", "spent so far"):
+        assert words in text, words
+    signs = {"gain": np.array([1.0, -2.0]), "none": np.zeros(2)}
+    drawn = stack("x", [(k, "red", v) for k, v in signs.items()], unit="yuan")
+    assert ">-2<" in drawn, drawn
+    assert drawn.count("<polygon") == 1
