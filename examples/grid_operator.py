@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
         console.print(f"goes on from hour {op.clock} of {args.snapshot}")
     else:
         more = {"arrivals": "yesterday" if args.expect else None}
-        op = grid.Rolling(problem, horizon_h=args.horizon, forecast="corrected", gap=0.01, **more)
+        op = grid.Rolling(problem, horizon_h=args.horizon, gap=0.01, **more)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
         task = bar.add_task("hours", total=args.hours, completed=op.clock)

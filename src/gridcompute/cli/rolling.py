@@ -45,8 +45,11 @@ def roll(
         bool, typer.Option("--at-release", help="Jobs are known from their release, not before.")
     ] = False,
     corrected: Annotated[
-        bool, typer.Option("--corrected", help="Forecasts are corrected by the last error.")
-    ] = False,
+        bool,
+        typer.Option(
+            help="Are forecasts corrected by past errors, with a margin learnt from them?"
+        ),
+    ] = True,
     gap: Gap = 1e-3,
     threads: Threads = None,
     time_limit: TimeLimit = None,

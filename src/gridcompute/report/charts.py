@@ -135,52 +135,61 @@ def stack(
     height: int = 150,
     times: Sequence[str] | None = None,
 ) -> str:
-    """Layers (name, colour, value by hour) on each other, as steps.
+    """Layers (name, colour, value by hour) on each other, as steps; values below 0 downwards.
 
     `line` is a dashed level; `share`, by hour, is drawn as steps from 0 to 100 % of the height;
     `times` names the beginnings of the hours and the end of the last.
     """
     left, top, bottom = 40, 24, 18
     hours = len(layers[0][2])
-    total = np.sum([values for _, _, values in layers], axis=0)
-    most = _round_up(max(float(total.max()), line or 0.0))
+    rising, falling = (
+        np.sum([part(values, 0.0) for _, _, values in layers], axis=0)
+        for part in (np.maximum, np.minimum)
+    )
+    most = _round_up(max(float(rising.max()), line or 0.0))
+    least = -_round_up(-float(falling.min())) if falling.any() else 0.0
     wide, tall = width - left - 6, height - top - bottom
+
+    def down(value: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(top + tall * (most - value) / (most - least))
+
     out = [
         tag("text", escape(title), x=left, y=14, class_="strong"),
         tag("text", escape(note), x=width - 6, y=14, text_anchor="end", class_="small"),
     ]
-    for part in (0.0, 0.5, 1.0):
-        y = top + tall * (1 - part)
+    for value in (least, 0.0 if least else most / 2, most):
+        y = float(down(np.array(value)))
         out.append(tag("line", x1=left, x2=width - 6, y1=y, y2=y, class_="rule"))
         out.append(
-            tag("text", f"{most * part:,g}", x=left - 4, y=y + 4, text_anchor="end", class_="small")
+            tag("text", f"{value:,g}", x=left - 4, y=y + 4, text_anchor="end", class_="small")
         )
     edge = left + wide * np.repeat(np.arange(hours + 1), 2)[1:-1] / hours
-    floor = np.zeros(hours)
+    floors = np.zeros((2, hours))
     for name, fill, values in layers:
-        upper = floor + values
-        ups = top + tall * (1 - np.repeat(upper, 2) / most)
-        downs = top + tall * (1 - np.repeat(floor, 2) / most)
+        below = (values < 0).astype(np.int64)
+        floor = floors[below, np.arange(hours)]
+        floors[below, np.arange(hours)] = floor + values
+        ups, downs = (down(np.repeat(level, 2)) for level in (floor + values, floor))
         points = [*zip(edge, ups, strict=True), *zip(edge[::-1], downs[::-1], strict=True)]
-        if values.sum() > 1e-9:
+        if np.abs(values).sum() > 1e-9:
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
             hint = tag(
                 "title", escape(f"{title}: {name}, {number(float(values.sum()))} {unit} in all")
             )
             out.append(tag("polygon", hint, points=path, fill=fill))
-        floor = upper
     if line:
-        y = top + tall * (1 - line / most)
+        y = float(down(np.array(line)))
         out.append(tag("line", x1=left, x2=width - 6, y1=y, y2=y, class_="limit"))
     if share is not None:
         steps = zip(edge, top + tall * (1 - np.repeat(share, 2)), strict=True)
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in steps)
         hint = tag("title", escape(f"{title}: green share, {_spans(share)}"))
         out.append(tag("polyline", hint, points=path, class_="share"))
-    for h in range(0, hours + 1, max(1, hours // 4)):
-        x = left + wide * h / hours
-        mark = str(h) if times is None else times[h]
-        end = "end" if h == hours and len(mark) > 2 else "middle"
+    marks = [str(h) for h in range(hours + 1)] if times is None else times
+    room = min(max(wide // (7 * max(map(len, marks))), 1), 4)
+    for h in range(0, hours + 1, max(1, -(-hours // room))):
+        x, mark = left + wide * h / hours, marks[h]
+        end = {0: "start", hours: "end"}.get(h, "middle") if len(mark) > 2 else "middle"
         out.append(tag("text", escape(mark), x=x, y=height - 4, text_anchor=end, class_="small"))
     return _picture(width, height, "".join(out))
 

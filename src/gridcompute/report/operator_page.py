@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._files import write_whole
 from .._version import __version__
+from ..grid.operations.hindsight import OPEN, OWED
+from ..grid.operations.regret import REGRET
+from ..grid.operations.state import COSTS
 from ..grid.plan.audit import LEAST_SHORT_KWH, amount
 from .charts import heat, legend, number, stack, tag
 from .style import STYLE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..grid.operations.rolling import Rolling
     from ..grid.plan.plan import Plan
 
@@ -24,7 +29,9 @@ __all__ = ["operator_page", "write_operator_page"]
 GREEN, GREY, SHED = "var(--h9)", "var(--h3)", "var(--bad)"
 #: Steps in a picture at most; a longer run is shown by its last ones, and by the day in a heat map.
 MOST_STEPS = 336
-WIDTH, HEIGHT = 1080, 190
+WIDTH, NARROW, HEIGHT = 1080, 330, 190
+#: Parts of the account below this are left out, and shares that miss the mandate by no more.
+LEAST_YUAN, LEAST_SHARE = 0.005, 0.0005
 _DAY = 24  # hours
 
 
@@ -58,14 +65,23 @@ def _tiles(op: Rolling, seen: Plan | None) -> str:
     ledger, history, step = op.ledger, op.history, op.world.step_h
     load = float(ledger.load_kwh.sum())
     green = float(ledger.green_kwh.sum()) / load if load else float("nan")
-    shed = float(ledger.shed_kwh.sum())
+    shed, account = float(ledger.shed_kwh.sum()), op.account
+    bound = f"{number(account.open_bound_yuan)} by the last plan's bound"
     tiles = [
         ("hours", f"{op.clock * step:,g}", f"of {op.world.hours * step:,g}", False),
         ("jobs started", f"{int(history['started'].sum()):,}", f"{len(op.waiting):,} wait", False),
         ("jobs lost", f"{len(op.lost):,}", "can no longer start", False),
         ("load", f"{load / 1e3:,.1f} MWh", f"{green:.1%} green in its hour", False),
-        ("cost", f"{number(op.cost_yuan)} yuan", "open things settled", False),
+        ("spent so far", f"{number(account.spent_yuan)} yuan", "in the hours passed", False),
+        ("expected for what is open", f"{number(account.open_yuan)} yuan", bound, False),
+        ("debts", f"{number(account.owed_yuan)} yuan", "to the rules of green power", False),
     ]
+    held = np.where(op.world.mandate.applies_to(op.world.sites), op.expected_share, np.nan)
+    if not np.isnan(held).all():
+        least, asked = int(np.nanargmin(held)), op.world.mandate.share
+        note = f"{op.world.sites.name[least]}, of {asked:.0%} by the hours planned"
+        short = bool(held[least] < asked - LEAST_SHARE)
+        tiles.append(("heading for, at least", f"{held[least]:.1%} green", note, short))
     if seen is not None:
         over = op.cost_yuan / seen.bound_yuan - 1 if seen.bound_yuan > 0 else float("nan")
         tiles.append(("over hindsight's bound", f"{over:+.1%}", "one who knew all", False))
@@ -89,15 +105,25 @@ def _shown(op: Rolling) -> tuple[slice, list[str], str]:
     """Return the steps that a picture shows, the names of their beginnings, and a note."""
     first, step = max(0, op.clock - MOST_STEPS), op.world.step_h
     unit = "hours" if step == 1 else f"steps of {step * 60:g} min"
-    times = [_time(t * step) for t in range(first, op.clock + 1)]
+    times = [_time(op, t) for t in range(first, op.clock + 1)]
     note = f"the last {MOST_STEPS} of {op.clock:,} {unit}" if first else f"{op.clock:,} {unit}"
     return slice(first, op.clock), times, note
 
 
-def _time(hours: float) -> str:
-    """Return a time, hours from the start, as day and clock."""
-    minutes = round(hours * 60)
+def _time(op: Rolling, hour: int) -> str:
+    """Return the begin of an hour: its date and clock, or day and clock without a start."""
+    time = op.world.time(hour)
+    if time is not None:
+        return f"{time:%m-%d %H:%M}"
+    minutes = round(hour * op.world.step_h * 60)
     return f"day {minutes // (_DAY * 60) + 1}, {minutes // 60 % _DAY:02d}:{minutes % 60:02d}"
+
+
+def _picture(title: str, layers: Any, *, height: int = HEIGHT, note: str = "", **more: Any) -> str:
+    """Return a picture by the hour, drawn for a wide screen or paper, and for a narrow screen."""
+    wide = stack(title, layers, width=WIDTH, height=height, note=note, **more)
+    narrow = stack(title, layers, width=NARROW, height=height, **more)
+    return tag("div", wide, class_="wide") + tag("div", narrow, class_="narrow")
 
 
 def _load(op: Rolling) -> str:
@@ -113,16 +139,7 @@ def _load(op: Rolling) -> str:
     share = np.where(load > 0, green / np.where(load > 0, load, 1.0), 0.0)
     layers = [("green", GREEN, green), ("other", GREY, grey), ("shed", SHED, shed)]
     keys = [("green power in its own hour", GREEN), ("other power", GREY), ("shed", SHED)]
-    picture = stack(
-        "all sites",
-        layers,
-        unit="MWh",
-        share=share,
-        note=note,
-        width=WIDTH,
-        height=HEIGHT,
-        times=times,
-    )
+    picture = _picture("all sites", layers, unit="MWh", share=share, note=note, times=times)
     each = "hour" if op.world.step_h == 1 else "step"
     words = f"MWh in each {each} as it came; the line is the green share of the load, 0 to 100 %."
     return tag("p", words) + picture + tag("p", legend(keys[: 3 if shed.any() else 2]))
@@ -140,16 +157,8 @@ def _jobs(op: Rolling) -> str:
     ):
         values = history[name][at]
         if name == "started" or values.any():
-            pictures.append(
-                stack(
-                    words,
-                    [(words, fill, values)],
-                    unit="jobs",
-                    width=WIDTH,
-                    height=120,
-                    times=times,
-                )
-            )
+            layers = [(words, fill, values)]
+            pictures.append(_picture(words, layers, unit="jobs", height=120, times=times))
         else:
             pictures.append(tag("p", f"No {words}."))
     return "".join(pictures)
@@ -179,45 +188,77 @@ def _days(op: Rolling) -> str:
 def _regret(op: Rolling, seen: Plan) -> str:
     at, times, _ = _shown(op)
     more = op.regret_by_hour(seen)[at]
+    ends = [(k, v) for k, v in op.regret_by_part(seen).items() if abs(v) >= LEAST_YUAN]
     layers = [
         ("more than hindsight", "var(--flow)", np.maximum(more, 0.0)),
-        ("less than hindsight", "var(--h6)", np.maximum(-more, 0.0)),
+        ("less than hindsight", "var(--h9)", np.minimum(more, 0.0)),
     ]
     words = (
         "Yuan spent in each hour on power, data and delay beside what the plan of one who knew all "
-        f"spends in it; {number(float(more.sum()))} in all. What is left at the end, and jobs left "
-        "out, stand in the account."
+        "spends in it: up more, down a saving. With what is left at the end: "
+        + ", ".join(f"{name.replace('_', ' ')} {number(value)}" for name, value in ends)
+        + "."
     )
-    picture = stack("yuan", layers, unit="yuan", width=WIDTH, height=HEIGHT, times=times)
+    picture = _picture("yuan", layers, unit="yuan", times=times)
     return tag("p", words) + picture + tag("p", legend([(n, fill) for n, fill, _ in layers]))
 
 
 def _account(op: Rolling, seen: Plan | None) -> str:
-    rows = [(name, value) for name, value in op.account.parts.items() if abs(value) >= 0.005]
-    rows.append(("in all", op.cost_yuan))
+    account, parts = op.account, op.account.parts
+    rows: list[tuple[str, float, str, bool]] = []
+    best = number(account.open_bound_yuan)
+    for name, total, words, of in (
+        ("spent so far", account.spent_yuan, "no later hour changes it", COSTS),
+        ("expected for what is open", account.open_yuan, f"{best} by the last plan's bound", OPEN),
+        ("debts", account.owed_yuan, "to the rules of green power", OWED),
+    ):
+        rows += [(key, parts[key], of[key], False) for key in of if abs(parts[key]) >= LEAST_YUAN]
+        rows.append((name, total, words, True))
+    rows.append(("cost", account.yuan, "spent, open and owed together", True))
     if seen is not None:
-        rows += [("hindsight's plan", seen.objective_yuan), ("no plan below", seen.bound_yuan)]
-    lines = "".join(
-        tag("tr", tag("td", escape(name.replace("_", " "))) + tag("td", number(value)))
-        for name, value in rows
-    )
-    return tag("table", tag("tr", tag("th", "part") + tag("th", "yuan")) + lines)
+        rows.append(("hindsight's plan", seen.objective_yuan, "of one who knew all", False))
+        rows.append(("no plan below", seen.bound_yuan, "its bound", False))
+    table = _explained(("part", "yuan", ""), rows)
+    if "regret" in op._cached:  # the hours are not run again for a page
+        causes = [(key, value, REGRET[key], False) for key, value in op.regret.items()]
+        table += _explained(("above that bound", "yuan", ""), causes)
+    return tag("div", table, class_="beside")
+
+
+def _explained(head: Sequence[str], rows: Sequence[tuple[str, float, str, bool]]) -> str:
+    """Return a table of names, yuan and words; sums stand out."""
+    kinds = ("word", "", "word said")
+    lines = [tag("tr", "".join(map(_cell, ("th",) * 3, head, kinds)))]
+    for name, value, words, total in rows:
+        cells = (name.replace("_", " "), number(value), words)
+        line = "".join(map(_cell, ("td",) * 3, cells, kinds))
+        lines.append(tag("tr", line, class_="sum" if total else ""))
+    return tag("div", tag("table", "".join(lines)))
+
+
+def _cell(name: str, text: str, kind: str) -> str:
+    return tag(name, escape(text) or "&#8203;", class_=kind)
 
 
 def _mandate(op: Rolling) -> str:
     sites, mandate = op.world.sites, op.world.mandate
-    held = mandate.applies_to(sites)
+    held, expected = mandate.applies_to(sites), op.expected_share
     load, green = op.ledger.load_kwh.sum(axis=0), op.ledger.green_kwh.sum(axis=0)
-    head = tag("tr", "".join(tag("th", word) for word in ("site", "load MWh", "green", "held to")))
+    names = ("load MWh", "green", "expected", "held to")
+    head = tag("tr", tag("th", "site", class_="word") + "".join(tag("th", n) for n in names))
     lines = "".join(
         tag(
             "tr",
-            tag("td", escape(str(name)))
+            tag("td", escape(str(name)), class_="word")
             + tag("td", f"{load[s] / 1e3:,.1f}")
             + tag("td", f"{green[s] / load[s]:.1%}" if load[s] > 0 else "–")
+            + tag("td", "–" if np.isnan(expected[s]) else f"{expected[s]:.1%}")
             + tag("td", f"{mandate.share:.0%}" if held[s] else "–"),
         )
         for s, name in enumerate(sites.name)
     )
-    words = f"Green power used in its own hour, {op.clock:,} hours together."
+    words = (
+        f"Green power used in its own hour, {op.clock:,} hours together; expected: with those that "
+        "the last plan looked at after them."
+    )
     return tag("p", words) + tag("table", head + lines)

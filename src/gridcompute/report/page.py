@@ -84,7 +84,12 @@ def page(plan: Plan, version: str = __version__) -> str:
         ("Jobs", _jobs(plan)),
         ("Where the figures come from", sources(plan)),
     ]
-    body = "".join(tag("section", tag("h2", escape(name)) + content) for name, content in sections)
+    body = "".join(
+        tag("section", tag("h2", escape(name)) + content, id=f"s{k}")
+        for k, (name, content) in enumerate(sections)
+    )
+    links = (tag("a", escape(name), href=f"#s{k}") for k, (name, _) in enumerate(sections))
+    body = tag("nav", " ".join(links), aria_label="contents") + body
     title = escape(f"Plan for {plan.problem.name}")
     head = '<meta charset="utf-8">'
     head += '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -329,40 +334,39 @@ def _corridors(plan: Plan) -> str:
     moved = np.zeros((n, n))
     np.add.at(moved, (problem.jobs.origin[t["job"]], t["site"]), problem.jobs.data_gb[t["job"]])
     np.fill_diagonal(moved, 0.0)
-    unit, size = energy_unit(plan.green["load_kwh"].max(initial=0.0))
-    wide, narrow = (
-        flows(
-            _names(plan),
-            problem.sites.longitude,
-            problem.sites.latitude,
-            plan.green["load_kwh"] / size,
-            plan.green["n2_hourly"],
-            moved,
-            unit=unit,
-            most=most,
-            width=width,
+    out = ""
+    if np.ptp(problem.sites.longitude) or np.ptp(problem.sites.latitude):
+        unit, size = energy_unit(plan.green["load_kwh"].max(initial=0.0))
+        wide, narrow = (
+            flows(
+                _names(plan),
+                problem.sites.longitude,
+                problem.sites.latitude,
+                plan.green["load_kwh"] / size,
+                plan.green["n2_hourly"],
+                moved,
+                unit=unit,
+                most=most,
+                width=width,
+            )
+            for width, most in ((1040, 24), (440, 12))
         )
-        for width, most in ((1040, 24), (440, 12))
-    )
-    picture = tag("div", wide, class_="wide") + tag("div", narrow, class_="narrow")
+        words = (
+            "Sites are as large as their load, and stronger in colour the greener they are; the "
+            "widest lines carry the most data, and bend to the right of their way."
+        )
+        out = (
+            tag("p", words) + tag("div", wide, class_="wide") + tag("div", narrow, class_="narrow")
+        )
     bandwidth = problem.corridors.bandwidth_gb
     limited = np.isfinite(bandwidth) & (bandwidth > 0)
     full = np.zeros_like(bandwidth)
     full[limited] = 1 - plan.free.data_gb[limited] / bandwidth[limited]
     peak = full.max(axis=2)
     np.fill_diagonal(peak, np.nan)
-    words = (
-        "Sites are as large as their load, and stronger in colour the greener they are; the widest "
-        "lines carry the most data, and bend to the right of their way."
-    )
-    table_ = tag("h3", "Fullest hour of each corridor, from row to column")
+    out += tag("h3", "Fullest hour of each corridor, from row to column")
     names = _names(plan)
-    return (
-        tag("p", words)
-        + picture
-        + table_
-        + heat(names, names, peak, unit="of bandwidth", form=_percent, top=1.0)
-    )
+    return out + heat(names, names, peak, unit="of bandwidth", form=_percent, top=1.0)
 
 
 def _batteries(plan: Plan) -> str:

@@ -43,6 +43,7 @@ summary { cursor: pointer; color: var(--soft) }
 .beside > div { min-width: 0; max-width: 100% }
 .beside p { max-width: 52ch; font-size: 13px }
 svg { font: 12px system-ui, sans-serif; max-width: none; display: block }
+.wide svg { max-width: 100%; height: auto }
 svg text { fill: var(--ink) }
 svg .small { fill: var(--soft); font-size: 10.5px }
 svg .strong { font-weight: 600 }
@@ -72,11 +73,13 @@ th, td { white-space: nowrap }
 th { color: var(--soft); font-weight: 600; font-size: 12px }
 td.word, th.word { text-align: left }
 tr.sum td { font-weight: 600 }
+td.said { color: var(--soft); white-space: normal }
 .key { margin-right: 16px; white-space: nowrap; display: inline-block }
 .key i { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 5px }
 .narrow { display: none }
 pre { background: var(--code); padding: 10px 12px; border-radius: 8px; font-size: 12.5px }
-pre { overflow-x: auto }
+pre { overflow-x: auto; white-space: pre-wrap }
+nav a { color: var(--soft); font-size: 13px; margin-right: 14px; display: inline-block }
 footer { margin-top: 22px; color: var(--soft); font-size: 12.5px }
 .h0 { background: var(--h0) !important } .f0 { fill: var(--h0) }
 .h1 { background: var(--h1) !important } .f1 { fill: var(--h1) }
@@ -100,6 +103,7 @@ footer { margin-top: 22px; color: var(--soft); font-size: 12.5px }
   h1 { font-size: 23px }
   .tiles { grid-template-columns: 1fr 1fr; gap: 8px }
   .tile b { font-size: 20px }
+  td.word { white-space: normal }
   .wide { display: none }
   .narrow { display: block }
   .narrow svg { width: 100%; height: auto }

@@ -3,7 +3,7 @@
 Both end at the same moment T and settle alike what is open then, so that what the operator did is a
 plan of the problem of hindsight, with the same cost: jobs that still run are paid to their ends and
 jobs that wait what they would cost, both at the last prices, stored energy what it is worth, and
-what is owed to the mandate what green power is worth, while there are hours left to make it good.
+what is owed to the mandate as a shortfall, but for what the last plan makes good in later hours.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from ..tables.steps import day_of
 from ..tables.window import sliced
 from .committed_hour import energy_yuan
 from .hour_inputs import known
+from .hour_ledger import credited
 from .job_book import LOST, NEVER, RUNNING, WAITING
 from .next_hours import deferred_yuan, priced, run_out
 from .state import COSTS
@@ -35,7 +36,27 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from .state import State
 
-__all__ = ["Account", "account", "hindsight_problem", "hourly_yuan"]
+#: Parts of the account beside `COSTS`: what is open, and what is owed to rules.
+OPEN = {
+    "tail": "what runs, to its end, at the last plan's prices",
+    "waiting": "jobs that wait, at the last plan's prices",
+    "stored": "less what stored energy is worth later",
+}
+OWED = {
+    "mandate": "green power that the last plan leaves missing, at the price of a shortfall",
+    "direct_rule": "direct power that is missing so far, at the price of a shortfall",
+}
+
+__all__ = [
+    "OPEN",
+    "OWED",
+    "Account",
+    "account",
+    "as_they_came",
+    "could_wait",
+    "hindsight_problem",
+    "hourly_yuan",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,28 +71,50 @@ class Account:
         Yuan by name.
     tail_h : int
         Hours after them in which what runs runs out.
+    gap_yuan : float
+        Cost of the last plan less its bound.
     """
 
     hours: int
     parts: dict[str, float]
     tail_h: int
+    gap_yuan: float
 
     @property
     def yuan(self) -> float:
-        """The sum of all parts."""
+        """The sum of all parts, of what is spent, open and owed."""
         return sum(self.parts.values())
+
+    @property
+    def spent_yuan(self) -> float:
+        """The cost that these hours have had: no later hour changes it."""
+        return sum(self.parts[name] for name in COSTS)
+
+    @property
+    def open_yuan(self) -> float:
+        """The cost to expect for jobs that still run or wait, less what is stored."""
+        return sum(self.parts[name] for name in OPEN)
+
+    @property
+    def open_bound_yuan(self) -> float:
+        """What is open, cheaper by all that a better plan of the hours ahead could save."""
+        return self.open_yuan - self.gap_yuan
+
+    @property
+    def owed_yuan(self) -> float:
+        """The cost of making good what is owed to the mandate and the direct-connection rule."""
+        return sum(self.parts[name] for name in OWED)
 
 
 def account(world: Problem, state: State, horizon: int) -> Account:
     """Return the account of the hours that have passed."""
     parts = {name: float(sum(state.history[name])) for name in COSTS}
-    tail = _tail_hours(world, _as_they_came(state))
+    tail = _tail_hours(world, as_they_came(state))
     parts |= _open_energy(world, state, tail)
-    rows = _could_wait(world, state)
+    rows = could_wait(world, state)
     rows = rows[state.book["state"][rows] == WAITING]
-    hours = min(world.hours - state.clock, max(horizon, 1))
-    parts["waiting"] = float(_later(world, state, rows, hours).sum())
-    return Account(state.clock, parts, tail)
+    parts["waiting"] = float(_later(world, state, rows, horizon).sum())
+    return Account(state.clock, parts, tail, state.gap_yuan)
 
 
 def hindsight_problem(world: Problem, state: State, settled: Account, horizon: int) -> Problem:
@@ -80,16 +123,19 @@ def hindsight_problem(world: Problem, state: State, settled: Account, horizon: i
     A job that broke off is there as it came, at will in pieces. One that waits at the end, or went
     on at another class, is there with the work that was left: no plan of the problem may do so.
     """
-    state = _as_they_came(state)
-    end, tail, book = state.clock, settled.tail_h, state.book
+    end, tail = state.clock, settled.tail_h
     if not end:
         raise InvalidProblemError("hindsight: found no hour that has passed, needed one", "clock")
-    hours = end + tail
+    hours, ran_out = end + tail, np.zeros((len(world.sites), 1))
+    if tail:
+        ran_out = _tail(world, state, tail)[1]
+    made_good = _made_good_kwh(world, state, ran_out)
+    state = as_they_came(state)
+    book = state.book
     rows = np.flatnonzero((book["release"] < end) | (book["started"] >= 0))
-    waits = _could_wait(world, state)
+    waits = could_wait(world, state)
     value = book["value_yuan"].copy()
-    ahead = min(world.hours - end, max(horizon, 1))
-    value[waits] = _later(world, state, waits, ahead)
+    value[waits] = _later(world, state, waits, horizon)
     columns = {name: book[name][rows].copy() for name in Jobs.columns()}
     columns["value_yuan"] = value[rows]
     # No later than the last hour, by the quickest class; and as long as the operator's own took.
@@ -117,7 +163,7 @@ def hindsight_problem(world: Problem, state: State, settled: Account, horizon: i
         classes=sliced(world.classes, 0, hours),
         corridors=sliced(world.corridors, 0, hours),
         energy=energy,
-        mandate=_settled_at(world, _owed_yuan_per_kwh(world, state)),
+        mandate=_settled(world, made_good),
         quotas=world.quotas.without_guarantees(),
     )
 
@@ -145,7 +191,7 @@ def hourly_yuan(plan: Plan, hours: int) -> Floats:
     return np.asarray(out)
 
 
-def _as_they_came(state: State) -> State:
+def as_they_came(state: State) -> State:
     """Return the state with all work of the jobs that broke off and went on where they ran."""
     return dataclasses.replace(state, book=state.book.as_it_came(state.book.whole()))
 
@@ -160,7 +206,7 @@ def _tail_hours(world: Problem, state: State) -> int:
     return min(left, world.hours - end)
 
 
-def _could_wait(world: Problem, state: State) -> Int64s:
+def could_wait(world: Problem, state: State) -> Int64s:
     """Return the jobs that could still start now, had they not been started: they are not lost."""
     book, end = state.book, state.clock
     done = end + book["least_h"].astype(np.int64)
@@ -171,46 +217,51 @@ def _could_wait(world: Problem, state: State) -> Int64s:
     return np.flatnonzero(could)
 
 
-def _later(world: Problem, state: State, rows: Int64s, hours: int) -> Floats:
-    """Return what jobs would cost from now on at the last plan's prices."""
+def _later(world: Problem, state: State, rows: Int64s, horizon: int) -> Floats:
+    """Return what jobs would cost from now on at the last plan's prices.
+
+    Read are the hours of the horizon, or more where one of the jobs that could wait takes longer.
+    """
     if not len(rows):
         return np.zeros(0)
+    longest = int(state.book["least_h"][could_wait(world, state)].max(initial=1))
+    hours = min(world.hours - state.clock, max(horizon, longest))
     prices = state.prices
     if prices is not None and hours:
         prices = prices.shift(1, length=hours, day=day_of(world.step_h)).replace(placement=None)
+        prices = prices.replace(energy=prices.energy - _short_yuan(world, state))
     return deferred_yuan(world, state, rows, hours, prices)
 
 
-def _open_energy(world: Problem, state: State, tail: int) -> dict[str, float]:
-    """Return what is missing to the rules, what the tail costs, and what is stored, yuan."""
-    mandate, price, direct = world.mandate, _owed_yuan_per_kwh(world, state), state.direct
-    owed = state.ledger.owed_kwh(mandate, world.sites)
-    if not tail:
-        stored = state.green_kwh + state.grey_kwh
-        certificates = np.zeros(len(owed))
-        if mandate.rule == "volume" and world.energy.certificate_yuan_per_kwh < price:
-            certificates, owed = np.maximum(owed, 0.0), np.zeros(len(owed))
-        missing = price * float(np.maximum(owed, 0.0).sum())
-        missing += world.energy.certificate_yuan_per_kwh * float(certificates.sum())
-        used, load = direct, state.ledger.load_kwh.sum(axis=0)
-        worth = float((state.worth * stored).sum())
-        rule = _direct_yuan(world, used, load)
-        return {"mandate": missing, "direct_rule": rule, "tail": 0.0, "stored": -worth}
-    window = run_out(world, state, tail)
-    problem = window.problem.replace(
-        energy=_at_last_prices(world, state, window.problem.energy, 0),
-        direct_rule=DirectRule(used=0.0, of_load=0.0),
-        mandate=_settled_at(window.problem, price),
-    )
+def _tail(world: Problem, state: State, hours: int) -> tuple[Problem, Floats]:
+    """Return the problem of the hours in which what runs runs out, and the load of its jobs."""
+    window = run_out(world, state, hours)
+    energy = _at_last_prices(world, state, window.problem.energy, 0)
+    none = DirectRule(used=0.0, of_load=0.0)
+    problem = window.problem.replace(energy=energy, direct_rule=none)
     klass = np.full(len(window.rows), -1, np.int32)
     start = klass.copy()
     if problem.running is not None:
         klass[problem.running.id], start[problem.running.id] = problem.running.klass, 0
-    stay = problem.running.replace(movable=False) if problem.running is not None else None
-    problem = problem.replace(running=stay)
-    market = WithoutPinned(problem)
-    load = load_of(problem.effective, klass, start)
-    d = EnergyBlock(market.problem, load).serve(load).dispatch
+        problem = problem.replace(running=problem.running.replace(movable=False))
+    return problem, load_of(problem.effective, klass, start)
+
+
+def _open_energy(world: Problem, state: State, tail: int) -> dict[str, float]:
+    """Return what is missing to the rules, what the tail costs, and what is stored, yuan."""
+    mandate, direct = world.mandate, state.direct
+    price = mandate.rows(world.sites).missing_yuan_per_kwh
+    if not tail:
+        stored = state.green_kwh + state.grey_kwh
+        owed = float(np.maximum(_missing_kwh(world, state), 0.0).sum())
+        if mandate.rule == "volume":
+            price = min(price, world.energy.certificate_yuan_per_kwh)
+        worth = float((state.worth * stored).sum())
+        rule = _direct_yuan(world, direct, state.ledger.load_kwh.sum(axis=0))
+        return {"mandate": price * owed, "direct_rule": rule, "tail": 0.0, "stored": -worth}
+    problem, load = _tail(world, state, tail)
+    problem = problem.replace(mandate=_settled(problem, _made_good_kwh(world, state, load)))
+    d = EnergyBlock(WithoutPinned(problem).problem, load).serve(load).dispatch
     missing = price * float(d.missing_kwh.sum())
     missing += float(problem.energy.certificate_yuan_per_kwh * d.certificate_kwh.sum())
     stored = (d.green_stored_kwh + d.grey_stored_kwh)[:, -1]
@@ -230,19 +281,21 @@ def _open_energy(world: Problem, state: State, tail: int) -> dict[str, float]:
     }
 
 
-def _owed_yuan_per_kwh(world: Problem, state: State) -> float:
-    """Return the price at which a kWh that is still owed to the mandate is settled.
+def _made_good_kwh(world: Problem, state: State, tail_kwh: Floats) -> Floats:
+    """Return by how much the later hours of the last plan reduce what each scope owes, kWh.
 
-    While there are hours left it can still be made good: it costs what green power is worth in the
-    bound of the last plan, where it is dearest. After the last hour it is missing.
+    Below 0 they add to it. The load of the tail is in the plan, and is left out of them.
     """
-    mandate = world.mandate
-    price = mandate.shortfall_yuan_per_kwh
-    if mandate.ledger is not None:
-        price = min(price, mandate.ledger.cap_yuan_per_kwh)
-    if state.prices is None or state.clock >= world.hours:
-        return price
-    return min(price, float(state.prices.mandate_bound.max(initial=0.0)))
+    rows, ahead = world.mandate_rows, state.ahead
+    counted = ahead["green_kwh"] + rows.volume * ahead["certificate_kwh"]
+    later = ahead["load_kwh"] - tail_kwh.sum(axis=1)
+    return np.asarray(rows.member @ (counted - rows.share * later))
+
+
+def _missing_kwh(world: Problem, state: State) -> Floats:
+    """Return what each scope owes after the later hours of the last plan; below 0 a surplus."""
+    owed = state.ledger.owed_kwh(world.mandate, world.sites)
+    return np.asarray(owed - _made_good_kwh(world, state, np.zeros((len(world.sites), 1))))
 
 
 def _at_last_prices(world: Problem, state: State, energy: Energy, first: int) -> Energy:
@@ -250,8 +303,9 @@ def _at_last_prices(world: Problem, state: State, energy: Energy, first: int) ->
 
     What runs on after the last hour would have all power to itself otherwise, and one who knew all
     would start long gangs just before the account ends. It pays for each kWh what load costs in the
-    last plan, with the mean rent of the site's accelerators; the mandate's part of that price is
-    left to the mandate. Where draw has a demand charge these hours stay as they are.
+    last plan, with the mean rent of the site's accelerators; where the plan leaves a scope short of
+    green power, the mandate's part of that price is left to the mandate. Where draw has a demand
+    charge these hours stay as they are.
     """
     hours = energy.tariff_yuan_per_kwh.shape[1] - first
     if state.prices is None or not hours or (energy.demand_yuan_per_kw > 0).any():
@@ -263,24 +317,33 @@ def _at_last_prices(world: Problem, state: State, energy: Energy, first: int) ->
     np.add.at(rent, site, prices.capacity * capacity)
     np.add.at(power, site, world.kwh_per_accelerator_h[:, at] * capacity)
     np.divide(rent, power, out=rent, where=power > 0)
-    rows = world.mandate_rows
     carbon = energy.carbon_yuan_per_t * world.carbon_g_per_kwh[:, at] / 1e6
-    mandate = (rows.share * prices.mandate_bound) @ rows.member
     columns = {
         name: getattr(energy, name).copy()
         for name in ("tariff_yuan_per_kwh", "direct_kwh", "bundled_kwh", "base_load_kwh")
     }
     for values in columns.values():
         values[..., first:] = 0.0
-    price = prices.energy + rent - mandate[:, None] - carbon
+    price = prices.energy + rent - _short_yuan(world, state) - carbon
     columns["tariff_yuan_per_kwh"][:, first:] = np.maximum(price, 0.0)
     return energy.replace(**columns)
 
 
-def _settled_at(problem: Problem, yuan_per_kwh: float) -> Mandate:
-    """Return a problem's mandate with this price of what is missing."""
-    mandate = priced(problem.mandate)
-    return dataclasses.replace(mandate, shortfall_yuan_per_kwh=yuan_per_kwh)
+def _short_yuan(world: Problem, state: State) -> Floats:
+    """Return the part of the last prices of load that the mandate's debts hold, (n_sites, 1).
+
+    Where the last plan leaves a scope short, load that is open is part of what is missing there.
+    """
+    rows = world.mandate_rows
+    if state.prices is None:
+        return np.zeros((len(world.sites), 1))
+    short = state.prices.mandate_bound * (_missing_kwh(world, state) > 0)
+    return np.asarray((rows.share * short) @ rows.member)[:, None]
+
+
+def _settled(problem: Problem, made_good_kwh: Floats) -> Mandate:
+    """Return a problem's mandate with its shortfall at a price, and so much of it made good."""
+    return credited(priced(problem.mandate), problem.sites, made_good_kwh)
 
 
 def _direct_yuan(world: Problem, direct: dict[str, Floats], load: Floats) -> float:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from ..tables.sites import Sites
 
-__all__ = ["HourLedger", "carrying", "hour_bundles", "hour_measurements"]
+__all__ = ["HourLedger", "carrying", "credited", "hour_bundles", "hour_measurements"]
 
 _ENERGY = ("load_kwh", "green_kwh", "certificate_kwh")
 
@@ -103,6 +103,31 @@ def carrying(problem: Problem, ledger: HourLedger) -> Ledger:
             Entry.after(head, batch=batch, kind="plan", sites=ledger.sites, serials=(), **sums)
         )
     return Ledger(window=len(chain) + 1, cap_yuan_per_kwh=cap, entries=tuple(chain))
+
+
+def credited(mandate: Mandate, sites: Sites, kwh: Floats) -> Mandate:
+    """Return a mandate with so much less owed by each of its scopes, or more where it is < 0."""
+    rows, ledger = mandate.rows(sites), mandate.ledger
+    if not rows.share:
+        return mandate
+    if ledger is None:
+        ledger = Ledger(window=1, cap_yuan_per_kwh=mandate.shortfall_yuan_per_kwh)
+    assert isinstance(ledger, Ledger)
+    by_site = np.bincount(rows.member.argmax(axis=1), kwh, len(sites))
+    entry = Entry.after(
+        ledger.head,
+        batch=f"after {ledger.head}",  # no other batch has this name
+        kind="plan",
+        sites=tuple(str(name) for name in sites.name),
+        serials=(),
+        intervals=(),
+        bundles=(),
+        load_kwh=tuple((np.maximum(-by_site, 0.0) / rows.share).tolist()),
+        green_kwh=tuple(np.maximum(by_site, 0.0).tolist()),
+        certificate_kwh=(0.0,) * len(sites),
+    )
+    more = ledger.window + 1, ledger.cap_yuan_per_kwh, (*ledger.entries, entry)
+    return dataclasses.replace(mandate, ledger=Ledger(*more))
 
 
 def hour_measurements(problem: Problem, ledger: HourLedger) -> pa.Table:

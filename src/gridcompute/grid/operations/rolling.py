@@ -19,15 +19,16 @@ from ..tables.steps import day_of, steps_in
 from .breaks import alternatives
 from .committed_hour import commit, energy_yuan, move, power
 from .hindsight import Account, account, hindsight_problem, hourly_yuan
-from .hour_inputs import brought, expected_jobs, factor_of, known, new_table, outlook, setting
+from .hour_inputs import brought, expected_jobs, factor_of, new_table, outlook, setting
 from .hour_ledger import HourLedger, hour_bundles, hour_measurements
-from .job_book import DONE, LOST, RUNNING, WAITING, WHOLE, Book
+from .job_book import DONE, LOST, RUNNING, WAITING, Book
 from .next_hours import Window, length_of, numbered, window_of, within_store
-from .state import COSTS, HOURLY, State, first_state
+from .regret import beside, causes
+from .state import AHEAD, COSTS, State, first_state
 from .state_file import read_state, write_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from os import PathLike
 
     import pyarrow as pa
@@ -120,11 +121,12 @@ class Rolling:
         and all that counts hours below counts steps, but for `horizon_h`.
     horizon_h : int
         Hours planned ahead, at least 1; more where a waiting job runs longer.
-    forecast : None, "corrected" or callable
-        What direct sources will deliver of what the tables say. None: all of it. "corrected": the
-        last hour's error decays over the hours ahead as it did in the past (`forecast.Corrected`).
-        A callable ``forecast(past, hours)`` gets the factor of each hour that has passed and
-        returns those of the next ones.
+    forecast : "corrected", None or callable
+        What direct sources will deliver of what the tables say. "corrected", the default: the
+        tables with the mean error of the hours so far, the last hour's beyond it decaying as it did
+        in the past, and so much less that 19 of 20 windows bring more. None: all of it. A callable
+        ``forecast(past, hours)`` gets the factor of each hour that has passed and returns those of
+        the next ones.
     arrivals : None, "yesterday" or callable
         Jobs that may come: they take room in a plan and are never committed
         (`forecast.phantoms`). Only jobs that came by `new_jobs` are a record of arrivals.
@@ -187,7 +189,7 @@ class Rolling:
         problem: Problem,
         *,
         horizon_h: int = 48,
-        forecast: Forecast | None = None,
+        forecast: Forecast | None = "corrected",
         arrivals: Arrivals | None = None,
         margin: float = 0.0,
         gap: float = 1e-3,
@@ -460,17 +462,12 @@ class Rolling:
         """Return the state after the hour, its history and quotas left as they were."""
         d, t = powered.dispatch, state.clock
         energy = self.world.energy
-        exported = d.exported_kwh[:, :, 0].sum(axis=0)
-        volume = self.world.counts_exports
+        sold = d.exported_kwh.sum(axis=0) * float(self.world.counts_exports)
+        counted = dict(zip(AHEAD, (d.load_kwh, d.green_kwh, sold), strict=True))
         old = state.ledger
-        ledger = HourLedger(
-            old.sites,
-            np.append(old.hours, t),
-            np.concatenate([old.load_kwh, d.load_kwh[None, :, 0]]),
-            np.concatenate([old.green_kwh, d.green_kwh[None, :, 0]]),
-            np.concatenate([old.certificate_kwh, exported[None] * float(volume)]),
-            np.concatenate([old.shed_kwh, d.shed_kwh[None, :, 0]]),
-        )
+        of_hour = {**counted, "shed_kwh": d.shed_kwh}
+        books = {k: np.vstack([getattr(old, k), v[:, 0]]) for k, v in of_hour.items()}
+        ledger = HourLedger(old.sites, np.append(old.hours, t), **books)
         stored = d.green_stored_kwh[:, 0], d.grey_stored_kwh[:, 0]
         green, grey = within_store(*stored, energy.battery_kwh)
         brought_now = {**hour, "may_shed_kwh": powered.problem.energy.shed_kwh[:, 0]}
@@ -495,6 +492,8 @@ class Rolling:
             rows=window.rows,
             actual=actual,
             direct=direct,
+            ahead={name: values[:, 1:].sum(axis=1) for name, values in counted.items()},
+            gap_yuan=plan.objective_yuan - plan.bound_yuan,
         )
 
     # -- What it cost, and what it might have cost -------------------------------------------------
@@ -503,11 +502,11 @@ class Rolling:
     def account(self) -> Account:
         """Return the cost of the hours that have passed, part by part, with open debts settled.
 
-        The parts of `history`; ``mandate``, what is owed to it, at what green power is worth in the
-        last plan's bound where it is dearest, and after the last hour at the price of a shortfall;
-        ``direct_rule``, what is missing to it;
-        ``tail`` and ``waiting``, what still runs and what the jobs that wait would cost, at the
-        last plan's prices; ``stored``, the worth of what is stored (not above 0).
+        Spent are the parts of `history`. Open are ``tail`` and ``waiting``, what still runs and
+        what the jobs that wait would cost, at the last plan's prices, and ``stored``, the worth of
+        what is stored (not above 0). Owed are ``mandate``, what the last plan leaves missing of
+        what these hours owe, at the price of a shortfall, and ``direct_rule``, what is missing to
+        it so far.
         """
         if "account" not in self._cached:
             self._cached["account"] = account(self.world, self._state, self._horizon)
@@ -516,8 +515,24 @@ class Rolling:
 
     @property
     def cost_yuan(self) -> float:
-        """The cost of the hours that have passed: the sum of `account`."""
+        """The cost of the hours that have passed: spent, open and owed, the sum of `account`.
+
+        It is what `hindsight` is compared with. Of what is open and owed a part is expected.
+        """
         return self.account.yuan
+
+    @property
+    def expected_share(self) -> Floats:
+        """The green share of each site up to the last hour of the last plan, nan without load.
+
+        Counted as the mandate counts: green power used in its own hour, and by the volume rule
+        exported power whose certificates are kept.
+        """
+        load, green, sold = (
+            getattr(self.ledger, name).sum(axis=0) + self._state.ahead[name] for name in AHEAD
+        )
+        out = np.full(len(load), np.nan)
+        return np.asarray(np.divide(green + sold, load, out=out, where=load > 0))
 
     def hindsight(
         self,
@@ -554,36 +569,24 @@ class Rolling:
 
     @property
     def regret(self) -> dict[str, float]:
-        """Return the causes of the cost above hindsight's bound, each by a run of its own.
+        """Return the causes of the cost above hindsight's bound, which add up to it.
 
         ``forecast``: less if direct sources were known; ``arrivals``: less if jobs of `new_jobs`
-        were known from the start; ``horizon``: what is lost with both known, because a window ends,
-        or plans are not the best; ``solver``: cost of hindsight's plan less its bound. The parts
-        overlap: ``overlap`` is what is to be added so that all add up to the cost less the bound.
+        were known from the start; ``overlap``: less if both were known, beyond these two;
+        ``horizon``: what is lost with both known, because a window ends, or plans are not the best;
+        ``tail`` and ``waiting``: what is left running or waiting beside hindsight's plan, of which
+        the causes before leave out the cost; ``solver``: cost of hindsight's plan less its bound.
         The hours are run again three times, each within its own limits, and hindsight within those
         of all hours together: it takes up to four times as long as the hours did.
         """
         if "regret" not in self._cached:
-            best = self.hindsight(
-                time_limit=_total([seconds for seconds, _ in self._limits]),
-                work_limit=_total([units for _, units in self._limits]),
-            )
-            both = self._again(energy=True, arrivals=True).cost_yuan
-            parts = {
-                "forecast": self.cost_yuan - self._again(energy=True).cost_yuan,
-                "arrivals": self.cost_yuan - self._again(arrivals=True).cost_yuan,
-                "horizon": both - best.objective_yuan,
-                "solver": best.objective_yuan - best.bound_yuan,
-            }
-            rest = self.cost_yuan - best.bound_yuan - sum(parts.values())
-            self._cached["regret"] = parts | {"overlap": rest}
+            self._cached["regret"] = causes(self)
         return dict(self._cached["regret"])
 
     def regret_by_hour(self, seen: Plan | None = None) -> Floats:
         """Return the cost of each hour less its cost in hindsight's plan, yuan, (hours,).
 
-        Power, wear, load shed, data, delay and moves; what is settled at the end, and values of
-        jobs, belong to no hour.
+        Power, wear, load shed, data, delay and moves; all else is in `regret_by_part`.
 
         Parameters
         ----------
@@ -593,6 +596,19 @@ class Rolling:
         seen = self.hindsight() if seen is None else seen
         spent = sum(self.history[name] for name in COSTS if name != "lost")
         return np.asarray(spent - hourly_yuan(seen, self.clock))
+
+    def regret_by_part(self, seen: Plan | None = None) -> dict[str, float]:
+        """Return the cost above that of hindsight's plan, part by part of the account, yuan.
+
+        ``hours`` is the sum of `regret_by_hour`; beside it are ``lost`` and the parts of the
+        account that are open or owed.
+
+        Parameters
+        ----------
+        seen : Plan, optional
+            Of `hindsight`; None: it is found.
+        """
+        return beside(self, self.hindsight() if seen is None else seen)
 
     def measurements(self) -> pa.Table:
         """Return the load of the hours that have passed, as `Plan.measurements` does of a plan."""
@@ -624,34 +640,6 @@ class Rolling:
         from ...report.operator_page import write_operator_page  # upwards, and only when called
 
         return write_operator_page(self, Path(path), seen)
-
-    def _again(self, *, energy: bool = False, arrivals: bool = False) -> Rolling:
-        """Return an operator that has gone through the same hours, knowing some things before."""
-        state, hours = self._state, self._state.clock
-        again = object.__new__(Rolling)
-        again.__dict__.update(self.__dict__)
-        book = state.book.as_it_came(slice(None))
-        book["broke_klass"][:] = WHOLE
-        arrived = book["arrived"].copy()
-        came = book["finished"].copy()
-        book.columns.update(_unstarted(book, self.world))
-        if arrivals:
-            book["arrived"][:] = -1
-            again._arrivals = None
-        if energy:
-            columns = known(state.actual, self.world.energy, hours)
-            again.world = self.world.replace(energy=self.world.energy.replace(**columns))
-            again._forecast = None
-        again._state = first_state(again.world, book, self._horizon)
-        again._window, again._cached, again._limits, again._since = None, {}, [], 1
-        if not arrivals:
-            book["arrived"][:] = arrived
-        for t in range(hours):
-            actual = {} if energy else {name: state.actual[name][t] for name in HOURLY}
-            done = np.flatnonzero((came == t) & (again._state.book["state"] == RUNNING))
-            seconds, units = self._limits[t]
-            again.step(actual=actual, finished=done, time_limit=seconds, work_limit=units)
-        return again
 
     # -- Across a restart --------------------------------------------------------------------------
 
@@ -712,12 +700,6 @@ class Rolling:
         unknown = [(None, None)] * state.clock
         op._limits = [(seconds, units) for seconds, units in settings.get("limits", unknown)]
         return op
-
-
-def _total(limits: Sequence[float | None]) -> float | None:
-    """Return the sum of the limits of some steps; None where one of them had none."""
-    given = [limit for limit in limits if limit is not None]
-    return sum(given) if len(given) == len(limits) else None
 
 
 def _decided(
@@ -785,16 +767,3 @@ def _own_yuan(
         "delay": float((book["delay_yuan_per_h"][jobs] * waited * world.step_h).sum()),
         "moves": float(book["migration_yuan"][jobs][elsewhere].sum()),
     }
-
-
-def _unstarted(book: Book, world: Problem) -> dict[str, NDArray[Any]]:
-    """Return the columns of a book whose jobs are where they were before the first hour."""
-    n = len(book)
-    out: dict[str, NDArray[Any]] = {"state": np.full(n, WAITING, np.int8)}
-    out |= {name: np.full(n, -1, np.int32) for name in ("klass", "started", "end", "finished")}
-    if world.running is not None:
-        table = world.running
-        out["state"][table.id] = RUNNING
-        out["klass"][table.id], out["started"][table.id] = table.klass, 0
-        out["end"][table.id] = table.hours_left
-    return out

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from .job_book import Book
 
-__all__ = ["COSTS", "HOURLY", "RECORDED", "TAKEN", "State", "first_state"]
+__all__ = ["AHEAD", "COSTS", "HOURLY", "RECORDED", "TAKEN", "State", "first_state"]
 
 #: Costs of the hours, part by part, yuan; debts to rules are settled at the end.
 COSTS = {
@@ -39,6 +39,8 @@ HOURLY = (
 )
 #: Sums by site over the hours; of the last one the maximum.
 TAKEN = ("used", "stored", "available", "bundled", "peak_kw")
+#: Sums by site over the later hours of the last plan.
+AHEAD = ("load_kwh", "green_kwh", "certificate_kwh")
 #: Numbers written down each hour, beside the parts of the cost.
 RECORDED = (
     "load_kwh",
@@ -84,6 +86,11 @@ class State:
     direct : dict of float64 (n_sites,)
         So far, of the direct sources: ``used`` on load, ``stored``, ``available``, kWh; of bundled
         power ``bundled``, kWh; the highest draw from the grid, ``peak_kw``, kW.
+    ahead : dict of float64 (n_sites,)
+        Of the last plan's later hours ``load_kwh``, the ``green_kwh`` used on it, and
+        ``certificate_kwh`` as in `HourLedger`.
+    gap_yuan : float
+        Cost of the last plan less its bound.
     """
 
     clock: int
@@ -98,6 +105,8 @@ class State:
     history: dict[str, list[float]]
     actual: dict[str, list[Any]]
     direct: dict[str, Floats]
+    ahead: dict[str, Floats]
+    gap_yuan: float
 
 
 def first_state(problem: Problem, book: Book, horizon: int) -> State:
@@ -130,4 +139,6 @@ def first_state(problem: Problem, book: Book, horizon: int) -> State:
         history={name: [] for name in (*RECORDED, *COSTS)},
         actual={name: [] for name in (*HOURLY, "may_shed_kwh")},
         direct={name: np.zeros(n_sites) for name in TAKEN},
+        ahead={name: np.zeros(n_sites) for name in AHEAD},
+        gap_yuan=0.0,
     )

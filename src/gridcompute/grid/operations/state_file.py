@@ -27,7 +27,7 @@ from ..tables.sites import Classes, Sites
 from ..tables.times import start_text
 from .hour_ledger import HourLedger
 from .job_book import OWN, Book
-from .state import HOURLY, TAKEN, State
+from .state import AHEAD, HOURLY, TAKEN, State
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -39,8 +39,8 @@ __all__ = ["KIND", "read_state", "write_state"]
 KIND = "grid.Rolling"
 #: Of what is in the file; 1 had neither the step nor the start of its problem, and said no number;
 #: 2 had no limits of the sites' loads, 3 no interruptible jobs; 4 did not keep them as
-#: they came.
-FORMAT = 5
+#: they came; 5 kept nothing of the last plan's later hours but its prices.
+FORMAT = 6
 TABLES: dict[str, type[Columns]] = {
     "jobs": Jobs,
     "sites": Sites,
@@ -62,6 +62,7 @@ def write_state(
         "settings": settings,
         "clock": state.clock,
         "history": state.history,
+        "gap_yuan": state.gap_yuan,
     }
     arrays: dict[str, Any] = {}
     meta["tables"] = {}
@@ -97,6 +98,8 @@ def write_state(
             arrays[f"actual.{name}"] = np.array(hours)
     for name, amount in state.direct.items():
         arrays[f"direct.{name}"] = amount
+    for name, amount in state.ahead.items():
+        arrays[f"ahead.{name}"] = amount
     if state.prices is not None:
         for name in Prices.columns():
             arrays[f"prices.{name}"] = getattr(state.prices, name)
@@ -215,6 +218,8 @@ def _state_of(meta: dict[str, Any], arrays: dict[str, Any], world: Problem) -> S
         history={name: [float(v) for v in values] for name, values in meta["history"].items()},
         actual=actual,
         direct={name: arrays[f"direct.{name}"] for name in TAKEN},
+        ahead={name: arrays[f"ahead.{name}"] for name in AHEAD},
+        gap_yuan=float(meta["gap_yuan"]),
         **{
             name: arrays[f"state.{name}"]
             for name in ("green_kwh", "grey_kwh", "worth", "used", "rows")

@@ -15,6 +15,7 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
+from gridcompute.grid.operations.regret import REGRET
 from gridcompute.live import snapshot_file
 
 if TYPE_CHECKING:
@@ -344,7 +345,7 @@ def test_damaged_and_foreign_snapshots_are_refused(tmp_path: Path) -> None:
     meta, arrays = snapshot_file.read(path, kind="grid.Rolling")
     del meta["format"]  # as the first format was
     snapshot_file.write(path, meta, arrays, kind="grid.Rolling")
-    with pytest.raises(InvalidProblemError, match="format: found 1, needed 5"):
+    with pytest.raises(InvalidProblemError, match="format: found 1, needed 6"):
         grid.Rolling.restore(path)
     matcher = gc.Matcher([1], cost=[(np.array([[1.0]]), "family", None)], unplaced=9.0)
     matcher.snapshot(path)
@@ -426,9 +427,13 @@ def test_regret_adds_up() -> None:
         op.step(actual=hour, new_jobs=new if t % 2 else None)
     before = outcome(op)
     regret = op.regret
-    assert set(regret) == {"forecast", "arrivals", "horizon", "solver", "overlap"}
-    bound = op.hindsight().bound_yuan
-    assert sum(regret.values()) == pytest.approx(op.cost_yuan - bound, abs=1e-6)
+    assert set(regret) == set(REGRET)
+    seen = op.hindsight()
+    assert sum(regret.values()) == pytest.approx(op.cost_yuan - seen.bound_yuan, abs=1e-6)
+    parts = op.regret_by_part(seen)
+    assert sum(parts.values()) == pytest.approx(op.cost_yuan - seen.objective_yuan, abs=1e-6)
+    assert parts["hours"] == pytest.approx(op.regret_by_hour(seen).sum())
+    assert [regret[name] for name in ("tail", "waiting")] == [parts["tail"], parts["waiting"]]
     assert outcome(op) == before
 
 
@@ -542,15 +547,20 @@ def test_what_a_store_holds_never_rounds_to_more_than_its_size() -> None:
     assert nothing[0].tolist() == nothing[1].tolist() == [0.0]
 
 
-def test_what_is_owed_is_missing_only_after_the_last_hour() -> None:
+def test_what_the_last_plan_makes_good_is_not_missing() -> None:
     """If this fails, green power owed at night is charged as a shortfall, or a shortfall is not."""
-    op = operator(world(seed=2, hours=4), horizon_h=4)
+    problem = world(seed=2, hours=4)
+    problem = problem.replace(
+        energy=problem.energy.replace(battery_kwh=0.0, green_start_kwh=0.0, grey_start_kwh=0.0)
+    )
+    op, rows = operator(problem, horizon_h=4), problem.mandate_rows
     for _ in range(4):
         op.step(actual={"renewables": 0.0})
         mandate = op.hindsight().problem.mandate
-        worth = float(op._state.prices.mandate_bound.max())
-        expected = 3.0 if op.clock == 4 else min(3.0, worth)
-        assert mandate.shortfall_yuan_per_kwh == expected
-        assert mandate.shortfall == "priced"
-    owed = op.ledger.owed_kwh(op.world.mandate, op.world.sites)
-    assert op.account.parts["mandate"] == pytest.approx(3.0 * np.maximum(owed, 0.0).sum())
+        assert (mandate.shortfall, mandate.shortfall_yuan_per_kwh) == ("priced", 3.0)
+        ahead = op._state.ahead
+        later = rows.member @ (0.8 * ahead["load_kwh"] - ahead["green_kwh"])
+        owed = op.ledger.owed_kwh(problem.mandate, problem.sites) + later
+        expected = 3.0 * np.maximum(owed, 0.0).sum()
+        assert op.account.parts["mandate"] == pytest.approx(expected, rel=1e-6, abs=1e-6)
+    assert not ahead["load_kwh"].any()

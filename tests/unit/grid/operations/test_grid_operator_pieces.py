@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gridcompute import grid
+from gridcompute.grid.operations import regret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -164,7 +165,7 @@ def test_regret_of_jobs_in_pieces_adds_up() -> None:
         given = {**new, "value_yuan": [300.0], "interruptible": [True]} if t == 1 else None
         op.step(new_jobs=given)
     assert op.history["moved"].sum() >= 1
-    again = op._again()
+    again = regret.again(op)
     assert again.history["load_kwh"].tolist() == op.history["load_kwh"].tolist()
     assert again.cost_yuan == pytest.approx(op.cost_yuan)
     seen, parts = op.hindsight(), op.regret

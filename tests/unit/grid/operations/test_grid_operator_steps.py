@@ -149,5 +149,5 @@ def test_the_page_of_an_operator_in_steps(tmp_path: Path) -> None:
     for _ in range(6):
         op.step()
     text = op.report(tmp_path / "page.html").read_text(encoding="utf-8")
-    for words in ("steps of 15 min", "day 1, 01:15", "1.5", "of 4"):
+    for words in ("steps of 15 min", "day 1, 01:30", "1.5", "of 4"):
         assert words in text, words

@@ -1,0 +1,178 @@
+"""The cost of an operator's hours: what is spent, open and owed, and the causes of its regret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gridcompute as gc
+from gridcompute import grid
+from gridcompute.report.charts import stack
+from gridcompute.report.operator_page import operator_page
+from gridcompute.report.page import page
+
+HOURS = 24
+
+
+def two_sites(**mandate: Any) -> grid.Problem:
+    """A day of two new sites that are short of green power at night, with two jobs an hour."""
+    hour = np.arange(HOURS)
+    sun = 40.0 * np.maximum(np.sin((hour - 6) / 12 * np.pi), 0.0)
+    release = np.repeat(hour, 2)
+    return grid.Problem(
+        jobs=grid.Jobs(
+            gang=np.ones(2 * HOURS, int),
+            work_h=1.0,
+            origin=np.tile([0, 1], HOURS),
+            release=release,
+            deadline=np.minimum(release + 2, HOURS),
+            value_yuan=20.0,
+            residency=np.tile([1, 2], HOURS),
+        ),
+        sites=grid.Sites(name=np.array(["a", "b"]), new=np.array([True, True])),
+        classes=grid.Classes(
+            site=[0, 1],
+            capacity=np.full((2, HOURS), 6),
+            memory_gb=80.0,
+            power_kw=1.0,
+            throughput=[[1.0, 1.0]],
+        ),
+        hours=HOURS,
+        energy=grid.Energy(
+            direct_kwh=np.broadcast_to(sun, (1, 2, HOURS)),
+            direct_yuan_per_kwh=np.full((1, 2), 0.3),
+            bundled_kwh=np.repeat([[6.5], [8.0]], HOURS, axis=1),
+            bundled_yuan_per_kwh=0.8,
+            tariff_yuan_per_kwh=0.5,
+            base_load_kwh=8.0,
+            battery_kwh=0.0,
+            battery_kw=0.0,
+        ),
+        corridors=grid.Corridors(
+            delay_ms=np.zeros((2, 2)),
+            bandwidth_gb=np.full((2, 2, HOURS), np.inf),
+            price_yuan_per_gb=np.zeros((2, 2)),
+        ),
+        quotas=grid.Quotas.unlimited(1),
+        mandate=grid.Mandate(**{"share": 0.8, **mandate}),
+        direct_rule=grid.DirectRule(used=0.0, of_load=0.0),
+    )
+
+
+def test_no_hour_changes_the_total_by_more_than_what_happened_in_it() -> None:
+    """If this fails, the cost of a day jumps when its last hour comes into view.
+
+    Hours that deliver 0.9 of the tables, and from hour 12 on a horizon that meets their end.
+    """
+    op = grid.Rolling(two_sites(), horizon_h=12, gap=0.02, forecast=None, threads=1)
+    before = op.account
+    for t in range(HOURS):
+        op.step(actual={"renewables": 0.9}, work_limit=3_000)
+        now = op.account
+        assert now.yuan == op.cost_yuan
+        assert now.spent_yuan + now.open_yuan + now.owed_yuan == pytest.approx(op.cost_yuan)
+        assert now.open_bound_yuan <= now.open_yuan
+        spent = now.spent_yuan - before.spent_yuan
+        most = abs(spent) + 0.05 * now.yuan
+        assert abs(now.yuan - before.yuan) <= most, (t, before, now)
+        before = now
+    assert before.open_yuan == pytest.approx(0.0, abs=1e-9)
+    owed = op.ledger.owed_kwh(op.world.mandate, op.world.sites)
+    assert before.owed_yuan == pytest.approx(3.0 * np.maximum(owed, 0.0).sum())
+    assert before.owed_yuan > 0
+
+
+def five_sites(seed: int) -> grid.Problem:
+    """A day of five new sites with little green power at night, and 72 jobs that may wait."""
+    r, hour = np.random.default_rng(seed), np.arange(HOURS)
+    sun = np.maximum(np.sin((hour - 6) / 12 * np.pi), 0.0) * 16 * r.uniform(0.8, 1.2, (5, 1))
+    release = np.repeat(hour, 3)
+    n = len(release)
+    return grid.Problem(
+        jobs=grid.Jobs(
+            gang=r.integers(1, 4, n),
+            work_h=r.integers(1, 4, n).astype(float),
+            origin=r.integers(0, 5, n),
+            release=release,
+            deadline=np.minimum(release + r.integers(4, 12, n), HOURS),
+            value_yuan=40.0,
+        ),
+        sites=grid.Sites(name=np.array(list("abcde")), new=np.ones(5, bool)),
+        classes=grid.Classes(
+            site=np.arange(5),
+            capacity=np.full((5, HOURS), 10),
+            memory_gb=80.0,
+            power_kw=1.0,
+            throughput=np.ones((1, 5)),
+        ),
+        hours=HOURS,
+        energy=grid.Energy(
+            direct_kwh=np.stack([sun, r.uniform(0.5, 1.5, (5, HOURS))]),
+            direct_yuan_per_kwh=np.full((2, 5), 0.25),
+            bundled_kwh=3.5,
+            bundled_yuan_per_kwh=0.7,
+            tariff_yuan_per_kwh=np.where((hour < 7) | (hour > 21), 0.3, 0.6)[None].repeat(5, 0),
+            base_load_kwh=3.0,
+            battery_kwh=10.0,
+            battery_kw=2.5,
+        ),
+        corridors=grid.Corridors(
+            delay_ms=np.zeros((5, 5)),
+            bandwidth_gb=np.full((5, 5, HOURS), np.inf),
+            price_yuan_per_gb=np.zeros((5, 5)),
+        ),
+        quotas=grid.Quotas.unlimited(1),
+        mandate=grid.Mandate(share=0.8),
+        direct_rule=grid.DirectRule(used=0.0, of_load=0.0),
+    )
+
+
+def test_the_mandate_is_kept_where_forecasts_are_too_high() -> None:
+    """If this fails, an operator that learns of its forecasts still counts on power that is gone.
+
+    Sun and wind deliver 0.7 to 1.1 of the tables, drawn each hour.
+    """
+    seed = 3
+    drawn = np.random.default_rng(seed).uniform(0.7, 1.1, HOURS)
+    default: dict[str, Any] = {}
+    runs = []
+    for settings in (default, {"forecast": None}):
+        op = grid.Rolling(five_sites(seed), horizon_h=12, gap=0.02, threads=1, **settings)
+        for factor in drawn:
+            op.step(actual={"renewables": float(factor)}, work_limit=5_000)
+        runs.append(op)
+    op, trusting = runs
+    shares = op.ledger.green_kwh.sum(axis=0) / op.ledger.load_kwh.sum(axis=0)
+    assert (shares >= 0.8 - 1e-6).all(), (seed, shares)
+    assert np.allclose(op.expected_share, shares)
+    assert trusting.account.owed_yuan > op.account.owed_yuan, (seed, trusting.account)
+    assert op.cost_yuan <= 1.03 * trusting.cost_yuan, (seed, op.account, trusting.account)
+
+
+def test_pages_have_a_list_of_contents_and_no_map_without_coordinates() -> None:
+    """If this fails, sites without coordinates lie on each other in the middle of an empty map."""
+    problem = two_sites()
+    apart = problem.replace(sites=problem.sites.replace(longitude=[90.0, 110.0]))
+    for world, maps in ((problem, 0), (apart, 2)):
+        text = page(gc.match(world, gap=0.5))
+        assert text.count("bend to the right of") == (maps > 0)
+        assert text.count('href="#s') == text.count("<section id=") > 9
+
+
+def test_the_page_of_an_operator_has_dates_and_savings_below_0() -> None:
+    """If this fails, a saving is drawn as a loss, or the reader has to count hours from a start."""
+    problem = two_sites().replace(start="2026-03-01T00:00[Asia/Shanghai]")
+    op = grid.Rolling(problem, horizon_h=4, gap=0.5, threads=1)
+    for _ in range(4):
+        op.step(work_limit=1_000)
+    seen = op.hindsight(work_limit=1_000)
+    assert sum(op.regret.values()) == pytest.approx(op.cost_yuan - seen.bound_yuan, abs=1e-6)
+    text = operator_page(op, seen)
+    for words in ("03-01 02:00", "down a saving", "left waiting at the end", "spent so far"):
+        assert words in text, words
+    signs = {"gain": np.array([1.0, -2.0]), "none": np.zeros(2)}
+    drawn = stack("x", [(k, "red", v) for k, v in signs.items()], unit="yuan")
+    assert ">-2<" in drawn, drawn
+    assert drawn.count("<polygon") == 1
