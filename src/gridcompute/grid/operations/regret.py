@@ -1,4 +1,7 @@
-"""The causes of what an operator's hours cost above hindsight, and its parts."""
+"""The causes of what an operator's hours cost above hindsight, and its parts.
+
+An operator is any object with the members of `Rolling`, which uses this module.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from ..plan.plan import Plan
     from ..tables.problem import Problem
     from .job_book import Book
-    from .rolling import Rolling
 
 __all__ = ["REGRET", "beside", "causes"]
 
@@ -36,7 +38,7 @@ REGRET = {
 }
 
 
-def causes(op: Rolling) -> dict[str, float]:
+def causes(op: Any) -> dict[str, float]:
     """Return the causes, by the names of `REGRET`; they add up to the cost less the bound."""
     best = op.hindsight(
         time_limit=_total([seconds for seconds, _ in op._limits]),
@@ -44,8 +46,8 @@ def causes(op: Rolling) -> dict[str, float]:
     )
     open_parts = ("tail", "waiting")
 
-    def closed(one: Rolling) -> float:
-        return one.cost_yuan - sum(one.account.parts[name] for name in open_parts)
+    def closed(one: Any) -> float:
+        return float(one.cost_yuan - sum(one.account.parts[name] for name in open_parts))
 
     settled, more = closed(op), beside(op, best)
     both = settled - closed(again(op, energy=True, arrivals=True))
@@ -63,7 +65,7 @@ def causes(op: Rolling) -> dict[str, float]:
     return {name: found[name] for name in REGRET}
 
 
-def beside(op: Rolling, seen: Plan) -> dict[str, float]:
+def beside(op: Any, seen: Plan) -> dict[str, float]:
     """Return what the operator paid above hindsight's plan by the parts of `Rolling.account`."""
     account, costs = op.account, cost_parts(seen)
     out = seen.assignment < 0
@@ -83,7 +85,7 @@ def beside(op: Rolling, seen: Plan) -> dict[str, float]:
     return {name: ours[name] - theirs[name] for name in ("hours", "lost", *OPEN, *OWED)}
 
 
-def again(op: Rolling, *, energy: bool = False, arrivals: bool = False) -> Rolling:
+def again(op: Any, *, energy: bool = False, arrivals: bool = False) -> Any:
     """Return an operator that has gone through the same hours, knowing some things before."""
     state, hours = op._state, op._state.clock
     run = object.__new__(type(op))
