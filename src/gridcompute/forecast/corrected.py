@@ -278,6 +278,6 @@ class CorrectedByHour(Corrected):
             known = np.append(self.base.actual[then : self.now], value)
             wrong = known - self._said[at, :_DAY]
             wrong, moved = wrong - wrong[0], self._full[at, :_DAY] - self._full[at, 0]
-            day, hour = divmod(then, _DAY)
-            self._fit[:, day % self._fit.shape[1], hour] = wrong @ moved, moved @ moved
+            began, at_hour = divmod(then, _DAY)
+            self._fit[:, began % self._fit.shape[1], at_hour] = wrong @ moved, moved @ moved
         super()._learn(value)
