@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from published import DATA, Parser, choose, find, listed
 
-from gridcompute import forecast, rolling
+from gridcompute import forecast, timeshift
 
 JOBS = Path("carbon", "gaia_pai_1k.csv.gz")
 TRUE, ISSUED = "data/forecasting-data/", "ci-forecasts/Sundial/"
@@ -83,7 +83,7 @@ def table(signals, asks, **common):
         for name, ask in asks.items():
             ask = {**common, **ask}
             pieces = ask.get("interruptible", False)
-            answer = rolling.replay(trace, recorded, **ask)
+            answer = timeshift.replay(trace, recorded, **ask)
             if pieces not in best:  # at once and hindsight are the same for all policies
                 best[pieces] = (answer.at_once.cost, answer.hindsight.cost)
             once, least = best[pieces]

@@ -136,7 +136,7 @@ def leximin_cases() -> Iterator[Case]:
         yield name, case
 
 
-def rolling_cases() -> Iterator[Case]:
+def timeshift_cases() -> Iterator[Case]:
     """Jobs from none to 129 that fit, hardly fit or exceed the slots, under every policy."""
     policies = ("fifo", "arrival", "gaia", "threshold", "book", "rolling", "hindsight")
     for n, policy, slots, pieces in itertools.product(
@@ -168,7 +168,7 @@ def rolling_cases() -> Iterator[Case]:
                 "slots": r.integers(1, 4, n) if slots != 1 else np.ones(n, np.int64),
                 "window_h": r.integers(0, 30, n),
             }
-            found = gc.rolling.replay(
+            found = gc.timeshift.replay(
                 jobs, signal, slots=slots, policy=policy, interruptible=pieces
             )
             assert not math.isnan(found.cost), found
@@ -358,7 +358,7 @@ GRID: dict[str, Callable[[], Iterator[Case]]] = {
     "packing": packing_cases,
     "division": division_cases,
     "leximin": leximin_cases,
-    "rolling": rolling_cases,
+    "timeshift": timeshift_cases,
     "replay": replay_cases,
     "shards": shard_cases,
     "gang matcher": gang_matcher_cases,

@@ -28,7 +28,7 @@ def plan() -> Any:
 
 def replay() -> Any:
     jobs = {"arrival_h": [0, 0], "hours": [1, 2], "slots": [1, 1], "window_h": [2, 2]}
-    return gc.rolling.replay(jobs, signal(), policy="arrival")
+    return gc.timeshift.replay(jobs, signal(), policy="arrival")
 
 
 def trace_replay() -> Any:

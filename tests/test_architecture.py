@@ -56,7 +56,7 @@ UPWARDS = {
     ("green.record", "report.claim_page"),
     ("grid.plan.plan", "plot.plan"),
     ("results.matching", "plot.matching"),
-    ("rolling.replay", "plot.replay"),
+    ("timeshift.replay", "plot.replay"),
 }
 
 # The checker of plans, what it may import when it runs, and what it may only name in annotations.
@@ -542,7 +542,7 @@ def test_import_is_light() -> None:
         loaded = loaded_by(f"import gridcompute as gc; {use}")
         assert not {name.partition(".")[0] for name in loaded} & heavy, use
         assert "gridcompute._core" in loaded
-        for part in ("grid", "clusters", "fair", "pack", "forecast", "rolling", "traces"):
+        for part in ("grid", "clusters", "fair", "pack", "forecast", "timeshift", "traces"):
             assert f"gridcompute.{part}" not in loaded, use
 
 

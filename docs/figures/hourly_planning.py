@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from gridcompute import forecast, rolling
+from gridcompute import forecast, timeshift
 
 hours = np.arange(24 * 16)
 r = np.random.default_rng(4)
@@ -24,7 +24,7 @@ jobs = {
 SLOTS = 16
 policies = ["arrival", "threshold", "gaia", "book", "fifo", "rolling"]
 found = {
-    name: rolling.replay(jobs, signal, slots=SLOTS, policy=name, interruptible=True, starts=[48])
+    name: timeshift.replay(jobs, signal, slots=SLOTS, policy=name, interruptible=True, starts=[48])
     for name in policies
 }
 

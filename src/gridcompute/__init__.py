@@ -16,7 +16,7 @@ from .errors import (
 )
 
 if _TYPE_CHECKING:
-    from . import clusters, fair, forecast, green, grid, pack, rolling, shards, traces
+    from . import clusters, fair, forecast, green, grid, pack, shards, timeshift, traces
     from ._certificate import Certificate
     from .costs import Terms, kernel
     from .grid.planner.match import match
@@ -75,8 +75,8 @@ __all__ = [
     "pack",
     "read_dimacs",
     "replay",
-    "rolling",
     "shards",
+    "timeshift",
     "traces",
     "transport",
     "write_dimacs",
@@ -115,8 +115,8 @@ _MODULE_OF = {
     "pack": "",
     "read_dimacs": "solvers.dimacs",
     "replay": "traces.replays",
-    "rolling": "",
     "shards": "",
+    "timeshift": "",
     "traces": "",
     "transport": "solvers.transport",
     "write_dimacs": "solvers.dimacs",

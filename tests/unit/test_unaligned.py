@@ -88,7 +88,7 @@ def shifted_in_time(a: Shift, dtype: str) -> Any:
     values = [a(np.array(v, dtype)) for v in ([0, 0], [1, 2], [1, 1], [2, 2])]
     jobs = dict(zip(("arrival_h", "hours", "slots", "window_h"), values, strict=True))
     signal = gc.forecast.Signal(a(np.array([3.0, 1.0, 2.0, 9.0])), "2024-01-01")
-    return gc.rolling.replay(jobs, signal, slots=1, starts=[0]).costs
+    return gc.timeshift.replay(jobs, signal, slots=1, starts=[0]).costs
 
 
 def replayed(a: Shift, dtype: str) -> Any:

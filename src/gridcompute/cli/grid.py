@@ -86,7 +86,6 @@ def match(
     problem: Annotated[Path, typer.Argument(help="Folder of tables, as `scenario` writes it.")],
     out: Annotated[Path, typer.Option(help="Folder for the plan.")],
     gap: Gap = 1e-3,
-    seed: Annotated[int, typer.Option(min=0, help="Seed wherever chance enters.")] = 0,
     threads: Threads = None,
     time_limit: TimeLimit = None,
     work_limit: WorkLimit = None,
@@ -102,7 +101,7 @@ def match(
 
     _require_apart(problem, out)
     limits = {"time_limit": time_limit, "work_limit": work_limit}
-    options = {"gap": gap, "seed": seed, "threads": threads, **limits}
+    options = {"gap": gap, "threads": threads, **limits}
     given = read_problem(problem, ledger=ledger)
     if not len(given.jobs):
         name = next(path.name for path in sorted(problem.glob("jobs.*")))

@@ -9,13 +9,13 @@ import numpy as np
 from .axes import COLOURS, GREY, hour_axis, new_axes
 
 if TYPE_CHECKING:
-    from ..rolling.replay import Replay
+    from ..timeshift.replay import Replay
 
 __all__ = ["ReplayPlots"]
 
 
 class ReplayPlots:
-    """The pictures of a `rolling.Replay`, as ``replay.plot``."""
+    """The pictures of a `timeshift.Replay`, as ``replay.plot``."""
 
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
@@ -34,10 +34,10 @@ class ReplayPlots:
 
         Examples
         --------
-        >>> from gridcompute import forecast, rolling
+        >>> from gridcompute import forecast, timeshift
         >>> signal = forecast.Signal([9.0, 5.0, 1.0, 4.0], "2024-01-01", [[9.0, 2.0, 3.0, 4.0]])
         >>> jobs = {"arrival_h": [0, 0], "hours": [1, 2], "slots": [1, 1], "window_h": [2, 2]}
-        >>> ax = rolling.replay(jobs, signal, policy="arrival").plot.regret()
+        >>> ax = timeshift.replay(jobs, signal, policy="arrival").plot.regret()
         >>> ax.get_xlabel()
         'cost above the bound, % of the bound'
         """

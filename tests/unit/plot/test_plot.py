@@ -173,7 +173,7 @@ def test_prices_of_a_matching_dearest_first() -> None:
 def test_regret_by_cause() -> None:
     signal = gc.forecast.Signal([9.0, 5.0, 1.0, 4.0], "2024-01-01", [[1.0, 8.0, 9.0, 9.0]])
     jobs = {"arrival_h": [0, 0], "hours": [1, 2], "slots": [1, 1], "window_h": [2, 2]}
-    r = gc.rolling.replay(jobs, signal, policy="arrival")
+    r = gc.timeshift.replay(jobs, signal, policy="arrival")
     ax = r.plot.regret()
     assert labels(ax.yaxis) == list(r.regret)
     widths = [bar.get_width() for bar in ax.patches]

@@ -64,7 +64,7 @@ def signal() -> gc.forecast.Signal:
 
 def shifted(**options: Any) -> Any:
     jobs = {"arrival_h": [0, 0, 1], "hours": [1, 2, 1], "slots": [1, 2, 1], "window_h": [2, 2, 3]}
-    answer = gc.rolling.replay(jobs, signal(), starts=[0, 1], **options)
+    answer = gc.timeshift.replay(jobs, signal(), starts=[0, 1], **options)
     assert answer.at_once is not None  # makes it, so that it is checked as well
     return answer
 

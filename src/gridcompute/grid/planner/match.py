@@ -93,7 +93,6 @@ def match(
     threads: int | None = None,
     time_limit: float | None = None,
     work_limit: float | None = None,
-    seed: int = 0,
     progress: bool | ProgressHook | None = None,
 ) -> Plan:
     """Match a batch of jobs under energy, corridors, quotas and the mandate, with a proved bound.
@@ -120,8 +119,6 @@ def match(
         and run. The planner shares out what it may do among its stages, so that a limit decides
         the plan from the start: ``stats["work_units"]`` of a solve without one is enough for a plan
         about as good, not for the same. With both limits the first that is met ends the solve.
-    seed : int
-        Without effect: generators in the solve have fixed seeds. Kept so that calls may name it.
     progress : bool or callable, optional
         True shows a bar; a callable is given a `Progress` and stops the solve by returning True.
 
@@ -156,7 +153,6 @@ def match(
     check_problem(problem, prices)
     gap, most = _checks.gap(gap), _checks.threads(threads)
     time_limit, work_limit = _checks.time_limit(time_limit), _checks.work_limit(work_limit)
-    _checks.seed(seed)
     load_solver()
     with progress_hook(progress, "match") as hook:
         clock, market = Clock(time_limit, hook, work_limit), WithoutPinned(problem)

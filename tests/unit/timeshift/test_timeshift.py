@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gridcompute as gc
-from gridcompute import InvalidProblemError, forecast, rolling
-from gridcompute.rolling.start_rules import best_saving_rate
+from gridcompute import InvalidProblemError, forecast, timeshift
+from gridcompute.timeshift.start_rules import best_saving_rate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import replay_oracle
@@ -82,7 +82,7 @@ def test_each_job_alone_runs_when_the_slow_rules_say(seed: int, policy: str) -> 
                 if how == "issued"
                 else lambda now, hours: signal.actual[now : now + hours]
             )
-            answer = rolling.replay(
+            answer = timeshift.replay(
                 columns(jobs), signal, policy=policy, interruptible=pieces, starts=start,
                 forecast=how,
             )  # fmt: skip
@@ -112,7 +112,7 @@ def test_hindsight_on_shared_slots_is_the_best_of_all_schedules(seed: int) -> No
     signal = forecast.Signal(actual, "2024-01-01")
     slots, overflow = int(r.integers(0, 4)), float(r.integers(0, 3))
     for pieces in (True, False):
-        best = rolling.replay(
+        best = timeshift.replay(
             columns(jobs), signal, slots=slots, overflow=overflow, policy="hindsight",
             interruptible=pieces,
         )  # fmt: skip
@@ -129,7 +129,7 @@ def test_hindsight_on_shared_slots_is_the_best_of_all_schedules(seed: int) -> No
 
 def test_hindsight_without_capacity_is_what_transport_finds() -> None:
     jobs, signal = world(3)
-    best = rolling.replay(jobs, signal, policy="hindsight", starts=24)
+    best = timeshift.replay(jobs, signal, policy="hindsight", starts=24)
     latest = int((jobs["arrival_h"] + jobs["window_h"]).max())
     cost = np.full((len(jobs["hours"]), latest + 1), np.inf)
     for k, (arrival, hours, slots, window) in enumerate(zip(*jobs.values(), strict=True)):
@@ -149,7 +149,7 @@ def test_all_policies_keep_the_rules_and_none_beats_the_bound(
     for seed in range(3):
         jobs, signal = world(seed)
         for policy in POLICIES:
-            answer = rolling.replay(
+            answer = timeshift.replay(
                 jobs, signal, slots=slots, policy=policy, interruptible=pieces, starts=[120, 96]
             )
             note = (seed, policy)
@@ -159,7 +159,7 @@ def test_all_policies_keep_the_rules_and_none_beats_the_bound(
             if slots is not None:
                 assert answer.overflow_slot_h == np.maximum(0, answer.load - slots).sum(), note
             alone = [
-                rolling.replay(
+                timeshift.replay(
                     jobs, signal, slots=slots, policy=policy, interruptible=pieces, starts=s
                 ).cost
                 for s in (120, 96)
@@ -190,7 +190,7 @@ def test_scrambling_the_future_changes_nothing_that_ran_before(
     ran = []
     for trace, values, issues in ((jobs, signal.actual, signal.issued), (others, actual, issued)):
         for how in (None, "corrected", lambda past, hours: np.full(hours, past[-20:].mean())):
-            answer = rolling.replay(
+            answer = timeshift.replay(
                 trace, forecast.Signal(values, "2024-01-01", issues), policy=policy, slots=slots,
                 interruptible=pieces, starts=start, forecast=how,
             )  # fmt: skip
@@ -214,7 +214,7 @@ def test_a_policy_that_reads_the_future_is_caught_by_scrambling_it() -> None:
     for slots in (None, 9):
         ran = []
         for values in (signal.actual, actual):
-            runs = rolling.replay(
+            runs = timeshift.replay(
                 jobs, forecast.Signal(values, "2024-01-01"), slots=slots, interruptible=True,
                 starts=24 * 5, forecast="actual",
             ).runs  # fmt: skip
@@ -228,7 +228,7 @@ def test_a_policy_that_reads_the_future_is_caught_by_scrambling_it() -> None:
 def test_the_parts_of_a_regret_add_up_and_knowing_all_leaves_none() -> None:
     jobs, signal = world(5)
     for slots, pieces in ((None, False), (9, True), (9, False)):
-        answer = rolling.replay(jobs, signal, slots=slots, interruptible=pieces, starts=96)
+        answer = timeshift.replay(jobs, signal, slots=slots, interruptible=pieces, starts=96)
         parts = answer.regret
         assert list(parts) == ["forecast", "arrivals", "pinning", "horizon", "solver", "overlap"]
         total = answer.cost - answer.bound
@@ -245,10 +245,10 @@ def test_kept_is_one_for_hindsight_and_nought_at_once() -> None:
     jobs, signal = world(6)
     for slots in (None, 9):
         ask = {"slots": slots, "starts": 96, "interruptible": True}
-        assert rolling.replay(jobs, signal, policy="hindsight", **ask).kept == 1.0
-        assert rolling.replay(jobs, signal, policy="fifo", **ask).kept == 0.0
+        assert timeshift.replay(jobs, signal, policy="hindsight", **ask).kept == 1.0
+        assert timeshift.replay(jobs, signal, policy="fifo", **ask).kept == 0.0
     fixed = {**jobs, "window_h": np.zeros(40, int)}
-    assert np.isnan(rolling.replay(fixed, signal, starts=96).kept)
+    assert np.isnan(timeshift.replay(fixed, signal, starts=96).kept)
 
 
 def test_no_jobs_no_slots_one_job() -> None:
@@ -257,19 +257,19 @@ def test_no_jobs_no_slots_one_job() -> None:
         for slots in (None, 0, 1):
             for pieces in (False, True):
                 ask = {"policy": policy, "slots": slots, "interruptible": pieces}
-                none = rolling.replay(columns([]), signal, **ask)
+                none = timeshift.replay(columns([]), signal, **ask)
                 assert (none.cost, none.bound, none.load.shape) == (0.0, 0.0, (1, 0)), ask
                 assert none.verify(), ask
-                one = rolling.replay(columns([(2, 3, 1, 0)]), signal, overflow=1.0, **ask)
+                one = timeshift.replay(columns([(2, 3, 1, 0)]), signal, overflow=1.0, **ask)
                 beyond = 3 * signal.actual.mean() if slots == 0 else 0.0
                 assert one.cost == pytest.approx(3 + 4 + 5 + beyond), ask
                 assert one.verify(), ask
     # The window may end with the last hour of the signal, and no later.
-    assert rolling.replay(columns([(0, 25, 2, 5)]), signal, policy="hindsight").cost == 2 * 325.0
+    assert timeshift.replay(columns([(0, 25, 2, 5)]), signal, policy="hindsight").cost == 2 * 325.0
     with pytest.raises(InvalidProblemError, match=r"starts\[0\]: found hour 1, needed 0 to 0"):
-        rolling.replay(columns([(0, 25, 2, 5)]), signal, starts=1)
+        timeshift.replay(columns([(0, 25, 2, 5)]), signal, starts=1)
     with pytest.raises(InvalidProblemError, match="signal: found 30 hours, needed 31 or more"):
-        rolling.replay(columns([(0, 25, 2, 6)]), signal)
+        timeshift.replay(columns([(0, 25, 2, 6)]), signal)
 
 
 @pytest.mark.filterwarnings("error")
@@ -277,7 +277,7 @@ def test_no_jobs_no_slots_one_job() -> None:
 def test_no_jobs_on_a_signal_without_hours_cost_nothing(slots: int | None) -> None:
     """If this fails, a mean of nothing is taken: a warning, and nan in the bound."""
     for policy in POLICIES:
-        none = rolling.replay(
+        none = timeshift.replay(
             columns([]), forecast.Signal([], "2024-01-01"), slots=slots, policy=policy
         )
         assert (none.cost, none.bound, bool(none.verify())) == (0.0, 0.0, True), policy
@@ -287,7 +287,7 @@ def test_a_replay_is_the_same_again_and_can_be_pickled() -> None:
     jobs, signal = world(8)
     for slots, pieces in ((None, True), (9, True), (9, False)):
         a, b = (
-            rolling.replay(jobs, signal, slots=slots, interruptible=pieces, starts=96)
+            timeshift.replay(jobs, signal, slots=slots, interruptible=pieces, starts=96)
             for _ in range(2)
         )
         c = pickle.loads(pickle.dumps(a))
@@ -300,7 +300,7 @@ def test_a_replay_is_the_same_again_and_can_be_pickled() -> None:
 
 def test_a_damaged_replay_is_refuted() -> None:
     jobs, signal = world(9)
-    good = rolling.replay(jobs, signal, slots=9, interruptible=True, starts=96)
+    good = timeshift.replay(jobs, signal, slots=9, interruptible=True, starts=96)
     for name, by in (("hour", 1000), ("slots", 1), ("job", 1)):
         bad = pickle.loads(pickle.dumps(good))
         if name == "hour":
@@ -337,7 +337,7 @@ def test_bad_input_is_told_with_its_field(change: dict, error: type, match: str)
     signal = forecast.Signal(np.ones(30), "2024-01-01")
     ask = {"jobs": columns([(0, 2, 1, 3)]), "signal": signal, **change}
     with pytest.raises(error, match=match):
-        rolling.replay(ask.pop("jobs"), ask.pop("signal"), **ask)
+        timeshift.replay(ask.pop("jobs"), ask.pop("signal"), **ask)
 
 
 # ---------------------------------------------------------------- published figures
@@ -407,7 +407,7 @@ def test_lets_wait_awhile_saves_what_was_published(region: str, rule: str, piece
         & (recorded["interrupting"] == int(pieces))
     )
     signal = forecast.Signal(actual, "2020-01-01")
-    best = rolling.replay(jobs, signal, policy="hindsight", interruptible=pieces)
+    best = timeshift.replay(jobs, signal, policy="hindsight", interruptible=pieces)
     saved = 100 * (1 - best.cost / best.at_once.cost)
     assert saved == pytest.approx(recorded["recomputed_no_error"][row], abs=0.011)
     published = recorded["recorded"][row]
@@ -417,7 +417,7 @@ def test_lets_wait_awhile_saves_what_was_published(region: str, rule: str, piece
     found = []
     for seed in range(2):
         noisy = actual + np.random.default_rng(seed).normal(0, 0.05 * year.mean(), len(actual))
-        wrong = rolling.replay(
+        wrong = timeshift.replay(
             jobs,
             signal,
             policy="arrival",
@@ -450,9 +450,9 @@ def test_what_a_forecast_keeps_of_foresight_in_recorded_zones(zone: str, at_arri
         z["direct"] / 100, "2021-01-01T00", z["forecast"] / 100, "2021-02-01T00"
     )
     weeks = np.datetime64("2023-01-01T00") + np.arange(52) * np.timedelta64(168, "h")
-    plan = rolling.replay(jobs, signal, policy="arrival", starts=weeks)
+    plan = timeshift.replay(jobs, signal, policy="arrival", starts=weeks)
     assert 100 * plan.kept == pytest.approx(at_arrival, abs=0.06)
-    hourly = rolling.replay(jobs, signal, starts=weeks)
+    hourly = timeshift.replay(jobs, signal, starts=weeks)
     assert hourly.kept > plan.kept + 0.02, (zone, hourly.kept, plan.kept)
 
 
@@ -465,11 +465,11 @@ def test_a_start_before_the_first_issue_is_named(policy: str, slots: int | None,
     asked = {"slots": slots, "policy": policy, "forecast": how}
     jobs = columns([(1, 1, 1, 2)])
     with pytest.raises(InvalidProblemError, match=r"starts\[1\]: found hour 4, needed 5") as caught:
-        rolling.replay(jobs, signal, starts=[8, 4], **asked)
+        timeshift.replay(jobs, signal, starts=[8, 4], **asked)
     assert (caught.value.field, caught.value.index) == ("starts", 1)
-    assert rolling.replay(jobs, signal, starts=[8, 5], **asked).verify()
+    assert timeshift.replay(jobs, signal, starts=[8, 5], **asked).verify()
     with pytest.raises(InvalidProblemError, match=r"starts\[0\]: found hour 0"):
-        rolling.replay(jobs, signal, starts=0, **asked)
+        timeshift.replay(jobs, signal, starts=0, **asked)
 
 
 def test_an_error_that_stays_is_no_reason_to_wait() -> None:
@@ -478,5 +478,5 @@ def test_an_error_that_stays_is_no_reason_to_wait() -> None:
     said = [true[h : h + 96] - 20.0 for h in range(0, len(true) - 96, 24)]
     signal = forecast.Signal(true, "2024-01-01", said)
     jobs = {"arrival_h": [0], "hours": [30], "slots": [1], "window_h": [24]}
-    hourly = rolling.replay(jobs, signal, starts=[24 * 160 + 5])
+    hourly = timeshift.replay(jobs, signal, starts=[24 * 160 + 5])
     assert hourly.cost == hourly.bound, (hourly.cost, hourly.bound)

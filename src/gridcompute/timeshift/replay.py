@@ -72,10 +72,10 @@ class Replay:
 
     Examples
     --------
-    >>> from gridcompute import forecast, rolling
+    >>> from gridcompute import forecast, timeshift
     >>> signal = forecast.Signal([9.0, 5.0, 1.0, 4.0], "2024-01-01", [[9.0, 2.0, 3.0, 4.0]])
     >>> jobs = {"arrival_h": [0, 0], "hours": [1, 2], "slots": [1, 1], "window_h": [2, 2]}
-    >>> r = rolling.replay(jobs, signal, policy="arrival")
+    >>> r = timeshift.replay(jobs, signal, policy="arrival")
     >>> r
     <Replay: arrival, cost 11, 0.706 of what hindsight saves>
     >>> r.runs["hour"]
@@ -146,9 +146,9 @@ class Replay:
         at the prices of the min-cost flow, which for jobs in pieces is the optimum itself; for
         jobs in one piece it is raised by subgradient steps and may lie below the optimum.
         """
-        if self.hindsight is not self:
-            return self.hindsight.bound
         q = self._question
+        if q.policy != "hindsight":
+            return self.hindsight.bound
         if q.slots is None:
             return self.cost
         terms = [
@@ -305,13 +305,13 @@ def replay(
 
     Examples
     --------
-    >>> from gridcompute import forecast, rolling
+    >>> from gridcompute import forecast, timeshift
     >>> signal = forecast.Signal([3.0, 1.0, 2.0, 9.0, 9.0, 9.0], "2024-01-01")
     >>> jobs = {"arrival_h": [0, 0], "hours": [1, 1], "slots": [1, 1], "window_h": [2, 2]}
-    >>> best = rolling.replay(jobs, signal, slots=1, policy="hindsight", interruptible=True)
+    >>> best = timeshift.replay(jobs, signal, slots=1, policy="hindsight", interruptible=True)
     >>> best.cost, best.bound
     (3.0, 3.0)
-    >>> rolling.replay(jobs, signal, slots=1, policy="fifo").cost
+    >>> timeshift.replay(jobs, signal, slots=1, policy="fifo").cost
     4.0
     """
     trace = read_jobs(jobs)
