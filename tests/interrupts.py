@@ -22,11 +22,17 @@ class Interrupt:
     A signal handler may raise KeyboardInterrupt at calls and backward jumps of any module; the
     bytecodes of the library's modules contain all places that differ for it. `but_returns_of`: the
     functions in which a return is no such place, because nothing is looked for between it and the
-    caller's next bytecode.
+    caller's next bytecode. `modules`: where to count, by how the names of their files begin.
     """
 
-    def __init__(self, n: int = -1, but_returns_of: tuple[CodeType, ...] = ()) -> None:
+    def __init__(
+        self,
+        n: int = -1,
+        but_returns_of: tuple[CodeType, ...] = (),
+        modules: tuple[str, ...] = (OURS,),
+    ) -> None:
         self.n, self.seen, self.where = n, 0, ""
+        self._modules = modules
         self._but_returns_of = but_returns_of
 
     def run(self, call: Callable[[], Any]) -> Any:
@@ -43,7 +49,7 @@ class Interrupt:
             sys.settrace(before)
 
     def _enter(self, frame: FrameType, event: str, arg: object) -> Any:
-        if not frame.f_code.co_filename.startswith(OURS):
+        if not frame.f_code.co_filename.startswith(self._modules):
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         return self._look

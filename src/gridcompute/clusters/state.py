@@ -63,12 +63,13 @@ CREATE TABLE clusters (
     words TEXT NOT NULL, nodes TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE events (at REAL NOT NULL, site TEXT NOT NULL, words TEXT NOT NULL) STRICT;
 """
-#: What `queue` says of each job, as SQL for a JSON object; ?1 is hour 0, ?2 the seconds of an hour.
+#: What `queue` says of each job, as SQL for a JSON object: :begin is hour 0, :seconds an hour's.
 QUEUED = """
 SELECT json_object('id', id, 'state',
     CASE WHEN state = 'waiting' AND planned_h IS NOT NULL THEN 'planned' ELSE state END,
     'name', name, 'site', site, 'accelerator', accelerator, 'gang', gang, 'hours', hours,
-    'start_h', (start - ?1) / ?2, 'end_h', (end - ?1) / ?2, 'planned_h', planned_h, 'why', why)
+    'start_h', (start - :begin) / :seconds, 'end_h', (end - :begin) / :seconds,
+    'planned_h', planned_h, 'why', why)
 FROM jobs ORDER BY n
 """
 
@@ -162,7 +163,7 @@ class State:
                 self._db.execute("ROLLBACK")
             raise
 
-    def _execute(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+    def _execute(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
         """Run a statement; what the disk lacks is an `OSError`, as of any file."""
         try:
             return self._db.execute(sql, values)
@@ -242,7 +243,7 @@ class State:
     def queue(self) -> dict[str, Any]:
         """Return what `queue --json` prints; ``jobs`` as one text of JSON, made by SQLite."""
         begin, seconds = self.get("begin"), self.get("seconds_per_hour", 3600.0)
-        found = [row[0] for row in self._execute(QUEUED, (begin, seconds))]
+        found = [row[0] for row in self._execute(QUEUED, {"begin": begin, "seconds": seconds})]
         # Words of clusters may hold codes that a terminal obeys.
         found = [text if text.isascii() else json.dumps(json.loads(text)) for text in found]
         clusters = self.rows("SELECT site, answers, since, words FROM clusters ORDER BY site")

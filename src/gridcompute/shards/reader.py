@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import collections
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from .. import _core
-from .._interrupts import interrupts_shown
+from .._interrupts import WorkerThreads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .cost_specs import PartColumns
     from .source import ShardSource
@@ -57,28 +56,28 @@ class ShardReader:
     def parts(self, shards: Sequence[int]) -> Iterator[tuple[int, PartColumns]]:
         """Go through these shards, reading the next ones while the caller works on this one."""
         missing = collections.deque(k for k in shards if k not in self._kept)
-        ahead: collections.deque[Future[PartColumns]] = collections.deque()
+        ahead: collections.deque[Callable[[], PartColumns]] = collections.deque()
         readers = self._threads if self._source.concurrent else 1
-        pool = ThreadPoolExecutor(readers, "gridcompute-read")
+        threads = WorkerThreads(readers)
         try:
             for k in shards:
-                with interrupts_shown():
-                    while missing and len(ahead) < readers:
-                        ahead.append(pool.submit(self._source.read, missing.popleft(), self._inner))
-                    part = self._kept.get(k)
-                    if part is None:
-                        part = self._await(k, ahead.popleft())
-                        if missing:
-                            shard = missing.popleft()
-                            ahead.append(pool.submit(self._source.read, shard, self._inner))
+                while missing and len(ahead) < readers:
+                    read = threads.submit(self._source.read, missing.popleft(), self._inner)
+                    ahead.append(read)
+                part = self._kept.get(k)
+                if part is None:
+                    part = self._await(k, ahead.popleft())
+                    if missing:
+                        read = threads.submit(self._source.read, missing.popleft(), self._inner)
+                        ahead.append(read)
                 yield k, part
                 del part
         finally:
-            pool.shutdown(cancel_futures=True)
+            threads.close()
 
-    def _await(self, shard: int, future: Future[PartColumns]) -> PartColumns:
+    def _await(self, shard: int, read: Callable[[], PartColumns]) -> PartColumns:
         begun = time.monotonic()
-        part = future.result()
+        part = read()
         self.waited += time.monotonic() - begun
         self.reads += 1
         if part.nbytes <= self._room:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import _thread
+import concurrent.futures
 import copy
 import dataclasses
 import functools
 import math
-from concurrent.futures import Future
+import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import gridcompute as gc
+from gridcompute.shards.reader import ShardReader
+from interrupts import OURS, Interrupt
 from shard_cases import assert_same, in_memory, in_shards, make
 
 #: Jobs and classes from which a solve is not gathered at the coordinator.
@@ -298,22 +304,28 @@ def test_a_source_says_what_does_not_fit() -> None:
         gc.transport(source(broken), [2, 2])
 
 
-def test_an_interrupt_while_a_shard_is_awaited_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this fails, Ctrl-C at a bad moment ends in "RuntimeError: release unlocked lock".
-
-    CPython's Condition.wait raises that where an interrupt comes while it takes its lock again.
-    """
-
-    def interrupted(_: object) -> None:
-        try:
-            raise KeyboardInterrupt
-        finally:
-            raise RuntimeError("release unlocked lock")
-
-    columns, terms, capacity = make(300, 4, 1)
+def test_no_interrupt_leaves_a_reading_thread_waiting() -> None:
+    """A Ctrl-C between two lines of `Thread.start` left a lock taken, and no exit was possible."""
+    key = np.arange(5 * 32_768) % 3
     source = gc.shards.generated(
-        300, lambda a, b: {k: v[a:b] for k, v in columns.items()}, terms=terms
+        len(key),
+        lambda a, b: {"key": key[a:b]},
+        terms=[(np.ones((3, 2)), "key", None)],
+        rows_per_shard=32_768,
     )
-    monkeypatch.setattr(Future, "result", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        gc.transport(source, capacity)
+    modules = (OURS, threading.__file__, str(Path(concurrent.futures.__file__).parent))
+
+    def read() -> list[int]:
+        return [k for k, _ in ShardReader(source, 2, 0).parts(range(source.n_shards))]
+
+    expected, before, whole = read(), _thread._count(), Interrupt(modules=modules)
+    assert len(expected) > 2
+    whole.run(read)
+    for n in range(1, whole.seen + 1, max(1, whole.seen // 300)):
+        interrupt = Interrupt(n, modules=modules)
+        interrupt.run(read)
+        waiting = time.monotonic() + 60
+        while _thread._count() > before and time.monotonic() < waiting:
+            time.sleep(1e-4)
+        assert _thread._count() <= before, interrupt.where
+    assert read() == expected

@@ -72,8 +72,6 @@ def nobody(problem: grid.Problem) -> tuple[np.ndarray, np.ndarray]:
         ("gap", -0.1, InvalidProblemError),
         ("gap", "0.1", TypeError),
         ("gap", None, TypeError),
-        ("seed", -1, InvalidProblemError),
-        ("seed", 0.5, TypeError),
         ("progress", 3, TypeError),
         ("prices", "yesterday", TypeError),
     ],
