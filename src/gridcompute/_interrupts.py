@@ -1,4 +1,4 @@
-"""Ctrl-C inside modules of Python that turn it into another error."""
+"""Ctrl-C inside modules of Python that hide it, or leave a thread waiting."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class WorkerThreads:
     """Threads that call functions; a Ctrl-C in the thread that asks leaves none of them waiting.
 
     `threading` is written in Python: an interrupt between two lines of `Thread.start` leaves a lock
-    taken that the new thread waits for, for ever, and the process waits for that thread at its
+    taken, the new thread waits for it for ever, and the process for that thread at its
     exit. The queues and locks used here are C: a call is done, or has not begun.
 
     Parameters
@@ -111,7 +111,7 @@ class WorkerThreads:
 
 
 def _work(asked: SimpleQueue[_Call | None], running: LockType, owner: ref[WorkerThreads]) -> None:
-    """Make the calls that are asked for, until `close`, or until an interrupt forgot `owner`."""
+    """Make the calls that are asked for, until `close`, or or until `owner` is gone."""
     try:
         going = True
         while going:

@@ -63,7 +63,7 @@ CREATE TABLE clusters (
     words TEXT NOT NULL, nodes TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE events (at REAL NOT NULL, site TEXT NOT NULL, words TEXT NOT NULL) STRICT;
 """
-#: What `queue` says of each job, as SQL for a JSON object: :begin is hour 0, :seconds an hour's.
+#: What `queue` says of each job, as SQL for a JSON object. `:begin`: hour 0; `:seconds` an hour.
 QUEUED = """
 SELECT json_object('id', id, 'state',
     CASE WHEN state = 'waiting' AND planned_h IS NOT NULL THEN 'planned' ELSE state END,

@@ -127,7 +127,7 @@ def check(
         reason = f"status: found {bound.status!r}, needed {status!r}"
     if not reason and status == "empty":
         if not (isinstance(bound.value, float) and math.isnan(bound.value)):
-            reason = f"value: found {bound.value}, needed nan: no policy serves so much whole"
+            reason = f"value: found {bound.value}, needed nan, as the claim is empty"
     elif not reason and not _rounded_up(bound.value, bound.exact):
         reason = f"value: found {bound.value}, needed {float(bound.exact)}, rounded up"
     return BoundCertificate(not reason, limit, claimed, reason)

@@ -342,7 +342,7 @@ def _short_yuan(world: Problem, state: State) -> Floats:
 
 
 def _settled(problem: Problem, made_good_kwh: Floats) -> Mandate:
-    """Return a problem's mandate with its shortfall at a price, and so much of it made good."""
+    """Return a problem's mandate with its shortfall at a price, less what is made good by scope."""
     return credited(priced(problem.mandate), problem.sites, made_good_kwh)
 
 

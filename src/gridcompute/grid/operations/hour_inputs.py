@@ -35,12 +35,12 @@ __all__ = [
 
 #: Keys of an hour's inputs beside columns of the energy table and names of sources.
 RENEWABLES = "renewables"
-#: Hours as the tables said that the errors so far are averaged with: an error of few hours says
-#: little of later ones; and pairs of hours without a relation that theirs is averaged with.
-DOUBT_H, DOUBT_OF_KEPT_H = 2, 6
-#: Standard errors that the mean of the hours ahead is taken to fall below its forecast: 19 of 20
-#: windows bring more. What is missing to a mandate costs far more than green power that is spare.
-CAUTION = 1.65
+#: Weights of priors, in hours: of no error in the mean error so far, and of no correlation in the
+#: autocorrelation of errors. Few hours say little of later ones.
+PRIOR_H, PRIOR_UNCORRELATED_H = 2, 6
+#: Standard errors that are subtracted from the mean of the hours ahead: 19 of 20 windows bring
+#: more. What is missing to a mandate costs far more than green power that is spare.
+MARGIN_ERRORS = 1.65
 #: Columns of `Jobs` that count hours from the arrival in a record of arrivals.
 TIMES = ("release", "deadline")
 
@@ -136,14 +136,16 @@ def outlook(forecast: str | Callable[..., Any] | None, past: list[float], hours:
         return said
     if not len(seen):
         return np.ones(hours)
-    bias = (seen - 1.0).sum() / (len(seen) + DOUBT_H)
-    left = seen - 1.0 - bias
-    square = float(left @ left)
-    carried = max(0.0, float(left[1:] @ left[:-1]))
-    kept = carried / (square * (1.0 + DOUBT_OF_KEPT_H / len(seen))) if square > 0 else 0.0
-    decayed = float(left[-1]) * kept ** np.arange(1, hours + 1)
-    caution = CAUTION * np.sqrt(square / (len(seen) * max(1, hours)))
-    return np.asarray(np.maximum(1.0 + bias + decayed - caution, 0.0))
+    bias = (seen - 1.0).sum() / (len(seen) + PRIOR_H)
+    residual = seen - 1.0 - bias
+    square = float(residual @ residual)
+    lagged = max(0.0, float(residual[1:] @ residual[:-1]))
+    correlation = (
+        lagged / (square * (1.0 + PRIOR_UNCORRELATED_H / len(seen))) if square > 0 else 0.0
+    )
+    decayed = float(residual[-1]) * correlation ** np.arange(1, hours + 1)
+    margin = MARGIN_ERRORS * np.sqrt(square / (len(seen) * max(1, hours)))
+    return np.asarray(np.maximum(1.0 + bias + decayed - margin, 0.0))
 
 
 def new_table(new_jobs: Any, world: Problem, hour: int) -> Jobs | None:

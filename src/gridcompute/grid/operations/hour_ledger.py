@@ -106,7 +106,7 @@ def carrying(problem: Problem, ledger: HourLedger) -> Ledger:
 
 
 def credited(mandate: Mandate, sites: Sites, kwh: Floats) -> Mandate:
-    """Return a mandate with so much less owed by each of its scopes, or more where it is < 0."""
+    """Return a mandate whose scopes each owe `kwh` less; where it is below 0, more."""
     rows, ledger = mandate.rows(sites), mandate.ledger
     if not rows.share:
         return mandate

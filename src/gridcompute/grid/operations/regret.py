@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from .job_book import Book
 
-__all__ = ["REGRET", "beside", "causes"]
+__all__ = ["REGRET", "above_hindsight", "causes"]
 
 #: Causes of the cost above hindsight's bound.
 REGRET = {
@@ -49,7 +49,7 @@ def causes(op: Any) -> dict[str, float]:
     def closed(one: Any) -> float:
         return float(one.cost_yuan - sum(one.account.parts[name] for name in open_parts))
 
-    settled, more = closed(op), beside(op, best)
+    settled, more = closed(op), above_hindsight(op, best)
     both = settled - closed(again(op, energy=True, arrivals=True))
     forecast = settled - closed(again(op, energy=True))
     arrivals = settled - closed(again(op, arrivals=True))
@@ -65,13 +65,13 @@ def causes(op: Any) -> dict[str, float]:
     return {name: found[name] for name in REGRET}
 
 
-def beside(op: Any, seen: Plan) -> dict[str, float]:
+def above_hindsight(op: Any, seen: Plan) -> dict[str, float]:
     """Return what the operator paid above hindsight's plan by the parts of `Rolling.account`."""
     account, costs = op.account, cost_parts(seen)
     out = seen.assignment < 0
     waits = np.isin(seen.problem.jobs.ids, could_wait(op.world, as_they_came(op._state)))
     value = seen.problem.jobs.value_yuan
-    theirs = {
+    of_plan = {
         "hours": float(hourly_yuan(seen, op.clock).sum()),
         "lost": float(value[out & ~waits].sum()),
         "waiting": float(value[out & waits].sum()),
@@ -79,10 +79,10 @@ def beside(op: Any, seen: Plan) -> dict[str, float]:
         "mandate": costs["mandate_shortfall"] + costs["certificates"],
         "direct_rule": costs["direct_shortfall"],
     }
-    theirs["tail"] = seen.objective_yuan - sum(theirs.values())
-    ours = {name: account.parts[name] for name in ("lost", *OPEN, *OWED)}
-    ours["hours"] = account.spent_yuan - ours["lost"]
-    return {name: ours[name] - theirs[name] for name in ("hours", "lost", *OPEN, *OWED)}
+    of_plan["tail"] = seen.objective_yuan - sum(of_plan.values())
+    paid = {name: account.parts[name] for name in ("lost", *OPEN, *OWED)}
+    paid["hours"] = account.spent_yuan - paid["lost"]
+    return {name: paid[name] - of_plan[name] for name in ("hours", "lost", *OPEN, *OWED)}
 
 
 def again(op: Any, *, energy: bool = False, arrivals: bool = False) -> Any:

@@ -23,7 +23,7 @@ from .hour_inputs import brought, expected_jobs, factor_of, new_table, outlook, 
 from .hour_ledger import HourLedger, hour_bundles, hour_measurements
 from .job_book import DONE, LOST, RUNNING, WAITING, Book
 from .next_hours import Window, length_of, numbered, window_of, within_store
-from .regret import beside, causes
+from .regret import above_hindsight, causes
 from .state import AHEAD, COSTS, State, first_state
 from .state_file import read_state, write_state
 
@@ -123,10 +123,10 @@ class Rolling:
         Hours planned ahead, at least 1; more where a waiting job runs longer.
     forecast : "corrected", None or callable
         What direct sources will deliver of what the tables say. "corrected", the default: the
-        tables with the mean error of the hours so far, the last hour's beyond it decaying as it did
-        in the past, and so much less that 19 of 20 windows bring more. None: all of it. A callable
-        ``forecast(past, hours)`` gets the factor of each hour that has passed and returns those of
-        the next ones.
+        tables times the mean factor of the hours so far, plus the last hour's deviation from it,
+        which decays as in the past, less a margin of 1.65 standard errors: 19 of 20 windows bring
+        more. None: all of it. A callable ``forecast(past, hours)`` gets the factor of each hour
+        that has passed and returns those of the next ones.
     arrivals : None, "yesterday" or callable
         Jobs that may come: they take room in a plan and are never committed
         (`forecast.phantoms`). Only jobs that came by `new_jobs` are a record of arrivals.
@@ -608,7 +608,7 @@ class Rolling:
         seen : Plan, optional
             Of `hindsight`; None: it is found.
         """
-        return beside(self, self.hindsight() if seen is None else seen)
+        return above_hindsight(self, self.hindsight() if seen is None else seen)
 
     def measurements(self) -> pa.Table:
         """Return the load of the hours that have passed, as `Plan.measurements` does of a plan."""
