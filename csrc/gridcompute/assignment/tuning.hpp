@@ -141,7 +141,7 @@ namespace gridcompute::assignment {
     "the same where offsets draw rows to the same few columns", "half 1.00, double 1.01")                              \
   X(Index, thread_entries, 1 << 19, 0, 1 << 26, "entries", "size from which waking a thread pays",                     \
     "time: half and double 1.00")                                                                                      \
-  /* Candidate lists (engines/matching.hpp). */                                                                 \
+  /* Candidate lists (engines/matching.hpp). */                                                                        \
   X(Index, list_capacity, 64, 1, 1024, "columns", "length of a row's first list, rounded up to whole vectors",         \
     "half 0.98 (0.74 on product 200), double 1.00")                                                                    \
   X(Index, list_groups, 40, 1, 1024, "groups of columns", "groups opened for it",                                      \

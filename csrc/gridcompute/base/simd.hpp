@@ -17,6 +17,7 @@
 
 #include "gridcompute/base/types.hpp"
 
+// Defines GRIDCOMPUTE_SANITIZED under the address or thread sanitizer, which gcc and clang announce differently.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define GRIDCOMPUTE_SANITIZED
 #elif defined(__has_feature)
@@ -84,10 +85,6 @@
 #define GRIDCOMPUTE_INLINE inline __attribute__((always_inline))
 #define GRIDCOMPUTE_FORCED __attribute__((always_inline))  // for lambdas: goes after the parameters
 #define GRIDCOMPUTE_RESTRICT __restrict__
-
-// Defines GRIDCOMPUTE_SANITIZED under the address or thread sanitizer, which gcc and clang announce differently.
-
-
 
 namespace gridcompute {
 
