@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dis
 import sys
+import time
+from _thread import _count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,14 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
 OURS = str(Path(gridcompute.__file__).parent)
+
+
+def wait_for_threads(most: int, where: str = "") -> None:
+    """A thread that has released its last lock is counted until the system has taken it away."""
+    waiting = time.monotonic() + 60
+    while _count() > most and time.monotonic() < waiting:
+        time.sleep(0.001)
+    assert _count() <= most, where
 
 
 class Interrupt:

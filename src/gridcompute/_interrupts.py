@@ -6,16 +6,15 @@ import time
 from _thread import LockType, allocate_lock, start_new_thread
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from concurrent.futures import ThreadPoolExecutor
 
-    _Call = tuple[SimpleQueue[Any], Callable[..., Any], tuple[Any, ...]]
+__all__ = ["Call", "WorkerThreads", "interrupts_shown"]
 
-__all__ = ["WorkerThreads", "end_threads", "interrupts_shown"]
+_Found = TypeVar("_Found")
 
 #: Seconds between two looks at whether all threads have ended.
 LOOK_S = 1e-4
@@ -23,77 +22,106 @@ LOOK_S = 1e-4
 IDLE_S = 0.1
 
 
-def end_threads(pool: ThreadPoolExecutor) -> None:
-    """Wait for the threads of a pool to end, to the end also where an interrupt comes meanwhile."""
-    try:
-        pool.shutdown(wait=True, cancel_futures=True)
-    except BaseException:
-        pool.shutdown(wait=True, cancel_futures=True)
-        raise
-
-
 @contextmanager
 def interrupts_shown() -> Iterator[None]:
-    """Raise the KeyboardInterrupt that came inside modules of Python, where another error hides it.
+    """Raise the KeyboardInterrupt that came inside `zipfile`, where another error hides it.
 
-    `threading.Condition.wait` takes its lock again in a `finally`, in Python. An interrupt that
-    comes in there leaves the lock free, and the `with` around it raises RuntimeError ("release
-    unlocked lock"). `zipfile` cannot close an archive of which an entry is being written, and
-    raises ValueError. Programs that expect a Ctrl-C catch neither.
+    An archive of which an entry is being written cannot be closed, and raises ValueError.
     """
     try:
         yield
-    except (RuntimeError, ValueError) as error:
+    except ValueError as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise error.__context__ from None
         raise
 
 
+class Call(Generic[_Found]):
+    """A call that another thread makes."""
+
+    def __init__(self, function: Callable[..., _Found], args: tuple[Any, ...]) -> None:
+        self._function, self._args = function, args
+        self._is_made: SimpleQueue[None] = SimpleQueue()
+        self._outcome: tuple[_Found | None, BaseException | None] | None = None
+
+    def make(self) -> None:
+        """Make the call, in the thread of whoever asks."""
+        try:
+            self._outcome = self._function(*self._args), None
+        except BaseException as error:  # raised again by `result`
+            self._outcome = None, error
+        self._is_made.put(None)
+
+    def wait(self, most_s: float | None = None) -> bool:
+        """Wait for the end of the call, `most_s` seconds at most; return whether it has ended."""
+        if self._outcome is None:
+            with suppress(Empty):
+                self._is_made.get(timeout=most_s)
+        return self._outcome is not None
+
+    def result(self) -> _Found:
+        """Wait for the end of the call; return what it returned, or raise what it raised."""
+        self.wait()
+        assert self._outcome is not None
+        found, error = self._outcome
+        if error is not None:
+            raise error
+        return found  # type: ignore[return-value]
+
+
 class WorkerThreads:
-    """Threads that call functions; a Ctrl-C in the thread that asks leaves none of them waiting.
+    """Threads that make calls; a Ctrl-C in the thread that asks leaves none of them waiting.
 
     `threading` is written in Python: an interrupt between two lines of `Thread.start` leaves a lock
     taken, the new thread waits for it for ever, and the process for that thread at its
-    exit. The queues and locks used here are C: a call is done, or has not begun.
+    exit. The queues and locks used here are C: a step is done, or has not begun.
 
     Parameters
     ----------
     most : int
-        Threads at most; each begins with a call that is asked for.
+        Largest number of threads; each starts with a call that is asked for.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._asked: SimpleQueue[_Call | None] = SimpleQueue()
-        self._running: list[LockType] = []  # each is free once its thread has ended
+        self._asked: SimpleQueue[Call[Any] | None] = SimpleQueue()
+        self._ended: list[LockType] = []  # each is free once its thread has ended
+        self._started: list[int] = []  # of `_ended`, those whose threads have begun
 
-    def submit(self, function: Callable[..., Any], *args: Any) -> Callable[[], Any]:
-        """Begin a call; the function returned waits for it, once, and returns what it did.
+    def submit(self, function: Callable[..., _Found], *args: Any) -> Call[_Found]:
+        """Begin a call.
 
-        Where the system refuses the first thread the call is made at once.
+        Raises
+        ------
+        RuntimeError
+            The system has no thread to spare, or Python is exiting. The call will not be made.
         """
-        answer: SimpleQueue[Any] = SimpleQueue()
-        self._asked.put((answer, function, args))
-        if len(self._running) < self._most:
-            running = allocate_lock()
-            running.acquire()
-            try:
-                start_new_thread(_work, (self._asked, running, ref(self)))
-                self._running.append(running)
+        if len(self._started) < self._most:
+            del self._ended[len(self._started) :]
+            ended = allocate_lock()
+            ended.acquire()
+            self._ended.append(ended)
+            of_thread = (self._asked, ended, ref(self))
+            try:  # `extend` and `map` are C: a thread that has begun is counted
+                self._started.extend(map(start_new_thread, [_work], [of_thread]))
             except RuntimeError:
-                if not self._running:
-                    _step(self._asked, IDLE_S)
+                if not self._started:
+                    raise
+        call = Call(function, args)
+        self._asked.put(call)
+        return call
 
-        def result() -> Any:
-            found, error = answer.get()
-            if error is not None:
-                raise error
-            return found
-
-        return result
+    def begin(self, function: Callable[..., _Found], *args: Any) -> Call[_Found]:
+        """Begin a call, or make it at once where the system refuses a thread."""
+        try:
+            return self.submit(function, *args)
+        except RuntimeError:
+            call = Call(function, args)
+            call.make()
+            return call
 
     def close(self) -> None:
-        """Forget the calls that have not begun, and wait for those that have, come what may."""
+        """Drop the calls that have not begun, and wait for those that have, come what may."""
         try:
             self._close()
         except BaseException:
@@ -104,33 +132,25 @@ class WorkerThreads:
         with suppress(Empty):
             while True:
                 self._asked.get_nowait()
-        for _ in range(self._most + 1):  # and one that an interrupt kept from being counted
+        for _ in self._started:
             self._asked.put(None)
-        while any(running.locked() for running in self._running):
+        while any(ended.locked() for ended in self._ended[: len(self._started)]):
             time.sleep(LOOK_S)
 
 
-def _work(asked: SimpleQueue[_Call | None], running: LockType, owner: ref[WorkerThreads]) -> None:
-    """Make the calls that are asked for, until `close`, or or until `owner` is gone."""
+def _work(asked: SimpleQueue[Call[Any] | None], ended: LockType, owner: ref[WorkerThreads]) -> None:
+    """Make the calls that are asked for, until `close`, or until `owner` is gone."""
     try:
-        going = True
-        while going:
+        while True:
             try:
-                going = _step(asked, IDLE_S)
+                call = asked.get(timeout=IDLE_S)
             except Empty:
-                going = owner() is not None
+                if owner() is None:
+                    return
+                continue
+            if call is None:
+                return
+            call.make()
+            del call  # what it holds is of no use while the next is waited for
     finally:
-        running.release()
-
-
-def _step(asked: SimpleQueue[_Call | None], most_s: float) -> bool:
-    """Make the call that was asked for first; returns whether others may follow."""
-    call = asked.get(timeout=most_s)
-    if call is None:
-        return False
-    answer, function, args = call
-    try:
-        answer.put((function(*args), None))
-    except BaseException as error:  # raised again by the caller that waits
-        answer.put((None, error))
-    return True
+        ended.release()

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-import time
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from _thread import _count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +16,11 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import grid, pack
+from gridcompute._interrupts import WorkerThreads
 from gridcompute.grid.operations import rolling
 from gridcompute.grid.planner import coupling_constraints, integer_program
 from gridcompute.live import snapshot_file
-from interrupts import places
+from interrupts import places, wait_for_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,16 +179,16 @@ def test_a_thread_in_whose_start_an_interrupt_comes_ends(
 ) -> None:
     """`submit` had begun to wait for the thread to start: nothing ended what that then did."""
 
-    class Interrupted(ThreadPoolExecutor):
+    class Interrupted(WorkerThreads):
         def submit(self, *args: Any, **kwargs: Any) -> Any:
             super().submit(*args, **kwargs)
             raise KeyboardInterrupt
 
-    threads = set(threading.enumerate())
-    monkeypatch.setattr(module, "ThreadPoolExecutor", Interrupted)
+    threads = _count()
+    monkeypatch.setattr(module, "WorkerThreads", Interrupted)
     with pytest.raises(KeyboardInterrupt):
         gc.match(grid.east_west(n_jobs=8, seed=1, hours=5), gap=0.0, work_limit=2e4, threads=2)
-    assert set(threading.enumerate()) <= threads
+    wait_for_threads(threads)
 
 
 def test_a_plan_that_is_interrupted_leaves_nothing_behind() -> None:
@@ -203,12 +202,9 @@ def test_a_plan_that_is_interrupted_leaves_nothing_behind() -> None:
         return dict(os.environ), np.geterr(), signal.getsignal(signal.SIGINT), warnings.filters[:]
 
     expected, before = call(None), surroundings()
-    threads = set(threading.enumerate())
+    threads = _count()
     for _, where in places(lambda: None, call, max(4, MOST // 5)):
-        waiting = time.monotonic() + 60
-        while not set(threading.enumerate()) <= threads and time.monotonic() < waiting:
-            time.sleep(0.001)
-        assert set(threading.enumerate()) <= threads, where
+        wait_for_threads(threads, where)
         assert surroundings() == before, where
         plan = call(None)
         for name in ("assignment", "start", "objective_yuan", "bound_yuan"):

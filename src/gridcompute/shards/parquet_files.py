@@ -6,13 +6,14 @@ import bisect
 import itertools
 import os
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 
 from .._extras import extra
+from .._interrupts import WorkerThreads
 from ..errors import InvalidProblemError
 from .cost_specs import CostSpec, cost_spec
 from .source import CACHE_BYTES, ShardSource
@@ -172,9 +173,12 @@ class ParquetJobs(ShardSource):
             for k in range(at, end):
                 take(k)
         else:
-            with ThreadPoolExecutor(threads, "gridcompute-decode") as pool:
-                for done in [pool.submit(take, k) for k in range(at, end)]:
+            pool = WorkerThreads(threads)
+            try:
+                for done in [pool.begin(take, k) for k in range(at, end)]:
                     done.result()
+            finally:
+                pool.close()
         return self.spec.columns_of(whole, n, where)
 
     def _column(self, name: str, n: int) -> NDArray[Any]:

@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 from .. import _core
-from .._interrupts import WorkerThreads
+from .._interrupts import Call, WorkerThreads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from .cost_specs import PartColumns
     from .source import ShardSource
@@ -56,28 +56,33 @@ class ShardReader:
     def parts(self, shards: Sequence[int]) -> Iterator[tuple[int, PartColumns]]:
         """Go through these shards, reading the next ones while the caller works on this one."""
         missing = collections.deque(k for k in shards if k not in self._kept)
-        ahead: collections.deque[Callable[[], PartColumns]] = collections.deque()
+        ahead: collections.deque[Call[PartColumns]] = collections.deque()
         readers = self._threads if self._source.concurrent else 1
         threads = WorkerThreads(readers)
+
+        def begin() -> None:
+            read = threads.begin(self._source.read, missing.popleft(), self._inner)
+            ahead.append(read)
+
         try:
             for k in shards:
                 while missing and len(ahead) < readers:
-                    read = threads.submit(self._source.read, missing.popleft(), self._inner)
-                    ahead.append(read)
+                    begin()
                 part = self._kept.get(k)
                 if part is None:
                     part = self._await(k, ahead.popleft())
                     if missing:
-                        read = threads.submit(self._source.read, missing.popleft(), self._inner)
-                        ahead.append(read)
+                        ahead.append(
+                            threads.begin(self._source.read, missing.popleft(), self._inner)
+                        )
                 yield k, part
                 del part
         finally:
             threads.close()
 
-    def _await(self, shard: int, read: Callable[[], PartColumns]) -> PartColumns:
+    def _await(self, shard: int, read: Call[PartColumns]) -> PartColumns:
         begun = time.monotonic()
-        part = read()
+        part = read.result()
         self.waited += time.monotonic() - begun
         self.reads += 1
         if part.nbytes <= self._room:

@@ -10,14 +10,12 @@ prices prove is in `dual_bound.py`.
 
 from __future__ import annotations
 
-import functools
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from ... import _core
-from ..._interrupts import end_threads, interrupts_shown
+from ..._interrupts import WorkerThreads
 from .native_problem import gangs_each
 from .settings import TYPICAL_PRICE
 from .work import Work
@@ -42,11 +40,6 @@ LEAST_TYPICAL = 1e-9
 #: Jobs of less work than this, hours, count as jobs of one hour: the value per hour of a job of
 #: 1e-300 hours is no typical price.
 SHORT_H = 1e-3
-
-
-def _awaited(asked: Future[_Found]) -> _Found:
-    with interrupts_shown():
-        return asked.result()
 
 
 class PriceVector(NamedTuple):
@@ -102,7 +95,7 @@ class CouplingConstraints:
         self.work = Work(problem, block)
         #: One thread for the energy block, which is solved while the jobs are priced.
         alone = _core.thread_count(threads) == 1
-        self._beside = None if alone else ThreadPoolExecutor(1, "gridcompute-energy")
+        self._beside = None if alone else WorkerThreads(1)
         n_sites, hours = len(problem.sites), problem.hours
         self.quotas = problem.quotas.linear_rows
         self.shapes = (
@@ -139,7 +132,7 @@ class CouplingConstraints:
     def close(self) -> None:
         """Wait for a question under way, and end its thread."""
         if self._beside is not None:
-            end_threads(self._beside)
+            self._beside.close()
 
     def _scale(self) -> Floats:
         """Return a typical price of each row, the unit of the steps of the ascent."""
@@ -265,12 +258,7 @@ class CouplingConstraints:
         """Begin a question to the energy block; the function returned waits for the answer."""
         self.work.asking()
         if self._beside is not None:
-            try:
-                with interrupts_shown():
-                    found = self._beside.submit(ask, *args)
-                return self.work.asked(functools.partial(_awaited, found))
-            except RuntimeError:  # the system refuses a thread, or Python is exiting
-                self._beside = None
+            return self.work.asked(self._beside.begin(ask, *args).result)
         at_once = ask(*args)
         return self.work.asked(lambda: at_once)
 

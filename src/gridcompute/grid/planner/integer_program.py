@@ -14,13 +14,12 @@ shown it, and its bound stays a bound for all options.
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..._extras import extra
-from ..._interrupts import end_threads, interrupts_shown
+from ..._interrupts import WorkerThreads
 from .settings import STEPS
 
 if TYPE_CHECKING:
@@ -415,34 +414,22 @@ class IntegerProgram:
         wall time. A new thread can choose the size; it takes 0.3 ms.
         """
         self._set("threads", 1)
-        pool = ThreadPoolExecutor(1, "gridcompute-search")
-        running, dropped = threading.Lock(), False
-
-        def run() -> None:
-            with running:
-                if not dropped:
-                    self._highs.run()
-
+        pool = WorkerThreads(1)
         try:
             try:
-                with interrupts_shown():
-                    found = pool.submit(run)
+                found = pool.submit(self._highs.run)
             except RuntimeError:  # the system has no thread to spare, or Python is leaving
                 self._set("threads", 0)
                 self._highs.run()
                 return
-            with interrupts_shown():
-                while not wait([found], ASKED_S).done:
-                    if stop():
-                        ended.set()
+            while not found.wait(ASKED_S):
+                if stop():
+                    ended.set()
         except BaseException:
-            dropped = True
             ended.set()
-            with running:  # the pool does not know a thread in whose start the interrupt came
-                pass
             raise
         finally:
-            end_threads(pool)
+            pool.close()
         found.result()
 
     def _is_stale(self) -> bool:

@@ -37,15 +37,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ..._interrupts import interrupts_shown
 from .integer_program import TYPICAL_COST, IntegerProgram
 from .local_search import fill
 from .settings import HOODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future, ThreadPoolExecutor
 
+    from ..._interrupts import Call, WorkerThreads
     from ..tables.column import Bools, Floats, Int64s
     from .coupling_constraints import CouplingConstraints
     from .options import Options
@@ -197,7 +196,7 @@ class NeighbourhoodSearch:
         self._known = np.zeros(len(options.job), bool)
         self._round = 0
         #: The neighbourhood that is searched beside, and set when that is to end.
-        self._beside: tuple[NeighbourhoodProgram, Bools, Future[Bools]] | None = None
+        self._beside: tuple[NeighbourhoodProgram, Bools, Call[Bools]] | None = None
         self._over = threading.Event()
 
     def learn(self, program: _Program, duals: Duals) -> None:
@@ -208,7 +207,7 @@ class NeighbourhoodSearch:
         self._cheapest = np.lexsort((duals.reduced, self._options.job))
         self._first = np.searchsorted(self._options.job[self._cheapest], np.arange(n + 1))
 
-    def search(self, thread: ThreadPoolExecutor | None = None, *, every_option: bool) -> None:
+    def search(self, thread: WorkerThreads | None = None, *, every_option: bool) -> None:
         """Search one neighbourhood, and keep a cheaper plan.
 
         With a thread another one is searched beside it, and what the last one beside found is
@@ -216,20 +215,20 @@ class NeighbourhoodSearch:
 
         Parameters
         ----------
-        thread : ThreadPoolExecutor, optional
+        thread : WorkerThreads, optional
         every_option : bool
             Whether to search all options, in place of those that the relaxation or the plan takes.
         """
         if thread is not None and self._beside is None:
             part, start = self._neighbourhood()
             work = partial(self._chosen, part, start, every_option, self._over.is_set)
-            with contextlib.suppress(RuntimeError), interrupts_shown():  # Python may be leaving
+            with contextlib.suppress(RuntimeError):  # Python may be leaving
                 self._beside = part, start, thread.submit(work)
         part, start = self._neighbourhood()
         clock = self._state.clock
         found = self._chosen(part, start, every_option, lambda: clock.over(0.0))
         self._take(part, start, found)
-        if self._beside is not None and self._beside[2].done():
+        if self._beside is not None and self._beside[2].wait(0.0):
             part, start, beside = self._beside
             self._beside = None
             self._take(part, start, beside.result())

@@ -24,13 +24,12 @@ from __future__ import annotations
 
 import copy
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ... import _core
-from ..._interrupts import end_threads, interrupts_shown
+from ..._interrupts import Call, WorkerThreads
 from .annealing import anneal
 from .cover_rows import (
     CoverProof,
@@ -57,7 +56,6 @@ from .settings import ANNEAL, CHAIN_ROUNDS, CHAINS, HOODS, MASTER, ROUNDS_QUICK,
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
 
     from ..plan.columns import Prices
     from ..tables.column import Bools, Floats, Int32s, Int64s
@@ -287,16 +285,15 @@ class _Beside:
     def __init__(self, work: Callable[[], None], master: _Master) -> None:
         self._work, self._master = work, master
         #: A thread for other work, None if there is none.
-        self.thread: ThreadPoolExecutor | None = None
-        self._found: Future[None] | None = None
+        self.thread: WorkerThreads | None = None
+        self._found: Call[None] | None = None
         self._was_done = False
 
     def start(self) -> None:
         """Begin the work; whatever comes meanwhile, `close` has to follow."""
         try:
-            self.thread = ThreadPoolExecutor(1, "gridcompute-master")
-            with interrupts_shown():
-                self._found = self.thread.submit(self._work)
+            self.thread = WorkerThreads(1)
+            self._found = self.thread.submit(self._work)
         except RuntimeError:  # the system has no thread to spare, or Python is leaving
             self.close()
             self.thread = self._found = None
@@ -305,7 +302,7 @@ class _Beside:
     @property
     def is_going(self) -> bool:
         """Return whether the work runs on a thread of its own."""
-        return self._found is not None and not self._found.done()
+        return self._found is not None and not self._found.wait(0.0)
 
     def wait(self, is_over: Callable[[], bool]) -> None:
         """Wait until the work is done, or end it once `is_over` returns True."""
@@ -315,9 +312,7 @@ class _Beside:
                 self._work()
             return
         while self.is_going:
-            with interrupts_shown():
-                ended = wait([self._found], ASKED_S).done
-            if not ended and is_over():
+            if not self._found.wait(ASKED_S) and is_over():
                 self._master.stopped.set()
         self._found.result()
 
@@ -325,7 +320,7 @@ class _Beside:
         """End it, and its thread."""
         self._master.stopped.set()
         if self.thread is not None:
-            end_threads(self.thread)
+            self.thread.close()
 
 
 class _Search:
@@ -393,7 +388,7 @@ class _Search:
         return self._cuts is not None and self._cuts.is_going
 
     @property
-    def thread(self) -> ThreadPoolExecutor | None:
+    def thread(self) -> WorkerThreads | None:
         """The thread of the proof, once it has nothing to do; None if there is none."""
         return None if self._cuts is None or self.is_cutting else self._cuts.thread
 

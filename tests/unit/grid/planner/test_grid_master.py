@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from _thread import _count
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from gridcompute.grid.planner.options import open_options
 from gridcompute.grid.planner.restricted_master import price_and_branch
 from gridcompute.grid.planner.settings import HOODS, MASTER, SAMPLED_ASCENT_HOUR_FAR
 from gridcompute.grid.planner.state import PlannerState
+from interrupts import wait_for_threads
 
 
 def _state(n_jobs: int, seed: int, limit: float | None = None, threads: int = 1) -> PlannerState:
@@ -124,7 +126,7 @@ def test_a_system_without_threads_finds_the_same_plan(monkeypatch: pytest.Monkey
         state = _state(200, 1, threads=2)
         with monkeypatch.context() as patch:
             if refused:
-                patch.setattr(restricted_master.ThreadPoolExecutor, "submit", _refuse)
+                patch.setattr(restricted_master.WorkerThreads, "submit", _refuse)
             assert price_and_branch(state)
         assert state.best is not None
         costs.append((state.best.cost, state.proved_yuan()))
@@ -142,7 +144,7 @@ def test_a_search_ends_when_it_is_told_to(refused: bool, monkeypatch: pytest.Mon
     The search has a thread of its own, which may be refused.
     """
     if refused:
-        monkeypatch.setattr(restricted_master.ThreadPoolExecutor, "submit", _refuse)
+        monkeypatch.setattr(restricted_master.WorkerThreads, "submit", _refuse)
     state = _state(80, 0)
     assert state.best is not None
     every = np.arange(80, dtype=np.int32)
@@ -165,10 +167,10 @@ def test_a_search_ends_when_it_is_told_to(refused: bool, monkeypatch: pytest.Mon
     def fail() -> bool:
         raise RuntimeError("the caller's own")
 
-    program = IntegerProgram(state.rows, every, options, supply, state.best.cost)
+    program, threads = IntegerProgram(state.rows, every, options, supply, state.best.cost), _count()
     with pytest.raises(RuntimeError, match="the caller's own"):
         program.search(options_of_plan(state, options), stop=fail)
-    assert not [t for t in threading.enumerate() if t.name.startswith("gridcompute-search")]
+    wait_for_threads(threads)
 
 
 def test_without_time_the_plan_before_stays() -> None:
