@@ -104,6 +104,7 @@ CALLS = {
             world.match()
     """,
     "grid": """
+        import highspy, scipy.sparse.csgraph  # first imports fail while Python exits
         problem = gc.grid.east_west(n_jobs=2000, seed=0, hours=24)
         def call():
             gc.match(problem, threads=2)
