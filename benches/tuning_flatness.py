@@ -9,7 +9,8 @@ same to the unit on all of them, the ratio is that of processor times, the least
 that alternate with runs at the default. Objectives are compared. Where no optimum is proved, the
 ratio is that of what was reached: gaps of whole jobs in a fixed number of steps and of gangs, each
 with 5e-4 added, costs of plans, devices that a packer left idle. `--write` puts what was found into
-the table's file as `measured`, in place of texts that say that nothing was.
+tuning_measured.json, which the documentation shows beside the tables. What was written for numbers
+that no longer exist goes; what was found of others stays.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from published import Parser  # noqa: E402
 Run = Callable[[], tuple[float, Any]]
 
 Found = dict[str, tuple[float, Any]]  # of each instance
-UNKNOWN = re.compile("not (on record|measured|varied)")  # texts that `--write` replaces
+RECORD = HERE / "tuning_measured.json"  # solver -> number -> what was measured
 NAMED = 1.25  # instances that differ by more are named
 LEAST_REACHED = 5e-4  # added to gaps, so that those near 0 count for little
 LEAST = 0.004  # seconds: shorter runs are repeated to be timed
@@ -400,18 +401,18 @@ def flow_instances() -> dict[str, Run]:
     return out
 
 
-# Of each set: the table, its file, and the instances.
-SETS: dict[str, tuple[str, str, Callable[[], dict[str, Run]]]] = {
-    "transport": ("transport", "transport", transport_instances),
-    "cost": ("cost", "cost", cost_instances),
-    "whole_jobs": ("whole_jobs", "transport/generalized_assignment", whole_job_instances),
-    "assignment": ("assignment", "assignment", assignment_instances),
-    "pairs": ("assignment", "assignment", pair_instances),
-    "flow": ("flow", "flow", flow_instances),
-    "packing": ("packing", "packing", packing_instances),
-    "plan": ("plan", "plan", plan_instances),
-    "gangs": ("gangs", "live/gangs", gang_instances),
-    "live": ("live", "live", live_instances),
+# Of each set: the table, and the instances.
+SETS: dict[str, tuple[str, Callable[[], dict[str, Run]]]] = {
+    "transport": ("transport", transport_instances),
+    "cost": ("cost", cost_instances),
+    "whole_jobs": ("whole_jobs", whole_job_instances),
+    "assignment": ("assignment", assignment_instances),
+    "pairs": ("assignment", pair_instances),
+    "flow": ("flow", flow_instances),
+    "packing": ("packing", packing_instances),
+    "plan": ("plan", plan_instances),
+    "gangs": ("gangs", gang_instances),
+    "live": ("live", live_instances),
 }
 # What an instance gives where it is no count of work.
 REACHED = {"whole_jobs": "gap", "packing": "placements", "plan": "cost", "gangs": "gap"}
@@ -486,14 +487,15 @@ def told(texts: dict[str, str]) -> str:
 
 def measure(name: str, only: str, repeat: int, again: bool) -> dict[str, str]:
     """What was measured of each number of which nothing is on record, or of all."""
-    table, _, instances = SETS[name]
+    table, instances = SETS[name]
+    known = json.loads(RECORD.read_text())[table]
     runs = instances()
     base = {k: run() for k, run in runs.items()}
     assert base == {k: run() for k, run in runs.items()}, "counts differ from run to run"
     print(f"{len(runs)} instances")
     out = {}
     for line in _core.tuning_table(table):
-        if not re.search(only, line["name"]) or not (again or UNKNOWN.search(line["measured"])):
+        if not re.search(only, line["name"]) or (line["name"] in known and not again):
             continue
         values = others_of(table, line)
         texts = {}
@@ -520,23 +522,13 @@ def measure(name: str, only: str, repeat: int, again: bool) -> dict[str, str]:
     return out
 
 
-def write(folder: str, found: dict[str, str]) -> None:
-    """Put texts into a table in place of those that say that nothing was measured."""
-    path = HERE.parent / "csrc" / "gridcompute" / folder
-    (path,) = path.glob("*tuning.hpp")
-    text = path.read_text()
-    for name, measured in found.items():
-        entry = re.search(
-            rf"X\([^,()]+(?:\([^()]*\))?, {name}, .*?\)\s*\\?\n(?=  (?:X\(|/\*)|\n|//|$)",
-            text,
-            re.DOTALL,
-        )
-        assert entry is not None, name
-        old = entry.group()
-        unknown = r'(k\w+|"[^"]*not (?:measured|on record|varied)[^"]*")'
-        new = re.sub(unknown + r"(?=\)\s*\\?\n$)", f'"{measured}"', old)
-        text = text.replace(old, new)
-    path.write_text(text)
+def write(table: str, found: dict[str, str]) -> None:
+    """Put texts into the record of a solver; those of numbers that it no longer has go."""
+    record = json.loads(RECORD.read_text())
+    texts = record[table] | found
+    names = (line["name"] for line in _core.tuning_table(table))
+    record[table] = {name: texts[name] for name in names if name in texts}
+    RECORD.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":
@@ -546,10 +538,10 @@ if __name__ == "__main__":
     p.add_argument("--again", action="store_true", help="those of which something is on record too")
     p.add_argument("--repeat", type=int, default=5, help="runs that times are the least of")
     p.add_argument("--json", type=Path, default=None)
-    p.add_argument("--write", action="store_true", help="put what was found into the table")
+    p.add_argument("--write", action="store_true", help="put what was found into the record")
     a = p.parse_args()
     measured = measure(a.set, a.only, a.repeat, a.again)
     if a.json is not None:
         a.json.write_text(json.dumps(measured, indent=1) + "\n")
     if a.write:
-        write(SETS[a.set][1], measured)
+        write(SETS[a.set][0], measured)

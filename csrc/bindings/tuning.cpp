@@ -48,7 +48,6 @@ py::list table_of(const std::string& solver) {
       line["high"] = e.high;
       line["unit"] = e.unit;
       line["decides"] = e.decides;
-      line["measured"] = e.measured;
       out.append(std::move(line));
     }
   });

@@ -1,11 +1,15 @@
-"""The tuned numbers of a solver, as the library returns them, in Markdown."""
+"""The tuned numbers of a solver, and what was measured of them, in Markdown."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
 
 from day import table
 
 from gridcompute import _core
 
+MEASURED = Path(__file__).parents[2] / "benches" / "tuning_measured.json"
 HEAD = ["name", "default", "range", "unit", "decides", "measured"]
 
 
@@ -21,12 +25,13 @@ def shown(value: float) -> str:
 
 def tuning_table(solver: str) -> str:
     """The table of a solver, by its name in `_core.tuning_table`."""
+    measured = json.loads(MEASURED.read_text(encoding="utf-8"))[solver]
     rows = [
         [
             f"`{e['name']}`",
             shown(e["default"]),
             f"{shown(e['low'])} to {shown(e['high'])}",
-            *(e[key].replace("*", "\\*") for key in ("unit", "decides", "measured")),
+            *(text.replace("*", "\\*") for text in (e["unit"], e["decides"], measured[e["name"]])),
         ]
         for e in _core.tuning_table(solver)
     ]

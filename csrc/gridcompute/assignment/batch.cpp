@@ -21,15 +21,21 @@
 
 namespace gridcompute::assignment {
 
+// Matrices of a chunk together (entries).
+constexpr Index kBatchChunkEntries = 1 << 16;
+// Largest chunk (matrices).
+constexpr Index kBatchChunkMatrices = 256;
+// Batch from which waking a thread pays (entries).
+constexpr Index kBatchThreadEntries = 1 << 14;
+
 template <class T>
 BatchStatus solve_batch(const DenseMatrix<T>& first, Index count, bool maximize, int threads, Stop& stop,
                         std::int64_t* row_ind, std::int64_t* col_ind, const AssignmentTuning& tuning) {
   const Index size = first.rows * first.cols, pairs = std::min(first.rows, first.cols);
   if (pairs == 0) return {};
-  const Index chunk =
-      std::clamp<Index>(tuning.batch_chunk_entries / std::max<Index>(size, 1), 1, tuning.batch_chunk_matrices);
+  const Index chunk = std::clamp<Index>(kBatchChunkEntries / std::max<Index>(size, 1), 1, kBatchChunkMatrices);
   std::vector<BatchStatus> found(at(Pool::chunks(count, chunk)));
-  Pool pool(size * count < tuning.batch_thread_entries ? 1 : threads);
+  Pool pool(size * count < kBatchThreadEntries ? 1 : threads);
   const auto caller = std::this_thread::get_id();
   const bool whole = pool.for_chunks(
       count, chunk,
@@ -263,6 +269,9 @@ double least_total(const DenseMatrix<T>& cost, bool maximize) {
   return cost.rows < cost.cols ? by_rows : by_columns;
 }
 
+// Cheapest costs of a row of a small matrix that must stay below the cap.
+constexpr Index kCapCostsSmall = 4;
+
 // Matches in a unit of a power of two, or exactly: `unit` is 0 then. False if the values are too wide.
 template <class T>
 bool match_small(const DenseMatrix<T>& cost, bool maximize, std::int32_t* partner, bool& feasible, double& unit,
@@ -288,9 +297,9 @@ bool match_small(const DenseMatrix<T>& cost, bool maximize, std::int32_t* partne
       if (fitted(rows, rows.measure(0, seen), seen.forbids)) return true;
     }
     const Index n = std::min(cost.rows, cost.cols), m = std::max(cost.rows, cost.cols);
-    const RowTail tail = row_tail(all.data, all.cols,
-                                  n * std::min(tuning.cap_costs_small, (m + tuning.cap_share - 1) / tuning.cap_share),
-                                  seen, maximize, tuning);
+    const RowTail tail =
+        row_tail(all.data, all.cols, n * std::min(kCapCostsSmall, (m + tuning.cap_share - 1) / tuning.cap_share), seen,
+                 maximize, tuning);
     const double coarse = std::ldexp(1.0, -finest_exponent(seen, n));
     if (tail.reach < tail.span && !(static_cast<double>(n) * coarse < kNegligibleGap * least_total(cost, maximize))) {
       CostExtent near = seen;

@@ -243,6 +243,9 @@ bool compare_exactly(AssignmentResult& result, const T* costs, bool maximize, In
   return true;
 }
 
+// Pairs a row that are compared exactly at once, instead of another solve.
+inline constexpr Index kComparedPairs = 8;
+
 // Returns the answer in the finest unit that changes something; without `duals`, these need not prove it. solve(costs,
 // previous) -> AssignmentResult may start from the answer to nearly the same costs; costs: (count), laid out as
 // `costs`; each(lower) calls lower(i, j, k) for the pair of each position k, or returns early once the stop is
@@ -262,7 +265,7 @@ AssignmentResult solve_refined(const T* costs, Index count, bool maximize, bool 
     const DualRefinement<T> refinement(result, maximize, n);
     const auto pays = [&](Index i) { return paid(result, i); };
     if (!refinement.gap_counts(pays)) break;
-    if (!duals && compare_exactly(result, costs, maximize, tuning.compared_pairs * n, stop, each, paid)) return result;
+    if (!duals && compare_exactly(result, costs, maximize, kComparedPairs * n, stop, each, paid)) return result;
     lower.resize(static_cast<std::size_t>(count));
     const double cap = by_duals ? 0 : refinement.cap(costs, count, pays);
     each([&](Index i, Index j, Index k) {

@@ -98,12 +98,15 @@ SolveAttempt attempt(const DenseMatrix<T>& cost, bool maximize, const CostScale&
   return made;
 }
 
+// Sample that guesses whether costs fit 32 bits; the first pass measures all (rows).
+constexpr Index kFitRows = 8;
+
 // Returns the worst fit of a few rows as unscaled integers of V.
 template <class T, class V>
 RowFit sample_fit(const DenseMatrix<T>& cost, bool maximize, const AssignmentTuning& tuning) {
   DenseRowReader<T, V> rows(cost, maximize, 0);
   RowFit worst = RowFit::exact;
-  const Index count = std::min(tuning.fit_rows, cost.rows);
+  const Index count = std::min(kFitRows, cost.rows);
   for (Index k = 0; k < count; ++k) worst = std::max(worst, rows.measure(sampled(k, count, cost.rows)));
   return worst;
 }
@@ -278,11 +281,14 @@ void transpose_result(AssignmentResult& result, Index rows) {
 
 }  // namespace
 
+// Size from which waking a thread pays (entries).
+constexpr Index kThreadEntries = 1 << 19;
+
 template <class T>
 AssignmentResult solve(const DenseMatrix<T>& cost, bool maximize, int threads, Stop& stop, bool duals,
                        const AssignmentTuning& tuning) {
   if (cost.rows == 0 || cost.cols == 0) return empty_result(cost.rows, cost.cols);
-  Pool pool(cost.rows * cost.cols < tuning.thread_entries ? 1 : threads);
+  Pool pool(cost.rows * cost.cols < kThreadEntries ? 1 : threads);
   AssignmentResult result;
   if (cost.rows <= cost.cols) {
     result = solve_wide_or_square(cost, maximize, duals, pool, stop, tuning);
@@ -408,7 +414,6 @@ void DenseIntegerSolver<V>::solve_rows(AssignmentResult& result) {
   source.list_budget = rows_.n * rows_.m * t_.list_passes;
   source.square = rows_.n == rows_.m;
   source.epsilon_divisor = t_.list_epsilon;
-  source.epsilon_fall = t_.list_epsilon_fall;
   const SearchStatus found = solve_lists(state_, lists_, refresh, source, result.stats, stop_, result.witness, t_);
   result.stats.rescans = refresh.count;
   write_result(found, result);

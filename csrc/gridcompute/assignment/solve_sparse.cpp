@@ -65,6 +65,9 @@ void check(const Pattern<I>& cost, std::size_t values) {
     }
 }
 
+// Spreads below this are scaled up to at least half of it: an epsilon of one unit would resolve too little.
+constexpr int kScaledSpread = 1 << 13;
+
 // Returns by how many bits costs are scaled up: where they span few units, an epsilon of one unit would resolve too
 // little. Not where ties are common enough that Hopcroft-Karp phases match along them.
 template <class V>
@@ -73,7 +76,7 @@ int scale_up_bits(std::span<const V> values, const AssignmentTuning& tuning) {
   for (const V c : values) spread = c < IntRange<V>::kForbidden ? std::max(spread, c) : spread;
   int bits = 0;
   if (spread < tuning.tie_spread) return bits;
-  while (spread << bits < tuning.scaled_spread / 2) ++bits;
+  while (spread << bits < kScaledSpread / 2) ++bits;
   return bits;
 }
 

@@ -26,6 +26,11 @@ bool sample_has_fractions(const DenseMatrix<double>& cost, const AssignmentTunin
   return starts_with_fractions(sample.data(), count, tuning);
 }
 
+// Rows that may stay free after the bids where integers take longer (1 / share of rows).
+constexpr Index kInPlaceFreeSmall = 2;
+// Rows that may stay free after the bids where integers do as well (1 / share of rows).
+constexpr Index kInPlaceFreeLarge = 20;
+
 // Table A, lines 3 to 5: tries the engines that a sample of rows suggests. `partner`: of the lines of the shorter side.
 template <class T>
 bool solve_by_precheck(const DenseMatrix<T>& cost, bool maximize, Stop& stop, std::int32_t* partner,
@@ -50,9 +55,18 @@ bool solve_by_precheck(const DenseMatrix<T>& cost, bool maximize, Stop& stop, st
     in_place = in_place && !found.mutual;
   }
   const bool integers_slow = size <= tuning.in_place_entries || found.deep || found.mutual;
-  const Index share = integers_slow ? tuning.in_place_free_small : tuning.in_place_free_large;
+  const Index share = integers_slow ? kInPlaceFreeSmall : kInPlaceFreeLarge;
   return in_place && jv_in_place(cost, found, cost.rows / share, stop, partner, tuning);
 }
+
+// Sweeps of row reduction over the free rows.
+constexpr int kReductionSweeps = 2;
+// Where epsilon stops falling, if that is more than one unit (share of the spread).
+constexpr double kLastEpsilon = 0x1p-30;
+// Budget of searches over lists from the first prices (1 / share of list_passes).
+constexpr Index kRestartShare = 4;
+// Entries from which, in 32-bit matrices, the auction on whole rows is not as quick as searches.
+constexpr Index kRestartEntries = 1 << 20;
 
 template <class V>
 class ListStrategy {
@@ -68,7 +82,7 @@ class ListStrategy {
         witness_(witness),
         t_(tuning),
         dense_(static_cast<bool>(source.copy_rows)),
-        last_epsilon_(std::max(1.0, static_cast<double>(source.spread) * tuning.last_epsilon)) {}
+        last_epsilon_(std::max(1.0, static_cast<double>(source.spread) * kLastEpsilon)) {}
 
   SearchStatus run() {
     stop_.stage("greedy", 0.3);
@@ -108,7 +122,7 @@ class ListStrategy {
   double free_share() const { return static_cast<double>(state_.free_rows().size()) / static_cast<double>(state_.n); }
   Index of_rows(double share) const { return static_cast<Index>(share * static_cast<double>(state_.n)); }
   void reduce(Index bids) {
-    augmenting_row_reduction(state_, lists_, refresh_, bids * state_.n, t_.reduction_sweeps, stats_, stop_);
+    augmenting_row_reduction(state_, lists_, refresh_, bids * state_.n, kReductionSweeps, stats_, stop_);
   }
 
   // Starts over: fresh lists at prices v, and the rows' greedy choice at them.
@@ -185,10 +199,10 @@ class ListStrategy {
     restart(first_prices_);
     reduce(t_.reduction_bids);
     if (stop_.requested()) return SearchStatus::stopped;
-    const SearchStatus found = search_lists(source_.list_budget / t_.restart_share);
+    const SearchStatus found = search_lists(source_.list_budget / kRestartShare);
     if (found != SearchStatus::budget) return found;
     const Index size = state_.n * state_.m;
-    const bool auction_slow = sizeof(V) == 8 || size <= t_.restart_entries;
+    const bool auction_slow = sizeof(V) == 8 || size <= kRestartEntries;
     return search_rows((auction_slow ? t_.restart_passes : t_.restart_passes_large) * size);
   }
 
@@ -266,7 +280,7 @@ AssignmentStatus solve_pairs(const DenseMatrix<T>& cost, bool maximize, int thre
   if constexpr (std::is_same_v<T, double>)
     if (!maximize && size > tuning.inline_entries && size <= tuning.small_entries && cost.rows <= cost.cols &&
         sample_has_fractions(cost, tuning) &&
-        jv_in_place(cost, {}, cost.rows / tuning.in_place_free_small, stop, partner.data(), tuning)) {
+        jv_in_place(cost, {}, cost.rows / kInPlaceFreeSmall, stop, partner.data(), tuning)) {
       write_pairs(partner.data(), cost.rows, cost.cols, row_ind, col_ind);
       return status;
     }
@@ -285,6 +299,11 @@ AssignmentStatus solve_pairs(const DenseMatrix<T>& cost, bool maximize, int thre
   return AssignmentStatus::optimal;
 }
 
+// Budget of searches over whole rows that come first (passes over the matrix).
+constexpr Index kRowsFirstPasses = 60;
+// Their budget where offsets draw rows to the same few columns (passes over the matrix).
+constexpr Index kRowsFirstPassesContested = 2;
+
 DenseStart choose_dense_start(const InputStats& stats, Index rows, Index cols, bool warm,
                               const AssignmentTuning& tuning) {
   const Index size = rows * cols;
@@ -294,9 +313,7 @@ DenseStart choose_dense_start(const InputStats& stats, Index rows, Index cols, b
   start.reduce_columns = contested;
   start.rows_first = warm || tied || size <= (uneven ? tuning.rows_first_entries_uneven : tuning.rows_first_entries);
   start.start = warm ? SspStart::warm : contested ? SspStart::cold_if_easy : SspStart::cold;
-  start.budget = tied        ? kUnlimited
-                 : contested ? tuning.rows_first_passes_contested * size
-                             : tuning.rows_first_passes * size;
+  start.budget = tied ? kUnlimited : contested ? kRowsFirstPassesContested * size : kRowsFirstPasses * size;
   return start;
 }
 

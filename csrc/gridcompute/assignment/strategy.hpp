@@ -2,7 +2,8 @@
 //
 // No engine is best on all costs, and which one is fast shows only in the work done, not in the matrix. So each step
 // has a budget of work, a small part of the work of the next step: a wrong choice costs that part, never a factor of a
-// hundred. All end in an optimal matching with dual prices. Numbers are those of tuning.hpp, by name.
+// hundred. All end in an optimal matching with dual prices. Numbers are those of tuning.hpp, by name; constants
+// stand beside the code that uses them.
 //
 // clang-format off
 // Engines (engines/):
@@ -17,7 +18,7 @@
 //
 // A. Pairs of a dense matrix (solve_pairs: linear_sum_assignment). A full answer with duals (assignment) begins at B.
 //      condition                                            engine         budget                               next
-//      fractions, inline_entries < size <= small_entries    JV in place    size / in_place_free_small, _passes  below
+//      fractions, inline_entries < size <= small_entries    JV in place    size / kInPlaceFreeSmall, _passes    below
 //      size <= small_entries, values fit their width        SSP-R, or JV   none
 //      big M in a sample of rows, pairs mutual (precheck)   JV in place    rows / in_place_free_mutual, _passes below
 //      big M in a sample of rows                            E              big_m_columns a row                  below
@@ -31,15 +32,15 @@
 //      floats, in units of 2^-k                             64 bits        a price beyond 2^60                  k - 8
 //      and then, if the gap exceeds 2^-40 of the objective  refine/        a finer unit, or residuals compared exactly
 // C. Dense rows as integers (choose_dense_start, DenseIntegerSolver)
-//      warm, ties, or size <= rows_first_entries[_uneven]   JV             rows_first_passes; ties: none        D
-//      the same, and columns contested                      JV, if easy    rows_first_passes_contested          D
+//      warm, ties, or size <= rows_first_entries[_uneven]   JV             kRowsFirstPasses; ties: none         D
+//      the same, and columns contested                      JV, if easy    kRowsFirstPassesContested            D
 //      otherwise                                            D
 // D. Candidate lists of dense rows (ListStrategy); all rows but the first after a greedy start
 //      at most free_warm of the rows free (earlier pairs)   ARR, SSP-L     list_passes                         JV paths
 //      rectangular, or at most free_greedy free             ARR, SSP-L     list_passes                         JV paths
 //      lists reach less than tie_spread                     JV paths       none
 //      otherwise                                            AUCTION, lists trial_bids, trial_rereads            below
-//      ... failed, at most free_hard free before            SSP-L          list_passes / restart_share          below
+//      ... failed, at most free_hard free before            SSP-L          list_passes / kRestartShare          below
 //        from the first prices                              JV paths       restart_passes[_large]               below
 //      ... failed                                           AUCTION, rows  row_phases; free_hard: none          below
 //        lists reach list_reach epsilons                    AUCTION, lists auction_bids, auction_rereads        below
@@ -47,7 +48,7 @@
 //      none did                                             ARR, JV paths  none
 // E. Sparse rows, which are complete lists (ListStrategy); all rows but the first after a greedy start
 //      at most free_warm of the rows free (earlier pairs)   ARR, SSP-L     none
-//      spread below tie_spread                              HK             phase_free_rows, phase_gain          SSP-L
+//      spread below tie_spread                              HK             phase_free_rows, kPhaseGain          SSP-L
 //      rectangular, or at most free_greedy free             ARR, SSP-L     none
 //      otherwise                                            AUCTION        auction_bids                         below
 //      then                                                 ARR, SSP-L     none
@@ -67,6 +68,9 @@
 #include "gridcompute/assignment/input/input_stats.hpp"
 
 namespace gridcompute::assignment {
+
+// Ratio of epsilon in one phase on lists to the next.
+inline constexpr double kListEpsilonFall = 8;
 
 // Table A. Writes the pairs of a matrix, rows ascending: row_ind and col_ind, min(rows, cols) each, complete if the
 // status is optimal.
@@ -102,7 +106,7 @@ struct RowSource {
   Index list_budget = 0;                                       // of the last searches over lists, in list entries
   bool square = true;                                          // prices may start anywhere
   double epsilon_divisor = kDefaultTuning.list_epsilon;        // first epsilon on lists: their reach over this
-  double epsilon_fall = kDefaultTuning.list_epsilon_fall;      // from one phase on lists to the next
+  double epsilon_fall = kListEpsilonFall;                      // from one phase on lists to the next
   Index leave_free = 0;                                        // rows that all phases but the last may leave free
 };
 

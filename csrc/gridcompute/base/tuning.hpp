@@ -1,9 +1,8 @@
 // Tables of tuned numbers: each solver lists its numbers once, in its tuning.hpp, and gets from the list a struct that
 // is passed to its code, the defaults, a table that tests and documentation read, and a function that sets one by name.
 //
-// A list is a macro LIST(X) of entries X(type, name, default, low, high, unit, what it decides, what it was measured
-// on). Any value within [low, high] gives right answers; only speed, or the quality of an answer that is not proved
-// optimal, may change.
+// A list is a macro LIST(X) of entries X(type, name, default, low, high, unit, what it decides). Any value within [low,
+// high] gives right answers; only speed, or the quality of an answer that is not proved optimal, may change.
 #pragma once
 
 #include <array>
@@ -16,7 +15,7 @@ namespace gridcompute {
 struct TuningEntry {
   const char* name;
   double value, low, high;  // value: the default
-  const char *unit, *decides, *measured;
+  const char *unit, *decides;
   bool whole;  // no fractions
 };
 
@@ -33,14 +32,14 @@ struct TuningEntry {
     LIST(GRIDCOMPUTE_TUNING_SET)                                                                 \
     return false;                                                                                \
   }
-#define GRIDCOMPUTE_TUNING_MEMBER(type, name, value, low, high, unit, decides, measured) type name = value;
-#define GRIDCOMPUTE_TUNING_ENTRY(type, name, value, low, high, unit, decides, measured)          \
-  ::gridcompute::TuningEntry{#name,    static_cast<double>(value),     low, high, unit, decides, \
-                             measured, !std::is_floating_point_v<type>},
-#define GRIDCOMPUTE_TUNING_SET(type, name, value, low, high, unit, decides, measured) \
-  if (wanted == #name) {                                                              \
-    tuning.name = static_cast<type>(number);                                          \
-    return true;                                                                      \
+#define GRIDCOMPUTE_TUNING_MEMBER(type, name, value, low, high, unit, decides) type name = value;
+#define GRIDCOMPUTE_TUNING_ENTRY(type, name, value, low, high, unit, decides)          \
+  ::gridcompute::TuningEntry{#name,   static_cast<double>(value),     low, high, unit, \
+                             decides, !std::is_floating_point_v<type>},
+#define GRIDCOMPUTE_TUNING_SET(type, name, value, low, high, unit, decides) \
+  if (wanted == #name) {                                                    \
+    tuning.name = static_cast<type>(number);                                \
+    return true;                                                            \
   }
 
 }  // namespace gridcompute

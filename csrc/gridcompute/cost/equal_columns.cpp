@@ -48,6 +48,9 @@ EqualColumns::EqualColumns(Index n_columns, Index most, const CostTuning& tuning
       number_(hashes_.size()),
       different_(hashes_.size()) {}
 
+// Rows of the sample that most often suffice to show that there are no equal columns.
+constexpr Index kProbeFirstRows = 8;
+
 template <class T>
 bool EqualColumns::probe(const T* values, Index n_rows) {
   const auto n = static_cast<Index>(hashes_.size());
@@ -55,7 +58,7 @@ bool EqualColumns::probe(const T* values, Index n_rows) {
   for (Index k = 0; k < rows; ++k) {
     const T* row = values + n_rows * k / rows * n;
     for (Index s = 0; s < n; ++s) hashes_[s] = hashed(hashes_[s], bits_of(row[s]));
-    if (k + 1 != tuning_.probe_first_rows && k + 1 != rows) continue;
+    if (k + 1 != kProbeFirstRows && k + 1 != rows) continue;
     if (more_differ(hashes_, most_)) return false;
   }
   return true;

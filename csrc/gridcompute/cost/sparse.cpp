@@ -47,12 +47,15 @@ class ClassHashes {
   Index kept_ = 0;
 };
 
+// Smallest sample of lists (rows).
+constexpr Index kSparseRows = 64;
+
 // Returns the number of evenly spread rows to read, enough for several entries of each class; all rows where they are
 // few.
 Index rows_to_sample(Index n_jobs, Index n_slots, Index entries, const CostTuning& tuning) {
   const auto share = static_cast<double>(tuning.sparse_entries * n_slots) / static_cast<double>(entries);
   const Index rows = share >= 1 ? n_jobs : static_cast<Index>(share * static_cast<double>(n_jobs));
-  return std::clamp(rows, std::min(tuning.sparse_rows, n_jobs), n_jobs);
+  return std::clamp(rows, std::min(kSparseRows, n_jobs), n_jobs);
 }
 
 template <class T, class I>

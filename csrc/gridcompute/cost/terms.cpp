@@ -98,6 +98,9 @@ GRIDCOMPUTE_CLONES Extent extent(const double* x, Index n) {
 
 }  // namespace
 
+// Costs an entry that must be read before tables are copied to float32.
+constexpr Index kFloatReads = 8;
+
 TermsCost::TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::vector<DefaultInitVector<double>> own,
                      const TermsScope* of, const CostTuning& tuning)
     : CostSource(n_jobs, n_slots), own_(std::move(own)), terms_(std::move(terms)), bound_(0) {
@@ -117,7 +120,7 @@ TermsCost::TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::
   finite_ = finite_ && bound_ < std::numeric_limits<double>::max() / 2;
   bound_ *= 1 + 1e-12;  // the roundings of this sum, and of the costs'
   const Index costs = (of != nullptr ? of->n_jobs : n_jobs) * n_slots;
-  if (entries > 0 && entries <= std::min(tuning.float_entries, costs / tuning.float_reads)) {
+  if (entries > 0 && entries <= std::min(tuning.float_entries, costs / kFloatReads)) {
     for (const Term& t : terms_) float_tables_.push_back(float_table(t));
   }
 }

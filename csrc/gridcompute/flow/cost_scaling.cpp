@@ -145,7 +145,7 @@ Refine<Int>::Refine(ResidualGraph<Int>& graph, std::vector<Int>& price, CostScal
       may_be_infeasible_(limits.may_be_infeasible),
       current_arc_(at(graph.n), 0),
       buckets_(graph.n),
-      max_relabels_(tuning.relabels_per_update * graph.n) {}
+      max_relabels_(kRelabelsPerUpdate * graph.n) {}
 
 template <class Int>
 void Refine<Int>::saturate() {
@@ -211,6 +211,9 @@ void Refine<Int>::discharge(Node v) {
   }
 }
 
+// How often the clock is read (discharges).
+constexpr Index kDischargesPerPoll = 256;
+
 template <class Int>
 typename Refine<Int>::End Refine<Int>::run(int bits, Stop& stop, Index budget) {
   bits_ = bits;
@@ -226,7 +229,7 @@ typename Refine<Int>::End Refine<Int>::run(int bits, Stop& stop, Index budget) {
     active_.pop_front();
     discharge(v);
     if (relabels_since_update_ > max_relabels_) update_prices();
-    if (count % tuning_.discharges_per_poll != 0) continue;
+    if (count % kDischargesPerPoll != 0) continue;
     if (stop.poll(scans_ - std::exchange(counted, scans_))) return End::stopped;
     if (scans_ > budget) return End::budget_spent;
   }
@@ -505,12 +508,12 @@ void FeasibleFlow<Int>::discharge_all(Stop& stop) {
       graph_.push(k, v, ResidualGraph<Int>::fitting(graph_.excess[at(v)], h.residual));
       if (!was_active && graph_.excess[at(to)] > 0) queue.push_back(to);
     }
-    if (relabels > tuning_.relabels_per_update * n) {
+    if (relabels > kRelabelsPerUpdate * n) {
       relabels = 0;
       compute_labels();
       std::copy(graph_.start.begin(), graph_.start.end() - 1, current_arc_.begin());
     }
-    if (count % tuning_.discharges_per_poll == 0 && stop.poll(tuning_.discharges_per_poll * arcs_per_node)) return;
+    if (count % kDischargesPerPoll == 0 && stop.poll(kDischargesPerPoll * arcs_per_node)) return;
   }
 }
 

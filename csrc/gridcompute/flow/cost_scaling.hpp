@@ -228,6 +228,9 @@ class CostScaling {
   Refine<Price> refine_;
 };
 
+// Relabels between global price updates (times nodes).
+inline constexpr Index kRelabelsPerUpdate = 1;
+
 // A feasible flow on the residual graph, or the cut that excludes one, by push-relabel.
 //
 // Definitions.  A node with excess is active while it has a path to a node with a deficit. Distance labels are lower
@@ -236,7 +239,7 @@ class CostScaling {
 // Steps.  First over half-arcs of cost 0, so that no unit takes a dear path (or flows back on one) while there is a
 // free one, then over all. Exact distance labels by breadth-first search backwards from the deficits; active nodes,
 // first in first out, push along half-arcs to a node one label lower, or are relabelled to one more than the lowest
-// such node, at last out of reach. Labels are computed again after every tuning.relabels_per_update * n relabels. When
+// such node, at last out of reach. Labels are computed again after every kRelabelsPerUpdate * n relabels. When
 // no excess reaches a deficit, the nodes that the excesses reach are the cut (ResidualGraph::cut()).
 //
 // Complexity.  O(n^2 m), in practice a few passes.

@@ -79,11 +79,14 @@ class DistanceBuckets {
   std::vector<std::int32_t> overflow_;
 };
 
+// How many arcs a mean cost is taken over (arcs).
+constexpr Index kCostSample = 4096;
+
 // Returns the mean number of bits of a sample of costs, which a few large costs change little.
 template <class Int>
 int mean_cost_bits(const Network<Int>& net, const FlowTuning& tuning) {
   Index sum = 0, count = 0;
-  for (Index e = 0; e < net.m(); e += std::max<Index>(1, net.m() / tuning.cost_sample), ++count)
+  for (Index e = 0; e < net.m(); e += std::max<Index>(1, net.m() / kCostSample), ++count)
     sum += std::bit_width(static_cast<std::make_unsigned_t<Int>>(net.cost[at(e)]));
   return static_cast<int>(sum / std::max<Index>(1, count));
 }
@@ -103,7 +106,7 @@ std::vector<Node> search(const Network<Int>& net, const ReverseStar& in, std::ve
   for (const Node v : sinks) distance[at(v)] = 0, buckets.push(0, v);
   for (ForestLabel top{}; buckets.pop(distance, top);) {
     const auto arcs = in.of(top.node);
-    if (taken.size() > at(tuning.labels_per_node) * at(net.n) || !buckets.has_space(arcs.size())) return {};
+    if (taken.size() > at(kLabelsPerNode) * at(net.n) || !buckets.has_space(arcs.size())) return {};
     last[at(top.node)] = taken.size();
     taken.push_back(top.node);
     for (const Arc arc : arcs) {
@@ -268,7 +271,7 @@ bool sparse_with_hub(const Network<Int>& net, const FlowTuning& t) {
 template <class Int>
 double mean_cost(const Network<Int>& net, const FlowTuning& t) {
   double sum = 0, count = 0;
-  for (Index e = 0; e < net.m(); e += std::max<Index>(1, net.m() / t.cost_sample), ++count)
+  for (Index e = 0; e < net.m(); e += std::max<Index>(1, net.m() / kCostSample), ++count)
     sum += static_cast<double>(net.cost[at(e)]);
   return sum / std::max(1.0, count);
 }
@@ -282,20 +285,28 @@ bool costs_tie(const Network<Int>& net, const FlowTuning& t) {
 
 }  // namespace
 
+// A node is a hub if it has arcs to at least one in this many nodes.
+constexpr Index kHubDegreeShare = 4;
+// A hub has more arcs than this.
+constexpr Index kHubMinArcs = 2;
+
 template <class Int>
 Node find_hub(const Network<Int>& net, const FlowTuning& t) {
-  Index most = std::max<Index>(t.hub_min_arcs, (net.n - 1) / t.hub_degree_share);
+  Index most = std::max<Index>(kHubMinArcs, (net.n - 1) / kHubDegreeShare);
   Node hub = -1;
   for (Node v = 0; v < net.n; ++v)
     if (const Arc arcs = net.start[at(v) + 1] - net.start[at(v)]; arcs > most) most = arcs, hub = v;
   return hub;
 }
 
+// A star is the start where at most this share is left over (nodes per node without a wide enough arc).
+constexpr Index kStarUnservedShare = 10;
+
 // Where the arcs of the hub are expensive, most units will leave them again; the number of pivots that takes grows with
 // the number of arcs.
 template <class Int>
 bool use_star(const Network<Int>& net, Node hub, const CrashBasis& star, const FlowTuning& t) {
-  if (t.star_unserved_share * star.cut_off > net.n) return false;
+  if (kStarUnservedShare * star.cut_off > net.n) return false;
   double sum = 0, count = 0;
   for (Node v = 0; v < net.n; ++v) {
     const Arc e = star.basis.tree_arc[at(v)];
@@ -312,6 +323,9 @@ bool try_forest(const Network<Int>& net, const FlowTuning& t) {
   return sources_fit(net, t) || costs_tie(net, t) || sparse_with_hub(net, t) || has_single_sink(net);
 }
 
+// A graph has few sources if they are at most one in this many nodes.
+constexpr Index kForestSourceShare = 10;
+
 // Accepts a forest whose flow fits except for a small share of the sources; in sparse graphs, also except for a small
 // share of the nodes, since in long thin networks the path to the sinks is most of the answer. Where sources have wide
 // arcs a larger share of the nodes may be cut off, unless sources are many: then a start from nothing routes the flow
@@ -326,7 +340,7 @@ bool use_forest(const Network<Int>& net, const CrashBasis& forest, const FlowTun
   if (costs_tie(net, t) || sparse_with_hub(net, t)) return true;
   const bool single = has_single_sink(net);
   if (sources_fit(net, t))
-    return single || (t.forest_cut_nodes * forest.cut_off <= net.n && t.forest_source_share * sources <= net.n);
+    return single || (t.forest_cut_nodes * forest.cut_off <= net.n && kForestSourceShare * sources <= net.n);
   return single && static_cast<double>(forest.path_arcs) <= t.forest_sink_path * static_cast<double>(net.n);
 }
 

@@ -19,6 +19,9 @@
 
 namespace gridcompute::flow {
 
+// Labels a node that the forest's search may make before it gives up.
+inline constexpr Index kLabelsPerNode = 8;
+
 // Crash bases for network simplex: a shortest path forest, and a star on a hub.
 //
 // Definitions.  Costs >= 0. d(v): the least cost of a path from v to any node with a demand. The forest has each node's
@@ -31,7 +34,7 @@ namespace gridcompute::flow {
 // does not help: the heuristics above decide.
 //
 // Complexity.  O(m) in practice: label correcting with buckets of a hundredth of a mean cost; given up after
-// tuning.labels_per_node labels per node.
+// kLabelsPerNode labels per node.
 // Source.  Dial, Comm. ACM 12 (1969) 632 (buckets); Bradley, Brown and Graves, Management Sci. 24 (1977) 1 (crash
 // bases). Deviations.  Flow is routed along the forest, and whether it fits decides about its use.
 
@@ -51,19 +54,24 @@ template <class Int>
 template <class Int>
 [[nodiscard]] CrashBasis hub_star(const Network<Int>& net, Node hub);
 
+// Arcs per arc with a cost, from which the problem is taken for a maximum flow.
+inline constexpr Index kMaxFlowCostShare = 1000;
+
 // Returns the budget of network simplex in work units, after which cost scaling is likely to be faster, for `size` arcs
 // and nodes. A maximum flow (almost no arc has a cost) shows early whether trees are efficient, and cost scaling begins
 // with one.
 [[nodiscard]] constexpr Index simplex_budget(const FlowTuning& t, Index size, Index arcs, Index arcs_with_cost) {
-  const bool maximum_flow =
-      arcs_with_cost > 0 && t.max_flow_cost_share * arcs_with_cost <= arcs + t.max_flow_cost_share;
+  const bool maximum_flow = arcs_with_cost > 0 && kMaxFlowCostShare * arcs_with_cost <= arcs + kMaxFlowCostShare;
   return maximum_flow ? std::max(t.max_flow_min_work, size * t.max_flow_work_per_size) : size * t.work_per_size;
 }
+
+// Work after which a start is judged in large graphs (divides sqrt(nodes), work units per arc and node).
+inline constexpr double kTrialRootShare = 8;
 
 // Returns the work after which a start is judged by the units that it left unserved. Where most are routed by then the
 // simplex continues; where many are not it would take long, and a cost scaling start takes some twenty times that work.
 [[nodiscard]] inline Index trial_work(const FlowTuning& t, Index nodes, Index arcs) {
-  return static_cast<Index>(std::max(t.trial_work, std::sqrt(static_cast<double>(nodes)) / t.trial_root_share) *
+  return static_cast<Index>(std::max(t.trial_work, std::sqrt(static_cast<double>(nodes)) / kTrialRootShare) *
                             static_cast<double>(arcs + nodes));
 }
 [[nodiscard]] constexpr bool start_has_failed(const FlowTuning& t, Index unserved, Index units) {
@@ -86,15 +94,23 @@ template <class Int>
 template <class Int>
 [[nodiscard]] bool use_forest(const Network<Int>& net, const CrashBasis& forest, const FlowTuning& tuning);
 
+// At most this many eligible arcs never discard a tree (arcs).
+inline constexpr Index kFewEligible = 8;
+// A tree is kept where at most this share is eligible after a change of costs (arcs per eligible arc).
+inline constexpr Index kKeepTreeShare = 4;
+
 // Returns whether the earlier tree is a better start than none, with this many arcs eligible after a change of costs.
 // `forest`: a solve from nothing would start from a forest.
 [[nodiscard]] constexpr bool keep_tree(const FlowTuning& t, Index eligible, Index arcs, bool forest) {
-  return eligible <= t.few_eligible || (forest ? t.keep_tree_share_forest : t.keep_tree_share) * eligible <= arcs;
+  return eligible <= kFewEligible || (forest ? t.keep_tree_share_forest : kKeepTreeShare) * eligible <= arcs;
 }
+
+// A tree is rebuilt after dual repair gave up where at most this share is eligible (nodes per eligible changed arc).
+inline constexpr Index kRebuildNodeShare = 6;
 
 // Returns the same for a tree rebuilt at the earlier potentials, where only arcs of new cost are counted.
 [[nodiscard]] constexpr bool keep_rebuilt_tree(const FlowTuning& t, Index eligible, Index nodes, Index arcs) {
-  return t.rebuild_node_share * eligible <= nodes || t.rebuild_arc_share * eligible <= arcs;
+  return kRebuildNodeShare * eligible <= nodes || t.rebuild_arc_share * eligible <= arcs;
 }
 
 // A start for network simplex from one phase of cost scaling.

@@ -176,6 +176,11 @@ bool supplies_outgrow(const MinCostFlow& p, const WarmStartState<Int>& before) {
   return sent >= before.data.capacity_limit;
 }
 
+// Arcs per eligible arc below which the first count discards the tree.
+constexpr Index kEarlyCheckEligible = 5;
+// Part of the cold solve's work after which eligible arcs are counted again (1 / share).
+constexpr Index kLateCheckShare = 2;
+
 // The number of arcs that become eligible on the way is known only after some work. Not checked where the cold solve
 // started from cost scaling: many arcs are eligible to the end there.
 template <class Int>
@@ -186,9 +191,8 @@ typename NetworkSimplex<Int>::End run_within_cold_work(NetworkSimplex<Int>& simp
     Index work, max_eligible;
   };
   const Index arcs = simplex.solution().m();
-  for (const auto& [work, max_eligible] :
-       {WorkCheck{cold.work / tuning.early_check_share, arcs / tuning.early_check_eligible},
-        WorkCheck{cold.work / tuning.late_check_share, arcs / tuning.late_check_eligible}}) {
+  for (const auto& [work, max_eligible] : {WorkCheck{cold.work / kEarlyCheckShare, arcs / kEarlyCheckEligible},
+                                           WorkCheck{cold.work / kLateCheckShare, arcs / tuning.late_check_eligible}}) {
     if (cold.work == kNoBudget || cold.from_scaling) break;
     const End end = simplex.run(stop, std::min(budget, work));
     if (end != End::budget_spent || simplex.work() > budget || simplex.solution().eligible_arcs() > max_eligible)

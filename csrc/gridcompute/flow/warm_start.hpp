@@ -81,8 +81,11 @@ template <class Int>
 template <class Int>
 [[nodiscard]] Node single_node_cut(const ProblemDifference<Int>& difference, const Topology& topology);
 
+// Part of the cold solve's work after which eligible arcs are counted first (1 / share).
+inline constexpr Index kEarlyCheckShare = 4;
+
 // Runs a changed tree. Ends as budget_spent when it has taken as much work as a solve from nothing did, or has too many
-// eligible arcs at a quarter or half of it (tuning.early_check_share, late_check_share).
+// eligible arcs at a quarter or half of it (kEarlyCheckShare, kLateCheckShare).
 template <class Int>
 [[nodiscard]] typename NetworkSimplex<Int>::End run_within_cold_work(NetworkSimplex<Int>& simplex,
                                                                      const ColdSolveRecord& cold, Index budget,

@@ -80,11 +80,14 @@ void ChangeLog::recharge(Job job) {
   sum_.add(charge_[at(job)] = state_.cost(job, state_.placed_class(job)), 1);
 }
 
+// Jobs whose charge one thread recomputes at once (jobs).
+constexpr Index kChargeChunk = Index{1} << 14;
+
 void ChangeLog::recharge_changed_classes(Pool& pool) {
   if (pair_.changed.empty()) return;
   std::vector<bool> changed(at(state_.n_classes()), false);
   for (const Slot s : pair_.changed) changed[at(s)] = true;
-  const Index n = state_.n_positions(), chunk_size = pair_.tuning.charge_chunk;
+  const Index n = state_.n_positions(), chunk_size = kChargeChunk;
   std::vector<ChargeSum> parts(at(Pool::chunks(n, chunk_size)));
   pool.for_chunks(n, chunk_size, [&](Index chunk, Index begin, Index end) {
     for (auto job = static_cast<Job>(begin); job < static_cast<Job>(end); ++job) {
@@ -108,7 +111,7 @@ void ChangeLog::forget_removed() {
 // Makes `to` the placed classes of the jobs, and appends these changes to the answer.
 void ChangeLog::place(RoundContext& round, std::span<const Job> jobs, std::span<const Slot> to) {
   const auto n = static_cast<Index>(jobs.size());
-  const Index chunk_size = pair_.tuning.charge_chunk;
+  const Index chunk_size = kChargeChunk;
   const Slot unplaced = state_.unplaced_class();
   for (const Job job : jobs) record(job);
   std::vector<ReportedChange>& changes = round.answer.changes;

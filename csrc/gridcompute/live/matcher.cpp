@@ -55,9 +55,12 @@ void Matcher::set_queues(Queues queues) {
   gangs_->set_queues(std::move(queues));
 }
 
+// Jobs by which the records of changed jobs are prefetched ahead.
+constexpr Index kPrefetchJobs = 16;
+
 // Jobs that change lie all over memory: the data of a job is prefetched before its turn.
 void Matcher::prefetch(std::span<const Job> jobs, std::size_t k) const noexcept {
-  const std::size_t ahead = k + at(tuning_.prefetch_jobs), soon = k + at(tuning_.prefetch_members);
+  const std::size_t ahead = k + at(kPrefetchJobs), soon = k + at(tuning_.prefetch_members);
   if (ahead < jobs.size()) {
     pair_.state.prefetch(jobs[ahead]);
     log_.prefetch(jobs[ahead]);

@@ -115,9 +115,7 @@ void MoveIndex::set_cut(SourcePairs& pairs, std::size_t k, Cost cut) {
 void MoveIndex::reserve(Heap& heap, std::size_t n) const {
   if (n == 0 || n <= heap.capacity()) return;
   const auto size = static_cast<Index>(n);
-  heap.reserve(at(size <= tuning_.smallest_list ? tuning_.smallest_list
-                  : size <= tuning_.small_list  ? tuning_.small_list
-                                                : list_capacity_));
+  heap.reserve(at(size <= kSmallestList ? kSmallestList : size <= kSmallList ? kSmallList : list_capacity_));
 }
 
 // Records that this pair has no move.
@@ -234,11 +232,11 @@ struct MoveIndex::SourceMoves {
 // Chooses the limit of class a: its price plus the longest of the shortest moves of a sample of its members, or `need`
 // if that is more. Adds the rows read to `rows`.
 Cost MoveIndex::choose_limit(Slot a, Cost need, Cost least_to, KeyBuffer& buffer, Index& rows) const {
-  if (unlimited_ || attempts_[at(a)] >= tuning_.limit_attempts) return kForbidden;
+  if (unlimited_ || attempts_[at(a)] >= kLimitAttempts) return kForbidden;
   const auto members = state_.members(a);
   const auto n = static_cast<Index>(members.size());
   if (n == 0) return kForbidden;
-  const Index count = std::min(n, tuning_.limit_sample);
+  const Index count = std::min(n, kLimitSample);
   Cost farthest = 0;
   for (Index k = 0; k < count; ++k) {
     const Job job = members[at(k * n / count)];
@@ -285,7 +283,7 @@ void MoveIndex::collect_moves(Slot a, std::span<const Job> members, SourceMoves&
   for (std::size_t from = 0; from < members.size(); from += step) {
     const auto block = members.subspan(from, std::min(step, members.size() - from));
     const Index expected = build_size_ * lists.seen * tuning_.partial_percent / (lists.members * 100);
-    lists.most = std::min(build_size_, tuning_.partial_least + expected);
+    lists.most = std::min(build_size_, kPartialLeast + expected);
     const bool first = lists.seen == 0;
     lists.seen += static_cast<Index>(block.size());
     lists.rows += static_cast<Index>(block.size());
@@ -365,7 +363,7 @@ void MoveIndex::collect_move(Job job, Slot a, Slot b, Cost length, SourceMoves& 
 // removed.
 void MoveIndex::append_bounded(std::vector<Move>& moves, Move move, Index most, Cost& cut, Cost& threshold) const {
   moves.push_back(move);
-  if (static_cast<Index>(moves.size()) < tuning_.collected_growth * most) return;
+  if (static_cast<Index>(moves.size()) < kCollectedGrowth * most) return;
   cut = std::min(cut, keep_cheapest(moves, most));
   threshold = std::min(threshold, cut - 1);
 }
@@ -441,7 +439,7 @@ void MoveIndex::rebuild_pair_table() {
   if (unlimited_) return;
   pair_map_.clear();
   const Index pairs = Index{classes_} * classes_;
-  if (pairs > std::max(tuning_.dense_pair_table, tuning_.dense_pairs_per_job * state_.n_live())) {
+  if (pairs > std::max(kDensePairTable, kDensePairsPerJob * state_.n_live())) {
     std::vector<std::int32_t>().swap(pair_table_);
   } else {
     pair_table_.assign(at(pairs), -1);
@@ -543,8 +541,7 @@ bool MoveIndex::can_grow_to(Slot classes) const noexcept {
 }
 
 Index MoveIndex::list_capacity(Slot classes, const LiveTuning& tuning) noexcept {
-  return std::clamp(bit_floor(tuning.indexed_moves / (Index{classes} * classes)), tuning.small_list,
-                    tuning.largest_list);
+  return std::clamp(bit_floor(tuning.indexed_moves / (Index{classes} * classes)), kSmallList, kLargestList);
 }
 
 // The class of unplaced jobs, the last one, becomes number `classes` - 1.
@@ -589,11 +586,14 @@ void MoveIndex::relocate_lists(const std::shared_ptr<BlockPool>& memory) {
 // reach most pairs.
 void MoveIndex::set_list_capacity(Index capacity) noexcept {
   list_capacity_ = capacity;
-  refill_size_ = capacity * (tuning_.list_spare - 1) / tuning_.list_spare;
-  build_size_ = std::max(refill_size_ / tuning_.built_share, tuning_.built_least);
+  refill_size_ = capacity * (kListSpare - 1) / kListSpare;
+  build_size_ = std::max(refill_size_ / kBuiltShare, kBuiltLeast);
 }
 
 // ---------------------------------------------------------------- extensions
+
+// Members of a class that one thread indexes at once (jobs).
+constexpr Index kIndexChunk = Index{1} << 11;
 
 void MoveIndex::reindex_source(Slot a, Cost need, bool farther, Pool& pool) {
   changed_ = true;
@@ -605,8 +605,8 @@ void MoveIndex::reindex_source(Slot a, Cost need, bool farther, Pool& pool) {
   if (lists.limit < kForbidden) lists.limit = std::max(lists.limit, limit_[at(a)]);
   const auto members = state_.members(a);
   const auto n = static_cast<Index>(members.size());
-  std::vector<std::unique_ptr<SourceMoves>> parts(at(Pool::chunks(n, tuning_.index_chunk)));
-  pool.for_chunks(n, tuning_.index_chunk, [&](Index chunk, Index begin, Index end) {
+  std::vector<std::unique_ptr<SourceMoves>> parts(at(Pool::chunks(n, kIndexChunk)));
+  pool.for_chunks(n, kIndexChunk, [&](Index chunk, Index begin, Index end) {
     auto part = std::make_unique<SourceMoves>(classes_);
     part->limit = lists.limit;
     begin_moves(a, end - begin, *part);
@@ -639,11 +639,14 @@ void MoveIndex::count_column_read(Index n) {
   state_.columns().cost->singles() ? counts_.column_costs_read += n : counts_.rows_read += n;
 }
 
+// Jobs whose cost in one class one thread reads at once (jobs).
+constexpr Index kColumnChunk = Index{1} << 13;
+
 void MoveIndex::move_lengths_to(Slot c, std::vector<Cost>& lengths, Pool& pool) {
   const Index n = state_.n_positions();
   lengths.resize(at(n));
-  std::vector<std::vector<Job>> rounded(at(Pool::chunks(n, tuning_.column_chunk)));
-  pool.for_chunks(n, tuning_.column_chunk, [&](Index chunk, Index begin, Index end) {
+  std::vector<std::vector<Job>> rounded(at(Pool::chunks(n, kColumnChunk)));
+  pool.for_chunks(n, kColumnChunk, [&](Index chunk, Index begin, Index end) {
     std::vector<Job> jobs;
     KeyBuffer buffer;
     for (auto job = static_cast<Job>(begin); job < static_cast<Job>(end); ++job) {
@@ -701,8 +704,8 @@ void MoveIndex::refill_pair(Slot a, std::int32_t position, Pool& pool) {
   };
   const auto members = state_.members(a);
   const auto n = static_cast<Index>(members.size());
-  std::vector<Chunk> chunks(at(Pool::chunks(n, tuning_.column_chunk)));
-  pool.for_chunks(n, tuning_.column_chunk, [&](Index chunk, Index begin, Index end) {
+  std::vector<Chunk> chunks(at(Pool::chunks(n, kColumnChunk)));
+  pool.for_chunks(n, kColumnChunk, [&](Index chunk, Index begin, Index end) {
     Chunk& part = chunks[at(chunk)];
     Cost threshold = limit;
     const auto block = members.subspan(at(begin), at(end - begin));
@@ -733,8 +736,8 @@ void MoveIndex::widen_target(Slot b, Cost need, Pool& pool) {
     Move move;
   };
   const Index n = state_.n_positions();
-  std::vector<std::vector<Hit>> hits(at(Pool::chunks(n, tuning_.column_chunk)));
-  pool.for_chunks(n, tuning_.column_chunk, [&](Index chunk, Index begin, Index end) {
+  std::vector<std::vector<Hit>> hits(at(Pool::chunks(n, kColumnChunk)));
+  pool.for_chunks(n, kColumnChunk, [&](Index chunk, Index begin, Index end) {
     std::vector<Job> jobs;
     KeyBuffer buffer;
     for (auto job = static_cast<Job>(begin); job < static_cast<Job>(end); ++job) {

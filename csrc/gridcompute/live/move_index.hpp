@@ -56,6 +56,31 @@ struct WorkCounts {
   Index rows_indexed = 0;       // rows read to index their moves; part of rows_read
 };
 
+// Capacity that a refilled list leaves for insertions (1 / share).
+inline constexpr Index kListSpare = 5;
+// Capacity of a list at first (moves, a power of two; three sizes only, so that freed blocks fit again).
+inline constexpr Index kSmallestList = 4;
+// Capacity of a list once it outgrew the first (moves, a power of two).
+inline constexpr Index kSmallList = 16;
+// Capacity of a list at most (moves, a power of two).
+inline constexpr Index kLargestList = 1024;
+// Moves in a list built with its class: most pairs are never met (1 / share of those of a refilled list).
+inline constexpr Index kBuiltShare = 4;
+// Moves in a list built with its class, at least.
+inline constexpr Index kBuiltLeast = 8;
+// Pairs of classes up to which their positions are kept in a table (4 bytes each), not in a map.
+inline constexpr Index kDensePairTable = Index{1} << 22;
+// Pairs for each live job up to which that table is used: at most 512 bytes a job.
+inline constexpr Index kDensePairsPerJob = 128;
+// Jobs of a class whose longest least move is its limit; an eighth made the first rounds ten times as long.
+inline constexpr Index kLimitSample = 64;
+// Extensions after which a class is indexed without limit.
+inline constexpr Index kLimitAttempts = 4;
+// Moves that are kept of a pair beyond its share while its class is read.
+inline constexpr Index kPartialLeast = 4;
+// Ratio to the moves kept at which collected moves are shortened to the cheapest.
+inline constexpr Index kCollectedGrowth = 2;
+
 class MoveIndex {
  public:
   // `memory` holds the lists; the next index finds blocks of the same sizes there.
@@ -155,7 +180,7 @@ class MoveIndex {
   void reserve(Heap& heap, std::size_t n) const;
   void set_list_capacity(Index capacity) noexcept;
   // Returns the length of a list of that many moves from which it is shortened to them.
-  [[nodiscard]] Index with_spare(Index moves) const noexcept { return moves + moves / (tuning_.list_spare - 1); }
+  [[nodiscard]] Index with_spare(Index moves) const noexcept { return moves + moves / (kListSpare - 1); }
   [[nodiscard]] bool stale(const Move& e) const noexcept { return stamp_[static_cast<std::size_t>(e.job)] != e.stamp; }
   template <class List>
   static Cost keep_cheapest(List& moves, Index most);

@@ -197,6 +197,9 @@ bool PathSearch::refill_if_exhausted(Arc arc) {
   return true;
 }
 
+// How much farther than a search needs a class is indexed when its limit is extended (times the length needed).
+constexpr Index kLimitMargin = 2;
+
 // Extends the index where it bounds paths from `source`: its own limit, or one target whose price has fallen by more
 // than a share of that limit, so that it lowers the bound of all sources.
 void PathSearch::index_farther_from(Slot source, Cost length) {
@@ -205,7 +208,7 @@ void PathSearch::index_farther_from(Slot source, Cost length) {
     index_.widen_target(low, -index_.slack_to(low), pool_);
     return;
   }
-  index_.reindex_source(source, tuning_.limit_margin * length, true, pool_);
+  index_.reindex_source(source, kLimitMargin * length, true, pool_);
 }
 
 // Extends the index where it bounds paths to `target`: the source with the least slack, or else the target's reference
@@ -213,10 +216,10 @@ void PathSearch::index_farther_from(Slot source, Cost length) {
 void PathSearch::index_farther_to(Slot target, Cost length) {
   const Slot low = index_.least_slack_from();
   if (low != kNone && index_.slack_from(low) < length) {
-    index_.reindex_source(low, tuning_.limit_margin * length, true, pool_);
+    index_.reindex_source(low, kLimitMargin * length, true, pool_);
     return;
   }
-  index_.widen_target(target, std::max<Cost>(length, tuning_.limit_margin * std::abs(index_.slack_to(target))), pool_);
+  index_.widen_target(target, std::max<Cost>(length, kLimitMargin * std::abs(index_.slack_to(target))), pool_);
 }
 
 // Returns whether every arc of the path still has reduced length 0 and a known job.

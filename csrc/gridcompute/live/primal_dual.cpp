@@ -32,10 +32,13 @@ bool IndexStore::rollback() noexcept {
   return !lost_;
 }
 
+// Ratio of the most jobs that the memory of the lists has served to those now, beyond which it is returned.
+constexpr Index kMemoryShrink = 2;
+
 bool IndexStore::build(MatcherState& state, std::vector<Cost>& prices, WorkCounts& counts, Pool& pool, Stop& stop,
                        std::vector<Job>& misplaced) {
   const Index capacity = MoveIndex::list_capacity(state.n_classes(), tuning_);
-  if (!memory_ || tuning_.memory_shrink * state.n_live() < most_live_ || capacity != list_capacity_) {
+  if (!memory_ || kMemoryShrink * state.n_live() < most_live_ || capacity != list_capacity_) {
     memory_ = new_memory();
     most_live_ = state.n_live();
     list_capacity_ = capacity;

@@ -69,6 +69,19 @@ class Capacities {
 //
 // Work is in the units of tuning.hpp; only the ratio of two amounts is ever used.
 
+// Work of a transport solve for a job (units).
+inline constexpr Index kColdWorkJob = 40;
+// Work of one key of a row that is read (units).
+inline constexpr Index kRowWorkKey = 3;
+// Work of a row beside its keys: its evaluation, and the insertion of its moves (units).
+inline constexpr Index kRowWorkFixed = 800;
+// Work of a job when one class is repriced and single costs can be read (units).
+inline constexpr Index kColumnWorkJob = 16;
+// Work of one arc scanned or one cost read by column (units).
+inline constexpr Index kArcWork = 4;
+// Work of one cost read by column for the members of a class, which lie apart in memory (units).
+inline constexpr Index kClassCostWork = 32;
+
 struct WorkModel {
   const LiveTuning& tuning;
   Index n_live;
@@ -77,18 +90,18 @@ struct WorkModel {
 
   // Estimates a solve by transport.
   [[nodiscard]] Index cold() const noexcept {
-    return n_live * (tuning.cold_work_two_keys * Index{n_classes} / 2 + tuning.cold_work_job) + tuning.cold_work_fixed;
+    return n_live * (tuning.cold_work_two_keys * Index{n_classes} / 2 + kColdWorkJob) + tuning.cold_work_fixed;
   }
   // Estimates reading one row and inserting the job's moves.
-  [[nodiscard]] Index row() const noexcept { return tuning.row_work_key * Index{n_classes} + tuning.row_work_fixed; }
+  [[nodiscard]] Index row() const noexcept { return kRowWorkKey * Index{n_classes} + kRowWorkFixed; }
   // Estimates repricing one class.
-  [[nodiscard]] Index column() const noexcept { return n_live * (single_costs ? tuning.column_work_job : row()); }
+  [[nodiscard]] Index column() const noexcept { return n_live * (single_costs ? kColumnWorkJob : row()); }
   // Estimates routing n units of excess, before any was routed.
   [[nodiscard]] Index units(Index n) const noexcept { return tuning.unit_work * n; }
   // Returns the work that was counted.
   [[nodiscard]] Index of(const WorkCounts& done) const noexcept {
-    return tuning.arc_work * (done.arcs_scanned + done.column_costs_read) +
-           tuning.class_cost_work * done.class_costs_read + row() * done.rows_read;
+    return kArcWork * (done.arcs_scanned + done.column_costs_read) + kClassCostWork * done.class_costs_read +
+           row() * done.rows_read;
   }
   // Returns a number of thousandths of a cold solve's work.
   [[nodiscard]] Index cold_share(Index thousandths) const noexcept {

@@ -41,10 +41,13 @@ bool Repricer::reprice_changed(RoundContext& round) {
   return changed.empty();
 }
 
+// Jobs whose bid for a repriced class one thread computes at once (jobs).
+constexpr Index kPriceChunk = Index{1} << 14;
+
 // Reprices class s, whose former members are in no class. `lengths` is a buffer.
 void Repricer::reprice(Slot s, const std::vector<Job>& members, std::vector<Cost>& lengths, Pool& pool) {
   pair_.index->move_lengths_to(s, lengths, pool);
-  const Index n = state_.n_positions(), chunk_size = pair_.tuning.price_chunk;
+  const Index n = state_.n_positions(), chunk_size = kPriceChunk;
   const auto bid_of = [&](Job job) {
     const Slot a = state_.assigned_class(job);
     return a == kNone || lengths[at(job)] >= kForbidden ? -1 : pair_.prices[at(a)] - lengths[at(job)];
@@ -135,6 +138,11 @@ RoundSolver::End RoundSolver::run(RoundContext& round) {
   return cold(round);
 }
 
+// Rows expected to be read for each member of a class whose costs changed.
+constexpr Index kRepricingRows = 2;
+// Work in a round's queue and repricing beyond which it is cold (thousandths of a cold solve's work).
+constexpr Index kQueueShare = 500;
+
 // Returns the reason for a cold round, from facts known before any cost is read; null: the round is not cold.
 const char* RoundSolver::reason_for_cold() const {
   const bool indexed = pair_.index || pair_.index.lost();
@@ -145,10 +153,10 @@ const char* RoundSolver::reason_for_cold() const {
   for (const Slot s : pair_.changed)
     members += indexed ? state_.load(s)
                        : std::max(log_.placed_load()[at(s)], std::min<Cost>(pair_.capacity[s], state_.n_live()));
-  Index repricing = tuning_.repricing_rows * members * work.row();
+  Index repricing = kRepricingRows * members * work.row();
   if (indexed) {
     repricing += static_cast<Index>(pair_.changed.size()) * work.column();
-    const Index limit = work.cold_share(tuning_.queue_share);
+    const Index limit = work.cold_share(kQueueShare);
     if (queued > limit) return "many jobs changed";
     return queued + repricing > limit ? "costs of many classes changed" : nullptr;
   }
@@ -187,10 +195,13 @@ void RoundSolver::trim_memory(const RoundAnswer& answer) {
 
 // ---------------------------------------------------------------- warm
 
+// Work in the excess, all jobs assigned, beyond which a round is cold (thousandths of a cold solve's work).
+constexpr Index kExcessShare = 600;
+
 RoundSolver::End RoundSolver::warm(RoundContext& round) {
   if (!repricer_.reprice_changed(round) || !assign_queued(round)) return End::stopped;
   const WorkModel work = pair_.work_model();
-  if (work.units(pair_.excess()) > work.cold_share(tuning_.excess_share)) return End::too_much_work;
+  if (work.units(pair_.excess()) > work.cold_share(kExcessShare)) return End::too_much_work;
   return repair(round);
 }
 
@@ -259,6 +270,11 @@ bool RoundSolver::assign_queued(RoundContext& round) {
   return queue.empty();
 }
 
+// Forecast work at which a repair is abandoned early, little being lost (thousandths of a cold solve's work).
+constexpr Index kEarlyShare = 500;
+// Forecast work still to come at which a repair is abandoned later (thousandths of a cold solve's work).
+constexpr Index kLateShare = 900;
+
 // Forecasts, at intervals, whether the rest of a repair takes more work than a cold solve.
 class RoundSolver::RepairForecast {
  public:
@@ -284,7 +300,7 @@ class RoundSolver::RepairForecast {
     const auto invested = static_cast<double>(work.of(indexing));
     const double for_unit = (static_cast<double>(spent) - invested) / static_cast<double>(std::max<Index>(done, 1));
     const bool early = spent < cold_ / tuning_.early_part;
-    const double share = static_cast<double>(early ? tuning_.early_share : tuning_.late_share) / 1000;
+    const double share = static_cast<double>(early ? kEarlyShare : kLateShare) / 1000;
     return for_unit * static_cast<double>(left) + invested > share * static_cast<double>(cold_);
   }
 

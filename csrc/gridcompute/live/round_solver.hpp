@@ -8,7 +8,7 @@
 //   no index, and no placements and prices to start from   cold                    -
 //   no index; queue, repricing and excess beyond           cold                    -
 //     rebuild_share
-//   index; queue and repricing beyond queue_share          cold                    -
+//   index; queue and repricing beyond kQueueShare          cold                    -
 //   no index                                               build it, then warm     stopped: nothing moves
 //   otherwise                                              warm                    cold
 //

@@ -24,10 +24,15 @@ Cost largest_key(Slot n_slots) { return std::min<Cost>(largest_cost(n_slots + 2)
 MatcherState::MatcherState(Slot n_slots, const LiveTuning& tuning)
     : tuning_(tuning), unplaced_(n_slots), members_(static_cast<std::size_t>(n_slots) + 1) {}
 
+// How far the largest cost may grow before the resolution, and with it every key, changes (factor).
+constexpr Index kCostGrowth = 4;
+// Factor below that growth by which the largest cost may shrink before the resolution becomes finer.
+constexpr Index kCostShrink = 16;
+
 // Returns whether keys of this size are within range and not far coarser than the range allows.
 bool MatcherState::fits(double key, Slot n_slots) const {
   const auto limit = static_cast<double>(largest_key(n_slots));
-  return key <= limit && key * static_cast<double>(tuning_.cost_growth * tuning_.cost_shrink) > limit;
+  return key <= limit && key * static_cast<double>(kCostGrowth * kCostShrink) > limit;
 }
 
 void MatcherState::set_columns(const StoreColumns& columns) {
@@ -57,7 +62,7 @@ void MatcherState::add_classes(Slot n_slots) {
 
 std::optional<double> MatcherState::resolution_for(double max_abs_cost, Slot n_slots) const {
   if (!(max_abs_cost > 0) || (resolution_ > 0 && fits(max_abs_cost * resolution_, n_slots))) return std::nullopt;
-  const auto growth = static_cast<double>(tuning_.cost_growth);
+  const auto growth = static_cast<double>(kCostGrowth);
   transport::require_priceable(max_abs_cost * growth);
   const auto limit = static_cast<double>(largest_key(n_slots));
   const double best = transport::choose_resolution(max_abs_cost * growth, static_cast<Cost>(limit));
@@ -352,11 +357,11 @@ constexpr std::int32_t kEmpty = -1;  // a cell without a job
 
 }  // namespace
 
+// Ids by which cells of the table of ids are prefetched ahead.
+constexpr Index kPrefetchIds = 16;
+
 JobNumbers::JobNumbers(const LiveTuning& tuning)
-    : ahead_(at(tuning.prefetch_ids)),
-      slot_id_(1 << kLeastBits),
-      slot_position_(1 << kLeastBits, kEmpty),
-      bits_(kLeastBits) {}
+    : ahead_(at(kPrefetchIds)), slot_id_(1 << kLeastBits), slot_position_(1 << kLeastBits, kEmpty), bits_(kLeastBits) {}
 
 std::size_t JobNumbers::home(std::int64_t id) const noexcept {
   auto mixed = static_cast<std::uint64_t>(id) * 0x9e3779b97f4a7c15;

@@ -237,9 +237,12 @@ Placed Packer::place(std::span<const ShapeId> shapes, int moves) {
   return out;
 }
 
+// Pods of a larger call that are placed together, in the order of their prices.
+constexpr std::int64_t kBatchPods = 64;
+
 void Packer::place_all(std::span<PodId> order, int moves, Placed& out, std::vector<Pod>& before) {
   if (name_ == "price" && order.size() > 1) {
-    const auto part = static_cast<std::size_t>(tuning_.batch_pods);
+    const auto part = static_cast<std::size_t>(kBatchPods);
     for (std::size_t k = 0; k < order.size(); k += part)
       place_batch(order.subspan(k, std::min(part, order.size() - k)));
   } else {

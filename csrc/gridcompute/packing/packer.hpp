@@ -5,7 +5,7 @@
 //
 // Steps. One pod: takes the bid of every node with room, adds the charge for reserved slots, and places the pod at the
 // least cost, the lowest rank on ties. Bids are cached for each shape and node until the node changes.
-// A batch of the policy "price" is placed batch_pods at a time in order of arrival, so that early pods are not refused
+// A batch of the policy "price" is placed kBatchPods at a time in order of arrival, so that early pods are not refused
 // in favour of later ones: pods by price, demand and CPU, largest first; then each pod is removed and placed again
 // once, because later pods were not there when it was placed; then refused pods are tried once more. Other policies
 // place in the order given.

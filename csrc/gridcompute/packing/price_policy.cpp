@@ -27,6 +27,9 @@ class Random {
 
 }  // namespace
 
+// Pods drawn without one that needs a device, after which a future is filled by CPU alone.
+constexpr std::int64_t kDevicelessPods = 64;
+
 FillValue::FillValue(const Cluster& cluster, const std::vector<MixEntry>& mix, const std::vector<std::int64_t>& prices,
                      std::uint64_t seed, const PackingTuning& tuning)
     : futures_(static_cast<std::size_t>(cluster.classes())), memo_(cluster.width(), tuning.memo_states) {
@@ -58,7 +61,7 @@ FillValue::FillValue(const Cluster& cluster, const std::vector<MixEntry>& mix, c
         const Item& item = items[static_cast<std::size_t>(drawn)];
         milli += std::int64_t{item.gpus} * item.milli, cpu += item.cpu;
         future.push_back(item);
-        const bool long_enough = static_cast<std::int64_t>(future.size()) >= tuning.deviceless_pods;
+        const bool long_enough = static_cast<std::int64_t>(future.size()) >= kDevicelessPods;
         if (long_enough && milli == 0 && cpu >= wanted_cpu) break;  // nothing here needs a device
       }
       if (static_cast<std::int64_t>(k) < tuning.sorted_lists)

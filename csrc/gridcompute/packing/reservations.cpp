@@ -129,6 +129,9 @@ void Reservations::update_needs(std::int64_t free_milli) noexcept {
   }
 }
 
+// Part of what is kept beyond the need over which the charge rises from nothing to all of it (percent).
+constexpr std::int64_t kRampPercent = 100;
+
 void Reservations::prepare(const Cluster& cluster, ShapeId id) {
   charges_.clear();
   if (groups_.empty()) return;
@@ -148,7 +151,7 @@ void Reservations::prepare(const Cluster& cluster, ShapeId id) {
     const Reservation& group = groups_[k];
     const std::int64_t left = (group.slots - 1) * 1000;
     if (exempt_[at][k] || left >= group.kept || group.price == 0) continue;
-    const std::int64_t range = std::max<std::int64_t>(1, (group.kept - group.need) * tuning_.ramp_percent / 100);
+    const std::int64_t range = std::max<std::int64_t>(1, (group.kept - group.need) * kRampPercent / 100);
     const std::int64_t part = std::min<std::int64_t>(1000, (group.kept - left) * 1000 / range);
     const std::int64_t percent = group.size == 1 ? tuning_.list_percent : tuning_.charge_percent;
     // Fill values are sums over the futures, and so are charges.

@@ -372,8 +372,11 @@ struct LagrangianOracle::ShapeTable {
   std::vector<double> nu;                    // [layer][lane]: price of the quota rows; 0 beyond the classes
 };
 
+// Jobs that a thread prices at a time (jobs).
+constexpr Index kOracleChunk = 2048;
+
 LagrangianOracle::LagrangianOracle(const Instance& instance, const JobTable& jobs, const PlanTuning& tuning)
-    : JobGroups(instance), chunk_(tuning.oracle_chunk) {
+    : JobGroups(instance), chunk_(kOracleChunk) {
   if (jobs.gang.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
     throw Error(ErrorKind::invalid_problem, "jobs", -1, "more than 2^31 - 1 jobs");
   jobs_ = group(instance, jobs);

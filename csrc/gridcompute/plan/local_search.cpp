@@ -31,8 +31,11 @@ double Exchanges::relocation_cost(std::int32_t position, double& regret) const {
   return other - now;
 }
 
+// Jobs whose regret a thread computes at a time (jobs).
+constexpr Index kRegretChunk = 4096;
+
 std::vector<std::int32_t> Exchanges::regrets(double least, bool placed_only, Pool& pool) {
-  pool.for_chunks(state_.oracle().size(), tuning_.regret_chunk, [&](Index, Index begin, Index end) {
+  pool.for_chunks(state_.oracle().size(), kRegretChunk, [&](Index, Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
       const auto p = static_cast<std::int32_t>(i);
       if (!placed_only || state_.klass(p) >= 0) relocation_cost_[at(p)] = relocation_cost(p, regret_[at(p)]);
@@ -53,6 +56,9 @@ Index Exchanges::run(std::span<const std::int32_t> positions) {
   return accepted;
 }
 
+// Cheaper options that an exchange tries for a job (options).
+constexpr Index kOptionsTried = 12;
+
 bool Exchanges::improve(std::int32_t position) {
   const PackedJob& j = state_.job(position);
   ++trial_;
@@ -65,7 +71,7 @@ bool Exchanges::improve(std::int32_t position) {
   });
   std::erase_if(cheaper_,
                 [&](const JobOption& o) { return !(o.cost < now) || !state_.oracle().allowed(j, o.klass, o.start); });
-  const auto end = cheaper_.begin() + std::min<std::ptrdiff_t>(tuning_.options_tried, std::ssize(cheaper_));
+  const auto end = cheaper_.begin() + std::min<std::ptrdiff_t>(kOptionsTried, std::ssize(cheaper_));
   std::partial_sort(cheaper_.begin(), end, cheaper_.end(),
                     [](const JobOption& a, const JobOption& b) { return a.cost < b.cost; });
   const double saved = state_.remove(position), enough = tuning_.min_gain * std::abs(saved);

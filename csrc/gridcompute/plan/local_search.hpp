@@ -29,7 +29,7 @@ namespace gridcompute::plan {
 //
 // Invariants. Each accepted exchange lowers the real cost, so the search ends; the order does not depend on threads.
 //
-// Complexity. O(options) per job for regrets, O(options_tried * (occupants of a class in the hours + evictions_tried *
+// Complexity. O(options) per job for regrets, O(kOptionsTried * (occupants of a class in the hours + evictions_tried *
 // options)) for a job tried.
 //
 // Source. Ejection of sets in place of single jobs, after Yagiura, Ibaraki and Glover.

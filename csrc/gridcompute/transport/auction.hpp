@@ -87,6 +87,9 @@ struct AcceptedBid {
   }
 };
 
+// Sample of margins that sets the first epsilon (jobs).
+inline constexpr Index kAuctionScaleJobs = 2048;
+
 // Oracle: best(job, prices) -> TwoBest; prepare(jobs, prices) announces the next bidders, so that lists are refreshed;
 // length() is how many classes best() compares, as a rule.
 template <class Oracle>
@@ -100,7 +103,7 @@ class AuctionState {
   Cost price_scale() {
     std::vector<Cost> gaps;
     const auto m = static_cast<Index>(weights_.size());
-    for (Index i = 0; i < m; i += std::max<Index>(1, m / tuning_.auction_scale_jobs)) {
+    for (Index i = 0; i < m; i += std::max<Index>(1, m / kAuctionScaleJobs)) {
       const TwoBest b = oracle_.best(i, prices_);
       if (b.second < kForbidden) gaps.push_back(b.second - b.first);
     }

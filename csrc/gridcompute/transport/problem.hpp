@@ -87,7 +87,7 @@ struct Stats {
   Index evaluations = 0;              // costs read
   Index levels = 0, warm_levels = 0;  // samples solved; samples that the start prices fitted
   Index rounds = 0, augmentations = 0, searches = 0, candidates = 0, groups = 0, rows_extended = 0;
-  // Fallbacks: passes over all costs in a wider box; times that no pass was left (passes_most), so that only lists
+  // Fallbacks: passes over all costs in a wider box; times that no pass was left (kPassesMost), so that only lists
   // grew; repairs continued in a wider box; searches for escape columns of classes without a path.
   Index repeated_passes = 0, passes_exhausted = 0, box_widenings = 0, escape_searches = 0;
   // Newton's method stalled; samples whose prices were taken unbalanced after too many rounds; auctions that ran out of

@@ -54,6 +54,9 @@ class RowReadBudget {
   bool over_ = false;
 };
 
+// Classes tried for a job whose costs are not read.
+constexpr int kPlacementTries = 8;
+
 class GreedyCompletion {
  public:
   GreedyCompletion(const SolverContext& context, const Level& level, std::span<const Cost> prices, IntegralPlan begun)
@@ -139,7 +142,7 @@ class GreedyCompletion {
     if (cost.forbids() && !cost.singles()) return false;
     const Index ahead = k + context_.tuning.cost_prefetch;
     if (cost.forbids() && n_ > 0 && ahead < level_.n) cost.prefetch(level_.row(ahead), next_class_);
-    for (int tries = 0; tries < context_.tuning.placement_tries && n_ > 0; ++tries) {
+    for (int tries = 0; tries < kPlacementTries && n_ > 0; ++tries) {
       for (Slot step = 0; step < n_ && out_.load[next_class_] >= level_.capacity[next_class_]; ++step)
         next_class_ = (next_class_ + 1) % n_;
       const bool allowed = !cost.forbids() || context_.keys.at(level_.row(k), next_class_) < kForbidden;
@@ -325,6 +328,13 @@ bool lighter(const Move& a, const Move& b) {
   return a.loss != b.loss ? a.loss < b.loss : a.job > b.job;
 }
 
+// One job in this many is sampled for the thresholds of loss.
+constexpr Index kEvictSampleStep = 16;
+// Ratio of sampled losses below a threshold to those expected.
+constexpr Cost kEvictSampleFactor = 2;
+// Moves that are sorted, those of least loss a unit.
+constexpr Index kEvictMoves = 1 << 15;
+
 class Eviction {
  public:
   Eviction(const SolverContext& context, const Level& level, const RestrictedProblem& r, std::span<const Cost> prices,
@@ -348,7 +358,7 @@ class Eviction {
         if (residual_[to] >= weight) out.push_back({r_.key[c] + prices_[to] - here, weight, k, from, to});
       }
     });
-    if (const Index most = context_.tuning.evict_moves; static_cast<Index>(moves.size()) > most) {
+    if (const Index most = kEvictMoves; static_cast<Index>(moves.size()) > most) {
       std::nth_element(moves.begin(), moves.begin() + most, moves.end(), less_loss_per_unit);
       moves.resize(static_cast<std::size_t>(most));
     }
@@ -381,7 +391,7 @@ class Eviction {
   // Unassigns the excess of each class, cheapest losses first. A sample of losses bounds which jobs must be sorted.
   void unassign_cheapest_units() {
     const auto n = static_cast<Index>(r_.place_of.size());
-    const Index sampled = context_.tuning.evict_sample_step;
+    const Index sampled = kEvictSampleStep;
     std::vector<std::vector<Cost>> some(residual_.size());
     for (Index k = 0; k < n; k += sampled) {
       const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
@@ -389,7 +399,7 @@ class Eviction {
     }
     std::vector<Cost> most(residual_.size(), kAny);
     for (std::size_t s = 0; s < most.size(); ++s) {
-      const Cost enough = context_.tuning.evict_sample_factor * (-residual_[s] / sampled) + sampled;
+      const Cost enough = kEvictSampleFactor * (-residual_[s] / sampled) + sampled;
       if (residual_[s] >= 0 || enough >= static_cast<Cost>(some[s].size())) continue;
       std::nth_element(some[s].begin(), some[s].begin() + enough, some[s].end());
       most[s] = some[s][static_cast<std::size_t>(enough)];

@@ -19,10 +19,13 @@ namespace gridcompute::transport {
 namespace {
 constexpr Index kMostJobs = (Index{1} << 31) - 16;  // positions of jobs and of groups of them are int32
 
-// Returns whether rounding left less than a factor kept_bits of some cost: then keys that tie need not be ties of
+// Costs below this multiple of the rounding have lost their ties (roundings).
+constexpr double kKeptBits = 0x1p16;
+
+// Returns whether rounding left less than a factor kKeptBits of some cost: then keys that tie need not be ties of
 // costs.
 bool loses_costs(const Problem& problem, double rounding, const Tuning& tuning, Pool& pool, Stop& stop) {
-  const double most = rounding * tuning.kept_bits;
+  const double most = rounding * kKeptBits;
   return problem.shards != nullptr ? problem.shards->any_cost_below(most) : any_cost_below(problem, most, pool, stop);
 }
 
@@ -64,12 +67,15 @@ Result solve_units(const Problem& problem, const Options& options, Pool& pool, S
 
 }  // namespace
 
+// Jobs from which on freed memory is returned to the system.
+constexpr Index kTrimJobs = 30'000;
+
 Result solve(const Problem& problem, const Options& options, Stop& stop) {
   const Index n = problem.cost->n_jobs();
   if (problem.shards == nullptr && n >= kMostJobs)
     throw Error(ErrorKind::invalid_problem, "cost", -1,
                 "cost: found " + std::to_string(n) + " jobs, needed fewer than " + std::to_string(kMostJobs));
-  const ScopedMallocTrim after(n >= options.tuning->trim_jobs);
+  const ScopedMallocTrim after(n >= kTrimJobs);
   Pool pool(options.threads);
   if (problem.shards != nullptr) return solve_units(problem, options, pool, stop);
   if (problem.demand != nullptr) {

@@ -18,13 +18,13 @@
 //   each sample but the full problem   in memory where it fits, else              sample_rounds              (advice)
 //                                      column_generation
 //   a gap is asked for, and predicted  one pass in a box of radius 1, jobs at     one pass                   next row
-//   to be within sure_gap of it        their cheapest class, surplus evicted
+//   to be within kSureGap of it        their cheapest class, surplus evicted
 //   a sample has many ties             this table again with perturbed keys;      once                       no ties
 //                                      then prices are rounded to units, and                                 broken
 //                                      reoptimised where that is not enough
 //   no time for a pass that keeps      one pass in a box of radius 1: a bound,    one pass                   any
 //   candidates                         jobs at their cheapest class                                          matching
-//   else                               column_generation: pricing pass, Newton,   passes_most passes, then   (ends: the
+//   else                               column_generation: pricing pass, Newton,   kPassesMost passes, then   (ends: the
 //                                      ssp_repair, columns added                  lists only grow            optimum)
 //   the same, with a gap               the same; it ends where the matching at    the same                   (ends: the
 //                                      the prices of Newton is within the gap                                optimum)
@@ -68,6 +68,17 @@ namespace {
 // Keys have a unit where it is at least this many spreads: then rounding a perturbed key to the unit undoes the
 // perturbation, whichever way it went.
 constexpr Cost kUnits = 2;
+
+// Jobs a group from which the optimum is found sooner than a matching at prices is rounded.
+constexpr Index kGroupedJobs = 64;
+// Box of the first sample (epsilons of the auction).
+constexpr Cost kAuctionBox = 4;
+// Box of the second sample (epsilons of the auction).
+constexpr Cost kSecondBox = 6;
+// Predicted gap at which no larger sample is solved (of the gap asked for).
+constexpr double kSureGap = 0.5;
+// Largest perturbation of jobs with demand > 1 whose keys have no unit (of the mean key).
+constexpr double kPerturbationError = 0x1p-18;
 
 class TransportSolver {
  public:
@@ -187,7 +198,7 @@ class TransportSolver {
     if (no_time && !budget_.allows_passes(context, box_, 1)) stop_.force_deadline();
     const auto enough = [&](RestrictedProblem& r) {
       if (no_time) reserve_for_delivery(r);
-      if (!no_time && (gap_ == 0 || tuning_.grouped_jobs * r.groups() <= n_)) return false;
+      if (!no_time && (gap_ == 0 || kGroupedJobs * r.groups() <= n_)) return false;
       const bool near = within_gap(context, r);
       if (no_time && !near) stop_.force_deadline();
       return no_time || near;
@@ -224,7 +235,7 @@ class TransportSolver {
       if (gap_ > 0 && !first && !share_ && !gap_tried_) {
         const SolverContext apart{keys_, pool_, stop_, false, duplicate_of_, tuning_};
         const double ahead = predict_gap(apart, level, prices_, sizes[solved_ - 1], n_);
-        stop_sampling_ = gap_tried_ = ahead <= tuning_.sure_gap * gap_;
+        stop_sampling_ = gap_tried_ = ahead <= kSureGap * gap_;
       }
       given_ = given_ && warm_start_fits(context, level, r, stats);
       LevelOutcome end = given_ ? LevelOutcome{} : sample(context, level, r, stats);
@@ -250,7 +261,7 @@ class TransportSolver {
       }
       stats.add("samples", stop_.seconds() - from);
       // The lowest level is too small to estimate its error; the auction's epsilon is a better guess.
-      box_ = trust_region_.box(prices_, first && scale_ > 0 ? tuning_.second_box * scale_ : kCostLimit / 8);
+      box_ = trust_region_.box(prices_, first && scale_ > 0 ? kSecondBox * scale_ : kCostLimit / 8);
       // Sharing groups pays where few lists are distinct.
       Index shared = 0;
       for (const std::int32_t members : r.members) shared += members;
@@ -273,7 +284,7 @@ class TransportSolver {
   // Chooses a perturbation by the keys of a few jobs.
   bool choose_level_perturbation(const Level& level) {
     const PerturbationRequest wanted{keys_.integral() || options_.resolution > 0,
-                                     problem_.demand != nullptr ? tuning_.perturbation_error : 0};
+                                     problem_.demand != nullptr ? kPerturbationError : 0};
     ties_ = choose_perturbation(probe_keys(keys_, level, tuning_), keys_.limit(), columns_, wanted, tuning_);
     return ties_.active();
   }
@@ -336,7 +347,7 @@ class TransportSolver {
         prices_ = start.prices;
         scale_ = start.epsilon;
         if (start.cut_short) ++stats.auction_cutoffs;
-        box_ = box_around(tuning_.auction_box * start.epsilon);
+        box_ = box_around(kAuctionBox * start.epsilon);
       }
     }
     stats.evaluations += m * columns_;

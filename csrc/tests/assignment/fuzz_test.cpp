@@ -39,7 +39,7 @@ T draw(Random& random, double low, double high) {
 
 AssignmentTuning draw_tuning(Random& random) {
   AssignmentTuning tuning;
-#define GRIDCOMPUTE_DRAW(type, name, value, low, high, unit, decides, measured) \
+#define GRIDCOMPUTE_DRAW(type, name, value, low, high, unit, decides) \
   if (random() % 2 == 0) tuning.name = draw<type>(random, low, high);
   GRIDCOMPUTE_ASSIGNMENT_TUNING(GRIDCOMPUTE_DRAW)
 #undef GRIDCOMPUTE_DRAW
@@ -57,7 +57,7 @@ AssignmentTuning draw_tuning(Random& random) {
 // The names and values that differ from the defaults, for the report of a failure.
 std::string shown_tuning(const AssignmentTuning& tuning) {
   std::string text;
-#define GRIDCOMPUTE_SHOW(type, name, value, low, high, unit, decides, measured) \
+#define GRIDCOMPUTE_SHOW(type, name, value, low, high, unit, decides) \
   if (tuning.name != kDefaultTuning.name) text += std::string(#name) + "=" + testing::shown(tuning.name) + " ";
   GRIDCOMPUTE_ASSIGNMENT_TUNING(GRIDCOMPUTE_SHOW)
 #undef GRIDCOMPUTE_SHOW
@@ -262,7 +262,7 @@ TEST(assignment_tuning_table_is_consistent) {
     const TuningEntry& entry = kTuningTable[k];
     CONTEXT("name", entry.name);
     CHECK(entry.low <= entry.value && entry.value <= entry.high);
-    CHECK(std::strlen(entry.unit) > 0 && std::strlen(entry.decides) > 0 && std::strlen(entry.measured) > 0);
+    CHECK(std::strlen(entry.unit) > 0 && std::strlen(entry.decides) > 0);
     for (std::size_t other = 0; other < k; ++other) CHECK(std::strcmp(kTuningTable[other].name, entry.name) != 0);
   }
 }

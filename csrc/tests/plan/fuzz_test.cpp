@@ -27,7 +27,7 @@ T draw_within(std::mt19937_64& r, double low, double high) {
 
 PlanTuning random_tuning(std::mt19937_64& r) {
   PlanTuning t;
-#define GRIDCOMPUTE_DRAW(type, name, value, low, high, unit, decides, reason) t.name = draw_within<type>(r, low, high);
+#define GRIDCOMPUTE_DRAW(type, name, value, low, high, unit, decides) t.name = draw_within<type>(r, low, high);
   GRIDCOMPUTE_PLAN_TUNING(GRIDCOMPUTE_DRAW)
 #undef GRIDCOMPUTE_DRAW
   return t;
@@ -61,7 +61,7 @@ TEST(plan_tuning_table_is_sound) {
     CONTEXT("name", entry.name);
     CHECK(entry.low <= entry.value);
     CHECK(entry.value <= entry.high);
-    CHECK(*entry.unit != 0 && *entry.decides != 0 && *entry.measured != 0);
+    CHECK(*entry.unit != 0 && *entry.decides != 0);
   }
 }
 

@@ -240,7 +240,7 @@ TEST(whole_jobs_are_certified_whatever_the_tuning) {
       const double most = std::min(high, std::max(2 * static_cast<double>(field), low + 1));  // no minutes of search
       field = static_cast<std::remove_reference_t<decltype(field)>>(low + share * (most - low));
     };
-#define GRIDCOMPUTE_DRAW(type, name, value, low, high, unit, decides, measured) draw(tuning.name, low, high);
+#define GRIDCOMPUTE_DRAW(type, name, value, low, high, unit, decides) draw(tuning.name, low, high);
     GRIDCOMPUTE_WHOLE_JOB_TUNING(GRIDCOMPUTE_DRAW)
 #undef GRIDCOMPUTE_DRAW
     for (double* steps : {&tuning.search_steps, &tuning.assignment_steps}) *steps = std::min(*steps, 0x1p21);

@@ -88,6 +88,9 @@ bool auction_phase(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V
   return true;
 }
 
+// Longest list, in vectors, whose prices are prefetched; longer ones take long themselves.
+constexpr Index kPrefetchPriceVectors = 2;
+
 template <class V>
 bool sparse_auction_phase(std::vector<V>& v, const CandidateLists<V>& lists, const AuctionPhase<V>& phase,
                           AssignmentStats& stats, Stop& stop, const AssignmentTuning& tuning) {
@@ -125,7 +128,7 @@ bool sparse_auction_phase(std::vector<V>& v, const CandidateLists<V>& lists, con
     if (at + lists_ahead < free.size()) lists.prefetch(free[at + lists_ahead]);
     if (at + prices_ahead < free.size()) {
       const auto list = lists[free[at + prices_ahead]];
-      if (list.size <= tuning.prefetch_price_vectors * CandidateLists<V>::kLanes)
+      if (list.size <= kPrefetchPriceVectors * CandidateLists<V>::kLanes)
         for (Index k = 0; k < list.size; ++k) __builtin_prefetch(column.data() + list.col[k], 1);
     }
     ok = bid(free[at++]);

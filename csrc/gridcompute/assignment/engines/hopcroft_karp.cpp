@@ -8,6 +8,9 @@ namespace gridcompute::assignment {
 
 namespace {
 
+// Rows matched between two dual updates below which single searches take over (1 / share of free rows).
+constexpr Index kPhaseGain = 20;
+
 template <class V>
 class HopcroftKarp {
  public:
@@ -42,7 +45,7 @@ class HopcroftKarp {
       }
       if (free.empty()) return SearchStatus::complete;
       if (updated_ && (static_cast<Index>(free.size()) <= t_.phase_free_rows ||
-                       (before - free.size()) * static_cast<std::size_t>(t_.phase_gain) < before))
+                       (before - free.size()) * static_cast<std::size_t>(kPhaseGain) < before))
         return SearchStatus::budget;
       if (!update_duals(free)) {
         witness = free;

@@ -45,6 +45,11 @@ GRIDCOMPUTE_EXTREMES(double)
 GRIDCOMPUTE_EXTREMES(std::int64_t)
 GRIDCOMPUTE_VERSIONS(LeastTwo<std::int64_t>, two, (const RowSspState<double>& s, std::int32_t i), (s, i))
 
+// Size beyond which in-place searches get fewer passes (entries).
+constexpr Index kInPlaceMidEntries = 1 << 19;
+// Rows left free by the greedy start beyond which tied matrices go to the ordered copy (1 / share of rows).
+constexpr Index kInPlaceFreeTied = 20;
+
 template <class V>
 class InPlaceJv {
  public:
@@ -78,12 +83,12 @@ class InPlaceJv {
     if (!column_reduction(stop)) return false;
     greedy_start(s_);
     if (const Index free = free_rows();
-        found.tied ? free * t_.in_place_free_tied > s_.n : static_cast<double>(free) > t_.in_place_free_start * s_.n)
+        found.tied ? free * kInPlaceFreeTied > s_.n : static_cast<double>(free) > t_.in_place_free_start * s_.n)
       return false;
     if (free_rows() > 0) reduce_rows(s_);
     if (free_rows() > most_free) return false;
     const Index size = cost_.rows * cost_.cols;
-    Index left = (size > t_.in_place_mid_entries && !found.deep ? t_.in_place_passes_large : t_.in_place_passes) * size;
+    Index left = (size > kInPlaceMidEntries && !found.deep ? t_.in_place_passes_large : t_.in_place_passes) * size;
     bool searched = false;
     Index work = 0;  // of the last search
     for (std::int32_t i = 0; i < s_.n; ++i) {
@@ -157,12 +162,21 @@ class InPlaceJv {
 
 }  // namespace
 
+// Sample of the precheck (rows).
+constexpr Index kPrecheckRows = 12;
+// Sampled rows that need not be mutual for the matrix to count as so (rows).
+constexpr Index kPrecheckExceptions = 2;
+// How many cheapest costs an assignment is likely to use (costs of a row).
+constexpr Index kPrecheckDeepCosts = 6;
+// Span of those costs below which no unit of integers resolves them (share of the row's span).
+constexpr double kPrecheckDeepShare = 0x1p-52;
+
 template <class T>
 Precheck precheck(const DenseMatrix<T>& cost, bool mutually, const AssignmentTuning& tuning) {
-  const Index n = cost.rows, m = cost.cols, count = std::min(tuning.precheck_rows, n);
+  const Index n = cost.rows, m = cost.cols, count = std::min(kPrecheckRows, n);
   Index tied = 0, at_largest = 0, mutual = 0, deep = 0;
   std::vector<double> spreads;
-  std::vector<T> least(at(std::min(tuning.precheck_deep_costs, m)));
+  std::vector<T> least(at(std::min(kPrecheckDeepCosts, m)));
   Precheck found;
   for (Index k = 0; k < count; ++k) {
     const T* row = cost.data + sampled(k, count, n) * m;
@@ -176,15 +190,15 @@ Precheck precheck(const DenseMatrix<T>& cost, bool mutually, const AssignmentTun
                          starts_with_fractions(row, std::min(m, tuning.fraction_costs_first), tuning);
       std::partial_sort_copy(row, row + m, least.begin(), least.end());
       spreads.push_back(static_cast<double>(least.back() - row[best]));
-      deep += spreads.back() < tuning.precheck_deep_share * static_cast<double>(most - row[best]) ? 1 : 0;
+      deep += spreads.back() < kPrecheckDeepShare * static_cast<double>(most - row[best]) ? 1 : 0;
     }
-    if (!mutually || k - mutual > tuning.precheck_exceptions) continue;
+    if (!mutually || k - mutual > kPrecheckExceptions) continue;
     Index i = 0;
     while (i < n && !(cost.data[i * m + best] < row[best])) ++i;
     mutual += i == n ? 1 : 0;
   }
   std::sort(spreads.begin(), spreads.end());
-  found.mutual = mutually && count - mutual <= tuning.precheck_exceptions;
+  found.mutual = mutually && count - mutual <= kPrecheckExceptions;
   found.tied = tied > count * std::max(tuning.tied_columns, m / tuning.tied_share);
   found.deep = tuning.precheck_deep_rows * deep > count;
   if (!spreads.empty()) {

@@ -11,10 +11,15 @@ namespace gridcompute::assignment {
 
 namespace {
 
+// Columns of a row for one column of a group: deep groups make few minima, shallow ones little to search.
+constexpr Index kGroupDepth = 128;
+// Columns of a group, at most.
+constexpr Index kGroupDepthMost = 16;
+
 // Returns how many groups the m columns of a row form: deep groups make few minima, shallow ones little to search in
 // those that open.
 Index groups_of(Index m, const AssignmentTuning& tuning) {
-  const Index depth = std::clamp<Index>(m / tuning.group_depth, tuning.group_depth_least, tuning.group_depth_most);
+  const Index depth = std::clamp<Index>(m / kGroupDepth, tuning.group_depth_least, kGroupDepthMost);
   return (m + depth - 1) / depth;
 }
 
@@ -116,6 +121,9 @@ auto CandidateLists<V>::scratch() const -> Scratch {
   return s;
 }
 
+// Groups that the last row's limit must open for it to be used again (1 / share of list_groups).
+constexpr Index kListReuseLeast = 2;
+
 template <class V>
 V CandidateLists<V>::select(Index i, const V* cost, const V* v, Index wanted, Index room, Scratch& s) const {
   const Index groups = groups_of(m_, *t_);
@@ -131,7 +139,7 @@ V CandidateLists<V>::select(Index i, const V* cost, const V* v, Index wanted, In
   const V low = least(s.group.data(), groups);
   V limit = low < IntRange<V>::kForbiddenReduced ? static_cast<V>(low + std::min(s.width, IntRange<V>::kLimit)) : low;
   const Index opened = count(s.group.data(), groups, limit);
-  if (opened < wanted / t_->list_reuse_least || opened > wanted * t_->list_reuse_most / 5) {
+  if (opened < wanted / kListReuseLeast || opened > wanted * t_->list_reuse_most / 5) {
     s.order = s.group;
     const auto nth = s.order.begin() + std::min(wanted, groups - 1);
     std::nth_element(s.order.begin(), nth, s.order.end());

@@ -32,12 +32,15 @@ GRIDCOMPUTE_INLINE bool reduce_rows_of(RowSspState<V>& s) {
   return row_reduction<kBytes>(s, s.tuning->first_bids * s.n);
 }
 
+// Wide matrices of up to this many rows skip reduction (rows).
+constexpr std::int32_t kUnreducedRows = 16;
+
 template <class V>
 bool started(RowSspState<V>& s) {
   const bool square = s.n == s.m;
   if (square) reduce_columns(s);
   greedy_start(s);
-  return (!square && s.n <= s.tuning->unreduced_rows) || reduce_rows(s);
+  return (!square && s.n <= kUnreducedRows) || reduce_rows(s);
 }
 
 }  // namespace
@@ -137,6 +140,9 @@ GRIDCOMPUTE_INLINE V least_in(const V* GRIDCOMPUTE_RESTRICT row, Index m, const 
 GRIDCOMPUTE_LEAST(std::int32_t)
 GRIDCOMPUTE_LEAST(std::int64_t)
 
+// Price changes of a warm start before rows are left to searches (per row).
+constexpr Index kWarmRepricings = 4;
+
 template <class V>
 class WarmStarter {
  public:
@@ -147,7 +153,7 @@ class WarmStarter {
       if (s_.row(i)[col_of[at(i)]] < IntRange<V>::kForbidden) s_.match(i, col_of[at(i)]);
     std::vector<std::int32_t> queue(at(s_.n));
     std::iota(queue.begin(), queue.end(), 0);
-    Index left = t_.warm_repricings * s_.n;
+    Index left = kWarmRepricings * s_.n;
     for (std::size_t k = 0; k < queue.size(); ++k) {
       const std::int32_t i = queue[k];
       if (s_.col_of[i] == kUnmatched) continue;

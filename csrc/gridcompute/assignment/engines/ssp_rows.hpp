@@ -559,7 +559,7 @@ class RegisterSsp {
 // Steps. A matched row misses by the reduced cost of its pair less its least reduced cost. Rows that miss by more than
 // rounding explains are left free. For the others, prices are lowered: those of the columns that such a row would
 // prefer fall until it does not, and then the rows matched to these columns miss. That ends soon unless rounding has
-// made other pairs optimal; rows that still miss after warm_repricings repricings a row are left free, and searches
+// made other pairs optimal; rows that still miss after kWarmRepricings repricings a row are left free, and searches
 // match them.
 //
 // Complexity. A pass over the rows, and O(m) for each row that misses.

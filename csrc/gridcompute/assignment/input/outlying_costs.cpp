@@ -79,6 +79,9 @@ bool forbids(T big_m) {
   return std::is_floating_point_v<T> && !(big_m - big_m == T{0});
 }
 
+// Rows of the sample that decides whether a matrix is sparse in disguise.
+constexpr Index kBigMRows = 8;
+
 template <class T>
 class BigMSparsifier {
  public:
@@ -86,7 +89,7 @@ class BigMSparsifier {
       : cost_(cost), maximize_(maximize), t_(tuning), col_(at(cost.cols)) {}
 
   [[nodiscard]] bool sample_has_big_m() {
-    const Index count = std::min(t_.big_m_rows, cost_.rows);
+    const Index count = std::min(kBigMRows, cost_.rows);
     Index total = 0;
     for (Index k = 0; k < count; ++k) {
       const T* row = row_of(sampled(k, count, cost_.rows));
@@ -251,6 +254,9 @@ CostExtent extent_of_row(const T* row, Index m, bool maximize) {
 
 }  // namespace
 
+// Ratio of one limit within which costs are counted to the next.
+constexpr double kCapStep = 0x1p-4;
+
 template <class T>
 RowTail row_tail(const T* row, Index m, Index wanted, const CostExtent& extent, bool maximize,
                  const AssignmentTuning& tuning) {
@@ -259,14 +265,17 @@ RowTail row_tail(const T* row, Index m, Index wanted, const CostExtent& extent, 
   const auto enough_within = [&](double share) { return count(row, m, sign, extent.least + share * span) >= wanted; };
   double share = tuning.cap_first_share;
   if (!enough_within(share) || enough_within(0)) return {span, span};
-  while (enough_within(share * tuning.cap_step)) share *= tuning.cap_step;
+  while (enough_within(share * kCapStep)) share *= kCapStep;
   return {tuning.cap_factor * share * span, span};
 }
+
+// Rows of the sample that decides whether there are outliers.
+constexpr Index kCapRows = 8;
 
 template <class T>
 double outlier_cap(const DenseMatrix<T>& cost, bool maximize, const AssignmentTuning& tuning) {
   RowTail most;
-  const Index count = std::min(tuning.cap_rows, cost.rows), m = cost.cols;
+  const Index count = std::min(kCapRows, cost.rows), m = cost.cols;
   for (Index k = 0; k < count; ++k) {
     const T* row = cost.data + k * cost.rows / count * m;
     const RowTail tail = row_tail(row, m, std::min(tuning.cap_costs, (m + tuning.cap_share - 1) / tuning.cap_share),

@@ -87,6 +87,11 @@ Node DualRepair<Int>::pop_most_infeasible() {
   return v;
 }
 
+// How often the clock is read (dual pivots).
+constexpr Index kDualPivotsPerPoll = 16;
+// Projected work at which dual repair gives up at once (times repair_passes).
+constexpr Index kRepairHopeless = 4;
+
 template <class Int>
 bool DualRepair<Int>::run(Stop& stop) {
   const Index most = tuning_.repair_passes * (Index{solution_.m()} + solution_.n());
@@ -97,11 +102,9 @@ bool DualRepair<Int>::run(Stop& stop) {
     const Node v = pop_most_infeasible();
     if (!infeasibility(v).any) continue;
     ++counts.dual_pivots;
-    going =
-        pivot(v) && work_ <= most && !overflow_ &&
-        !(counts.dual_pivots % tuning_.dual_pivots_per_poll == 0 && stop.poll(work_ - std::exchange(counted, work_)));
-    if (counts.dual_pivots > 1)
-      going &= work_ / counts.dual_pivots * std::ssize(queue_) <= tuning_.repair_hopeless * most;
+    going = pivot(v) && work_ <= most && !overflow_ &&
+            !(counts.dual_pivots % kDualPivotsPerPoll == 0 && stop.poll(work_ - std::exchange(counted, work_)));
+    if (counts.dual_pivots > 1) going &= work_ / counts.dual_pivots * std::ssize(queue_) <= kRepairHopeless * most;
     if (solution_.overflowed()) solution_.compute_potentials();  // perhaps only the root's potential has drifted
     if (solution_.overflowed()) break;
   }

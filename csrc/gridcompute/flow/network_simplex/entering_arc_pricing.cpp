@@ -61,6 +61,21 @@ void BlockPricing<Int>::choose_order(Arc arcs) {
   blocks_ = productive_blocks_ = 0;
 }
 
+// How many priced arcs a better entering arc is worth (arcs priced per node repriced or walked).
+constexpr Index kArcsPerMovedNode = 16;
+// Blocks grow where at most this share of the pivots is degenerate (pivots per degenerate pivot).
+constexpr Index kLongBlockDegenerateShare = 4;
+// Blocks shrink where more than this share is degenerate (pivots per degenerate pivot).
+constexpr Index kShortBlockDegenerateShare = 2;
+// Blocks shrink where pivots move this much less (times the pace at which blocks grow).
+constexpr Index kShortBlockRatio = 4;
+// Ratio of the lengths of pricing blocks when they grow or shrink.
+constexpr Index kBlockStep = 2;
+// Passes give more pivots where at most this share is degenerate (pivots per degenerate pivot).
+constexpr Index kCheapDegenerateShare = 2;
+// Passes give more pivots where a pivot moves at most this many nodes (nodes per pivot).
+constexpr Index kCheapMovedNodes = 16;
+
 // Chooses how many arcs a pass prices and how many pivots follow from it by the cost of the latest pivots: where most
 // push units and move many nodes, a better arc is worth a longer pass; where they move few, in a sparse graph, passes
 // cost more than pivots.
@@ -73,13 +88,13 @@ void BlockPricing<Int>::choose_pace(const TreeSolution<Int>& solution) {
   const Index degenerate = now.degenerate - before.degenerate;
   const Index moved = now.repriced + now.walked - before.repriced - before.walked;
   pace_.measured = now;
-  const Index worth = t.arcs_per_moved_node * moved;
-  if (t.long_block_degenerate_share * degenerate <= pivots && worth > pivots * pace_.block)
+  const Index worth = kArcsPerMovedNode * moved;
+  if (kLongBlockDegenerateShare * degenerate <= pivots && worth > pivots * pace_.block)
     pace_.block =
-        std::min(static_cast<Arc>(t.block_step) * pace_.block, static_cast<Arc>(t.max_block_growth) * pace_.min_block);
-  else if (t.short_block_degenerate_share * degenerate > pivots || t.short_block_ratio * worth < pivots * pace_.block)
-    pace_.block = std::max(pace_.min_block, pace_.block / static_cast<Arc>(t.block_step));
-  const bool cheap = t.cheap_degenerate_share * degenerate <= pivots && moved <= t.cheap_moved_nodes * pivots &&
+        std::min(static_cast<Arc>(kBlockStep) * pace_.block, static_cast<Arc>(t.max_block_growth) * pace_.min_block);
+  else if (kShortBlockDegenerateShare * degenerate > pivots || kShortBlockRatio * worth < pivots * pace_.block)
+    pace_.block = std::max(pace_.min_block, pace_.block / static_cast<Arc>(kBlockStep));
+  const bool cheap = kCheapDegenerateShare * degenerate <= pivots && moved <= kCheapMovedNodes * pivots &&
                      solution.m() <= t.cheap_arcs_per_node * solution.n();
   pace_.pivots_per_pass = cheap ? t.pivots_per_pass_cheap : t.pivots_per_pass;
 }
@@ -119,6 +134,9 @@ void BlockPricing<Int>::price_arcs_out_of(TreeSolution<Int>& solution, Node v) {
 template class BlockPricing<std::int32_t>;
 template class BlockPricing<std::int64_t>;
 
+// How many listed arcs are compared for the entering one (arcs).
+constexpr Index kLocalWindow = 64;
+
 // Arcs of the window that are no longer eligible are dropped: they become eligible again only if one of their ends
 // moves, and that lists them again.
 template <class Int>
@@ -129,7 +147,7 @@ Arc local_entering_arc(TreeSolution<Int>& solution, const FlowTuning& tuning) {
       solution.stop_tracking();
       break;
     }
-    std::size_t kept = list.size() - std::min(list.size(), at(tuning.local_window));
+    std::size_t kept = list.size() - std::min(list.size(), at(kLocalWindow));
     solution.counts.listed_arcs += static_cast<Index>(list.size() - kept);
     Int least = 0;
     Arc best = kNoArc;

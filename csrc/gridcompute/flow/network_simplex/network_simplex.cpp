@@ -26,11 +26,16 @@ NetworkSimplex<Int> NetworkSimplex<Int>::resumed(const NetworkSimplex& compacted
                         compacted.pricing_.resumed_pace(tuning), tuning);
 }
 
+// What arcs priced in blocks count (arcs per work unit).
+constexpr Index kPricedArcsPerWork = 8;
+// What arcs priced one by one count (arcs per work unit).
+constexpr Index kListedArcsPerWork = 4;
+
 template <class Int>
 Index NetworkSimplex<Int>::work() const noexcept {
   const PivotCounts& c = solution_.counts;
-  return c.repriced + c.walked + tuning_->work_per_pivot * c.pivots + c.priced_arcs / tuning_->priced_arcs_per_work +
-         c.listed_arcs / tuning_->listed_arcs_per_work;
+  return c.repriced + c.walked + tuning_->work_per_pivot * c.pivots + c.priced_arcs / kPricedArcsPerWork +
+         c.listed_arcs / kListedArcsPerWork;
 }
 
 template <class Int>

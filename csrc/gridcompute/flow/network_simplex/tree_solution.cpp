@@ -334,17 +334,22 @@ bool TreeSolution<Int>::shift_subtrees(std::span<const PotentialChange> subtrees
   return true;
 }
 
+// How the cost of artificial arcs grows where it was too small (factor).
+constexpr Index kBigCostGrowth = 8;
+// Up to where a rebuilt tree's artificial cost grows before it becomes that of a cold start (times the largest cost).
+constexpr Index kMaxSmallBigCost = 64;
+
 template <class Int>
 bool TreeSolution<Int>::raise_big_cost() {
   constexpr Int kMaxBig = FlowRange<Int>::kMaxBig;
   const bool small = !artificial_cost_.empty();  // after rebuild()
-  const bool too_small = small && big_cost_ / static_cast<Int>(tuning_->max_small_big_cost) >= net_.max_cost;
-  if (big_cost_ > kMaxBig / static_cast<Int>(tuning_->big_cost_growth) || too_small) {
+  const bool too_small = small && big_cost_ / static_cast<Int>(kMaxSmallBigCost) >= net_.max_cost;
+  if (big_cost_ > kMaxBig / static_cast<Int>(kBigCostGrowth) || too_small) {
     if (!small) return false;  // never in the wide width: big_cost_ exceeds the cost of every path
     artificial_cost_.clear();  // no small cost suffices: artificial arcs cost as in a start from nothing
     start_big_cost();
   } else {
-    big_cost_ *= static_cast<Int>(tuning_->big_cost_growth);
+    big_cost_ *= static_cast<Int>(kBigCostGrowth);
   }
   compute_potentials();
   return !overflowed_;
@@ -453,7 +458,7 @@ Index TreeSolution<Int>::rebuild(std::span<const Arc> arcs, std::span<const Int>
   }
   const Int dearest = std::max<Int>(1, net_.max_cost);
   const auto factor = static_cast<Int>(tuning_->rebuild_big_cost);
-  const Int most = FlowRange<Int>::kMaxBig / static_cast<Int>(tuning_->big_cost_growth) / factor;
+  const Int most = FlowRange<Int>::kMaxBig / static_cast<Int>(kBigCostGrowth) / factor;
   big_cost_ = std::max(dearest, std::min<Int>(dearest, most) * factor);
   route_basis(tree_arc);
   return eligible;

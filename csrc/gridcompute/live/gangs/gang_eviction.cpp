@@ -12,6 +12,9 @@ namespace gridcompute::live {
 GangMoves::GangMoves(GangPlacement& placement, const GangPrices& prices)
     : placement_(placement), prices_(prices), tuning_(placement.tuning()) {}
 
+// Size, in small worlds, up to which rows are kept while moves are sought.
+constexpr Index kKeptRows = 2;
+
 void GangMoves::begin_round(std::span<const Cost> shares, Index most_moved, Stop& stop) {
   shares_.assign(shares.begin(), shares.end());
   shares_.resize(placement_.queues().parent.size(), kForbidden);
@@ -21,7 +24,7 @@ void GangMoves::begin_round(std::span<const Cost> shares, Index most_moved, Stop
   most_moved_ = most_moved;
   job_row_.resize(at(placement_.out()));
   for (auto& scratch : scratch_) scratch.resize(at(placement_.out()));
-  keep_rows_ = placement_.n_positions() * placement_.out() <= tuning_.kept_rows * tuning_.small_world;
+  keep_rows_ = placement_.n_positions() * placement_.out() <= kKeptRows * tuning_.small_world;
   if (keep_rows_) rows_.resize(at(placement_.n_positions() * placement_.out()));
   clear_rows();
 }
@@ -225,10 +228,13 @@ GangMoves::Plan GangMoves::cover_greedily(std::vector<Item>& items, Cost need) c
   return plan;
 }
 
+// Slots up to which room is made by dynamic programming, beyond that greedily.
+constexpr Index kMostCover = 64;
+
 // Finds the items of least value that free at least `need` slots.
 GangMoves::Plan GangMoves::cover(std::vector<Item>& items, Cost need) {
-  steps_ += static_cast<Index>(items.size()) * std::min(need + 1, Cost{tuning_.most_cover});
-  if (need > tuning_.most_cover) return cover_greedily(items, need);
+  steps_ += static_cast<Index>(items.size()) * std::min(need + 1, Cost{kMostCover});
+  if (need > kMostCover) return cover_greedily(items, need);
   Plan plan;
   const Slot out = placement_.out();
   const std::size_t n = items.size(), width = at(need) + 1;
@@ -397,6 +403,9 @@ bool GangMoves::insert_by(Job job, Claim claim, double least_gain) {
   return back_to(begin), false;
 }
 
+// Classes that are tried for a gang, the best first.
+constexpr Index kClassesTried = 3;
+
 // Places a waiting job in the class, of this type (kNone: of any), where room for it costs least; begin: the mark
 // before the first change that was made for it. Returns whether it was placed; if not, all changes are undone.
 bool GangMoves::place_best(Job job, Claim claim, double least_gain, std::int32_t type, std::size_t begin) {
@@ -420,7 +429,7 @@ bool GangMoves::place_best(Job job, Claim claim, double least_gain, std::int32_t
     ways.emplace_back(value, s);
   }
   std::stable_sort(ways.begin(), ways.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (std::size_t k = 0; k < std::min(ways.size(), at(tuning_.classes_tried)); ++k) {
+  for (std::size_t k = 0; k < std::min(ways.size(), at(kClassesTried)); ++k) {
     const Slot s = ways[k].second;
     const Cost need = demand - placement_.left(s);
     const Plan plan = need > 0 ? room_for(job, s, claim, need) : Plan{true, {}, {}};
@@ -500,6 +509,9 @@ bool GangSolver::move_to_open_classes() {
   return any;
 }
 
+// Pairs of a job of one demand and a class that are matched exactly, at most.
+constexpr Index kExchangePairs = Index{1} << 19;
+
 // Matches all jobs of one demand to the slots that they take, exactly, for each demand in turn, largest first.
 bool GangSolver::exchange(RoundContext& round) {
   std::map<Cost, std::vector<Job>, std::greater<>> by_demand;
@@ -510,7 +522,7 @@ bool GangSolver::exchange(RoundContext& round) {
   bool any = false;
   for (auto& [demand, jobs] : by_demand) {
     const auto n = static_cast<Index>(jobs.size());
-    if (n < 2 || n * placement_.out() > tuning_.exchange_pairs || moves_.stopped()) continue;
+    if (n < 2 || n * placement_.out() > kExchangePairs || moves_.stopped()) continue;
     std::sort(jobs.begin(), jobs.end());
     any = exchange_of(demand, jobs, {}, round) || any;
   }

@@ -214,6 +214,9 @@ struct GangPrices::Pass {
   }
 };
 
+// Distance above the least reduced cost at which a class has no weight (temperatures).
+constexpr double kNegligible = 20;
+
 // Adds the terms of jobs to a pass: of a job's least payments, its chance of each class that is nearly the cheapest.
 class GangPrices::JobSum {
  public:
@@ -258,7 +261,7 @@ class GangPrices::JobSum {
   // Lists the near classes and their weights; returns the sum of all weights, that of waiting included.
   double find_near(double least, double leave) {
     near_.clear(), chance_.clear();
-    const double far = least + prices_.tuning_.negligible * temperature_;
+    const double far = least + kNegligible * temperature_;
     double total = std::exp((least - leave) / temperature_);
     for (Slot s = 0; s < placement_.out(); ++s) {
       if (row_[at(s)] > far) continue;
@@ -330,6 +333,9 @@ class GangPrices::JobSum {
   std::vector<std::size_t> near_, rows_, counted_;
 };
 
+// Equations that Newton's method may have, one a class or limit; beyond, prices stay.
+constexpr Index kMostRows = 512;
+
 GangPrices::Layout GangPrices::layout(const std::vector<Job>& jobs) const {
   Layout layout;
   layout.n = layout.n_classes = at(placement_.out());
@@ -339,18 +345,21 @@ GangPrices::Layout GangPrices::layout(const std::vector<Job>& jobs) const {
     for (std::int32_t q = placement_.queue(job); q >= 0; q = placement_.queues().parent[at(q)])
       wanted[at(q)] += placement_.demand(job);
   for (std::size_t q = 0; q < q_.size(); ++q)
-    if ((q_[q] > 0 || wanted[q % wanted.size()] > placement_.limit(q)) && layout.n < at(tuning_.most_rows)) {
+    if ((q_[q] > 0 || wanted[q % wanted.size()] > placement_.limit(q)) && layout.n < at(kMostRows)) {
       layout.row_of[q] = static_cast<std::int32_t>(layout.n++);
       layout.typed = layout.typed || q >= wanted.size();
     }
   return layout;
 }
 
+// Jobs that one thread sums at once.
+constexpr Index kNewtonChunk = 4096;
+
 // Sums up the terms of all jobs: D is the sum of their least payments, less the value of capacities and limits. The
 // sums of as many chunks as `parts` has are held at a time, and added in order. Returns false if stopped.
 bool GangPrices::run(const Layout& layout, Pass& pass, std::vector<Pass>& parts, double temperature,
                      const std::vector<Job>& jobs, Pool& pool, Stop& stop) const {
-  const auto n_jobs = static_cast<Index>(jobs.size()), wave = static_cast<Index>(parts.size()) * tuning_.newton_chunk;
+  const auto n_jobs = static_cast<Index>(jobs.size()), wave = static_cast<Index>(parts.size()) * kNewtonChunk;
   stop.count(n_jobs * (placement_.out() - 1));
   pass.clear(layout.n);
   for (Index first = 0; first < n_jobs; first += wave) {
@@ -360,8 +369,8 @@ bool GangPrices::run(const Layout& layout, Pass& pass, std::vector<Pass>& parts,
       JobSum part(*this, layout, parts[at(chunk)], temperature);
       for (Index k = begin; k < end; ++k) part.add(jobs[at(first + k)]);
     };
-    if (!pool.for_chunks(n, tuning_.newton_chunk, sum, &stop)) return false;
-    for (Index chunk = 0; chunk < Pool::chunks(n, tuning_.newton_chunk); ++chunk) pass.add(parts[at(chunk)]);
+    if (!pool.for_chunks(n, kNewtonChunk, sum, &stop)) return false;
+    for (Index chunk = 0; chunk < Pool::chunks(n, kNewtonChunk); ++chunk) pass.add(parts[at(chunk)]);
   }
   double spent = 0;
   for (Slot s = 0; s < placement_.out(); ++s) {
@@ -430,13 +439,22 @@ double GangPrices::newton_step(const Layout& layout, const Pass& pass, double un
   return longest;
 }
 
+// Change of a price by any step, at most (temperatures).
+constexpr double kWidestStep = 64;
+// Change of the price of a limit by any step, at most, as it may be far off (mean distances).
+constexpr double kWidestLimitStep = 4;
+// Step at which a price search ends at the last temperature (temperatures).
+constexpr double kLastStep = 1e-3;
+// Ratio of a temperature to the one before.
+constexpr double kCooling = 0.3;
+
 void GangPrices::improve(double objective, double target, double warmth, int passes, Pool& pool, Stop& stop) {
   const std::vector<Job> jobs = live();
   const double unit = scale(jobs);
   if (!(unit > 0) || !std::isfinite(unit)) return;
   const Layout rows = layout(jobs);
-  if (rows.n > at(tuning_.most_rows)) return;
-  const auto chunks = at(Pool::chunks(static_cast<Index>(jobs.size()), tuning_.newton_chunk));
+  if (rows.n > at(kMostRows)) return;
+  const auto chunks = at(Pool::chunks(static_cast<Index>(jobs.size()), kNewtonChunk));
   const std::size_t held = kPassBytes / (sizeof(double) * (rows.n + 1) * rows.n);
   Pass pass;
   std::vector<Pass> parts(std::min(chunks, std::max(held, 4 * at(pool.threads()))));
@@ -448,7 +466,7 @@ void GangPrices::improve(double objective, double target, double warmth, int pas
   bool raised = false;  // above the bound of the prices that the search began with
   // The price of a limit may be far from its last value, as after the first round: the bound on its step is as large as
   // the differences of costs.
-  const double widest = rows.n > rows.n_classes ? unit * tuning_.widest_limit_step : 0.0;
+  const double widest = rows.n > rows.n_classes ? unit * kWidestLimitStep : 0.0;
   std::vector<double> from_p = p_, from_q = q_, step(rows.n, 0.0);
   const auto make_step = [&] {
     for (std::size_t s = 0; s < p_.size(); ++s) p_[s] = std::max(0.0, from_p[s] + step[s]);
@@ -478,12 +496,12 @@ void GangPrices::improve(double objective, double target, double warmth, int pas
     const double longest = newton_step(rows, pass, unit, step);
     shorten(longest);
     make_step();
-    radius = std::min(radius * tuning_.step_growth, widest > 0 ? widest : temperature * tuning_.widest_step);
+    radius = std::min(radius * tuning_.step_growth, widest > 0 ? widest : temperature * kWidestStep);
     if (longest < temperature * tuning_.settled && temperature > coldest) {
-      temperature = std::max(temperature * tuning_.cooling, coldest);
+      temperature = std::max(temperature * kCooling, coldest);
       smooth = -kInf;
       radius = temperature * tuning_.first_step;
-    } else if (longest < temperature * tuning_.last_step) {
+    } else if (longest < temperature * kLastStep) {
       break;
     }
   }

@@ -143,8 +143,11 @@ GangSolver::End GangSolver::run(RoundContext& round) {
   return round.stop.why() == Stop::Why::interrupted ? End::interrupted : End::placed;
 }
 
+// Share of the jobs that may be new before prices are computed from scratch.
+constexpr double kColdShare = 0.3;
+
 bool GangSolver::many_new() const {
-  return static_cast<double>(kept_.n_new) > tuning_.cold_share * static_cast<double>(placement_.n_live());
+  return static_cast<double>(kept_.n_new) > kColdShare * static_cast<double>(placement_.n_live());
 }
 
 // Returns whether a job that must run fits in no class that allows it, which the witness then says.
@@ -164,6 +167,15 @@ double GangSolver::gap(double total) const {
   return std::isfinite(total) && size > 0 ? (total - bound) / size : 0.0;
 }
 
+// Relative gap of a large world above which its prices are improved.
+constexpr double kLateTarget = 1.2e-4;
+// Relative gap that prices of another problem leave in a large world, above which they are improved at once.
+constexpr double kRoughLateGap = 2e-3;
+// Ratio of the gap to that of the round before, from which it is rough.
+constexpr double kRoughGrowth = 2;
+// Rounds between two improvements of the prices of a large world.
+constexpr Index kLateInterval = 16;
+
 // Closes the gap that the search has left, by better prices, or by a solve from scratch.
 void GangSolver::improve_bound(RoundContext& round, bool any_changed) {
   if (placement_.ranked()) hold_running();
@@ -179,20 +191,28 @@ void GangSolver::improve_bound(RoundContext& round, bool any_changed) {
   // In a large instance passes that improve prices pay only now and then.
   ++kept_.rounds_since_prices;
   const double now = gap(total_);
-  const bool rough = now > tuning_.rough_late_gap && tuning_.rough_growth * kept_.gap < now;
-  const bool due = small_world()
-                       ? now > tuning_.warm_target
-                       : now > tuning_.late_target && (kept_.rounds_since_prices >= tuning_.late_interval || rough);
+  const bool rough = now > kRoughLateGap && kRoughGrowth * kept_.gap < now;
+  const bool due = small_world() ? now > tuning_.warm_target
+                                 : now > kLateTarget && (kept_.rounds_since_prices >= kLateInterval || rough);
   if (due && !round.stop.requested()) improve_prices(round, any_changed);
 }
 
+// Temperature of a search in a large world whose prices are nearly right (share of the mean distance).
+constexpr double kLateTemperature = 0.0002;
+// Passes of Newton's method after a cold start.
+constexpr int kColdPasses = 60;
+// Passes of Newton's method in a large world once its gap has grown.
+constexpr int kLatePasses = 6;
+// Relative gap at which an improvement of prices ends.
+constexpr double kPriceTarget = 5e-5;
+
 void GangSolver::improve_prices(RoundContext& round, bool any_changed) {
-  const bool small = small_world(), rough = !small && gap(total_) > tuning_.rough_late_gap;
+  const bool small = small_world(), rough = !small && gap(total_) > kRoughLateGap;
   kept_.rounds_since_prices = 0;
-  prices_.improve(total_, tuning_.price_target, small || rough ? tuning_.warm_temperature : tuning_.late_temperature,
-                  small   ? (round.answer.cold ? tuning_.cold_passes : tuning_.warm_passes)
-                  : rough ? tuning_.cold_passes
-                          : tuning_.late_passes,
+  prices_.improve(total_, kPriceTarget, small || rough ? tuning_.warm_temperature : kLateTemperature,
+                  small   ? (round.answer.cold ? kColdPasses : tuning_.warm_passes)
+                  : rough ? kColdPasses
+                          : kLatePasses,
                   round.pool, round.stop);
   round.end_stage("prices");
   if (!any_changed || !(gap(total_) > tuning_.warm_target) || round.stop.requested()) return;
@@ -200,8 +220,7 @@ void GangSolver::improve_prices(RoundContext& round, bool any_changed) {
   if (placement_.ranked()) hold_running();
   total_ = objective();
   if (small && gap(total_) > tuning_.warm_target)
-    prices_.improve(total_, tuning_.price_target, tuning_.warm_temperature, tuning_.warm_passes, round.pool,
-                    round.stop);
+    prices_.improve(total_, kPriceTarget, tuning_.warm_temperature, tuning_.warm_passes, round.pool, round.stop);
 }
 
 // Completes the answer, and makes the placement that of the matcher: the last step that may throw.
@@ -417,13 +436,16 @@ void GangSolver::take_out(std::vector<Job>& jobs, Cost excess) {
 
 // ---------------------------------------------------------------- search
 
+// Relative gap of the last round above which jobs that had to go elsewhere are placed again.
+constexpr double kReplaceGap = 5e-5;
+
 void GangSolver::search(RoundContext& round) {
   if (round.stop.requested()) {
     take_out_of_full_classes();  // which a solve by transport that was stopped may have left
   } else if (placement_.ranked() || round.options.max_moves >= 0) {
     admit();
   } else {
-    place_by_prices(round, kept_.gap > tuning_.replace_gap);
+    place_by_prices(round, kept_.gap > kReplaceGap);
   }
   round.end_stage("admit");
   settle();
@@ -520,9 +542,12 @@ void GangSolver::admit_by(Claim claim) {
   }
 }
 
+// Rounds of filling and serving priorities; each lets in a job or raises a priority.
+constexpr int kSettleRounds = 100;
+
 // Admits waiting jobs that fit and that priorities entitle, until neither admits another one.
 void GangSolver::settle() {
-  for (int k = 0; k < tuning_.settle_rounds; ++k) {
+  for (int k = 0; k < kSettleRounds; ++k) {
     const bool filled = fill();
     if (moves_.stopped()) return;
     const bool served = placement_.ranked() && serve_priorities();
@@ -622,6 +647,11 @@ void GangSolver::place_by_prices(RoundContext& round, bool again) {
   round.end_stage("fill");
 }
 
+// Members of a class that is too full that are looked at first.
+constexpr Index kBalanceScan = 2000;
+// Members that are looked at next where these do not free enough.
+constexpr Index kBalanceChunk = 500;
+
 // Moves members of over-full classes at the least losses, to classes with room or out.
 void GangSolver::balance(RoundContext& round) {
   struct Way {
@@ -635,7 +665,7 @@ void GangSolver::balance(RoundContext& round) {
       if (placement_.left(s) >= 0 || moves_.stopped()) continue;
       const std::span<const Job> members = placement_.members(s);
       const std::size_t n = members.size();
-      const std::size_t take = sweep > 0 ? n : std::min(n, at(tuning_.balance_scan));
+      const std::size_t take = sweep > 0 ? n : std::min(n, at(kBalanceScan));
       moves_.count(static_cast<Index>(take) * out);
       const std::size_t start = n > take ? (at(s) * 7919 + at(placement_.n_live()) * 31) % n : 0;
       std::vector<Slot> open;
@@ -655,7 +685,7 @@ void GangSolver::balance(RoundContext& round) {
         return to;
       };
       ways.assign(take, Way{kInf, kNone});
-      round.pool.for_chunks(static_cast<Index>(take), tuning_.balance_chunk, [&](Index, Index begin, Index end) {
+      round.pool.for_chunks(static_cast<Index>(take), kBalanceChunk, [&](Index, Index begin, Index end) {
         std::vector<double> row(at(out));
         for (Index k = begin; k < end; ++k) {
           const Job job = members[(start + at(k)) % n];
@@ -692,6 +722,9 @@ void GangSolver::balance(RoundContext& round) {
   moves_.commit();
 }
 
+// Jobs a slot that are sorted to fill a class.
+constexpr Cost kFillCandidates = 2;
+
 // Fills each class that has room with the waiting jobs of least loss there at its price.
 void GangSolver::fill_open_classes() {
   struct Way {
@@ -720,7 +753,7 @@ void GangSolver::fill_open_classes() {
   const auto less = [](const Way& a, const Way& b) { return a.loss != b.loss ? a.loss < b.loss : a.job < b.job; };
   for (std::size_t k = 0; k < open.size(); ++k) {
     std::vector<Way>& list = ways[k];
-    const std::size_t keep = std::min(list.size(), at(placement_.left(open[k]) * tuning_.fill_candidates));
+    const std::size_t keep = std::min(list.size(), at(placement_.left(open[k]) * kFillCandidates));
     std::nth_element(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(keep), list.end(), less);
     std::sort(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(keep), less);
     for (std::size_t j = 0; j < keep && placement_.left(open[k]) > 0; ++j) {

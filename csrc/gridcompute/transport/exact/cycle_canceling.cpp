@@ -84,6 +84,9 @@ double cost_of_leaving_out(const Problem& problem, Index job) {
   return problem.unplaced != nullptr ? problem.unplaced[job * problem.unplaced_stride] : kInf;
 }
 
+// Shortest row that is listed without being counted first (classes).
+constexpr Index kCountedClasses = 64;
+
 template <class T>
 void list_rows(const PricedMatching& of, std::span<const Index> jobs, NearClassesChunk& part, std::span<Dyadic> own) {
   constexpr double kRounding = 0x1p-49, kLeast = 0x1p-1070;  // of the sums below, each with a factor of 16
@@ -101,8 +104,7 @@ void list_rows(const PricedMatching& of, std::span<const Index> jobs, NearClasse
     const double most = now + of.margin, limit = most + (std::fabs(most) + std::fabs(now)) * kRounding + kLeast;
     const bool out_too = out < kInf && out <= limit;
     // Counting a short row is faster than listing it, and most jobs have one near class.
-    if (n_slots <= of.tuning.counted_classes &&
-        count_within(costs, of.prices.data(), n_slots, limit) + (out_too ? 1 : 0) < 2)
+    if (n_slots <= kCountedClasses && count_within(costs, of.prices.data(), n_slots, limit) + (out_too ? 1 : 0) < 2)
       continue;
     const Index count = list_within(costs, of.prices.data(), n_slots, limit, near.data());
     if (count + (out_too ? 1 : 0) < 2) continue;
@@ -172,11 +174,14 @@ std::optional<NearClasses> find_near_classes(const PricedMatching& of, std::size
   return join_near_classes(of.margin, parts, std::move(own));
 }
 
+// Margin within which a class is near (roundings a class).
+constexpr double kNearMargins = 8;
+
 double default_margin(double rounding, std::span<const double> prices, const Tuning& tuning) {
   constexpr double kDouble = 0x1p-52;  // relative error of a price as a double
   double dearest = 0;
   for (const double p : prices) dearest = std::max(dearest, p);
-  return tuning.near_margins * static_cast<double>(prices.size() + 4) * (rounding + dearest * kDouble);
+  return kNearMargins * static_cast<double>(prices.size() + 4) * (rounding + dearest * kDouble);
 }
 
 namespace {
@@ -600,6 +605,11 @@ CancelOutcome cancel_cycles(const Problem& problem, const NearClasses& near, Kep
 
 namespace {
 
+// Pairs of jobs and classes up to which prices are lowered.
+constexpr std::size_t kLoweredPairs = 1 << 18;
+// Ratio of the largest price to all that is paid, from which prices are lowered.
+constexpr double kLoweredExcess = 0x1p20;
+
 // Replaces prices far above all costs that jobs pay by the least prices that prove the optimum. Where capacity just
 // suffices, prices may be as high as any cost of leaving a job unplaced, and too coarse as doubles.
 void lower_prices(const Problem& problem, const NearClasses& near, Index work, const Tuning& tuning, Pool& pool,
@@ -609,24 +619,34 @@ void lower_prices(const Problem& problem, const NearClasses& near, Index work, c
   };
   double paid = 0;
   for (const Dyadic& x : near.own) paid += std::fabs(x.value());
-  if (near.own.empty() || dearest(result) <= tuning.lowered_excess * paid || (paid == 0 && result.remainders.empty()))
-    return;
+  if (near.own.empty() || dearest(result) <= kLoweredExcess * paid || (paid == 0 && result.remainders.empty())) return;
   Result least = result;
   std::ranges::fill(least.prices, 0.0);
   const std::optional<NearClasses> all =
-      find_near_classes({problem, least.assignment, least.prices, kInf, tuning}, tuning.lowered_pairs, pool, stop);
+      find_near_classes({problem, least.assignment, least.prices, kInf, tuning}, kLoweredPairs, pool, stop);
   if (!all || cancel_cycles(problem, *all, Kept::nothing, work, pool, stop, least) != CancelOutcome::optimal) return;
   if (dearest(least) < dearest(result)) result = std::move(least);
 }
 
 }  // namespace
 
+// Steps of cycle canceling on all costs, beside those a cost.
+constexpr Index kCancelSteps = 1 << 22;
+// Steps a cost of cycle canceling on all costs.
+constexpr Index kCancelStepsCost = 8;
+// Near classes of all jobs, of 24 bytes, at most (pairs).
+constexpr std::size_t kNearPairs = 1 << 22;
+// Near classes that are few, so that cycles are canceled at once (pairs).
+constexpr Index kFewPairs = 1 << 12;
+// Share of the costs that counts as few near classes, before another method is tried (1 / share).
+constexpr Index kFewPairsShare = 4;
+
 CancelOutcome cancel_rounding_cycles(const Problem& problem, double rounding, Kept kept, Effort effort,
                                      const Tuning& tuning, Pool& pool, Stop& stop, Result& result) {
   const Index cells = problem.cost->n_jobs() * (problem.cost->n_slots() + 1);
-  const auto few = static_cast<std::size_t>(std::max(tuning.few_pairs, cells / tuning.few_pairs_share));
-  const std::size_t most = effort == Effort::little ? std::min(few, tuning.near_pairs) : tuning.near_pairs;
-  const Index work = tuning.cancel_steps + tuning.cancel_steps_cost * cells;
+  const auto few = static_cast<std::size_t>(std::max(kFewPairs, cells / kFewPairsShare));
+  const std::size_t most = effort == Effort::little ? std::min(few, kNearPairs) : kNearPairs;
+  const Index work = kCancelSteps + kCancelStepsCost * cells;
   for (const double margin : {default_margin(rounding, result.prices, tuning), kInf}) {
     const PricedMatching of{problem, result.assignment, result.prices, margin, tuning};
     const std::optional<NearClasses> near = find_near_classes(of, most, pool, stop);
@@ -661,6 +681,11 @@ std::optional<Cost> margin_in_keys(double margin, const IntegerKeys& keys) {
   return most < kMostMargin ? std::optional<Cost>(static_cast<Cost>(most)) : std::nullopt;
 }
 
+// Jobs in doubt, or with two near classes, at most (1 / share of jobs).
+constexpr Index kDoubtfulShare = 32;
+// Jobs in doubt that are always allowed.
+constexpr Index kDoubtfulJobs = 1 << 10;
+
 // Finds the near classes on candidate lists; with `own` also the cost of each job. nullopt where too many jobs have
 // several near classes or may have.
 std::optional<NearClasses> find_near_classes_on_lists(const SolverContext& context, const Level& all,
@@ -669,7 +694,7 @@ std::optional<NearClasses> find_near_classes_on_lists(const SolverContext& conte
   const std::optional<Cost> allowed = margin_in_keys(of.margin, context.keys);
   if (!allowed) return std::nullopt;
   const Cost margin = *allowed;
-  const Index most = std::max(context.tuning.doubtful_jobs, all.jobs() / context.tuning.doubtful_share);
+  const Index most = std::max(kDoubtfulJobs, all.jobs() / kDoubtfulShare);
   std::vector<Index> doubtful = ViolationFinder(margin).find(context, r, prices).jobs;
   if (static_cast<Index>(doubtful.size()) > most) return std::nullopt;
   // Groups with two or more near candidates.
@@ -716,31 +741,35 @@ std::optional<NearClasses> find_near_classes_on_lists(const SolverContext& conte
 
 }  // namespace
 
+// Costs up to which reading all of them is faster than lists.
+constexpr Index kListsLeastCosts = 1 << 16;
+
 void list_jobs_of_cycles(const SolverContext& context, const Level& all, std::span<const Cost> prices, double rounding,
                          RestrictedProblem& r) {
-  if (all.shards == nullptr || !(rounding > 0) ||
-      all.jobs() * context.keys.columns() <= context.tuning.lists_least_costs)
-    return;
+  if (all.shards == nullptr || !(rounding > 0) || all.jobs() * context.keys.columns() <= kListsLeastCosts) return;
   const std::vector<double> of_classes = prices_as_doubles(prices, context.keys.per_cost());
   if (const auto margin = margin_in_keys(default_margin(rounding, of_classes, context.tuning), context.keys))
     list_doubtful_jobs(all, prices, *margin, r);
 }
 
+// Costs beyond which the objective is not summed exactly.
+constexpr Index kExactObjectiveCosts = 1 << 22;
+// Steps of cycle canceling on lists.
+constexpr Index kCancelListSteps = 1 << 24;
+
 void cancel_cycles_on_lists(const SolverContext& context, const Level& all, const RestrictedProblem& r,
                             std::span<const Cost> prices, Kept kept, Result& result) {
   const Problem& problem = context.keys.problem();
   const Index costs = all.jobs() * context.keys.columns();
-  if (costs <= context.tuning.lists_least_costs || result.status != Status::optimal) return;
+  if (costs <= kListsLeastCosts || result.status != Status::optimal) return;
   result.listed = true;
   const double margin = default_margin(result.rounding, result.prices, context.tuning);
   const PricedMatching of{problem, result.assignment, result.prices, margin, context.tuning};
   // The cost of all jobs is unknown here where some are in shards.
-  const bool own =
-      costs <= context.tuning.exact_objective_costs && problem.shards == nullptr && problem.cost->singles();
+  const bool own = costs <= kExactObjectiveCosts && problem.shards == nullptr && problem.cost->singles();
   const std::optional<NearClasses> near = find_near_classes_on_lists(context, all, r, prices, of, own);
   if (!near) return;
-  const CancelOutcome end =
-      cancel_cycles(problem, *near, kept, context.tuning.cancel_list_steps, context.pool, context.stop, result);
+  const CancelOutcome end = cancel_cycles(problem, *near, kept, kCancelListSteps, context.pool, context.stop, result);
   if (end == CancelOutcome::improvable) result.status = Status::feasible;
   if (end == CancelOutcome::optimal || end == CancelOutcome::improvable) result.rounding = -1;
 }

@@ -69,6 +69,9 @@ bool solve_again(const Problem& problem, const double* prices, const Options& op
   return ended;
 }
 
+// Ratio of units from which costs that are capped are solved again.
+constexpr double kFiner = 8;
+
 // Solves with capped costs. False where that gains nothing: the result is then as it was, except after a stop.
 bool solve_capped(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
                   Result& result) {
@@ -76,8 +79,7 @@ bool solve_capped(const Problem& problem, const Options& options, Pool& pool, St
   const std::optional<double> most = find_cost_cap(problem, result);
   if (!most) return false;
   const CappedOrScaledProblem lowered(problem, CostCap{*most});
-  if (choose_resolution(largest_cost_likely(lowered.problem(), pool, stop), limit) <
-      options.tuning->finer * result.resolution)
+  if (choose_resolution(largest_cost_likely(lowered.problem(), pool, stop), limit) < kFiner * result.resolution)
     return false;
   Result next;
   if (!solve_again(lowered.problem(), result.prices.data(), options, pool, stop, solve_once, result, next) ||
@@ -93,14 +95,16 @@ double gap_of(const Result& result) {
   return (result.objective - result.bound) + kDouble * std::fabs(result.objective);
 }
 
+// Ratio of units from which shifted costs, which take longer to read, are solved again.
+constexpr double kFinerShifted = 0x1p10;
+
 // Solves with shifted costs; the gap then comes from sums that are far smaller.
 bool solve_shifted(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
                    double& gap, Result& result) {
   const auto limit = static_cast<Cost>(largest_cost(problem.cost->n_slots() + 2));
   if (!(gap > 0 && gap < std::numeric_limits<double>::max() / 8)) return false;
   const ShiftedProblem shifted(problem, result, gap, pool, stop);
-  if (stop.requested() || choose_resolution(shifted.most(), limit) < options.tuning->finer_shifted * result.resolution)
-    return false;
+  if (stop.requested() || choose_resolution(shifted.most(), limit) < kFinerShifted * result.resolution) return false;
   Result next;
   if (!solve_again(shifted.problem(), shifted.start().data(), options, pool, stop, solve_once, result, next) ||
       shifted.uses_capped_cost(next))

@@ -46,6 +46,13 @@ bool BranchAndBound::close_expensive_pairs() {
   return true;
 }
 
+// Distance to the best plan up to which a completed plan is polished (share of the gap).
+constexpr double kPolishGap = 0.3;
+// Window search from a completed plan (steps).
+constexpr double kPolishSteps = 1 << 15;
+// Steps of the window search from plans that are not near the best.
+constexpr double kPolishStepsFirst = 1 << 12;
+
 // Completes the knapsack solution to a plan: a job in several knapsacks stays in the cheapest, one in none goes to the
 // class of least marginal that still holds it.
 void BranchAndBound::complete_plan(double value) {
@@ -82,10 +89,9 @@ void BranchAndBound::complete_plan(double value) {
   const auto polish = [&](double most) {
     search_.improve(std::min(most, std::max(0.0, until_ - steps())), target_, stop_);
   };
-  polish(tuning_.polish_steps_first);
+  polish(kPolishStepsFirst);
   const double best = static_cast<double>(search_.best_cost());
-  if (static_cast<double>(search_.cost()) <= best + tuning_.polish_gap * std::max(0.0, best - value))
-    polish(tuning_.polish_steps);
+  if (static_cast<double>(search_.cost()) <= best + kPolishGap * std::max(0.0, best - value)) polish(kPolishSteps);
 }
 
 // Offers the plan that is left once every job has one open class.
@@ -174,6 +180,11 @@ IntegralModel extract_part(const IntegralModel& model, const std::vector<Slot>& 
 
 }  // namespace
 
+// Unassigned jobs of a subproblem (jobs).
+constexpr Index kPartUnassigned = 24;
+// Reduction after a subproblem is not solved (classes).
+constexpr double kPartShrink = 0.3;
+
 bool NeighbourhoodSearch::improve_part(double steps, double target) {
   std::vector<Slot> classes = search_.related(static_cast<Slot>(std::lround(size_)));
   const std::vector<Slot> at = search_.at();
@@ -181,7 +192,7 @@ bool NeighbourhoodSearch::improve_part(double steps, double target) {
   Index out = 0;
   for (Index i = 0; i < model_.jobs(); ++i) {
     const Slot s = at[static_cast<std::size_t>(i)];
-    if (s == model_.out() ? out++ < tuning_.part_unassigned : std::ranges::count(classes, s) > 0) jobs.push_back(i);
+    if (s == model_.out() ? out++ < kPartUnassigned : std::ranges::count(classes, s) > 0) jobs.push_back(i);
   }
   steps_ += static_cast<double>(model_.jobs()) * static_cast<double>(classes.size());
   if (jobs.empty()) return true;
@@ -212,16 +223,23 @@ bool NeighbourhoodSearch::improve_part(double steps, double target) {
     return true;
   }
   const bool small = size_ <= tuning_.part_classes_least;
-  size_ = std::max(tuning_.part_classes_least, size_ - tuning_.part_shrink);
+  size_ = std::max(tuning_.part_classes_least, size_ - kPartShrink);
   return !small || !branch.charges().empty();
 }
+
+// Work of one subproblem, within the next two (share of steps).
+constexpr double kPartShare = 1.0 / 64;
+// Largest work of a subproblem (steps).
+constexpr double kPartStepsMost = 1 << 25;
+// Subproblems without a gain before a kick (subproblems per class).
+constexpr int kPartPatience = 2;
 
 void NeighbourhoodSearch::improve(double steps, double target) {
   const double until = steps_ + steps;
   int idle = 0;
-  const int patience = tuning_.part_patience * model_.classes();
+  const int patience = kPartPatience * model_.classes();
   search_.start_from(search_.best());
-  const double part = std::clamp(steps * tuning_.part_share, tuning_.part_steps_least, tuning_.part_steps_most);
+  const double part = std::clamp(steps * kPartShare, tuning_.part_steps_least, kPartStepsMost);
   size_ = std::min(size_, static_cast<double>(model_.classes()));
   while (steps_<until&& static_cast<double>(search_.best_cost())> target && !stop_.poll()) {
     const Wide before = search_.cost();

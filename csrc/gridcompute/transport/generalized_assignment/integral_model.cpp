@@ -201,6 +201,9 @@ Cost rounds(const Demand& d, Cost most) {  // parts of the binary splitting of e
 
 }  // namespace
 
+// Words of bit sets that find the capacities that demands can fill.
+constexpr Wide kFillWords = 1 << 22;
+
 std::vector<Cost> fillable_capacities(std::span<const Cost> capacity, std::span<const std::int32_t> demand,
                                       const WholeJobTuning& tuning) {
   std::vector<Cost> out(capacity.begin(), capacity.end());
@@ -225,7 +228,7 @@ std::vector<Cost> fillable_capacities(std::span<const Cost> capacity, std::span<
   Wide work = 0;
   for (const Demand& d : demands)
     work += static_cast<Wide>(rounds({d.size / divisor, d.count}, size)) * (size / 64 + 1);
-  if (work > tuning.fill_words) {
+  if (work > kFillWords) {
     lower([&](Cost u) { return u / divisor * divisor; });
     return out;
   }

@@ -65,7 +65,7 @@ struct IntegralModel {
 // problem, and the violated Hall condition counts lowered capacities.
 //
 // Complexity.  O(n_jobs) where few distinct demands attain every sum, as they do if many are small. Otherwise O(sums *
-// distinct demands * log(count) / 64) by bit sets, up to fill_words of them; above that, capacities are only rounded
+// distinct demands * log(count) / 64) by bit sets, up to kFillWords of them; above that, capacities are only rounded
 // down to multiples of the demands' greatest common divisor.
 //
 // Source.  Martello and Toth, Knapsack Problems (1990), chapter 4 (subset sums); capacity lowering is standard

@@ -34,11 +34,14 @@ KnapsackBound::KnapsackBound(const IntegralModel& model, const WholeJobTuning& t
   direction_.assign(static_cast<std::size_t>(n), 0);
 }
 
+// Cells of the largest knapsack table of a class: 32 MB.
+constexpr double kTableCells = 1 << 22;
+
 bool KnapsackBound::fits() const {
   for (Slot s = 0; s < model_.classes(); ++s) {
     double jobs = 1;
     for (Index i = 0; i < model_.jobs(); ++i) jobs += open_[at(i, s)];
-    if (jobs * static_cast<double>(room_[s] + 1) > tuning_.table_cells) return false;
+    if (jobs * static_cast<double>(room_[s] + 1) > kTableCells) return false;
   }
   return true;
 }
@@ -103,6 +106,11 @@ double KnapsackBound::evaluate() {
   return value_;
 }
 
+// Part of the plan's cost by which a step aims above the bound, at least.
+constexpr double kLeastRise = 1e-9;
+// Step length at which the ascent ends (Polyak steps).
+constexpr double kLeastStep = 1e-3;
+
 double KnapsackBound::ascend(int rounds, double plan_cost, double cutoff, Stop& stop) {
   std::vector<double> best = charge_;
   double most = evaluate(), factor = tuning_.first_step;
@@ -117,7 +125,7 @@ double KnapsackBound::ascend(int rounds, double plan_cost, double cutoff, Stop& 
       size += direction_[i] * direction_[i];
     }
     if (size == 0) break;
-    const double step = factor * std::max(plan_cost - value_, tuning_.least_rise * std::fabs(plan_cost)) / size;
+    const double step = factor * std::max(plan_cost - value_, kLeastRise * std::fabs(plan_cost)) / size;
     for (std::size_t i = 0; i < direction_.size(); ++i) charge_[i] += step * direction_[i];
     if (evaluate() > most) {
       most = value_, best = charge_, idle = 0;
@@ -126,7 +134,7 @@ double KnapsackBound::ascend(int rounds, double plan_cost, double cutoff, Stop& 
       charge_ = best;
       std::fill(direction_.begin(), direction_.end(), 0.0);
       evaluate();
-      if (factor < tuning_.least_step) break;
+      if (factor < kLeastStep) break;
     }
   }
   charge_ = std::move(best);
@@ -290,11 +298,16 @@ Wide packed(const std::vector<Item>& items, Cost room, std::vector<Wide>& table)
 
 }  // namespace
 
+// Steps of the exact bound by knapsacks: a tenth of a second.
+constexpr double kExactBoundSteps = 1 << 25;
+// Costs held in memory for the exact bound.
+constexpr Index kExactBoundCosts = 1 << 20;
+
 std::optional<ScaledInteger> exact_knapsack_bound(const Problem& problem, std::span<const double> charges,
                                                   const WholeJobTuning& tuning) {
   const auto n = static_cast<Index>(charges.size());
   const Index n_slots = problem.cost->n_slots();
-  if (n * (n_slots + 1) > tuning.exact_bound_costs) return std::nullopt;
+  if (n * (n_slots + 1) > kExactBoundCosts) return std::nullopt;
   CommonUnit unit(kBits);
   Cost step = 0, all = 0;
   std::vector<std::vector<Choice>> choices;
@@ -324,7 +337,7 @@ std::optional<ScaledInteger> exact_knapsack_bound(const Problem& problem, std::s
   const auto room = [&](std::size_t s) { return std::min(problem.capacity[s], all) / step; };
   for (std::size_t s = 0; s < items.size(); ++s)
     steps += static_cast<double>(room(s) + 1) * static_cast<double>(items[s].size());
-  if (steps > tuning.exact_bound_steps) return std::nullopt;
+  if (steps > kExactBoundSteps) return std::nullopt;
   std::vector<Wide> table;
   for (std::size_t s = 0; s < items.size(); ++s) bound.mantissa -= packed(items[s], room(s), table);
   return bound;

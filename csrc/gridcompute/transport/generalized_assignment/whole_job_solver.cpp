@@ -23,6 +23,19 @@ namespace {
 constexpr double kRounding = 0x1p-40;  // a gap of this share of all costs is none
 constexpr int kChargeBits = 40;        // of a charge: products with units stay exact doubles
 
+// Least share used for small gaps (share of search_steps).
+constexpr double kLeastShare = 1.0 / 64;
+// Gap up to which large problems are not searched without a time limit (relative gap).
+constexpr double kNearGap = 1e-3;
+// Costs from which a problem is large for kNearGap.
+constexpr double kLargeCosts = 1 << 17;
+// Costs of a round in memory: more jobs take turns (costs).
+constexpr double kMemoryCosts = 1 << 22;
+// Costs of the jobs that take turns (1 / share of kMemoryCosts).
+constexpr Index kRotatingShare = 2;
+// Subgradient steps at the root of the whole problem (evaluations).
+constexpr int kRootEvaluations = 500;
+
 class WholeJobSolver {
  public:
   // problem: the fitted one. result: of its relaxation, rounded.
@@ -129,8 +142,8 @@ class WholeJobSolver {
     const bool timed = std::isfinite(stop_.left());
     const double size = std::max(std::fabs(cost_.value()), std::fabs(result_.bound));
     const double gap = gap_above(result_.bound) / std::max(size, std::numeric_limits<double>::min());
-    if (!timed && costs > tuning_.large_costs && gap <= tuning_.near_gap) return;
-    const double cutoff = std::clamp(gap / tuning_.full_gap, tuning_.least_share, 1.0);
+    if (!timed && costs > kLargeCosts && gap <= kNearGap) return;
+    const double cutoff = std::clamp(gap / tuning_.full_gap, kLeastShare, 1.0);
     double left = n_unassigned_required_ > 0 ? tuning_.assignment_steps : tuning_.search_steps * cutoff;
     for (std::uint64_t round = 0; !gap_closed() && !exhausted_ && !stop_.poll(); ++round) {
       const bool without = n_unassigned_required_ > 0;
@@ -146,9 +159,9 @@ class WholeJobSolver {
   // Selects the jobs of a round: all if their costs fit into memory, else unassigned required ones and a rotating share
   // of the others.
   [[nodiscard]] std::vector<Index> jobs_of_round(std::uint64_t round) const {
-    const auto most = std::max<Index>(1, static_cast<Index>(tuning_.memory_costs) / (n_slots_ + 1));
+    const auto most = std::max<Index>(1, static_cast<Index>(kMemoryCosts) / (n_slots_ + 1));
     std::vector<Index> jobs;
-    const Index step = n_ <= most ? 1 : tuning_.rotating_share * n_ / most + 1;
+    const Index step = n_ <= most ? 1 : kRotatingShare * n_ / most + 1;
     for (Index i = 0; i < n_ && static_cast<Index>(jobs.size()) < most; ++i) {
       const bool turn = (i + static_cast<Index>(round % static_cast<std::uint64_t>(step))) % step == 0;
       if (turn || (result_.assignment[static_cast<std::size_t>(i)] < 0 && required(i))) jobs.push_back(i);
@@ -176,8 +189,7 @@ class WholeJobSolver {
     const double target = this->target(model);
     if (round == 0) search.start_greedily(stop_);
     search.improve(steps * tuning_.descent_share, target, stop_);
-    branch.run(steps * (round == 0 ? tuning_.branch_share_first : tuning_.branch_share), target,
-               tuning_.root_evaluations);
+    branch.run(steps * (round == 0 ? tuning_.branch_share_first : tuning_.branch_share), target, kRootEvaluations);
     const bool all = model.jobs() == n_;
     if (all && !branch.charges().empty()) improve_bound(model, branch.charges());
     if (all && branch.complete()) {

@@ -48,12 +48,15 @@ Cost sum_of(const std::vector<Cost>& weight) { return std::accumulate(weight.beg
 
 }  // namespace
 
+// Cells of all layers of a window's dynamic program: 8 MB.
+constexpr double kWindowCells = 1 << 20;
+
 double WindowDp::steps_by_loads(const JobWindow& window, const WholeJobTuning& tuning) {
   const Cost unit = unit_of(window), all = sum_of(window.weight);
   double cells = 1;
   for (Slot c = 0; c < window.classes(); ++c) cells *= static_cast<double>(room_in(window, c, unit, all) + 1);
   const auto m = static_cast<double>(window.jobs());
-  return cells * (m + 1) > tuning.window_cells ? kInf : cells * m * (window.classes() + 1);
+  return cells * (m + 1) > kWindowCells ? kInf : cells * m * (window.classes() + 1);
 }
 
 double WindowDp::steps_by_subsets(const JobWindow& window, const WholeJobTuning& tuning) {
@@ -306,6 +309,9 @@ void WindowSearch::add_class(Slot s) {
   classes_.push_back(s);
 }
 
+// Tries a class to find another class for a window.
+constexpr Slot kClassTries = 4;
+
 // Chooses classes linked by preferences: that of a job with regret, the class it prefers, and so on.
 void WindowSearch::choose_classes(Slot most) {
   classes_.clear();
@@ -325,7 +331,7 @@ void WindowSearch::choose_classes(Slot most) {
     add_class(assignment_[static_cast<std::size_t>(seed)]);
     add_class(preferred(seed));
   }
-  for (int tries = 0; static_cast<Slot>(classes_.size()) < most && tries < tuning_.class_tries * most; ++tries) {
+  for (int tries = 0; static_cast<Slot>(classes_.size()) < most && tries < kClassTries * most; ++tries) {
     const std::vector<Index>* of = nullptr;
     if (!classes_.empty() && random() % tuning_.unlinked_share != 0)
       of = &members_[classes_[static_cast<std::size_t>(below(static_cast<Index>(classes_.size())))]];
@@ -342,25 +348,32 @@ std::vector<Slot> WindowSearch::related(Slot most) {
   return classes_;
 }
 
+// Jobs of the classes of a window beyond which a sample is taken (jobs).
+constexpr Index kWindowJobs = 60;
+// Jobs sampled of each class of a large window, and least size of a reduced one.
+constexpr Index kWindowJobsReduced = 10;
+// Unassigned jobs of a window (jobs).
+constexpr Index kWindowUnassigned = 8;
+
 // Selects the jobs of the window; false if there are none.
 bool WindowSearch::fill_window() {
   jobs_.clear();
   Index all = 0;
   for (const Slot s : classes_) all += static_cast<Index>(members_[s].size());
-  const bool few = all > tuning_.window_jobs;
+  const bool few = all > kWindowJobs;
   for (const Slot s : classes_) {
     const std::vector<Index>& in = members_[s];
     if (!few) {
       jobs_.insert(jobs_.end(), in.begin(), in.end());
       continue;
     }
-    for (Index k = 0; k < tuning_.window_jobs_reduced && !in.empty(); ++k)
+    for (Index k = 0; k < kWindowJobsReduced && !in.empty(); ++k)
       jobs_.push_back(in[static_cast<std::size_t>(below(static_cast<Index>(in.size())))]);
   }
   const std::vector<Index>& out = members_[model_.out()];
   const auto n = static_cast<Index>(out.size());
-  for (Index k = 0; k < std::min(n, tuning_.window_unassigned); ++k) {
-    const Index i = out[static_cast<std::size_t>(n <= tuning_.window_unassigned ? k : below(n))];
+  for (Index k = 0; k < std::min(n, kWindowUnassigned); ++k) {
+    const Index i = out[static_cast<std::size_t>(n <= kWindowUnassigned ? k : below(n))];
     if (std::ranges::any_of(classes_, [&](Slot s) { return model_.row(i)[s] < kForbidden; })) jobs_.push_back(i);
   }
   std::sort(jobs_.begin(), jobs_.end());
@@ -389,9 +402,12 @@ void WindowSearch::write_window(double noise) {
   }
 }
 
+// Work of a window beside its dynamic program (steps).
+constexpr double kWindowOverhead = 300;
+
 void WindowSearch::repack(double noise) {
   ++windows_;
-  steps_ += tuning_.window_overhead;
+  steps_ += kWindowOverhead;
   if (!fill_window()) return;
   double loads = 0, subsets = 0;
   for (;;) {
@@ -402,8 +418,7 @@ void WindowSearch::repack(double noise) {
     if (classes_.size() > 2 && random() % tuning_.drop_class_share != 0) {
       drop_class();
     } else {
-      jobs_.resize(
-          std::max(static_cast<std::size_t>(tuning_.window_jobs_reduced), jobs_.size() / tuning_.window_reduction));
+      jobs_.resize(std::max(static_cast<std::size_t>(kWindowJobsReduced), jobs_.size() / tuning_.window_reduction));
     }
   }
   steps_ += std::min(loads, subsets);
@@ -420,17 +435,28 @@ void WindowSearch::drop_class() {
   std::erase_if(jobs_, [&](Index i) { return assignment_[static_cast<std::size_t>(i)] == last; });
 }
 
+// Recently changed classes around which the descent goes on (classes).
+constexpr std::size_t kRecentClasses = 16;
+
 void WindowSearch::remember_classes() {
   recent_classes_.insert(recent_classes_.end(), classes_.begin(), classes_.end());
-  if (recent_classes_.size() > tuning_.recent_classes)
-    recent_classes_.erase(recent_classes_.begin(),
-                          recent_classes_.end() - static_cast<std::ptrdiff_t>(tuning_.recent_classes));
+  if (recent_classes_.size() > kRecentClasses)
+    recent_classes_.erase(recent_classes_.begin(), recent_classes_.end() - static_cast<std::ptrdiff_t>(kRecentClasses));
 }
+
+// Windows without a gain before the plan is perturbed, beside those a class.
+constexpr Index kWindowPatience = 20;
+// Windows a class without a gain before the plan is perturbed.
+constexpr Index kWindowPatienceClass = 4;
+// Excess at which a plan is dropped for the best one (share of the best cost).
+constexpr double kMuchWorse = 0.02;
+// One kick in this many starts from the best plan in any case (kicks).
+constexpr unsigned kRestartPeriod = 8;
 
 void WindowSearch::improve(double steps, double target, Stop& stop) {
   if (model_.jobs() == 0 || model_.classes() == 0) return;
   const double until = steps_ + steps;
-  const Index patience = tuning_.window_patience + tuning_.window_patience_class * model_.classes();
+  const Index patience = kWindowPatience + kWindowPatienceClass * model_.classes();
   Index idle = 0;
   double counted = steps_;
   const auto stopped = [&] { return stop.poll(static_cast<Index>(steps_ - std::exchange(counted, steps_))); };
@@ -444,20 +470,28 @@ void WindowSearch::improve(double steps, double target, Stop& stop) {
     idle = 0;
     keep_if_better(assignment_);
     const auto worse = static_cast<double>(cost_ - best_cost_);
-    if (worse > tuning_.much_worse * static_cast<double>(best_cost_) || random() % tuning_.restart_period == 0)
-      set_assignment(best_);
+    if (worse > kMuchWorse * static_cast<double>(best_cost_) || random() % kRestartPeriod == 0) set_assignment(best_);
     kick();
   }
   keep_if_better(assignment_);
 }
 
+// Windows perturbed at once, at most.
+constexpr std::uint64_t kKickWindows = 4;
+// Classes of a perturbed window, at most.
+constexpr Slot kKickClasses = 4;
+// Smallest perturbation of costs (of the mean margin).
+constexpr double kKickNoiseLeast = 0.25;
+// Powers of two of the perturbation of costs, of which one is drawn.
+constexpr std::uint64_t kKickNoises = 6;
+
 void WindowSearch::kick() {
   recent_classes_.clear();
   // In units of write_window()'s 24 random bits; at most what keeps keys below kForbidden.
-  const auto doublings = static_cast<double>(random() % tuning_.kick_noises);
-  const double noise = std::min(margin_ * tuning_.kick_noise_least * std::exp2(doublings), 0x1p58) / 0x1p24;
-  for (auto windows = 1 + random() % tuning_.kick_windows; windows > 0; --windows) {
-    choose_classes(static_cast<Slot>(2 + below(tuning_.kick_classes - 1)));
+  const auto doublings = static_cast<double>(random() % kKickNoises);
+  const double noise = std::min(margin_ * kKickNoiseLeast * std::exp2(doublings), 0x1p58) / 0x1p24;
+  for (auto windows = 1 + random() % kKickWindows; windows > 0; --windows) {
+    choose_classes(static_cast<Slot>(2 + below(kKickClasses - 1)));
     repack(noise);
     remember_classes();
   }

@@ -431,6 +431,9 @@ FloatFilter::FloatFilter(const IntegerKeys& keys, const PriceBox& box, const Tun
   }
 }
 
+// Classes left by the filter above which the row is read whole (1 / share of classes).
+constexpr Index kFilterLeft = 8;
+
 bool FloatFilter::screen(Index job, Cost outside, Scratch& scratch, FilteredRow& out) const {
   scratch.row.resize(static_cast<std::size_t>(width_));
   scratch.slot.resize(static_cast<std::size_t>(width_ + 1));
@@ -448,7 +451,7 @@ bool FloatFilter::screen(Index job, Cost outside, Scratch& scratch, FilteredRow&
   float next = 0;
   const Index found =
       list_below(row, below_.data(), width_, scratch.least.data(), above(limit), scratch.slot.data(), next);
-  if (found > n_ / tuning_.filter_left + 1) return false;
+  if (found > n_ / kFilterLeft + 1) return false;
   out.low = outside;
   const double others = std::floor(static_cast<double>(next) - error);
   out.next = others < static_cast<double>(kForbidden / 4) ? static_cast<Cost>(others) : kForbidden;

@@ -89,9 +89,14 @@ bool KeyPerturber::row(Index job, const std::int32_t* costs, std::int32_t* out) 
   return break_narrow(costs, class_.data(), n_slots_, most, ties_.shift, drop_, odd(job), out);
 }
 
+// Ratio of the unit of keys to the spread (powers of two).
+constexpr int kSpreadShareBits = 2;
+// How far keys may exceed a sample's (ratio).
+constexpr Cost kPerturbedHeadroom = 16;
+
 Perturbation choose_perturbation(std::vector<Cost> keys, Cost limit, Slot columns, const PerturbationRequest& wanted,
                                  const Tuning& tuning) {
-  const Cost share = Cost{1} << tuning.spread_share_bits;
+  const Cost share = Cost{1} << kSpreadShareBits;
   std::sort(keys.begin(), keys.end());
   if (keys.empty()) return {};
   Cost largest = std::max({Cost{1}, keys.back(), -keys.front()});
@@ -127,8 +132,8 @@ Perturbation choose_perturbation(std::vector<Cost> keys, Cost limit, Slot column
     if (largest >= most / unit || unit < columns + 2) return Perturbation{};
     return Perturbation{std::countr_zero(static_cast<std::uint64_t>(unit)), unit / share, scale, !wanted.shifted};
   };
-  const Cost narrow = kMostNarrowKey / tuning.perturbed_headroom;
-  for (const Cost most : {std::min(narrow, limit), limit / tuning.perturbed_headroom}) {
+  const Cost narrow = kMostNarrowKey / kPerturbedHeadroom;
+  for (const Cost most : {std::min(narrow, limit), limit / kPerturbedHeadroom}) {
     for (int bits = tuning.spread_bits_most; bits >= tuning.spread_bits_least; --bits) {
       if (const Perturbation ties = at(bits, most); ties.active()) return ties;
     }
@@ -470,13 +475,15 @@ double largest_unplaced(const Problem& problem) {
   return most;
 }
 
+// How far a cost may exceed the sample's before a restart (ratio).
+constexpr double kProbeHeadroom = 16;
+
 double largest_cost_likely(const Problem& problem, Pool& pool, Stop& stop, const Tuning& tuning) {
   constexpr double kMost = std::numeric_limits<double>::max();
   if (const double known = problem.cost->known_bound(); known >= 0)
     return std::min(std::max(known, largest_unplaced(problem)), kMost);
   const bool all = problem.cost->n_jobs() * problem.cost->n_slots() <= tuning.probe_all_costs;
-  return std::min(largest_cost_seen(problem, pool, stop, all, tuning).cost * (all ? 1.0 : tuning.probe_headroom),
-                  kMost);
+  return std::min(largest_cost_seen(problem, pool, stop, all, tuning).cost * (all ? 1.0 : kProbeHeadroom), kMost);
 }
 
 }  // namespace gridcompute::transport

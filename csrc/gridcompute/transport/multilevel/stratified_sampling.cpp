@@ -36,15 +36,23 @@ double mean_candidates(const RestrictedProblem& level, const PriceBox& box, doub
 
 }  // namespace
 
+// Smallest sample's keys in memory at once (keys).
+constexpr Index kSampleKeys = 1 << 26;
+// Samples by which growth may exceed sample_growth before there is one more.
+constexpr double kSampleStepsSlack = 0.01;
+// Jobs of the largest sample, some 50 bytes each where jobs are in shards.
+constexpr double kSampleMost = 1 << 26;
+// Ratio of all jobs to the smallest sample from which there are samples.
+constexpr Index kSampleLeastRatio = 2;
+
 std::vector<Index> sample_sizes(Index n_jobs, Index n_slots, const Tuning& tuning) {
-  const Index first = std::max<Index>(tuning.sample_jobs, std::min(tuning.sample_jobs_per_class * n_slots,
-                                                                   tuning.sample_keys / std::max<Index>(1, n_slots)));
-  if (n_jobs < tuning.sample_least_ratio * first) return {};
-  const double last = std::max(static_cast<double>(first),
-                               std::min(static_cast<double>(n_jobs) / tuning.sample_last, tuning.sample_most));
-  const double steps =
-      std::max(0.0, std::ceil(std::log(last / static_cast<double>(first)) / std::log(tuning.sample_growth) -
-                              tuning.sample_steps_slack));
+  const Index first = std::max<Index>(
+      tuning.sample_jobs, std::min(tuning.sample_jobs_per_class * n_slots, kSampleKeys / std::max<Index>(1, n_slots)));
+  if (n_jobs < kSampleLeastRatio * first) return {};
+  const double last =
+      std::max(static_cast<double>(first), std::min(static_cast<double>(n_jobs) / tuning.sample_last, kSampleMost));
+  const double steps = std::max(
+      0.0, std::ceil(std::log(last / static_cast<double>(first)) / std::log(tuning.sample_growth) - kSampleStepsSlack));
   std::vector<Index> sizes{first};
   for (double k = 1; k <= steps; ++k) {
     sizes.push_back(
@@ -95,8 +103,13 @@ std::optional<auction::KeyTable> read_key_table(const IntegerKeys& keys, const L
   return out;
 }
 
+// Keys of the sample whose distances set the perturbation.
+constexpr Index kTieProbeKeys = 1 << 14;
+// Jobs of the sample whose distances set the perturbation, at most.
+constexpr Index kTieProbeJobs = 256;
+
 std::vector<Cost> probe_keys(const IntegerKeys& keys, const Level& level, const Tuning& tuning) {
-  const Index most = std::clamp<Index>(tuning.tie_probe_keys / keys.columns(), 1, tuning.tie_probe_jobs);
+  const Index most = std::clamp<Index>(kTieProbeKeys / keys.columns(), 1, kTieProbeJobs);
   const Index jobs = std::min(level.n, most);
   std::vector<Cost> row(static_cast<std::size_t>(keys.columns())), some;
   std::vector<double> scratch;
@@ -152,6 +165,9 @@ std::vector<Slot> find_duplicate_columns(const auction::KeyTable& keys) {
   return lowest_equal(hashes);
 }
 
+// Mean number of copies of a column from which most are copies.
+constexpr Index kDuplicateCopies = 2;
+
 bool mostly_copies(const IntegerKeys& keys, const Tuning& tuning) {
   const Index rows = std::min(keys.n_jobs(), tuning.duplicate_probe_rows), n = keys.n_slots();
   if (rows == 0 || n == 0) return false;
@@ -163,7 +179,7 @@ bool mostly_copies(const IntegerKeys& keys, const Tuning& tuning) {
     keys.fill(Rows{nullptr, keys.n_jobs() * k / rows, 1}, row.data(), scratch, ignored);
     add_row(row, hashes);
   }
-  return !more_differ(hashes, (n - 1) / tuning.duplicate_copies);
+  return !more_differ(hashes, (n - 1) / kDuplicateCopies);
 }
 
 double predict_gap(const SolverContext& context, const Level& level, std::span<const Cost> prices, Index smaller,

@@ -10,13 +10,29 @@
 
 namespace gridcompute::transport {
 
-// Returns the largest of the price errors of this many classes, up to the one that one class in radius_rank exceeds:
+// Classes of which radius_tail times the ranked price error is the largest.
+constexpr double kRadiusTailClasses = 100;
+// Increase of radius_tail for ten times as many classes.
+constexpr double kRadiusTailDecade = 0.5;
+
+// Returns the largest of the price errors of this many classes, up to the one that one class in kRadiusRank exceeds:
 // the distribution has a long tail, and the more classes there are, the likelier is one beyond the box, whose jobs are
 // then read again. A wider box has more candidates.
 double TrustRegion::largest_to_ranked(std::size_t classes) const {
-  const double decades = std::log10(static_cast<double>(classes) / tuning_.radius_tail_classes);
-  return std::max(tuning_.radius_tail, tuning_.radius_tail + tuning_.radius_tail_decade * decades);
+  const double decades = std::log10(static_cast<double>(classes) / kRadiusTailClasses);
+  return std::max(tuning_.radius_tail, tuning_.radius_tail + kRadiusTailDecade * decades);
 }
+
+// Ratio of a class's price error to the median's, at most.
+constexpr double kRadiusOutlier = 16;
+// Radius after a level that the warm start fitted (price errors).
+constexpr double kRadiusWarm = 2;
+// Least radius of a box (price errors).
+constexpr double kRadiusLeast = 0.5;
+// Largest radius of a box (price errors).
+constexpr double kRadiusMost = 8;
+// Classes that exceed the price error that is measured (1 / share).
+constexpr std::size_t kRadiusRank = 50;
 
 void TrustRegion::update(std::span<const Cost> before, std::span<const Cost> after, const std::vector<double>& coupled,
                          RankedPriceError ranked) {
@@ -28,13 +44,12 @@ void TrustRegion::update(std::span<const Cost> before, std::span<const Cost> aft
                         std::max(noise_[s], after[s] > before[s] ? ranked_.up[s] : ranked_.down[s]));
     }
     if (!moves.empty()) {
-      const auto rank =
-          moves.begin() + static_cast<std::ptrdiff_t>(moves.size() - 1 - moves.size() / tuning_.radius_rank);
+      const auto rank = moves.begin() + static_cast<std::ptrdiff_t>(moves.size() - 1 - moves.size() / kRadiusRank);
       std::nth_element(moves.begin(), rank, moves.end());
-      stretch_ = std::clamp(largest_to_ranked(after.size()) * *rank, tuning_.radius_least, tuning_.radius_most);
+      stretch_ = std::clamp(largest_to_ranked(after.size()) * *rank, kRadiusLeast, kRadiusMost);
     }
   } else if (!ranked_.up.empty()) {
-    stretch_ = tuning_.radius_warm;
+    stretch_ = kRadiusWarm;
   }
   noise_ = coupled;
   ranked_ = std::move(ranked);
@@ -48,8 +63,7 @@ void TrustRegion::update(std::span<const Cost> before, std::span<const Cost> aft
     std::nth_element(known.begin(), middle, known.end());
     usual = *middle;
   }
-  for (double& x : noise_)
-    x = x > 0 ? std::clamp(x, usual / tuning_.radius_outlier, usual * tuning_.radius_outlier) : usual;
+  for (double& x : noise_) x = x > 0 ? std::clamp(x, usual / kRadiusOutlier, usual * kRadiusOutlier) : usual;
 }
 
 void TrustRegion::update_from_warm_start(RankedPriceError ranked, double misfit) {
@@ -86,6 +100,9 @@ std::vector<Cost> warm_start_prices(const double* prices, const IntegerKeys& key
   return out;
 }
 
+// Radius of the first box around start prices that fit (median margins).
+constexpr Cost kWarmMargins = 4;
+
 WarmStartTrial try_warm_start(const auction::KeyTable& keys, std::span<const Cost> weights,
                               std::span<const Cost> capacity, std::span<const Slot> duplicate_of,
                               std::span<const Cost> prices, const Tuning& tuning) {
@@ -113,7 +130,7 @@ WarmStartTrial try_warm_start(const auction::KeyTable& keys, std::span<const Cos
   if (margins.empty()) return out;
   const auto middle = margins.begin() + static_cast<std::ptrdiff_t>(margins.size() / 2);
   std::nth_element(margins.begin(), middle, margins.end());
-  out.radius = std::max<Cost>(1, std::min(*middle, kCostLimit / 64) * tuning.warm_margins);
+  out.radius = std::max<Cost>(1, std::min(*middle, kCostLimit / 64) * kWarmMargins);
   out.good = fit_loads(load, capacity, duplicate_of, prices, squares / sum, tuning).good;
   return out;
 }
@@ -126,6 +143,9 @@ double weight_spread(const Problem& problem, const Level& level) {
   }
   return sum > 0 ? squares / sum : 1;
 }
+
+// Imbalance above chance allowed with few classes, times the root of their number.
+constexpr double kMisfitFew = 1.5;
 
 LoadFit fit_loads(std::span<const Cost> load, std::span<const Cost> capacity, std::span<const Slot> duplicate_of,
                   std::span<const Cost> prices, double spread, const Tuning& tuning) {
@@ -147,7 +167,7 @@ LoadFit fit_loads(std::span<const Cost> load, std::span<const Cost> capacity, st
     }
     out_of_place += priced[s] != 0 ? std::fabs(off[s]) : std::max(0.0, off[s]);
   }
-  const double most = 1 + tuning.misfit_more + tuning.misfit_few / std::sqrt(std::max(1.0, classes));
+  const double most = 1 + tuning.misfit_more + kMisfitFew / std::sqrt(std::max(1.0, classes));
   return {out_of_place <= chance * most, chance > 0 ? out_of_place / chance : 1.0};
 }
 

@@ -48,8 +48,11 @@ void widen(std::span<const Cost> wanted, Cost factor, const Tuning& tuning, Pric
   }
 }
 
+// Ratio of the units that a measured price drop attracts to those that are missing.
+constexpr Cost kDropUnits = 2;
+
 // Limits price drops. A class with a deficit that is a candidate of few jobs gets a target price as if it were free,
-// where a small drop may suffice: one that attracts drop_units times the units it lacks. Prices are moves from `from`,
+// where a small drop may suffice: one that attracts kDropUnits times the units it lacks. Prices are moves from `from`,
 // less their median.
 void limit_price_drops(const SolverContext& context, const Level& level, RestrictedProblem& r, const SspRepair& repair,
                        std::span<const Cost> from, std::vector<Cost>& wanted) {
@@ -66,15 +69,36 @@ void limit_price_drops(const SolverContext& context, const Level& level, Restric
         !context.keys.problem().cost->singles())
       continue;
     ++drawn;
-    wanted[s] = from[s] + *middle -
-                std::max(narrow.down[s], price_drop_needed(context, level, r, from, s,
-                                                           -context.tuning.drop_units * repair.excess(s), -move));
+    wanted[s] =
+        from[s] + *middle -
+        std::max(narrow.down[s], price_drop_needed(context, level, r, from, s, -kDropUnits * repair.excess(s), -move));
   }
   for (std::size_t s = 0; s < moves.size(); ++s) wanted[s] = std::max<Cost>(0, wanted[s] - *middle);
 }
 
 using Kind = LevelOutcome::Kind;
 using Ended = std::optional<LevelOutcome>;  // empty: continue
+
+// Violations from which a pricing pass over all jobs is repeated in a wider box (1 / share of jobs).
+constexpr Index kViolationsMany = 4;
+// Violations beyond that share that are few all the same.
+constexpr Index kViolationsFew = 64;
+// Passes of one level; from then on lists only grow, which ends.
+constexpr int kPassesMost = 4;
+// Units that a sample may leave out of balance (1 / share).
+constexpr Index kSampleImbalance = 100;
+// Box of the repair, and by how much it grows; rounds end as it is at least 2 (1 / share of the box).
+constexpr Cost kRepairBox = 8;
+// Box of the repair where Newton's method stalled, or some of many classes surely moves far (1 / share).
+constexpr Cost kRepairBoxWide = 3;
+// Classes from which there are many.
+constexpr Index kWideClasses = 300;
+// Share of the units left out of balance by a stalled Newton method.
+constexpr double kNewtonStalled = 1.0 / 200;
+// Ratio of the box of a repeated pass to the price move that asks for it.
+constexpr Cost kRecentreFactor = 2;
+// Columns added for each unit without a path, at most.
+constexpr Wide kEscapeUnits = 1 << 20;
 
 // The rounds of one level; see column_generation.hpp.
 class ColumnGeneration {
@@ -113,8 +137,7 @@ class ColumnGeneration {
   }
   [[nodiscard]] bool out_of_range() const { return !context_.keys.possible(seen_); }
   [[nodiscard]] bool too_many(const Violations& violations) const {
-    return static_cast<Index>(violations.jobs.size()) >
-           level_.jobs() / context_.tuning.violations_many + context_.tuning.violations_few;
+    return static_cast<Index>(violations.jobs.size()) > level_.jobs() / kViolationsMany + kViolationsFew;
   }
 
   // Finds violations at at_, including those of jobs in shards.
@@ -148,10 +171,9 @@ class ColumnGeneration {
         tune_prices(r_, level_.capacity, context_.duplicate_of, prices_, context_.pool, context_.stop, context_.tuning);
     lap("tune");
     if (enough_ && enough_(r_)) return LevelOutcome{Kind::close, {}};
-    const bool much = left > context_.tuning.newton_stalled * static_cast<double>(r_.weight_total);
+    const bool much = left > kNewtonStalled * static_cast<double>(r_.weight_total);
     if (much) ++stats_.newton_stalls;
-    const Cost narrower = much || r_.columns >= context_.tuning.wide_classes ? context_.tuning.repair_box_wide
-                                                                             : context_.tuning.repair_box;
+    const Cost narrower = much || r_.columns >= kWideClasses ? kRepairBoxWide : kRepairBox;
     narrow_ = box_;
     for (Cost& x : narrow_.down) x = std::max<Cost>(1, x / narrower);
     for (Cost& x : narrow_.up) x = std::max<Cost>(1, x / narrower);
@@ -181,7 +203,7 @@ class ColumnGeneration {
     }
     if (end == SspRepair::End::left_box && balanced_enough(repair)) return LevelOutcome{};
     narrow_.center = prices_;
-    const Cost factor = all_ ? context_.tuning.widen_factor : context_.tuning.repair_box;
+    const Cost factor = all_ ? context_.tuning.widen_factor : kRepairBox;
     if (end == SspRepair::End::left_box) widen(at_, factor, context_.tuning, narrow_);
     return std::nullopt;
   }
@@ -211,7 +233,7 @@ class ColumnGeneration {
 
   // Returns whether a sample is balanced enough: its prices are only advice.
   [[nodiscard]] bool balanced_enough(const SspRepair& repair) const {
-    return sample_ && repair.unmet() <= r_.weight_total / context_.tuning.sample_imbalance;
+    return sample_ && repair.unmet() <= r_.weight_total / kSampleImbalance;
   }
 
   // Adds escape columns where the lists have no path from classes with excess to classes with deficits.
@@ -229,7 +251,7 @@ class ColumnGeneration {
     if (level_.shards != nullptr) level_.shards->list_escaping(stuck_, prices_, units, r_);
     const EscapeColumns escape = add_escape_columns(context_, level_, stuck_, prices_, units, r_, seen_);
     if (out_of_range()) return LevelOutcome{Kind::out_of_range, {}};
-    ways_ = std::min<Wide>(context_.tuning.escape_units,
+    ways_ = std::min<Wide>(kEscapeUnits,
                            2 * ways_);  // the units may reach classes that have no path either
     lap("verify");
     if (escape == EscapeColumns::stopped) return LevelOutcome{Kind::stopped, {}};
@@ -242,7 +264,7 @@ class ColumnGeneration {
     stage("verify", 0.2, 0.8);
     const Violations violations = find_violations();
     if (too_many(violations)) {
-      if (scans_ < context_.tuning.passes_most) {
+      if (scans_ < kPassesMost) {
         recentre_box();
         return std::nullopt;
       }
@@ -261,8 +283,8 @@ class ColumnGeneration {
   void recentre_box() {
     for (std::size_t s = 0; s < prices_.size(); ++s) {
       const Cost moved = at_[s] - prices_[s];
-      box_.down[s] = std::min(kCostLimit / 8, std::max(box_.down[s], -context_.tuning.recentre_factor * moved));
-      box_.up[s] = std::min(kCostLimit / 8, std::max(box_.up[s], context_.tuning.recentre_factor * moved));
+      box_.down[s] = std::min(kCostLimit / 8, std::max(box_.down[s], -kRecentreFactor * moved));
+      box_.up[s] = std::min(kCostLimit / 8, std::max(box_.up[s], kRecentreFactor * moved));
     }
     for (Cost& p : prices_) p = std::max<Cost>(p, 0);
     box_.center = prices_;
@@ -343,6 +365,9 @@ double surely_below(Cost x) {
   return std::fabs(below) < kExact ? below : std::nextafter(below, -std::numeric_limits<double>::infinity());
 }
 
+// Suspects a group from which each group's bound is computed once for all of them.
+constexpr Index kSuspectsPerGroup = 4;
+
 // The shift below which a job's constraint may be violated: the least key + price of its candidates minus the bound on
 // other classes with shift 0.
 class NeededShifts {
@@ -352,7 +377,7 @@ class NeededShifts {
                Index jobs)
       : r_(r), prices_(prices), margin_(margin), fixed_(static_cast<std::size_t>(r.columns)) {
     for (Slot s = 0; s < r.columns; ++s) fixed_[s] = round_up(prices[s] - r.box.center[s] + margin);
-    if (context.tuning.suspects_per_group * jobs < r.groups()) return;
+    if (kSuspectsPerGroup * jobs < r.groups()) return;
     grouped_.resize(r.size.size());
     context.pool.for_chunks(r.groups(), kViolationChunk, [&](Index, Index begin, Index end) {
       for (Index g = begin; g < end; ++g) grouped_[g] = of_group(g);
@@ -406,13 +431,18 @@ bool ViolationFinder::none_possible(const RestrictedProblem& r, std::span<const 
   return most_ + rise + kRounding * (parts + rise) <= lowest;
 }
 
+// Suspects that are kept between two tests (1 / share of jobs).
+constexpr Index kSuspectsShare = 32;
+// Sample that sets the limit of suspicion (jobs).
+constexpr Index kSuspectsSample = 1 << 12;
+
 void ViolationFinder::collect_suspects(const SolverContext& context, const RestrictedProblem& r,
                                        std::span<const Cost> prices, double lowest) {
   const auto n = static_cast<Index>(r.place_of.size());
   const NeededShifts needs(context, r, prices, margin_, n);
   std::vector<double> some;
-  for (Index k = 0; k < n; k += std::max<Index>(1, n / context.tuning.suspects_sample)) some.push_back(needs(k));
-  const auto rank = some.begin() + static_cast<std::ptrdiff_t>(some.size() / context.tuning.suspects_share);
+  for (Index k = 0; k < n; k += std::max<Index>(1, n / kSuspectsSample)) some.push_back(needs(k));
+  const auto rank = some.begin() + static_cast<std::ptrdiff_t>(some.size() / kSuspectsShare);
   std::nth_element(some.begin(), rank, some.end(), std::greater<>{});
   most_ = some.empty() ? lowest : std::min(lowest, *rank);
   at_.assign(prices.begin(), prices.end());
@@ -489,11 +519,14 @@ Violations find_violations_exact(const SolverContext& context, const Level& leve
   return out;
 }
 
+// Sample that measures a price drop (jobs).
+constexpr Index kMeasuredJobs = 1 << 16;
+
 Cost price_drop_needed(const SolverContext& context, const Level& level, RestrictedProblem& r,
                        std::span<const Cost> prices, Slot slot, Cost units, Cost most) {
   const Index n = level.jobs();
   // One job in `step` is a large enough sample.
-  const Index step = std::max<Index>(1, n / context.tuning.measured_jobs), asked = (n + step - 1) / step;
+  const Index step = std::max<Index>(1, n / kMeasuredJobs), asked = (n + step - 1) / step;
   if (level.shards != nullptr) {
     level.shards->list_every(step, r);
     if (context.stop.requested()) return most;
@@ -514,13 +547,16 @@ Cost price_drop_needed(const SolverContext& context, const Level& level, Restric
   return needs[static_cast<std::size_t>(rank)] + 1;
 }
 
+// Box of columns added after a repair (1 / share of the box).
+constexpr Cost kAddedBox = 8;
+
 AddedColumns add_improving_columns(const SolverContext& context, const Level& level, const Violations& violations,
                                    std::span<const Cost> prices, RestrictedProblem& r, CostRangeStats& seen) {
   const auto n = static_cast<std::size_t>(r.columns);
   ColumnTests with{std::vector<Cost>(n), std::vector<Cost>(n), std::vector<Cost>(n)};
   for (std::size_t s = 0; s < n; ++s) {
-    with.up[s] = prices[s] + r.box.up[s] / context.tuning.added_box;
-    with.near[s] = prices[s] - r.box.down[s] / context.tuning.added_box;
+    with.up[s] = prices[s] + r.box.up[s] / kAddedBox;
+    with.near[s] = prices[s] - r.box.down[s] / kAddedBox;
     with.bound[s] = r.box.center[s] - r.box.down[s] + violations.shift;
   }
   std::atomic<bool> better = false;

@@ -275,10 +275,13 @@ const Newton::Evaluation& Newton::evaluate(std::span<const Cost> packed, double 
   return trial_;
 }
 
+// Ratio of the damping that was added from step to step.
+constexpr double kStiffnessDecay = 2;
+
 void Newton::accept() {
   std::swap(now_, trial_);
   assembled_ = false;
-  for (double& x : stiff_) x /= tuning_.stiffness_decay;
+  for (double& x : stiff_) x /= kStiffnessDecay;
 }
 
 // Projects a group's weight onto the simplex: the classes within theta of the cheapest share it (Michelot 1986: start
@@ -364,6 +367,9 @@ void Newton::free_classes(std::span<const Cost> packed) {
   }
 }
 
+// Iterations of conjugate gradients.
+constexpr int kCgIterations = 60;
+
 std::vector<Cost> Newton::step(std::span<const Cost> packed) {
   if (!assembled_) assemble();
   free_classes(packed);
@@ -372,7 +378,7 @@ std::vector<Cost> Newton::step(std::span<const Cost> packed) {
     const Cost radius = g > 0 ? r_.box.up[lead_[k]] : r_.box.down[lead_[k]];
     damp_[k] = tuning_.damping * std::fabs(g) / static_cast<double>(std::max<Cost>(1, radius)) + stiff_[k];
   }
-  const std::vector<double> x = solve(now_.gradient, tuning_.cg_iterations);
+  const std::vector<double> x = solve(now_.gradient, kCgIterations);
   std::vector<Cost> move(n_);
   for (std::size_t k = 0; k < n_; ++k) {
     const Cost low = low_[k] - packed[k], high = high_[k] - packed[k];
@@ -383,14 +389,22 @@ std::vector<Cost> Newton::step(std::span<const Cost> packed) {
   return move;
 }
 
+// Ratio of seen to predicted curvature from which damping grows.
+constexpr double kStiffnessRatio = 2;
+
 void Newton::stiffen(std::span<const Cost> move) {
   for (std::size_t k = 0; k < n_; ++k) {
     if (move[k] == 0) continue;
     const double seen = (now_.gradient[k] - trial_.gradient[k]) / static_cast<double>(move[k]);
     const double told = now_.diagonal[k] * tuning_.ridge + damp_[k];
-    if (seen > tuning_.stiffness_ratio * told) stiff_[k] += seen - told;
+    if (seen > kStiffnessRatio * told) stiff_[k] += seen - told;
   }
 }
+
+// Iterations of conjugate gradients in an estimate of price errors.
+constexpr int kCgIterationsError = 20;
+// Right-hand sides of the estimate of coupled price errors.
+constexpr int kErrorProbes = 4;
 
 std::vector<double> Newton::noise(std::span<const Cost> packed, double tau, std::uint64_t seed) {
   evaluate(packed, tau);
@@ -402,18 +416,21 @@ std::vector<double> Newton::noise(std::span<const Cost> packed, double tau, std:
   }
   damp_.assign(n_, 0.0);
   std::vector<double> square(n_), off(n_), out(of_.size());
-  for (int probe = 0; probe < tuning_.error_probes; ++probe) {
+  for (int probe = 0; probe < kErrorProbes; ++probe) {
     for (std::size_t k = 0; k < n_; ++k) {
       seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
       const double size = std::sqrt(std::max(1.0, capacity_[k]));
       off[k] = (seed >> 63) != 0 ? size : -size;
     }
-    const std::vector<double> x = solve(off, tuning_.cg_iterations_error);
-    for (std::size_t k = 0; k < n_; ++k) square[k] += x[k] * x[k] / tuning_.error_probes;
+    const std::vector<double> x = solve(off, kCgIterationsError);
+    for (std::size_t k = 0; k < n_; ++k) square[k] += x[k] * x[k] / kErrorProbes;
   }
   for (std::size_t s = 0; s < out.size(); ++s) out[s] = std::sqrt(square[of_[s]]);
   return out;
 }
+
+// Part of the squared residual at which conjugate gradients end.
+constexpr double kCgResidual = 1e-4;
 
 std::vector<double> Newton::solve(const std::vector<double>& off, int iterations) const {
   std::vector<double> x(n_), residual(n_), z(n_), p(n_), q(n_), scale(n_);
@@ -430,7 +447,7 @@ std::vector<double> Newton::solve(const std::vector<double>& off, int iterations
   std::size_t entries = laplacian_.size();
   for (const ChunkSums& part : now_.parts) entries += laplacian_.empty() ? part.at.size() : 0;
   const auto product = static_cast<Index>(entries);
-  for (int k = 0; k < iterations && rho > tuning_.cg_residual * start && !stop_.poll(product); ++k) {
+  for (int k = 0; k < iterations && rho > kCgResidual * start && !stop_.poll(product); ++k) {
     multiply(p, q);
     double curvature = 0, next = 0;
     for (std::size_t i = 0; i < n_; ++i) curvature += p[i] * q[i];
@@ -489,6 +506,11 @@ void Newton::multiply(const std::vector<double>& x, std::vector<double>& y) cons
   for (std::size_t k = 0; k < n_; ++k) y[k] *= free_[k];
 }
 
+// Progress asked of the last step, for a wide smoothing may lose before it gains (ratio of imbalances).
+constexpr double kProgressLast = 0.5;
+// Least last smoothing width (keys).
+constexpr double kWidthLeast = 2;
+
 double tune_prices(const RestrictedProblem& problem, std::span<const Cost> capacity, std::span<const Slot> duplicate_of,
                    std::vector<Cost>& prices, Pool& pool, Stop& stop, const Tuning& tuning) {
   const auto all = static_cast<double>(problem.weight_total);
@@ -499,7 +521,7 @@ double tune_prices(const RestrictedProblem& problem, std::span<const Cost> capac
   const auto middle = radii.begin() + static_cast<std::ptrdiff_t>(radii.size() / 2);
   std::nth_element(radii.begin(), middle, radii.end());
   std::vector<Cost> now = newton.packed(prices), best = now;
-  const double narrowest = std::max(tuning.width_least, newton.width(now, tuning.width_active));
+  const double narrowest = std::max(kWidthLeast, newton.width(now, tuning.width_active));
   if (stop.poll()) return all;
   double tau = std::max(narrowest, static_cast<double>(*middle) / tuning.width_first);
   double least = newton.evaluate(now, tau).imbalance;
@@ -531,7 +553,7 @@ double tune_prices(const RestrictedProblem& problem, std::span<const Cost> capac
     if (stop.requested()) break;
     now = trial;
     newton.accept();
-    stalled = imbalance < tuning.progress * least || imbalance < tuning.progress_last * last ? 0 : stalled + 1;
+    stalled = imbalance < tuning.progress * least || imbalance < kProgressLast * last ? 0 : stalled + 1;
     last = imbalance;
     if (imbalance < least) least = imbalance, best = now;
     if (tau > narrowest && stalled == 0) newton.narrow(now, part /= tuning.box_shrink);
@@ -541,13 +563,16 @@ double tune_prices(const RestrictedProblem& problem, std::span<const Cost> capac
   return least;
 }
 
+// Groups a class split for the error estimate; few would leave the Laplacian in pieces, which looks like error.
+constexpr Index kErrorActive = 100;
+
 std::vector<double> coupled_price_error(const RestrictedProblem& problem, std::span<const Cost> capacity,
                                         std::span<const Slot> duplicate_of, std::span<const Cost> prices,
                                         std::uint64_t seed, Pool& pool, Stop& stop, const Tuning& tuning) {
   Newton newton(problem, capacity, duplicate_of, pool, stop, tuning);
   const std::vector<Cost> now = newton.packed(prices);
   // A small width would leave the Laplacian in pieces, which looks like error.
-  return newton.noise(now, newton.width(now, tuning.error_active), seed);
+  return newton.noise(now, newton.width(now, kErrorActive), seed);
 }
 
 namespace {
@@ -606,7 +631,10 @@ Moves moves_of(const RestrictedProblem& r, Index begin, Index end, std::span<con
   return out;
 }
 
-// Returns the move of this rank. For ranks beyond the lists: the box where there are more units, else ranked_beyond
+// Ratio of a move past the last listed one to that one.
+constexpr double kRankedBeyond = 2;
+
+// Returns the move of this rank. For ranks beyond the lists: the box where there are more units, else kRankedBeyond
 // times the last entry.
 double ranked(const std::vector<Moves>& parts, std::vector<Lowest> Moves::* which, std::size_t s, std::size_t rank,
               double beyond, bool more, const Tuning& tuning) {
@@ -618,13 +646,16 @@ double ranked(const std::vector<Moves>& parts, std::vector<Lowest> Moves::* whic
   if (moves.empty()) return beyond;
   if (rank >= moves.size()) {
     const double last = *std::max_element(moves.begin(), moves.end());
-    return more ? std::max(last, beyond) : tuning.ranked_beyond * last;
+    return more ? std::max(last, beyond) : kRankedBeyond * last;
   }
   std::nth_element(moves.begin(), moves.begin() + static_cast<std::ptrdiff_t>(rank), moves.end());
   return moves[rank];
 }
 
 }  // namespace
+
+// Standard deviations of its load by which a free class has spare capacity.
+constexpr double kSpareDeviations = 3;
 
 RankedPriceError ranked_price_error(const RestrictedProblem& problem, std::span<const Cost> capacity,
                                     std::span<const Slot> duplicate_of, std::span<const Cost> prices, Pool& pool,
@@ -661,7 +692,7 @@ RankedPriceError ranked_price_error(const RestrictedProblem& problem, std::span<
       continue;
     }
     const double root = std::sqrt(static_cast<double>(room[s]));
-    const double likely = static_cast<double>(load[s]) + tuning.spare_deviations * root;
+    const double likely = static_cast<double>(load[s]) + kSpareDeviations * root;
     if (prices[s] == 0 && likely < static_cast<double>(room[s])) continue;
     const auto up = static_cast<double>(problem.box.up[s]), down = static_cast<double>(problem.box.down[s]);
     out.up[s] = ranked(parts, &Moves::leave, s, leave[s] - 1, up, fixed[s] > 0, tuning);

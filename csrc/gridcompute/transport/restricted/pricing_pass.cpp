@@ -49,6 +49,13 @@ std::int32_t find_list(const Groups& in, std::span<const Index> begin, std::uint
   return -1;
 }
 
+// Rows after which most must be filtered well, or a chunk is read whole.
+constexpr Index kFilterTries = 16;
+// Rows that may be filtered badly after kFilterTries (1 / share of rows).
+constexpr Index kFilterFailures = 4;
+// Rows by which tables of costs are prefetched ahead.
+constexpr Index kFilterPrefetch = 8;
+
 template <class T>
 class ChunkPricer {
  public:
@@ -117,10 +124,9 @@ class ChunkPricer {
   // read. Where the caller needs to know whether all costs are exact keys, rows must be read whole until one is not.
   Index filter_rows(Index b, Index end, PricedChunk& chunk_out, Buffer& buffer) const {
     if (!filter_ || !(known_ || chunk_out.seen.inexact)) return b;
-    while (b < end &&
-           context_.tuning.filter_failures * buffer.failures <= buffer.attempts++ + context_.tuning.filter_tries) {
+    while (b < end && kFilterFailures * buffer.failures <= buffer.attempts++ + kFilterTries) {
       const Index job = level_.row(b);
-      const Index ahead = b + context_.tuning.filter_prefetch;
+      const Index ahead = b + kFilterPrefetch;
       if (ahead < end) context_.keys.problem().cost->prefetch(level_.row(ahead));
       if (!filter_->screen(job, unplaced_value(job, chunk_out.seen), buffer.scratch, buffer.filtered)) {
         ++buffer.failures;
@@ -347,6 +353,9 @@ class ChunkPricer {
   bool known_;  // whether all costs are exact keys is known, or irrelevant
 };
 
+// Room for columns that lists get later (1 / share of candidates).
+constexpr Index kSpareCandidates = 16;
+
 // Concatenates the chunks' groups in chunk order; returns the first group of each chunk.
 std::vector<Index> append(std::vector<PricedChunk>& chunks, const SolverContext& context, RestrictedProblem& out) {
   std::vector<Index> group(chunks.size() + 1, 0), candidate(chunks.size() + 1, 0);
@@ -356,7 +365,7 @@ std::vector<Index> append(std::vector<PricedChunk>& chunks, const SolverContext&
   }
   const auto groups = static_cast<std::size_t>(group.back()), candidates = static_cast<std::size_t>(candidate.back());
   const std::size_t room =
-      candidates + candidates / static_cast<std::size_t>(context.tuning.spare_candidates);  // lists get columns later
+      candidates + candidates / static_cast<std::size_t>(kSpareCandidates);  // lists get columns later
   out.slot.reserve(room), out.key.reserve(room), out.group_of.reserve(room), out.flow.reserve(room);
   out.begin.resize(groups), out.job.resize(groups), out.size.resize(groups), out.members.resize(groups);
   out.weight.resize(groups), out.next.resize(groups), out.slot.resize(candidates), out.key.resize(candidates);

@@ -145,6 +145,9 @@ namespace {
 constexpr float kFloatInf = std::numeric_limits<float>::infinity();
 }  // namespace
 
+// Ties from which keys are perturbed, where few jobs share a group (1 / share of jobs).
+constexpr Index kTieShare = 2;
+
 bool needs_perturbation(const RestrictedProblem& r, std::span<const Slot> duplicate_of, std::span<const Cost> prices,
                         bool first, const Tuning& tuning) {
   Index close = 0, members = 0;
@@ -164,7 +167,7 @@ bool needs_perturbation(const RestrictedProblem& r, std::span<const Slot> duplic
   // Every vertex of the dual has S ties in any case.
   close -= r.columns;
   const auto n = static_cast<Index>(r.place_of.size());
-  return members <= tuning.shared_jobs * r.groups() ? tuning.tie_share * close > n : !first && close > n;
+  return members <= tuning.shared_jobs * r.groups() ? kTieShare * close > n : !first && close > n;
 }
 
 void remove_perturbation(RestrictedProblem& r, const KeyPerturber& breaker, const std::function<Index(Index)>& job_at,

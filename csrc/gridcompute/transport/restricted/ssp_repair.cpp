@@ -262,6 +262,9 @@ void SspRepair::relax(Slot v, Cost d) {
   }
 }
 
+// Excess that the deficits found by a search of the repair could take (1 / share).
+constexpr Cost kRepairSearchShare = 2;
+
 // Settles classes by distance from any excess until the deficits among them (`targets_`) could take half of it. Returns
 // false if none can be reached; `settled_` then has all classes that can be reached.
 bool SspRepair::search() {
@@ -285,7 +288,7 @@ bool SspRepair::search() {
     settled_.push_back(v);
     if (excess_[v] < 0) {
       targets_.push_back(v);
-      wanted += tuning_.repair_search_share * excess_[v];
+      wanted += kRepairSearchShare * excess_[v];
       if (wanted <= 0) break;
     }
     relax(v, d);

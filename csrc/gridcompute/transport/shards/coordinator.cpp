@@ -221,6 +221,9 @@ std::vector<Index> ShardCoordinator::rows_of(std::span<const Index> positions) c
   return rows;
 }
 
+// Part of the radius beyond the box within which jobs are listed, so that small moves need no new question.
+constexpr double kShardBoxMargin = 0.25;
+
 bool ShardCoordinator::price(const SolverContext& context, const PriceBox& box, RestrictedProblem& out,
                              CostRangeStats& seen) {
   const IntegerKeys& keys = context.keys;
@@ -228,7 +231,7 @@ bool ShardCoordinator::price(const SolverContext& context, const PriceBox& box, 
   setting.put(PassSetting{keys.resolution(), keys.perturbation(), seen.inexact, context.share, box, source_->scope()});
   setting_ = setting.take();
   limits_.clear();
-  for (const Cost up : box.up) limits_.push_back(static_cast<double>(up) * (1 + options_.tuning->shard_box_margin) + 1);
+  for (const Cost up : box.up) limits_.push_back(static_cast<double>(up) * (1 + kShardBoxMargin) + 1);
   MessageWriter asked = question(Question::scan);
   asked.put(limits_);
   hold(JobColumns(model_), {});  // frees the samples: the listed jobs are in memory twice while they are merged
@@ -335,6 +338,9 @@ bool ShardCoordinator::list(std::vector<JobList>& lists, RestrictedProblem& r) {
   return true;
 }
 
+// Part of the margin by which more jobs are listed than are asked for.
+constexpr double kShardListMargin = 0.25;
+
 bool ShardCoordinator::list_doubtful(std::span<const Cost> prices, Cost margin, RestrictedProblem& r) {
   const double lowest = lowest_shift(r, prices);
   const double lowered = removed_ ? static_cast<double>(perturber_.perturbation().spread) : 0;
@@ -346,7 +352,7 @@ bool ShardCoordinator::list_doubtful(std::span<const Cost> prices, Cost margin, 
     if (removed_) below += lowered + std::fabs(below) * kFloat + 1;
     if (!(least_margins_[s] * (removed_ ? 1 - kFloat : 1) < below)) continue;
     any = true;
-    limits[s] = std::max(limits[s], below + std::fabs(below) * options_.tuning->shard_list_margin + 1);
+    limits[s] = std::max(limits[s], below + std::fabs(below) * kShardListMargin + 1);
   }
   if (!any) return false;
   MessageWriter asked = question(Question::list_near);

@@ -157,22 +157,30 @@ ClassGraphSsp<T, Rows>::ClassGraphSsp(const Rows& rows, std::span<const Weighted
   for (Slot s = 0; s < columns_; ++s) members_[s].reserve(static_cast<std::size_t>(std::min(capacity_[s] + 1, usual)));
 }
 
+// Reads a row of bids on CSR rows, after which paths take over.
+constexpr Index kBidReadsListed = 1;
+
 template <class T, class Rows>
 bool ClassGraphSsp<T, Rows>::run() {
-  if ((!bids_done_ && !run_bids(kListed ? tuning_.bid_reads_listed : tuning_.bid_reads)) || !place_spare_units() ||
-      !run_paths())
+  if ((!bids_done_ && !run_bids(kListed ? kBidReadsListed : tuning_.bid_reads)) || !place_spare_units() || !run_paths())
     return false;
   assert(holds());
   return true;
 }
 
+// Share of the excess left by one read a row at which bids are given up.
+constexpr double kBidsRemaining = 0.6;
+// Excess that paths place quickly (1 / share of units).
+constexpr Index kLittleExcess = 16;
+// Rows a class from which the last bids cost more than paths.
+constexpr std::size_t kBidsRowsPerClass = 64;
+
 template <class T, class Rows>
 bool ClassGraphSsp<T, Rows>::try_bids(Index rows_read_per_row) {
-  const double most = tuning_.bids_remaining * static_cast<double>(total_excess());
-  const auto little_left = [&] { return tuning_.little_excess * total_excess() <= units_; };
+  const double most = kBidsRemaining * static_cast<double>(total_excess());
+  const auto little_left = [&] { return kLittleExcess * total_excess() <= units_; };
   const bool bids_expensive =
-      rows_with_units_.size() >
-      tuning_.bids_rows_per_class * members_.size();  // the last of them cost more than their paths
+      rows_with_units_.size() > kBidsRowsPerClass * members_.size();  // the last of them cost more than their paths
   for (Index k = 0; k < rows_read_per_row && !(bids_expensive && little_left()); ++k)
     if (!run_bids(1) || (k == 0 && static_cast<double>(total_excess()) > most)) return false;
   return little_left();
@@ -349,6 +357,9 @@ bool ClassGraphSsp<T, Rows>::place_spare_units() {
   return true;
 }
 
+// Classes up to which pairs are addressed directly, in 12 bytes a pair, and not hashed.
+constexpr std::size_t kDirectPairsClasses = 1024;
+
 template <class T, class Rows>
 bool ClassGraphSsp<T, Rows>::run_paths() {
   Cost left = total_excess();
@@ -358,7 +369,7 @@ bool ClassGraphSsp<T, Rows>::run_paths() {
                          static_cast<std::size_t>(rows_.stride));
   exchange_rows_.assign(static_cast<std::size_t>(rows_.stride), T{0});
   n_exchange_rows_ = kSpareRow + 1;
-  if constexpr (kListed) exchange_index_ = SparseExchangeIndex<T>(rows_, members_, tuning_.direct_pairs_classes);
+  if constexpr (kListed) exchange_index_ = SparseExchangeIndex<T>(rows_, members_, kDirectPairsClasses);
   for (Slot s = 0; s < columns_; ++s) {
     if constexpr (kListed) {
       exchange_index_.add_class(s, members_[s], spare_[s] > 0, members_[s].empty() ? nullptr : own_exchange_row(s));
@@ -379,6 +390,9 @@ bool ClassGraphSsp<T, Rows>::run_paths() {
   return true;
 }
 
+// Excess that the deficits found by a search could take (1 / share).
+constexpr Cost kSearchShare = 3;
+
 // Runs one multi-source Dijkstra from all over-full classes, then the dual update. False if no class with a deficit can
 // be reached. With dense rows the search ends once deficits for a third of the excess are settled: the longest paths
 // are seldom still tight after the first augmentations. With CSR rows augmenting takes longer than searching, so the
@@ -388,7 +402,7 @@ bool ClassGraphSsp<T, Rows>::search(Cost left) {
   ++stats_.searches;
   grow_tree({columns_, rows_.stride, load_.data(), capacity_.data(), price_.data(), exchange_rows_.data(),
              row_of_class_.data()},
-            kListed ? left : (left + tuning_.search_share - 1) / tuning_.search_share, tree_);
+            kListed ? left : (left + kSearchShare - 1) / kSearchShare, tree_);
   if (tree_.beyond) beyond_range();
   return !tree_.targets.empty() && raise_prices();
 }

@@ -119,10 +119,13 @@ bool scatter(const IntegerKeys& keys, const Level& level, Index stride, KeyMatri
   return true;
 }
 
+// Keys of one job that may show that 32 bits do not suffice.
+constexpr Slot kNarrowProbeKeys = 4;
+
 // Returns whether a key of the first job fits 32 bits in no unit that divides it: then the matrix does not either.
 bool too_wide(const IntegerKeys& keys, const Level& level, const Tuning& tuning) {
   if (level.n == 0 || !keys.problem().cost->singles()) return false;
-  for (Slot s = 0; s < std::min(keys.n_slots(), tuning.narrow_probe_keys); ++s) {
+  for (Slot s = 0; s < std::min(keys.n_slots(), kNarrowProbeKeys); ++s) {
     const Cost key = keys.at(level.row(0), s);
     if (key >= kForbidden || key == 0) continue;
     const auto size = static_cast<std::uint64_t>(key < 0 ? -key : key);
@@ -165,10 +168,15 @@ Index pairs_of(const IntegerKeys& keys) {
 
 }  // namespace
 
+// Keys scanned in vectors in the time of one list entry.
+constexpr Index kListedLanes = 6;
+// Pairs that are held in memory, at most.
+constexpr Index kListedPairs = 1 << 24;
+
 bool csr_keys_pay(const IntegerKeys& keys, Index stride, const Tuning& tuning) {
   if (keys.n_jobs() == 0 || keys.problem().cost->listed(0) < 0 || !keys.perturbation().none()) return false;
   const Index pairs = pairs_of(keys);
-  return pairs <= tuning.listed_pairs && pairs * tuning.listed_lanes <= keys.n_jobs() * stride;
+  return pairs <= kListedPairs && pairs * kListedLanes <= keys.n_jobs() * stride;
 }
 
 template <class T>
@@ -210,6 +218,9 @@ bool CsrKeys<T>::read(const IntegerKeys& keys, Stop& stop, CostRangeStats& seen)
   return true;
 }
 
+// Duplicates in a sample from which aggregation pays (1 / share of rows).
+constexpr Index kDuplicateRowsShare = 8;
+
 template <class T>
 bool CsrKeys<T>::mostly_copies(const Tuning& tuning) const {
   const CsrKeyRows<T> all = rows(0);
@@ -224,7 +235,7 @@ bool CsrKeys<T>::mostly_copies(const Tuning& tuning) const {
   std::sort(order.begin(), order.end(), less);
   Index copies = 0;
   for (std::size_t k = 1; k < order.size(); ++k) copies += less(order[k - 1], order[k]) ? 0 : 1;
-  return copies * tuning.duplicate_rows_share >= probe;
+  return copies * kDuplicateRowsShare >= probe;
 }
 
 template class CsrKeys<std::int32_t>;
@@ -239,6 +250,9 @@ std::vector<std::uint64_t> factors(Slot n) {
   for (std::uint64_t& x : out) x = (last = hashed(last, last >> 32)) | 1;
   return out;
 }
+
+// Rows or entries of the sample that most often show that there are no duplicates.
+constexpr Index kDuplicateFirstRows = 8;
 
 template <class T>
 class Aggregator {
@@ -256,7 +270,7 @@ class Aggregator {
   [[nodiscard]] std::vector<Slot> columns() const {
     std::vector<std::uint64_t> hashes(static_cast<std::size_t>(columns_), 0);
     for (Index k = 0; k < probe_; ++k) {
-      if (k == tuning_.duplicate_first_rows && more_differ(hashes, columns_ - 1)) break;
+      if (k == kDuplicateFirstRows && more_differ(hashes, columns_ - 1)) break;
       const T* row = at(n_ * k / probe_);
       for (Slot s = 0; s < columns_; ++s) hashes[s] = hashed(hashes[s], static_cast<std::uint64_t>(row[s]));
     }
@@ -270,9 +284,9 @@ class Aggregator {
 
   // Returns for each row the lowest row equal to it; empty where too few of the sampled rows have a duplicate.
   [[nodiscard]] std::vector<std::int32_t> rows() const {
-    const Index copies = (probe_ + tuning_.duplicate_rows_share - 1) / tuning_.duplicate_rows_share;
+    const Index copies = (probe_ + kDuplicateRowsShare - 1) / kDuplicateRowsShare;
     std::vector<std::uint64_t> hashes;
-    for (const Slot some : {std::min(static_cast<Slot>(tuning_.duplicate_first_rows), columns_), columns_}) {
+    for (const Slot some : {std::min(static_cast<Slot>(kDuplicateFirstRows), columns_), columns_}) {
       hashes.clear();
       for (Index k = 0; k < probe_; ++k) hashes.push_back(hash_of(n_ * k / probe_, some));
       if (more_differ(hashes, probe_ - copies)) return {};

@@ -127,6 +127,9 @@ bool NearAssignment::run(std::span<const Cost> given, SmallProblemResult& out) {
   return out.solved;
 }
 
+// Jobs misplaced at the caller's prices, at most (1 / share of jobs).
+constexpr Index kNearMisplacedShare = 4;
+
 // Reads the first lists: at the start prices, assigning the jobs, if these leave few jobs misplaced; else at price 0.
 bool NearAssignment::begin(std::span<const Cost> given) {
   if (!given.empty()) {
@@ -140,7 +143,7 @@ bool NearAssignment::begin(std::span<const Cost> given) {
     Cost misplaced = 0;
     for (Slot s = 0; s < columns_; ++s)
       misplaced += std::max(load_[s] - capacity_[s], price_[s] > 0 ? capacity_[s] - load_[s] : 0);
-    assigned_ = assigned_ && tuning_.near_misplaced_share * misplaced <= n_;
+    assigned_ = assigned_ && kNearMisplacedShare * misplaced <= n_;
     if (assigned_) return ++stats_.warm_levels > 0;
     for (auto& members : members_) members.clear();
     std::fill(load_.begin(), load_.end(), 0);
@@ -149,13 +152,16 @@ bool NearAssignment::begin(std::span<const Cost> given) {
   return lists_.read_all(price_);
 }
 
+// One in this many is sampled to test the caller's prices (jobs).
+constexpr Index kNearSampleStep = 16;
+
 // Tests the start prices on a sample of jobs: returns whether few of them find their cheapest class full.
 bool NearAssignment::prices_plausible() const {
   std::vector<Cost> row(static_cast<std::size_t>(columns_)), load(price_.size(), 0);
   CostRangeStats ignored;
   const KeyRowReader rows(keys_, ignored);
   Index n_full = 0, n_sampled = 0;
-  for (Index i = 0; i < n_; i += tuning_.near_sample_step, ++n_sampled) {
+  for (Index i = 0; i < n_; i += kNearSampleStep, ++n_sampled) {
     rows.load(i, row.data());
     const auto full = [&](Slot s) { return load[s] >= capacity_[s]; };
     Slot best = 0;
@@ -166,8 +172,11 @@ bool NearAssignment::prices_plausible() const {
     n_full += full(best) ? 1 : 0;
     ++load[best];
   }
-  return tuning_.near_misplaced_share * n_full <= n_sampled;
+  return kNearMisplacedShare * n_full <= n_sampled;
 }
+
+// Bids a job of the auction, over its phases.
+constexpr Index kNearBids = 12;
 
 bool NearAssignment::run_auction() {
   const std::vector<Cost> weights(static_cast<std::size_t>(n_), 1);
@@ -175,7 +184,7 @@ bool NearAssignment::run_auction() {
   capacity.push_back(0);  // the padding of lists
   auction::AuctionState state(lists_, weights, capacity, tuning_);
   Cost epsilon = state.first_epsilon();
-  Index bids_left = tuning_.near_bids * n_;
+  Index bids_left = kNearBids * n_;
   for (int k = 0; k < tuning_.auction_phases; ++k) {
     if (k > 0) {
       state.lower_prices(epsilon);
@@ -226,11 +235,14 @@ void NearAssignment::unassign(std::int32_t job) {
   --load_[class_of_[job]];
 }
 
+// Lists a job read by bids at epsilon 0, after which paths take over.
+constexpr Index kNearLists = 5;
+
 bool NearAssignment::run_bids() {
   std::vector<Slot> queue, next;
   for (Slot s = 0; s < columns_; ++s)
     if (load_[s] > capacity_[s]) queue.push_back(s);
-  for (Index looks = tuning_.near_lists * n_; !queue.empty() && looks > 0;) {
+  for (Index looks = kNearLists * n_; !queue.empty() && looks > 0;) {
     next.clear();
     for (const Slot s : queue) {
       if (looks <= 0 || load_[s] <= capacity_[s]) continue;
@@ -301,6 +313,9 @@ bool NearAssignment::run_paths() {
   return true;
 }
 
+// Excess that the deficits found by a search could take (1 / share).
+constexpr Cost kNearSearchShare = 2;
+
 // Multi-source Dijkstra: settles classes by distance from any excess until the deficits among them could take half of
 // it, then updates prices. False if no deficit can be reached, or after a stop.
 bool NearAssignment::search(Cost left) {
@@ -326,7 +341,7 @@ bool NearAssignment::search(Cost left) {
       settle(id);
       if (excess(id) >= 0) continue;
       deficits_.push_back(id);
-      left += tuning_.near_search_share * excess(id);
+      left += kNearSearchShare * excess(id);
     }
   }
   if (deficits_.empty()) return false;
@@ -458,9 +473,12 @@ bool NearAssignment::holds() const {
 
 }  // namespace
 
+// Classes from which near_jobs_many counts.
+constexpr Index kNearClassesMany = 1 << 12;
+
 bool near_assignment_fits(Index n_jobs, Slot columns, const Tuning& tuning) noexcept {
   const Index most = key_matrix_fits(n_jobs, columns, tuning) ? tuning.near_jobs_memory
-                     : columns < tuning.near_classes_many     ? tuning.near_jobs
+                     : columns < kNearClassesMany             ? tuning.near_jobs
                                                               : tuning.near_jobs_many;
   return columns >= tuning.near_classes && n_jobs > 0 && n_jobs <= most * columns;
 }

@@ -17,6 +17,17 @@ Index padded(Slot columns) { return (columns + kPad - 1) / kPad * kPad; }
 
 enum class Outcome { solved, unreadable, too_narrow, given_up };  // unreadable, too_narrow: for the range of T
 
+// Largest problem that bids from price 0 are tried on first (jobs).
+constexpr Index kMemoryUnsampledJobs = 150;
+// Excess up to which bids from price 0 suffice (1 / share of units).
+constexpr Index kMemoryExcessShare = 3;
+// Jobs misplaced at the caller's prices, at most (1 / share of jobs).
+constexpr Index kMemoryMisplacedShare = 8;
+// Largest problem of CSR rows that is tried from price 0 first (jobs).
+constexpr Index kListedFromZeroJobs = 1 << 13;
+// Reads a row of bids from price 0 on CSR rows.
+constexpr Index kListedFromZeroReads = 5;
+
 template <class T, class Rows>
 class SmallProblem {
  public:
@@ -47,14 +58,14 @@ class SmallProblem {
         return finish(warm, out);
       }
     }
-    if (std::is_same_v<Rows, CsrKeyRows<T>> && n_ <= tuning_.listed_from_zero_jobs) {
+    if (std::is_same_v<Rows, CsrKeyRows<T>> && n_ <= kListedFromZeroJobs) {
       ClassGraphSsp<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_, tuning_);
-      if (cold.assign_all() && cold.try_bids(tuning_.listed_from_zero_reads)) return finish(cold, out);
+      if (cold.assign_all() && cold.try_bids(kListedFromZeroReads)) return finish(cold, out);
     }
     if (too_few_to_sample(n_)) {
       ClassGraphSsp<T, Rows> cold(matrix_, all, capacity_, prices, stop_, stats_, tuning_);
       if (!cold.assign_all()) return Outcome::given_up;
-      if (cold.bids_leave_few(tuning_.memory_excess_share)) return finish(cold, out);
+      if (cold.bids_leave_few(kMemoryExcessShare)) return finish(cold, out);
     }
     ClassGraphSsp<T, Rows> ssp(matrix_, all, capacity_, prices_of_sample(merged_.rows, seed), stop_, stats_, tuning_);
     return ssp.assign_all() ? finish(ssp, out) : Outcome::given_up;
@@ -82,7 +93,7 @@ class SmallProblem {
   [[nodiscard]] bool prices_suffice(Cost misplaced) const {
     double chance = 0;
     for (const Cost u : capacity_) chance += std::sqrt(static_cast<double>(u));
-    return tuning_.memory_misplaced_share * misplaced <= n_ && static_cast<double>(misplaced) <= chance;
+    return kMemoryMisplacedShare * misplaced <= n_ && static_cast<double>(misplaced) <= chance;
   }
 
   // Returns a price per aggregated column: the least of its columns.
@@ -110,7 +121,7 @@ class SmallProblem {
     const std::vector<Cost> part = scale_capacities(capacity_, m, n_);
     if (too_few_to_sample(m)) {
       ClassGraphSsp<T, Rows> cold(matrix_, some, part, padded_prices(), stop_, stats_, tuning_);
-      if (cold.assign_all() && cold.bids_leave_few(tuning_.memory_excess_share))
+      if (cold.assign_all() && cold.bids_leave_few(kMemoryExcessShare))
         return cold.run() ? cold.prices() : padded_prices();
     }
     AlignedVector<T> prices = prices_of_sample(m, seed);
@@ -118,9 +129,7 @@ class SmallProblem {
     return sample.assign_all() && sample.run() ? sample.prices() : prices;
   }
 
-  [[nodiscard]] bool too_few_to_sample(Index m) const {
-    return m <= tuning_.memory_unsampled_jobs && merged_.row_of.empty();
-  }
+  [[nodiscard]] bool too_few_to_sample(Index m) const { return m <= kMemoryUnsampledJobs && merged_.row_of.empty(); }
 
   [[nodiscard]] std::int32_t weight(Index job) const { return weights_.empty() ? 1 : weights_[job]; }
 
@@ -200,6 +209,9 @@ class SmallProblem {
   std::vector<Cost> capacity_;
 };
 
+// Keys of the largest sample solved in memory where 32 bits do not suffice.
+constexpr Index kMemorySampleKeysWide = 1 << 21;
+
 // Reads the keys of the level, aggregates them where that pays, and runs `work`: in 32 bits if these suffice.
 template <class Work>
 Outcome with_keys_in_memory(const IntegerKeys& keys, const Level& level, bool merging, Stop& stop, CostRangeStats& seen,
@@ -236,7 +248,7 @@ Outcome with_keys_in_memory(const IntegerKeys& keys, const Level& level, bool me
       keys.reach(seen) > static_cast<double>(KeyRange<Cost>::kKey))
     return outcome;
   if (outcome == Outcome::too_narrow) ++stats.int64_fallbacks;
-  if (!merging && level.n > tuning.memory_sample_keys_wide / keys.columns()) return Outcome::given_up;
+  if (!merging && level.n > kMemorySampleKeysWide / keys.columns()) return Outcome::given_up;
   return with(Cost{});
 }
 
@@ -268,9 +280,13 @@ SmallProblemResult solve_small_problem(const IntegerKeys& keys, const Level& lev
   return out;
 }
 
+// Keys of the largest sample that is solved in memory.
+constexpr Index kMemorySampleKeys = 1 << 23;
+// Jobs of the largest sample solved in memory; the general method's threads pay beyond.
+constexpr Index kMemorySampleJobs = 12'000;
+
 bool sample_fits(Index n_jobs, Slot columns, const Tuning& tuning) noexcept {
-  return n_jobs > 0 && columns > 0 &&
-         n_jobs <= std::min(tuning.memory_sample_jobs, tuning.memory_sample_keys / columns);
+  return n_jobs > 0 && columns > 0 && n_jobs <= std::min(kMemorySampleJobs, kMemorySampleKeys / columns);
 }
 
 bool improve_prices(const IntegerKeys& keys, const Level& level, std::vector<Cost>& prices, Stop& stop,
