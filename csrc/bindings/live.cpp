@@ -289,7 +289,7 @@ void release_ids(live::JobNumbers& self, const Jobs& positions) {
 
 void bind_ids(py::module_& m) {
   py::class_<live::JobNumbers>(m, "JobNumbers", "The positions of jobs whose ids are integers.")
-      .def(py::init([] { return live::JobNumbers(tunings().live); }))
+      .def(py::init<>())
       .def("lookup", &positions_of, py::arg("ids").noconvert())
       .def("add", &add_ids, py::arg("ids").noconvert())
       .def("release", &release_ids, py::arg("positions").noconvert())

@@ -210,7 +210,7 @@ void bind_plan(py::module_& m) {
              const plan::Instance w = instance_of(instance);
              const plan::JobTable j = jobs_of(jobs);
              const Unlocked unlocked;
-             return std::make_unique<LagrangianOracle>(w, j, tunings().plan);
+             return std::make_unique<LagrangianOracle>(w, j);
            }),
            py::arg("instance"), py::arg("jobs"))
       .def(

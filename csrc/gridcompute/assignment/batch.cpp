@@ -150,7 +150,7 @@ struct PreviousSolution {
       s.v[j] = static_cast<V>(std::max((price[at(j)] - most) / in, -2 * static_cast<double>(spread)));
     const double rounding = kRounding * std::max(unit / in, 1.0),
                  most_rounding = static_cast<double>(spread / (8 * s.n));
-    start_from_matching(s, {col_of, std::min(rounding, most_rounding)}, *s.tuning);
+    start_from_matching(s, {col_of, std::min(rounding, most_rounding)});
   }
 };
 

@@ -252,7 +252,7 @@ inline constexpr Index kComparedPairs = 8;
 // requested; paid(result, i): the cost of the pair of row i.
 template <class T, class Solve, class Each, class Paid>
 AssignmentResult solve_refined(const T* costs, Index count, bool maximize, bool duals, Stop& stop, const Solve& solve,
-                               const Each& each, const Paid& paid, const AssignmentTuning& tuning) {
+                               const Each& each, const Paid& paid) {
   const double sign = maximize ? -1.0 : 1.0;
   const auto solve_at = [&](const T* c, const AssignmentResult* previous) {
     return solve_scaled(c, count, maximize, previous, solve);

@@ -103,7 +103,7 @@ constexpr Index kFitRows = 8;
 
 // Returns the worst fit of a few rows as unscaled integers of V.
 template <class T, class V>
-RowFit sample_fit(const DenseMatrix<T>& cost, bool maximize, const AssignmentTuning& tuning) {
+RowFit sample_fit(const DenseMatrix<T>& cost, bool maximize) {
   DenseRowReader<T, V> rows(cost, maximize, 0);
   RowFit worst = RowFit::exact;
   const Index count = std::min(kFitRows, cost.rows);
@@ -182,7 +182,7 @@ template <class T>
 std::optional<AssignmentResult> solve_in_64_bits(const DenseMatrix<T>& cost, bool maximize, Pool& pool, Stop& stop,
                                                  const AssignmentTuning& tuning) {
   const auto scale_of = [](double cap, const auto& dear) { return CostScale{0, false, cap, dear}; };
-  if (sample_fit<T, std::int32_t>(cost, maximize, tuning) == RowFit::exact)
+  if (sample_fit<T, std::int32_t>(cost, maximize) == RowFit::exact)
     if (SolveAttempt a = attempt<T, std::int32_t>(cost, maximize, {}, pool, stop, nullptr, tuning); a.result)
       return *a.result;
   if (const double cap = outlier_cap(cost, maximize, tuning); cap < kNoCap)
@@ -211,7 +211,7 @@ template <class T>
   requires std::is_floating_point_v<T>
 AssignmentResult solve_once(const DenseMatrix<T>& cost, bool maximize, Pool& pool, Stop& stop,
                             const AssignmentTuning& tuning, const AssignmentResult* previous = nullptr) {
-  if (sample_fit<T, std::int32_t>(cost, maximize, tuning) == RowFit::exact)
+  if (sample_fit<T, std::int32_t>(cost, maximize) == RowFit::exact)
     if (SolveAttempt a = attempt<T, std::int32_t>(cost, maximize, {}, pool, stop, previous, tuning); a.result)
       return *a.result;
   const auto exponent = [&](double cap, Index rows) { return exponent_for(largest_size(cost, maximize, rows, cap)); };
@@ -255,7 +255,7 @@ AssignmentResult solve_wide_or_square(const DenseMatrix<T>& cost, bool maximize,
         [&](const T* costs, const AssignmentResult* previous) {
           return solve_once(DenseMatrix<T>{costs, cost.rows, cost.cols}, maximize, pool, stop, tuning, previous);
         },
-        each, [&](const AssignmentResult& r, Index i) { return cost.data[i * cost.cols + r.col_of[at(i)]]; }, tuning);
+        each, [&](const AssignmentResult& r, Index i) { return cost.data[i * cost.cols + r.col_of[at(i)]]; });
   }
 }
 

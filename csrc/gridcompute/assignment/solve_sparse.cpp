@@ -222,7 +222,7 @@ AssignmentResult solve_checked(const CheckedCsr<T>& cost, bool maximize, Stop& s
           lowered.cost = {costs, cost.cost.size()};
           return solve_once(lowered, maximize, stop, tuning);
         },
-        each, paid, tuning);
+        each, paid);
   }
 }
 

@@ -84,7 +84,7 @@ constexpr Index kCostSample = 4096;
 
 // Returns the mean number of bits of a sample of costs, which a few large costs change little.
 template <class Int>
-int mean_cost_bits(const Network<Int>& net, const FlowTuning& tuning) {
+int mean_cost_bits(const Network<Int>& net) {
   Index sum = 0, count = 0;
   for (Index e = 0; e < net.m(); e += std::max<Index>(1, net.m() / kCostSample), ++count)
     sum += std::bit_width(static_cast<std::make_unsigned_t<Int>>(net.cost[at(e)]));
@@ -102,7 +102,7 @@ std::vector<Node> search(const Network<Int>& net, const ReverseStar& in, std::ve
   std::stable_sort(sinks.begin(), sinks.end(), [&](Node a, Node b) { return net.supply[at(a)] < net.supply[at(b)]; });
   std::vector<std::int64_t> distance(at(net.n), std::numeric_limits<std::int64_t>::max());
   std::vector<std::size_t> last(at(net.n), 0);
-  DistanceBuckets buckets(std::max(0, mean_cost_bits(net, tuning) - static_cast<int>(tuning.bucket_bits)));
+  DistanceBuckets buckets(std::max(0, mean_cost_bits(net) - static_cast<int>(tuning.bucket_bits)));
   for (const Node v : sinks) distance[at(v)] = 0, buckets.push(0, v);
   for (ForestLabel top{}; buckets.pop(distance, top);) {
     const auto arcs = in.of(top.node);
@@ -264,12 +264,12 @@ bool sources_fit(const Network<Int>& net, const FlowTuning& t) {
 // Returns whether this is a sparse graph with a hub. Its paths are short, and nodes whose flow does not fit are leaves.
 template <class Int>
 bool sparse_with_hub(const Network<Int>& net, const FlowTuning& t) {
-  return net.m() <= t.hub_arcs_per_node * net.n && find_hub(net, t) >= 0;
+  return net.m() <= t.hub_arcs_per_node * net.n && find_hub(net) >= 0;
 }
 
 // Returns the mean over a sample of the arcs.
 template <class Int>
-double mean_cost(const Network<Int>& net, const FlowTuning& t) {
+double mean_cost(const Network<Int>& net) {
   double sum = 0, count = 0;
   for (Index e = 0; e < net.m(); e += std::max<Index>(1, net.m() / kCostSample), ++count)
     sum += static_cast<double>(net.cost[at(e)]);
@@ -291,7 +291,7 @@ constexpr Index kHubDegreeShare = 4;
 constexpr Index kHubMinArcs = 2;
 
 template <class Int>
-Node find_hub(const Network<Int>& net, const FlowTuning& t) {
+Node find_hub(const Network<Int>& net) {
   Index most = std::max<Index>(kHubMinArcs, (net.n - 1) / kHubDegreeShare);
   Node hub = -1;
   for (Node v = 0; v < net.n; ++v)
@@ -314,7 +314,7 @@ bool use_star(const Network<Int>& net, Node hub, const CrashBasis& star, const F
     sum += static_cast<double>(net.cost[at(e)]);
     ++count;
   }
-  const double others = mean_cost(net, t) * static_cast<double>(net.n) / static_cast<double>(net.m());
+  const double others = mean_cost(net) * static_cast<double>(net.n) / static_cast<double>(net.m());
   return sum <= t.star_cost_ratio * others * count;
 }
 
@@ -344,8 +344,8 @@ bool use_forest(const Network<Int>& net, const CrashBasis& forest, const FlowTun
   return single && static_cast<double>(forest.path_arcs) <= t.forest_sink_path * static_cast<double>(net.n);
 }
 
-template Node find_hub(const Network<std::int32_t>&, const FlowTuning&);
-template Node find_hub(const Network<std::int64_t>&, const FlowTuning&);
+template Node find_hub(const Network<std::int32_t>&);
+template Node find_hub(const Network<std::int64_t>&);
 template bool use_star(const Network<std::int32_t>&, Node, const CrashBasis&, const FlowTuning&);
 template bool use_star(const Network<std::int64_t>&, Node, const CrashBasis&, const FlowTuning&);
 template bool try_forest(const Network<std::int32_t>&, const FlowTuning&);

@@ -80,7 +80,7 @@ inline constexpr double kTrialRootShare = 8;
 
 // Returns the node with the most arcs out of it, if these reach a large share of all nodes; else -1.
 template <class Int>
-[[nodiscard]] Node find_hub(const Network<Int>& net, const FlowTuning& tuning);
+[[nodiscard]] Node find_hub(const Network<Int>& net);
 
 // Returns whether the star on this hub is the start.
 template <class Int>

@@ -317,7 +317,7 @@ class MinCostFlowSolver {
 
   template <class Int>
   Basis path_basis(const Network<Int>& net) {
-    if (const Node hub = find_hub(net, tuning_); hub >= 0) {
+    if (const Node hub = find_hub(net); hub >= 0) {
       CrashBasis star = hub_star(net, hub);
       if (use_star(net, hub, star, tuning_)) {
         r_.stats.start = "star";

@@ -42,6 +42,7 @@
 #include "gridcompute/base/memory.hpp"
 #include "gridcompute/base/stop.hpp"
 #include "gridcompute/live/state.hpp"
+#include "gridcompute/live/tuning.hpp"
 
 namespace gridcompute::live {
 

@@ -61,7 +61,7 @@ void IndexStore::add_classes(Slot classes) {
 }
 
 PrimalDual::PrimalDual(Slot n_slots, const LiveTuning& given)
-    : tuning(given), state(n_slots, given), prices(at(n_slots) + 1, 0), capacity(n_slots), index(given) {}
+    : tuning(given), state(n_slots), prices(at(n_slots) + 1, 0), capacity(n_slots), index(given) {}
 
 void PrimalDual::begin_change() {
   if (!before_) before_.emplace(prices, capacity, changed, queue.size(), can_rebuild, cold_reason, max_abs_cost);

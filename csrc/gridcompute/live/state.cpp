@@ -21,8 +21,7 @@ Cost largest_key(Slot n_slots) { return std::min<Cost>(largest_cost(n_slots + 2)
 
 }  // namespace
 
-MatcherState::MatcherState(Slot n_slots, const LiveTuning& tuning)
-    : tuning_(tuning), unplaced_(n_slots), members_(static_cast<std::size_t>(n_slots) + 1) {}
+MatcherState::MatcherState(Slot n_slots) : unplaced_(n_slots), members_(static_cast<std::size_t>(n_slots) + 1) {}
 
 // How far the largest cost may grow before the resolution, and with it every key, changes (factor).
 constexpr Index kCostGrowth = 4;
@@ -358,10 +357,9 @@ constexpr std::int32_t kEmpty = -1;  // a cell without a job
 }  // namespace
 
 // Ids by which cells of the table of ids are prefetched ahead.
-constexpr Index kPrefetchIds = 16;
+constexpr std::size_t kPrefetchIds = 16;
 
-JobNumbers::JobNumbers(const LiveTuning& tuning)
-    : ahead_(at(kPrefetchIds)), slot_id_(1 << kLeastBits), slot_position_(1 << kLeastBits, kEmpty), bits_(kLeastBits) {}
+JobNumbers::JobNumbers() : slot_id_(1 << kLeastBits), slot_position_(1 << kLeastBits, kEmpty), bits_(kLeastBits) {}
 
 std::size_t JobNumbers::home(std::int64_t id) const noexcept {
   auto mixed = static_cast<std::uint64_t>(id) * 0x9e3779b97f4a7c15;
@@ -384,7 +382,7 @@ void JobNumbers::prefetch(std::int64_t id) const noexcept {
 
 void JobNumbers::lookup(std::span<const std::int64_t> ids, std::span<std::int32_t> out) const {
   for (std::size_t k = 0; k < ids.size(); ++k) {
-    if (k + ahead_ < ids.size()) prefetch(ids[k + ahead_]);
+    if (k + kPrefetchIds < ids.size()) prefetch(ids[k + kPrefetchIds]);
     out[k] = slot_position_[find(ids[k])];
   }
 }
@@ -417,7 +415,7 @@ void JobNumbers::add(std::span<const std::int64_t> ids, std::span<std::int32_t> 
                     std::to_string(most) + " in all");
   reserve(static_cast<Index>(ids.size()));
   for (std::size_t k = 0; k < ids.size(); ++k) {
-    if (k + ahead_ < ids.size()) prefetch(ids[k + ahead_]);
+    if (k + kPrefetchIds < ids.size()) prefetch(ids[k + kPrefetchIds]);
     const std::size_t slot = find(ids[k]);
     if (slot_position_[slot] != kEmpty) refuse(ids, out, k);
     if (free_.empty()) {
@@ -446,8 +444,8 @@ void JobNumbers::refuse(std::span<const std::int64_t> ids, std::span<const std::
 
 void JobNumbers::release(std::span<const std::int32_t> positions) {
   for (std::size_t k = 0; k < positions.size(); ++k) {
-    if (k + 2 * ahead_ < positions.size()) __builtin_prefetch(id_.data() + positions[k + 2 * ahead_]);
-    if (k + ahead_ < positions.size()) prefetch(id(positions[k + ahead_]));
+    if (k + 2 * kPrefetchIds < positions.size()) __builtin_prefetch(id_.data() + positions[k + 2 * kPrefetchIds]);
+    if (k + kPrefetchIds < positions.size()) prefetch(id(positions[k + kPrefetchIds]));
     const std::int32_t position = positions[k];
     erase(id(position));
     given_[at(position)] = 0;
@@ -472,7 +470,7 @@ Index JobNumbers::repeated(std::span<const std::int32_t> positions) {
   Index found = -1;
   std::size_t end = 0;
   for (; end < positions.size() && found < 0; ++end) {
-    if (end + ahead_ < positions.size()) __builtin_prefetch(seen_.data() + positions[end + ahead_]);
+    if (end + kPrefetchIds < positions.size()) __builtin_prefetch(seen_.data() + positions[end + kPrefetchIds]);
     if (seen_[at(positions[end])] != 0) found = static_cast<Index>(end);
     seen_[at(positions[end])] = 1;
   }

@@ -28,7 +28,6 @@
 
 #include "gridcompute/base/types.hpp"
 #include "gridcompute/live/switching_cost.hpp"
-#include "gridcompute/live/tuning.hpp"
 #include "gridcompute/transport/model/integer_keys.hpp"
 
 namespace gridcompute::live {
@@ -43,7 +42,7 @@ struct KeyBuffer {
 
 class MatcherState {
  public:
-  MatcherState(Slot n_slots, const LiveTuning& tuning);
+  explicit MatcherState(Slot n_slots);
   MatcherState(const MatcherState&) = delete;
   MatcherState& operator=(const MatcherState&) = delete;
 
@@ -180,7 +179,6 @@ class MatcherState {
     flags_[at(job)] = static_cast<std::uint8_t>(on ? flags_[at(job)] | flag : flags_[at(job)] & ~flag);
   }
 
-  const LiveTuning& tuning_;
   Slot unplaced_;
   StoreColumns columns_;
   std::optional<SwitchingCost> cost_;
@@ -218,7 +216,7 @@ class MatcherState {
 
 class JobNumbers {
  public:
-  explicit JobNumbers(const LiveTuning& tuning = kDefaultTuning);
+  JobNumbers();
 
   // Writes the position of each id, -1 where it has none.
   void lookup(std::span<const std::int64_t> ids, std::span<std::int32_t> out) const;
@@ -246,7 +244,6 @@ class JobNumbers {
   [[noreturn]] void refuse(std::span<const std::int64_t> ids, std::span<const std::int32_t> out, std::size_t k);
   void erase(std::int64_t id) noexcept;
 
-  std::size_t ahead_;  // ids whose slots are prefetched before they are read
   std::vector<std::int64_t> slot_id_;
   std::vector<std::int32_t> slot_position_;  // -1: empty
   int bits_ = 0;                             // of the number of slots

@@ -375,8 +375,7 @@ struct LagrangianOracle::ShapeTable {
 // Jobs that a thread prices at a time (jobs).
 constexpr Index kOracleChunk = 2048;
 
-LagrangianOracle::LagrangianOracle(const Instance& instance, const JobTable& jobs, const PlanTuning& tuning)
-    : JobGroups(instance), chunk_(kOracleChunk) {
+LagrangianOracle::LagrangianOracle(const Instance& instance, const JobTable& jobs) : JobGroups(instance) {
   if (jobs.gang.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
     throw Error(ErrorKind::invalid_problem, "jobs", -1, "more than 2^31 - 1 jobs");
   jobs_ = group(instance, jobs);
@@ -385,7 +384,7 @@ LagrangianOracle::LagrangianOracle(const Instance& instance, const JobTable& job
 
 LagrangianOracle::LagrangianOracle(const LagrangianOracle& whole, std::span<const std::int32_t> rows,
                                    std::span<const std::int32_t> weight)
-    : JobGroups(whole), chunk_(whole.chunk_) {
+    : JobGroups(whole) {
   std::vector<std::pair<std::int32_t, std::int32_t>> members;  // position, weight
   members.reserve(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) members.emplace_back(whole.position(rows[i]), weight[i]);
@@ -425,7 +424,7 @@ void LagrangianOracle::min_accelerator_hours(std::span<double> out) const {
 
 void LagrangianOracle::has_option(Pool& pool, std::span<std::uint8_t> out) const {
   std::fill(out.begin(), out.end(), std::uint8_t{0});
-  pool.for_chunks(size(), chunk_, [&](Index, Index begin, Index end) {
+  pool.for_chunks(size(), kOracleChunk, [&](Index, Index begin, Index end) {
     for (Index p = begin; p < end; ++p) {
       const PackedJob& job = jobs_[at(p)];
       bool found = false;
@@ -645,8 +644,8 @@ double LagrangianOracle::cost_of(const PriceSums& sums, const PackedJob& job, In
 OracleResult LagrangianOracle::price(const DualPrices& prices, Pool& pool, std::span<std::int32_t> choice_class,
                                      std::span<std::int32_t> choice_start) const {
   const PriceSums sums = price_sums(prices);
-  std::vector<OracleResult> parts(at(Pool::chunks(active(), chunk_)));
-  pool.for_chunks(active(), chunk_, [&](Index chunk_index, Index begin, Index end) {
+  std::vector<OracleResult> parts(at(Pool::chunks(active(), kOracleChunk)));
+  pool.for_chunks(active(), kOracleChunk, [&](Index chunk_index, Index begin, Index end) {
     price_chunk(sums, std::span(active_).subspan(at(begin), at(end - begin)), parts[at(chunk_index)], choice_class,
                 choice_start);
   });
@@ -664,7 +663,7 @@ OracleResult LagrangianOracle::price(const DualPrices& prices, Pool& pool, std::
   for (Index c = 0; c < kinds_ * classes_; ++c)
     std::partial_sum(&change[at(c * (hours_ + 1))], &change[at(c * (hours_ + 1))] + hours_,
                      &out.load.accelerators[at(c * hours_)]);
-  const double steps = static_cast<double>(2 * hours_ + 16 + chunk_ + static_cast<Index>(parts.size()));
+  const double steps = static_cast<double>(2 * hours_ + 16 + kOracleChunk + static_cast<Index>(parts.size()));
   const double span = static_cast<double>(hours_);
   out.margin = 2 * kUnitRoundoff * steps *
                (gang_sum_ * (sums.max_sum + span * sums.max_nu) + data_sum_ * sums.max_transfer + delay_sum_ * span +

@@ -48,7 +48,6 @@
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/base/types.hpp"
 #include "gridcompute/plan/instance.hpp"
-#include "gridcompute/plan/tuning.hpp"
 
 namespace gridcompute::plan {
 
@@ -174,7 +173,7 @@ struct OracleResult {
 class LagrangianOracle : private JobGroups {
  public:
   // Reads all jobs. Throws Error for sizes that it cannot index.
-  LagrangianOracle(const Instance& instance, const JobTable& jobs, const PlanTuning& tuning = kPlanTuning);
+  LagrangianOracle(const Instance& instance, const JobTable& jobs);
 
   // Makes the subset of `whole` with the given rows of the jobs table, each once. weight (one entry per row): the
   // number of jobs that it represents, which scales its cost and its use of rows in an evaluation, but not the capacity
@@ -247,7 +246,6 @@ class LagrangianOracle : private JobGroups {
     return hours_by_class_[shapes_[static_cast<std::size_t>(job.shape)].row_begin + static_cast<std::size_t>(klass)];
   }
 
-  Index chunk_;                                                                 // jobs per chunk
   std::vector<PackedJob> jobs_;                                                 // by shape, origin, release
   std::vector<std::int32_t> position_;                                          // [row of the table]
   std::vector<std::int32_t> active_;                                            // positions, ascending

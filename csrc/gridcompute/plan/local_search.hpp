@@ -11,6 +11,7 @@
 
 #include "gridcompute/base/parallel.hpp"
 #include "gridcompute/plan/placement_state.hpp"
+#include "gridcompute/plan/tuning.hpp"
 
 namespace gridcompute::plan {
 

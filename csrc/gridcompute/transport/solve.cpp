@@ -24,7 +24,7 @@ constexpr double kKeptBits = 0x1p16;
 
 // Returns whether rounding left less than a factor kKeptBits of some cost: then keys that tie need not be ties of
 // costs.
-bool loses_costs(const Problem& problem, double rounding, const Tuning& tuning, Pool& pool, Stop& stop) {
+bool loses_costs(const Problem& problem, double rounding, Pool& pool, Stop& stop) {
   const double most = rounding * kKeptBits;
   return problem.shards != nullptr ? problem.shards->any_cost_below(most) : any_cost_below(problem, most, pool, stop);
 }
@@ -45,7 +45,7 @@ void resolve_rounding(const Problem& problem, const Options& options, Effort eff
   if (costs_in_memory && (!result.listed || problem.cost->n_jobs() * problem.cost->n_slots() <= tuning.rounding_costs))
     end = cancel_rounding_cycles(problem, result.rounding, kept_of(options), effort, tuning, pool, stop, result);
   if (end == CancelOutcome::improvable || (end == CancelOutcome::given_up && result.status == Status::optimal &&
-                                           !result.exact && loses_costs(problem, result.rounding, tuning, pool, stop)))
+                                           !result.exact && loses_costs(problem, result.rounding, pool, stop)))
     result.status = Status::feasible;
   if (end != CancelOutcome::given_up) result.rounding = -1;
 }

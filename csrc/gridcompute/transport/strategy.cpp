@@ -285,7 +285,7 @@ class TransportSolver {
   bool choose_level_perturbation(const Level& level) {
     const PerturbationRequest wanted{keys_.integral() || options_.resolution > 0,
                                      problem_.demand != nullptr ? kPerturbationError : 0};
-    ties_ = choose_perturbation(probe_keys(keys_, level, tuning_), keys_.limit(), columns_, wanted, tuning_);
+    ties_ = choose_perturbation(probe_keys(keys_, level), keys_.limit(), columns_, wanted, tuning_);
     return ties_.active();
   }
 
@@ -293,8 +293,7 @@ class TransportSolver {
   // candidates.
   LevelOutcome sample(const SolverContext& context, const Level& level, RestrictedProblem& r, Stats& stats) {
     const double from = stop_.seconds();
-    if (!sample_fits(level.n, columns_, tuning_) ||
-        !improve_prices(keys_, level, prices_, stop_, seen_, stats, tuning_))
+    if (!sample_fits(level.n, columns_) || !improve_prices(keys_, level, prices_, stop_, seen_, stats, tuning_))
       return solve_level(context, level, box_, true, prices_, r, seen_, stats);
     box_.center = prices_;
     if (!pricing_pass(context, level, box_, r, seen_)) return {Kind::stopped, {}};

@@ -93,7 +93,7 @@ SearchStatus ssp_rows(Matching<V>& state, const RowCopy<V>& rows, Index limit, A
   TieOrder<V> order(rows, tuning);
   if (order.active()) s.by_rank = order.by_rank(), s.rank = order.rank();
   if (start != SspStart::warm && !cold_start(s) && start == SspStart::cold_if_easy) return end(SearchStatus::budget);
-  if (warm != nullptr) start_from_matching(s, *warm, tuning);
+  if (warm != nullptr) start_from_matching(s, *warm);
   if (s.rank != nullptr) s.reset_ranks();
   if (*std::min_element(columns.begin(), columns.begin() + state.m) < -kMost) return end(SearchStatus::budget);
   Index work = 0, counted = 0;
@@ -146,7 +146,7 @@ constexpr Index kWarmRepricings = 4;
 template <class V>
 class WarmStarter {
  public:
-  WarmStarter(RowSspState<V>& s, double slack, const AssignmentTuning& tuning) : s_(s), slack_(slack), t_(tuning) {}
+  WarmStarter(RowSspState<V>& s, double slack) : s_(s), slack_(slack) {}
 
   void run(const std::vector<std::int32_t>& col_of) {
     for (std::int32_t i = 0; i < s_.n; ++i)
@@ -185,19 +185,18 @@ class WarmStarter {
 
   RowSspState<V>& s_;
   double slack_;
-  const AssignmentTuning& t_;
 };
 
 }  // namespace
 
 template <class V>
-void start_from_matching(RowSspState<V>& s, const WarmMatching& warm, const AssignmentTuning& tuning) {
+void start_from_matching(RowSspState<V>& s, const WarmMatching& warm) {
   std::fill_n(s.mate_of, s.stride, V{kUnmatched});
   std::fill_n(s.col_of, s.n, kUnmatched);
-  WarmStarter<V>(s, warm.slack, tuning).run(warm.col_of);
+  WarmStarter<V>(s, warm.slack).run(warm.col_of);
 }
 
-template void start_from_matching(RowSspState<std::int32_t>&, const WarmMatching&, const AssignmentTuning&);
-template void start_from_matching(RowSspState<std::int64_t>&, const WarmMatching&, const AssignmentTuning&);
+template void start_from_matching(RowSspState<std::int32_t>&, const WarmMatching&);
+template void start_from_matching(RowSspState<std::int64_t>&, const WarmMatching&);
 
 }  // namespace gridcompute::assignment

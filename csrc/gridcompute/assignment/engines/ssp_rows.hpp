@@ -571,6 +571,6 @@ struct WarmMatching {
 
 // Matches pairs at the prices of `s`, which has none yet.
 template <class V>
-void start_from_matching(RowSspState<V>& s, const WarmMatching& warm, const AssignmentTuning& tuning);
+void start_from_matching(RowSspState<V>& s, const WarmMatching& warm);
 
 }  // namespace gridcompute::assignment

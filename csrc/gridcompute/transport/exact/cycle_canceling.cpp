@@ -177,7 +177,7 @@ std::optional<NearClasses> find_near_classes(const PricedMatching& of, std::size
 // Margin within which a class is near (roundings a class).
 constexpr double kNearMargins = 8;
 
-double default_margin(double rounding, std::span<const double> prices, const Tuning& tuning) {
+double default_margin(double rounding, std::span<const double> prices) {
   constexpr double kDouble = 0x1p-52;  // relative error of a price as a double
   double dearest = 0;
   for (const double p : prices) dearest = std::max(dearest, p);
@@ -647,7 +647,7 @@ CancelOutcome cancel_rounding_cycles(const Problem& problem, double rounding, Ke
   const auto few = static_cast<std::size_t>(std::max(kFewPairs, cells / kFewPairsShare));
   const std::size_t most = effort == Effort::little ? std::min(few, kNearPairs) : kNearPairs;
   const Index work = kCancelSteps + kCancelStepsCost * cells;
-  for (const double margin : {default_margin(rounding, result.prices, tuning), kInf}) {
+  for (const double margin : {default_margin(rounding, result.prices), kInf}) {
     const PricedMatching of{problem, result.assignment, result.prices, margin, tuning};
     const std::optional<NearClasses> near = find_near_classes(of, most, pool, stop);
     if (!near) return CancelOutcome::given_up;
@@ -748,7 +748,7 @@ void list_jobs_of_cycles(const SolverContext& context, const Level& all, std::sp
                          RestrictedProblem& r) {
   if (all.shards == nullptr || !(rounding > 0) || all.jobs() * context.keys.columns() <= kListsLeastCosts) return;
   const std::vector<double> of_classes = prices_as_doubles(prices, context.keys.per_cost());
-  if (const auto margin = margin_in_keys(default_margin(rounding, of_classes, context.tuning), context.keys))
+  if (const auto margin = margin_in_keys(default_margin(rounding, of_classes), context.keys))
     list_doubtful_jobs(all, prices, *margin, r);
 }
 
@@ -763,7 +763,7 @@ void cancel_cycles_on_lists(const SolverContext& context, const Level& all, cons
   const Index costs = all.jobs() * context.keys.columns();
   if (costs <= kListsLeastCosts || result.status != Status::optimal) return;
   result.listed = true;
-  const double margin = default_margin(result.rounding, result.prices, context.tuning);
+  const double margin = default_margin(result.rounding, result.prices);
   const PricedMatching of{problem, result.assignment, result.prices, margin, context.tuning};
   // The cost of all jobs is unknown here where some are in shards.
   const bool own = costs <= kExactObjectiveCosts && problem.shards == nullptr && problem.cost->singles();

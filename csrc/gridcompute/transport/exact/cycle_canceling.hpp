@@ -76,7 +76,7 @@ void list_near_classes(const PricedMatching& of, std::span<const Index> jobs, Ne
                                                            Stop& stop);
 
 // Returns a margin that usually suffices after costs have been rounded by at most `rounding`.
-[[nodiscard]] double default_margin(double rounding, std::span<const double> prices, const Tuning& tuning);
+[[nodiscard]] double default_margin(double rounding, std::span<const double> prices);
 
 // improvable: a negative cycle exists (only if the matching may not change). margin_left: a class outside the margin
 // may be cheaper.

@@ -204,8 +204,7 @@ Cost rounds(const Demand& d, Cost most) {  // parts of the binary splitting of e
 // Words of bit sets that find the capacities that demands can fill.
 constexpr Wide kFillWords = 1 << 22;
 
-std::vector<Cost> fillable_capacities(std::span<const Cost> capacity, std::span<const std::int32_t> demand,
-                                      const WholeJobTuning& tuning) {
+std::vector<Cost> fillable_capacities(std::span<const Cost> capacity, std::span<const std::int32_t> demand) {
   std::vector<Cost> out(capacity.begin(), capacity.end());
   Wide total = 0;
   for (const std::int32_t w : demand) total += w;
@@ -329,11 +328,11 @@ class FittingCost final : public CostSource {
 
 }  // namespace
 
-FittedProblem::FittedProblem(const Problem& problem, const WholeJobTuning& tuning) : fitted_(problem) {
+FittedProblem::FittedProblem(const Problem& problem) : fitted_(problem) {
   const auto n = static_cast<std::size_t>(problem.cost->n_jobs());
   const auto n_slots = static_cast<std::size_t>(problem.cost->n_slots());
   const std::span<const std::int32_t> demand(problem.demand, n);
-  capacity_ = fillable_capacities({problem.capacity, n_slots}, demand, tuning);
+  capacity_ = fillable_capacities({problem.capacity, n_slots}, demand);
   fitted_.capacity = capacity_.data();
   const Cost heaviest = n == 0 ? 0 : *std::max_element(demand.begin(), demand.end());
   std::vector<Slot> narrow;

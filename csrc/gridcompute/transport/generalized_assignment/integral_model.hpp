@@ -74,13 +74,12 @@ struct IntegralModel {
 // Returns for each capacity below the total demand the largest subset sum of demands within it (or, where that takes
 // too long, a value between that and the capacity). Other capacities stay as they are.
 [[nodiscard]] std::vector<Cost> fillable_capacities(std::span<const Cost> capacity,
-                                                    std::span<const std::int32_t> demand,
-                                                    const WholeJobTuning& tuning = kDefaultWholeJobTuning);
+                                                    std::span<const std::int32_t> demand);
 
 // The problem with unusable pairs forbidden and capacities lowered. Needs demands; refers to the original problem.
 class FittedProblem {
  public:
-  FittedProblem(const Problem& problem, const WholeJobTuning& tuning);
+  explicit FittedProblem(const Problem& problem);
   FittedProblem(const FittedProblem&) = delete;
   FittedProblem& operator=(const FittedProblem&) = delete;
   [[nodiscard]] const Problem& problem() const noexcept { return fitted_; }

@@ -303,8 +303,7 @@ constexpr double kExactBoundSteps = 1 << 25;
 // Costs held in memory for the exact bound.
 constexpr Index kExactBoundCosts = 1 << 20;
 
-std::optional<ScaledInteger> exact_knapsack_bound(const Problem& problem, std::span<const double> charges,
-                                                  const WholeJobTuning& tuning) {
+std::optional<ScaledInteger> exact_knapsack_bound(const Problem& problem, std::span<const double> charges) {
   const auto n = static_cast<Index>(charges.size());
   const Index n_slots = problem.cost->n_slots();
   if (n * (n_slots + 1) > kExactBoundCosts) return std::nullopt;

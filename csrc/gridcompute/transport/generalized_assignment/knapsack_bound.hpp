@@ -142,7 +142,7 @@ struct Choice {
 [[nodiscard]] std::optional<ScaledInteger> exact_cost(const Problem& problem, std::span<const std::int32_t> assignment);
 
 // Returns L(charges); nullopt where that would take more steps, or memory, than the tuning allows.
-[[nodiscard]] std::optional<ScaledInteger> exact_knapsack_bound(const Problem& problem, std::span<const double> charges,
-                                                                const WholeJobTuning& tuning = kDefaultWholeJobTuning);
+[[nodiscard]] std::optional<ScaledInteger> exact_knapsack_bound(const Problem& problem,
+                                                                std::span<const double> charges);
 
 }  // namespace gridcompute::transport

@@ -227,7 +227,7 @@ class WholeJobSolver {
     if (!(most > 0 && most < kInf)) return;
     const double unit = std::ldexp(1.0, std::max(std::ilogb(most) - kChargeBits, -1000));
     for (double& y : all) y = std::nearbyint(y / unit) * unit;
-    const std::optional<ScaledInteger> found = exact_knapsack_bound(problem_, all, tuning_);
+    const std::optional<ScaledInteger> found = exact_knapsack_bound(problem_, all);
     if (!found || double_below(found->mantissa, found->exponent) <= result_.bound) return;
     set_bound(found->mantissa, found->exponent);
     knapsacks_ = found;
@@ -328,7 +328,7 @@ class WholeJobSolver {
 
 void solve_whole_jobs(const Problem& problem, const Options& options, Pool& pool, Stop& stop, SolveOnce* solve_once,
                       Result& result, const WholeJobTuning& tuning) {
-  const FittedProblem fitted(problem, tuning);
+  const FittedProblem fitted(problem);
   solve_once(fitted.problem(), options, pool, stop, result);
   if (result.status == Status::infeasible || stop.why() == Stop::Why::interrupted) return;
   WholeJobSolver(fitted.problem(), options, pool, stop, tuning, result).run();

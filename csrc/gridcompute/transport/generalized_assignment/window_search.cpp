@@ -51,7 +51,7 @@ Cost sum_of(const std::vector<Cost>& weight) { return std::accumulate(weight.beg
 // Cells of all layers of a window's dynamic program: 8 MB.
 constexpr double kWindowCells = 1 << 20;
 
-double WindowDp::steps_by_loads(const JobWindow& window, const WholeJobTuning& tuning) {
+double WindowDp::steps_by_loads(const JobWindow& window) {
   const Cost unit = unit_of(window), all = sum_of(window.weight);
   double cells = 1;
   for (Slot c = 0; c < window.classes(); ++c) cells *= static_cast<double>(room_in(window, c, unit, all) + 1);
@@ -413,7 +413,7 @@ void WindowSearch::repack(double noise) {
   for (;;) {
     write_window(noise);
     steps_ += static_cast<double>(jobs_.size() * classes_.size());
-    loads = WindowDp::steps_by_loads(window_, tuning_), subsets = WindowDp::steps_by_subsets(window_, tuning_);
+    loads = WindowDp::steps_by_loads(window_), subsets = WindowDp::steps_by_subsets(window_, tuning_);
     if (std::min(loads, subsets) <= tuning_.window_steps) break;
     if (classes_.size() > 2 && random() % tuning_.drop_class_share != 0) {
       drop_class();

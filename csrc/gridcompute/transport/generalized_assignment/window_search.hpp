@@ -60,7 +60,7 @@ struct JobWindow {
 class WindowDp {
  public:
   // Return the steps of each method; infinity also where it takes too much memory.
-  [[nodiscard]] static double steps_by_loads(const JobWindow& window, const WholeJobTuning& tuning);
+  [[nodiscard]] static double steps_by_loads(const JobWindow& window);
   [[nodiscard]] static double steps_by_subsets(const JobWindow& window, const WholeJobTuning& tuning);
 
   // Write the classes of an optimal plan to `to` (the number of classes: unassigned). `random` chooses among optima.

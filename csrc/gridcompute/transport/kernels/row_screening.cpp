@@ -411,9 +411,8 @@ bool FloatFilter::serves(const IntegerKeys& keys, const Tuning& tuning) {
   return source.sketches() && keys.perturbation().none() && keys.n_slots() >= tuning.filter_classes;
 }
 
-FloatFilter::FloatFilter(const IntegerKeys& keys, const PriceBox& box, const Tuning& tuning)
+FloatFilter::FloatFilter(const IntegerKeys& keys, const PriceBox& box)
     : keys_(keys),
-      tuning_(tuning),
       n_(keys.n_slots()),
       width_(sketch_width(n_)),
       limit_(std::min(static_cast<double>(keys.limit()), kRoundable)),

@@ -121,7 +121,7 @@ class FloatFilter {
   // Returns whether the source has float32 rows, long enough for the filter to save time.
   [[nodiscard]] static bool serves(const IntegerKeys& keys, const Tuning& tuning = kDefaultTuning);
 
-  FloatFilter(const IntegerKeys& keys, const PriceBox& box, const Tuning& tuning = kDefaultTuning);
+  FloatFilter(const IntegerKeys& keys, const PriceBox& box);
 
   // Finds the candidates of a job. Returns false where too many classes are left: all keys of the row must be read.
   // `outside`: key + up of the unplaced column, or the largest Cost.
@@ -129,7 +129,6 @@ class FloatFilter {
 
  private:
   const IntegerKeys& keys_;
-  const Tuning& tuning_;
   Index n_, width_;
   double limit_;                        // largest |key| that is exact
   std::vector<Cost> up_, down_;         // (n_slots): added to a key

@@ -108,7 +108,7 @@ constexpr Index kTieProbeKeys = 1 << 14;
 // Jobs of the sample whose distances set the perturbation, at most.
 constexpr Index kTieProbeJobs = 256;
 
-std::vector<Cost> probe_keys(const IntegerKeys& keys, const Level& level, const Tuning& tuning) {
+std::vector<Cost> probe_keys(const IntegerKeys& keys, const Level& level) {
   const Index most = std::clamp<Index>(kTieProbeKeys / keys.columns(), 1, kTieProbeJobs);
   const Index jobs = std::min(level.n, most);
   std::vector<Cost> row(static_cast<std::size_t>(keys.columns())), some;

@@ -42,7 +42,7 @@ namespace gridcompute::transport {
                                                               CostRangeStats& seen);
 
 // Returns the allowed keys of a few jobs of a level, those of being unplaced included.
-[[nodiscard]] std::vector<Cost> probe_keys(const IntegerKeys& keys, const Level& level, const Tuning& tuning);
+[[nodiscard]] std::vector<Cost> probe_keys(const IntegerKeys& keys, const Level& level);
 
 // Returns capacities scaled by part / whole of the weight, with their total rounded up.
 [[nodiscard]] std::vector<Cost> scale_capacities(std::span<const Cost> capacity, Wide part, Wide whole);

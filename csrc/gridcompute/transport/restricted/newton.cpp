@@ -637,7 +637,7 @@ constexpr double kRankedBeyond = 2;
 // Returns the move of this rank. For ranks beyond the lists: the box where there are more units, else kRankedBeyond
 // times the last entry.
 double ranked(const std::vector<Moves>& parts, std::vector<Lowest> Moves::* which, std::size_t s, std::size_t rank,
-              double beyond, bool more, const Tuning& tuning) {
+              double beyond, bool more) {
   std::vector<double> moves;
   for (const Moves& part : parts) {
     const std::vector<double>& some = (part.*which)[s].kept();
@@ -695,8 +695,8 @@ RankedPriceError ranked_price_error(const RestrictedProblem& problem, std::span<
     const double likely = static_cast<double>(load[s]) + kSpareDeviations * root;
     if (prices[s] == 0 && likely < static_cast<double>(room[s])) continue;
     const auto up = static_cast<double>(problem.box.up[s]), down = static_cast<double>(problem.box.down[s]);
-    out.up[s] = ranked(parts, &Moves::leave, s, leave[s] - 1, up, fixed[s] > 0, tuning);
-    if (prices[s] > 0) out.down[s] = ranked(parts, &Moves::come, s, come[s] - 1, down, true, tuning);
+    out.up[s] = ranked(parts, &Moves::leave, s, leave[s] - 1, up, fixed[s] > 0);
+    if (prices[s] > 0) out.down[s] = ranked(parts, &Moves::come, s, come[s] - 1, down, true);
   }
   return out;
 }

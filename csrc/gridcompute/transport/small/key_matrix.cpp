@@ -123,7 +123,7 @@ bool scatter(const IntegerKeys& keys, const Level& level, Index stride, KeyMatri
 constexpr Slot kNarrowProbeKeys = 4;
 
 // Returns whether a key of the first job fits 32 bits in no unit that divides it: then the matrix does not either.
-bool too_wide(const IntegerKeys& keys, const Level& level, const Tuning& tuning) {
+bool too_wide(const IntegerKeys& keys, const Level& level) {
   if (level.n == 0 || !keys.problem().cost->singles()) return false;
   for (Slot s = 0; s < std::min(keys.n_slots(), kNarrowProbeKeys); ++s) {
     const Cost key = keys.at(level.row(0), s);
@@ -138,9 +138,9 @@ bool too_wide(const IntegerKeys& keys, const Level& level, const Tuning& tuning)
 
 template <class T>
 bool read_key_matrix(const IntegerKeys& keys, const Level& level, Index stride, KeyMatrix<T>& out, Stop& stop,
-                     CostRangeStats& seen, const Tuning& tuning) {
+                     CostRangeStats& seen) {
   if constexpr (std::is_same_v<T, std::int32_t>)
-    if (too_wide(keys, level, tuning)) return false;
+    if (too_wide(keys, level)) return false;
   out.keys.resize(static_cast<std::size_t>(level.n * stride));
   if constexpr (std::is_same_v<T, std::int32_t>)
     if (keys.int32() != nullptr && keys.perturbation().none()) return copy(keys, level, stride, out, stop, seen);
@@ -150,10 +150,9 @@ bool read_key_matrix(const IntegerKeys& keys, const Level& level, Index stride, 
   return convert(keys, level, stride, out, stop, seen);
 }
 
-template bool read_key_matrix(const IntegerKeys&, const Level&, Index, KeyMatrix<std::int32_t>&, Stop&, CostRangeStats&,
-                              const Tuning&);
-template bool read_key_matrix(const IntegerKeys&, const Level&, Index, KeyMatrix<Cost>&, Stop&, CostRangeStats&,
-                              const Tuning&);
+template bool read_key_matrix(const IntegerKeys&, const Level&, Index, KeyMatrix<std::int32_t>&, Stop&,
+                              CostRangeStats&);
+template bool read_key_matrix(const IntegerKeys&, const Level&, Index, KeyMatrix<Cost>&, Stop&, CostRangeStats&);
 
 namespace {
 
@@ -173,7 +172,7 @@ constexpr Index kListedLanes = 6;
 // Pairs that are held in memory, at most.
 constexpr Index kListedPairs = 1 << 24;
 
-bool csr_keys_pay(const IntegerKeys& keys, Index stride, const Tuning& tuning) {
+bool csr_keys_pay(const IntegerKeys& keys, Index stride) {
   if (keys.n_jobs() == 0 || keys.problem().cost->listed(0) < 0 || !keys.perturbation().none()) return false;
   const Index pairs = pairs_of(keys);
   return pairs <= kListedPairs && pairs * kListedLanes <= keys.n_jobs() * stride;
@@ -262,7 +261,6 @@ class Aggregator {
         n_(n),
         columns_(columns),
         stride_(stride),
-        tuning_(tuning),
         probe_(std::min(n, tuning.duplicate_probe_rows)),
         factors_(factors(columns)) {}
 
@@ -321,7 +319,6 @@ class Aggregator {
   Index n_;
   Slot columns_;
   Index stride_;
-  const Tuning& tuning_;
   Index probe_;                         // rows sampled
   std::vector<std::uint64_t> factors_;  // (columns)
 };

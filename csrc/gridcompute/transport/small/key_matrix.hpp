@@ -22,14 +22,14 @@ struct KeyMatrix {
 // Reads the keys of a level. False where a key exceeds the range of T, or after a stop.
 template <class T>
 [[nodiscard]] bool read_key_matrix(const IntegerKeys& keys, const Level& level, Index stride, KeyMatrix<T>& out,
-                                   Stop& stop, CostRangeStats& seen, const Tuning& tuning = kDefaultTuning);
+                                   Stop& stop, CostRangeStats& seen);
 
 // CSR rows of keys in memory: the pairs that a sparse source lists, for in_memory_ssp.hpp.
 //
 // Reading a short row entry by entry is faster than scanning all classes in vectors where rows list few pairs.
 
 // Returns whether the source lists its pairs and rows are short enough; `stride`: classes, padded.
-[[nodiscard]] bool csr_keys_pay(const IntegerKeys& keys, Index stride, const Tuning& tuning = kDefaultTuning);
+[[nodiscard]] bool csr_keys_pay(const IntegerKeys& keys, Index stride);
 
 template <class T>
 class CsrKeys {

@@ -223,7 +223,7 @@ Outcome with_keys_in_memory(const IntegerKeys& keys, const Level& level, bool me
     using T = decltype(type);
     const Slot columns = keys.columns();
     const Index stride = padded(columns);
-    if (CsrKeys<T> pairs; merging && csr_keys_pay(keys, stride, tuning)) {
+    if (CsrKeys<T> pairs; merging && csr_keys_pay(keys, stride)) {
       if (!pairs.read(keys, stop, seen)) return stop.requested() ? Outcome::given_up : Outcome::unreadable;
       if (!pairs.mostly_copies(tuning)) {
         SmallProblem<T, CsrKeyRows<T>> small(not_aggregated(DefaultInitVector<T>{}, level.n, columns, stride),
@@ -232,7 +232,7 @@ Outcome with_keys_in_memory(const IntegerKeys& keys, const Level& level, bool me
       }
     }
     KeyMatrix<T> keys_read;
-    if (!read_key_matrix(keys, level, stride, keys_read, stop, seen, tuning))
+    if (!read_key_matrix(keys, level, stride, keys_read, stop, seen))
       return stop.requested() ? Outcome::given_up : Outcome::unreadable;
     AggregatedMatrix<T> merged =
         merging ? aggregate(std::move(keys_read.keys), level.n, columns, stride, kPad, KeyRange<T>::kForbid, tuning)
@@ -285,7 +285,7 @@ constexpr Index kMemorySampleKeys = 1 << 23;
 // Jobs of the largest sample solved in memory; the general method's threads pay beyond.
 constexpr Index kMemorySampleJobs = 12'000;
 
-bool sample_fits(Index n_jobs, Slot columns, const Tuning& tuning) noexcept {
+bool sample_fits(Index n_jobs, Slot columns) noexcept {
   return n_jobs > 0 && columns > 0 && n_jobs <= std::min(kMemorySampleJobs, kMemorySampleKeys / columns);
 }
 

@@ -60,7 +60,7 @@ struct SmallProblemResult {
 
 // Returns whether a sample of this size is solved in memory. Replaces `prices` by optimal prices of a sample; a weight
 // counts as that many jobs. False, and prices as they were, where it gives up.
-[[nodiscard]] bool sample_fits(Index n_jobs, Slot columns, const Tuning& tuning = kDefaultTuning) noexcept;
+[[nodiscard]] bool sample_fits(Index n_jobs, Slot columns) noexcept;
 [[nodiscard]] bool improve_prices(const IntegerKeys& keys, const Level& level, std::vector<Cost>& prices, Stop& stop,
                                   CostRangeStats& seen, Stats& stats, const Tuning& tuning = kDefaultTuning);
 
