@@ -362,7 +362,7 @@ template <class T>
 bool solve_small(const DenseMatrix<T>& cost, bool maximize, std::int64_t* row_ind, std::int64_t* col_ind,
                  AssignmentStatus& status, const AssignmentTuning& tuning) {
   if (cost.rows * cost.cols > tuning.small_entries) return false;
-  std::array<std::int32_t, static_cast<std::size_t>(kMaxSmallSide)> partner;
+  std::array<std::int32_t, at(kMaxSmallSide)> partner;
   bool feasible = true;
   double unit = 0;
   PreviousSolution previous;

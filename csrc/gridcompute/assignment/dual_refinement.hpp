@@ -190,9 +190,7 @@ class DualRefinement {
   }
 
   // Returns the least cost at which the duals still exclude the pair (i, j).
-  [[nodiscard]] double limit(Index i, Index j) const {
-    return rows_[static_cast<std::size_t>(i)] + cols_[static_cast<std::size_t>(j)];
-  }
+  [[nodiscard]] double limit(Index i, Index j) const { return rows_[at(i)] + cols_[at(j)]; }
 
   // Returns the least cost at which any pair is excluded: the least cost plus twice the excess of the pairs found over
   // it.
@@ -266,10 +264,10 @@ AssignmentResult solve_refined(const T* costs, Index count, bool maximize, bool 
     const auto pays = [&](Index i) { return paid(result, i); };
     if (!refinement.gap_counts(pays)) break;
     if (!duals && compare_exactly(result, costs, maximize, kComparedPairs * n, stop, each, paid)) return result;
-    lower.resize(static_cast<std::size_t>(count));
+    lower.resize(at(count));
     const double cap = by_duals ? 0 : refinement.cap(costs, count, pays);
     each([&](Index i, Index j, Index k) {
-      lower[static_cast<std::size_t>(k)] = lowered(costs[k], sign, by_duals ? refinement.limit(i, j) : cap);
+      lower[at(k)] = lowered(costs[k], sign, by_duals ? refinement.limit(i, j) : cap);
     });
     if (stop.requested()) {
       result.status = AssignmentStatus::stopped;

@@ -106,13 +106,12 @@ class ListStrategy {
     for (std::int32_t i = 0; i < state_.n; ++i) {
       const auto list = lists_[i];
       V u = IntRange<V>::kForbiddenReduced;
-      for (Index k = 0; k < list.size; ++k)
-        u = std::min(u, static_cast<V>(list.cost[k] - state_.v[static_cast<std::size_t>(list.col[k])]));
+      for (Index k = 0; k < list.size; ++k) u = std::min(u, static_cast<V>(list.cost[k] - state_.v[at(list.col[k])]));
       if (u > lists_.bound(i) || u >= IntRange<V>::kForbiddenReduced) continue;
       for (Index k = 0; k < list.size; ++k) {
         const std::int32_t j = list.col[k];
-        if (list.cost[k] - state_.v[static_cast<std::size_t>(j)] != u) continue;
-        if (j == state_.m || state_.mate_of[static_cast<std::size_t>(j)] != kUnmatched) continue;
+        if (list.cost[k] - state_.v[at(j)] != u) continue;
+        if (j == state_.m || state_.mate_of[at(j)] != kUnmatched) continue;
         state_.match(i, j, list.cost[k]);
         break;
       }

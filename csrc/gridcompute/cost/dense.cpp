@@ -76,7 +76,7 @@ EqualClasses merged_dense(const T* values, Index n_jobs, Index n_slots, Index mo
   columns.group();
   DefaultInitVector<T> out;
   do {
-    out.resize(static_cast<std::size_t>(n_jobs) * columns.kept().size());
+    out.resize(at(n_jobs) * columns.kept().size());
     if (!columns.copy(values, n_jobs, out.data(), pool, stop)) return {};
   } while (columns.split());
   const auto width = static_cast<Index>(columns.kept().size());

@@ -44,7 +44,7 @@ GRIDCOMPUTE_CLONES_FOR_GATHERS bool copy_row(const double* row, Index n, const S
 EqualColumns::EqualColumns(Index n_columns, Index most, const CostTuning& tuning)
     : most_(most),
       tuning_(tuning),
-      hashes_(static_cast<std::size_t>(n_columns), kHashSeed),
+      hashes_(at(n_columns), kHashSeed),
       number_(hashes_.size()),
       different_(hashes_.size()) {}
 

@@ -17,15 +17,15 @@ void CostSource::reals(Rows, double*) const {
 }
 
 Cost CostSource::integer_at(Index job, Index slot) const {
-  std::vector<Cost> row(static_cast<std::size_t>(n_slots_));
+  std::vector<Cost> row(at(n_slots_));
   integers(Rows{&job, 0, 1}, row.data());
-  return row[static_cast<std::size_t>(slot)];
+  return row[at(slot)];
 }
 
 double CostSource::real_at(Index job, Index slot) const {
-  std::vector<double> row(static_cast<std::size_t>(n_slots_));
+  std::vector<double> row(at(n_slots_));
   reals(Rows{&job, 0, 1}, row.data());
-  return row[static_cast<std::size_t>(slot)];
+  return row[at(slot)];
 }
 
 void CostSource::reals_at(Index job, std::span<const Slot> slots, double* out) const {
@@ -48,14 +48,14 @@ EqualClasses CostSource::merged(Index, Pool&, Stop&, const CostTuning&) const { 
 
 void CostSource::column(Rows rows, Index slot, double* out) const {
   constexpr Index kBlock = 16;  // rows of a block: the buffer stays in the first cache
-  std::vector<double> block(static_cast<std::size_t>(singles() ? 0 : kBlock * n_slots_));
+  std::vector<double> block(at(singles() ? 0 : kBlock * n_slots_));
   for (Index from = 0; from < rows.count; from += kBlock) {
     const Index count = std::min(kBlock, rows.count - from);
     if (!singles())
       reals(rows.list != nullptr ? Rows{rows.list + from, 0, count} : Rows{nullptr, rows.first + from, count},
             block.data());
     for (Index k = 0; k < count; ++k)
-      out[from + k] = singles() ? real_at(rows[from + k], slot) : block[static_cast<std::size_t>(k * n_slots_ + slot)];
+      out[from + k] = singles() ? real_at(rows[from + k], slot) : block[at(k * n_slots_ + slot)];
   }
 }
 
@@ -63,10 +63,10 @@ CostMagnitude measure_magnitude(const CostSource& cost, Pool& pool) {
   constexpr Index kChunk = 256;  // jobs
   constexpr double inf = std::numeric_limits<double>::infinity();
   const Index n = cost.n_jobs(), wide = cost.n_slots();
-  std::vector<CostMagnitude> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  std::vector<CostMagnitude> parts(at(Pool::chunks(n, kChunk)));
   pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
-    CostMagnitude& part = parts[static_cast<std::size_t>(chunk)];
-    std::vector<double> row(static_cast<std::size_t>(wide));
+    CostMagnitude& part = parts[at(chunk)];
+    std::vector<double> row(at(wide));
     for (Index job = begin; job < end; ++job) {
       cost.reals(Rows{nullptr, job, 1}, row.data());
       for (const double c : row) {

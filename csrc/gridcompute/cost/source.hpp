@@ -139,8 +139,8 @@ class CallbackCost final : public CostSource {
   [[nodiscard]] bool singles() const noexcept override { return false; }
   void reals(Rows rows, double* out) const override {
     if (rows.list != nullptr) return call(rows.list, rows.count, out);
-    std::vector<Index> list(static_cast<std::size_t>(rows.count));
-    for (Index k = 0; k < rows.count; ++k) list[static_cast<std::size_t>(k)] = rows.first + k;
+    std::vector<Index> list(at(rows.count));
+    for (Index k = 0; k < rows.count; ++k) list[at(k)] = rows.first + k;
     call(list.data(), rows.count, out);
   }
 

@@ -13,7 +13,7 @@ constexpr Index kPollEvery = 1 << 12;  // rows
 // Groups classes by the hashes of their entries, of any type.
 class ClassHashes {
  public:
-  explicit ClassHashes(Index n_slots) : hashes_(static_cast<std::size_t>(n_slots), kHashSeed) {}
+  explicit ClassHashes(Index n_slots) : hashes_(at(n_slots), kHashSeed) {}
 
   // Resets the hashes and returns them, one for each class, to be written.
   [[nodiscard]] std::vector<std::uint64_t>& reset() noexcept {
@@ -83,10 +83,10 @@ class Merger {
   // each row a set must have equal entries in all its classes, or no entry.
   [[nodiscard]] bool copy(SparseArrays<T, I>& out) {
     const std::vector<Slot>&of = classes_.of(), &number = classes_.number();
-    std::vector<std::int32_t> size(static_cast<std::size_t>(classes_.kept()), 0), count(size);
+    std::vector<std::int32_t> size(at(classes_.kept()), 0), count(size);
     std::vector<T> value(size.size());
     for (const Slot k : number) ++size[k];
-    out.starts.reserve(static_cast<std::size_t>(n_jobs_) + 1);
+    out.starts.reserve(at(n_jobs_) + 1);
     out.starts.push_back(0);
     for (Index i = 0; i < n_jobs_; ++i) {
       if (i % kPollEvery == 0 && stop_.poll()) return false;
@@ -102,7 +102,7 @@ class Merger {
         out.columns.push_back(static_cast<I>(k));
       }
       bool all = true;
-      for (auto e = static_cast<std::size_t>(out.starts.back()); e < out.columns.size(); ++e) {
+      for (auto e = at(out.starts.back()); e < out.columns.size(); ++e) {
         const auto k = out.columns[e];
         all &= count[k] == size[k];
         count[k] = 0;

@@ -127,9 +127,9 @@ TermsCost::TermsCost(std::vector<Term> terms, Index n_jobs, Index n_slots, std::
 
 TermsCost::FloatTable TermsCost::float_table(const Term& term) const {
   const Index n = n_slots(), width = sketch_width(n);
-  const auto keys = static_cast<std::size_t>(term.n_keys);
-  FloatTable out{AlignedVector<float>(keys * static_cast<std::size_t>(width), 0.0F), std::vector<double>(keys),
-                 std::vector<double>(keys), std::vector<double>(keys), std::vector<std::uint8_t>(keys)};
+  const auto keys = at(term.n_keys);
+  FloatTable out{AlignedVector<float>(keys * at(width), 0.0F), std::vector<double>(keys), std::vector<double>(keys),
+                 std::vector<double>(keys), std::vector<std::uint8_t>(keys)};
   for (Index k = 0; k < term.n_keys; ++k) {
     const double* row = term.table + k * n;
     const Extent all = extent(row, n);
@@ -159,7 +159,7 @@ EqualClasses TermsCost::merged(Index most, Pool& pool, Stop& stop, const CostTun
   std::vector<DefaultInitVector<double>> tables(terms.size());
   do {
     for (std::size_t t = 0; t < terms.size(); ++t) {
-      tables[t].resize(static_cast<std::size_t>(terms_[t].n_keys) * columns.kept().size());
+      tables[t].resize(at(terms_[t].n_keys) * columns.kept().size());
       if (!columns.copy(terms_[t].table, terms_[t].n_keys, tables[t].data(), pool, stop)) return {};
       terms[t].table = tables[t].data();
     }

@@ -331,7 +331,7 @@ class ArcDecomposition {
       if (before != nodes.end()) {
         const auto length = before - nodes.begin();
         add({trail.begin() + length, trail.end()}, kNone);
-        trail.resize(static_cast<std::size_t>(length));
+        trail.resize(at(length));
         nodes.erase(before + 1, nodes.end());
         continue;
       }

@@ -75,7 +75,7 @@ class ChangeLog {
   // Returns the sum of all charges that are finite, and how many jobs must be placed and are not.
   [[nodiscard]] double placed_cost() const noexcept { return sum_.total.nearest(); }
   [[nodiscard]] Index n_forbidden() const noexcept { return sum_.forbidden; }
-  [[nodiscard]] double charge(Job job) const noexcept { return charge_[static_cast<std::size_t>(job)]; }
+  [[nodiscard]] double charge(Job job) const noexcept { return charge_[at(job)]; }
   [[nodiscard]] const std::vector<Cost>& placed_load() const noexcept { return placed_load_; }
   [[nodiscard]] bool holds() const;
 

@@ -143,19 +143,15 @@ class MoveIndex {
     std::vector<Cost> length;
     std::vector<std::int32_t> source_position;  // the same pair in source(source[k])
   };
-  [[nodiscard]] const SourcePairs& source(Slot a) const noexcept { return sources_[static_cast<std::size_t>(a)]; }
-  [[nodiscard]] const TargetPairs& target(Slot b) const noexcept { return targets_[static_cast<std::size_t>(b)]; }
+  [[nodiscard]] const SourcePairs& source(Slot a) const noexcept { return sources_[at(a)]; }
+  [[nodiscard]] const TargetPairs& target(Slot b) const noexcept { return targets_[at(b)]; }
 
-  [[nodiscard]] bool is_complete(Slot a) const noexcept { return limit_[static_cast<std::size_t>(a)] >= kForbidden; }
+  [[nodiscard]] bool is_complete(Slot a) const noexcept { return limit_[at(a)] >= kForbidden; }
   // With few classes: the pairs of a class are those with all classes, itself included, in their order.
   [[nodiscard]] bool keeps_all_pairs() const noexcept { return unlimited_; }
   [[nodiscard]] bool all_complete() const noexcept { return n_incomplete_ == 0; }
-  [[nodiscard]] Cost slack_from(Slot a) const noexcept {
-    return limit_[static_cast<std::size_t>(a)] - prices_[static_cast<std::size_t>(a)];
-  }
-  [[nodiscard]] Cost slack_to(Slot b) const noexcept {
-    return prices_[static_cast<std::size_t>(b)] - reference_[static_cast<std::size_t>(b)];
-  }
+  [[nodiscard]] Cost slack_from(Slot a) const noexcept { return limit_[at(a)] - prices_[at(a)]; }
+  [[nodiscard]] Cost slack_to(Slot b) const noexcept { return prices_[at(b)] - reference_[at(b)]; }
   [[nodiscard]] Slot least_slack_to() const;    // the class
   [[nodiscard]] Slot least_slack_from() const;  // the class, among incomplete ones with members; kNone: none
 
@@ -182,7 +178,7 @@ class MoveIndex {
   void set_list_capacity(Index capacity) noexcept;
   // Returns the length of a list of that many moves from which it is shortened to them.
   [[nodiscard]] Index with_spare(Index moves) const noexcept { return moves + moves / (kListSpare - 1); }
-  [[nodiscard]] bool stale(const Move& e) const noexcept { return stamp_[static_cast<std::size_t>(e.job)] != e.stamp; }
+  [[nodiscard]] bool stale(const Move& e) const noexcept { return stamp_[at(e.job)] != e.stamp; }
   template <class List>
   static Cost keep_cheapest(List& moves, Index most);
   void append_bounded(std::vector<Move>& moves, Move move, Index most, Cost& cut, Cost& threshold) const;

@@ -66,12 +66,10 @@ class PathSearch {
   [[nodiscard]] Arc relax_arcs(Slot node, Cost distance, bool backwards, Cost most);
   [[nodiscard]] Arc arc_of(Slot node) const;  // between the node and its predecessor
   [[nodiscard]] Cost distance(Slot s) const noexcept {
-    if (dense_) return distance_[static_cast<std::size_t>(s)];
-    return labelled_in_[static_cast<std::size_t>(s)] == search_ ? distance_[static_cast<std::size_t>(s)] : kForbidden;
+    if (dense_) return distance_[at(s)];
+    return labelled_in_[at(s)] == search_ ? distance_[at(s)] : kForbidden;
   }
-  [[nodiscard]] bool is_exhausted(Arc arc) const {
-    return index_.source(arc.source).job[static_cast<std::size_t>(arc.position)] == kNone;
-  }
+  [[nodiscard]] bool is_exhausted(Arc arc) const { return index_.source(arc.source).job[at(arc.position)] == kNone; }
   [[nodiscard]] bool refill_if_exhausted(Arc arc);
   void index_farther_from(Slot source, Cost length);
   void index_farther_to(Slot target, Cost length);

@@ -8,7 +8,7 @@ namespace gridcompute::live {
 // The pool requests few blocks from the system at a time: an index that needs a little more than the last one allocates
 // little more.
 std::shared_ptr<BlockPool> IndexStore::new_memory() const {
-  return std::make_shared<BlockPool>(static_cast<std::size_t>(tuning_.pool_blocks));
+  return std::make_shared<BlockPool>(at(tuning_.pool_blocks));
 }
 
 void IndexStore::reset() noexcept {

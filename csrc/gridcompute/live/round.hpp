@@ -38,7 +38,7 @@ class ExactTotal {
     const int place = biased == 0 ? 0 : biased - 1;  // x = +-mantissa * 2^(place - 1074)
     const Wide shifted = static_cast<Wide>(mantissa) << (place % 32);
     const std::int64_t by = (bits >> 63) != 0 ? -sign : sign;
-    const auto k = static_cast<std::size_t>(place / 32);
+    const auto k = at(place / 32);
     digit_[k] += by * static_cast<std::int64_t>(shifted & kDigit);
     digit_[k + 1] += by * static_cast<std::int64_t>(shifted >> 32 & kDigit);
     digit_[k + 2] += by * static_cast<std::int64_t>(shifted >> 64);

@@ -68,14 +68,13 @@ void PosedCost::reals(Rows rows, double* out) const {
   if (rows.list == nullptr) {
     columns_.cost->reals(Rows{rows_.data() + rows.first, 0, rows.count}, out);
   } else {
-    std::vector<Index> list(static_cast<std::size_t>(rows.count));
-    for (Index k = 0; k < rows.count; ++k)
-      list[static_cast<std::size_t>(k)] = rows_[static_cast<std::size_t>(rows.list[k])];
+    std::vector<Index> list(at(rows.count));
+    for (Index k = 0; k < rows.count; ++k) list[at(k)] = rows_[at(rows.list[k])];
     columns_.cost->reals(Rows{list.data(), 0, rows.count}, out);
   }
   if (!any_switching_ && !columns_.closed) return;
   for (Index k = 0; k < rows.count; ++k) {
-    const auto row = static_cast<std::size_t>(rows[k]);
+    const auto row = at(rows[k]);
     add_switching_cost(columns_, static_cast<Job>(rows_[row]), placements_[row], out + k * n_slots());
   }
 }
@@ -94,7 +93,7 @@ void PosedCost::reals_at(Index row, std::span<const Slot> slots, double* out) co
 }
 
 Sketched PosedCost::sketch(Index row, double scale, float* out) const {
-  const Sketched made = columns_.cost->sketch(rows_[static_cast<std::size_t>(row)], scale, out);
+  const Sketched made = columns_.cost->sketch(rows_[at(row)], scale, out);
   if (!columns_.closed) return made;
   for (const Slot s : *columns_.closed) out[s] = std::numeric_limits<float>::infinity();
   return made;

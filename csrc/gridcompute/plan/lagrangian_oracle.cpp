@@ -88,7 +88,7 @@ void JobGroups::read_quotas(const Instance& instance) {
   if (models_ < 1 || model_.size() != at(classes_)) bad("model", -1, "one a class");
   for (std::size_t c = 0; c < model_.size(); ++c)
     if (model_[c] < 0 || model_[c] >= models_) bad("model", static_cast<std::int64_t>(c), "below n_models");
-  if (quota_ends_.size() != accounts + 1 || static_cast<std::size_t>(quota_ends_.back()) != quota_rows_.size() ||
+  if (quota_ends_.size() != accounts + 1 || at(quota_ends_.back()) != quota_rows_.size() ||
       !std::is_sorted(quota_ends_.begin(), quota_ends_.end()))
     bad("quota_ends", -1, "ends by owner and model");
   for (std::size_t i = 0; i < quota_rows_.size(); ++i)
@@ -376,7 +376,7 @@ struct LagrangianOracle::ShapeTable {
 constexpr Index kOracleChunk = 2048;
 
 LagrangianOracle::LagrangianOracle(const Instance& instance, const JobTable& jobs) : JobGroups(instance) {
-  if (jobs.gang.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
+  if (jobs.gang.size() > at(std::numeric_limits<std::int32_t>::max()))
     throw Error(ErrorKind::invalid_problem, "jobs", -1, "more than 2^31 - 1 jobs");
   jobs_ = group(instance, jobs);
   index_jobs(jobs.gang.size());

@@ -92,14 +92,12 @@ class JobGroups {
   explicit JobGroups(const Instance& instance);
 
   [[nodiscard]] std::size_t account(std::int32_t owner, Index klass) const {
-    return static_cast<std::size_t>(owner * models_ + model_[static_cast<std::size_t>(klass)]);
+    return at(owner * models_ + model_[at(klass)]);
   }
   // Returns the quota rows in which jobs of `owner` count on class `klass`.
   [[nodiscard]] std::span<const std::int32_t> quota_rows(std::int32_t owner, Index klass) const {
     const std::size_t i = account(owner, klass);
-    return std::span(quota_rows_)
-        .subspan(static_cast<std::size_t>(quota_ends_[i]),
-                 static_cast<std::size_t>(quota_ends_[i + 1] - quota_ends_[i]));
+    return std::span(quota_rows_).subspan(at(quota_ends_[i]), at(quota_ends_[i + 1] - quota_ends_[i]));
   }
 
   // Finds each job's shape and mask. Returns the jobs sorted by shape, origin, release, deadline.
@@ -202,7 +200,7 @@ class LagrangianOracle : private JobGroups {
   [[nodiscard]] Index quotas() const noexcept { return static_cast<Index>(quota_.size()); }
   [[nodiscard]] const std::vector<PackedJob>& jobs() const noexcept { return jobs_; }
   // Returns the position of a row of the jobs table, -1 if it is not in the subset.
-  [[nodiscard]] std::int32_t position(Index row) const { return position_[static_cast<std::size_t>(row)]; }
+  [[nodiscard]] std::int32_t position(Index row) const { return position_[at(row)]; }
   // Writes the least accelerator-hours of each job, by row of the table; 0 for jobs without any class or not in the
   // subset.
   void min_accelerator_hours(std::span<double> out) const;
@@ -241,9 +239,9 @@ class LagrangianOracle : private JobGroups {
   // Returns the cost of an allowed option, without migration.
   [[nodiscard]] double cost_of(const PriceSums& sums, const PackedJob& job, Index klass, Index hour) const;
 
-  [[nodiscard]] bool priced(std::int32_t owner) const { return priced_[static_cast<std::size_t>(owner)] != 0; }
+  [[nodiscard]] bool priced(std::int32_t owner) const { return priced_[at(owner)] != 0; }
   [[nodiscard]] std::int32_t hours_on(const PackedJob& job, Index klass) const {
-    return hours_by_class_[shapes_[static_cast<std::size_t>(job.shape)].row_begin + static_cast<std::size_t>(klass)];
+    return hours_by_class_[shapes_[at(job.shape)].row_begin + at(klass)];
   }
 
   std::vector<PackedJob> jobs_;                                                 // by shape, origin, release

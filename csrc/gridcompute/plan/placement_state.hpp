@@ -181,7 +181,7 @@ class PlacementState {
   const std::vector<Occupant>& list_occupants(const JobOption& target, const Admit& admit);
 
   // A cost of the job, cached while the job keeps its option; below 0: not known.
-  [[nodiscard]] double& cached_cost(std::int32_t position) { return cached_cost_[static_cast<std::size_t>(position)]; }
+  [[nodiscard]] double& cached_cost(std::int32_t position) { return cached_cost_[at(position)]; }
 
  private:
   friend class RuinRecreate;

@@ -36,7 +36,7 @@ struct KeyTable {
 
   // Returns a full row, expanded into `scratch` if rows are listed.
   [[nodiscard]] std::span<const Cost> row(Index k, std::vector<Cost>& scratch) const {
-    const auto n = static_cast<std::size_t>(columns);
+    const auto n = at(columns);
     if (!listed()) return {keys.data() + k * columns, n};
     scratch.assign(n, kForbidden);
     for (Index e = begin[k]; e < begin[k + 1]; ++e) scratch[slots[e]] = keys[e];

@@ -46,7 +46,7 @@ MergedClasses::MergedClasses(const Problem& problem, const Options& options, Poo
   stop.count(n * n_slots);  // every pair was compared
   cost_ = std::move(equal.cost);
   class_of_.resize(equal.of.size());
-  capacity_.assign(static_cast<std::size_t>(cost_->n_slots()), 0);
+  capacity_.assign(at(cost_->n_slots()), 0);
   Slot kept = 0;
   for (Slot s = 0; s < n_slots; ++s) {
     class_of_[s] = equal.of[s] == s ? kept++ : class_of_[equal.of[s]];

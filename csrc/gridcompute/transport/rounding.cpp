@@ -31,7 +31,7 @@ void sort_heaviest_first(std::vector<Index>& jobs, const Weight& weight) {
 }
 
 std::vector<Index> all_jobs(Index n) {
-  std::vector<Index> jobs(static_cast<std::size_t>(n));
+  std::vector<Index> jobs(at(n));
   std::iota(jobs.begin(), jobs.end(), Index{0});
   return jobs;
 }
@@ -64,12 +64,12 @@ class GreedyCompletion {
         level_(level),
         prices_(prices),
         n_(context.keys.n_slots()),
-        row_(static_cast<std::size_t>(context.keys.columns())),
+        row_(at(context.keys.columns())),
         out_(std::move(begun)) {}
   GreedyCompletion(const SolverContext& context, const Level& level, std::span<const Cost> prices)
-      : GreedyCompletion(context, level, prices,
-                         {std::vector<std::int32_t>(static_cast<std::size_t>(level.n), kNone),
-                          std::vector<Cost>(static_cast<std::size_t>(context.keys.columns()), 0)}) {}
+      : GreedyCompletion(
+            context, level, prices,
+            {std::vector<std::int32_t>(at(level.n), kNone), std::vector<Cost>(at(context.keys.columns()), 0)}) {}
 
   [[nodiscard]] Cost weight(Index k) const { return context_.keys.problem().weight(level_.row(k)); }
 
@@ -77,7 +77,7 @@ class GreedyCompletion {
     const Cost w = weight(k);
     if (s >= static_cast<Slot>(out_.load.size()) || w > level_.capacity[s] - out_.load[s]) return false;
     out_.load[s] += w;
-    out_.assignment[static_cast<std::size_t>(k)] = s;
+    out_.assignment[at(k)] = s;
     return true;
   }
 
@@ -213,19 +213,19 @@ IntegralPlan assign_unsplit(const SolverContext& context, const Level& level, co
   IntegralPlan out;
   const auto n = static_cast<Index>(r.place_of.size());
   if (r.shared) out.assignment = split_shared_groups(r);
-  out.assignment.resize(static_cast<std::size_t>(n));
+  out.assignment.resize(at(n));
   const Problem& problem = context.keys.problem();
-  std::vector<std::vector<Cost>> loads(static_cast<std::size_t>(Pool::chunks(n, kRoundedChunk)));
+  std::vector<std::vector<Cost>> loads(at(Pool::chunks(n, kRoundedChunk)));
   context.pool.for_chunks(n, kRoundedChunk, [&](Index chunk, Index begin, Index end) {
-    std::vector<Cost>& load = loads[static_cast<std::size_t>(chunk)];
-    load.assign(static_cast<std::size_t>(r.columns), 0);
+    std::vector<Cost>& load = loads[at(chunk)];
+    load.assign(at(r.columns), 0);
     for (Index k = begin; k < end; ++k) {
-      std::int32_t& s = out.assignment[static_cast<std::size_t>(k)];
+      std::int32_t& s = out.assignment[at(k)];
       if (!r.shared) s = r.place_of[k] >= 0 ? r.place_of[k] : class_with_all_units(r, ~r.place_of[k]);
       if (s >= 0) load[s] += problem.weight(level.row(k));
     }
   });
-  out.load.assign(static_cast<std::size_t>(r.columns), 0);
+  out.load.assign(at(r.columns), 0);
   for (const std::vector<Cost>& load : loads) {
     for (Slot s = 0; s < r.columns; ++s) out.load[s] += load[s];
   }
@@ -239,12 +239,12 @@ namespace {
 void assign_split(const SolverContext& context, const Level& level, const RestrictedProblem& r, IntegralPlan& whole) {
   std::vector<Index> split;
   for (Index k = 0; k < level.n; ++k) {
-    if (whole.assignment[static_cast<std::size_t>(k)] < 0) split.push_back(k);
+    if (whole.assignment[at(k)] < 0) split.push_back(k);
   }
   sort_heaviest_first(split, [&](Index k) { return context.keys.problem().weight(level.row(k)); });
   for (const Index k : split) {
     const Index g = ~r.place_of[k];
-    Slot& best = whole.assignment[static_cast<std::size_t>(k)];
+    Slot& best = whole.assignment[at(k)];
     for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) {
       const Slot s = r.slot[c];
       const auto room = [&](Slot t) { return level.capacity[t] - whole.load[t]; };
@@ -279,7 +279,7 @@ IntegralPlan round_to_integral(const SolverContext& context, const Level& level,
   evict_excess(context, level, r, prices, whole);
   std::vector<Index> left;
   for (Index k = 0; k < level.n; ++k) {
-    if (whole.assignment[static_cast<std::size_t>(k)] < 0) left.push_back(k);
+    if (whole.assignment[at(k)] < 0) left.push_back(k);
   }
   GreedyCompletion completion(context, level, prices, std::move(whole));
   completion.complete(left, stop);
@@ -360,7 +360,7 @@ class Eviction {
     });
     if (const Index most = kEvictMoves; static_cast<Index>(moves.size()) > most) {
       std::nth_element(moves.begin(), moves.begin() + most, moves.end(), less_loss_per_unit);
-      moves.resize(static_cast<std::size_t>(most));
+      moves.resize(at(most));
     }
     std::sort(moves.begin(), moves.end(), less_loss_per_unit);
     for (const Move& m : moves) {
@@ -373,7 +373,7 @@ class Eviction {
   // Unassigns jobs of over-full classes from the last index on.
   void unassign_last_jobs() {
     for (auto k = static_cast<Index>(r_.place_of.size()) - 1; k >= 0; --k) {
-      const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
+      const Slot s = whole_.assignment[at(k)];
       if (s >= 0 && residual_[s] < 0) apply({0, context_.keys.problem().weight(level_.row(k)), k, s, kNone});
     }
   }
@@ -394,7 +394,7 @@ class Eviction {
     const Index sampled = kEvictSampleStep;
     std::vector<std::vector<Cost>> some(residual_.size());
     for (Index k = 0; k < n; k += sampled) {
-      const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
+      const Slot s = whole_.assignment[at(k)];
       if (s >= 0 && residual_[s] < 0) some[s].push_back(loss(k));
     }
     std::vector<Cost> most(residual_.size(), kAny);
@@ -402,7 +402,7 @@ class Eviction {
       const Cost enough = kEvictSampleFactor * (-residual_[s] / sampled) + sampled;
       if (residual_[s] >= 0 || enough >= static_cast<Cost>(some[s].size())) continue;
       std::nth_element(some[s].begin(), some[s].begin() + enough, some[s].end());
-      most[s] = some[s][static_cast<std::size_t>(enough)];
+      most[s] = some[s][at(enough)];
     }
     while (any_overfull()) {
       std::vector<std::vector<Move>> of(residual_.size());
@@ -415,7 +415,7 @@ class Eviction {
         const Cost any_overfull = -residual_[s];
         if (any_overfull <= 0 || static_cast<Cost>(of[s].size()) < any_overfull) continue;
         std::nth_element(of[s].begin(), of[s].begin() + any_overfull - 1, of[s].end(), lighter);
-        for (Cost k = 0; k < any_overfull; ++k) apply(of[s][static_cast<std::size_t>(k)]);
+        for (Cost k = 0; k < any_overfull; ++k) apply(of[s][at(k)]);
       }
     }
   }
@@ -430,12 +430,11 @@ class Eviction {
   template <class Visit>
   [[nodiscard]] std::vector<Move> collect(const Visit& visit) const {
     const auto n = static_cast<Index>(r_.place_of.size());
-    std::vector<std::vector<Move>> parts(static_cast<std::size_t>(Pool::chunks(n, kEvictChunk)));
+    std::vector<std::vector<Move>> parts(at(Pool::chunks(n, kEvictChunk)));
     context_.pool.for_chunks(n, kEvictChunk, [&](Index chunk, Index begin, Index end) {
       for (Index k = begin; k < end; ++k) {
-        const Slot s = whole_.assignment[static_cast<std::size_t>(k)];
-        if (s >= 0 && residual_[s] < 0)
-          visit(k, s, context_.keys.problem().weight(level_.row(k)), parts[static_cast<std::size_t>(chunk)]);
+        const Slot s = whole_.assignment[at(k)];
+        if (s >= 0 && residual_[s] < 0) visit(k, s, context_.keys.problem().weight(level_.row(k)), parts[at(chunk)]);
       }
     });
     std::vector<Move> out;
@@ -445,7 +444,7 @@ class Eviction {
 
   // Makes a move if the job is still there, its class still over-full, and the target has residual capacity.
   void apply(const Move& m) {
-    std::int32_t& now = whole_.assignment[static_cast<std::size_t>(m.job)];
+    std::int32_t& now = whole_.assignment[at(m.job)];
     if (now != m.from || residual_[m.from] >= 0 || (m.to != kNone && residual_[m.to] < m.weight)) return;
     residual_[m.from] += m.weight, whole_.load[m.from] -= m.weight;
     if (m.to != kNone) residual_[m.to] -= m.weight, whole_.load[m.to] += m.weight;

@@ -98,7 +98,7 @@ class TransportSolver {
         perturbing_(perturbing),
         n_(problem.cost->n_jobs()),
         columns_(keys_.columns()),
-        duplicate_of_(static_cast<std::size_t>(columns_)),
+        duplicate_of_(at(columns_)),
         budget_(full_, columns_, options.seed,
                 seconds_of_steps(tuning_.closing_steps_pass * static_cast<double>(n_), stop)),
         trust_region_(tuning_),
@@ -120,14 +120,14 @@ class TransportSolver {
   // Runs the solve. out_of_range: a cost exceeded this resolution, see seen(). needs_perturbation: to be run again with
   // perturbation().
   End run(Result& result) {
-    prices_.assign(static_cast<std::size_t>(columns_), 0);
+    prices_.assign(at(columns_), 0);
     set_closing_steps((problem_.demand != nullptr ? tuning_.closing_steps_demand : tuning_.closing_steps) *
                       static_cast<double>(n_));
     if (options_.direct && problem_.demand == nullptr && !keys_.perturbation().active() &&
         small_problem_fits(n_, columns_, tuning_)) {
       if (solved_directly(result)) return End::done;
       if (!keys_.possible(seen_)) return End::out_of_range;
-      prices_.assign(static_cast<std::size_t>(columns_), 0);
+      prices_.assign(at(columns_), 0);
       seen_ = {};
     }
     stop_.stage("samples", 0);
@@ -404,7 +404,7 @@ class TransportSolver {
     reserve_for_delivery(r_);
     const SolverContext context{keys_, pool_, stop_, share_, duplicate_of_, tuning_};
     const bool read = static_cast<Index>(r_.place_of.size()) == full_.n && full_.jobs() == n_ &&
-                      r_.weight_total == weight_ && r_.box.center.size() == static_cast<std::size_t>(columns_);
+                      r_.weight_total == weight_ && r_.box.center.size() == at(columns_);
     const bool units = end.kind == Kind::optimal && problem_.demand == nullptr;
     if (full_.shards != nullptr) {
       if (end.kind == Kind::optimal)
@@ -448,7 +448,7 @@ class TransportSolver {
 
   // Ends a solve over shards that has no optimum: jobs of other processes cannot be assigned from here.
   void deliver_nothing(const LevelOutcome& end, Result& result) {
-    const auto n_slots = static_cast<std::size_t>(keys_.n_slots());
+    const auto n_slots = at(keys_.n_slots());
     shift_to_zero(prices_, full_.capacity, weight_);
     result.prices = prices_as_doubles({prices_.data(), n_slots}, keys_.per_cost());
     result.load.assign(n_slots, 0);

@@ -44,8 +44,8 @@ class HopcroftKarp {
         more = phase(free);
       }
       if (free.empty()) return SearchStatus::complete;
-      if (updated_ && (static_cast<Index>(free.size()) <= t_.phase_free_rows ||
-                       (before - free.size()) * static_cast<std::size_t>(kPhaseGain) < before))
+      if (updated_ &&
+          (static_cast<Index>(free.size()) <= t_.phase_free_rows || (before - free.size()) * at(kPhaseGain) < before))
         return SearchStatus::budget;
       if (!update_duals(free)) {
         witness = free;

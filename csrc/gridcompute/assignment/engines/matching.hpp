@@ -65,13 +65,13 @@ class CandidateLists {
       : n_(rows), m_(cols), t_(&tuning), where_(index(rows)), bound_(index(rows)) {}
 
   [[nodiscard]] View operator[](Index i) const {
-    const Placement& w = where_[static_cast<std::size_t>(i)];
+    const Placement& w = where_[at(i)];
     return {cols_of(w), costs_of(w), w.size};
   }
   // Prefetches where the list of row i lies, and then the list: two steps, for the second needs the first.
   void prefetch_place(Index i) const { __builtin_prefetch(where_.data() + i); }
   void prefetch(Index i) const {
-    const Placement& w = where_[static_cast<std::size_t>(i)];
+    const Placement& w = where_[at(i)];
     __builtin_prefetch(cols_of(w));
     __builtin_prefetch(costs_of(w));
     __builtin_prefetch(bound_.data() + i);
@@ -82,7 +82,7 @@ class CandidateLists {
     for (const Placement& w : where_) most = std::max<Index>(most, w.size);
     return most;
   }
-  [[nodiscard]] V bound(Index i) const { return bound_[static_cast<std::size_t>(i)]; }
+  [[nodiscard]] V bound(Index i) const { return bound_[at(i)]; }
 
   // Reserves a first list for every dense row, so that threads may fill different rows.
   void reserve_lists();
@@ -119,7 +119,7 @@ class CandidateLists {
     Index line = 0;                   // where the list begins in block_
     std::int32_t size = 0, room = 0;  // candidates, padded
   };
-  static std::size_t index(Index k) { return static_cast<std::size_t>(k); }
+  static std::size_t index(Index k) { return at(k); }
   static Index lines(Index room) { return (room * static_cast<Index>(sizeof(std::int32_t) + sizeof(V)) + 63) / 64; }
   [[nodiscard]] const std::int32_t* cols_of(const Placement& w) const {
     return reinterpret_cast<const std::int32_t*>(block_.data() + w.line);
@@ -196,43 +196,40 @@ struct Matching {
   Matching(Index rows, Index cols)
       : n(rows),
         m(cols),
-        v(static_cast<std::size_t>(cols) + 1),
-        mate_of(static_cast<std::size_t>(cols), kUnmatched),
-        col_of(static_cast<std::size_t>(rows), kUnmatched),
-        mate_cost(static_cast<std::size_t>(rows)) {}
+        v(at(cols) + 1),
+        mate_of(at(cols), kUnmatched),
+        col_of(at(rows), kUnmatched),
+        mate_cost(at(rows)) {}
 
   void match(std::int32_t i, std::int32_t j, V cost) {
-    mate_of[static_cast<std::size_t>(j)] = i;
-    col_of[static_cast<std::size_t>(i)] = j;
-    mate_cost[static_cast<std::size_t>(i)] = cost;
+    mate_of[at(j)] = i;
+    col_of[at(i)] = j;
+    mate_cost[at(i)] = cost;
   }
   void clear() {
     std::fill(mate_of.begin(), mate_of.end(), kUnmatched);
     std::fill(col_of.begin(), col_of.end(), kUnmatched);
   }
-  [[nodiscard]] V u(std::int32_t i) const {
-    return static_cast<V>(mate_cost[static_cast<std::size_t>(i)] -
-                          v[static_cast<std::size_t>(col_of[static_cast<std::size_t>(i)])]);
-  }
+  [[nodiscard]] V u(std::int32_t i) const { return static_cast<V>(mate_cost[at(i)] - v[at(col_of[at(i)])]); }
   [[nodiscard]] std::vector<std::int32_t> free_rows() const {
     std::vector<std::int32_t> rows;
     for (Index i = 0; i < n; ++i)
-      if (col_of[static_cast<std::size_t>(i)] == kUnmatched) rows.push_back(static_cast<std::int32_t>(i));
+      if (col_of[at(i)] == kUnmatched) rows.push_back(static_cast<std::int32_t>(i));
     return rows;
   }
   // Sets v[j]. Every change of a price is checked, here or by its engine: see the range proof in costs_to_integers.hpp.
   void set_price(std::int32_t j, std::int64_t price) {
     if (price > IntRange<V>::kLimit || price < -IntRange<V>::kLimit) throw PriceOverflow();
-    v[static_cast<std::size_t>(j)] = static_cast<V>(price);
+    v[at(j)] = static_cast<V>(price);
   }
   [[nodiscard]] bool holds() const {
     for (Index i = 0; i < n; ++i) {
-      const std::int32_t j = col_of[static_cast<std::size_t>(i)];
-      if (j != kUnmatched && mate_of[static_cast<std::size_t>(j)] != i) return false;
+      const std::int32_t j = col_of[at(i)];
+      if (j != kUnmatched && mate_of[at(j)] != i) return false;
     }
     for (const V price : v)
       if (price > IntRange<V>::kLimit || price < -IntRange<V>::kLimit) return false;
-    return v[static_cast<std::size_t>(m)] == 0;
+    return v[at(m)] == 0;
   }
 
   Index n, m;

@@ -152,8 +152,7 @@ BestColumn<V> best_in_list(const Matching<V>& state, CandidateLists<V>& lists, L
                            std::int32_t i) {
   for (;;) {
     const auto list = lists[i];
-    if (static_cast<Index>(refresh.buffer.size()) < list.size)
-      refresh.buffer.resize(static_cast<std::size_t>(list.size));
+    if (static_cast<Index>(refresh.buffer.size()) < list.size) refresh.buffer.resize(at(list.size));
     const LeastTwo<V> two = least_two_in_list(list.col, list.cost, list.size, state.v.data(), refresh.buffer.data());
     const V bound = lists.bound(i);
     if (two.u1 <= bound) {

@@ -16,7 +16,7 @@ constexpr Index kListPollWork = Index{1} << 20;  // list entries between two pol
 template <class V>
 ListSsp<V>::ListSsp(Matching<V>& state, CandidateLists<V>& lists, ListRefresher<V>& reread)
     : state_(state), lists_(lists), reread_(reread) {
-  const auto m = static_cast<std::size_t>(state.m);
+  const auto m = at(state.m);
   label_.resize(m + 1, std::numeric_limits<Label>::min());  // the padding's label: no relaxation lowers it
   from_.resize(m);
   from_cost_.resize(m);

@@ -384,7 +384,7 @@ void greedy_start(RowSspState<V>& s) {
   static_assert(sizeof(V) == sizeof(Key<V>));
   const double matched = greedy_at_prices(s);
   if (s.n < s.m || matched >= s.tuning->minima_matched * s.n) return;
-  const auto bytes = static_cast<std::size_t>(s.stride) * sizeof(V);
+  const auto bytes = at(s.stride) * sizeof(V);
   std::memcpy(s.label, s.v, bytes);  // labels are not in use yet
   zero_prices(s);
   if (s.tuning->minima_gain * greedy_at_prices(s) >= matched) return;
@@ -541,7 +541,7 @@ class RegisterSsp {
 
   static constexpr auto kPositions = [] {
     std::array<V, kRegisterColumns> positions{};
-    for (Index j = 0; j < kRegisterColumns; ++j) positions[static_cast<std::size_t>(j)] = static_cast<V>(j);
+    for (Index j = 0; j < kRegisterColumns; ++j) positions[at(j)] = static_cast<V>(j);
     return positions;
   }();
 

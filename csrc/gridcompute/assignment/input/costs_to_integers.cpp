@@ -280,7 +280,7 @@ DenseRowReader<T, V>::DenseRowReader(const DenseMatrix<T>& view, bool maximize, 
 template <class T, class V>
 RowFit DenseRowReader<T, V>::measure(Index i) {
   const T* row = view_.data + i * this->m;
-  std::int64_t& taken = this->shift[static_cast<std::size_t>(i)];
+  std::int64_t& taken = this->shift[at(i)];
   if constexpr (std::is_floating_point_v<T>) {
     return measure(i, extent_of(row, this->m, maximize_));
   } else {
@@ -291,7 +291,7 @@ RowFit DenseRowReader<T, V>::measure(Index i) {
                 static_cast<std::uint64_t>(static_cast<std::int64_t>(seen.lo));
     if (cap_ > 0) wide = std::min(wide, static_cast<std::uint64_t>(cap_));
     if (wide > static_cast<std::uint64_t>(IntRange<V>::kLimit)) return RowFit::out_of_range;
-    this->spread[static_cast<std::size_t>(i)] = static_cast<V>(wide);
+    this->spread[at(i)] = static_cast<V>(wide);
     taken = maximize_ ? static_cast<std::int64_t>(std::uint64_t{0} - static_cast<std::uint64_t>(seen.hi))
                       : static_cast<std::int64_t>(seen.lo);
     return RowFit::exact;
@@ -302,7 +302,7 @@ template <class T, class V>
 RowFit DenseRowReader<T, V>::measure(Index i, const CostExtent& extent)
   requires std::is_floating_point_v<T>
 {
-  std::int64_t& taken = this->shift[static_cast<std::size_t>(i)];
+  std::int64_t& taken = this->shift[at(i)];
   const double lo = extent.least * std::fabs(scale_);
   double hi = extent.largest * std::fabs(scale_);
   if (extent.invalid) return RowFit::invalid;
@@ -312,7 +312,7 @@ RowFit DenseRowReader<T, V>::measure(Index i, const CostExtent& extent)
   if (cap_ > 0) hi = std::min(hi, cap_of_row(i));
   if (hi >= kMaxScaled) return RowFit::out_of_range;
   if (floor_of(hi) - taken > IntRange<V>::kLimit) return RowFit::out_of_range;
-  this->spread[static_cast<std::size_t>(i)] = static_cast<V>(floor_of(hi) - taken);
+  this->spread[at(i)] = static_cast<V>(floor_of(hi) - taken);
   const T* row = view_.data + i * this->m;
   const bool near = hi < kExactRound && lo > -kExactRound;
   const bool exact = rounding_ || (near ? small_integers_at(row, this->m, scale_) : integers_at(row, this->m, scale_));
@@ -321,13 +321,13 @@ RowFit DenseRowReader<T, V>::measure(Index i, const CostExtent& extent)
 
 template <class T, class V>
 double DenseRowReader<T, V>::cap_of_row(Index i) const {
-  return static_cast<double>(this->shift[static_cast<std::size_t>(i)]) + static_cast<double>(cap_);
+  return static_cast<double>(this->shift[at(i)]) + static_cast<double>(cap_);
 }
 
 template <class T, class V>
 std::int64_t DenseRowReader<T, V>::above_row_least(Index i, Index j) const {
   const T cost = view_.data[i * this->m + j];
-  const std::int64_t taken = this->shift[static_cast<std::size_t>(i)];
+  const std::int64_t taken = this->shift[at(i)];
   if constexpr (std::is_floating_point_v<T>) {
     const double x = static_cast<double>(cost) * scale_;
     return x < kMaxScaled ? floor_of(x) - taken : kNoPair;
@@ -355,14 +355,14 @@ bool DenseRowReader<T, V>::is_capped(Index i, Index j) const {
   if constexpr (std::is_floating_point_v<T>) {
     return static_cast<double>(cost) * scale_ > cap_of_row(i);
   } else {
-    return above(cost, this->shift[static_cast<std::size_t>(i)], maximize_) > static_cast<std::uint64_t>(cap_);
+    return above(cost, this->shift[at(i)], maximize_) > static_cast<std::uint64_t>(cap_);
   }
 }
 
 template <class T, class V>
 void DenseRowReader<T, V>::load(Index i, V* out) const {
   const T* row = view_.data + i * this->m;
-  const std::int64_t taken = this->shift[static_cast<std::size_t>(i)];
+  const std::int64_t taken = this->shift[at(i)];
   if constexpr (std::is_floating_point_v<T>) {
     if (cap_ > 0)
       load_capped(row, out, this->m, taken, scale_, cap_of_row(i));

@@ -76,8 +76,7 @@ struct CostExtent {
 template <class V>
 class RowReader {
  public:
-  RowReader(Index rows, Index cols)
-      : n(rows), m(cols), shift(static_cast<std::size_t>(rows)), spread(static_cast<std::size_t>(rows)) {}
+  RowReader(Index rows, Index cols) : n(rows), m(cols), shift(at(rows)), spread(at(rows)) {}
   virtual ~RowReader() = default;
   // Finds the shift and spread of row i.
   virtual RowFit measure(Index i) = 0;
@@ -135,8 +134,7 @@ constexpr Index padded_length(Index m) { return (m + kRowLanes - 1) / kRowLanes 
 template <class V>
 class RowCopy final : public RowReader<V> {
  public:
-  RowCopy(Index rows, Index cols)
-      : RowReader<V>(rows, cols), stride(padded_length(cols)), data_(static_cast<std::size_t>(rows * stride)) {}
+  RowCopy(Index rows, Index cols) : RowReader<V>(rows, cols), stride(padded_length(cols)), data_(at(rows * stride)) {}
   void copy_row(Index i, const RowReader<V>& from) {
     V* row = data_.data() + i * stride;
     from.load(i, row);

@@ -45,8 +45,7 @@ std::optional<double> find_cost_cap(const Problem& problem, const Result& result
   double most = 0;
   for (std::size_t k = 0; k < result.assignment.size(); ++k) {
     const std::int32_t s = result.assignment[k];
-    most = std::max(most,
-                    paid(problem, static_cast<Index>(k), s) + (s < 0 ? 0 : result.prices[static_cast<std::size_t>(s)]));
+    most = std::max(most, paid(problem, static_cast<Index>(k), s) + (s < 0 ? 0 : result.prices[at(s)]));
   }
   most += 2 * gap;
   if (!(most > 0 && most < std::numeric_limits<double>::max() / 2)) return std::nullopt;
@@ -243,7 +242,7 @@ ShiftedProblem::ShiftedProblem(const Problem& problem, const Result& result, dou
   (void)pool.for_chunks(
       n, kChunk,
       [&](Index, Index begin, Index end) {
-        std::vector<double> row(static_cast<std::size_t>(n_slots));
+        std::vector<double> row(at(n_slots));
         for (Index i = begin; i < end; ++i) {
           problem.cost->reals(Rows{nullptr, i, 1}, row.data());
           double least = problem.unplaced != nullptr ? problem.unplaced[i * problem.unplaced_stride] : kInf;

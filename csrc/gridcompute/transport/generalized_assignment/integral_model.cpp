@@ -18,8 +18,8 @@ constexpr double kSlack = 0x1p-40;      // relative slack for the rounding of su
 class Reader {
  public:
   explicit Reader(const Problem& problem) : problem_(problem), n_slots_(problem.cost->n_slots()) {
-    costs_.resize(static_cast<std::size_t>(n_slots_) + 1);
-    integers_.resize(problem.cost->real() ? 0 : static_cast<std::size_t>(n_slots_) + 1);
+    costs_.resize(at(n_slots_) + 1);
+    integers_.resize(problem.cost->real() ? 0 : at(n_slots_) + 1);
   }
 
   const std::vector<double>& read(Index job) {
@@ -30,8 +30,8 @@ class Reader {
       problem_.cost->integers(row, integers_.data());
       const bool forbids = problem_.cost->forbids();
       for (Index s = 0; s < n_slots_; ++s) {
-        const Cost c = integers_[static_cast<std::size_t>(s)];
-        costs_[static_cast<std::size_t>(s)] = forbids && c >= kForbidden ? kInf : static_cast<double>(c);
+        const Cost c = integers_[at(s)];
+        costs_[at(s)] = forbids && c >= kForbidden ? kInf : static_cast<double>(c);
       }
     }
     costs_.back() = problem_.unplaced == nullptr ? kInf : problem_.unplaced[job * problem_.unplaced_stride];
@@ -65,7 +65,7 @@ void list_cheapest(const IntegralModel& model, Index i, std::vector<std::pair<do
   order.clear();
   for (Slot s = 0; s < model.classes(); ++s)
     if (model.row(i)[s] < kForbidden) order.emplace_back(model.guided(i, s), s);
-  const std::size_t some = std::min(order.size(), static_cast<std::size_t>(model.n_preferred));
+  const std::size_t some = std::min(order.size(), at(model.n_preferred));
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(some), order.end());
   for (std::size_t k = 0; k < some; ++k) out[k] = order[k].second;
 }
@@ -74,10 +74,10 @@ void list_cheapest(const IntegralModel& model, Index i, std::vector<std::pair<do
 
 void IntegralModel::list_preferred(const WholeJobTuning& tuning) {
   n_preferred = tuning.preferred_classes;
-  preferred.assign(weight.size() * static_cast<std::size_t>(n_preferred), kNone);
+  preferred.assign(weight.size() * at(n_preferred), kNone);
   std::vector<std::pair<double, Slot>> order;
   for (std::size_t i = 0; i < weight.size(); ++i)
-    list_cheapest(*this, static_cast<Index>(i), order, preferred.data() + i * static_cast<std::size_t>(n_preferred));
+    list_cheapest(*this, static_cast<Index>(i), order, preferred.data() + i * at(n_preferred));
 }
 
 std::optional<IntegralModel> build_integral_model(const Problem& problem, std::span<const std::int32_t> assignment,
@@ -85,15 +85,14 @@ std::optional<IntegralModel> build_integral_model(const Problem& problem, std::s
                                                   Stop& stop, const WholeJobTuning& tuning) {
   IntegralModel model;
   const auto n_slots = static_cast<Slot>(problem.cost->n_slots());
-  const auto columns = static_cast<std::size_t>(n_slots) + 1;
+  const auto columns = at(n_slots) + 1;
   model.job = std::move(jobs);
   const std::size_t n = model.job.size();
   model.capacity.assign(problem.capacity, problem.capacity + n_slots);
   std::vector<char> here(assignment.size(), 0);
-  for (const Index j : model.job) here[static_cast<std::size_t>(j)] = 1;
+  for (const Index j : model.job) here[at(j)] = 1;
   for (std::size_t j = 0; j < assignment.size(); ++j)
-    if (here[j] == 0 && assignment[j] >= 0)
-      model.capacity[static_cast<std::size_t>(assignment[j])] -= problem.weight(static_cast<Index>(j));
+    if (here[j] == 0 && assignment[j] >= 0) model.capacity[at(assignment[j])] -= problem.weight(static_cast<Index>(j));
   Reader reader(problem);
   std::vector<double> gap_above(n * columns);  // cost above the job's cheapest
   double most = 0;
@@ -103,9 +102,9 @@ std::optional<IntegralModel> build_integral_model(const Problem& problem, std::s
     const Index job = model.job[i];
     std::vector<double> costs = reader.read(job);
     model.required.push_back(costs.back() < kInf ? 0 : 1);
-    const std::int32_t now = assignment[static_cast<std::size_t>(job)];
+    const std::int32_t now = assignment[at(job)];
     const double least = close_expensive_pairs(costs, prices, static_cast<double>(problem.weight(job)), gap,
-                                               now < 0 ? columns - 1 : static_cast<std::size_t>(now));
+                                               now < 0 ? columns - 1 : at(now));
     model.least.push_back(least < kInf ? least : 0);
     model.base += model.least.back();
     for (std::size_t s = 0; s < columns; ++s) {
@@ -148,12 +147,12 @@ struct Demand {
 
 // The distinct demands, ascending.
 std::vector<Demand> distinct(std::span<const std::int32_t> demand) {
-  std::vector<Cost> small(static_cast<std::size_t>(kSmall) + 1, 0);
+  std::vector<Cost> small(at(kSmall) + 1, 0);
   std::map<Cost, Cost> large;
-  for (const std::int32_t w : demand) ++(w <= kSmall ? small[static_cast<std::size_t>(w)] : large[w]);
+  for (const std::int32_t w : demand) ++(w <= kSmall ? small[at(w)] : large[w]);
   std::vector<Demand> out;
   for (Cost w = 1; w <= kSmall; ++w)
-    if (small[static_cast<std::size_t>(w)] > 0) out.push_back({w, small[static_cast<std::size_t>(w)]});
+    if (small[at(w)] > 0) out.push_back({w, small[at(w)]});
   for (const auto& [w, count] : large) out.push_back({w, count});
   return out;
 }
@@ -171,11 +170,11 @@ Cost reach(const std::vector<Demand>& demands, Cost divisor) {
 // The set of subset sums up to `most`, as bits.
 class SubsetSums {
  public:
-  explicit SubsetSums(Cost most) : most_(most), bits_(static_cast<std::size_t>(most / 64 + 1), 0) { bits_[0] = 1; }
+  explicit SubsetSums(Cost most) : most_(most), bits_(at(most / 64 + 1), 0) { bits_[0] = 1; }
 
   void add(Cost size) {  // one more demand
     if (size > most_) return;
-    const auto words = static_cast<std::size_t>(size / 64), bits = static_cast<std::size_t>(size % 64);
+    const auto words = at(size / 64), bits = at(size % 64);
     for (std::size_t k = bits_.size(); k-- > words;) {
       std::uint64_t moved = bits_[k - words] << bits;
       if (bits > 0 && k > words) moved |= bits_[k - words - 1] >> (64 - bits);
@@ -184,7 +183,7 @@ class SubsetSums {
   }
 
   [[nodiscard]] Cost largest_until(Cost sum) const {
-    while ((bits_[static_cast<std::size_t>(sum / 64)] >> (sum % 64) & 1) == 0) --sum;
+    while ((bits_[at(sum / 64)] >> (sum % 64) & 1) == 0) --sum;
     return sum;
   }
 
@@ -329,8 +328,8 @@ class FittingCost final : public CostSource {
 }  // namespace
 
 FittedProblem::FittedProblem(const Problem& problem) : fitted_(problem) {
-  const auto n = static_cast<std::size_t>(problem.cost->n_jobs());
-  const auto n_slots = static_cast<std::size_t>(problem.cost->n_slots());
+  const auto n = at(problem.cost->n_jobs());
+  const auto n_slots = at(problem.cost->n_slots());
   const std::span<const std::int32_t> demand(problem.demand, n);
   capacity_ = fillable_capacities({problem.capacity, n_slots}, demand);
   fitted_.capacity = capacity_.data();

@@ -41,8 +41,7 @@ struct IntegralModel {
   [[nodiscard]] Slot out() const noexcept { return classes(); }
   [[nodiscard]] const Cost* row(Index i) const noexcept { return key.data() + i * (classes() + 1); }
   [[nodiscard]] double guided(Index i, Slot s) const noexcept {
-    return static_cast<double>(row(i)[s]) +
-           static_cast<double>(weight[static_cast<std::size_t>(i)]) * guide[static_cast<std::size_t>(s)];
+    return static_cast<double>(row(i)[s]) + static_cast<double>(weight[at(i)]) * guide[at(s)];
   }
 };
 

@@ -76,7 +76,7 @@ class WholeJobSolver {
   [[nodiscard]] Index count_unassigned_required(std::span<const std::int32_t> assignment) const {
     Index count = 0;
     for (Index i = 0; i < n_; ++i)
-      if (assignment[static_cast<std::size_t>(i)] < 0 && required(i)) ++count;
+      if (assignment[at(i)] < 0 && required(i)) ++count;
     return count;
   }
 
@@ -164,7 +164,7 @@ class WholeJobSolver {
     const Index step = n_ <= most ? 1 : kRotatingShare * n_ / most + 1;
     for (Index i = 0; i < n_ && static_cast<Index>(jobs.size()) < most; ++i) {
       const bool turn = (i + static_cast<Index>(round % static_cast<std::uint64_t>(step))) % step == 0;
-      if (turn || (result_.assignment[static_cast<std::size_t>(i)] < 0 && required(i))) jobs.push_back(i);
+      if (turn || (result_.assignment[at(i)] < 0 && required(i))) jobs.push_back(i);
     }
     return jobs;
   }
@@ -178,7 +178,7 @@ class WholeJobSolver {
     const IntegralModel& model = *built;
     std::vector<Slot> start;
     for (const Index job : model.job) {
-      const Slot s = result_.assignment[static_cast<std::size_t>(job)];
+      const Slot s = result_.assignment[at(job)];
       start.push_back(s < 0 ? model.out() : s);
     }
     const std::uint64_t seed = options_.seed + round;
@@ -204,7 +204,7 @@ class WholeJobSolver {
     std::vector<std::int32_t> assignment = result_.assignment;
     for (std::size_t i = 0; i < model.job.size(); ++i) {
       const Slot s = search.best()[i];
-      assignment[static_cast<std::size_t>(model.job[i])] = s == model.out() ? -1 : s;
+      assignment[at(model.job[i])] = s == model.out() ? -1 : s;
     }
     keep_if_better(std::move(assignment));
     return branch.steps() + parts.steps() + 1;
@@ -218,7 +218,7 @@ class WholeJobSolver {
 
   // Adopts the exact bound of these charges if it is better.
   void improve_bound(const IntegralModel& model, const std::vector<double>& charges) {
-    std::vector<double> all(static_cast<std::size_t>(n_));
+    std::vector<double> all(at(n_));
     double most = 0;
     for (std::size_t i = 0; i < all.size(); ++i) {
       all[i] = model.least[i] + charges[i] / model.scale;
@@ -238,8 +238,8 @@ class WholeJobSolver {
   // these.
   void prove_infeasible() {
     Index job = 0;
-    while (result_.assignment[static_cast<std::size_t>(job)] >= 0 || !required(job)) ++job;
-    std::vector<char> open(static_cast<std::size_t>(n_slots_), 0);
+    while (result_.assignment[at(job)] >= 0 || !required(job)) ++job;
+    std::vector<char> open(at(n_slots_), 0);
     for (const Choice& c : choices_of(problem_, job)) open[c.slot] = 1;
     std::vector<Index> jobs;
     for (Index i = 0; i < n_; ++i) {
@@ -254,7 +254,7 @@ class WholeJobSolver {
 
   // Sets the witness: these jobs and all classes open to any of them.
   void set_infeasible(std::vector<Index> jobs) {
-    std::vector<char> open(static_cast<std::size_t>(n_slots_), 0);
+    std::vector<char> open(at(n_slots_), 0);
     for (const Index job : jobs)
       for (const Choice& c : choices_of(problem_, job)) open[c.slot] = 1;
     result_.witness_slots.clear();
@@ -288,7 +288,7 @@ class WholeJobSolver {
       compare_exactly();
     std::ranges::fill(result_.load, Cost{0});
     for (Index i = 0; i < n_; ++i)
-      if (const Slot s = result_.assignment[static_cast<std::size_t>(i)]; s >= 0) result_.load[s] += problem_.weight(i);
+      if (const Slot s = result_.assignment[at(i)]; s >= 0) result_.load[s] += problem_.weight(i);
     if (result_.status == Status::infeasible) return;
     result_.integral = cost_.integral;
     result_.exact_objective = cost_.whole;
@@ -519,7 +519,7 @@ std::vector<Index> smallest_unpackable_set(const Problem& problem, std::span<con
     if (can[set] == 0 && (least == 0 || std::popcount(set) < std::popcount(least))) least = set;
   }
   std::vector<Index> out;
-  for (Set set = least; set != 0; set &= set - 1) out.push_back(jobs[static_cast<std::size_t>(std::countr_zero(set))]);
+  for (Set set = least; set != 0; set &= set - 1) out.push_back(jobs[at(std::countr_zero(set))]);
   return out;
 }
 

@@ -434,9 +434,9 @@ FloatFilter::FloatFilter(const IntegerKeys& keys, const PriceBox& box)
 constexpr Index kFilterLeft = 8;
 
 bool FloatFilter::screen(Index job, Cost outside, Scratch& scratch, FilteredRow& out) const {
-  scratch.row.resize(static_cast<std::size_t>(width_));
-  scratch.slot.resize(static_cast<std::size_t>(width_ + 1));
-  scratch.least.resize(static_cast<std::size_t>((width_ + kFilterBlock - 1) / kFilterBlock));
+  scratch.row.resize(at(width_));
+  scratch.slot.resize(at(width_ + 1));
+  scratch.least.resize(at((width_ + kFilterBlock - 1) / kFilterBlock));
   const CostSource& source = *keys_.problem().cost;
   float* row = scratch.row.data();
   const Sketched sketched = source.sketch(job, keys_.scale(job), row);
@@ -454,7 +454,7 @@ bool FloatFilter::screen(Index job, Cost outside, Scratch& scratch, FilteredRow&
   out.low = outside;
   const double others = std::floor(static_cast<double>(next) - error);
   out.next = others < static_cast<double>(kForbidden / 4) ? static_cast<Cost>(others) : kForbidden;
-  const std::span<const Slot> slots(scratch.slot.data(), static_cast<std::size_t>(found));
+  const std::span<const Slot> slots(scratch.slot.data(), at(found));
   scratch.cost.resize(slots.size());
   source.reals_at(job, slots, scratch.cost.data());
   out.slot.clear();
@@ -495,9 +495,9 @@ RowMinima::RowMinima(const SolverContext& context, const Level& level, std::span
 }
 
 void RowMinima::compute(Index begin, Index count, Scratch& scratch) const {
-  scratch.low.resize(static_cast<std::size_t>(kBlock));
+  scratch.low.resize(at(kBlock));
   if (matrix_ == nullptr) return compute_wide(begin, count, scratch.low.data(), scratch);
-  scratch.narrow.resize(static_cast<std::size_t>(kBlock));
+  scratch.narrow.resize(at(kBlock));
   const Index n = context_.keys.n_slots();
   for (Index k = 0; k < count; ++k) scratch.narrow[k].low = std::numeric_limits<std::int32_t>::max();
   if (level_.rows == nullptr) {
@@ -522,8 +522,8 @@ void RowMinima::compute(Index begin, Index count, Scratch& scratch) const {
 void RowMinima::compute_wide(Index begin, Index count, Cost* low, Scratch& scratch) const {
   const IntegerKeys& keys = context_.keys;
   const Slot n = keys.n_slots();
-  scratch.keys.resize(static_cast<std::size_t>(kBlock * n));
-  scratch.screened.resize(static_cast<std::size_t>(kBlock));
+  scratch.keys.resize(at(kBlock * n));
+  scratch.screened.resize(at(kBlock));
   CostRangeStats ignored;
   keys.fill(level_.block(begin, count), scratch.keys.data(), scratch.costs, ignored);
   for (Index k = 0; k < count; ++k) {
@@ -536,14 +536,13 @@ void RowMinima::compute_wide(Index begin, Index count, Cost* low, Scratch& scrat
 
 std::optional<Wide> dual_value(const SolverContext& context, const Level& level, std::span<const Cost> prices) {
   const RowMinima minima(context, level, prices);
-  std::vector<Wide> parts(static_cast<std::size_t>(Pool::chunks(level.n, kMinimaChunk)), 0);
+  std::vector<Wide> parts(at(Pool::chunks(level.n, kMinimaChunk)), 0);
   context.stop.count(level.n * context.keys.columns());
   const bool whole = context.pool.for_chunks(
       level.n, kMinimaChunk,
       [&](Index chunk, Index begin, Index end) {
         minima.for_each(begin, end, [&](Index k, Cost low) {
-          parts[static_cast<std::size_t>(chunk)] +=
-              static_cast<Wide>(context.keys.problem().weight(level.row(k))) * low;
+          parts[at(chunk)] += static_cast<Wide>(context.keys.problem().weight(level.row(k))) * low;
         });
       },
       &context.stop);

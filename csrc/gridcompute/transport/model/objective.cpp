@@ -50,7 +50,7 @@ double sum_scaled(const Problem& problem, std::span<const std::int32_t> assignme
   const CostSource& source = *problem.cost;
   Total total;
   for (Index i = 0; i < source.n_jobs(); ++i) {
-    const std::int32_t s = assignment[static_cast<std::size_t>(i)];
+    const std::int32_t s = assignment[at(i)];
     const bool placed = s >= 0 && s < source.n_slots();
     if (placed && !source.real()) continue;  // part of `whole`
     if (!placed && problem.unplaced == nullptr) continue;
@@ -71,18 +71,18 @@ Total total_cost(const Problem& problem, std::span<const std::int32_t> assignmen
   constexpr Index kChunk = kTotalRows;  // jobs
   const CostSource& source = *problem.cost;
   const Index n = source.n_jobs(), n_slots = source.n_slots();
-  std::vector<Total> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  std::vector<Total> parts(at(Pool::chunks(n, kChunk)));
   Total total;
   total.integral = !source.real() && unplaced_integral(problem);
   const auto fetch = [&](Index i) {
-    const std::int32_t s = assignment[static_cast<std::size_t>(i)];
+    const std::int32_t s = assignment[at(i)];
     if (s >= 0 && s < n_slots) source.prefetch(i, s);
   };
   pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
-    Total& part = parts[static_cast<std::size_t>(chunk)];
+    Total& part = parts[at(chunk)];
     for (Index i = begin; i < end; ++i) {
       if (i + tuning.cost_prefetch < end) fetch(i + tuning.cost_prefetch);
-      const std::int32_t s = assignment[static_cast<std::size_t>(i)];
+      const std::int32_t s = assignment[at(i)];
       if (s < 0 || s >= n_slots) {
         if (problem.unplaced == nullptr) continue;
         const double out = problem.unplaced[i * problem.unplaced_stride];
@@ -109,7 +109,7 @@ bool any_cost_below(const Problem& problem, double most, Pool& pool, Stop& stop)
   const bool whole = pool.for_chunks(
       source.n_jobs(), kChunk,
       [&](Index, Index begin, Index end) {
-        std::vector<double> row(static_cast<std::size_t>(source.n_slots()));
+        std::vector<double> row(at(source.n_slots()));
         double least[kChunk];  // lower bounds of rows: a row whose bound is above `most` need not be read
         const bool bounded = source.least(Rows{nullptr, begin, end - begin}, least);
         for (Index i = begin; i < end && !any; ++i) {
@@ -181,17 +181,17 @@ std::optional<double> bound_of_costs(const Problem& problem, std::span<const dou
                                      std::span<const Cost> capacity, Pool& pool, Stop& stop) {
   const CostSource& source = *problem.cost;
   const Index n = source.n_jobs(), n_slots = source.n_slots();
-  std::vector<CompensatedSum> parts(static_cast<std::size_t>(Pool::chunks(n, kBoundChunk)));
+  std::vector<CompensatedSum> parts(at(Pool::chunks(n, kBoundChunk)));
   stop.count(n * n_slots);
   const bool whole = pool.for_chunks(
       n, kBoundChunk,
       [&](Index chunk, Index begin, Index end) {
-        std::vector<double> row(static_cast<std::size_t>(n_slots) + 1);
+        std::vector<double> row(at(n_slots) + 1);
         for (Index i = begin; i < end; ++i) {
           source.reals(Rows{nullptr, i, 1}, row.data());
           double least = least_below(row.data(), prices.data(), static_cast<double>(problem.weight(i)), n_slots);
           if (problem.unplaced != nullptr) least = std::min(least, problem.unplaced[i * problem.unplaced_stride]);
-          parts[static_cast<std::size_t>(chunk)].add(least);
+          parts[at(chunk)].add(least);
         }
       },
       &stop);
@@ -238,15 +238,15 @@ Wide integer_not_below(double bound) {
 std::optional<double> bound_of_source(const Problem& problem, Pool& pool) {
   constexpr Index kRows = 1 << 12;  // jobs of a chunk
   const Index n = problem.cost->n_jobs();
-  std::vector<CompensatedSum> parts(static_cast<std::size_t>(Pool::chunks(n, kRows)));
+  std::vector<CompensatedSum> parts(at(Pool::chunks(n, kRows)));
   std::atomic<bool> known = n > 0;
   pool.for_chunks(n, kRows, [&](Index chunk, Index begin, Index end) {
-    std::vector<double> least(static_cast<std::size_t>(end - begin));
+    std::vector<double> least(at(end - begin));
     if (!problem.cost->least(Rows{nullptr, begin, end - begin}, least.data())) known = false;
     for (Index i = begin; i < end && known; ++i) {
       double x = least[i - begin];
       if (problem.unplaced != nullptr) x = std::min(x, problem.unplaced[i * problem.unplaced_stride]);
-      parts[static_cast<std::size_t>(chunk)].add(x);
+      parts[at(chunk)].add(x);
     }
   });
   CompensatedSum total;

@@ -72,12 +72,12 @@ Index extra_sample(const RestrictedProblem& level, const PriceBox& box, Index m,
 }
 
 std::vector<Index> stratified_sample(Index n, Index m, std::uint64_t seed) {
-  std::vector<Index> rows(static_cast<std::size_t>(m));
+  std::vector<Index> rows(at(m));
   for (Index k = 0; k < m; ++k) {
     const auto begin = static_cast<Index>(static_cast<Wide>(n) * k / m),
                end = static_cast<Index>(static_cast<Wide>(n) * (k + 1) / m);
     const std::uint64_t z = mixed_bits((seed + static_cast<std::uint64_t>(k) + 1) * kHashSeed);
-    rows[static_cast<std::size_t>(k)] = begin + static_cast<Index>(z % static_cast<std::uint64_t>(end - begin));
+    rows[at(k)] = begin + static_cast<Index>(z % static_cast<std::uint64_t>(end - begin));
   }
   return rows;
 }
@@ -89,9 +89,9 @@ std::optional<auction::KeyTable> read_key_table(const IntegerKeys& keys, const L
   if (level.n > 0 && keys.problem().cost->listed(0) >= 0) {
     out.begin.push_back(0);
   } else {
-    out.keys.reserve(static_cast<std::size_t>(level.n * columns));
+    out.keys.reserve(at(level.n * columns));
   }
-  std::vector<Cost> row(static_cast<std::size_t>(columns));
+  std::vector<Cost> row(at(columns));
   std::vector<double> scratch;
   for (Index k = 0; k < level.n; ++k) {
     if (k % kPollEvery == 0 && stop.poll(kPollEvery * columns)) return std::nullopt;
@@ -111,7 +111,7 @@ constexpr Index kTieProbeJobs = 256;
 std::vector<Cost> probe_keys(const IntegerKeys& keys, const Level& level) {
   const Index most = std::clamp<Index>(kTieProbeKeys / keys.columns(), 1, kTieProbeJobs);
   const Index jobs = std::min(level.n, most);
-  std::vector<Cost> row(static_cast<std::size_t>(keys.columns())), some;
+  std::vector<Cost> row(at(keys.columns())), some;
   std::vector<double> scratch;
   CostRangeStats ignored;
   for (Index k = 0; k < jobs; ++k) {
@@ -153,7 +153,7 @@ void add_row(std::span<const Cost> row, std::span<std::uint64_t> hashes) {
 }  // namespace
 
 std::vector<Slot> find_duplicate_columns(const auction::KeyTable& keys) {
-  const auto n = static_cast<std::size_t>(keys.columns);
+  const auto n = at(keys.columns);
   if (keys.rows == 0) {
     std::vector<Slot> each(n);
     std::iota(each.begin(), each.end(), Slot{0});
@@ -171,7 +171,7 @@ constexpr Index kDuplicateCopies = 2;
 bool mostly_copies(const IntegerKeys& keys, const Tuning& tuning) {
   const Index rows = std::min(keys.n_jobs(), tuning.duplicate_probe_rows), n = keys.n_slots();
   if (rows == 0 || n == 0) return false;
-  std::vector<std::uint64_t> hashes(static_cast<std::size_t>(n), kHashSeed);
+  std::vector<std::uint64_t> hashes(at(n), kHashSeed);
   std::vector<Cost> row(hashes.size());
   std::vector<double> scratch;
   CostRangeStats ignored;
@@ -198,8 +198,7 @@ double predict_gap(const SolverContext& context, const Level& level, std::span<c
   Wide objective = 0;
   for (Index k = 0; k < level.n; ++k) {
     const Index job = level.row(k);
-    objective += static_cast<Wide>(context.keys.problem().weight(job)) *
-                 context.keys.at(job, whole.assignment[static_cast<std::size_t>(k)]);
+    objective += static_cast<Wide>(context.keys.problem().weight(job)) * context.keys.at(job, whole.assignment[at(k)]);
   }
   const Wide bound = r.value(prices, context.pool) - capacity_value(prices, level.capacity);
   const double size = std::max(std::fabs(static_cast<double>(objective)), std::fabs(static_cast<double>(bound))),

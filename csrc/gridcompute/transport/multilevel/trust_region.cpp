@@ -93,7 +93,7 @@ constexpr double kChance = 0.8;  // mean absolute value of a standard normal var
 }  // namespace
 
 std::vector<Cost> warm_start_prices(const double* prices, const IntegerKeys& keys, double per_cost) {
-  std::vector<Cost> out(static_cast<std::size_t>(keys.columns()), 0);
+  std::vector<Cost> out(at(keys.columns()), 0);
   const auto most = static_cast<double>(keys.limit());
   for (Slot s = 0; s < keys.n_slots(); ++s)
     out[s] = static_cast<Cost>(std::min(std::nearbyint(std::max(0.0, prices[s]) * per_cost), most));
@@ -152,7 +152,7 @@ LoadFit fit_loads(std::span<const Cost> load, std::span<const Cost> capacity, st
   std::vector<double> off(prices.size(), 0), room(prices.size(), 0);
   std::vector<char> priced(prices.size(), 1);
   for (std::size_t s = 0; s < prices.size(); ++s) {
-    const auto set = static_cast<std::size_t>(duplicate_of[s]);
+    const auto set = at(duplicate_of[s]);
     off[set] += static_cast<double>(load[s] - capacity[s]);
     room[set] += static_cast<double>(capacity[s]);
     priced[set] = static_cast<char>(priced[set] != 0 && prices[s] > 0);

@@ -375,7 +375,7 @@ class NeededShifts {
   // `jobs`: how many will be tested.
   NeededShifts(const SolverContext& context, const RestrictedProblem& r, std::span<const Cost> prices, Cost margin,
                Index jobs)
-      : r_(r), prices_(prices), margin_(margin), fixed_(static_cast<std::size_t>(r.columns)) {
+      : r_(r), prices_(prices), margin_(margin), fixed_(at(r.columns)) {
     for (Slot s = 0; s < r.columns; ++s) fixed_[s] = round_up(prices[s] - r.box.center[s] + margin);
     if (kSuspectsPerGroup * jobs < r.groups()) return;
     grouped_.resize(r.size.size());
@@ -406,7 +406,7 @@ class NeededShifts {
 template <class Visit>
 void each(const SolverContext& context, Index n, const Visit& visit) {
   context.pool.for_chunks(n, kViolationChunk, [&](Index chunk, Index begin, Index end) {
-    for (Index j = begin; j < end; ++j) visit(static_cast<std::size_t>(chunk), j);
+    for (Index j = begin; j < end; ++j) visit(at(chunk), j);
   });
 }
 
@@ -447,7 +447,7 @@ void ViolationFinder::collect_suspects(const SolverContext& context, const Restr
   most_ = some.empty() ? lowest : std::min(lowest, *rank);
   at_.assign(prices.begin(), prices.end());
   known_ = r.place_of.size();
-  std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(n, kViolationChunk)));
+  std::vector<std::vector<Index>> parts(at(Pool::chunks(n, kViolationChunk)));
   each(context, n, [&](std::size_t chunk, Index k) {
     if (needs(k) > most_) parts[chunk].push_back(k);
   });
@@ -472,9 +472,9 @@ Violations ViolationFinder::find(const SolverContext& context, const RestrictedP
   if (!none_possible(r, prices, lowest)) collect_suspects(context, r, prices, lowest);
   const auto asked = static_cast<Index>(jobs_.size());
   const NeededShifts needs(context, r, prices, margin_, asked);
-  std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(asked, kViolationChunk)));
+  std::vector<std::vector<Index>> parts(at(Pool::chunks(asked, kViolationChunk)));
   each(context, asked, [&](std::size_t chunk, Index j) {
-    const Index k = jobs_[static_cast<std::size_t>(j)];
+    const Index k = jobs_[at(j)];
     if (lowest < needs(k)) parts[chunk].push_back(k);
   });
   out.jobs = flatten(parts);
@@ -501,14 +501,13 @@ Violations find_violations_exact(const SolverContext& context, const Level& leve
                                  std::span<const Cost> prices) {
   const auto n = static_cast<Index>(r.place_of.size());
   const RowMinima minima(context, level, prices);
-  std::vector<std::vector<Index>> parts(static_cast<std::size_t>(Pool::chunks(n, kLows)));
+  std::vector<std::vector<Index>> parts(at(Pool::chunks(n, kLows)));
   context.stop.count(n * r.columns);
   const bool whole = context.pool.for_chunks(
       n, kLows,
       [&](Index chunk, Index begin, Index end) {
         minima.for_each(begin, end, [&](Index k, Cost low) {
-          if (low < least_listed_cost(context, level, r, prices, k))
-            parts[static_cast<std::size_t>(chunk)].push_back(k);
+          if (low < least_listed_cost(context, level, r, prices, k)) parts[at(chunk)].push_back(k);
         });
       },
       &context.stop);
@@ -552,7 +551,7 @@ constexpr Cost kAddedBox = 8;
 
 AddedColumns add_improving_columns(const SolverContext& context, const Level& level, const Violations& violations,
                                    std::span<const Cost> prices, RestrictedProblem& r, CostRangeStats& seen) {
-  const auto n = static_cast<std::size_t>(r.columns);
+  const auto n = at(r.columns);
   ColumnTests with{std::vector<Cost>(n), std::vector<Cost>(n), std::vector<Cost>(n)};
   for (std::size_t s = 0; s < n; ++s) {
     with.up[s] = prices[s] + r.box.up[s] / kAddedBox;

@@ -12,7 +12,7 @@ namespace {
 
 // Marks the classes among these, by number; the hub is left out.
 std::vector<char> marked(std::span<const Slot> classes, Slot columns) {
-  std::vector<char> inside(static_cast<std::size_t>(columns), 0);
+  std::vector<char> inside(at(columns), 0);
   for (const Slot s : classes) {
     if (s < columns) inside[s] = 1;
   }
@@ -60,22 +60,21 @@ EscapeColumns add_escape_columns(const SolverContext& context, const Level& leve
   const std::vector<Index> jobs = jobs_with_units_in(r, classes);
   const auto n = static_cast<Index>(jobs.size());
   std::vector<Cost> way(jobs.size(), kForbidden);  // each job's cost of its cheapest class outside, less that inside
-  std::vector<CostRangeStats> seens(static_cast<std::size_t>(Pool::chunks(n, kRereadJobs)));
+  std::vector<CostRangeStats> seens(at(Pool::chunks(n, kRereadJobs)));
   context.stop.count(n * r.columns);
   const bool whole = context.pool.for_chunks(
       n, kRereadJobs,
       [&](Index chunk, Index begin, Index end) {
         JobKeyReader reader(context, level);
         for (Index j = begin; j < end; ++j) {
-          const std::vector<Cost>& row =
-              reader.read(jobs[static_cast<std::size_t>(j)], seens[static_cast<std::size_t>(chunk)]);
+          const std::vector<Cost>& row = reader.read(jobs[at(j)], seens[at(chunk)]);
           Cost in = kForbidden, out = kForbidden;
           for (Slot s = 0; s < r.columns; ++s) {
             if (row[s] >= kForbidden) continue;
             Cost& side = inside[s] != 0 ? in : out;
             side = std::min(side, row[s] + prices[s]);
           }
-          if (out < kForbidden) way[static_cast<std::size_t>(j)] = out - in;
+          if (out < kForbidden) way[at(j)] = out - in;
         }
       },
       &context.stop);

@@ -64,9 +64,9 @@ ActiveSet::ActiveSet(const RestrictedProblem& r, std::span<const std::int32_t> s
                      const MoveRange& range, Pool& pool) {
   for (Index c = 0; c < Pool::chunks(r.groups(), kGroupChunk); ++c) parts_.emplace_back(pool.memory());
   pool.for_chunks(r.groups(), kGroupChunk, [&](Index chunk, Index begin, Index end) {
-    Chunk& part = parts_[static_cast<std::size_t>(chunk)];
+    Chunk& part = parts_[at(chunk)];
     part.fixed.assign(center.size(), 0.0);
-    const auto most = static_cast<std::size_t>(end - begin);
+    const auto most = at(end - begin);
     part.first.reserve(most), part.second.reserve(most), part.apart.reserve(most), part.weight.reserve(most);
     std::vector<Candidate> list;
     std::vector<std::int32_t> place(set.size() > center.size() ? center.size() : 0, -1);
@@ -156,7 +156,7 @@ Newton::Newton(const RestrictedProblem& problem, std::span<const Cost> capacity,
                Pool& pool, Stop& stop, const Tuning& tuning)
     : r_(problem), pool_(pool), stop_(stop), tuning_(tuning), of_(capacity.size()) {
   for (std::size_t s = 0; s < capacity.size(); ++s) {
-    const auto first = static_cast<std::size_t>(duplicate_of[s]);
+    const auto first = at(duplicate_of[s]);
     if (first == s) {
       of_[s] = static_cast<std::int32_t>(lead_.size());
       lead_.push_back(static_cast<Slot>(s));
@@ -672,20 +672,20 @@ RankedPriceError ranked_price_error(const RestrictedProblem& problem, std::span<
   // The ranks to return; the imbalance that an approximate optimum left counts as an error too.
   const auto count = [&](std::size_t s, Cost left) {
     const double root = std::sqrt(static_cast<double>(room[s]));
-    return static_cast<std::size_t>(root) + tuning.ranked_least + static_cast<std::size_t>(std::max<Cost>(0, left));
+    return at(root) + tuning.ranked_least + at(std::max<Cost>(0, left));
   };
   std::vector<std::size_t> leave(n), come(n);
   for (std::size_t s = 0; s < n; ++s) {
     leave[s] = count(s, load[s] - room[s]);
     come[s] = count(s, room[s] - load[s]);
   }
-  std::vector<Moves> parts(static_cast<std::size_t>(Pool::chunks(problem.groups(), kChunk)));
+  std::vector<Moves> parts(at(Pool::chunks(problem.groups(), kChunk)));
   pool.for_chunks(problem.groups(), kChunk, [&](Index chunk, Index begin, Index end) {
-    parts[static_cast<std::size_t>(chunk)] = moves_of(problem, begin, end, duplicate_of, prices, leave, come);
+    parts[at(chunk)] = moves_of(problem, begin, end, duplicate_of, prices, leave, come);
   });
   RankedPriceError out{std::vector<double>(n), std::vector<double>(n)};
   for (std::size_t s = 0; s < n; ++s) {
-    const auto set = static_cast<std::size_t>(duplicate_of[s]);
+    const auto set = at(duplicate_of[s]);
     if (set != s) {
       out.up[s] = out.up[set];
       out.down[s] = out.down[set];

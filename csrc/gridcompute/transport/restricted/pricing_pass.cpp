@@ -40,7 +40,7 @@ std::int32_t find_list(const Groups& in, std::span<const Index> begin, std::uint
                        const Cost* key, std::int32_t size, const Table& table) {
   const auto [from, to] = table.equal_range(h);
   for (auto it = from; it != to; ++it) {
-    const auto g = static_cast<std::size_t>(it->second);
+    const auto g = at(it->second);
     if (in.size[g] == size && std::equal(slot, slot + size, in.slot.begin() + begin[g]) &&
         std::equal(key, key + size, in.key.begin() + begin[g])) {
       return it->second;
@@ -74,12 +74,12 @@ class ChunkPricer {
   }
 
   void run(Index begin, Index end, PricedChunk& chunk_out) const {
-    chunk_out.fixed.assign(static_cast<std::size_t>(out_.columns), 0);
+    chunk_out.fixed.assign(at(out_.columns), 0);
     for (Index k = begin; k < end; ++k) out_.place_of[k] = 0, out_.margin[k] = 0;
     const Index block = std::clamp<Index>(kBlockBytes / (n_ * static_cast<Index>(sizeof(Cost)) + 1), 1, 256);
-    std::vector<ScreenedRow<T>> screened(static_cast<std::size_t>(block));
+    std::vector<ScreenedRow<T>> screened(at(block));
     Buffer buffer;
-    buffer.kept.resize(static_cast<std::size_t>(n_ + 1));
+    buffer.kept.resize(at(n_ + 1));
     for (Index b = begin, count = 0; b < end; b += count) {
       if constexpr (std::is_same_v<T, Cost>) b = filter_rows(b, end, chunk_out, buffer);
       count = std::min(block, end - b);
@@ -153,7 +153,7 @@ class ChunkPricer {
   const T* screen_block(Index b, Index count, Buffer& buffer, ScreenedRow<T>* out, PricedChunk& chunk_out) const {
     if constexpr (std::is_same_v<T, std::int32_t>) {
       if (!context_.keys.perturbation().none()) {
-        buffer.broken.resize(static_cast<std::size_t>(count * n_));
+        buffer.broken.resize(at(count * n_));
         for (Index k = 0; k < count; ++k) {
           const bool fits =
               context_.keys.perturber().row(level_.row(b + k), narrow_row(b + k), buffer.broken.data() + k * n_);
@@ -169,7 +169,7 @@ class ChunkPricer {
       }
       return nullptr;
     } else {
-      buffer.keys.resize(static_cast<std::size_t>(count * n_));
+      buffer.keys.resize(at(count * n_));
       const Rows rows = level_.block(b, count);
       if (context_.keys.integral() || !context_.keys.perturbation().none()) {
         context_.keys.fill(rows, buffer.keys.data(), buffer.costs, chunk_out.seen);
@@ -183,7 +183,7 @@ class ChunkPricer {
 
   void screen_reals(Rows rows, Buffer& buffer, ScreenedRow<Cost>* out, CostRangeStats& seen) const {
     buffer.costs.resize(buffer.keys.size());
-    buffer.scale.resize(static_cast<std::size_t>(rows.count));
+    buffer.scale.resize(at(rows.count));
     context_.keys.problem().cost->reals(rows, buffer.costs.data());
     for (Index k = 0; k < rows.count; ++k) buffer.scale[k] = context_.keys.scale(rows[k]);
     const RealRows reals{buffer.costs.data(), buffer.scale.data(), buffer.keys.data()};
@@ -243,7 +243,7 @@ class ChunkPricer {
     const Index found = list_screened(row.keys, down_.data(), n_, seen, buffer.kept.data());
     const std::size_t start = chunk_out.slot.size();
     chunk_out.slot.insert(chunk_out.slot.end(), buffer.kept.begin(), buffer.kept.begin() + found);
-    chunk_out.key.resize(start + static_cast<std::size_t>(found));
+    chunk_out.key.resize(start + at(found));
     Cost* const key = chunk_out.key.data() + start;
     for (Index c = 0; c < found; ++c) key[c] = static_cast<Cost>(row.keys[buffer.kept[c]]);
   }
@@ -279,8 +279,8 @@ class ChunkPricer {
       const std::int32_t g =
           find_list(chunk_out, buffer.begins, h, &chunk_out.slot[start], &chunk_out.key[start], size, chunk_out.table);
       if (g >= 0) {
-        chunk_out.slot.resize(static_cast<std::size_t>(start));
-        chunk_out.key.resize(static_cast<std::size_t>(start));
+        chunk_out.slot.resize(at(start));
+        chunk_out.key.resize(at(start));
         if constexpr (whole) chunk_out.recent[signature(row.keys, seen)] = g;
         add_member(k, g, weight, next, chunk_out);
         return;
@@ -424,7 +424,7 @@ std::vector<std::vector<std::int32_t>> append_shared(std::vector<PricedChunk>& c
       out.next.push_back(p.next[g]);
       out.slot.insert(out.slot.end(), p.slot.begin() + start, p.slot.begin() + start + p.size[g]);
       out.key.insert(out.key.end(), p.key.begin() + start, p.key.begin() + start + p.size[g]);
-      out.group_of.insert(out.group_of.end(), static_cast<std::size_t>(p.size[g]), own);
+      out.group_of.insert(out.group_of.end(), at(p.size[g]), own);
     }
     p = PricedChunk(p.memory);
   }
@@ -502,9 +502,9 @@ bool pricing_pass(const SolverContext& context, const Level& level, const PriceB
     out.columns = context.keys.columns();
     out.box = box;
     out.shared = context.share;
-    out.place_of.resize(static_cast<std::size_t>(level.n));  // written by chunk
-    out.margin.resize(static_cast<std::size_t>(level.n));
-    out.fixed.assign(static_cast<std::size_t>(out.columns), 0);
+    out.place_of.resize(at(level.n));  // written by chunk
+    out.margin.resize(at(level.n));
+    out.fixed.assign(at(out.columns), 0);
   };
   reset();
   context.stop.count(pass_steps(level.n, out.columns));
@@ -626,18 +626,17 @@ bool extend_lists(const SolverContext& context, const Level& level, std::span<co
   std::vector<Cost> base(r.box.center);
   for (Slot s = 0; s < r.columns; ++s) base[s] -= r.box.down[s];
   std::vector<Found> found(jobs.size());
-  std::vector<CostRangeStats> seens(
-      static_cast<std::size_t>(Pool::chunks(static_cast<Index>(jobs.size()), kRereadJobs)));
+  std::vector<CostRangeStats> seens(at(Pool::chunks(static_cast<Index>(jobs.size()), kRereadJobs)));
   context.stop.count(static_cast<Index>(jobs.size()) * r.columns);
   const bool whole = context.pool.for_chunks(
       static_cast<Index>(jobs.size()), kRereadJobs,
       [&](Index chunk, Index begin, Index end) {
         JobKeyReader reader(context, level);
-        std::vector<std::uint8_t> listed(static_cast<std::size_t>(r.columns));
-        std::vector<Slot> slots(static_cast<std::size_t>(r.columns));
+        std::vector<std::uint8_t> listed(at(r.columns));
+        std::vector<Slot> slots(at(r.columns));
         for (Index j = begin; j < end; ++j) {
-          const Index k = jobs[static_cast<std::size_t>(j)];
-          const std::vector<Cost>& row = reader.read(k, seens[static_cast<std::size_t>(chunk)]);
+          const Index k = jobs[at(j)];
+          const std::vector<Cost>& row = reader.read(k, seens[at(chunk)]);
           std::fill(listed.begin(), listed.end(), 0);
           if (r.place_of[k] >= 0) {
             listed[r.place_of[k]] = 1;
@@ -645,7 +644,7 @@ bool extend_lists(const SolverContext& context, const Level& level, std::span<co
             const std::int32_t g = ~r.place_of[k];
             for (Index c = r.begin[g]; c < r.begin[g] + r.size[g]; ++c) listed[r.slot[c]] = 1;
           }
-          Found& f = found[static_cast<std::size_t>(j)];
+          Found& f = found[at(j)];
           mark(k, row, listed);
           const Index count = list_marked(listed, slots.data());
           f.slot.assign(slots.begin(), slots.begin() + count);

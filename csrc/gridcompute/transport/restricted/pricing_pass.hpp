@@ -37,7 +37,7 @@ inline constexpr Index kRereadJobs = 64;  // jobs a chunk where rows are read ag
 class JobKeyReader {
  public:
   JobKeyReader(const SolverContext& context, const Level& level)
-      : context_(context), level_(level), row_(static_cast<std::size_t>(context.keys.columns())) {}
+      : context_(context), level_(level), row_(at(context.keys.columns())) {}
 
   const std::vector<Cost>& read(Index k, CostRangeStats& seen) {
     const Index job = level_.row(k);

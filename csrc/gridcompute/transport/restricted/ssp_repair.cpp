@@ -154,8 +154,7 @@ void SspRepair::build_all(Pool& pool) {
   pool.for_chunks(
       hub_, kClasses,
       [&](Index, Index begin, Index end) {
-        Scratch scratch{std::vector<Index>(static_cast<std::size_t>(hub_), 0),
-                        std::pmr::vector<ExchangeArc>(pairs_[begin].memory)};
+        Scratch scratch{std::vector<Index>(at(hub_), 0), std::pmr::vector<ExchangeArc>(pairs_[begin].memory)};
         for (Index s = begin; s < end; ++s) build(static_cast<Slot>(s), scratch);
       },
       &stop_);
@@ -209,7 +208,7 @@ void SspRepair::activate(Index candidate) {
     pending_[s].push_back(static_cast<std::uint32_t>(candidate));
     return;
   }
-  const auto g = static_cast<std::size_t>(r_.group_of[candidate]);
+  const auto g = at(r_.group_of[candidate]);
   for (Index o = r_.begin[g]; o < r_.begin[g] + r_.size[g]; ++o) {
     if (o == candidate || !near(o, low_[g])) continue;
     insert(pairs_[s], r_.slot[o],
@@ -220,12 +219,12 @@ void SspRepair::activate(Index candidate) {
 // Removes the arcs of a candidate that just lost its last flow.
 void SspRepair::deactivate(Index candidate) {
   ExchangeArcs& pairs = pairs_[r_.slot[candidate]];
-  const auto g = static_cast<std::size_t>(r_.group_of[candidate]);
+  const auto g = at(r_.group_of[candidate]);
   for (Index o = r_.begin[g]; o < r_.begin[g] + r_.size[g]; ++o) {
     if (o == candidate) continue;
     const auto it = std::lower_bound(pairs.to.begin(), pairs.to.end(), r_.slot[o]);
     if (it == pairs.to.end() || *it != r_.slot[o]) continue;
-    const auto k = static_cast<std::size_t>(it - pairs.to.begin());
+    const auto k = at(it - pairs.to.begin());
     if (pairs.best[k].key < kForbidden && pairs.best[k].from == static_cast<std::uint32_t>(candidate))
       refresh_best(pairs, k);
   }
@@ -305,7 +304,7 @@ bool SspRepair::raise_prices(Cost distance) {
     for (const Slot v : settled_) p_[v] += sign * std::max<Cost>(0, distance - distance_[v]);
   };
   shift(1);
-  const std::span<const Cost> classes(p_.data(), static_cast<std::size_t>(hub_));
+  const std::span<const Cost> classes(p_.data(), at(hub_));
   if (box_.holds(classes)) return true;
   target_prices_.assign(classes.begin(), classes.end());
   for (Cost& p : target_prices_) p -= p_[hub_];
@@ -423,14 +422,14 @@ bool SspRepair::widen(std::span<const Cost> wanted, Pool& pool) {
     Index group;
     Cost before;  // low_
   };
-  std::vector<std::vector<Nearer>> nearer(static_cast<std::size_t>(Pool::chunks(r_.groups(), kChunk)));
+  std::vector<std::vector<Nearer>> nearer(at(Pool::chunks(r_.groups(), kChunk)));
   pool.for_chunks(r_.groups(), kChunk, [&](Index chunk, Index from, Index to) {
     for (Index g = from; g < to; ++g) {
       char touches = 0;
       for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) touches |= wider[r_.slot[c]];
       if (touches == 0) continue;
       const Cost before = std::exchange(low_[g], low(g));
-      if (low_[g] != kInactive) nearer[static_cast<std::size_t>(chunk)].push_back({g, before});
+      if (low_[g] != kInactive) nearer[at(chunk)].push_back({g, before});
     }
   });
   for (const auto& part : nearer) {

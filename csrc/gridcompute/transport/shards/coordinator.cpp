@@ -78,7 +78,7 @@ bool ShardCoordinator::ask_parts(const std::function<std::string(std::size_t par
   bool any = false;
   for (std::size_t k = 0; k < parts_.size(); ++k) {
     if (parts_[k].shard < 0) continue;
-    std::string& asked = elsewhere[static_cast<std::size_t>(parts_[k].shard)];
+    std::string& asked = elsewhere[at(parts_[k].shard)];
     asked = question(k);
     any |= !asked.empty();
   }
@@ -86,7 +86,7 @@ bool ShardCoordinator::ask_parts(const std::function<std::string(std::size_t par
   answers.assign(parts_.size(), {});
   for (std::size_t k = 0; k < parts_.size(); ++k) {
     if (parts_[k].shard >= 0) {
-      if (any) answers[k] = std::move(found[static_cast<std::size_t>(parts_[k].shard)]);
+      if (any) answers[k] = std::move(found[at(parts_[k].shard)]);
       continue;
     }
     const std::string asked = question(k);
@@ -243,7 +243,7 @@ bool ShardCoordinator::price(const SolverContext& context, const PriceBox& box, 
   out.columns = keys.columns();
   out.box = box;
   out.shared = context.share;
-  out.fixed.assign(static_cast<std::size_t>(out.columns), 0);
+  out.fixed.assign(at(out.columns), 0);
   least_margins_.assign(limits_.size(), kInf);
   perturbation_ = 0, removed_ = false, every_ = 0;
   perturber_ = keys.perturber();
@@ -409,9 +409,9 @@ Index ShardCoordinator::listed_at(Index position) const {
 
 bool ShardCoordinator::list_escaping(std::span<const Slot> classes, std::span<const Cost> prices, Cost units,
                                      RestrictedProblem& r) {
-  std::vector<char> inside(static_cast<std::size_t>(r.columns), 0);
+  std::vector<char> inside(at(r.columns), 0);
   for (const Slot s : classes)
-    if (s < r.columns) inside[static_cast<std::size_t>(s)] = 1;
+    if (s < r.columns) inside[at(s)] = 1;
   MessageWriter asked = question(Question::list_escape);
   asked.put(limits_, inside, prices, units);
   std::vector<std::string> answers;
@@ -500,8 +500,7 @@ bool ShardCoordinator::assign_all(std::span<const std::int32_t> assignment) {
   std::vector<std::string> questions, answers;
   for (std::size_t k = 0; k < rows_.size(); ++k) {
     MessageWriter out;
-    out.put(Question::assign, source_->scope(), true,
-            assignment.subspan(static_cast<std::size_t>(first_[k]), static_cast<std::size_t>(rows_[k])));
+    out.put(Question::assign, source_->scope(), true, assignment.subspan(at(first_[k]), at(rows_[k])));
     questions.push_back(out.take());
   }
   return ask_shards(std::move(questions), answers);
@@ -580,7 +579,7 @@ Result solve_gathered(const CostModel& model, std::span<const Cost> capacity, co
   const bool whole = result.status == Status::optimal || result.status == Status::feasible ||
                      (result.status == Status::time_limit && result.objective < kInf);
   if (stop.why() == Stop::Why::interrupted || (whole && !coordinator.assign_all(result.assignment)))
-    return stopped(stop, static_cast<std::size_t>(model.n_slots));
+    return stopped(stop, at(model.n_slots));
   return result;
 }
 
@@ -588,7 +587,7 @@ Result solve_gathered(const CostModel& model, std::span<const Cost> capacity, co
 
 Result solve_shards(const CostModel& model, std::span<const Index> rows, std::span<const Cost> capacity,
                     const AskShards& ask, const Options& options, Stop& stop, ShardStats& stats) {
-  const auto n_slots = static_cast<std::size_t>(model.n_slots);
+  const auto n_slots = at(model.n_slots);
   ShardCoordinator coordinator(model, rows, ask, options, stop, stats);
   const Index n = coordinator.jobs();
   const Tuning& tuning = *options.tuning;
@@ -597,7 +596,7 @@ Result solve_shards(const CostModel& model, std::span<const Index> rows, std::sp
       sizes.empty() || n * model.n_slots <= tuning.rounding_costs || small_problem_fits(n, model.columns(), tuning);
   std::vector<Index> positions;
   if (gathered) {
-    positions.resize(static_cast<std::size_t>(n));
+    positions.resize(at(n));
     std::iota(positions.begin(), positions.end(), Index{0});
   } else {
     positions = sampled_positions(n, sizes, model.form != CostModel::Form::terms, options.seed, tuning);

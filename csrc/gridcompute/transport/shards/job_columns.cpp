@@ -33,8 +33,7 @@ void take_merged(const Values& a, const Values& b, std::span<const Index> order,
   if (a.empty() && b.empty()) return;
   to.resize(order.size());
   const auto n = static_cast<Index>(a.size());
-  for (std::size_t k = 0; k < order.size(); ++k)
-    to[k] = order[k] < n ? a[static_cast<std::size_t>(order[k])] : b[static_cast<std::size_t>(order[k] - n)];
+  for (std::size_t k = 0; k < order.size(); ++k) to[k] = order[k] < n ? a[at(order[k])] : b[at(order[k] - n)];
 }
 
 // Copies rows of `width` bytes, row(k) being the k-th; common widths are compiled in.
@@ -113,7 +112,7 @@ ColumnsView ColumnsView::rows(Index first, Index count) const {
   for (const std::int32_t*& keys : part.key) keys = keys != nullptr ? keys + first : nullptr;
   for (const double*& values : part.coef) values = values != nullptr ? values + first : nullptr;
   if (part.unplaced != nullptr) part.unplaced += first;
-  for (Plain& column : part.plain) column.data += static_cast<std::size_t>(first) * column.width;
+  for (Plain& column : part.plain) column.data += at(first) * column.width;
   return part;
 }
 
@@ -124,10 +123,10 @@ ColumnExtents check_columns(const CostModel& model, const ColumnsView& columns, 
       throw Error(ErrorKind::invalid_problem, column_name(t, "table"), -1,
                   column_name(t, "table") + ": found no rows, needed row 0");
   }
-  std::vector<ColumnExtents> parts(static_cast<std::size_t>(Pool::chunks(columns.n, kCheckedRows)));
+  std::vector<ColumnExtents> parts(at(Pool::chunks(columns.n, kCheckedRows)));
   pool.for_chunks(columns.n, kCheckedRows, [&](Index chunk, Index begin, Index end) {
     const ColumnsView some = columns.rows(begin, end - begin);
-    ColumnExtents& part = parts[static_cast<std::size_t>(chunk)];
+    ColumnExtents& part = parts[at(chunk)];
     bool fits = true;
     for (std::size_t t = 0; t < terms; ++t) {
       const CostModel::Table& table = model.tables[t];
@@ -173,7 +172,7 @@ void JobColumns::append(const ColumnsView& from, std::span<const std::int32_t> r
     bytes.resize(before + rows.size() * width);
     const char* const data = from.plain[c].data;
     copy_rows(rows.size(), width, bytes.data() + before,
-              [&](std::size_t k) { return data + static_cast<std::size_t>(rows[k]) * from.plain[c].width; });
+              [&](std::size_t k) { return data + at(rows[k]) * from.plain[c].width; });
   }
   n_ += static_cast<Index>(rows.size());
 }
@@ -187,9 +186,9 @@ void JobColumns::append(const JobColumns& other) {
 }
 
 void JobColumns::reserve(Index rows) {
-  for (auto& keys : keys_) keys.reserve(static_cast<std::size_t>(rows));
-  for (auto& coefs : coefs_) coefs.reserve(static_cast<std::size_t>(rows));
-  for (Plain& column : plain_) column.bytes.reserve(static_cast<std::size_t>(rows) * column.width);
+  for (auto& keys : keys_) keys.reserve(at(rows));
+  for (auto& coefs : coefs_) coefs.reserve(at(rows));
+  for (Plain& column : plain_) column.bytes.reserve(at(rows) * column.width);
 }
 
 JobColumns JobColumns::merged(const JobColumns& other, std::span<const Index> order) const {
@@ -237,7 +236,7 @@ JobColumns JobColumns::read(MessageReader& in, const CostModel& model) {
   const auto take = [&](auto& column, bool any, std::size_t width) {
     in.get(column);
     const std::size_t rows = column.size() / width;
-    require_message(column.size() % width == 0 && out.n_ >= 0 && rows == (any ? static_cast<std::size_t>(out.n_) : 0),
+    require_message(column.size() % width == 0 && out.n_ >= 0 && rows == (any ? at(out.n_) : 0),
                     "it has columns of other lengths");
   };
   for (std::size_t t = 0; t < out.keys_.size(); ++t) {

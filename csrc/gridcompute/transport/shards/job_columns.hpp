@@ -127,7 +127,7 @@ class GatheredCost final : public CostSource {
   [[nodiscard]] const std::vector<Index>& positions() const noexcept { return positions_; }
   [[nodiscard]] const TermsScope& scope() const noexcept { return scope_; }
 
-  [[nodiscard]] Index identity(Index row) const noexcept override { return positions_[static_cast<std::size_t>(row)]; }
+  [[nodiscard]] Index identity(Index row) const noexcept override { return positions_[at(row)]; }
   [[nodiscard]] bool real() const noexcept override { return true; }
   [[nodiscard]] bool singles() const noexcept override { return cost_->singles(); }
   void reals(Rows rows, double* out) const override { cost_->reals(rows, out); }

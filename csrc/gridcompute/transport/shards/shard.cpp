@@ -20,7 +20,7 @@ namespace {
 constexpr Index kChunk = 1 << 14;  // jobs
 
 std::vector<std::int32_t> range(Index begin, Index end) {
-  std::vector<std::int32_t> rows(static_cast<std::size_t>(end - begin));
+  std::vector<std::int32_t> rows(at(end - begin));
   std::iota(rows.begin(), rows.end(), static_cast<std::int32_t>(begin));
   return rows;
 }
@@ -28,12 +28,12 @@ std::vector<std::int32_t> range(Index begin, Index end) {
 // Calls select(k) for the k of [0, n) in threads; returns those for which it was true, ascending.
 template <class Select>
 std::vector<std::int32_t> rows_where(Index n, Pool& pool, Stop& stop, const Select& select) {
-  std::vector<std::vector<std::int32_t>> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)));
+  std::vector<std::vector<std::int32_t>> parts(at(Pool::chunks(n, kChunk)));
   pool.for_chunks(
       n, kChunk,
       [&](Index chunk, Index begin, Index end) {
         for (Index k = begin; k < end; ++k)
-          if (select(k)) parts[static_cast<std::size_t>(chunk)].push_back(static_cast<std::int32_t>(k));
+          if (select(k)) parts[at(chunk)].push_back(static_cast<std::int32_t>(k));
       },
       &stop);
   return flatten(parts);
@@ -93,11 +93,11 @@ double least_cost(const Problem& problem, Pool& pool, Stop& stop) {
   constexpr Index kRows = 256;  // jobs: two buffers of 2 KB
   const CostSource& source = *problem.cost;
   // A chunk that was not processed because of a stop has no bound.
-  std::vector<double> parts(static_cast<std::size_t>(Pool::chunks(source.n_jobs(), kChunk)), -kInf);
+  std::vector<double> parts(at(Pool::chunks(source.n_jobs(), kChunk)), -kInf);
   pool.for_chunks(
       source.n_jobs(), kChunk,
       [&](Index chunk, Index first, Index last) {
-        double& low = parts[static_cast<std::size_t>(chunk)] = kInf;
+        double& low = parts[at(chunk)] = kInf;
         double least[kRows];
         for (Index begin = first; begin < last; begin += kRows) {
           const Index count = std::min(kRows, last - begin);
@@ -253,15 +253,15 @@ UnlistedJobs Shard::unlisted(const Asked& asked, std::span<const double> limits,
   out.least_margins.assign(limits.size(), kInf);
   const KeyPerturber perturber(asked.pass.ties, static_cast<Slot>(model_.n_slots), model_.columns());
   const Index n = own_.end - own_.begin;
-  std::vector<UnlistedJobs> parts(static_cast<std::size_t>(Pool::chunks(n, kChunk)), out);
+  std::vector<UnlistedJobs> parts(at(Pool::chunks(n, kChunk)), out);
   asked.pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
-    UnlistedJobs& part = parts[static_cast<std::size_t>(chunk)];
+    UnlistedJobs& part = parts[at(chunk)];
     for (Index k = begin; k < end; ++k) {
       const std::int32_t s = place(k);
       if (s < 0) continue;
       const double margin = margin_[k];
-      if (margin < limits[static_cast<std::size_t>(s)]) continue;
-      double& least = part.least_margins[static_cast<std::size_t>(s)];
+      if (margin < limits[at(s)]) continue;
+      double& least = part.least_margins[at(s)];
       least = std::min(least, margin);
       if (perturbation) part.perturbation += perturber.at(first_ + own_.begin + k, s);
     }
@@ -307,7 +307,7 @@ std::string Shard::list_near(Asked& asked) {
   const std::vector<std::int32_t> rows = rows_where(own_.end - own_.begin, asked.pool, asked.stop, [&](Index k) {
     const std::int32_t s = place(k);
     const double margin = margin_[k];
-    return s >= 0 && margin >= before[static_cast<std::size_t>(s)] && margin < limits[static_cast<std::size_t>(s)];
+    return s >= 0 && margin >= before[at(s)] && margin < limits[at(s)];
   });
   if (!rows.empty() && asked.columns == nullptr) return {};
   MessageWriter out;
@@ -342,7 +342,7 @@ std::string Shard::list_escape(Asked& asked) {
   const IntegerKeys keys = keys_of(own.problem, asked.pass.resolution, asked.pass.ties);
   const std::vector<std::int32_t> rows = rows_where(own_.end - own_.begin, asked.pool, asked.stop, [&](Index k) {
     const std::int32_t s = place(k);
-    return s >= 0 && inside[static_cast<std::size_t>(s)] != 0 && margin_[k] >= limits[static_cast<std::size_t>(s)];
+    return s >= 0 && inside[at(s)] != 0 && margin_[k] >= limits[at(s)];
   });
   std::vector<Cost> way(rows.size(), kForbidden);  // cost of the cheapest class outside, less that inside
   asked.pool.for_chunks(
@@ -352,7 +352,7 @@ std::string Shard::list_escape(Asked& asked) {
         std::vector<double> scratch;
         CostRangeStats ignored;
         for (Index j = begin; j < end; ++j) {
-          const Index k = rows[static_cast<std::size_t>(j)];
+          const Index k = rows[at(j)];
           keys.fill(Rows{&k, 0, 1}, row.data(), scratch, ignored);
           if (keys.optional()) row.back() = keys.unplaced(k, ignored);
           Cost in = kForbidden, out = kForbidden;
@@ -361,7 +361,7 @@ std::string Shard::list_escape(Asked& asked) {
             Cost& side = inside[s] != 0 ? in : out;
             side = std::min(side, row[s] + prices[s]);
           }
-          if (out < kForbidden) way[static_cast<std::size_t>(j)] = out - in;
+          if (out < kForbidden) way[at(j)] = out - in;
         }
       },
       &asked.stop);
@@ -369,7 +369,7 @@ std::string Shard::list_escape(Asked& asked) {
   std::copy_if(way.begin(), way.end(), std::back_inserter(sorted), [](Cost w) { return w < kForbidden; });
   std::vector<std::int32_t> chosen;
   if (!sorted.empty()) {
-    const auto rank = std::min<std::size_t>(static_cast<std::size_t>(units), sorted.size()) - 1;
+    const auto rank = std::min<std::size_t>(at(units), sorted.size()) - 1;
     std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(rank), sorted.end());
     for (std::size_t j = 0; j < rows.size(); ++j)
       if (way[j] <= sorted[rank]) chosen.push_back(rows[j]);
@@ -395,15 +395,14 @@ std::string Shard::list_wrong(Asked& asked) {
   Level level;
   level.n = own_.end - own_.begin;
   const RowMinima minima(context, level, prices);
-  std::vector<std::vector<std::int32_t>> parts(static_cast<std::size_t>(Pool::chunks(level.n, kChunk)));
+  std::vector<std::vector<std::int32_t>> parts(at(Pool::chunks(level.n, kChunk)));
   asked.pool.for_chunks(
       level.n, kChunk,
       [&](Index chunk, Index begin, Index end) {
         minima.for_each(begin, end, [&](Index k, Cost low) {
           const std::int32_t s = place(k);
-          if (s < 0 || margin_[k] < limits[static_cast<std::size_t>(s)]) return;
-          if (low < keys.at(k, s) + prices[static_cast<std::size_t>(s)])
-            parts[static_cast<std::size_t>(chunk)].push_back(static_cast<std::int32_t>(k));
+          if (s < 0 || margin_[k] < limits[at(s)]) return;
+          if (low < keys.at(k, s) + prices[at(s)]) parts[at(chunk)].push_back(static_cast<std::int32_t>(k));
         });
       },
       &asked.stop);
@@ -448,7 +447,7 @@ std::string Shard::assign(Asked& asked) {
                     "it assigns other jobs");
     for (const auto* some : {&classes, &head, &tail}) require_places(*some, model_.columns());
     if (!recall(asked)) return {};
-    assigned.resize(static_cast<std::size_t>(n_));
+    assigned.resize(at(n_));
     std::copy(head.begin(), head.end(), assigned.begin());
     std::copy(tail.begin(), tail.end(), assigned.end() - static_cast<std::ptrdiff_t>(tail.size()));
     std::int32_t* const own = assigned.data() + own_.begin;
@@ -460,28 +459,27 @@ std::string Shard::assign(Asked& asked) {
   const OwnProblem all(model_, *asked.columns, scope, first_);
   const OwnChunks chunks = own_chunks(first_, n_, n_jobs_, kTotalRows);
   AssignedCosts found;
-  found.load.assign(static_cast<std::size_t>(model_.columns()), 0);
+  found.load.assign(at(model_.columns()), 0);
   for (const std::int32_t s : assignment_) {
     if (s >= 0)
-      ++found.load[static_cast<std::size_t>(s)];
+      ++found.load[at(s)];
     else if (model_.unplaced != CostModel::Unplaced::never)
       ++found.load.back();
   }
   const auto costs = [&](Index begin, Index end) {
     std::vector<double> out;
     for (Index i = begin; i < end; ++i)
-      if (const std::optional<double> cost = cost_of_job(all.problem, i, assignment_[static_cast<std::size_t>(i)]))
-        out.push_back(*cost);
+      if (const std::optional<double> cost = cost_of_job(all.problem, i, assignment_[at(i)])) out.push_back(*cost);
     return out;
   };
   found.before = costs(0, chunks.begin), found.after = costs(chunks.end, n_);
-  found.totals.resize(static_cast<std::size_t>(Pool::chunks(chunks.end - chunks.begin, kTotalRows)));
+  found.totals.resize(at(Pool::chunks(chunks.end - chunks.begin, kTotalRows)));
   asked.pool.for_chunks(
       chunks.end - chunks.begin, kTotalRows,
       [&](Index chunk, Index begin, Index end) {
         for (Index i = chunks.begin + begin; i < chunks.begin + end; ++i)
-          if (const std::optional<double> cost = cost_of_job(all.problem, i, assignment_[static_cast<std::size_t>(i)]))
-            found.totals[static_cast<std::size_t>(chunk)].add(*cost);
+          if (const std::optional<double> cost = cost_of_job(all.problem, i, assignment_[at(i)]))
+            found.totals[at(chunk)].add(*cost);
       },
       &asked.stop);
   MessageWriter out;

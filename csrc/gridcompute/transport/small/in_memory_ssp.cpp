@@ -17,7 +17,7 @@ SparseExchangeIndex<T>::SparseExchangeIndex(const CsrKeyRows<T>& rows,
   std::int32_t last = -1;
   for (const auto& here : members)
     for (const JobUnits<T>& m : here) last = std::max(last, m.row);
-  class_of_.assign(static_cast<std::size_t>(last) + 1, kNone);
+  class_of_.assign(at(last) + 1, kNone);
   if (!tables_) {
     pairs_of_.resize(columns_);
     return;
@@ -37,7 +37,7 @@ std::size_t SparseExchangeIndex<T>::add(Slot a, Slot b) {
     chain_head_.push_back(kNone);
     cheapest_job_.push_back(kNone);
   }
-  return static_cast<std::size_t>(it->second);
+  return at(it->second);
 }
 
 template <class T>
@@ -60,7 +60,7 @@ void SparseExchangeIndex<T>::add_class(Slot a, const std::vector<JobUnits<T>>& m
   }
   std::partial_sum(begin, begin + static_cast<std::ptrdiff_t>(columns_) + 1, begin);
   std::copy_n(begin, columns_, next_.begin());
-  exchanges_.resize(static_cast<std::size_t>(begin[static_cast<std::ptrdiff_t>(columns_)]));
+  exchanges_.resize(at(begin[static_cast<std::ptrdiff_t>(columns_)]));
   for (const JobUnits<T>& m : members) {
     for (const auto& arc : rows_.row(m.row)) {
       const T cost = arc.key - m.own;
@@ -95,7 +95,7 @@ void SparseExchangeIndex<T>::rebuild(Slot a, bool spare, T* row) {
   const T most = spare ? T{0} : KeyRange<T>::kForbid;
   if (!tables_) {
     reset_row(spare, row);
-    for (const ListedPair& t : pairs_of_[a]) row[t.to] = recompute_cheapest(a, static_cast<std::size_t>(t.at), most);
+    for (const ListedPair& t : pairs_of_[a]) row[t.to] = recompute_cheapest(a, at(t.at), most);
     return;
   }
   for (Slot b = 0; b < static_cast<Slot>(columns_); ++b) row[b] = recompute_cheapest(a, index(a, b), most);
@@ -154,7 +154,7 @@ ClassGraphSsp<T, Rows>::ClassGraphSsp(const Rows& rows, std::span<const Weighted
   }
   if (rows_with_units_.size() < members_.size()) return;
   const auto usual = static_cast<Index>(2 * rows_with_units_.size() / members_.size()) + 8;
-  for (Slot s = 0; s < columns_; ++s) members_[s].reserve(static_cast<std::size_t>(std::min(capacity_[s] + 1, usual)));
+  for (Slot s = 0; s < columns_; ++s) members_[s].reserve(at(std::min(capacity_[s] + 1, usual)));
 }
 
 // Reads a row of bids on CSR rows, after which paths take over.
@@ -298,7 +298,7 @@ bool ClassGraphSsp<T, Rows>::bid_class(Slot a, std::vector<Slot>& next) {
   const Cost leaving = excess(a);
   Cost of_edge = leaving;  // units of the row at the edge that leave as well
   const auto edge = select_leaving(a, of_edge), last = of_edge > 0 ? edge + 1 : edge;
-  const auto other = [&](const UnitMargin& m) { return second_best_[static_cast<std::size_t>(m.at)]; };
+  const auto other = [&](const UnitMargin& m) { return second_best_[at(m.at)]; };
   if (std::any_of(margins_.begin(), last, [&](const UnitMargin& m) { return forbidden(other(m).value); })) return false;
   // A kept row without another class has no finite margin: the price then rises to the last finite one only.
   const UnitMargin& kept = edge != margins_.end() && !forbidden(other(*edge).value) ? *edge : *(edge - 1);
@@ -307,7 +307,7 @@ bool ClassGraphSsp<T, Rows>::bid_class(Slot a, std::vector<Slot>& next) {
   load_[a] -= leaving;
   Cost left = leaving;
   for (auto m = margins_.begin(); m != last; ++m) {
-    JobUnits<T>& member = here[static_cast<std::size_t>(m->at)];
+    JobUnits<T>& member = here[at(m->at)];
     const Cost some = std::min<Cost>(left, member.units);
     left -= some;
     member.units -= static_cast<std::int32_t>(some);
@@ -331,7 +331,7 @@ typename ClassGraphSsp<T, Rows>::MarginIterator ClassGraphSsp<T, Rows>::select_l
   }
   std::sort(margins_.begin(), margins_.end());
   auto edge = margins_.begin();
-  const auto all = [&] { return members_[a][static_cast<std::size_t>(edge->at)].units; };
+  const auto all = [&] { return members_[a][at(edge->at)].units; };
   for (; edge != margins_.end() && units >= all(); ++edge) units -= all();
   return edge;
 }
@@ -365,9 +365,8 @@ bool ClassGraphSsp<T, Rows>::run_paths() {
   Cost left = total_excess();
   if (left == 0) return true;
   row_of_class_.assign(members_.size(), kNone);
-  exchange_rows_.reserve((std::min(members_.size(), rows_with_units_.size()) + 1) *
-                         static_cast<std::size_t>(rows_.stride));
-  exchange_rows_.assign(static_cast<std::size_t>(rows_.stride), T{0});
+  exchange_rows_.reserve((std::min(members_.size(), rows_with_units_.size()) + 1) * at(rows_.stride));
+  exchange_rows_.assign(at(rows_.stride), T{0});
   n_exchange_rows_ = kSpareRow + 1;
   if constexpr (kListed) exchange_index_ = SparseExchangeIndex<T>(rows_, members_, kDirectPairsClasses);
   for (Slot s = 0; s < columns_; ++s) {
@@ -515,7 +514,7 @@ T* ClassGraphSsp<T, Rows>::own_exchange_row(Slot a) {
   if (row_of_class_[a] <= kSpareRow) {
     if (free_rows_.empty()) {
       row_of_class_[a] = static_cast<Slot>(n_exchange_rows_++);
-      exchange_rows_.resize(static_cast<std::size_t>(n_exchange_rows_ * rows_.stride));
+      exchange_rows_.resize(at(n_exchange_rows_ * rows_.stride));
     } else {
       row_of_class_[a] = free_rows_.back();
       free_rows_.pop_back();

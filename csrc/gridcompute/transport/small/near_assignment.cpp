@@ -105,11 +105,11 @@ NearAssignment::NearAssignment(const IntegerKeys& keys, const Level& level, Pool
       keys_(keys),
       lists_(keys, level.n, pool, stop, seen, stats),
       spare_(-n_),
-      price_(static_cast<std::size_t>(columns_) + 1, 0),
-      class_of_(static_cast<std::size_t>(n_), kNone),
+      price_(at(columns_) + 1, 0),
+      class_of_(at(n_), kNone),
       own_(class_of_.size()),
       position_(class_of_.size()),
-      members_(static_cast<std::size_t>(columns_)),
+      members_(at(columns_)),
       load_(price_.size(), 0),
       filled_(price_.size(), 0) {
   for (const Cost u : capacity_) spare_ += u;
@@ -157,7 +157,7 @@ constexpr Index kNearSampleStep = 16;
 
 // Tests the start prices on a sample of jobs: returns whether few of them find their cheapest class full.
 bool NearAssignment::prices_plausible() const {
-  std::vector<Cost> row(static_cast<std::size_t>(columns_)), load(price_.size(), 0);
+  std::vector<Cost> row(at(columns_)), load(price_.size(), 0);
   CostRangeStats ignored;
   const KeyRowReader rows(keys_, ignored);
   Index n_full = 0, n_sampled = 0;
@@ -179,7 +179,7 @@ bool NearAssignment::prices_plausible() const {
 constexpr Index kNearBids = 12;
 
 bool NearAssignment::run_auction() {
-  const std::vector<Cost> weights(static_cast<std::size_t>(n_), 1);
+  const std::vector<Cost> weights(at(n_), 1);
   std::vector<Cost> capacity(capacity_.begin(), capacity_.end());
   capacity.push_back(0);  // the padding of lists
   auction::AuctionState state(lists_, weights, capacity, tuning_);
@@ -271,7 +271,7 @@ bool NearAssignment::bid_class(Slot a, std::vector<Slot>& next) {
     }
   }
   std::sort(margins_.begin(), margins_.end());
-  const auto leaving = static_cast<std::size_t>(load_[a] - capacity_[a]);
+  const auto leaving = at(load_[a] - capacity_[a]);
   if (margins_[leaving - 1].to == kNone) return false;
   const bool kept = leaving < margins_.size() && margins_[leaving].to != kNone;
   price_[a] += margins_[kept ? leaving : leaving - 1].margin;
@@ -455,7 +455,7 @@ void NearAssignment::write_stopped_result(SmallProblemResult& out) {
 }
 
 bool NearAssignment::holds() const {
-  std::vector<Cost> row(static_cast<std::size_t>(columns_));
+  std::vector<Cost> row(at(columns_));
   CostRangeStats ignored;
   const KeyRowReader rows(keys_, ignored);
   for (Slot s = 0; s < columns_; ++s) {
@@ -534,12 +534,12 @@ LazyCandidateLists::LazyCandidateLists(const IntegerKeys& keys, Index n_jobs, Po
       rows_(keys, seen),
       lists_(n_, columns_),
       scratch_(lists_.scratch()),
-      negated_prices_(static_cast<std::size_t>(columns_) + 1, 0) {
+      negated_prices_(at(columns_) + 1, 0) {
   lists_.reserve_lists();
 }
 
 bool LazyCandidateLists::read_all(const std::vector<Cost>& prices) {
-  std::vector<Index> all(static_cast<std::size_t>(n_));
+  std::vector<Index> all(at(n_));
   std::iota(all.begin(), all.end(), Index{0});
   for (Slot s = 0; s < columns_; ++s) negated_prices_[s] = -prices[s];
   return read(all, kRows) && keys_.possible(seen_);

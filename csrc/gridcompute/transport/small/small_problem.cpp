@@ -44,7 +44,7 @@ class SmallProblem {
         weights_(weights),
         merged_(std::move(merged)),
         matrix_(rows),
-        capacity_(static_cast<std::size_t>(merged_.columns), 0) {
+        capacity_(at(merged_.columns), 0) {
     for (Slot s = 0; s < columns_; ++s) capacity_[merged_.column_of[s]] += class_capacity_[s];
   }
 
@@ -108,7 +108,7 @@ class SmallProblem {
   }
 
   [[nodiscard]] AlignedVector<T> padded_prices() const {
-    AlignedVector<T> prices(static_cast<std::size_t>(merged_.stride), KeyRange<T>::kSettled - KeyRange<T>::kForbid);
+    AlignedVector<T> prices(at(merged_.stride), KeyRange<T>::kSettled - KeyRange<T>::kForbid);
     std::fill(prices.begin(), prices.begin() + merged_.columns, T{0});
     return prices;
   }
@@ -139,11 +139,11 @@ class SmallProblem {
     const Index m = pick.empty() ? n_ : static_cast<Index>(pick.size());
     const auto job = [&](Index k) { return pick.empty() ? k : pick[k]; };
     if (merged_.row_of.empty()) {
-      out.reserve(static_cast<std::size_t>(m));
+      out.reserve(at(m));
       for (Index k = 0; k < m; ++k) out.push_back({static_cast<std::int32_t>(job(k)), weight(job(k))});
       return out;
     }
-    std::vector<std::int32_t> units(static_cast<std::size_t>(merged_.rows), 0);
+    std::vector<std::int32_t> units(at(merged_.rows), 0);
     for (Index k = 0; k < m; ++k) units[merged_.row_of[job(k)]] += weight(job(k));
     for (Index r = 0; r < merged_.rows; ++r) {
       if (units[r] > 0) out.push_back({static_cast<std::int32_t>(r), units[r]});
@@ -162,10 +162,10 @@ class SmallProblem {
     for (Slot s = 0; s < columns_; ++s) out.prices[s] = Cost{prices[merged_.column_of[s]]} << shift_;
     std::vector<std::vector<std::int32_t>> jobs;
     if (!merged_.row_of.empty()) {
-      jobs.resize(static_cast<std::size_t>(merged_.rows));
+      jobs.resize(at(merged_.rows));
       for (Index k = n_ - 1; k >= 0; --k) jobs[merged_.row_of[k]].push_back(static_cast<std::int32_t>(k));
     }
-    out.assignment.resize(static_cast<std::size_t>(n_));
+    out.assignment.resize(at(n_));
     out.load.assign(class_capacity_.size(), 0);
     std::vector<Slot> first(capacity_.size(), kNone), next(class_capacity_.size(), kNone);
     for (Slot s = columns_ - 1; s >= 0; --s) {
