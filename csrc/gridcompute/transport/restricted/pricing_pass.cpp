@@ -70,7 +70,7 @@ class ChunkPricer {
       down_[s] = static_cast<T>(box.center[s] - box.down[s]);
     }
     if (std::is_same_v<T, Cost> && FloatFilter::serves(context.keys, context.tuning))
-      filter_.emplace(context.keys, box, context.tuning);
+      filter_.emplace(context.keys, box);
   }
 
   void run(Index begin, Index end, PricedChunk& chunk_out) const {
