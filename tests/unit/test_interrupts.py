@@ -15,11 +15,10 @@ import numpy as np
 import pytest
 
 import gridcompute as gc
-from gridcompute import grid, pack
+from gridcompute import _snapshot, grid, pack
 from gridcompute._interrupts import WorkerThreads
 from gridcompute.grid.operations import rolling
 from gridcompute.grid.planner import coupling_constraints, integer_program
-from gridcompute.live import snapshot_file
 from interrupts import places, wait_for_threads
 
 if TYPE_CHECKING:
@@ -75,7 +74,8 @@ def packer(policy: str, first: int) -> Callable[[], pack.Packer]:
 
 def stored(made: pack.Packer, *, shapes: bool = True) -> Any:
     """All that a snapshot would hold; a call that is interrupted may have counted shapes."""
-    state = made._state()
+    meta, arrays = made._state()
+    state = {"meta": meta, "arrays": arrays}
     if not shapes:
         del state["meta"]["shapes"]
         state["arrays"]["counts"] = np.trim_zeros(state["arrays"]["counts"], "b")
@@ -145,7 +145,7 @@ def test_an_hour_of_an_operator_has_been_or_not(monkeypatch: pytest.MonkeyPatch)
     def state(op: grid.Rolling) -> Any:
         kept: dict[str, Any] = {}
         with monkeypatch.context() as patch:
-            patch.setattr(snapshot_file, "write", lambda path, meta, arrays, **_: kept.update(
+            patch.setattr(_snapshot, "write", lambda path, kind, meta, arrays: kept.update(
                 meta=meta, arrays={k: v for k, v in arrays.items() if "seconds" not in k}
             ))  # fmt: skip
             op.snapshot("")

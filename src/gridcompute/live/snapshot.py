@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from .. import _snapshot
 from .._checks import number, whole
 from ..costs.kernels import SlotKernel
-from ..errors import CostRangeError, InvalidProblemError
-from . import snapshot_file as snapshots
+from ..errors import InvalidProblemError
 from .costs import KernelCosts
 from .jobs import check_job_costs, number_or_column
 from .state import LiveState
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from ..costs import Kernel
     from .job_ids import Keys
-
-__all__ = ["load", "save"]
 
 S = TypeVar("S", bound=LiveState)  # the class of the Matcher restored
 
@@ -77,21 +75,16 @@ def save(matcher: LiveState, path: str | os.PathLike[str]) -> None:
         "gangs": gangs,
         "slots": matcher._slot_names.names,
     }
-    snapshots.write(path, meta, arrays)
+    _snapshot.write(path, "Matcher", meta, arrays)
 
 
 def load(kind: type[S], path: str | os.PathLike[str], kernel: Kernel | None) -> S:
     """Return the Matcher that `save` wrote; its first round builds the move index."""
-    meta, arrays = snapshots.read(path)
+    meta, arrays = _snapshot.read(path, "Matcher")
     costs = meta.get("costs")
     _check_kernel(path, costs if isinstance(costs, dict) else {}, kernel)
-    try:
+    with _snapshot.rebuilding(path):
         return _built(kind, _Parts(meta, arrays), kernel)
-    except CostRangeError as error:
-        raise InvalidProblemError(f"{path}: {error}", "path") from None
-    except (InvalidProblemError, TypeError) as error:
-        field, index = getattr(error, "field", "path"), getattr(error, "index", None)
-        raise InvalidProblemError(f"{path}: damaged: {error}", field, index) from None
 
 
 class _Parts:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
-from .. import _checks, _core
+from .. import _checks, _core, _snapshot
 from ..errors import InvalidProblemError
-from . import snapshot as snapshots
 from .columns import MOST, ShapeKey, check_shape, node_column, node_models, shape_keys
 from .pattern_lp import MOST_COLUMNS
 from .pattern_lp_groups import Group, Part, Shape, groups_of_equal_nodes, groups_of_models
@@ -660,7 +659,7 @@ class Packer:
         path : path-like
             Written whole or left as it was.
         """
-        snapshots.write(path, self._state())
+        _snapshot.write(path, "Packer", *self._state())
 
     @classmethod
     def restore(cls, path: str | os.PathLike[str]) -> Packer:
@@ -681,9 +680,11 @@ class Packer:
         InvalidProblemError
             If the file is no snapshot, or damaged.
         """
-        return snapshots.read(path, cls._from_state)
+        meta, arrays = _snapshot.read(path, "Packer")
+        with _snapshot.rebuilding(path):
+            return cls._from_state(meta, arrays)
 
-    def _state(self) -> dict[str, Any]:
+    def _state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return all that further answers depend on, as JSON and arrays."""
         self._settle()
         mix = self._learned.mix
@@ -695,12 +696,12 @@ class Packer:
             "tuning": self._tuning,
             "learned_at": self._learned.at,
             "models": self._models,
-            "templates": [snapshots.template_record(t) for t in self._templates],
+            "templates": [vars(t) for t in self._templates],
             "shapes": list(self._ids),
             "mix": mix is not None,
             # A program that starts from other patterns may end at other prices, as good as these.
-            "patterns": snapshots.pattern_record(self._learned.patterns),
-            "node_patterns": snapshots.pattern_record(self._node_patterns),
+            "patterns": _pattern_record(self._learned.patterns),
+            "node_patterns": _pattern_record(self._node_patterns),
         }
         arrays = {
             **self._nodes,
@@ -709,7 +710,7 @@ class Packer:
         }
         if mix is not None:
             arrays |= dict(zip(("mix_shape", "mix_count", "mix_price"), mix, strict=True))
-        return {"meta": meta, "arrays": arrays}
+        return meta, arrays
 
     @classmethod
     def _from_state(cls, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Packer:
@@ -718,17 +719,17 @@ class Packer:
         packer._policy, packer._seed = meta["policy"], meta["seed"]
         packer._window, packer._horizons = meta["window"], tuple(meta["horizons"])
         packer._tuning = meta["tuning"]
-        templates = [snapshots.template_of(t) for t in meta["templates"]]
+        templates = [Template.of_record(t) for t in meta["templates"]]
         columns = {name: arrays[name] for name in ("cpu_milli", "memory_mib", "gpu")}
         packer._set_nodes(columns, meta["models"], arrays["rank"], templates)
         for record in meta["shapes"]:
-            packer._add_shape(snapshots.shape_key(record))
+            packer._add_shape(ShapeKey(*record))
         mix = None
         if meta["mix"]:
             mix = arrays["mix_shape"], arrays["mix_count"], arrays["mix_price"]
-        patterns = snapshots.patterns_of(meta["patterns"])
+        patterns = _patterns_of(meta["patterns"])
         packer._learned = _Learned(mix, meta["learned_at"], patterns)
-        packer._node_patterns = snapshots.patterns_of(meta["node_patterns"])
+        packer._node_patterns = _patterns_of(meta["node_patterns"])
         packer._give(packer._learned)
         packer._core.restore(*(arrays[name] for name in _ARRIVALS))
         return packer
@@ -742,6 +743,14 @@ class Packer:
             f"<Packer {self._policy!r}: {len(self._models)} nodes, "
             f"{sum(g.devices for g in self._groups)} devices, {len(self._core)} pods so far>"
         )
+
+
+def _pattern_record(patterns: Patterns) -> list[Any]:
+    return [(group, list(found)) for group, found in patterns.items()]
+
+
+def _patterns_of(record: list[Any]) -> Patterns:
+    return {group: {tuple(map(tuple, p)): None for p in found} for group, found in record}
 
 
 def _bits(mask: int) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ and CPUs limit the sum of the templates.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -165,6 +165,16 @@ class Template:
     def profiles(self) -> tuple[str, ...]:
         """The profiles' names."""
         return tuple(self.weights)
+
+    @classmethod
+    def of_record(cls, record: dict[str, Any]) -> Template:
+        """Return the template whose fields were written as JSON."""
+        return cls(
+            tuple(record["models"]),
+            dict(record["weights"]),
+            tuple((profile, place) for profile, place in record["items"]),
+            tuple(tuple(state) for state in record["states"]),
+        )
 
     @classmethod
     def custom(

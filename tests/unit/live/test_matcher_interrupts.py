@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import gridcompute as gc
-from gridcompute import fair
-from gridcompute.live import snapshot, snapshot_file
+from gridcompute import _snapshot, fair
+from gridcompute.live import snapshot
 from interrupts import places
 
 if TYPE_CHECKING:
@@ -129,11 +129,11 @@ def stored(matcher: gc.Matcher) -> dict[str, Any]:
     """All that a snapshot of the matcher would hold."""
     found: dict[str, Any] = {}
 
-    def keep(path: Any, meta: dict[str, Any], arrays: dict[str, Any]) -> None:
+    def keep(path: Any, kind: str, meta: dict[str, Any], arrays: dict[str, Any]) -> None:
         found.update({**meta, **{name: np.array(a).tolist() for name, a in arrays.items()}})
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(snapshot_file, "write", keep)
+        patch.setattr(_snapshot, "write", keep)
         snapshot.save(matcher, "")
     return found
 

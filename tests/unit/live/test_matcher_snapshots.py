@@ -24,7 +24,7 @@ WORLDS = """
 
     import numpy as np
     from gridcompute import InvalidProblemError, Matcher, kernel
-    from gridcompute.live import snapshot_file as snapshots
+    from gridcompute import _snapshot as snapshots
 
     os.fsync = lambda _: None  # thousands of files that nobody needs after a power cut
 
@@ -99,7 +99,7 @@ WORLDS = """
 """
 
 FIELDS = """
-    meta, arrays = snapshots.read(path)
+    meta, arrays = snapshots.read(path, "Matcher")
 
     def odd_arrays(a):
         yield None
@@ -149,15 +149,15 @@ FIELDS = """
     for name, array in arrays.items():
         for k, odd in enumerate(odd_arrays(array)):
             rest = {n: a for n, a in arrays.items() if n != name}
-            snapshots.write(path, meta, rest if odd is None else rest | {name: odd})
+            snapshots.write(path, "Matcher", meta, rest if odd is None else rest | {name: odd})
             attempt(f"array {name}, odd {k}: {odd!r}")
-    snapshots.write(path, meta, arrays | {"more": np.zeros(3)})
+    snapshots.write(path, "Matcher", meta, arrays | {"more": np.zeros(3)})
     attempt("one array more")
     for name, value in meta.items():
-        snapshots.write(path, {n: v for n, v in meta.items() if n != name}, arrays)
+        snapshots.write(path, "Matcher", {n: v for n, v in meta.items() if n != name}, arrays)
         attempt(f"without {name}")
         for odd in odd_values(value):
-            snapshots.write(path, meta | {name: odd}, arrays)
+            snapshots.write(path, "Matcher", meta | {name: odd}, arrays)
             attempt(f"{name} = {odd!r}")
     print(counts)
     assert counts["refused"] > 100 and counts["taken"] > 10, counts
@@ -181,7 +181,7 @@ BYTES = """
     for text in (b"", b"[]", b"[" * 100_000, b"{", b"nan", b'"x"', b"\\xff"):
         meta = np.frombuffer(text, np.uint8)
         snapshots.json.dumps, kept = lambda _: text.decode("latin-1"), snapshots.json.dumps
-        snapshots.write(path, {}, {})
+        snapshots.write(path, "Matcher", {}, {})
         snapshots.json.dumps = kept
         attempt(f"JSON {text[:20]}")
     print(counts)

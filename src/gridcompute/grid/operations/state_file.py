@@ -1,6 +1,6 @@
 """Snapshots of an operator: its problem, its state and its settings in one file.
 
-The file is written whole and checksummed by `live.snapshot_file`. A checksum proves that it is as
+The file is written whole and checksummed by `_snapshot`. A checksum proves that it is as
 it was written; every table is built, and so checked, again when it is read.
 """
 
@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import GridComputeError, InvalidProblemError
-from ...live import snapshot_file
+from ... import _snapshot
 from ..plan.columns import Pieces, Placement, Prices
 from ..plan.ledger import Ledger
 from ..plan.ledger_entry import entry_of
@@ -34,13 +33,7 @@ if TYPE_CHECKING:
 
     from ..tables.column import Columns
 
-__all__ = ["KIND", "read_state", "write_state"]
-
 KIND = "grid.Rolling"
-#: Of what is in the file; 1 had neither the step nor the start of its problem, and said no number;
-#: 2 had no limits of the sites' loads, 3 no interruptible jobs; 4 did not keep them as
-#: they came; 5 kept nothing of the last plan's later hours but its prices.
-FORMAT = 6
 TABLES: dict[str, type[Columns]] = {
     "jobs": Jobs,
     "sites": Sites,
@@ -58,7 +51,6 @@ def write_state(
 ) -> None:
     """Write a snapshot."""
     meta: dict[str, Any] = {
-        "format": FORMAT,
         "settings": settings,
         "clock": state.clock,
         "history": state.history,
@@ -110,7 +102,7 @@ def write_state(
                 for name in Pieces.columns():
                     arrays[f"pieces.{name}"] = getattr(state.prices.placement.pieces, name)
     contiguous = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
-    snapshot_file.write(path, meta, contiguous, kind=KIND)
+    _snapshot.write(path, KIND, meta, contiguous)
 
 
 def read_state(path: str | PathLike[str]) -> tuple[Problem, State, dict[str, Any]]:
@@ -122,21 +114,10 @@ def read_state(path: str | PathLike[str]) -> tuple[Problem, State, dict[str, Any
         The file is no snapshot of an operator, another version wrote it, or its parts do not fit
         each other.
     """
-    meta, arrays = snapshot_file.read(path, kind=KIND)
-    found = meta.get("format", 1)
-    if found != FORMAT:
-        raise InvalidProblemError(
-            f"{path}: format: found {found!r:.20}, needed {FORMAT}: another version of gridcompute "
-            "wrote it; restore it there, or begin a new operator",
-            "path",
-        )
-    try:
+    meta, arrays = _snapshot.read(path, KIND)
+    with _snapshot.rebuilding(path):
         world = _world_of(meta, arrays)
-        state = _state_of(meta, arrays, world)
-        settings = dict(meta["settings"])
-    except (KeyError, TypeError, ValueError, IndexError, GridComputeError) as error:
-        raise InvalidProblemError(f"{path}: damaged: {error}", "path") from None
-    return world, state, settings
+        return world, _state_of(meta, arrays, world), dict(meta["settings"])
 
 
 def _mandate_of(mandate: Mandate) -> dict[str, Any]:
@@ -191,12 +172,7 @@ def _state_of(meta: dict[str, Any], arrays: dict[str, Any], world: Problem) -> S
             if "pieces.job" in arrays:
                 pieces = Pieces(**{name: arrays[f"pieces.{name}"] for name in Pieces.columns()})
             placement = Placement(klass=klass, start=start, pieces=pieces)
-        kept = {
-            name: arrays[f"prices.{name}"]
-            for name, spec in Prices.columns().items()
-            # Older versions had no lifted cover rows.
-            if spec.dims != ("cover",) or f"prices.{name}" in arrays
-        }
+        kept = {name: arrays[f"prices.{name}"] for name in Prices.columns()}
         prices = Prices(placement=placement, **kept)
     ledger = HourLedger(
         tuple(str(name) for name in world.sites.name),

@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all: a header, a checksum, then JSON and arrays.
+"""Snapshots: files written completely or not at all, a header, a checksum, then JSON and arrays.
 
 A file is ``magic, version (4 bytes), size (8), SHA-256 of the body (32), body``, and the body an
 uncompressed npz archive: the entry ``meta`` holds JSON as UTF-8, each other entry one array.
@@ -14,14 +14,18 @@ import os
 import secrets
 import stat
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._files import create, sync_folder, write_all
-from .._interrupts import interrupts_shown
-from ..errors import InvalidProblemError
+from ._files import create, sync_folder, write_all
+from ._interrupts import interrupts_shown
+from .errors import GridComputeError, InvalidProblemError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 fcntl: Any
 try:
@@ -29,10 +33,7 @@ try:
 except ImportError:  # without file locks, files that killed processes left are not removed
     fcntl = None
 
-__all__ = ["read", "write"]
-
-_KIND = "Matcher"  # of what it is a snapshot
-_VERSION = 3
+_VERSION = 4
 _KINDS = "biuf"  # of arrays: bool, integers, floats
 _MOST_DIMENSIONS = 8
 
@@ -42,11 +43,7 @@ def _magic(kind: str) -> bytes:
 
 
 def write(
-    path: str | os.PathLike[str],
-    meta: dict[str, Any],
-    arrays: dict[str, Any],
-    *,
-    kind: str = _KIND,
+    path: str | os.PathLike[str], kind: str, meta: dict[str, Any], arrays: dict[str, Any]
 ) -> None:
     """Write a temporary file in the same folder, flush it to the disk, and rename it to `path`.
 
@@ -68,10 +65,12 @@ def write(
         sync_folder(target.parent)
 
 
-def read(
-    path: str | os.PathLike[str], *, kind: str = _KIND
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return JSON and arrays of a file of `write`; any other file is an InvalidProblemError."""
+def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return JSON and arrays of a file of `write`; any other file is an InvalidProblemError.
+
+    A checksum proves that a file is as it was written, not that its parts fit each other: what is
+    built of them is built within `rebuilding`.
+    """
     blob = _bytes_of(path)
     start = len(_magic(kind))
     if blob[:start] != _magic(kind):
@@ -87,17 +86,29 @@ def read(
         raise InvalidProblemError(f"{path}: torn, {len(data)} of {size} bytes", "path")
     if hashlib.sha256(data).digest() != blob[start + 12 : start + 44]:
         raise InvalidProblemError(f"{path}: its checksum does not match its bytes", "path")
-    try:
+    with rebuilding(path):
         arrays = _arrays(data)
         meta = json.loads(arrays.pop("meta").tobytes())
-    # Exceptions of a damaged archive, array header or JSON text; deep JSON exhausts the recursion.
-    except (ValueError, KeyError, EOFError, OSError, RecursionError, zipfile.BadZipFile) as error:
-        raise InvalidProblemError(f"{path}: damaged: {error}", "path") from None
-    except (NotImplementedError, RuntimeError, SyntaxError, TypeError, OverflowError) as error:
-        raise InvalidProblemError(f"{path}: damaged: {error}", "path") from None
     if not isinstance(meta, dict):
         raise InvalidProblemError(f"{path}: damaged: its JSON is no object", "path")
     return meta, arrays
+
+
+@contextmanager
+def rebuilding(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Raise what parts of a snapshot that do not fit each other cause as an InvalidProblemError."""
+    try:
+        yield
+    except GridComputeError as error:
+        field, index = getattr(error, "field", "path"), getattr(error, "index", None)
+        raise InvalidProblemError(f"{path}: damaged: {error}", field, index) from None
+    except KeyError as error:
+        raise InvalidProblemError(f"{path}: damaged: {error} is missing", "path") from None
+    # Exceptions of a damaged archive, array header or JSON text; deep JSON exhausts the recursion.
+    except (ValueError, IndexError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise InvalidProblemError(f"{path}: damaged: {error}", "path") from None
+    except (RuntimeError, SyntaxError, TypeError, OverflowError) as error:
+        raise InvalidProblemError(f"{path}: damaged: {error}", "path") from None
 
 
 def _arrays(data: bytes) -> dict[str, Any]:
