@@ -23,7 +23,7 @@ from published import Parser
 
 import gridcompute as gc
 from gridcompute.grid.checker.bound import offers, windows_of
-from gridcompute.grid.checker.running import plain
+from gridcompute.grid.checker.placements import plain
 from gridcompute.grid.operations import rolling
 from gridcompute.grid.planner import clock
 

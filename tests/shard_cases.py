@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import gridcompute as gc
-from gridcompute.shards.coordinate import Asking, Question, coordinate, is_solved
 from gridcompute.shards.cost_specs import cost_spec
-from gridcompute.shards.remote_shards import ClusterShards
+from gridcompute.shards.local_solve import Asking, ClusterShards, Question, coordinate, is_solved
 from gridcompute.shards.shard_worker import DIGEST_BYTES, HeldShard
 
 if TYPE_CHECKING:

@@ -31,8 +31,7 @@ CSRC = ROOT / "csrc"
 # ---------------------------------------------------------------- Python layers, lowest first
 
 # Import nothing of ours but _extras and _html.
-GROUND = {"_version", "errors", "_progress", "_extras", "_files", "_gap", "_certificate", "_html"}
-GROUND |= {"_log", "_table", "_value"}
+GROUND = {"_version", "errors", "_progress", "_extras", "_files", "_certificate", "_html", "_value"}
 NATIVE = {"_core"}
 FORMULAS = {"costs", "_checks", "_columns"}  # costs and the checks of arguments
 TOP = {"bench", "report", "cli", "plot", "testing", "__main__"}
@@ -66,21 +65,9 @@ CHECKER = {
     for path in (PACKAGE / "grid" / "checker").glob("*.py")
     if path.stem != "__init__"
 }
-TABLES = {
-    "column",
-    "frozen",
-    "jobs",
-    "sites",
-    "energy",
-    "corridors",
-    "problem",
-    "mandate",
-    "quotas",
-}
+TABLES = {"column", "jobs", "sites", "problem", "mandate", "quotas"}
 CHECKER_IMPORTS = (
-    CHECKER
-    | {f"grid.tables.{name}" for name in TABLES}
-    | {"errors", "_extras", "_gap", "_certificate"}
+    CHECKER | {f"grid.tables.{name}" for name in TABLES} | {"errors", "_extras", "_certificate"}
 )
 CHECKER_ANNOTATIONS = {"grid.plan.data", "grid.plan.columns"}
 # Attributes that the engine computes from tables: the checker has functions of its own for them.
@@ -94,7 +81,7 @@ OWN_COLUMNS = {"entry.load_kwh", "entry.green_kwh"}
 
 # The checks of fair shares: they import nothing of ours, so that they share no mistake with what
 # computes the shares.
-FAIR_CHECKS = {"fair._check_rates", "fair._check_shares", "fair._check_tasks"}
+FAIR_CHECKS = {"fair.check"}
 
 # The platform's words: no identifier below grid/ may be made of them.
 PLATFORM_WORDS = {"site", "sites", "corridor", "corridors", "tenant", "tenants", "mandate"}

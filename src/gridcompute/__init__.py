@@ -32,8 +32,7 @@ if _TYPE_CHECKING:
         linear_sum_assignment,
         linear_sum_assignment_batch,
     )
-    from .solvers.dimacs import read_dimacs, write_dimacs
-    from .solvers.flow import INFINITE, Flow, FlowProblem, min_cost_flow
+    from .solvers.flow import INFINITE, Flow, FlowProblem, min_cost_flow, read_dimacs, write_dimacs
     from .solvers.transport import transport
     from .traces.replays import replay
 
@@ -113,13 +112,13 @@ _MODULE_OF = {
     "match": "grid.planner.match",
     "min_cost_flow": "solvers.flow",
     "pack": "",
-    "read_dimacs": "solvers.dimacs",
+    "read_dimacs": "solvers.flow",
     "replay": "traces.replays",
     "shards": "",
     "timeshift": "",
     "traces": "",
     "transport": "solvers.transport",
-    "write_dimacs": "solvers.dimacs",
+    "write_dimacs": "solvers.flow",
 }
 
 if not _TYPE_CHECKING:  # type checkers read the imports above, and know of no other name

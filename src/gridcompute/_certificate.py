@@ -1,12 +1,64 @@
-"""The base of what every `verify` returns."""
+"""The one definition of a relative gap, for every result and every certificate.
+
+The base of what every `verify` returns.
+"""
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ._html import facts
 
-__all__ = ["Certificate"]
+
+def relative_gap(objective: float, bound: float, *, maximize: bool = False) -> float:
+    """(objective - bound) / max(abs(objective), abs(bound)); 0.0 where both are equal.
+
+    Parameters
+    ----------
+    objective : int or float
+        What the answer costs; infinite where there is no answer.
+    bound : int or float
+        What every answer costs at least (at most, if `maximize`); infinite where nothing is proved.
+    maximize : bool
+        The objective is to be as large as possible, so that the bound is not below it.
+
+    Returns
+    -------
+    float
+        From 0 to 2: 0.0 only where the objective reaches its bound, 1.0 where one of the two is 0,
+        above 1 where their signs differ. inf where one of them is infinite or NaN: without an
+        answer, or without a bound, nothing is known of the gap.
+
+    Notes
+    -----
+    Integers are taken as they are, however large. The last digits of a float are those of one
+    subtraction and one division.
+
+    Examples
+    --------
+    >>> relative_gap(110, 99), relative_gap(0, 0), relative_gap(0.0, -2.5)
+    (0.1, 0.0, 1.0)
+    >>> relative_gap(float("inf"), 3), relative_gap(7, float("-inf"))
+    (inf, inf)
+    """
+    if not (_known(objective) and _known(bound)):
+        return math.inf
+    if maximize:
+        objective, bound = bound, objective
+    if objective <= bound:  # by less than a rounding, or a contradiction, which verify() names
+        return 0.0
+    size = max(abs(objective), abs(bound))
+    difference = objective - bound
+    if isinstance(objective, float) is isinstance(bound, float) and difference < math.inf:
+        return float(difference / size)
+    # An integer less a float would be rounded first, and two large floats may differ by inf.
+    return float((Fraction(objective) - Fraction(bound)) / Fraction(size))
+
+
+def _known(number: float) -> bool:
+    return not isinstance(number, float) or math.isfinite(number)
 
 
 class Certificate:

@@ -1,17 +1,43 @@
-"""Makes the argument `progress=` into the one hook of the core: stage, fraction; True stops."""
+"""Progress and log: what a long call reports while it runs."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._extras import extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Progress", "ProgressHook", "progress_hook"]
+_INFO = 20  # logging.INFO
+# Filled once logging is imported: getting a logger takes as long as a small solve's checks.
+_found: dict[str, Any] = {}
+
+
+def listening() -> bool:
+    """Return whether a logger is enabled: small solves test it before they format a message."""
+    logger = _found.get("logger")
+    if logger is None:
+        if "logging" not in sys.modules:
+            return False
+        logger = _found["logger"] = sys.modules["logging"].getLogger("gridcompute")
+    return logger.isEnabledFor(_INFO)  # type: ignore[no-any-return]
+
+
+def log(message: str, *values: Any) -> None:
+    """Log at level INFO to the logger "gridcompute", if it is enabled."""
+    if listening():
+        _found["logger"].info(message, *values)
+
+
+def warn(message: str, *values: Any) -> None:
+    """Log at level WARNING to the logger "gridcompute"."""
+    import logging
+
+    logging.getLogger("gridcompute").warning(message, *values)
 
 
 class Progress(NamedTuple):

@@ -1,13 +1,52 @@
-"""Base of results: read-only arrays, in copies and pickles too; inputs stay behind in a pickle."""
+"""Values that results are made of: frozen arrays, columns as tables."""
 
 from __future__ import annotations
 
 import copy
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-__all__ = ["Value", "read_only"]
+from ._extras import extra
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Tabular:
+    """Base of results that have columns; `to_arrow` is the subclass's."""
+
+    if TYPE_CHECKING:
+
+        def to_arrow(self) -> pa.Table: ...
+
+    def to_pandas(self, **options: Any) -> Any:
+        """Return the table of `to_arrow` as a pandas DataFrame; nulls of integers become NaN.
+
+        Parameters
+        ----------
+        **options : as of `to_arrow`
+        """
+        with extra("frames"):
+            import pandas  # noqa: F401 - what pyarrow imports, so that its absence is ours to say
+            import pyarrow  # noqa: F401
+        return self.to_arrow(**options).to_pandas()
+
+    def to_polars(self, **options: Any) -> Any:
+        """Return the table of `to_arrow` as a polars DataFrame.
+
+        Parameters
+        ----------
+        **options : as of `to_arrow`
+        """
+        with extra("frames"):
+            import polars
+            import pyarrow  # noqa: F401 - what `to_arrow` needs
+        return polars.from_arrow(self.to_arrow(**options))
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return the table of `to_arrow` as an Arrow stream, for whatever reads PyCapsules."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
 
 
 def read_only(value: Any) -> Any:

@@ -11,7 +11,7 @@ from . import _checks
 from ._extras import extra
 from .errors import InvalidProblemError
 from .shards.cost_specs import CostSpec, kernel_or_terms
-from .shards.remote_shards import POLL_SECONDS, ClusterShards
+from .shards.local_solve import POLL_SECONDS, ClusterShards
 from .shards.shard_worker import HeldShard
 
 if TYPE_CHECKING:

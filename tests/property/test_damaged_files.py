@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from effort import examples
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid.files.parquet_footer import read_footer
+from gridcompute.grid.files.table_files import read_footer
 from malformed import sound
 
 TESTS = Path(__file__).resolve().parent.parent

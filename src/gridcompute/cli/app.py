@@ -21,8 +21,8 @@ from . import bench as bench_cli
 from . import clusters as clusters_cli
 from . import green as green_cli
 from . import grid as grid_cli
-from . import replay as replay_cli
-from . import rolling as rolling_cli
+from . import replays as replay_cli
+from . import replays as rolling_cli
 from .output import Json, emit
 
 __all__ = ["app", "main", "run"]
@@ -87,8 +87,7 @@ def flow(
     as_json: Json = False,
 ) -> None:
     """Solve a minimum-cost flow and check the answer."""
-    from ..solvers.dimacs import read_dimacs
-    from ..solvers.flow import min_cost_flow
+    from ..solvers.flow import min_cost_flow, read_dimacs
 
     answer = min_cost_flow(*read_dimacs(file), method=method.value)
     found = answer.verify()

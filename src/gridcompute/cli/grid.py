@@ -281,7 +281,7 @@ def ledger_check(
 ) -> None:
     """Check every line of a ledger and the chain of their hashes; exit status 1 for damage."""
     from ..grid import Ledger
-    from ..grid.plan.ledger_file import LedgerFile
+    from ..grid.plan.ledger_entry import LedgerFile
 
     with LedgerFile(file):  # what is no file is bad input, and nothing that was damaged
         pass

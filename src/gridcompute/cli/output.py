@@ -60,7 +60,7 @@ def plain(value: Any) -> Any:
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
     """Return what a plan comes to, for `--json`."""
-    from ..grid.tables.sources import by_kind
+    from ..grid.tables.mandate import by_kind
 
     green = plan.green
     return {

@@ -16,16 +16,15 @@ import numpy as np
 
 from .._checks import listed
 from ..errors import InvalidProblemError
-from ..grid.operations.committed_hour import energy_yuan
-from ..grid.operations.hour_ledger import HourLedger, carrying, hour_bundles
-from ..grid.operations.next_hours import within_store
-from ..grid.plan.energy_tables import entry_facts
+from ..grid.operations.committed_hour import energy_yuan, within_store
+from ..grid.operations.state import HourLedger, carrying, hour_bundles
+from ..grid.plan.costs import entry_facts
 from ..grid.plan.ledger import GENESIS
 from ..grid.plan.ledger_entry import Entry
 from ..grid.planner.dispatch_lp import EnergyBlock
 from ..grid.planner.match import match
 from ..grid.tables.jobs import Jobs
-from ..grid.tables.window import sites_in_window, sliced
+from ..grid.tables.times import sites_in_window, sliced
 from .planning import connection_of
 
 if TYPE_CHECKING:

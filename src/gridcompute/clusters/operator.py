@@ -152,7 +152,7 @@ class Operator:
         Hour 0 begins when the operator began: only with `grid.start` on the hour are its hours
         those of a calendar, and of a rule that matches by the hour.
         """
-        from ..grid.operations.hour_ledger import hour_measurements
+        from ..grid.operations.state import hour_measurements
         from .account import Account
 
         account = Account(self.tables, self.state)
@@ -160,8 +160,8 @@ class Operator:
 
     def bundles(self) -> pa.Table:
         """Return the green power of the closed hours, as `Rolling.bundles` does."""
-        from ..grid.operations.hour_ledger import hour_bundles
-        from ..grid.plan.energy_tables import bundle_table
+        from ..grid.operations.state import hour_bundles
+        from ..grid.plan.costs import bundle_table
         from .account import Account
 
         account = Account(self.tables, self.state)

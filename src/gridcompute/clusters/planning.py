@@ -13,10 +13,9 @@ from .._checks import listed, meant
 from ..errors import InvalidProblemError
 from ..grid.eligibility import REASONS, ROUNDING_H, filtered
 from ..grid.files.read_write import read_problem
-from ..grid.tables.jobs import Jobs
+from ..grid.tables.jobs import Jobs, Running
 from ..grid.tables.quotas import Quotas
-from ..grid.tables.running import Running
-from ..grid.tables.window import sites_in_window, sliced
+from ..grid.tables.times import sites_in_window, sliced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,14 +7,12 @@ it by cuts; `dominant` divides several resources at once (DRF).
 
 from __future__ import annotations
 
-from ._tree import subtree_sum
+from ._inputs import subtree_sum
 from .cohorts import Borrowing, DominantShare, DominantShares, borrowing, dominant_shares
 from .division import Division, DivisionExplanation, divide
 from .dominant_resource import TaskShares, dominant
-from .leximin_shares import Level, Shares, SharesCertificate, leximin
-from .queues import Queues
-from .quotas import UNLIMITED, Quotas
-from .share_explanation import ShareExplanation
+from .leximin_shares import Level, ShareExplanation, Shares, SharesCertificate, leximin
+from .queues import UNLIMITED, Queues, Quotas
 
 __all__ = [
     "UNLIMITED",

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._html import ShownAsText
 from ..errors import InvalidProblemError
-from .quotas import UNLIMITED, Amount, Key, Quotas, amount_of, local_part
+from .queues import UNLIMITED, Amount, Key, Quotas, amount_of, local_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

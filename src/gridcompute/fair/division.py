@@ -26,8 +26,19 @@ from .. import _checks
 from .._html import ShownAsText
 from .._value import Value
 from ..errors import InvalidProblemError
-from ._inputs import LARGEST, column, count_of, exact_integers, read_only, real, shift_of, to_float
-from ._tree import children_of, parent_column, top_down
+from ._inputs import (
+    LARGEST,
+    children_of,
+    column,
+    count_of,
+    exact_integers,
+    parent_column,
+    read_only,
+    real,
+    shift_of,
+    to_float,
+    top_down,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -20,9 +20,9 @@ from .. import _checks
 from .._value import Value
 from ..errors import InternalError, InvalidProblemError
 from ..live.frames import by_position
-from ._check_tasks import refutations
 from ._inputs import LARGEST, at_most_int64, column, read_only
-from ._order import first_units
+from ._rates import first_units
+from .check import refutations_of_check_tasks as refutations
 from .leximin_shares import SharesCertificate
 
 if TYPE_CHECKING:

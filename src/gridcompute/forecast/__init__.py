@@ -7,8 +7,7 @@ place of each.
 
 from __future__ import annotations
 
-from .arrivals import phantoms, yesterday
 from .corrected import Corrected
-from .signal import Signal
+from .signal import Signal, phantoms, yesterday
 
 __all__ = ["Corrected", "Signal", "phantoms", "yesterday"]

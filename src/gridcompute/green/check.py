@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._certificate import Certificate
-from .._gap import relative_gap
+from .._certificate import Certificate, relative_gap
 from ..errors import InvalidProblemError
 from .record import Claim
 from .rules import ruled

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from .._html import facts
-from .._table import Tabular
+from .._value import Tabular
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,27 +7,22 @@ from .checker.verify import PlanCertificate
 from .evaluate import evaluate
 from .files.read_write import read_plan, read_problem, write_plan, write_problem
 from .files.verify_folder import verify_plan
-from .operations.hour_ledger import HourLedger
 from .operations.rolling import Rolling, Step
+from .operations.state import HourLedger
 from .plan.audit import Audit, audit
-from .plan.columns import Pieces, Placement
-from .plan.compare import Comparison, compare
+from .plan.columns import Dispatch, Pieces, Placement, Prices
 from .plan.ledger import Ledger, LedgerRepair
-from .plan.plan import Dispatch, Plan, Prices
+from .plan.plan import Comparison, Plan, compare
 from .plan.whatif import WhatIf, whatif
 from .scenarios.east_west import east_west
 from .scenarios.packaged_tables import Figure, assumptions, figures
 from .scenarios.traces import from_traces
-from .tables.corridors import Corridors
-from .tables.energy import Energy
-from .tables.jobs import Jobs
+from .tables.jobs import Jobs, Running
 from .tables.mandate import DirectRule, Mandate
-from .tables.problem import Problem
+from .tables.names import LIMITS
+from .tables.problem import IdleRuleWarning, ImplausibleUnitWarning, Problem
 from .tables.quotas import Quotas
-from .tables.running import Running
-from .tables.sites import Classes, Sites
-from .tables.unit_warnings import IdleRuleWarning, ImplausibleUnitWarning
-from .tables.value_checks import LIMITS
+from .tables.sites import Classes, Corridors, Energy, Sites
 
 __all__ = [
     "LIMITS",

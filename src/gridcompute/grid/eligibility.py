@@ -12,10 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .tables.column import Bools, Floats, Int32s, Int64s
-    from .tables.corridors import Corridors
     from .tables.jobs import Jobs
     from .tables.quotas import Quotas
-    from .tables.sites import Classes
+    from .tables.sites import Classes, Corridors
 
 __all__ = [
     "REASONS",

@@ -9,10 +9,10 @@ import numpy as np
 
 from .. import _checks
 from ..errors import InfeasibleError, InvalidProblemError
-from .checker.faults import FAULTS, TOLERANCE
+from .checker.derived_tables import FAULTS, TOLERANCE
 from .checker.placements import placement_faults
+from .plan.account import check_whole_runs, listed_runs
 from .plan.columns import Dispatch, Pieces, Placement, Prices
-from .plan.pieces import check_whole_runs, listed_runs
 from .plan.plan import Plan
 from .planner.beside import problem_beside, taken_by
 from .planner.clock import Clock

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._checks import aligned, plain_array
-from .._log import log
+from .._progress import log
 from ..errors import InvalidProblemError
 
 if TYPE_CHECKING:

@@ -1,7 +1,13 @@
-"""The columns of a `Matcher` of gangs beside costs: demands, queues, priorities, preemption."""
+"""Names of slot classes, beside their numbers.
+
+Types of slot classes: what limits and guarantees by type of a `Matcher`'s queues count.
+
+The columns of a `Matcher` of gangs beside costs: demands, queues, priorities, preemption.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,11 +17,139 @@ from .._checks import counts, plain_array, whole
 from ..errors import InvalidProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["SPARE_COLUMNS", "GangRules", "Queues"]
+
+class SlotNames:
+    """Names by number; without names, classes are called ``class 0``, ``class 1`` and so on."""
+
+    def __init__(self, names: tuple[str, ...] | None) -> None:
+        self.names = names
+        self._numbers = {name: s for s, name in enumerate(names or ())}
+
+    @classmethod
+    def of(cls, names: Any, n: int) -> SlotNames:
+        """Return the names given, one for each class and each once."""
+        return cls(None if names is None else _checked("slots", names, n, ()))
+
+    def with_more(self, names: Any, more: int) -> SlotNames:
+        """Return the names with those of new classes."""
+        if self.names is None:
+            if names is not None:
+                raise InvalidProblemError(
+                    "names: found names, needed none: no class has one", "names"
+                )
+            return self
+        if names is None:
+            start = len(self.names)
+            names = [f"slot-{start + k}" for k in range(more)]
+        return SlotNames(self.names + _checked("names", names, more, self.names))
+
+    def name(self, slot: int) -> str:
+        """Return what a class is called."""
+        return f"class {slot}" if self.names is None else self.names[slot]
+
+    def numbers(self, field: str, slots: Any) -> Any:
+        """Return slots with names replaced by numbers."""
+        if isinstance(slots, str):
+            slots = [slots]
+        if not isinstance(slots, (list, tuple)) or not any(isinstance(s, str) for s in slots):
+            return slots
+        out = []
+        for k, slot in enumerate(slots):
+            if isinstance(slot, str) and slot not in self._numbers:
+                raise InvalidProblemError(
+                    f"{field}[{k}]: found {slot!r}, needed the name of a class", field, k
+                )
+            out.append(self._numbers[slot] if isinstance(slot, str) else slot)
+        return out
+
+
+def _checked(field: str, names: Any, n: int, known: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise TypeError(f"{field} must be a sequence of names, not str")
+    given = list(names)
+    if len(given) != n:
+        raise InvalidProblemError(
+            f"{field}: found {len(given)} names, needed {n}, one for each class", field
+        )
+    seen = set(known)
+    for k, name in enumerate(given):
+        if not isinstance(name, str):
+            raise TypeError(f"{field}[{k}] must be str, not {type(name).__name__}")
+        if name in seen:
+            raise InvalidProblemError(f"{field}[{k}]: {name!r} is there twice", field, k)
+        seen.add(name)
+    return tuple(str(name) for name in given)
+
+
+class SlotTypes:
+    """The type of each class, as its index among the types that queues distinguish.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The types; none where queues do not distinguish types.
+    numbers : int32 array, shape (n_slots,)
+        Empty where there are no types.
+    """
+
+    def __init__(self, names: tuple[str, ...], numbers: NDArray[np.int32]) -> None:
+        self.names, self.numbers = names, numbers
+
+    @classmethod
+    def of(cls, given: Any, n: int, names: tuple[str, ...]) -> SlotTypes:
+        """Return the types given, one for each class."""
+        none = cls(names, np.zeros(0, np.int32))
+        if given is None and not names:
+            return none
+        return cls(names, none._checked("slot_types", given, n))
+
+    def with_more(self, given: Any, more: int) -> SlotTypes:
+        """Return the types with those of new classes."""
+        if given is None and not self.names:
+            return self
+        return SlotTypes(self.names, np.append(self.numbers, self._checked("types", given, more)))
+
+    def of_classes(self) -> tuple[str, ...] | None:
+        """Return the type of each class by name; None where there are no types."""
+        return tuple(self.names[t] for t in self.numbers.tolist()) if self.names else None
+
+    def _checked(self, field: str, given: Any, n: int) -> NDArray[np.int32]:
+        known = ", ".join(map(repr, self.names))
+        if not self.names:
+            raise InvalidProblemError(
+                f"{field}: found types, needed none: no queue has a limit or a guarantee by type",
+                field,
+            )
+        if given is None:
+            raise InvalidProblemError(
+                f"{field}: found none, needed the type of each class, as queues have limits or "
+                f"guarantees of {known}",
+                field,
+            )
+        single = isinstance(given, (str, bytes)) or getattr(given, "ndim", 1) == 0
+        if single or not isinstance(given, Iterable):
+            raise TypeError(f"{field} must be a sequence of names, not {type(given).__name__}")
+        types: Sequence[Any] = list(given)
+        if len(types) != n:
+            raise InvalidProblemError(
+                f"{field}: found {len(types)} types, needed {n}, one for each class", field
+            )
+        number = {name: t for t, name in enumerate(self.names)}
+        out = np.empty(n, np.int32)
+        for k, name in enumerate(types):
+            if not isinstance(name, str):
+                raise TypeError(f"{field}[{k}] must be str, not {type(name).__name__}")
+            if name not in number:
+                raise InvalidProblemError(
+                    f"{field}[{k}]: found {name!r}, needed a type of the queues: {known}", field, k
+                )
+            out[k] = number[name]
+        return out
+
 
 #: Columns that jobs may bring to a matcher of gangs though none of its arguments names them:
 #: records of jobs in queues fit a matcher without queues. Any other unknown column is an error.

@@ -12,10 +12,9 @@ from ..errors import InvalidProblemError
 from . import snapshot as snapshots
 from .frames import by_position
 from .job_explanation import JobExplanation, explain_job
-from .job_ids import key_at, keys_of
+from .jobs import key_at, keys_of
 from .round_result import LiveMatching
-from .state import LiveState
-from .transactions import transaction
+from .state import LiveState, transaction
 
 if TYPE_CHECKING:
     import os

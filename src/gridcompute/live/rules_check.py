@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _core
-from .._gap import relative_gap
+from .._certificate import relative_gap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from ..results.problem import TransportProblem
+    from ..results.explanation import TransportProblem
     from .gang_rules import GangRules
 
 __all__ = ["Shift", "bound_by_type", "broken", "gap", "limits_of", "wrongly_fixed"]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..costs import Kernel
-    from .job_ids import Keys
+    from .jobs import Keys
 
 S = TypeVar("S", bound=LiveState)  # the class of the Matcher restored
 

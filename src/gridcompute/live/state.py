@@ -1,4 +1,14 @@
-"""The state of a `Matcher`: its job store and classes here, prices and placements in the core.
+"""Calls as transactions: the lock and the undo list of a `Matcher`.
+
+The history of a `Matcher`'s job store: its columns as earlier answers refer to them.
+
+An answer copies nothing when it is given: most are never read in full. From then on each call
+records what it overwrites, in proportion to what it changes. An answer that is read, from whatever
+thread, takes the present store under the lock and undoes these records, newest first. Once the
+records exceed the store itself, all answers that are still alive read what they need, and the
+records are dropped.
+
+The state of a `Matcher`: its job store and classes here, prices and placements in the core.
 
 The core reads the columns of the job store in place, so both sides change together: `_apply`
 replaces columns, costs or classes on both, and the transaction reverts both, the core by what it
@@ -7,8 +17,10 @@ records from `_begin` on.
 
 from __future__ import annotations
 
+import functools
+import weakref
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
@@ -17,25 +29,192 @@ from ..costs.terms import _reach
 from ..errors import InvalidProblemError
 from .costs import RowCosts, live_costs
 from .frames import by_position
-from .gang_rules import SPARE_COLUMNS, GangRules
-from .history import History, Record
-from .job_ids import JobIds
-from .jobs import check_columns, check_job_costs, check_slots, number_or_column, store_columns
-from .slot_names import SlotNames
-from .slot_types import SlotTypes
-from .transactions import Transactional
+from .gang_rules import SPARE_COLUMNS, GangRules, SlotNames, SlotTypes
+from .jobs import (
+    JobIds,
+    check_columns,
+    check_job_costs,
+    check_slots,
+    number_or_column,
+    store_columns,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from ..costs import BoundKernel, SlotKernel
     from .costs import LiveCosts
     from .gang_rules import Queues
-    from .job_ids import Keys
+    from .jobs import Keys
 
-__all__ = ["LiveState"]
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_T = TypeVar("_T", bound="Transactional")
+
+
+class Transactional:
+    """State that is read and changed under one lock, by calls that succeed or change nothing.
+
+    A method that is a `transaction` appends the inverse of each step to `_undo` before it makes the
+    step, and ends with `_commit`. If it raises before that, KeyboardInterrupt included, the steps
+    are reverted in reverse order; an interrupted reversal is repeated, so each may run twice.
+    """
+
+    def __init__(self) -> None:
+        self._calls = _core.Calls(
+            "a Matcher may not be used from its own progress hook, or from a signal handler "
+            "during a call"
+        )
+        self._version = 0  # increases whenever the state may have changed
+        self._undo: list[Callable[[], object]] = []
+
+    def _commit(self) -> None:
+        """End a call that changed the state."""
+        self._version += 1
+        self._undo.clear()
+
+
+def transaction(method: Callable[Concatenate[_T, _P], _R]) -> Callable[Concatenate[_T, _P], _R]:
+    """Make a method hold the lock, and revert a call that fails or is interrupted."""
+
+    @functools.wraps(method)
+    def call(self: _T, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return self._calls.transaction(method, self._undo, (self, *args), kwargs)
+
+    return call
+
+
+# Positions that may be recorded before answers are made to read what they need, for each position
+# of the store, and at least.
+_RECORDS_PER_POSITION = 1
+_LEAST_RECORDS = 1 << 16
+
+
+class Reader(Protocol):
+    """An answer that may have to read the store as it was."""
+
+    _number: int  # that of the next record when it was given
+
+    def _read_now(self) -> None: ...
+
+
+class Record(NamedTuple):
+    """The entries that one call overwrote at these positions; None = unchanged."""
+
+    at: NDArray[np.int32]
+    live: bool | None = None  # were they live?
+    keys: Keys | None = None
+    placed: NDArray[np.int32] | None = None
+    pinned: NDArray[np.bool_] | None = None
+    columns: Mapping[str, NDArray[Any]] | None = None
+
+
+class StoredJobs(NamedTuple):
+    """The job store as an answer left it, live jobs in the order of their positions."""
+
+    at: NDArray[np.int32]
+    ids: list[Any]
+    placed: NDArray[np.int32]
+    pinned: NDArray[np.bool_]
+    columns: dict[str, NDArray[Any]]
+
+
+class History:
+    """Records of what was overwritten since the oldest answer that has not been read."""
+
+    def __init__(self) -> None:
+        # The records kept and the number of the first, replaced at once: an interrupt may come
+        # between any two statements.
+        self._kept: tuple[int, list[Record]] = 0, []
+        self._size = 0  # positions recorded
+        self._readers: dict[int, tuple[int, weakref.ref[Any]]] = {}
+
+    def next_number(self) -> int:
+        """Return the number of the next record, which is that of an answer given now."""
+        first, records = self._kept
+        return first + len(records)
+
+    def watch(self, answer: Reader) -> None:
+        """Note an answer that may still be read."""
+        self._prune()
+        self._readers[id(answer)] = (answer._number, weakref.ref(answer))
+
+    def done(self, answer: Reader) -> None:
+        """Note that an answer has read all it needs."""
+        self._readers.pop(id(answer), None)
+
+    @property
+    def watched(self) -> bool:
+        """May any answer still be read?"""
+        return bool(self._readers)
+
+    def record(self, size: int, record: Record) -> None:
+        """Keep what a call is about to overwrite; `size`: positions of the store."""
+        self._kept[1].append(record)
+        self._size += len(record.at)
+        if self._size > max(_RECORDS_PER_POSITION * size, _LEAST_RECORDS):
+            self.read_all()
+
+    def drop(self, record: Record) -> None:
+        """Drop the record of a call that changed nothing, if it is kept: it was the last."""
+        records = self._kept[1]
+        if records and records[-1] is record:
+            records.pop()
+            self._size -= len(record.at)
+
+    def read_all(self) -> None:
+        """Let every answer that is alive read what it needs, and drop the records."""
+        for _, reference in list(self._readers.values()):
+            answer = reference()
+            if answer is not None:
+                answer._read_now()
+        self._readers.clear()
+        self._prune()
+
+    def _prune(self) -> None:
+        """Drop records that no answer needs: those before the oldest answer that is alive."""
+        self._readers = {
+            key: entry for key, entry in self._readers.items() if entry[1]() is not None
+        }
+        first, records = self._kept
+        end = self.next_number()
+        oldest = min((number for number, _ in self._readers.values()), default=end)
+        if oldest > first:
+            left = records[oldest - first :]
+            self._kept = oldest, left
+            self._size = sum(len(record.at) for record in left)
+
+    def store_as_of(self, number: int, now: StoredJobs, size: int) -> StoredJobs:
+        """Return the store as it was when the answer of this number was given."""
+        first, kept = self._kept
+        records = kept[number - first :]
+        if not records:
+            return now
+        live = np.zeros(size, bool)
+        live[now.at] = True
+        ids = np.empty(size, object)
+        ids[now.at] = now.ids
+        placed = np.full(size, -1, np.int32)
+        placed[now.at] = now.placed
+        pinned = np.zeros(size, bool)
+        pinned[now.at] = now.pinned
+        columns = {name: c if len(c) == 1 else c.copy() for name, c in now.columns.items()}
+        for r in reversed(records):
+            if r.live is not None:
+                live[r.at] = r.live
+            if r.keys is not None:
+                ids[r.at] = r.keys
+            if r.placed is not None:
+                placed[r.at] = r.placed
+            if r.pinned is not None:
+                pinned[r.at] = r.pinned
+            for name, values in (r.columns or {}).items():
+                columns[name][r.at] = values
+        at = np.flatnonzero(live).astype(np.int32)
+        return StoredJobs(at, ids[at].tolist(), placed[at], pinned[at], columns)
+
 
 # Positions of a new job store; it doubles when it is full.
 _INITIAL_SIZE = 1024

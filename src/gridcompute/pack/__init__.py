@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .certificate import BoundCertificate
+from .columns import Explanation, Placement
 from .packer import Packer
-from .placement import Explanation, Placement
 from .served_bound import Bound
 from .templates import Template, mig, vnpu
 

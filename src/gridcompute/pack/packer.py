@@ -10,12 +10,18 @@ import numpy as np
 
 from .. import _checks, _core, _snapshot
 from ..errors import InvalidProblemError
-from .columns import MOST, ShapeKey, check_shape, node_column, node_models, shape_keys
-from .pattern_lp import MOST_COLUMNS
-from .pattern_lp_groups import Group, Part, Shape, groups_of_equal_nodes, groups_of_models
-from .placement import Explanation, Placement
-from .prices import PRICE_SCALE, shape_prices
-from .served_bound import Bound, prefix_bound, served_bound
+from .columns import (
+    MOST,
+    Explanation,
+    Placement,
+    ShapeKey,
+    check_shape,
+    node_column,
+    node_models,
+    shape_keys,
+)
+from .pattern_lp import MOST_COLUMNS, Group, Part, Shape, groups_of_equal_nodes, groups_of_models
+from .served_bound import PRICE_SCALE, Bound, prefix_bound, served_bound, shape_prices
 from .templates import Template
 
 if TYPE_CHECKING:

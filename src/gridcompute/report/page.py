@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._files import write_whole
 from .._version import __version__
 from ..grid.eligibility import REASONS, REASONS_UNPLACED
-from ..grid.files.bounded_files import write_whole
 from ..grid.plan.account import lowest_share, percent
 from ..grid.plan.audit import LEAST_SHORT_KWH, amount, audit, energy_unit
 from ..grid.plan.data import short_yuan

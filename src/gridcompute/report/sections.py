@@ -13,7 +13,7 @@ from ..grid.plan.audit import energy_unit
 from ..grid.plan.costs import COSTS
 from ..grid.plan.data import short_yuan
 from ..grid.policies import POLICIES
-from ..grid.tables.sources import by_kind, counted
+from ..grid.tables.mandate import by_kind, counted
 from .charts import bar, legend, number, numbers, stack, tag
 from .tables import missing, share_text, table
 

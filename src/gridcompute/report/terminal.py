@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..grid.plan.audit import audit, energy_unit
-from ..grid.tables.sources import counted
+from ..grid.tables.mandate import counted
 from .charts import number
 from .printable import printable
 from .tables import account_rows, bottleneck_rows, cost_rows, left_out_rows, mandate_rows

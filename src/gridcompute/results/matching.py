@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 import numpy as np
 
 from .. import _checks, _core
-from .._certificate import Certificate
+from .._certificate import Certificate, relative_gap
 from .._extras import extra
-from .._gap import relative_gap
 from .._html import ShownAsText, facts
-from .._table import Tabular
-from .._value import Value
+from .._value import Tabular, Value
 from ..errors import InvalidProblemError
-from .explanation import Explanation, explain
-from .problem import TransportProblem
+from .explanation import Explanation, TransportProblem, explain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 import numpy as np
 
 from .. import _checks, _core
-from .._gap import relative_gap
+from .._certificate import relative_gap
 from ..errors import InvalidProblemError
 from .matching import SolverCertificate, Status, array_misfit, conclude
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .generated import GeneratedJobs, generated
 from .parquet_files import ParquetJobs, parquet
-from .source import ShardSource
+from .source import GeneratedJobs, ShardSource, generated
 
 __all__ = ["GeneratedJobs", "ParquetJobs", "ShardSource", "generated", "parquet"]

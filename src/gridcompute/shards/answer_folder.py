@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from .. import _core, _files
 from .._extras import extra
-from .._log import warn
+from .._progress import warn
 from ..errors import InvalidProblemError
 from .shard_worker import ASSIGN, DIGEST_BYTES, digest
 

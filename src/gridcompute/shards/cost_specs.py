@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from .. import _checks, _core
-from .._log import log
-from ..costs.jit import fingerprint
-from ..costs.kernels import BoundKernel, Kernel, SlotKernel
+from .._progress import log
+from ..costs.kernels import BoundKernel, Kernel, SlotKernel, fingerprint
 from ..costs.terms import Terms
 from ..errors import InvalidProblemError
 

@@ -1,19 +1,27 @@
-"""A solve over shards in one process: the next shards are read while this one is worked on."""
+"""The coordinator of a solve over shards, wherever these are.
+
+Shards that other processes hold: they are asked all at once, and their answers waited for.
+
+A solve over shards in one process: the next shards are read while this one is worked on.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
+import math
 import time
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from .. import _checks, _core
+from .._progress import progress_hook
 from ..results.sharded import ShardedAssignment, ShardedMatching, ShardedProblem
 from .answer_folder import AnswerFolder, read_slots
-from .coordinate import Answers, Asking, Question, coordinate, is_solved
-from .reader import ShardReader
-from .shard_worker import ASSIGN, digest
+from .parquet_files import ShardReader
+from .shard_worker import ASSIGN, bytes_of, digest, opened, sealed, shard_name
 
 if TYPE_CHECKING:
     import os
@@ -23,9 +31,261 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from .._progress import ProgressHook
+    from .cost_specs import CostSpec
     from .source import ShardSource
 
-__all__ = ["solve_shards"]
+#: Answers of shards, in their order; None: out of time, False: stopped.
+Answers = list[bytes | None] | bool | None
+
+# Where a solve is while shards answer a question of this kind (protocol.hpp): the stage, and the
+# fractions at which it begins and ends.
+_STAGES = {
+    0: ("samples", 0.0, 0.1),
+    1: ("scan", 0.2, 0.7),
+    7: ("assign", 0.8, 1.0),
+}
+
+
+class Question(NamedTuple):
+    """A problem as the coordinator reads it."""
+
+    model: _core.CostModel
+    rows: Sequence[int]
+    capacity: NDArray[np.int64]
+    prices: NDArray[np.float64] | None
+    seed: int
+    threads: int
+
+
+class Shards(Protocol):
+    """Whoever asks the shards."""
+
+    #: The shards themselves, if they are in this process: an answer that one of them keeps stands
+    #: for the one that `ask` returns.
+    held: Sequence[_core.JobShard]
+
+    def ask(self, questions: list[bytes | None]) -> Answers:
+        """Ask each shard its question, none where it is None."""
+        ...
+
+
+class Asking:
+    """The limits of a solve over shards, and its progress.
+
+    Parameters
+    ----------
+    hook : callable or None
+        Gets stage and fraction, and stops the solve by returning True.
+    time_limit : float or None
+        Seconds from now.
+    """
+
+    def __init__(self, hook: Callable[[str, float], bool] | None, time_limit: float | None) -> None:
+        self._hook = hook
+        self._deadline = None if time_limit is None else time.monotonic() + time_limit
+        self._done = 0.0
+
+    def show(self, stage: str, done: float) -> bool:
+        """Show how far the solve is, never less than before; True: stop."""
+        self._done = max(self._done, done)
+        return self._hook is not None and self._hook(stage, self._done)
+
+    def left(self) -> float | None:
+        """Return the seconds left, 0 or more; None where there is no limit."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    def over(self, question: bytes, done: float) -> tuple[bool | None] | None:
+        """Return what `ask` has to return where the solve ends here, in a tuple; else None.
+
+        `done` is the share of the shards that have answered.
+        """
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            return (None,)
+        kind = int.from_bytes(question[:4], "little")
+        stage, begin, end = _STAGES.get(kind, ("verify", 0.7, 0.8))
+        return (False,) if self.show(stage, begin + (end - begin) * done) else None
+
+    def wait(
+        self, question: bytes, pending: list[Any], some: Callable[[list[Any]], list[Any]]
+    ) -> tuple[bool | None] | None:
+        """Wait for all answers to a question, as `over` where the solve ends before.
+
+        `some` waits a moment for some of those that are pending, and returns the others.
+        """
+        left = pending
+        while left:
+            left = some(left)
+            over = self.over(question, 1 - len(left) / len(pending))
+            if over is not None:
+                return over
+        return None
+
+
+def coordinate(
+    question: Question,
+    begin: Callable[[Asking], Shards],
+    time_limit: float | None,
+    progress: bool | ProgressHook | None,
+) -> tuple[Any, ...]:
+    """Solve; `begin` gets the shards ready. Returns what `ShardedMatching.of` reads."""
+    with progress_hook(progress, "transport") as hook:
+        asking = Asking(hook, time_limit)
+        shards = begin(asking)
+        return _core.transport_shards(
+            question.model,
+            np.array(question.rows, np.int64),
+            question.capacity,
+            shards.ask,
+            question.prices,
+            question.seed,
+            question.threads,
+            asking.left(),
+            asking.show,
+            shards.held,
+        )
+
+
+def is_solved(found: tuple[Any, ...]) -> bool:
+    """Return whether the shards have a class for each of their jobs."""
+    objective, status = found[2], found[5]
+    return status in ("optimal", "feasible") or (status == "time_limit" and objective < math.inf)
+
+
+#: Seconds between two polls of the limit and the progress hook while answers are outstanding.
+POLL_SECONDS = 0.1
+
+
+class ClusterShards(ABC):
+    """The shards of a cluster; a subclass for each scheduler.
+
+    Attributes
+    ----------
+    spec : CostSpec
+        What costs are.
+    rows : sequence of int
+        Jobs of each shard.
+    threads : int
+        Of one shard.
+    """
+
+    held: Sequence[_core.JobShard] = ()
+
+    def __init__(self, spec: CostSpec, rows: Sequence[int], threads: int) -> None:
+        self.spec, self.rows, self.threads = spec, rows, threads
+        first = itertools.accumulate(rows, initial=0)
+        self._names = [shard_name(at, n, sum(rows)) for at, n in zip(first, rows, strict=False)]
+        self._asking: Asking | None = None
+        self._waited = 0.0
+
+    @abstractmethod
+    def send(self, shard: int, message: bytes, *, assigns: bool) -> Any:
+        """Send a sealed question to a shard; return a handle of the answer.
+
+        With `assigns` the classes of its jobs stay beside the shard.
+        """
+
+    @abstractmethod
+    def wait(self, pending: list[Any]) -> list[Any]:
+        """Wait a moment for some answers; return those still pending, none if one has failed."""
+
+    @abstractmethod
+    def receive(self, sent: list[Any]) -> list[bytes]:
+        """Return these answers, or raise what a shard raised."""
+
+    @abstractmethod
+    def cancel(self, sent: list[Any]) -> None:
+        """Take questions back: the solve ends here."""
+
+    @abstractmethod
+    def assignment(self) -> Any:
+        """Return the classes of the jobs, as the jobs came, once all shards have assigned them."""
+
+    @abstractmethod
+    def sums(
+        self,
+        assignment: Any,
+        prices: NDArray[np.float64],
+        remainders: NDArray[np.float64] | None,
+        threads: int,
+    ) -> list[bytes]:
+        """Return the exact sums of each shard, for the proof; sealed."""
+
+    @abstractmethod
+    def confined(self, slots: NDArray[np.int32], job: int, threads: int) -> list[bytes]:
+        """Return what each shard counts of its jobs that fit into these classes only; sealed."""
+
+    def close(self) -> None:
+        """End what only a solve needs."""
+        self._asking = None
+
+    def ask(self, questions: list[bytes | None]) -> Answers:
+        """Ask the shards; None: out of time, False: stopped."""
+        assert self._asking is not None
+        asked = {
+            k: self.send(k, sealed(q, self._names[k].encode()), assigns=q[:4] == ASSIGN)
+            for k, q in enumerate(questions)
+            if q is not None
+        }
+        sent = list(asked.values())
+        begun = time.monotonic()
+        try:
+            first = next(q for q in questions if q is not None)
+            over = self._asking.wait(first, sent, self.wait)
+            if over is not None:
+                self.cancel(sent)
+                return over[0]
+            found = self.receive(sent)
+        except BaseException:
+            self.cancel(sent)
+            raise
+        self._waited += time.monotonic() - begun
+        answers: list[bytes | None] = [None] * len(questions)
+        for k, answer in zip(asked, found, strict=True):
+            answers[k] = self._opened(k, answer, questions[k] or b"")
+        return answers
+
+    def _opened(self, shard: int, answer: bytes, *question: bytes) -> bytes:
+        name = self._names[shard]
+        return opened(answer, f"an answer of {name}", name.encode(), *question)
+
+    def solve(
+        self,
+        capacity: NDArray[np.int64],
+        time_limit: float | None,
+        seed: int,
+        progress: bool | ProgressHook | None,
+    ) -> ShardedMatching:
+        """Solve; arguments are those of `transport`, after their checks."""
+        question = Question(self.spec.model(), self.rows, capacity, None, seed, 0)
+
+        def begin(asking: Asking) -> ClusterShards:
+            self._asking = asking
+            return self
+
+        try:
+            found = coordinate(question, begin, time_limit, progress)
+        finally:
+            self.close()
+        found[6]["seconds_waiting"] = self._waited
+
+        def sums(
+            assignment: Any,
+            prices: NDArray[np.float64],
+            remainders: NDArray[np.float64] | None,
+            threads: int,
+        ) -> list[bytes]:
+            parts = self.sums(assignment, prices, remainders, threads)
+            asked = bytes_of(prices, remainders)
+            return [self._opened(k, part, *asked) for k, part in enumerate(parts)]
+
+        def confined(slots: NDArray[np.int32], job: int, threads: int) -> list[bytes]:
+            parts = self.confined(slots, job, threads)
+            asked = bytes_of(slots, job)
+            return [self._opened(k, part, *asked) for k, part in enumerate(parts)]
+
+        problem = ShardedProblem(question.model, self.rows, capacity, self.threads, sums, confined)
+        return ShardedMatching.of(found, self.assignment() if is_solved(found) else None, problem)
+
 
 _OPEN = (0).to_bytes(4, "little")
 #: Seconds of a solve whose answers are not recorded: to ask again takes no longer.

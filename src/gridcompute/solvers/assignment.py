@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 import numpy as np
 
 from .. import _checks, _core
-from .._certificate import Certificate
+from .._certificate import Certificate, relative_gap
 from .._extras import extra
-from .._gap import relative_gap
 from .._html import facts
-from .._log import listening, log
-from .._progress import ProgressHook, progress_hook
-from .._table import Tabular
-from .._value import Value
+from .._progress import ProgressHook, listening, log, progress_hook
+from .._value import Tabular, Value
 from ..errors import InfeasibleError, InvalidProblemError
 from .assignment_input import Problem, batch_of, problem_of, refuse_invalid, solved
 from .assignment_proof import Exact, Fields, check_answer, check_witness, fields_of

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from .. import _checks, _core
-from .._log import listening, log
-from .._progress import progress_hook
+from .._progress import listening, log, progress_hook
 from ..costs.source import cost_source
 from ..errors import InvalidProblemError
+from ..results.explanation import TransportProblem
 from ..results.matching import Matching, Witness
-from ..results.problem import TransportProblem
 from ..shards.source import ShardSource
 
 if TYPE_CHECKING:

@@ -14,18 +14,23 @@ from .. import _checks
 from .._html import facts
 from ..errors import InvalidProblemError
 from ..forecast.signal import Signal
-from . import policies_unlimited
+from . import policies as policies_unlimited
 from .certificate import ReplayCertificate, Rules, check
-from .hindsight_shared_slots import Room, flow_plan, local_search, priced_bound, raised_prices
-from .outlook import Outlook, mean_before
-from .policies_shared_slots import SharedRun, replay_shared
-from .trace import Trace, read_jobs, read_starts
+from .policies import (
+    Room,
+    SharedRun,
+    flow_plan,
+    local_search,
+    priced_bound,
+    raised_prices,
+    replay_shared,
+)
+from .trace import Outlook, Trace, mean_before, read_jobs, read_starts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..forecast.arrivals import Arrivals
-    from ..forecast.signal import Model
+    from ..forecast.signal import Arrivals, Model
     from ..plot.replay import ReplayPlots
 
 __all__ = ["Replay", "replay"]

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from .certificate import TraceCertificate
 from .engine import View
-from .loaders import GAVEL_TYPES, gavel, gavel_cluster, gavel_file, pai, philly, read
 from .priced_policy import Priced
 from .replays import Replay, replay
-from .tables import Cluster, Trace
+from .tables import GAVEL_TYPES, Cluster, Trace, gavel, gavel_cluster, gavel_file, pai, philly, read
 
 __all__ = [
     "GAVEL_TYPES",

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .gavel_policies import largest_least_rate
+from .gavel import largest_least_rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

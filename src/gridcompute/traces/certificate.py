@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._certificate import Certificate
-from .._gap import relative_gap
+from .._certificate import Certificate, relative_gap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import _checks
 from ..solvers.transport import transport
-from .gavel_policies import MakespanProgram, largest_least_rate
+from .gavel import MakespanProgram, largest_least_rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,9 +14,7 @@ from ..errors import InvalidProblemError
 from .bounds import completion_prices, makespan_prices
 from .certificate import check, completion_bound, makespan_bound
 from .engine import run_rounds
-from .plain_fifo import run_in_order
-from .policies import made
-from .queue_policies import fifo
+from .policies import fifo, made, run_in_order
 from .tables import Cluster, Trace, check_fit, measured_jobs
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from disks import fill, small_disk, with_file_limit
 from gridcompute import InvalidProblemError
 from gridcompute.grid import Ledger
 from gridcompute.grid.files.json_text import canonical
-from gridcompute.grid.plan import ledger_file
+from gridcompute.grid.plan import ledger_entry as ledger_file
 from ledger_cases import CHILD, appended, batches, ledger_of, plan
 
 if TYPE_CHECKING:

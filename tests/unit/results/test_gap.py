@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gridcompute import Matcher, assignment, min_cost_flow, transport
-from gridcompute._gap import relative_gap
+from gridcompute._certificate import relative_gap
 
 INF = math.inf
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import gridcompute as gc
-from gridcompute.shards.reader import ShardReader
+from gridcompute.shards.parquet_files import ShardReader
 from interrupts import OURS, Interrupt
 from shard_cases import assert_same, in_memory, in_shards, make
 

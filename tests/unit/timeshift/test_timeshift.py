@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, forecast, timeshift
-from gridcompute.timeshift.start_rules import best_saving_rate
+from gridcompute.timeshift.trace import best_saving_rate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import replay_oracle

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gridcompute import InvalidProblemError, replay, traces
-from gridcompute.traces import queue_policies
+from gridcompute.traces import policies as queue_policies
 from trace_records import SPEEDS, rows
 
 ROUND_S = 360.0

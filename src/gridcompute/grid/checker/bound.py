@@ -1,4 +1,18 @@
-r"""The bound that a vector of prices proves, recomputed from nothing but the tables of the problem.
+"""Lifted cover rows as the checker reads them: whether each is one, and what options pay for it.
+
+For a class c, a size g of gangs, consecutive hours, and a job j, with C the most accelerators that
+c has in one of these hours,
+
+    sum over jobs i != j of (gang_i // g) * [i runs at c in all of the hours]
+        + k * [j runs at c in any of them]  <=  C // g,      k = C // g - (C - gang_j) // g
+
+(k = 0 where gang_j > C). Where j runs in one of the hours, the others that run through all of them
+share what j leaves of that hour, room for (C - gang_j) // g gangs of g at most, which is k fewer
+than C // g; where j runs in none they have room for C // g. Left out, and of no share in any row,
+are interruptible jobs: no term is below 0, so a row holds with fewer of them. Jobs that run and
+cannot move are no jobs here, and C is what they leave.
+
+The bound that a vector of prices proves, recomputed from nothing but the tables of the problem.
 
 For any prices y = (alpha, beta, pi, gamma, nu) with alpha, beta, gamma >= 0, every plan costs at
 least
@@ -20,15 +34,23 @@ its trust: any vector of multipliers, right or wrong, gives a valid number becau
 lies in a finite box. What rounding may have added to a sum is taken off again, so that the number
 is a bound for values of any size. Where that leaves less than the signs of all costs prove (0,
 where no energy brings in anything), the bound is what they prove.
+
+The bound that a search over all plans proves, where prices prove less than a plan claims.
+
+A small problem is written down whole as an integer program, from the tables alone: every open
+option of every job, accelerators, corridors, quotas, and the energy block of `energy_lp`. HiGHS
+searches it by branch and bound, and what no branch that is left can go below is the bound. It is
+taken from the solver: unlike the bound of prices, which any number may be put into, it is true only
+if HiGHS is right, within its tolerances. What this adds to the planner's own search is a program
+written down a second time, by code that shares nothing with it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .cover_rows import CoverRows, cover_rows
 from .derived_tables import (
     direct_yuan_per_kwh,
     gang_prices,
@@ -37,8 +59,7 @@ from .derived_tables import (
     quota_tree,
 )
 from .energy_lp import ROUNDING, EnergyProgram
-from .pieces import Priced, cheapest_in_pieces
-from .running import fixed, plain
+from .placements import Priced, cheapest_in_pieces, fixed, fixed_rows, plain, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,19 +68,167 @@ if TYPE_CHECKING:
     from ..tables.column import Bools, Floats, Int64s
     from ..tables.problem import Problem
 
-__all__ = [
-    "Offer",
-    "Proof",
-    "Window",
-    "cheapest",
-    "energy_bound",
-    "in_pieces",
-    "jobs_bound",
-    "lower_bound",
-    "offers",
-    "proof",
-    "windows_of",
-]
+#: The largest sum of all prices that a bound is computed from: no product of it overflows.
+MOST_YUAN = 1e280
+
+
+class CoverRows(NamedTuple):
+    """Lifted cover rows that have prices above 0, and which jobs have no share in any."""
+
+    klass: Int64s
+    size: Int64s
+    first: Int64s
+    last: Int64s
+    #: Row among the jobs that are priced.
+    job: Int64s
+    yuan: Floats
+    #: C // g; what the row's own job takes of it, k; and what it would take as one of the others.
+    gangs: Int64s
+    own: Int64s
+    other: Int64s
+    #: By job priced.
+    exempt: Bools
+
+    def of(self, rows: Bools) -> CoverRows:
+        """Some of the rows."""
+        kept: dict[str, Any] = {name: getattr(self, name)[rows] for name in self._fields[:-1]}
+        return self._replace(**kept)
+
+    def most_yuan(self, gang: Any) -> float:
+        """A sum that no sum of what jobs pay exceeds, nor any part of it in size."""
+        each = np.bincount(self.klass, self.yuan / self.size).max(initial=0.0)
+        own = (self.yuan * (self.own + self.other)).sum()
+        return float(each * gang.sum(dtype=np.float64) + 2 * own)
+
+    def paid(self, job: Any, gang: Any, lasts: Any, hours: int) -> tuple[Floats, Int64s]:
+        """Return the payment of jobs for these rows, all of one class, by their first hour.
+
+        Parameters
+        ----------
+        job, gang, lasts : int (n,)
+            Jobs, each once; their accelerators, and the hours that each runs.
+        hours : int
+            Hours of the batch.
+
+        Returns
+        -------
+        yuan : float64 (n_kinds, hours)
+        kind : int64 (n,)
+            The row of `yuan` that holds for each job.
+        """
+        width, clock = hours + 1, np.arange(hours)
+        counted = np.where(self.exempt[job], 0, gang.astype(np.int64))
+        kinds, kind = np.unique(counted * width + lasts, return_inverse=True)
+        many, end = kinds[:, None] // width, np.minimum(clock + kinds[:, None] % width, hours)
+        yuan = np.zeros(end.shape)
+        for size in np.unique(self.size).tolist():
+            rows = self.size == size
+            place = self.first[rows] * width + self.last[rows] + 1
+            at = np.bincount(place, self.yuan[rows], hours * width).reshape(hours, width)
+            # By a first hour and an end, the sum over the rows between the two.
+            within = at[::-1].cumsum(axis=0)[::-1].cumsum(axis=1)
+            yuan += (many // size) * within[clock, end]
+        order = np.argsort(job, kind="stable")
+        place = np.minimum(np.searchsorted(job[order], self.job), max(len(job) - 1, 0))
+        found = job[order][place] == self.job if len(job) else np.zeros(len(self.job), bool)
+        named, row = np.unique(order[place[found]], return_inverse=True)
+        changed = self.of(found)._changes(row, lasts[named], hours)
+        yuan = np.concatenate([yuan, yuan[kind[named]] + changed])
+        kind[named] = len(yuan) - len(named) + np.arange(len(named))
+        return yuan, kind
+
+    def _changes(self, row: Int64s, lasts: Int64s, hours: int) -> Floats:
+        """Return the extra payment of jobs for rows of their own, by first hour, (n, hours).
+
+        `row` is the place of each row's job.
+        """
+        width, long = hours + 1, lasts[row]
+        any_, whole = self.yuan * self.own, self.yuan * self.other
+        touched = np.maximum(self.first - long + 1, 0), self.last + 1
+        covered = np.maximum(self.last - long + 1, 0), self.first + 1
+        has = covered[0] < covered[1]
+        steps = np.zeros(len(lasts) * width)
+        for hour, by in (
+            (touched[0], any_),
+            (touched[1], -any_),
+            (covered[0], np.where(has, -whole, 0.0)),
+            (covered[1], np.where(has, whole, 0.0)),
+        ):
+            steps += np.bincount(row * width + hour, by, len(steps))
+        return np.asarray(steps.reshape(-1, width).cumsum(axis=1)[:, :hours])
+
+
+def cover_fault(problem: Problem, prices: Prices) -> tuple[str, float, float] | None:
+    """Return place, what was found and needed of the first price of no lifted cover row.
+
+    `problem` is the whole one, with its running jobs.
+    """
+    n, (classes, hours) = len(problem.jobs), problem.classes.capacity.shape
+    job, pinned = prices.cover_job, np.zeros(n + 1, bool)
+    pinned[fixed_rows(problem)] = True
+    for name, low, high in (
+        ("class", np.zeros(1), classes - 1),
+        ("size", np.ones(1), np.inf),
+        ("first", np.zeros(1), hours - 1),
+        ("last", prices.cover_first, hours - 1),
+        ("job", np.zeros(1), n - 1),
+    ):
+        values = getattr(prices, f"cover_{name}")
+        for bad, needed in ((values < low, low), (values > high, high)):
+            if bad.any():
+                k = int(np.argmax(bad))
+                most = float(np.broadcast_to(needed, values.shape)[k])
+                return f"cover_{name}[{k}]", float(values[k]), most
+    bad = pinned[job]
+    if bad.any():
+        k = int(np.argmax(bad))
+        return f"cover_job[{k}]: 1 as job {job[k]} runs and cannot move", 1.0, 0.0
+    return None
+
+
+def cover_rows(problem: Problem, prices: Prices, priced: Problem) -> CoverRows | None:
+    """Read the rows that prices name; None where one of these proves nothing, so that all do not.
+
+    Parameters
+    ----------
+    problem : Problem
+        The whole one, with its running jobs.
+    prices : Prices
+    priced : Problem
+        What is made of it: `plain`, with all jobs, or `fixed`.
+    """
+    with np.errstate(over="ignore"):
+        total = prices.cover_yuan.sum()
+    good = (prices.cover_yuan >= 0).all() and total <= MOST_YUAN
+    if not good or cover_fault(problem, prices) is not None:
+        return None
+    kept = np.ones(len(problem.jobs), bool)
+    kept[fixed_rows(problem)] = False
+    place, exempt = np.arange(len(kept)), priced.jobs.interruptible
+    capacity = priced.classes.capacity
+    if len(priced.jobs) < len(kept):
+        place = np.cumsum(kept) - 1
+    elif not kept.all() and len(prices.cover_yuan):
+        exempt, capacity = exempt | ~kept, fixed(problem).classes.capacity
+    used = prices.cover_yuan > 0
+    klass, size, first, last, job = (
+        getattr(prices, f"cover_{name}")[used].astype(np.int64)
+        for name in ("class", "size", "first", "last", "job")
+    )
+    job = place[job]
+    most = np.zeros(len(job), np.int64)
+    for c in np.unique(klass).tolist():
+        at = np.flatnonzero(klass == c)
+        for t in np.unique(first[at]).tolist():
+            rows = at[first[at] == t]
+            most[rows] = np.maximum.accumulate(capacity[c, t:])[last[rows] - t]
+    gang = priced.jobs.gang[job].astype(np.int64)
+    gangs = most // size
+    own = np.where(exempt[job] | (gang > most), 0, gangs - np.maximum(most - gang, 0) // size)
+    other = np.where(exempt[job], 0, gang // size)
+    yuan = prices.cover_yuan[used]
+    return CoverRows(klass, size, first, last, job, yuan, gangs, own, other, exempt)
+
 
 BLOCK = 1 << 16
 #: Prices of stretches of hours that are held at once.
@@ -365,3 +534,148 @@ def energy_bound(problem: Problem, pi: Floats) -> float:
     fixed = pi * base
     margin = ROUNDING * (pi.size + 64) * np.abs(fixed).sum()
     return program.bound() + float(fixed.sum() - margin)
+
+
+#: Open options that a program is written down for, at most, and seconds that a search may take.
+MOST_OPTIONS, MOST_SECONDS = 14_000, 300.0
+#: Ways to cut one job at one class that are looked through at most, with those that lead nowhere.
+MOST_WAYS = 50_000
+#: Relative gap at which a search ends that is to prove a plan the best.
+CLOSED = 1e-8
+
+
+class _Options(NamedTuple):
+    """Open options as columns."""
+
+    job: Int64s
+    klass: Int64s
+    start: Int64s
+    hours: Int64s
+    own_yuan: Floats
+    #: Hours in which those of interruptible jobs run, (n_cut, n_hours): the last ones of the list.
+    busy: Bools
+
+
+def searched_bound(
+    problem: Problem, prices: Prices, proved_yuan: float, claimed_yuan: float, cost_yuan: float
+) -> float:
+    """Return the lower bound that a search proves, yuan; -inf if it would be too large.
+
+    Parameters
+    ----------
+    problem : Problem
+    prices : Prices
+    proved_yuan : float
+        What the prices prove.
+    claimed_yuan : float
+        The bound that is to be proved; no more than that is returned.
+    cost_yuan : float
+        What the plan costs.
+    """
+    whole, problem = problem, fixed(problem)
+    windows = windows_of(problem, prices, cover_rows(whole, prices, problem))
+    options = _options(problem, prices, windows, claimed_yuan - proved_yuan)
+    if options is None:
+        return -np.inf
+    program, chosen = _program(problem, options)
+    wide = max((cost_yuan - claimed_yuan) / max(abs(cost_yuan), 1e-300), 0.0)
+    bound = -np.inf
+    for gap in sorted({max(0.9 * wide, CLOSED), CLOSED}, reverse=True):
+        bound = program.program.searched(chosen, gap, MOST_SECONDS) * program.unit
+        bound += float(problem.jobs.value_yuan.sum())
+        if bound >= claimed_yuan:
+            break
+    return min(bound, claimed_yuan)
+
+
+def _options(
+    problem: Problem, prices: Prices, windows: list[Window], above_yuan: float
+) -> _Options | None:
+    """The open options that a plan below the claim may use; None if they are too many.
+
+    An option that costs `above_yuan` more, at the prices, than the cheapest choice of its job
+    raises what the prices prove of all plans that use it to the claim.
+    """
+    every = np.arange(len(problem.jobs))
+    least = problem.jobs.value_yuan.copy()
+    found = list(offers(problem, prices, windows, every))
+    for offer in found:
+        least[offer.at] = np.minimum(least[offer.at], offer.yuan)
+    cuts = list(in_pieces(problem, prices, windows, every))
+    for at, _, priced in cuts:
+        least[at] = np.minimum(least[at], cheapest_in_pieces(problem, priced))
+    columns: list[list[np.ndarray]] = [[], [], [], [], []]
+    for offer in found:
+        few = np.flatnonzero(offer.yuan < np.inf)
+        few = few[offer.yuan[few] - least[offer.at[few]] <= above_yuan * (1 + 1e-9) + 1e-9]
+        klass = np.full(len(few), offer.klass)
+        parts = (offer.at[few], klass, offer.start[few], offer.hours[few], offer.own_yuan[few])
+        for column, part in zip(columns, parts, strict=True):
+            column.append(part)
+    if sum(len(part) for part in columns[0]) > MOST_OPTIONS:
+        return None
+    busy: list[Bools] = []
+    for at, c, priced in cuts:
+        for k, j in enumerate(at.tolist()):
+            for way in ways(problem, priced, k, MOST_WAYS):
+                if way is None or len(busy) > MOST_OPTIONS:
+                    return None
+                hours_of, own, yuan = way
+                if yuan - least[j] <= above_yuan * (1 + 1e-9) + 1e-9:
+                    busy.append(hours_of)
+                    one = (j, c, int(np.argmax(hours_of)), int(hours_of.sum()), own)
+                    for column, value in zip(columns, one, strict=True):
+                        column.append(np.array([value]))
+    job, klass, start, hours = (np.concatenate([*c, every[:0]]) for c in columns[:4])
+    own_yuan = np.concatenate([*columns[4], np.zeros(0)])
+    marks = np.array(busy, bool).reshape(-1, problem.hours)
+    return _Options(job, klass, start, hours, own_yuan, marks)
+
+
+def _program(problem: Problem, options: _Options) -> tuple[EnergyProgram, Int64s]:
+    """The whole problem, less the value of all jobs, and which of its variables are whole."""
+    base = problem.energy.base_load_kwh
+    energy = EnergyProgram(problem, base, most_load_kwh(problem))
+    lp, unit, jobs = energy.program, energy.unit, problem.jobs
+    job, klass, start, hours, own, busy = options
+    x = lp.variables(0, np.ones(len(job)), (own - jobs.value_yuan[job]) / unit)
+    gang, site = jobs.gang[job].astype(np.float64), problem.classes.site[klass]
+    n = len(jobs)
+    lp.entries(np.full(n, -np.inf), np.ones(n), job, x, np.ones(len(x)))
+    which = np.repeat(np.arange(len(x)), hours)
+    hour = np.arange(len(which)) - np.repeat(np.cumsum(hours) - hours, hours) + start[which]
+    if len(busy):
+        hour[which >= len(x) - len(busy)] = np.nonzero(busy)[1]
+
+    def at_most(limit: Floats | Int64s, key: Int64s, column: Int64s, amount: Floats) -> None:
+        used, place = np.unique(key, return_inverse=True)
+        most = np.asarray(limit, np.float64).ravel()[used]
+        lp.entries(np.full(len(used), -np.inf), most, place, column, amount)
+
+    key = klass[which] * problem.hours + hour
+    at_most(problem.classes.capacity, key, x[which], gang[which])
+    wires = problem.corridors.bandwidth_gb
+    sent = np.ravel_multi_index((jobs.origin[job], site, start), wires.shape)
+    at_most(wires, sent, x, jobs.data_gb[job])
+    tree, used = quota_tree(problem), gang * hours
+    owners = np.array(jobs.tenant[job], np.int64)
+    counted = [
+        (line * tree.most_h.shape[1] + queue, i)
+        for i, (m, c) in enumerate(zip(owners.tolist(), klass.tolist(), strict=True))
+        for line in {0, int(tree.line[c])}
+        for queue in tree.path(m)
+    ]
+    queue_row, option = np.array(counted, np.int64).reshape(-1, 2).T
+    at_most(tree.most_h, queue_row, x[option], used[option])
+    asked = tree.least_h.ravel()
+    below = lp.variables(0, asked, tree.below_yuan_per_h.ravel() / unit)
+    n = len(asked)
+    row = np.concatenate([queue_row, np.arange(n)])
+    amounts = np.concatenate([used[option], np.ones(n)])
+    lp.entries(asked, np.full(n, np.inf), row, np.concatenate([x[option], below]), amounts)
+    kwh = gang[which] * kwh_by_class(problem)[klass[which], hour] / unit
+    row = np.concatenate([site[which] * problem.hours + hour, np.arange(base.size)])
+    column = np.concatenate([x[which], energy.index["load"].ravel()])
+    load = base.ravel() / unit
+    lp.entries(load, load, row, column, np.concatenate([-kwh, np.ones(base.size)]))
+    return energy, x

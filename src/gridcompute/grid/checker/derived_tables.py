@@ -1,7 +1,13 @@
-"""Tables that the checker derives by itself: quotas, load limits, energy by hour.
+"""The faults of a plan: their tokens, and comparisons that yield them.
+
+Tables that the checker derives by itself: quotas, load limits, energy by hour.
 
 The planner has functions of its own for all of this (`Problem.pue`, `Problem.mandate_rows` and
 others). Nothing here calls them, so that an error in one of them is found by `verify`.
+
+Requirements of the mandate and the direct-connection rule, read from the tables.
+
+Whether a plan keeps them is checked in `mandate_check.py`.
 """
 
 from __future__ import annotations
@@ -14,24 +20,113 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from ..plan.columns import Prices
-    from ..tables.column import Floats, Int64s
+    from ..tables.column import Bools, Floats, Int64s
     from ..tables.problem import Problem
 
-__all__ = [
-    "LoadLimits",
-    "QuotaTree",
-    "by_hour",
-    "by_step",
-    "direct_yuan_per_kwh",
-    "gang_prices",
-    "kwh_by_class",
-    "largest_price",
-    "load_limits",
-    "lost_yuan_per_kwh",
-    "most_load_kwh",
-    "quota_tree",
-]
+#: The faults of a plan.
+FAULTS = {
+    "Malformed": "a field of another shape, type or range than those of a plan; nothing else read",
+    "PlacementMalformed": "a class or hour out of range, or one without the other",
+    "WindowViolated": "a job starts before its release, ends after its deadline or the last hour",
+    "FamilyUnsupported": "a job on a class that cannot run its family",
+    "MemoryTooSmall": "a job on an accelerator with too little memory",
+    "ResidencyForbids": "a job where its data may not go",
+    "LatencyTooHigh": "a job too far from its origin",
+    "GangSplit": "the plan shows a job with other accelerators or hours than its gang needs",
+    "TableMismatch": "the plan's table shows another place or energy than its placements have",
+    "CapacityExceeded": "more accelerators used than a class has in an hour",
+    "CorridorExceeded": "more data sent over a corridor than it carries in an hour",
+    "QuotaExceeded": "a tenant, or a queue above it, above its upper quota",
+    "NegativeEnergy": "an amount of energy below zero",
+    "SourceImbalance": "a direct source delivers more or less than it has",
+    "BundledExceeded": "more bundled green power than can be delivered",
+    "LoadImbalance": "power used differs from what base load and jobs need",
+    "GreenAboveLoad": "more green power counted as used than there is load in that hour",
+    "PiecesMalformed": "pieces that overlap or touch, lie outside the batch or are no job's",
+    "NotInterruptible": "a job in pieces that has to run whole",
+    "PieceTooShort": "a piece shorter than the job's least one, or than its restart",
+    "WorkMismatch": "the pieces of a job do more or less than its work",
+    "PinnedMoved": "a job that runs and cannot move is elsewhere, or left out",
+    "ShedTooMuch": "more load goes without power than may",
+    "ConnectionExceeded": "more grid power than the connection carries",
+    "StoreImbalance": "a stored amount that its charges and discharges do not explain",
+    "DischargeUnearned": "a colour of the store delivers more than it was charged with",
+    "StoreTooFull": "more stored than the battery holds",
+    "StorePowerExceeded": "charged or discharged faster than the battery can",
+    "TerminalViolated": "a colour of the store ends below its start under the cyclic rule",
+    "ExportForbidden": "power exported where reverse flow is forbidden",
+    "ExportExceeded": "more power exported than the site may send",
+    "VolumeExceeded": "more bundled green power in the batch than its contract has",
+    "CertificateForbidden": "certificates counted under the hourly rule",
+    "MandateUnaccounted": "a scope neither meets the mandate nor reports what is missing",
+    "DirectRuleUnaccounted": "a site neither keeps the direct-connection rule nor says by how much",
+    "MandateBroken": "a scope misses its share of green power, which is forbidden",
+    "ShortfallOverstated": "more reported missing to a rule than is missing",
+    "AccountMismatch": "a green number (N1 to N4, load, shortfall) differs from its recomputation",
+    "CostMismatch": "the objective differs from the cost of this plan",
+    "KeptMismatch": "a value kept since the plan was asked for it differs from what its fields say",
+    "CostPartMismatch": "a part of the cost that the plan shows differs from its recomputation",
+    "ChargeMismatch": "what the plan charges a job differs from what its prices say",
+    "AllocationMismatch": "what jobs bear does not sum to the cost",
+    "BoundUnproved": "the prices prove less than the bound claims",
+    "PricesProveLess": "the prices prove less, without a search, than the plan says they do",
+    "BoundAboveCost": "the bound is above the cost",
+    "WithoutOptionMismatch": "the value of jobs without any option, left out of the gap, differs",
+    "StatusUnproved": "called optimal, but less than the cost is proved",
+    "PriceMismatch": "a price of mandate or battery differs from what a kWh is worth there",
+    "CoverMalformed": "a price of a lifted cover row whose class, hours or job are none of it",
+    "PriceNegative": "a price below zero where only prices of at least zero prove anything",
+}
+
+#: Relative tolerance of sums of energy and money.
+TOLERANCE = 1e-6
+
+
+class Fault(NamedTuple):
+    """One fault of a plan."""
+
+    token: str
+    where: str
+    found: float
+    needed: float
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"{self.token} at {self.where}: found {self.found:.9g}, needed {self.needed:.9g}"
+
+
+def above(
+    token: str, axes: str, found: Floats | NDArray[np.int64], most: object, rel: float = TOLERANCE
+) -> Iterator[Fault]:
+    """A fault if `found` exceeds `most` anywhere: the worst place."""
+    limit = np.broadcast_to(np.asarray(most, np.float64), found.shape)
+    finite = np.where(np.isfinite(limit), np.abs(limit), 0.0)
+    over = found - limit - rel * np.maximum(1.0, np.maximum(finite, np.abs(found)))
+    yield from _worst(token, axes, over, found, limit, (over > 0) if rel else (found > limit))
+
+
+def apart(token: str, axes: str, found: Floats, needed: Floats) -> Iterator[Fault]:
+    """A fault if `found` and `needed` differ anywhere: the worst place."""
+    off = np.abs(found - needed)
+    bad = ~(off <= TOLERANCE * np.maximum(1.0, np.abs(needed)))
+    yield from _worst(token, axes, off, found, needed, bad)
+
+
+def _worst(
+    token: str,
+    axes: str,
+    by: NDArray[np.float64],
+    found: NDArray[np.generic],
+    needed: NDArray[np.float64],
+    bad: Bools,
+) -> Iterator[Fault]:
+    if bad.any():
+        at = np.unravel_index(int(np.argmax(np.where(bad, by, -np.inf))), bad.shape)
+        place = ", ".join(str(int(i)) for i in at)
+        yield Fault(token, f"{axes} [{place}]", float(found[at]), float(needed[at]))
 
 
 #: What a kWh missing to the mandate counts as in a bound where none may be missing: any price makes
@@ -240,3 +335,85 @@ def most_load_kwh(problem: Problem) -> Floats:
     for c, site in enumerate(problem.classes.site.tolist()):
         most[site] += busy[c]
     return most
+
+
+class Scopes(NamedTuple):
+    """The mandate: over each scope's sites, green + certificates + missing >= share * load + owed.
+
+    Under the volume rule certificates may be retired, and exported direct power counts as green
+    where its certificates are kept.
+    """
+
+    #: Which sites a scope pools, (n_scopes, n_sites).
+    member: Bools
+    share: float
+    #: From earlier batches of the ledger, kWh; negative where more was green than was asked.
+    owed_kwh: Floats
+    yuan_per_kwh: float
+    volume: bool
+    #: Whether exported direct power counts.
+    exports: bool
+
+
+class RuledSites(NamedTuple):
+    """The direct-connection rule: the sites under it and what it asks of each."""
+
+    #: Their rows in the sites table, (n_ruled,).
+    site: Int64s
+    #: Direct energy that each is to use or store, kWh, (n_ruled,).
+    used_kwh: Floats
+    of_load: float
+    yuan_per_kwh: float
+
+
+def scopes(problem: Problem) -> Scopes:
+    """The scopes of the mandate in ascending order of site, operator or region."""
+    mandate, sites = problem.mandate, problem.sites
+    new = sites.new if mandate.new is None else np.array(mandate.new, bool)
+    pooled = sites.operator if mandate.scope == "operator" else sites.region
+    labels = pooled.astype(np.int64) if mandate.scope != "site" else np.arange(len(new))
+    member = [new & (labels == label) for label in sorted(set(labels[new].tolist()))]
+    pools = np.array(member, bool).reshape(len(member), len(new))
+    volume, price = mandate.rule == "volume", float(mandate.shortfall_yuan_per_kwh)
+    owed = np.zeros(len(member))
+    if mandate.ledger is not None:
+        price = min(price, float(mandate.ledger.cap_yuan_per_kwh))
+        owed = pools @ _owed_by_site(problem, volume=volume)
+    if mandate.shortfall == "forbidden":
+        price = FORBIDDEN_YUAN_PER_KWH
+    exports = volume and problem.energy.exported_certificates == "kept"
+    return Scopes(pools, float(mandate.share), owed, price, volume, exports)
+
+
+def _owed_by_site(problem: Problem, *, volume: bool) -> Floats:
+    """Return the energy each site's earlier batches still owe, kWh: share of load less green.
+
+    A batch counts by the last of its entries, in the place of the first; the ledger's window counts
+    the coming batch as well.
+    """
+    mandate = problem.mandate
+    assert mandate.ledger is not None
+    last = {}
+    for entry in mandate.ledger.entries:
+        last[entry.batch] = entry
+    counting = list(last.values())
+    first = max(len(counting) - (mandate.ledger.window - 1), 0)
+    owed = dict.fromkeys([str(name) for name in problem.sites.name], 0.0)
+    for entry in counting[first:]:
+        for i, name in enumerate(entry.sites):
+            if name in owed:
+                owed[name] += mandate.share * entry.load_kwh[i] - entry.green_kwh[i]
+                owed[name] -= entry.certificate_kwh[i] if volume else 0.0
+    return np.array(list(owed.values()), np.float64)
+
+
+def ruled(problem: Problem) -> RuledSites:
+    """The sites that have direct power and are held to use it."""
+    rule, direct = problem.direct_rule, problem.energy.direct_kwh.sum(axis=2).sum(axis=0)
+    held = problem.sites.new if rule.sites is None else np.array(rule.sites, bool)
+    if not (rule.used > 0 or rule.of_load > 0):
+        held = np.zeros(len(direct), bool)
+    site = np.flatnonzero(held & (direct > 0))
+    return RuledSites(
+        site, rule.used * direct[site], float(rule.of_load), float(rule.shortfall_yuan_per_kwh)
+    )

@@ -21,9 +21,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..._files import sync_folder
 from ...errors import InvalidProblemError
-from .bounded_files import read_bytes, sync_folder
 from .json_text import parse
+from .table_files import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidProblemError
 from ..tables.mandate import DirectRule, Mandate
-from ..tables.steps import step_of
-from ..tables.times import start_of, start_text
-from .bounded_files import read_bytes
+from ..tables.times import start_of, start_text, step_of
 from .json_text import parse
+from .table_files import read_bytes
 
 if TYPE_CHECKING:
     import datetime

@@ -25,29 +25,39 @@ from ..._checks import choice
 from ..._extras import extra
 from ..._version import __version__
 from ...errors import InvalidProblemError
+from ..plan.account import pieces_of
 from ..plan.audit import audit
-from ..plan.columns import MOST_COVERS
-from ..plan.data import powers_of_two
+from ..plan.columns import MOST_COVERS, Dispatch, Prices
+from ..plan.data import dimensions, powers_of_two
 from ..plan.ledger import Ledger
-from ..plan.ledger_file import LedgerFile
-from ..plan.pieces import pieces_of
-from ..plan.plan import Dispatch, Plan, Prices, dimensions
-from ..tables.corridors import Corridors
-from ..tables.energy import Energy
-from ..tables.jobs import Jobs
+from ..plan.ledger_entry import LedgerFile
+from ..plan.plan import Plan
+from ..tables.jobs import Jobs, Running
 from ..tables.problem import Problem
 from ..tables.quotas import Quotas
-from ..tables.running import Running
-from ..tables.sites import Classes, Sites
-from .arrays_file import read_arrays
-from .bounded_files import read_bytes
+from ..tables.sites import Classes, Corridors, Energy, Sites
 from .folders import LIST, replacing, written_files
 from .json_text import parse, require_text
-from .name_columns import has_other_numbers, with_indices, with_parents
 from .problem_json import MOST_JSON, SETTINGS_FILE, Settings, require_keys, settings_of
-from .table_files import SUFFIXES, first_cell, line_of, read_table, require_room, write_table
-from .tidy import is_tidy, tidied, widened
-from .time_columns import with_hours
+from .table_files import (
+    SUFFIXES,
+    first_cell,
+    line_of,
+    read_arrays,
+    read_bytes,
+    read_table,
+    require_room,
+    write_table,
+)
+from .tidy import (
+    has_other_numbers,
+    is_tidy,
+    tidied,
+    widened,
+    with_hours,
+    with_indices,
+    with_parents,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,17 @@
-"""One table in one file, CSV or Parquet: written, and read with bounds on what it may grow to.
+"""Files read with bounds and written whole: what a folder holds may be anything; disks fill up.
+
+The size of a Parquet file by its footer, read without decoding anything.
+
+pyarrow's own view of a column's metadata ends the process on some damaged footers, so the few
+numbers needed are read here. The footer is a struct in Thrift's compact protocol: each field has a
+number and a type, and what is not needed is skipped.
+
+The arrays of a plan in one .npz file, read only if each is what its problem asks for.
+
+`numpy.load` believes what a file says of itself: a header of a hundred bytes can claim an array
+larger than any memory. Here dtype and shape of every array are known before the file is opened.
+
+One table in one file, CSV or Parquet: written, and read with bounds on what it may grow to.
 
 Every fault of a file is an `InvalidProblemError` that begins with the file's name. A Parquet file
 of some kilobytes can claim terabytes; what it says of itself is checked before it is decoded.
@@ -11,33 +24,296 @@ import contextlib
 import csv
 import gzip
 import io
+import stat
 import tempfile
+import zipfile
 import zlib
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..._extras import extra
 from ...errors import InvalidProblemError
-from .bounded_files import require_regular
-from .parquet_footer import read_footer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
-__all__ = [
-    "MOST_BYTES",
-    "SUFFIXES",
-    "first_cell",
-    "line_of",
-    "read_csv",
-    "read_table",
-    "require_room",
-    "write_table",
-]
+_KINDS = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFDIR: "a folder",
+}
+
+
+def require_regular(path: Path, *, most: int) -> int:
+    """Return the size in bytes of a regular file of at most `most` bytes.
+
+    The file is not opened: to open a FIFO waits for its other end, and to open a device may act.
+
+    Raises
+    ------
+    InvalidProblemError
+        It is not there, is no regular file, or is too large.
+    """
+    name = path.name
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        message = f"{path} is not there, needed a file"
+        raise InvalidProblemError(message, name) from None
+    except NotADirectoryError:
+        message = f"{path} is not there, {path.parent} is no folder"
+        raise InvalidProblemError(message, name) from None
+    if not stat.S_ISREG(found.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+        raise InvalidProblemError(f"{path}: found {kind}, needed a regular file", name)
+    if found.st_size > most:
+        message = f"{path}: found {found.st_size} bytes, needed at most {most}"
+        raise InvalidProblemError(message, name)
+    return found.st_size
+
+
+def read_bytes(path: Path, *, most: int) -> bytes:
+    """Return the content of a regular file of at most `most` bytes, as `require_regular` has it."""
+    require_regular(path, most=most)
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:  # it has grown since
+        raise InvalidProblemError(f"{path}: found more than {most} bytes", path.name)
+    return data
+
+
+_MAGIC = b"PAR1"
+#: The largest footer, bytes: a table of a million columns has some hundred bytes for each.
+_MOST_FOOTER = 1 << 28
+#: Largest depth of nested structs and lists; those of Parquet itself have five levels.
+_MOST_DEPTH = 16
+_TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
+
+
+class Footer(NamedTuple):
+    """Sums over all row groups and columns, as the file claims them."""
+
+    rows: int
+    values: int
+    #: Bytes of all pages once decompressed; equal values may still be counted once in them.
+    page_bytes: int
+
+
+def read_footer(path: Path) -> Footer:
+    """Read the footer of a Parquet file.
+
+    Raises
+    ------
+    InvalidProblemError
+        The file has none, or it cannot be read.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(size - 8, 0))
+        tail = file.read(8)
+        length = int.from_bytes(tail[:4], "little")
+        if tail[4:] != _MAGIC or not 0 < length <= min(size - 12, _MOST_FOOTER):
+            raise _fault(path, "no footer")
+        file.seek(size - 8 - length)
+        data = file.read(length)
+    try:
+        groups = _Compact(data).struct().get(4, [])
+        chunks = [chunk for group in groups for chunk in group[1]]
+        if any(1 in chunk for chunk in chunks):
+            raise _fault(path, "values in another file")
+        return Footer(
+            sum(group[3] for group in groups),
+            sum(chunk[3][5] for chunk in chunks),
+            sum(chunk[3][6] for chunk in chunks),
+        )
+    except (IndexError, KeyError, TypeError, ValueError, AttributeError):
+        raise _fault(path, "a damaged footer") from None
+
+
+def _fault(path: Path, found: str) -> InvalidProblemError:
+    return InvalidProblemError(f"{path.name}: found {found}, needed Parquet", path.stem)
+
+
+class _Compact:
+    """A reader of Thrift's compact protocol; any error in the bytes raises one of Python's."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def struct(self, depth: int = 0) -> dict[int, Any]:
+        """Return the fields of a struct by number."""
+        found: dict[int, Any] = {}
+        number = 0
+        while head := self._byte():
+            number = number + (head >> 4) if head >> 4 else self._integer()
+            kind = head & 15
+            found[number] = kind == _TRUE if kind in (_TRUE, _FALSE) else self._value(kind, depth)
+        return found
+
+    def _value(self, kind: int, depth: int) -> Any:
+        if depth > _MOST_DEPTH:
+            raise ValueError("nested too deep")
+        if kind in (_TRUE, _FALSE, _BYTE):  # in a list a bool has a byte of its own
+            return self._byte()
+        if kind in (_I16, _I32, _I64):
+            return self._integer()
+        if kind == _DOUBLE:
+            return self._bytes(8)
+        if kind == _BINARY:
+            return self._bytes(self._varint())
+        if kind in (_LIST, _SET):
+            head = self._byte()
+            size = head >> 4 if head >> 4 < 15 else self._varint()
+            self._require(size)
+            return [self._value(head & 15, depth + 1) for _ in range(size)]
+        if kind == _MAP:
+            size = self._varint()
+            self._require(size)
+            kinds = self._byte() if size else 0
+            return [
+                (self._value(kinds >> 4, depth + 1), self._value(kinds & 15, depth + 1))
+                for _ in range(size)
+            ]
+        if kind == _STRUCT:
+            return self.struct(depth + 1)
+        raise ValueError("an unknown type")
+
+    def _byte(self) -> int:
+        self._at += 1
+        return self._data[self._at - 1]
+
+    def _bytes(self, size: int) -> bytes:
+        self._require(size)
+        self._at += size
+        return self._data[self._at - size : self._at]
+
+    def _varint(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self._byte()
+            value |= (byte & 127) << shift
+            if byte < 128:
+                return value
+            shift += 7
+            if shift > 63:
+                raise ValueError("a number of more than 64 bits")
+
+    def _integer(self) -> int:
+        value = self._varint()
+        return value >> 1 ^ -(value & 1)
+
+    def _require(self, size: int) -> None:
+        """Raise if fewer than `size` bytes are left: everything takes one at least."""
+        if size > len(self._data) - self._at:
+            raise ValueError("a size beyond the end")
+
+
+#: Bytes that an array's header may have beside its values.
+_MOST_HEADER = 1 << 16
+_MOST_FILE = 1 << 36
+
+
+def read_arrays(
+    path: Path,
+    needed: Mapping[str, tuple[type[np.generic], tuple[int, ...]]],
+    optional: Collection[str],
+    older: Mapping[str, tuple[int, ...]],
+    longest: int = 0,
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a .npz file by name.
+
+    Parameters
+    ----------
+    path : Path
+    needed : mapping of str to (dtype, shape)
+        What each array must be; the file may hold no other. -1 is any length up to `longest`.
+    optional : collection of str
+        Those of `needed` that may be missing.
+    older : mapping of str to tuple of int
+        Shapes that some have in files of older versions.
+    longest : int, optional
+        The greatest length of such a dimension.
+
+    Raises
+    ------
+    InvalidProblemError
+        No .npz file, damaged, an array missing, unknown, or of another dtype or shape.
+    """
+    require_regular(path, most=_MOST_FILE)
+    try:
+        with zipfile.ZipFile(path) as file:
+            infos = file.infolist()
+            names = [info.filename.removesuffix(".npy") for info in infos]
+            for name in names:
+                if name not in needed or names.count(name) > 1:
+                    found = f"found array {name!r}" + (" twice" if name in needed else "")
+                    raise _fault_of_arrays_file(path, f"{found}, needed {', '.join(needed)}")
+            for name in needed:
+                if name not in names and name not in optional:
+                    raise _fault_of_arrays_file(path, f"found no array {name!r}, needed one")
+            return {
+                name: _read(path, file, info, name, *needed[name], older.get(name), longest)
+                for name, info in zip(names, infos, strict=True)
+            }
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OSError) as error:
+        if isinstance(error, InvalidProblemError):
+            raise
+        # RuntimeError: an encrypted member; NotImplementedError, one of it: a foreign compression.
+        raise _fault_of_arrays_file(path, f"found {error}, needed a .npz file") from None
+
+
+def _read(
+    path: Path,
+    file: zipfile.ZipFile,
+    info: zipfile.ZipInfo,
+    name: str,
+    dtype: type[np.generic],
+    shape: tuple[int, ...],
+    older: tuple[int, ...] | None,
+    longest: int,
+) -> NDArray[Any]:
+    kind, asked = np.dtype(dtype), shape
+    shape = tuple(longest if n < 0 else n for n in asked)
+    size = kind.itemsize * int(np.prod(shape, dtype=np.int64))
+    words = f"{kind} {shape}" if shape == asked else f"{kind}, at most {shape}"
+    if info.file_size > size + _MOST_HEADER:
+        raise _fault_of_arrays_file(path, f"{name}: found {info.file_size} bytes, needed {words}")
+    with file.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        read = np.lib.format.read_array_header_1_0
+        if version != (1, 0):
+            read = np.lib.format.read_array_header_2_0
+        found_shape, fortran, found_kind = read(member)
+        if len(found_shape) == len(asked) and all(
+            n == need if need >= 0 else n <= longest
+            for n, need in zip(found_shape, asked, strict=True)
+        ):
+            shape, size = found_shape, kind.itemsize * int(np.prod(found_shape, dtype=np.int64))
+        if found_shape == older:
+            shape, size = older, kind.itemsize * int(np.prod(older, dtype=np.int64))
+        if found_kind != kind or found_shape != shape:
+            raise _fault_of_arrays_file(
+                path, f"{name}: found {found_kind} {found_shape}, needed {words}"
+            )
+        data = member.read(size + 1)
+    if len(data) != size:
+        raise _fault_of_arrays_file(
+            path, f"{name}: found {len(data)} bytes of values, needed {size}"
+        )
+    flat: NDArray[Any] = np.frombuffer(data, kind)
+    return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
+
+
+def _fault_of_arrays_file(path: Path, message: str) -> InvalidProblemError:
+    return InvalidProblemError(f"{path.name}: {message}", path.name)
+
 
 SUFFIXES = (".parquet", ".csv")
 #: The largest file of a table, bytes.

@@ -1,4 +1,8 @@
-"""Tidy tables: a row for each site (class, pair of sites) and hour, as spreadsheets keep them.
+"""Names in files of tables: those of `tables.names`, queues above others, and ids of jobs.
+
+Times in files of tables: "2026-03-01T05:00+08:00" where a table has the number of an hour.
+
+Tidy tables: a row for each site (class, pair of sites) and hour, as spreadsheets keep them.
 
 A table that has a column ``hour`` is tidy, and so is that of corridors with a column
 ``destination``. Values that do not depend on the hour stand in each of its rows, the same in all.
@@ -6,6 +10,7 @@ A table that has a column ``hour`` is tidy, and so is that of corridors with a c
 
 from __future__ import annotations
 
+import datetime
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,11 +19,12 @@ import numpy as np
 from ..._checks import listed, meant
 from ..._extras import extra
 from ...errors import InvalidProblemError
+from ..tables import names
 from ..tables.column import nested, unknown_column
-from ..tables.times import time_of
+from ..tables.times import hour_of, time_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -27,7 +33,153 @@ if TYPE_CHECKING:
     from ..tables.column import Table
     from ..tables.problem import Problem
 
-__all__ = ["is_tidy", "tidied", "widened"]
+_DIGITS = re.compile(r"[0-9]+")
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+
+
+def with_indices(
+    table: pa.Table, path: Path, kind: type[Table], known: Mapping[str, Sequence[str]]
+) -> pa.Table:
+    """Return a table with names turned into what its class takes.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        As it was read.
+    path : Path
+        Of its file, for messages.
+    kind : class of Table
+    known : mapping of str to sequence of str
+        By column, the names in the order of their indices.
+
+    Raises
+    ------
+    InvalidProblemError
+        A name that is not known: file, column, row, what was found and what was needed.
+    """
+    where = f"{path.name}: "
+    table = names.with_indices(table, where, kind.title, kind.columns(), known)
+    if kind.title == "jobs" and path.suffix != ".parquet":
+        table = _ids(table)
+    return table
+
+
+def with_parents(table: pa.Table, path: Path) -> pa.Table:
+    """Return the table of quotas with the queues above as rows; nothing, "" and -1 are none.
+
+    Raises
+    ------
+    InvalidProblemError
+        A name that no queue has: file, column, row, what was found and what was needed.
+    """
+    import pyarrow as pa
+
+    if not (names.is_text(table["parent"].type) or table["parent"].null_count):
+        return table
+    known = table["name"].to_pylist() if "name" in table.column_names else []
+    place = {text: i for i, text in enumerate(known)}
+    rows = np.full(len(table), -1, np.int32)
+    for row, text in enumerate(table["parent"].to_pylist()):
+        if text not in (None, "", "-1"):
+            rows[row] = names.index_of(str(text), place, f"{path.name}: ", "quotas.parent", row)
+    return names.with_column(table, "parent", pa.array(rows))
+
+
+def has_other_numbers(known: Sequence[str]) -> bool:
+    """Return whether a name is a number other than its own place, such as 1 for the first of all.
+
+    A file's cells may then mean either, and a name goes before a number.
+    """
+    return any(text != str(i) and _DIGITS.fullmatch(text) for i, text in enumerate(known))
+
+
+def _ids(table: pa.Table) -> pa.Table:
+    """Turn ids that were read as text into integers if all of them are."""
+    import pyarrow as pa
+
+    if "id" not in table.column_names or not names.is_text(table["id"].type):
+        return table
+    texts = table["id"].to_pylist()
+    if not texts or not all(text is not None and _INTEGER.fullmatch(text) for text in texts):
+        return table
+    return names.with_column(table, "id", pa.array([int(text) for text in texts], pa.int64()))
+
+
+#: Columns that are hours of the batch, by table.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "jobs": ("release", "deadline", "placed_start"),
+    "sites": ("hour",),
+    "classes": ("hour",),
+    "energy": ("hour",),
+    "corridors": ("hour",),
+}
+_INTEGER_of_time_columns = re.compile(r"-?[0-9]{1,9}")
+
+
+def with_hours(
+    table: pa.Table,
+    path: Path,
+    title: str,
+    start: datetime.datetime | None,
+    step_h: float = 1.0,
+) -> pa.Table:
+    """Return a table with times turned into steps (hours, if `step_h` is 1) after the start.
+
+    A time without a zone is one of the start's zone. Numbers of hours stay, also among times.
+
+    Raises
+    ------
+    InvalidProblemError
+        A time that is none, lies between two hours, or stands where problem.json has no start:
+        file, column, row, what was found and what was needed.
+    """
+    import pyarrow as pa
+
+    for column in COLUMNS.get(title, ()):
+        if column not in table.column_names:
+            continue
+        type_ = table[column].type
+        texts = pa.types.is_string(type_) or pa.types.is_large_string(type_)
+        if not (texts or pa.types.is_timestamp(type_)):
+            continue
+        if column != "hour" and start is None:
+            continue  # the column's own error says what it needs
+        place = f"{title}.{column}"
+        hours = [
+            _hour(value, path, place, row, start, step_h)
+            for row, value in enumerate(table[column].to_pylist())
+        ]
+        at = table.column_names.index(column)
+        table = table.set_column(at, column, pa.array(hours, pa.int64()))
+    return table
+
+
+def _hour(
+    value: Any, path: Path, field: str, row: int, start: datetime.datetime | None, step_h: float
+) -> int:
+    if isinstance(value, str) and _INTEGER_of_time_columns.fullmatch(value):
+        return int(value)
+    time = value
+    if isinstance(value, str):
+        try:
+            time = datetime.datetime.fromisoformat(value)
+        except ValueError:
+            time = None
+    needed = "the number of an hour" if step_h == 1 else "the number of a step"
+    if start is not None:
+        needed += f", or a time {'on the hour' if step_h == 1 else 'at a step'} of the batch, like "
+        precision = "minutes" if round(step_h * 3600) % 60 == 0 else "seconds"
+        needed += (start + datetime.timedelta(hours=step_h)).isoformat(timespec=precision)
+        hours = None if time is None else hour_of(start, time) / step_h
+        tolerance = 0.0 if step_h == 1 else 1e-6 / (3600 * step_h)  # a microsecond
+        if hours is not None and abs(hours - round(hours)) <= tolerance:
+            return round(hours)
+    elif time is not None:
+        needed += "; a time needs a start in problem.json"
+    shown = value.isoformat() if isinstance(value, datetime.datetime) else value
+    message = f"{path.name}: {field}[{row}] is {shown!r:.100}, needed {needed}"
+    raise InvalidProblemError(message, field, row)
+
 
 #: The columns that say which rows of a tidy table belong together, by what the table is of; the
 #: rows of sites are in the order in which their names appear first.

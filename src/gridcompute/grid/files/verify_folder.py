@@ -10,12 +10,11 @@ import numpy as np
 
 from ..._version import __version__
 from ...errors import InvalidProblemError
-from ..checker.faults import Fault
+from ..checker.derived_tables import Fault
 from ..plan.audit import audit
-from .bounded_files import read_bytes
 from .folders import LIST, changes, written_as, written_files
 from .read_write import PLAN_FILE, RUNS_FILE, account_table, read_plan, runs_table, stored_numbers
-from .table_files import read_table
+from .table_files import read_bytes, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

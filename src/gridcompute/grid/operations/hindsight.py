@@ -14,26 +14,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import InvalidProblemError
-from ..plan.pieces import delay_yuan, resumed_yuan
+from ..plan.account import delay_yuan, resumed_yuan
 from ..planner.cost import dispatch_cost, load_of
 from ..planner.dispatch_lp import EnergyBlock
 from ..planner.pinned import WithoutPinned
 from ..tables.jobs import Jobs
 from ..tables.mandate import DirectRule, Mandate
-from ..tables.steps import day_of
-from ..tables.window import sliced
-from .committed_hour import energy_yuan
+from ..tables.times import day_of, sliced
+from .committed_hour import deferred_yuan, energy_yuan, priced, run_out
 from .hour_inputs import known
-from .hour_ledger import credited
-from .job_book import LOST, NEVER, RUNNING, WAITING
-from .next_hours import deferred_yuan, priced, run_out
-from .state import COSTS
+from .state import COSTS, LOST, NEVER, RUNNING, WAITING, credited
 
 if TYPE_CHECKING:
     from ..plan.plan import Plan
     from ..tables.column import Floats, Int64s
-    from ..tables.energy import Energy
     from ..tables.problem import Problem
+    from ..tables.sites import Energy
     from .state import State
 
 #: Parts of the account beside `COSTS`: what is open, and what is owed to rules.

@@ -12,8 +12,7 @@ import numpy as np
 from ..plan.costs import cost_parts
 from .hindsight import OPEN, OWED, as_they_came, could_wait, hourly_yuan
 from .hour_inputs import known
-from .job_book import RUNNING, WAITING, WHOLE
-from .state import HOURLY, first_state
+from .state import HOURLY, RUNNING, WAITING, WHOLE, first_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..plan.plan import Plan
     from ..tables.problem import Problem
-    from .job_book import Book
+    from .state import Book
 
 __all__ = ["REGRET", "above_hindsight", "causes"]
 

@@ -11,21 +11,49 @@ import numpy as np
 
 from ... import _checks
 from ...errors import InvalidProblemError
-from ...forecast.arrivals import yesterday
-from ..plan.energy_tables import bundle_table
+from ...forecast.signal import yesterday
+from ..plan.costs import bundle_table
 from ..planner.match import match
 from ..tables.problem import Problem
-from ..tables.steps import day_of, steps_in
-from .breaks import alternatives
-from .committed_hour import commit, energy_yuan, move, power
+from ..tables.times import day_of, steps_in
+from .committed_hour import (
+    Window,
+    commit,
+    energy_yuan,
+    length_of,
+    move,
+    numbered,
+    power,
+    window_of,
+    within_store,
+)
 from .hindsight import Account, account, hindsight_problem, hourly_yuan
-from .hour_inputs import brought, expected_jobs, factor_of, new_table, outlook, setting
-from .hour_ledger import HourLedger, hour_bundles, hour_measurements
-from .job_book import DONE, LOST, RUNNING, WAITING, Book
-from .next_hours import Window, length_of, numbered, window_of, within_store
+from .hour_inputs import (
+    alternatives,
+    brought,
+    expected_jobs,
+    factor_of,
+    new_table,
+    outlook,
+    setting,
+)
 from .regret import above_hindsight, causes
-from .state import AHEAD, COSTS, State, first_state
-from .state_file import read_state, write_state
+from .state import (
+    AHEAD,
+    COSTS,
+    DONE,
+    LOST,
+    RUNNING,
+    WAITING,
+    Book,
+    HourLedger,
+    State,
+    first_state,
+    hour_bundles,
+    hour_measurements,
+    read_state,
+    write_state,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..tables.load_limits import load_excess
-from ..tables.mandate import RULES, SCOPES
-from ..tables.sources import by_kind
+from ..tables.mandate import RULES, SCOPES, by_kind
+from ..tables.problem import load_excess
 from .account import LEAST_KWH, lowest_share, percent
 from .queues import LEAST_H, QueueAccount, queue_account
 

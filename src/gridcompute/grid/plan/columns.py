@@ -9,8 +9,7 @@ import numpy as np
 
 from ... import _checks
 from ...errors import InvalidProblemError
-from ..tables.column import Columns, Floats, Int32s, column
-from ..tables.frozen import sealed
+from ..tables.column import Columns, Floats, Int32s, column, sealed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..._gap import relative_gap
+from ..._certificate import relative_gap
 from ...errors import InvalidProblemError
 from ..eligibility import without_option_yuan
 from ..planner.dispatch_lp import EnergyBlock
-from ..tables.column import Columns
-from ..tables.frozen import Frozen, FrozenDict, frozen, sealed
-from .account import green_account
+from ..tables.column import Columns, Frozen, FrozenDict, frozen, sealed
+from .account import Runs, covers_paid, delay_yuan, green_account, resumed_yuan, runs_of, summed
 from .columns import Pieces, Placement
 from .costs import allocated_yuan, cost_parts
-from .covers import covers_paid
-from .pieces import Runs, delay_yuan, resumed_yuan, runs_of, summed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

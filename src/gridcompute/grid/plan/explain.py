@@ -1,4 +1,9 @@
-"""Explains the option of a job in yuan: each site's best option, part by part."""
+"""A plan by site and hour as one tidy table: load, what carries it, prices.
+
+The reasons for unplaced jobs: a stable token for each, by room first, prices second.
+
+Explains the option of a job in yuan: each site's best option, part by part.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +13,165 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..._extras import extra
 from ..._html import paragraphs
+from ..._value import Tabular
 from ...errors import InfeasibleError
-from ..eligibility import REASONS, filtered, hours_needed, least_free
+from ..checker.bound import cheapest
+from ..eligibility import (
+    BLOCK,
+    REASONS,
+    REASONS_UNPLACED,
+    filtered,
+    hours_needed,
+    least_free,
+    open_starts,
+)
 from ..interruption import cheapest_cuts
 from ..planner.cost import load_of, plan_cost, slack_kwh
 from ..planner.cut_market import cuts_of, hourly_yuan, rent_yuan
 from ..planner.dispatch_lp import EnergyBlock
+from ..tables.problem import load_excess
+from .account import covers_paid
 from .columns import Pieces
-from .covers import covers_paid
 from .queues import queue_of, short_queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    import pyarrow as pa
+
     from ..tables.column import Bools, Floats, Int32s, Int64s
     from .data import PlanData
 
-__all__ = ["PARTS", "PINNED", "Explanation", "Offer", "explain"]
+
+class HourlyTable(Tabular):
+    """A row for each site and hour of a plan, site by site; `to_arrow` says the columns."""
+
+    def __init__(self, plan: PlanData) -> None:
+        self._plan = plan
+
+    def __len__(self) -> int:
+        return len(self._plan.problem.sites) * self._plan.problem.hours
+
+    def __repr__(self) -> str:
+        problem = self._plan.problem
+        return f"<HourlyTable: {len(problem.sites)} sites x {problem.hours} hours>"
+
+    def to_arrow(self) -> pa.Table:
+        """Return the table as a pyarrow Table; needs pyarrow.
+
+        Returns
+        -------
+        pyarrow.Table
+            ``site``, ``site_name``, ``hour``, ``time`` (text, where the problem has a start);
+            ``load_kwh`` and what carries it: ``direct_kwh``, ``bundled_kwh``, ``grid_kwh``,
+            ``green_discharge_kwh``, ``grey_discharge_kwh``; ``charge_kwh``, ``stored_kwh``,
+            ``exported_kwh``, ``curtailed_kwh``; ``price_yuan_per_kwh``; ``carbon_g_per_kwh`` of
+            the grid. Where a site's load has limits, also ``below_minimum_kwh`` and
+            ``ramp_excess_kwh``, what the load lacks to its minimum and by how much it changes
+            faster than it may.
+        """
+        with extra("grid"):
+            import pyarrow as pa
+
+        plan = self._plan
+        problem, d = plan.problem, plan.dispatch
+        n, hours = len(problem.sites), problem.hours
+        columns: dict[str, Any] = {
+            "site": np.repeat(np.arange(n, dtype=np.int32), hours),
+            "site_name": pa.array(np.repeat(problem.sites.name, hours)),
+            "hour": np.tile(np.arange(hours, dtype=np.int32), n),
+        }
+        times = [problem.time(h) for h in range(hours)]
+        if times[0] is not None:
+            columns["time"] = pa.array([t.isoformat() for t in times if t is not None] * n)
+        charge = d.direct_charge_kwh.sum(axis=0) + d.bundled_charge_kwh + d.grid_charge_kwh
+        by_site_hour = {
+            "load_kwh": d.load_kwh,
+            "direct_kwh": d.direct_kwh.sum(axis=0),
+            "bundled_kwh": d.bundled_kwh,
+            "grid_kwh": d.grid_kwh,
+            "green_discharge_kwh": d.green_discharge_kwh,
+            "grey_discharge_kwh": d.grey_discharge_kwh,
+            "charge_kwh": charge,
+            "stored_kwh": d.green_stored_kwh + d.grey_stored_kwh,
+            "exported_kwh": d.exported_kwh.sum(axis=0),
+            "curtailed_kwh": d.curtailed_kwh.sum(axis=0),
+            "price_yuan_per_kwh": plan.prices.energy,
+            "carbon_g_per_kwh": problem.carbon_g_per_kwh,
+        }
+        if problem.sites.limits_load.any():
+            outside = load_excess(problem.stepped, d.load_kwh - d.shed_kwh)
+            by_site_hour["below_minimum_kwh"] = outside.below_kwh
+            by_site_hour["ramp_excess_kwh"] = outside.beyond_kwh
+        columns |= {name: values.reshape(-1) for name, values in by_site_hour.items()}
+        return pa.table(columns)
+
+
+#: The prices that stand behind each token of `REASONS_UNPLACED`, in its order.
+RENTS = (
+    ("quota", "quota_by_accelerator"),
+    ("capacity", "gang", "cover_yuan"),
+    ("corridor",),
+)
+
+
+def unplaced_reasons(plan: PlanData) -> dict[int, str]:
+    """For each unplaced job a token of `REASONS` if it has no option, else of `REASONS_UNPLACED`.
+
+    With options, the reason is the first thing (quota, capacity, corridor) that the jobs placed
+    leave too little of for any option. Where room is left, it is the thing without whose price the
+    job's cheapest option would be cheapest; or "NotWorthIt" if even without rents the job is worth
+    less. A job that cannot end within the batch, and need not, is "LeftForLater".
+    """
+    late = plan.problem.jobs.deadline > plan.problem.hours
+    short = list(REASONS).index("WindowTooShort")
+    unplaced = np.flatnonzero(plan.assignment < 0)
+    tokens, soft_tokens = list(REASONS), list(REASONS_UNPLACED)
+    out: dict[int, str] = {}
+    for first in range(0, len(unplaced), BLOCK):
+        block = unplaced[first : first + BLOCK]
+        hard, soft = _by_room(plan, block)
+        priced = np.flatnonzero((hard < 0) & (soft < 0))
+        soft[priced] = _by_price(plan, block[priced])
+        waits = late[block] & (hard == short)
+        hard[waits], soft[waits] = -1, soft_tokens.index("LeftForLater")
+        for job, h, s in zip(block.tolist(), hard.tolist(), soft.tolist(), strict=True):
+            out[job] = tokens[h] if h >= 0 else soft_tokens[s]
+    return out
+
+
+def _by_room(plan: PlanData, index: Int64s) -> tuple[Int32s, Int32s]:
+    """The filter at which no option was left, and the scarce thing; -1 = none."""
+    problem, free = plan.problem.effective, plan.free
+    jobs = problem.jobs
+    left, hard = filtered(problem, index)
+    kinds = problem.quotas.linear_rows.model(problem.classes.accelerator)
+    need, quota = hours_needed(problem, index), free.accelerator_h[jobs.tenant[index]][:, kinds]
+    soft = np.full(len(index), -1, np.int32)
+    filters: list[Callable[[], Bools]] = [
+        lambda: jobs.gang[index][:, None] * need.astype(np.float64) <= quota,
+        lambda: open_starts(problem, index, need, left, free.accelerators, None) > 0,
+        lambda: open_starts(problem, index, need, left, free.accelerators, free.data_gb) > 0,
+    ]
+    for k, passes in enumerate(filters):
+        left &= passes()
+        soft[(soft < 0) & ~left.any(axis=1)] = k
+    return hard, soft
+
+
+def _by_price(plan: PlanData, index: Int64s) -> Int32s:
+    """The thing whose price keeps each job out."""
+    problem, prices = plan.problem, plan.prices
+    nothing = [{name: np.zeros_like(getattr(prices, name)) for name in names} for names in RENTS]
+    none = {name: zeros for part in nothing for name, zeros in part.items()}
+    own = cheapest(problem, prices.replace(**none), index)
+    without = [cheapest(problem, prices.replace(**part), index) for part in nothing]
+    reason = np.argmin(without, axis=0).astype(np.int32)
+    dear = own >= problem.jobs.value_yuan[index]
+    return np.where(dear, len(RENTS), reason).astype(np.int32)
+
 
 #: Why a job that runs and cannot move has no option elsewhere.
 PINNED = "Pinned"

@@ -16,10 +16,9 @@ import numpy as np
 from ..._checks import reals, whole
 from ...errors import InvalidProblemError
 from ..files.json_text import require_text
-from ..tables.value_checks import price_of
-from .energy_tables import entry_facts, plan_bundles
-from .ledger_entry import GENESIS, Chain, Entry
-from .ledger_file import LedgerFile, LedgerRepair, repair
+from ..tables.names import price_of
+from .costs import entry_facts, plan_bundles
+from .ledger_entry import GENESIS, Chain, Entry, LedgerFile, LedgerRepair, repair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

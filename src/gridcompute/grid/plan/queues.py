@@ -15,7 +15,7 @@ import numpy as np
 
 from ...fair.division import divide
 from ..eligibility import BLOCK, filtered, hours_needed
-from ..tables.frozen import sealed
+from ..tables.column import sealed
 
 if TYPE_CHECKING:
     from ..tables.column import Floats, Int64s

@@ -11,8 +11,8 @@ from ... import _checks
 from ..._html import table
 from ...errors import InvalidProblemError
 from ..planner.settings import GAP_OF_PLAN, LEAST_GAP, MOST_GAP
-from ..tables.corridors import GB_PER_GBIT_S_HOUR
-from .compare import Comparison, moved_jobs, shown
+from ..tables.sites import GB_PER_GBIT_S_HOUR
+from .plan import Comparison, moved_jobs, shown
 
 if TYPE_CHECKING:
     from ..._progress import ProgressHook

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..plan.account import runs_of
 from ..plan.columns import Prices
-from ..plan.pieces import runs_of
 from .improvement import exchanges, improve
 from .incumbent import insert_until_stable, offer
 from .mandate_repair import repair_mandate

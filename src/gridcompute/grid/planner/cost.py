@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..plan.pieces import delay_yuan, resumed_yuan, runs_of, summed
-from ..tables.load_limits import load_limits_yuan
+from ..plan.account import delay_yuan, resumed_yuan, runs_of, summed
+from ..tables.problem import load_limits_yuan
 from .dispatch_lp import ROUNDING, wasted_yuan_per_kwh
 
 if TYPE_CHECKING:

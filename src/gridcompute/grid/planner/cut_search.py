@@ -22,8 +22,8 @@ import numpy as np
 from ...errors import InfeasibleError
 from ..checker.placements import PlacedJobs, placement_faults
 from ..interruption import count_cuts, every_cut
+from ..plan.account import pieces_of, runs_of
 from ..plan.columns import Placement
-from ..plan.pieces import pieces_of, runs_of
 from .beside import replaced_beside
 from .cost import dispatch_cost, jobs_cost, slack_kwh
 from .coupling_constraints import PriceVector

@@ -13,14 +13,14 @@ import numpy as np
 from ..._extras import extra
 from ...errors import InfeasibleError
 from ..plan.columns import Dispatch
-from ..tables.load_limits import hourly_minimum
+from ..tables.problem import hourly_minimum
 from .split_lp import SplitSimplex
 from .warm_lp import DUAL, PRIMAL
 
 if TYPE_CHECKING:
     from ..tables.column import Floats
-    from ..tables.energy import Energy
     from ..tables.problem import Problem
+    from ..tables.sites import Energy
 
 __all__ = ["EnergyBlock", "EnergyMinimum", "wasted_yuan_per_kwh"]
 

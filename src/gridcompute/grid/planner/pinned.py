@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..plan.account import pieces_at
 from ..plan.columns import Placement
-from ..plan.pieces import pieces_at
 
 if TYPE_CHECKING:
     from ..plan.columns import Prices

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ... import _core
-from ..._gap import relative_gap
+from ..._certificate import relative_gap
 from ..eligibility import places_of
 from .cost import least_energy_cost, plan_cost
 from .coupling_constraints import CouplingConstraints

@@ -14,8 +14,8 @@ import numpy as np
 from ...errors import InvalidProblemError
 from ..tables.jobs import ANYWHERE, Jobs
 from ..tables.mandate import Mandate
+from ..tables.names import rule_of
 from ..tables.problem import Problem
-from ..tables.value_checks import rule_of
 from .packaged_tables import (
     CORRIDORS,
     STAGES,

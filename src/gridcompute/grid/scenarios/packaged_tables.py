@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..tables.corridors import GB_PER_GBIT_S_HOUR, Corridors, great_circle_km, one_way_ms
-from ..tables.energy import Energy
+from ..tables.mandate import KINDS
+from ..tables.names import rule_of
 from ..tables.quotas import Quotas
-from ..tables.sites import Classes, Sites
-from ..tables.sources import KINDS
-from ..tables.value_checks import rule_of
+from ..tables.sites import (
+    GB_PER_GBIT_S_HOUR,
+    Classes,
+    Corridors,
+    Energy,
+    Sites,
+    great_circle_km,
+    one_way_ms,
+)
 
 if TYPE_CHECKING:
     from ..tables.column import Floats, Int32s

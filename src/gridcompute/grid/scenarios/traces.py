@@ -42,8 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..tables.column import Floats, Int32s
-    from ..tables.energy import Energy
-    from ..tables.sites import Sites
+    from ..tables.sites import Energy, Sites
 
 __all__ = ["from_traces"]
 

@@ -1,4 +1,7 @@
-"""The green mandate and the direct-connection rule: what a plan is held to."""
+"""The sources of a problem's figures: sourced, derived and assumed distinguished.
+
+The green mandate and the direct-connection rule: what a plan is held to.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,38 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ...errors import InvalidProblemError
-from .frozen import sealed
-from .value_checks import number_of, price_of, rule_of
+from .column import sealed
+from .names import number_of, price_of, rule_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from .column import Bools, Floats, Int64s
-    from .energy import Energy
-    from .sites import Sites
+    from .sites import Energy, Sites
 
-__all__ = [
-    "FORBIDDEN_YUAN_PER_KWH",
-    "RULES",
-    "SCOPES",
-    "SHORTFALLS",
-    "DirectRows",
-    "DirectRule",
-    "Mandate",
-    "MandateRows",
-]
+#: "sourced": a page or a data set says so; "derived": computed from what is sourced, as its source
+#: tells; "assumed": chosen, for nothing was found.
+KINDS = ("sourced", "derived", "assumed")
+
+
+def by_kind(sources: Iterable[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
+    """The rows of `Problem.sources` by kind.
+
+    A source says its kind before a colon ("derived: from the line's length"). One that does not is
+    an assumption if it says so anywhere or says nothing, and else a source.
+    """
+    out: dict[str, list[tuple[str, str]]] = {kind: [] for kind in KINDS}
+    for figure, source in sources:
+        said = source.split(":")[0].strip().lower()
+        guessed = "assumed" if "assum" in source.lower() or not said else "sourced"
+        out[said if said in KINDS else guessed].append((figure, source))
+    return out
+
+
+def counted(sources: Iterable[tuple[str, str]]) -> str:
+    """Return the number of figures of each kind, in words."""
+    return ", ".join(f"{len(rows)} {kind}" for kind, rows in by_kind(sources).items())
+
 
 #: Whose energy is pooled: each new site alone, the new sites of an operator, those of a region.
 SCOPES = ("site", "operator", "cluster")

@@ -10,9 +10,8 @@ import numpy as np
 
 from ... import _checks
 from ...errors import InvalidProblemError
-from .column import Bools, Floats, Int32s, Table, column, without_column
-from .frozen import sealed
-from .value_checks import labels_of
+from .column import Bools, Floats, Int32s, Table, column, sealed, without_column
+from .names import labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -18,8 +18,8 @@ import gridcompute as gc
 from grid_oracles import energy_prices, options_of
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.checker.bound import cheapest, energy_bound, lower_bound
-from gridcompute.grid.checker.prices import cover_faults, sign_faults
-from gridcompute.grid.checker.running import fixed, fixed_rows
+from gridcompute.grid.checker.placements import fixed, fixed_rows
+from gridcompute.grid.checker.verify import cover_faults, sign_faults
 
 if TYPE_CHECKING:
     from pathlib import Path

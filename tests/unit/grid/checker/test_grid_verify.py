@@ -13,7 +13,7 @@ from grid_oracles import cost_of, energy_prices, greedy_plan, load_of, lp_optimu
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid import Plan
 from gridcompute.grid.checker.bound import jobs_bound, lower_bound
-from gridcompute.grid.checker.faults import FAULTS
+from gridcompute.grid.checker.derived_tables import FAULTS
 
 Change = Callable[[Plan], Plan]
 

@@ -477,7 +477,7 @@ def test_what_a_store_holds_never_rounds_to_more_than_its_size() -> None:
 
     Of these numbers ``green + (most - green)`` is more than ``most``.
     """
-    from gridcompute.grid.operations.next_hours import within_store
+    from gridcompute.grid.operations.committed_hour import within_store
 
     most, green = np.array([7.854891493606652]), np.array([1.4855757384787682])
     assert (green + (most - green) > most).all()

@@ -25,7 +25,7 @@ from gridcompute.grid.evaluate import dispatched
 from gridcompute.grid.plan.explain import PARTS, Offer
 from gridcompute.grid.plan.whatif import _DIRECTIONS, WhatIf, changed
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
-from gridcompute.grid.tables.sources import by_kind
+from gridcompute.grid.tables.mandate import by_kind
 from gridcompute.report.charts import number, numbers
 from gridcompute.report.page import page
 from gridcompute.report.tables import bottleneck_list, left_out_rows, mandate_rows

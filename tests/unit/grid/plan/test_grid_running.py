@@ -11,7 +11,7 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid.checker.running import fixed, plain
+from gridcompute.grid.checker.placements import fixed, plain
 from gridcompute.grid.planner.pinned import WithoutPinned
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import gridcompute as gc
 from effort import examples
 from grid_oracles import energy_prices
 from gridcompute import grid
-from gridcompute.grid.checker import search
+from gridcompute.grid.checker import bound as search
 from gridcompute.grid.checker.bound import windows_of
-from gridcompute.grid.checker.running import fixed
+from gridcompute.grid.checker.placements import fixed
 from gridcompute.grid.plan.ledger_entry import Entry
 
 

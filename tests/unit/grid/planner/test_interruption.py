@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridcompute.grid.checker.pieces import Priced, cheapest_in_pieces, ways
+from gridcompute.grid.checker.placements import Priced, cheapest_in_pieces, ways
 from gridcompute.grid.interruption import Cuts, cheapest_cuts, count_cuts, every_cut
 
 HOURS = 8

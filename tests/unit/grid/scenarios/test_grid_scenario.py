@@ -12,7 +12,7 @@ import pytest
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.scenarios import east_west, packaged_tables
 from gridcompute.grid.scenarios.packaged_tables import table
-from gridcompute.grid.tables.corridors import great_circle_km, one_way_ms
+from gridcompute.grid.tables.sites import great_circle_km, one_way_ms
 from real_data import find, with_data
 
 #: Part of the accelerators of each kind.

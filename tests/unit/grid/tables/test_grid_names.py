@@ -16,7 +16,7 @@ import pytest
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
 from gridcompute.cli import app as cli
-from gridcompute.grid.tables.unit_warnings import implausible
+from gridcompute.grid.tables.problem import implausible
 from malformed import sound
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from arrow_streams import ArrowStream
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid.tables.corridors import great_circle_km, one_way_ms
+from gridcompute.grid.tables.sites import great_circle_km, one_way_ms
 
 JOBS = {"gang": [1, 2], "work_h": [1.0, 2.5], "origin": [0, 1], "deadline": [24, 24]}
 

@@ -12,18 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ... import _core
-from ..plan.columns import Placement
-from ..planner.native_problem import gangs_each, market_of
+from .. import _core
+from .plan.columns import Placement
+from .planner.native_problem import gangs_each, market_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..tables.column import Floats, Int32s
-    from ..tables.jobs import Jobs
-    from ..tables.problem import Problem
-
-__all__ = ["POLICIES", "cheapest", "fifo_at_home", "nearest", "value_density"]
+    from .tables.column import Floats, Int32s
+    from .tables.jobs import Jobs
+    from .tables.problem import Problem
 
 #: The value of a job to a rule that leaves none out while there is room, yuan.
 ALWAYS_YUAN = 1e9
