@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from gridcompute.testing.assertions import exact, transport_brute, transport_paths
+from gridcompute.testing.oracles import exact, transport_brute, transport_paths
 
 __all__ = ["exact", "transport_brute", "transport_paths"]

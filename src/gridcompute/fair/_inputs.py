@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks
+from .._columns import column_values
 from ..errors import InvalidProblemError
-from ..live.frames import column_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks
+from .._columns import by_position
 from .._value import Value
 from ..errors import InternalError, InvalidProblemError
-from ..live.frames import by_position
 from ._inputs import LARGEST, at_most_int64, column, read_only
 from ._rates import first_units
 from .check import refutations_of_check_tasks as refutations

@@ -15,10 +15,10 @@ import numpy as np
 
 from .. import _checks
 from .._certificate import Certificate
+from .._columns import by_position
 from .._html import ShownAsText, facts
 from .._value import Value
 from ..errors import CostRangeError, InternalError, InvalidProblemError
-from ..live.frames import by_position
 from ._inputs import LARGEST, at_most_int64, column, read_only
 from ._rates import (
     MOST_STEPS,

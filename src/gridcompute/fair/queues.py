@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .._columns import key_list, named_columns
 from .._value import Value
 from ..errors import InvalidProblemError
-from ..live.frames import key_list, named_columns
 from ._inputs import LARGEST, children_of, column, parents_by_name, read_only, top_down
 from .division import Division, divide
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks
+from .._columns import column_of, opened
 from .._value import Value
 from ..errors import InvalidProblemError
 
@@ -363,10 +364,10 @@ def phantoms(
 
 def _columns(jobs: Any, field: str = "history") -> Columns:
     """Return the columns of a mapping or data frame as arrays, ``arrival_h`` as int64."""
-    names = jobs.keys() if hasattr(jobs, "keys") else getattr(jobs, "columns", None)
-    if names is None:
+    found = opened(jobs, field)
+    if found is None:
         raise TypeError(f"{field} must be a mapping or data frame, not {type(jobs).__name__}")
-    columns = {str(name): _checks.plain_array(str(name), jobs[name]) for name in names}
+    columns = {str(name): column_of(field, jobs, name) for name in found[0]}
     if "arrival_h" not in columns:
         raise InvalidProblemError(f"{field}: found no column arrival_h", "arrival_h")
     n = len(columns["arrival_h"])

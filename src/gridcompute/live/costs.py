@@ -14,10 +14,10 @@ import numpy as np
 
 from .. import _core
 from .._checks import plain_array
+from .._columns import by_position
 from ..costs import BoundKernel, SlotKernel
 from ..costs.terms import _coef, _key, _reach, _table
 from ..errors import CostRangeError, InvalidProblemError
-from .frames import by_position
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

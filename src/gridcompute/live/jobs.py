@@ -13,9 +13,9 @@ import numpy as np
 
 from .. import _core
 from .._checks import counts, number, plain_array
+from .._columns import by_position, column_values, key_list, named_columns
 from ..errors import InvalidProblemError
 from ..records._interner import Interner
-from .frames import by_position, column_values, key_list, named_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import _checks
+from .._columns import by_position
 from .._progress import progress_hook
 from ..errors import InvalidProblemError
 from . import snapshot as snapshots
-from .frames import by_position
 from .job_explanation import JobExplanation, explain_job
 from .jobs import key_at, keys_of
 from .round_result import LiveMatching

@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Proto
 import numpy as np
 
 from .. import _checks, _core
+from .._columns import by_position
 from ..costs.terms import _reach
 from ..errors import InvalidProblemError
 from .costs import RowCosts, live_costs
-from .frames import by_position
 from .gang_rules import SPARE_COLUMNS, GangRules, SlotNames, SlotTypes
 from .jobs import (
     JobIds,

@@ -6,14 +6,12 @@ The results of a packer: placements, and explanations of single pods.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .._checks import plain_array
-from .._extras import extra
+from .._columns import column_of
 from .._html import ShownAsText
 from ..errors import InvalidProblemError
 
@@ -37,42 +35,6 @@ class ShapeKey(NamedTuple):
     milli: int
     spec: str
     profile: str
-
-
-def column(table: str, frame: Any, name: str, default: Any = None) -> Any:
-    """Return one column of a table as an array; without it `default`, or an error."""
-    names: Any
-    if isinstance(frame, Mapping):
-        names = frame
-    elif (hasattr(frame, "columns") and hasattr(frame, "__getitem__") and not _is_arrow(frame)) or (
-        hasattr(frame, "columns") and hasattr(frame, "to_numpy")
-    ):
-        names = frame.columns
-    elif _is_arrow(frame):
-        with extra("grid"):
-            import pyarrow
-
-        frame = frame if isinstance(frame, pyarrow.Table) else pyarrow.table(frame)
-        names = frame.column_names
-    elif isinstance(frame, np.ndarray) and frame.dtype.names:
-        names = frame.dtype.names
-    else:
-        raise TypeError(
-            f"{table} must be columns (a mapping, a data frame or an Arrow table), "
-            f"not {type(frame).__name__}"
-        )
-    if name not in names:
-        if default is not None:
-            return default
-        raise InvalidProblemError(f"{table}: found no column {name!r}, needed one", name)
-    values = frame[name]
-    if type(values) is np.ndarray:
-        return values
-    return values.to_numpy() if hasattr(values, "to_numpy") else plain_array(name, values)
-
-
-def _is_arrow(value: Any) -> bool:
-    return hasattr(value, "__arrow_c_stream__")
 
 
 def _whole(table: str, name: str, values: Any) -> list[int]:
@@ -148,10 +110,10 @@ def shape_keys(frame: Any, table: str = "pods") -> list[ShapeKey]:
     few = _row_by_row(frame)
     if few is not None:
         return few
-    numbers = [_whole(table, name, column(table, frame, name)) for name in PODS[:3]]
+    numbers = [_whole(table, name, column_of(table, frame, name)) for name in PODS[:3]]
     n = len(numbers[0])
-    milli = column(table, frame, "gpu_milli", ())
-    spec, profile = column(table, frame, "gpu_spec", ()), column(table, frame, "profile", ())
+    milli = column_of(table, frame, "gpu_milli", ())
+    spec, profile = column_of(table, frame, "gpu_spec", ()), column_of(table, frame, "profile", ())
     profiles = [""] * n if isinstance(profile, tuple) else _words(table, "profile", profile)
     if isinstance(milli, tuple):  # whole devices, but for contents of templates
         parts = [0 if p or g == 0 else 1000 for g, p in zip(numbers[2], profiles, strict=False)]
@@ -196,7 +158,7 @@ def check_shape(table: str, index: int, key: ShapeKey) -> None:
 
 def node_column(frame: Any, name: str, most: int) -> NDArray[np.int64]:
     """Return a column of the nodes as int64, from 0 to `most`."""
-    found = _whole("nodes", name, column("nodes", frame, name))
+    found = _whole("nodes", name, column_of("nodes", frame, name))
     for k, value in enumerate(found):
         if not 0 <= value <= most:
             raise InvalidProblemError(
@@ -207,7 +169,7 @@ def node_column(frame: Any, name: str, most: int) -> NDArray[np.int64]:
 
 def node_models(frame: Any) -> list[str]:
     """Return the model of each node; nodes without devices may have none."""
-    return _words("nodes", "model", column("nodes", frame, "model"))
+    return _words("nodes", "model", column_of("nodes", frame, "model"))
 
 
 #: The requirement that no node met, of nodes that met all earlier ones: by the core's number.

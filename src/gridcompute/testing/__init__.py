@@ -15,16 +15,13 @@ from .assertions import (
     assert_flow_optimal,
     assert_matching_optimal,
     assert_plan_valid,
-    assignment_brute,
-    flow_paths,
-    transport_brute,
-    transport_paths,
 )
 from .clusters import ClusterContract
+from .oracles import assignment_brute, flow_paths, transport_brute, transport_paths
 from .random_tables import grid_problem
 
 if TYPE_CHECKING:
-    from .random_tables import (
+    from .strategies import (
         TransportCase,
         assignment_costs,
         grid_problems,

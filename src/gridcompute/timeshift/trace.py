@@ -16,6 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .. import _checks
+from .._columns import column_of
 from ..errors import InvalidProblemError
 from ..forecast.corrected import CorrectedByHour
 from ..forecast.signal import ask
@@ -71,15 +72,7 @@ def read_jobs(jobs: Any) -> Trace:
     columns = []
     n = -1
     for name, least in _COLUMNS.items():
-        try:
-            values = jobs[name]
-        except (KeyError, ValueError) as error:
-            raise InvalidProblemError(f"jobs: found no column {name}", name) from error
-        except (TypeError, IndexError) as error:
-            raise TypeError(
-                f"jobs must be a mapping or data frame, not {type(jobs).__name__}"
-            ) from error
-        array = _checks.plain_array(name, values)
+        array = column_of("jobs", jobs, name)
         if array.ndim != 1 or n not in (-1, len(array)):
             needed = "one axis" if n < 0 else f"({n},), one entry a job"
             raise InvalidProblemError(f"{name}: found shape {array.shape}, needed {needed}", name)

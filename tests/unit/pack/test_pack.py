@@ -242,7 +242,7 @@ def test_release_gives_back_all_and_an_id_only_once():
             ValueError,
             "nodes: found no column 'cpu_milli'",
         ),
-        (lambda: pack.Packer(7, mix=pods()), TypeError, "nodes must be columns"),
+        (lambda: pack.Packer(7, mix=pods()), TypeError, "nodes must be a mapping of column"),
         (lambda: pack.Packer(nodes(), mix=None), ValueError, "mix: found None"),
         (
             lambda: pack.Packer(nodes(), mix=pods(), policy="best"),

@@ -314,7 +314,7 @@ def test_a_damaged_replay_is_refuted() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"jobs": {"arrival_h": [0]}}, InvalidProblemError, "found no column hours"),
+        ({"jobs": {"arrival_h": [0]}}, InvalidProblemError, "found no column 'hours'"),
         ({"jobs": {n: [0.5] for n in NAMES}}, TypeError, "arrival_h must be integer"),
         ({"jobs": {**columns([(0, 1, 1, 1)]), "hours": [0]}}, InvalidProblemError, r"hours\[0\]"),
         ({"jobs": {**columns([(0, 1, 1, 1)]), "slots": []}}, InvalidProblemError, "one entry"),
