@@ -28,7 +28,7 @@ from ...errors import InvalidProblemError
 from ..plan.account import pieces_of
 from ..plan.audit import audit
 from ..plan.columns import MOST_COVERS, Dispatch, Prices
-from ..plan.data import dimensions, powers_of_two
+from ..plan.data import dimensions
 from ..plan.ledger import Ledger
 from ..plan.ledger_entry import LedgerFile
 from ..plan.plan import Plan
@@ -386,8 +386,7 @@ def read_plan(folder: str | Path) -> Plan:
                 optional.append(f"{part}.{name}")
     shapes[BUSY] = (np.bool_, (len(problem.jobs), problem.hours))
     path = folder / ARRAYS_FILE
-    older = {"prices.gang": (powers_of_two(problem), *problem.classes.capacity.shape)}
-    arrays = read_arrays(path, shapes, optional, older, MOST_COVERS)
+    arrays = read_arrays(path, shapes, optional, MOST_COVERS)
     cut = BUSY in arrays
     try:
         parts = {

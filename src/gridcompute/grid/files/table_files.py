@@ -224,7 +224,6 @@ def read_arrays(
     path: Path,
     needed: Mapping[str, tuple[type[np.generic], tuple[int, ...]]],
     optional: Collection[str],
-    older: Mapping[str, tuple[int, ...]],
     longest: int = 0,
 ) -> dict[str, NDArray[Any]]:
     """Return the arrays of a .npz file by name.
@@ -236,8 +235,6 @@ def read_arrays(
         What each array must be; the file may hold no other. -1 is any length up to `longest`.
     optional : collection of str
         Those of `needed` that may be missing.
-    older : mapping of str to tuple of int
-        Shapes that some have in files of older versions.
     longest : int, optional
         The greatest length of such a dimension.
 
@@ -259,7 +256,7 @@ def read_arrays(
                 if name not in names and name not in optional:
                     raise _fault_of_arrays_file(path, f"found no array {name!r}, needed one")
             return {
-                name: _read(path, file, info, name, *needed[name], older.get(name), longest)
+                name: _read(path, file, info, name, *needed[name], longest)
                 for name, info in zip(names, infos, strict=True)
             }
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OSError) as error:
@@ -276,7 +273,6 @@ def _read(
     name: str,
     dtype: type[np.generic],
     shape: tuple[int, ...],
-    older: tuple[int, ...] | None,
     longest: int,
 ) -> NDArray[Any]:
     kind, asked = np.dtype(dtype), shape
@@ -296,8 +292,6 @@ def _read(
             for n, need in zip(found_shape, asked, strict=True)
         ):
             shape, size = found_shape, kind.itemsize * int(np.prod(found_shape, dtype=np.int64))
-        if found_shape == older:
-            shape, size = older, kind.itemsize * int(np.prod(older, dtype=np.int64))
         if found_kind != kind or found_shape != shape:
             raise _fault_of_arrays_file(
                 path, f"{name}: found {found_kind} {found_shape}, needed {words}"

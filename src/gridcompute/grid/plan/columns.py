@@ -352,10 +352,6 @@ class Prices(Columns):
         needed = "an hour not before prices.cover_first"
         self.require(self.cover_first <= self.cover_last, "cover_last", needed)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Set the fields; prices that an older version pickled have no lifted cover rows."""
-        super().__setstate__(_no_covers() | state)
-
 
 def _no_covers() -> dict[str, Any]:
     """Return the columns of lifted cover rows, without any."""

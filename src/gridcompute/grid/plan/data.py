@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from .columns import Dispatch, Prices
 
-__all__ = ["STATUSES", "Free", "PlanData", "dimensions", "powers_of_two", "short_yuan"]
+__all__ = ["STATUSES", "Free", "PlanData", "dimensions", "short_yuan"]
 
 #: "optimal": gap 0 proved; "feasible": the gap asked for, or as far as it goes; "time_limit";
 #: "stopped".
@@ -407,24 +407,12 @@ def dimensions(problem: Problem) -> dict[str, int]:
 
 
 def with_sizes(problem: Problem, prices: Prices) -> Prices:
-    """Return prices with the sizes of gangs that have them, 0 for what they do not price.
-
-    Prices without sizes are those of powers of two: older versions priced no others.
-    """
-    levels, found = problem.gang_levels, len(prices.gang)
-    shape = (len(levels), *problem.classes.capacity.shape)
-    if len(prices.gang_size) or not levels:
+    """Return prices with the sizes of gangs that have them, 0 for what they do not price."""
+    levels = problem.gang_levels
+    if len(prices.gang_size) or len(prices.gang) or not levels:
         return prices
-    if found and prices.gang.shape != (powers_of_two(problem), *shape[1:]):
-        return prices  # of another problem: what is wrong is said where shapes are checked
-    gang = np.zeros(shape)
-    gang[:found] = prices.gang
+    gang = np.zeros((len(levels), *problem.classes.capacity.shape))
     return prices.replace(gang=gang, gang_size=np.array(levels, np.int32))
-
-
-def powers_of_two(problem: Problem) -> int:
-    """Return how many of the priced sizes of gangs are powers of two; they come first."""
-    return sum(size & (size - 1) == 0 for size in problem.gang_levels)
 
 
 def _check_shapes(problem: Problem, part: str, table: Columns) -> None:

@@ -400,11 +400,6 @@ def test_rows_are_stored_and_read_with_a_plan(tmp_path: Path) -> None:
     assert lower_bound(plan.problem, again.prices) == lower_bound(plan.problem, prices)
     shifted = prices.shift(1)
     assert [len(getattr(shifted, name)) for name in _none()] == [0] * 6
-    state = {k: v for k, v in prices.__getstate__().items() if not k.startswith("cover")}
-    older = object.__new__(grid.Prices)
-    older.__setstate__(state)
-    assert older.cover_job.tolist() == []
-    assert older.replace(capacity=prices.capacity).cover_yuan.dtype == np.float64
 
     file = tmp_path / "plan" / "plan.npz"
     with np.load(file) as arrays:

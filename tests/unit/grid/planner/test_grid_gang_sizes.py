@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,9 +10,6 @@ import pytest
 import gridcompute as gc
 from gridcompute import grid
 from gridcompute.grid.checker.bound import lower_bound
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def world(gang: list[int], room: int, hours: int = 4) -> grid.Problem:
@@ -116,31 +112,6 @@ def test_the_sizes_that_ask_for_most_accelerators_have_prices() -> None:
     assert levels[4:] == (3, 23, 24, 25, 26, 27, 28, 29)
     assert world([1, 1], room=4).gang_levels == ()
     assert world([4, 2], room=4).gang_levels == (2, 4)
-
-
-def test_plans_of_older_versions_are_read(plan: grid.Plan, tmp_path: Path) -> None:
-    """If this fails, stored plans whose gangs are no powers of two are lost: they priced 2 only."""
-    folder = tmp_path / "plan"
-    older = plan.prices.gang.copy()
-    older[1:] = 0.0
-    bound = lower_bound(plan.problem, plan.prices.replace(gang=older))
-    before = dataclasses.replace(
-        plan, prices=plan.prices.replace(gang=older), bound_yuan=bound, status="feasible"
-    )
-    grid.write_plan(before, folder)
-    file = next(folder.glob("*.npz"))
-    with np.load(file) as arrays:
-        kept = {name: arrays[name] for name in arrays.files if name != "prices.gang_size"}
-    kept["prices.gang"] = kept["prices.gang"][:1]
-    np.savez(file, **kept)
-    again = grid.read_plan(folder)
-    assert again.prices.gang_size.tolist() == [2, 3]
-    np.testing.assert_array_equal(again.prices.gang, older)
-    assert again.bound_yuan == bound
-    kept["prices.gang"] = np.zeros((3, *older.shape[1:]))
-    np.savez(file, **kept)
-    with pytest.raises(gc.InvalidProblemError, match=r"prices\.gang"):
-        grid.read_plan(folder)
 
 
 def test_prices_of_another_hour_keep_those_of_the_sizes_that_are_left(plan: grid.Plan) -> None:
