@@ -22,22 +22,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = [
-    "aligned",
-    "choice",
-    "counts",
-    "gap",
-    "listed",
-    "meant",
-    "number",
-    "plain_array",
-    "reals",
-    "seed",
-    "threads",
-    "time_limit",
-    "whole",
-    "work_limit",
-]
 
 #: Integers up to this size are doubles; larger ones may not be.
 EXACT = 2**53

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MissingExtraError", "extra"]
-
 
 class MissingExtraError(ImportError):
     """A package that this call needs is not installed; the message names the extra."""

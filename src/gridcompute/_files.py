@@ -10,8 +10,6 @@ import secrets
 import stat
 from pathlib import Path
 
-__all__ = ["create", "sync_folder", "write_all", "write_whole"]
-
 
 def create(path: Path, mode: int) -> io.FileIO:
     """Create a file that is not there, within one call of C: an interrupt leaves none open."""

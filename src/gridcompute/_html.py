@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["ShownAsText", "facts", "paragraphs", "table"]
-
 
 _LEFT, _RIGHT = "text-align:left", "text-align:right;padding-left:1em"
 

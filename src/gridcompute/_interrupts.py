@@ -12,8 +12,6 @@ from weakref import ref
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Call", "WorkerThreads", "interrupts_shown"]
-
 _Found = TypeVar("_Found")
 
 #: Seconds between two looks at whether all threads have ended.

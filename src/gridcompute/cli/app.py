@@ -25,8 +25,6 @@ from . import replays as replay_cli
 from . import replays as rolling_cli
 from .output import Json, emit
 
-__all__ = ["app", "main", "run"]
-
 #: The exception of typer for a command line it cannot parse, which it does not export.
 UsageError: Any = typer.BadParameter.__bases__[0]
 

@@ -11,8 +11,6 @@ import typer
 
 from .output import plain, say
 
-__all__ = ["bench"]
-
 
 class Family(StrEnum):
     """Families of instances."""

@@ -13,7 +13,6 @@ from .output import Json, emit, say
 if TYPE_CHECKING:
     from ..clusters.operator import Operator
 
-__all__ = ["register"]
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The configuration, grid.toml.")]
 DEFAULT = Path("grid.toml")

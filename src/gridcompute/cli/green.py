@@ -12,7 +12,6 @@ from .output import Json, emit
 if TYPE_CHECKING:
     from ..green import Claim
 
-__all__ = ["register"]
 
 Rules = Annotated[
     list[str] | None, typer.Option(help="Another rule for the same data; may be given again.")

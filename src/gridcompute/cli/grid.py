@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ..grid.plan.plan import Plan
     from ..grid.tables.problem import Problem
 
-__all__ = ["register"]
 
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads; all by default.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]

@@ -16,7 +16,6 @@ from .._certificate import Certificate
 if TYPE_CHECKING:
     from ..grid.plan.plan import Plan
 
-__all__ = ["Json", "emit", "plain", "plan_facts", "say"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 

@@ -19,8 +19,7 @@ from ..errors import InvalidProblemError
 from ..grid.operations.committed_hour import energy_yuan, within_store
 from ..grid.operations.state import HourLedger, carrying, hour_bundles
 from ..grid.plan.costs import entry_facts
-from ..grid.plan.ledger import GENESIS
-from ..grid.plan.ledger_entry import Entry
+from ..grid.plan.ledger_entry import GENESIS, Entry
 from ..grid.planner.dispatch_lp import EnergyBlock
 from ..grid.planner.match import match
 from ..grid.tables.jobs import Jobs

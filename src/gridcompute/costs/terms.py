@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Term", "Terms"]
-
 
 class Term(NamedTuple):
     """One summand of `Terms`, in the dtypes that the core reads."""

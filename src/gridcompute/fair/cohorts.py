@@ -28,8 +28,6 @@ from .queues import UNLIMITED, Amount, Key, Quotas, amount_of, local_part
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Borrowing", "DominantShare", "DominantShares", "borrowing", "dominant_shares"]
-
 
 @dataclass(frozen=True)
 class DominantShare(ShownAsText):

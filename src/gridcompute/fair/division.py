@@ -43,7 +43,6 @@ from ._inputs import (
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Division", "DivisionExplanation", "divide"]
 
 # Products below it stay within int64, sums of two of them as well.
 _SAFE = 2**62

@@ -20,15 +20,12 @@ from .. import _checks
 from .._columns import by_position
 from .._value import Value
 from ..errors import InternalError, InvalidProblemError
-from ._inputs import LARGEST, at_most_int64, column, read_only
-from ._rates import first_units
+from ._inputs import LARGEST, at_most_int64, column, first_units, read_only
 from .check import refutations_of_check_tasks as refutations
 from .leximin_shares import SharesCertificate
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-__all__ = ["TaskShares", "dominant"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

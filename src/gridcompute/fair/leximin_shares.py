@@ -19,15 +19,18 @@ from .._columns import by_position
 from .._html import ShownAsText, facts
 from .._value import Value
 from ..errors import CostRangeError, InternalError, InvalidProblemError
-from ._inputs import LARGEST, at_most_int64, column, read_only
-from ._rates import (
+from ._inputs import (
+    LARGEST,
     MOST_STEPS,
     MOST_VECTORS,
     Groups,
     Step,
+    at_most_int64,
     bounds_of,
+    column,
     decompose,
     exact_weights,
+    read_only,
     steps_of,
     try_all,
 )

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from .signal import Model
 
-__all__ = ["Corrected"]
 
 _DAY = 24  # hours
 _LONGEST = 3_660  # days of the regression's window

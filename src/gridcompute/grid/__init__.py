@@ -11,7 +11,8 @@ from .operations.rolling import Rolling, Step
 from .operations.state import HourLedger
 from .plan.audit import Audit, audit
 from .plan.columns import Dispatch, Pieces, Placement, Prices
-from .plan.ledger import Ledger, LedgerRepair
+from .plan.ledger import Ledger
+from .plan.ledger_entry import LedgerRepair
 from .plan.plan import Comparison, Plan, compare
 from .plan.whatif import WhatIf, whatif
 from .scenarios.east_west import east_west

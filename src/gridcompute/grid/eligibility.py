@@ -16,17 +16,6 @@ if TYPE_CHECKING:
     from .tables.quotas import Quotas
     from .tables.sites import Classes, Corridors
 
-__all__ = [
-    "REASONS",
-    "REASONS_UNPLACED",
-    "ROUNDING_H",
-    "filtered",
-    "hours_needed",
-    "hours_taken",
-    "open_starts",
-    "places_of",
-    "without_option_yuan",
-]
 
 #: Filters in the order they are applied, each with what it means for a job to fall at it. A job
 #: without options is given the first filter after which nothing is left. The tokens are stable.

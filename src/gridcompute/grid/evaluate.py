@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from .tables.column import Bools, Int32s
     from .tables.problem import Problem
 
-__all__ = ["dispatched", "evaluate", "placement_of", "repaired"]
 
 #: The walk to prices where the caller gives none: 500 steps, the energy block asked at every
 #: fourth. It leaves 0.04 % of the best bound at 20,000 jobs; 240 steps leave 5 %, and 1,200 take

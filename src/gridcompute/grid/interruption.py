@@ -15,7 +15,6 @@ import numpy as np
 if TYPE_CHECKING:
     from .tables.column import Bools, Floats, Int32s
 
-__all__ = ["Cuts", "cheapest_cuts", "count_cuts", "every_cut"]
 
 #: Jobs from which on it pays to tell their lengths and windows apart: each group takes some hundred
 #: calls of numpy.

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["LiveCosts", "RowCosts", "live_costs"]
 
 _LARGEST = np.finfo(np.float64).max / 2
 Columns = dict[str, Any]

@@ -11,9 +11,8 @@ from .._columns import by_position
 from .._progress import progress_hook
 from ..errors import InvalidProblemError
 from . import snapshot as snapshots
-from .job_explanation import JobExplanation, explain_job
 from .jobs import key_at, keys_of
-from .round_result import LiveMatching
+from .round_result import JobExplanation, LiveMatching, explain_job
 from .state import LiveState, transaction
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     #: Columns of jobs: a mapping by name, a data frame, an Arrow table, or records.
     Columns = Mapping[str, ArrayLike] | Iterable[Mapping[str, Any]] | NDArray[Any] | Any
 
-__all__ = ["Matcher", "Quote"]
 
 # A new table that changes the costs of up to one job in this many updates these jobs, one that
 # changes more of them reprices classes: repricing a class reads one cost of every job.

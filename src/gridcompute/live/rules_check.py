@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from ..results.explanation import TransportProblem
     from .gang_rules import GangRules
 
-__all__ = ["Shift", "bound_by_type", "broken", "gap", "limits_of", "wrongly_fixed"]
-
 
 @dataclass(frozen=True)
 class Shift:

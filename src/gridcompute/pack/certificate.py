@@ -30,8 +30,6 @@ from .._certificate import Certificate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["BoundCertificate", "check"]
-
 
 @dataclass(frozen=True)
 class BoundCertificate(Certificate):

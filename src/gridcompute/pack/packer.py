@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from .pattern_lp import Patterns
 
-__all__ = ["POLICIES", "Packer"]
 
 POLICIES = ("price", "best_fit", "fgd", "dot_product", "packing", "clustering")
 #: FGD sums fragments over the most frequent shapes up to this share of the pods.

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Table", "Template", "mig", "vnpu"]
 
 #: Model names; then the geometries, each {profile: count}; then milli of the device by profile.
 _MIG: tuple[tuple[str, str, dict[str, int]], ...] = (

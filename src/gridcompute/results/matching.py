@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from ..plot.matching import MatchingPlots
 
-__all__ = ["Certificate", "Explanation", "Matching", "SolverCertificate", "Witness"]
 
 # How far from its bound an optimum of rounded costs may be, of the sum of the sizes of all costs
 # that are paid.

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     ]
     Confined = Callable[[NDArray[np.int32], int, int], list[bytes]]
 
-__all__ = ["ShardedAssignment", "ShardedMatching", "ShardedProblem"]
-
 
 class ShardedAssignment:
     """The class of each job, -1 = unplaced, read a shard at a time.

@@ -27,17 +27,6 @@ if TYPE_CHECKING:
     #: Columns by name, as they are stored.
     Arrays = Mapping[str, Any]
 
-__all__ = [
-    "CostSpec",
-    "FormulaSpec",
-    "MatrixSpec",
-    "PartColumns",
-    "TermsSpec",
-    "cost_spec",
-    "identity_of",
-    "kernel_or_terms",
-]
-
 
 class PartColumns(NamedTuple):
     """The columns of one shard, as the core reads them."""

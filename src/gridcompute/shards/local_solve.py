@@ -19,9 +19,17 @@ import numpy as np
 from .. import _checks, _core
 from .._progress import progress_hook
 from ..results.sharded import ShardedAssignment, ShardedMatching, ShardedProblem
-from .answer_folder import AnswerFolder, read_slots
 from .parquet_files import ShardReader
-from .shard_worker import ASSIGN, bytes_of, digest, opened, sealed, shard_name
+from .shard_worker import (
+    ASSIGN,
+    AnswerFolder,
+    bytes_of,
+    digest,
+    opened,
+    read_slots,
+    sealed,
+    shard_name,
+)
 
 if TYPE_CHECKING:
     import os

@@ -4,36 +4,45 @@ Messages between processes are sealed: a digest stands before them, of their byt
 are about, as before the entries of a journal (answer_folder.py). Bytes that were damaged, or that
 belong to another shard, question or problem, are recognised. SHA-256 is the fastest of hashlib
 where processors have instructions for it.
+
+The folder of an answer: one Parquet file a shard, there as a whole or not at all.
+
+Everything is written into a folder beside it, ``<out>.partial``: a journal of what shards have
+answered, and the files, in a folder that takes the name `out` when all of them are there. A solve
+that ends early leaves ``<out>.partial``; the same call again takes the answers from it, since a
+coordinator asks the same questions again. A shard whose answer or file is damaged is asked again.
+
+A process that writes holds a lock, ``<out>.partial.lock``, which ends with the process. Between
+machines it holds where the file system has such locks: NFS has them unless it is mounted without.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
+import itertools
+import json
+import os
+import shutil
 import threading
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _core
-from ..errors import InternalError
+from .. import _core, _files
+from .._extras import extra
+from .._progress import warn
+from ..errors import InternalError, InvalidProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Self
 
     from numpy.typing import NDArray
 
     from .cost_specs import CostSpec
-
-__all__ = [
-    "ASSIGN",
-    "DIGEST_BYTES",
-    "HeldShard",
-    "bytes_of",
-    "digest",
-    "opened",
-    "sealed",
-    "shard_name",
-]
 
 #: The number that begins the question with the classes of a shard's jobs
 #: (csrc/gridcompute/transport/shards/protocol.hpp), as bytes.
@@ -162,3 +171,228 @@ class HeldShard:
             threads,
         )
         return sealed(found, self.name.encode(), *bytes_of(prices, remainders))
+
+
+_PROBLEM = "problem.json"
+_JOURNAL = "journal"
+_FILES = "files"
+
+
+def _name(shard: int) -> str:
+    return f"shard-{shard:06d}.parquet"
+
+
+class AnswerFolder:
+    """The folder of an answer, locked until `close`.
+
+    Parameters
+    ----------
+    out : path
+        The folder; a new or an empty one.
+    problem : sequence
+        Identifies the problem: answers in the journal of another problem are not used.
+
+    Raises
+    ------
+    InvalidProblemError
+        A file, a folder that is not empty, one that another process writes, or one that was begun
+        by a version of this library with another shard protocol.
+    """
+
+    def __init__(self, out: str | os.PathLike[str], problem: Sequence[Any]) -> None:
+        with extra("grid"):
+            import pyarrow.parquet  # noqa: F401
+
+        self.out = Path(out).absolute()
+        self.partial = self.out.with_name(self.out.name + ".partial")
+        text = json.dumps([str(part) for part in problem])
+        self._stamp = {
+            "shard_protocol": _core.SHARD_PROTOCOL,
+            "problem": hashlib.sha256(text.encode()).hexdigest(),
+        }
+        if self.out.exists() and not self.out.is_dir():
+            raise InvalidProblemError(f"out: found a file {self.out}, needed a folder", "out")
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = self._locked(Path(f"{self.partial}.lock"))
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the lock."""
+        Path(self._lock.name).unlink(missing_ok=True)
+        self._lock.close()
+
+    def _locked(self, path: Path) -> IO[bytes]:
+        """Lock the file of this name."""
+        import fcntl
+
+        while True:
+            file = path.open("a+b", buffering=0)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                    file.seek(0)
+                    holder = file.read(200).decode(errors="replace") or "another process"
+                    file.close()
+                    raise InvalidProblemError(
+                        f"out: found {holder} at work on {self.out}, needed none: wait for its "
+                        "end, or choose another folder",
+                        "out",
+                    ) from None
+                warn("transport: %s cannot be locked: make no second call with this out", path)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    file.truncate(0)
+                    file.write(f"process {os.getpid()} on {os.uname().nodename}".encode())
+                    return file
+            file.close()  # the process that had the lock has removed the file
+
+    def _begin(self) -> None:
+        """Make ``<out>.partial``, or go on with what an earlier call has left."""
+        if self.out.exists() and any(self.out.iterdir()):
+            raise InvalidProblemError(
+                f"out: found files in {self.out}, needed a new or an empty folder", "out"
+            )
+        self.partial.mkdir(exist_ok=True)
+        begun = self._begun()
+        if begun != self._stamp:
+            if begun is not None:
+                message = "transport: %s is of another problem, or of files that have changed since"
+                warn(message + ": it begins again", self.partial)
+            self._remove_parts()
+            _files.write_whole(self.partial / _PROBLEM, json.dumps(self._stamp).encode())
+        for part in (_JOURNAL, _FILES):
+            (self.partial / part).mkdir(exist_ok=True)
+
+    def _begun(self) -> dict[str, Any] | None:
+        """Return the stamp of what an earlier call has begun; None where it began nothing."""
+        try:
+            text = (self.partial / _PROBLEM).read_bytes()
+        except FileNotFoundError:
+            # A stamp that was being written has another name.
+            if any(not path.match(f".{_PROBLEM}.*.new") for path in self.partial.iterdir()):
+                raise InvalidProblemError(
+                    f"out: found files in {self.partial}, which begins answers and is not ours",
+                    "out",
+                ) from None
+            return None
+        try:
+            found = json.loads(text)
+        except ValueError:  # what is no JSON, or not even text
+            found = None
+        version = found.get("shard_protocol") if isinstance(found, dict) else None
+        if version != _core.SHARD_PROTOCOL:
+            raise InvalidProblemError(
+                f"out: found {self.partial} begun with shard protocol {version}, needed "
+                f"{_core.SHARD_PROTOCOL}: let the version of gridcompute that began it finish it, "
+                "or remove it",
+                "out",
+            )
+        return dict(found)
+
+    def _entry(self, shard: int, question: bytes) -> Path:
+        """Return the file of an answer: one a question, but one a shard for its classes."""
+        asked = "assigned" if question[:4] == ASSIGN else digest(question).hex()[:24]
+        return self.partial / _JOURNAL / f"{shard}-{asked}"
+
+    def _written(self, shard: int, question: bytes) -> bytes:
+        """Return the digest of the file that an answer comes with, if it comes with one."""
+        path = self.partial / _FILES / _name(shard)
+        return digest(path.read_bytes() if question[:4] == ASSIGN and path.is_file() else b"")
+
+    def _seal(self, entry: Path, *parts: bytes | memoryview) -> bytes:
+        """Return the digest of an entry's parts, its name and the problem."""
+        return digest(f"{self._stamp} {entry.name}".encode(), *parts)
+
+    def recorded(self, shard: int, question: bytes) -> bytes | None:
+        """Return what a shard answered before an earlier call ended, or None."""
+        entry = self._entry(shard, question)
+        try:
+            found = memoryview(entry.read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError:  # a disk that cannot be read
+            found = memoryview(b"")
+        ends = [DIGEST_BYTES * k for k in range(4)]
+        seal, asked, written = (bytes(found[a:b]) for a, b in itertools.pairwise(ends))
+        answer = found[ends[-1] :]
+        if seal == self._seal(entry, asked, written, answer):
+            if asked != digest(question):
+                return None  # the classes of a later plan
+            if written == self._written(shard, question):
+                return bytes(answer)
+        warn("transport: %s or its file is damaged: the shard is asked again", entry)
+        return None
+
+    def record(self, shard: int, question: bytes, answer: bytes | memoryview) -> None:
+        """Record an answer: whole and on the disk, or not at all."""
+        entry = self._entry(shard, question)
+        parts = (digest(question), self._written(shard, question), answer)
+        _files.write_whole(entry, self._seal(entry, *parts), *parts)
+
+    def write(self, shard: int, slots: NDArray[np.int32]) -> None:
+        """Write the classes of a shard's jobs, in place of those of an earlier plan."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._entry(shard, ASSIGN).unlink(missing_ok=True)
+        data = pa.BufferOutputStream()
+        table = pa.table({"slot": pa.array(slots)})
+        pq.write_table(table, data, compression="none", use_dictionary=False)
+        _files.write_whole(self.partial / _FILES / _name(shard), memoryview(data.getvalue()))
+
+    def finish(self, rows: Sequence[int]) -> list[Path]:
+        """Give the folder its name; return its files."""
+        files = self.partial / _FILES
+        for stray in files.glob("*.new"):
+            stray.unlink()
+        for shard in range(len(rows)):
+            (files / _name(shard)).stat()  # it exists
+        _files.sync_folder(files)
+        files.rename(self.out)  # an empty folder of that name is replaced
+        _files.sync_folder(self.out.parent)
+        self.discard()
+        return [self.out / _name(shard) for shard in range(len(rows))]
+
+    def _remove_parts(self) -> None:
+        """Remove all but the stamp: the next call knows what is left if this one ends meanwhile."""
+        for part in (_JOURNAL, _FILES):
+            if (self.partial / part).exists():
+                shutil.rmtree(self.partial / part)
+
+    def discard(self) -> None:
+        """Remove all that only a solve needs."""
+        self._remove_parts()
+        shutil.rmtree(self.partial)
+
+
+def read_slots(path: Path, rows: int) -> NDArray[np.int32]:
+    """Read the classes of a shard's jobs."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        column = pq.read_table(path, columns=["slot"], use_threads=False).column("slot")
+    except (OSError, pa.ArrowException) as error:
+        raise InvalidProblemError(
+            f"assignment: found {path} unreadable ({str(error).partition(chr(10))[0]})",
+            "assignment",
+        ) from None
+    if len(column) != rows or column.type != pa.int32() or column.null_count:
+        raise InvalidProblemError(
+            f"assignment: found {len(column)} rows of {column.type} in {path}, "
+            f"{column.null_count} of them null, needed {rows} of int32",
+            "assignment",
+        )
+    return np.ascontiguousarray(column.to_numpy(), np.int32)

@@ -25,13 +25,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "Assignment",
-    "AssignmentCertificate",
-    "assignment",
-    "linear_sum_assignment",
-    "linear_sum_assignment_batch",
-]
 
 Pairs = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
 

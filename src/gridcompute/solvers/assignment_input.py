@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .._checks import plain_array
-from ..costs.sparse_rows import CompressedRows, compressed_rows, sorted_rows
+from ..costs.source import CompressedRows, compressed_rows, sorted_rows
 from ..errors import InvalidProblemError
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Problem", "batch_of", "problem_of", "refuse_invalid", "solved"]
 
 _MOST_LINES = 2**31 - 1024  # positions are 32-bit, and vector loops step beyond the last one
 _HALF = 2**63

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from .assignment_input import Problem
 
-__all__ = ["Checked", "Exact", "Fields", "check_answer", "check_witness", "fields_of"]
 
 _NONE = np.empty(0, np.int32)
 _NORMAL = 900  # exponents whose powers of two, times any 64-bit integer, stay normal doubles

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .._progress import ProgressHook
     from ..results.sharded import ShardedMatching
 
-__all__ = ["transport"]
 
 _METHODS = ("auto", "exact", "auction")
 

@@ -13,13 +13,6 @@ if TYPE_CHECKING:
     from ..solvers.assignment import Assignment
     from ..solvers.flow import Flow
 
-__all__ = [
-    "assert_assignment_optimal",
-    "assert_flow_optimal",
-    "assert_matching_optimal",
-    "assert_plan_valid",
-]
-
 
 def assert_matching_optimal(
     matching: Matching, cost: Any, capacity: Any, demand: Any = None, unplaced: Any = None

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from ..clusters.protocol import Cluster, Seen
 
-__all__ = ["ClusterContract"]
 
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 _RUN = "".join(secrets.choice(_LETTERS) for _ in range(6))

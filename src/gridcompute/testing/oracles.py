@@ -9,8 +9,6 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
-__all__ = ["assignment_brute", "exact", "flow_paths", "transport_brute", "transport_paths"]
-
 Number = int | Fraction | float
 
 

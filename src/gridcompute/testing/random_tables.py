@@ -11,8 +11,6 @@ from .. import grid
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["grid_problem"]
-
 
 def grid_problem(rng: np.random.Generator) -> grid.Problem:
     """Return a small problem of any shape, drawn from a generator.

@@ -13,8 +13,6 @@ from .random_tables import grid_problem
 with extra("testing"):
     from hypothesis import strategies as st
 
-__all__ = ["TransportCase", "assignment_costs", "grid_problems", "networks", "transport_problems"]
-
 
 @dataclass(frozen=True)
 class TransportCase:

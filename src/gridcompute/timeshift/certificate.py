@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from .trace import Trace
 
-__all__ = ["ReplayCertificate", "Rules", "check"]
 
 _ROUNDING = 1e-9  # relative: what sums of float64 in another order may differ by
 

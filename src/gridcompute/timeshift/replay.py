@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from ..forecast.signal import Arrivals, Model
     from ..plot.replay import ReplayPlots
 
-__all__ = ["Replay", "replay"]
 
 POLICIES = ("fifo", "arrival", "gaia", "threshold", "book", "rolling", "hindsight")
 _MOST_SLOTS = 2**31 - 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .certificate import TraceCertificate
 from .engine import View
-from .priced_policy import Priced
+from .policies import Priced
 from .replays import Replay, replay
 from .tables import GAVEL_TYPES, Cluster, Trace, gavel, gavel_cluster, gavel_file, pai, philly, read
 

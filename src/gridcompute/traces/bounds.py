@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from .tables import Cluster, Trace
 
-__all__ = ["CompletionPrices", "MakespanPrices", "completion_prices", "makespan_prices"]
 
 #: Arrival times from which the program of the makespan is solved, evenly spread over the jobs.
 _RELEASES = 4

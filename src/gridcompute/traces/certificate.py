@@ -18,7 +18,6 @@ from .._certificate import Certificate, relative_gap
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TraceCertificate", "check", "completion_bound", "makespan_bound"]
 
 #: Relative error that the sums below may have: some ten roundings of 2**-53 a term.
 _ROUNDING = 1e-12

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from .tables import Cluster, Trace
 
-__all__ = ["Log", "View", "run_rounds"]
 
 # Rounds in a row without work done or an arrival, beside those that one restart takes, after which
 # the policy has stalled. Gavel's mechanism pauses for at most 1,920 s, which is 6 rounds of 360 s.

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from .certificate import TraceCertificate
     from .engine import Log
 
-__all__ = ["Replay", "replay"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Replay(Value):

@@ -123,8 +123,8 @@ PARTS_OF_OTHERS = {
     "gridcompute.plot.rolling.RollingPlots": "draws the answer that it belongs to",
     "gridcompute.results.explanation.TransportProblem": "what a live answer was asked, beside it",
     "gridcompute.shards.cost_specs.PartColumns": "what a source reads, for this process",
-    "gridcompute.traces.priced_policy._Shares": "the state of a policy in a replay",
-    "gridcompute.traces.priced_policy._Worth": "the state of a policy in a replay",
+    "gridcompute.traces.policies._Shares": "the state of a policy in a replay",
+    "gridcompute.traces.policies._Worth": "the state of a policy in a replay",
 }
 
 

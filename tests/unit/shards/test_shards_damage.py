@@ -17,7 +17,7 @@ import pytest
 import gridcompute as gc
 from effort import examples
 from gridcompute import _core
-from gridcompute.shards import answer_folder
+from gridcompute.shards import shard_worker as answer_folder
 from gridcompute.shards.cost_specs import cost_spec
 from shard_cases import AS_MANY, ShardsHere, make
 

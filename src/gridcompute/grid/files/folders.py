@@ -29,7 +29,6 @@ from .table_files import read_bytes
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-__all__ = ["LIST", "changes", "check_target", "replacing", "written_as", "written_files"]
 
 #: The list of what was written, by file its SHA-256.
 LIST = "written.json"

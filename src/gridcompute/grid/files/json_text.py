@@ -18,7 +18,6 @@ from ...errors import InvalidProblemError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["canonical", "number_text", "parse", "require_text"]
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 

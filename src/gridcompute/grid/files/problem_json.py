@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ..plan.ledger import Ledger
     from ..tables.problem import Problem
 
-__all__ = ["MOST_JSON", "SETTINGS_FILE", "Settings", "require_keys", "settings_of"]
 
 SETTINGS_FILE = "problem.json"
 #: The largest problem.json or plan.json, bytes.

@@ -68,14 +68,6 @@ if TYPE_CHECKING:
     from ..tables.column import Columns, Table
     from ..tables.mandate import CarriedEnergy
 
-__all__ = [
-    "account_table",
-    "read_plan",
-    "read_problem",
-    "stored_numbers",
-    "write_plan",
-    "write_problem",
-]
 
 FORMATS = ("parquet", "csv", "tidy")
 TABLES: dict[str, type[Table]] = {

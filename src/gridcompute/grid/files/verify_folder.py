@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ..checker.verify import PlanCertificate
     from ..plan.plan import Plan
 
-__all__ = ["FILE_FAULTS", "verify_plan"]
 
 #: The faults of the folder of a plan, beside those of the plan itself.
 FILE_FAULTS = {

@@ -43,17 +43,6 @@ OWED = {
     "direct_rule": "direct power that is missing so far, at the price of a shortfall",
 }
 
-__all__ = [
-    "OPEN",
-    "OWED",
-    "Account",
-    "account",
-    "as_they_came",
-    "could_wait",
-    "hindsight_problem",
-    "hourly_yuan",
-]
-
 
 @dataclasses.dataclass(frozen=True)
 class Account:

@@ -71,7 +71,6 @@ if TYPE_CHECKING:
     Forecast = str | Callable[[Floats, int], Any]
     Arrivals = str | Callable[..., Any]
 
-__all__ = ["Rolling", "Step"]
 
 #: Part of an hour's time limit that the match may take: the rest writes the hour down.
 MATCH_PART = 0.8

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from .data import PlanData
 
-__all__ = ["ALARM", "LEAST_SHORT_KWH", "Audit", "Claim", "amount", "audit", "energy_unit"]
 
 #: N1 above N2 by more than this share raises the alarm: what is claimed is no longer what was used.
 ALARM = 0.05

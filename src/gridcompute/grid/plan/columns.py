@@ -14,7 +14,6 @@ from ..tables.column import Columns, Floats, Int32s, column, sealed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MOST_COVERS", "Dispatch", "Pieces", "Placement", "Prices"]
 
 #: Prices of gangs, or of quotas by accelerator, where none are priced: no levels, no accelerators.
 NO_LEVELS = ()

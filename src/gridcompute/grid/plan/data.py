@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from .columns import Dispatch, Prices
 
-__all__ = ["STATUSES", "Free", "PlanData", "dimensions", "short_yuan"]
 
 #: "optimal": gap 0 proved; "feasible": the gap asked for, or as far as it goes; "time_limit";
 #: "stopped".

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ..tables.sites import Sites
     from .plan import Plan
 
-__all__ = ["GENESIS", "Entry", "Ledger", "LedgerRepair"]
 
 #: A plan's energy may lie this far below 0, kWh: rounding errors of the dispatch.
 ROUNDING_KWH = 1e-6

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ..tables.column import Floats, Int64s
     from .data import PlanData
 
-__all__ = ["Loan", "QueueAccount", "queue_account", "queue_of", "short_queue"]
 
 #: Accelerator-hours below which a loan is rounding, and left out.
 LEAST_H = 1e-6

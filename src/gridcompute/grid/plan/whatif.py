@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from .plan import Plan
 
-__all__ = ["WhatIf", "changed", "whatif"]
 
 #: Columns of a problem's tables whose rise can only raise the cost of every plan, or let fewer
 #: plans through (+1), or the reverse (-1), whatever the others are.

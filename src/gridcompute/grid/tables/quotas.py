@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["QuotaRows", "Quotas"]
 
 #: Tenants that an int32 column of jobs can name.
 MOST_TENANTS = 2**31 - 1
