@@ -186,7 +186,9 @@ def stack(
         hint = tag("title", escape(f"{title}: green share, {_spans(share)}"))
         out.append(tag("polyline", hint, points=path, class_="share"))
     marks = [str(h) for h in range(hours + 1)] if times is None else times
-    room = min(max(wide // (7 * max(map(len, marks))), 1), 4)
+    longest = max(map(len, marks))
+    # The first and the last one lie inside the picture, half of their width nearer to the next.
+    room = min(max(int(wide / (7 * longest * (1.5 if longest > 2 else 1))), 1), 4)
     for h in range(0, hours + 1, max(1, -(-hours // room))):
         x, mark = left + wide * h / hours, marks[h]
         end = {0: "start", hours: "end"}.get(h, "middle") if len(mark) > 2 else "middle"

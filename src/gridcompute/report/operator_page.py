@@ -14,7 +14,7 @@ from ..grid.operations.hindsight import OPEN, OWED
 from ..grid.operations.regret import REGRET
 from ..grid.operations.state import COSTS
 from ..grid.plan.audit import LEAST_SHORT_KWH, amount
-from .charts import heat, legend, number, stack, tag
+from .charts import heat, legend, number, numbers, stack, tag
 from .style import STYLE
 
 if TYPE_CHECKING:
@@ -50,15 +50,18 @@ def operator_page(op: Rolling, seen: Plan | None = None) -> str:
         sections.append(("Green share of each day's hours", _days(op)))
     if seen is not None:
         sections.append(("Regret by the hour", _regret(op, seen)))
-    sections.append(("The account", _account(op, seen)))
-    sections.append(("The mandate", _mandate(op)))
-    body = "".join(tag("section", tag("h2", escape(name)) + content) for name, content in sections)
+    tables = [("The account", _account(op, seen)), ("The mandate", _mandate(op))]
+    body = _sections(sections) + tag("div", _sections(tables), class_="pair")
     head = '<meta charset="utf-8">'
     head += '<meta name="viewport" content="width=device-width, initial-scale=1">'
     head += f"<title>{title}</title><style>{STYLE}</style>"
     foot = tag("footer", f"gridcompute {__version__}. Hover over any mark for its value.")
     main = tag("main", tag("h1", title) + _tiles(op, seen) + body + foot)
     return f"<!doctype html>\n<html lang=en><head>{head}</head><body>{main}</body></html>\n"
+
+
+def _sections(parts: Sequence[tuple[str, str]]) -> str:
+    return "".join(tag("section", tag("h2", escape(name)) + content) for name, content in parts)
 
 
 def _tiles(op: Rolling, seen: Plan | None) -> str:
@@ -71,7 +74,7 @@ def _tiles(op: Rolling, seen: Plan | None) -> str:
         ("hours", f"{op.clock * step:,g}", f"of {op.world.hours * step:,g}", False),
         ("jobs started", f"{int(history['started'].sum()):,}", f"{len(op.waiting):,} wait", False),
         ("jobs lost", f"{len(op.lost):,}", "can no longer start", False),
-        ("load", f"{load / 1e3:,.1f} MWh", f"{green:.1%} green in its hour", False),
+        ("load", f"{number(load / 1e3)} MWh", f"{green:.1%} green in its hour", False),
         ("spent so far", f"{number(account.spent_yuan)} yuan", "in the hours passed", False),
         ("expected for what is open", f"{number(account.open_yuan)} yuan", bound, False),
         ("debts", f"{number(account.owed_yuan)} yuan", "to the rules of green power", False),
@@ -244,13 +247,13 @@ def _mandate(op: Rolling) -> str:
     sites, mandate = op.world.sites, op.world.mandate
     held, expected = mandate.applies_to(sites), op.expected_share
     load, green = op.ledger.load_kwh.sum(axis=0), op.ledger.green_kwh.sum(axis=0)
-    names = ("load MWh", "green", "expected", "held to")
+    names, loads = ("load MWh", "green", "expected", "held to"), numbers(load / 1e3)
     head = tag("tr", tag("th", "site", class_="word") + "".join(tag("th", n) for n in names))
     lines = "".join(
         tag(
             "tr",
             tag("td", escape(str(name)), class_="word")
-            + tag("td", f"{load[s] / 1e3:,.1f}")
+            + tag("td", loads[s])
             + tag("td", f"{green[s] / load[s]:.1%}" if load[s] > 0 else "–")
             + tag("td", "–" if np.isnan(expected[s]) else f"{expected[s]:.1%}")
             + tag("td", f"{mandate.share:.0%}" if held[s] else "–"),

@@ -41,6 +41,8 @@ summary { cursor: pointer; color: var(--soft) }
 .panels svg { width: 100%; height: auto }
 .beside { display: flex; flex-wrap: wrap; gap: 0 28px }
 .beside > div { min-width: 0; max-width: 100% }
+.pair { display: grid; gap: 0 18px; align-items: start }
+.pair { grid-template-columns: repeat(auto-fit, minmax(min(460px, 100%), 1fr)) }
 .beside p { max-width: 52ch; font-size: 13px }
 svg { font: 12px system-ui, sans-serif; max-width: none; display: block }
 .wide svg { max-width: 100%; height: auto }
@@ -79,6 +81,7 @@ td.said { color: var(--soft); white-space: normal }
 .narrow { display: none }
 pre { background: var(--code); padding: 10px 12px; border-radius: 8px; font-size: 12.5px }
 pre { overflow-x: auto; white-space: pre-wrap }
+nav { margin-top: 12px }
 nav a { color: var(--soft); font-size: 13px; margin-right: 14px; display: inline-block }
 footer { margin-top: 22px; color: var(--soft); font-size: 12.5px }
 .h0 { background: var(--h0) !important } .f0 { fill: var(--h0) }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -176,3 +177,21 @@ def test_the_page_of_an_operator_has_dates_and_savings_below_0() -> None:
     drawn = stack("x", [(k, "red", v) for k, v in signs.items()], unit="yuan")
     assert ">-2<" in drawn, drawn
     assert drawn.count("<polygon") == 1
+
+
+@pytest.mark.parametrize("hours", [1, 2, 5, 7, 24, 101])
+@pytest.mark.parametrize("width", [262, 330, 1080])
+def test_the_times_below_a_picture_do_not_touch(hours: int, width: int) -> None:
+    """If this fails, the first two dates of a page run into each other on a narrow screen."""
+    times = [f"day 1, {h % 24:02d}:00" for h in range(hours + 1)]
+    layers = [("load", "red", np.ones(hours))]
+    drawn = stack("x", layers, unit="MWh", times=times, width=width)
+    marks = re.findall(r'<text x="([\d.]+)" y="146" text-anchor="(\w+)"[^>]*>(day[^<]*)', drawn)
+    assert marks, drawn
+    before = 0.0
+    for x, anchor, words in marks:
+        wide = 6.0 * len(words)  # of letters 10.5 pixels high
+        begin = float(x) - wide * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
+        assert begin > before, (hours, width, marks)
+        before = begin + wide
+    assert before <= width, (hours, width, marks)
