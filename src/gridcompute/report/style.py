@@ -126,5 +126,6 @@ footer { margin-top: 22px; color: var(--soft); font-size: 12.5px }
   .cards td:not(:first-child)::before { content: attr(data-head); display: block; font-size: 11px }
   .cards td:not(:first-child)::before { color: var(--soft); font-weight: 400 }
 }
-@media print { body { background: #fff } section { break-inside: avoid } }
+@media print { body { background: #fff } section { break-inside: avoid }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact } }
 """

@@ -173,6 +173,7 @@ def test_the_page_of_an_operator_has_dates_and_savings_below_0() -> None:
     text = operator_page(op, seen)
     for words in ("03-01 02:00", "down a saving", "left waiting at the end", "spent so far"):
         assert words in text, words
+    assert "print-color-adjust: exact" in text, "printed without backgrounds heat maps are blank"
     signs = {"gain": np.array([1.0, -2.0]), "none": np.zeros(2)}
     drawn = stack("x", [(k, "red", v) for k, v in signs.items()], unit="yuan")
     assert ">-2<" in drawn, drawn
