@@ -188,7 +188,8 @@ def roll(
 ) -> None:
     """Plan your own tables hour by hour: each hour plans those ahead, and starts jobs of its own.
 
-    The limits are those of each hour.
+    The limits are those of each hour; the first, which has no plan to begin with, has three times
+    as much.
     """
     import numpy as np
 

@@ -441,7 +441,7 @@ class Operator:
         self, hour: int, limit_s: float, progress: ProgressHook | None = None
     ) -> tuple[Step, Window]:
         """Plan the hours ahead, beginning with the last plan."""
-        from ..grid.operations.rolling import Rolling
+        from ..grid.operations.rolling import FIRST, Rolling
         from .planning import window_of
 
         account = self._account
@@ -475,7 +475,10 @@ class Operator:
             arrivals=None,
             last=last,
         )
-        step = rolling.step(time_limit=limit_s, progress=progress)
+        # The hour does not wait for a first plan: it has no more seconds than the others.
+        step = rolling.step(
+            time_limit=limit_s if last is not None else limit_s / FIRST, progress=progress
+        )
         prices = step.plan.prices
         numbers = [window.numbers[row] for row in step.rows]
         self._last = None if prices is None else (hour, prices, numbers)

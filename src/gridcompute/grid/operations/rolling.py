@@ -74,6 +74,8 @@ if TYPE_CHECKING:
 
 #: Part of an hour's time limit that the match may take: the rest writes the hour down.
 MATCH_PART = 0.8
+#: Times the limits that a step may take which has no plan to begin with.
+FIRST = 3.0
 #: What the gap may be above that asked for in an hour that begins with the plan of the last one.
 #: A plan that is carried on has been through the whole search in the hours before.
 WARM_GAP = 1.5
@@ -359,9 +361,11 @@ class Rolling:
         finished : job numbers, optional
             Jobs that ended before this hour, though they were expected to run on.
         time_limit : float, optional
-            Seconds for the whole step.
+            Seconds for the whole step; three times as many for one that has no plan to begin with,
+            the first of an operator without `last`.
         work_limit : float, optional
-            Units of counted work for its plan, as for `match`: the same hour on any machine.
+            Units of counted work for its plan, as for `match`: the same hour on any machine. Three
+            times as many for a step that has no plan to begin with.
         progress : bool or callable, optional
             As for `match`.
 
@@ -394,14 +398,16 @@ class Rolling:
         gone = book.expire(t)  # what came too late to start at all
         state = dataclasses.replace(state, book=book)
         window, prices = self._ahead(state)
-        work = work_limit
+        times = FIRST if prices is None else 1.0
+        work = None if work_limit is None else work_limit * times
 
         def planned(problem: Problem, start: Prices | None, part: float) -> Plan:
             """Plan within a part of what is left of the limits."""
             nonlocal work
             left = None
             if time_limit is not None:
-                left = max(0.0, MATCH_PART * time_limit - (time.perf_counter() - began)) * part
+                spent = time.perf_counter() - began
+                left = max(0.0, MATCH_PART * times * time_limit - spent) * part
             found = match(
                 problem,
                 gap=self.gap if start is None else WARM_GAP * self.gap,

@@ -10,6 +10,7 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import grid
+from gridcompute.grid.operations import rolling
 from gridcompute.report.charts import stack
 from gridcompute.report.operator_page import operator_page
 from gridcompute.report.page import page
@@ -196,3 +197,24 @@ def test_the_times_below_a_picture_do_not_touch(hours: int, width: int) -> None:
         assert begin > before, (hours, width, marks)
         before = begin + wide
     assert before <= width, (hours, width, marks)
+
+
+def test_a_step_with_no_plan_to_begin_with_has_three_times_the_work() -> None:
+    """If this fails, an operator commits its first hour by a plan that was cut off."""
+    limits: list[float] = []
+    op = grid.Rolling(two_sites(), horizon_h=6, gap=0.0, threads=1)
+    match = rolling.match
+
+    def limited(problem: grid.Problem, **more: Any) -> grid.Plan:
+        limits.append(more["work_limit"])
+        return match(problem, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rolling, "match", limited)
+        for _ in range(3):
+            op.step(work_limit=500)
+        step = op.step(work_limit=500)
+        last = step.plan.prices, step.rows, 1
+        other = grid.Rolling(two_sites(), horizon_h=6, gap=0.0, threads=1, last=last)
+        other.step(work_limit=500)
+    assert limits == [1500, 500, 500, 500, 500]
