@@ -20,6 +20,7 @@ import sys
 import traceback
 import zlib
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ import scipy.sparse
 import gridcompute as gc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 EDGE_SEED = int(os.environ.get("EDGE_SEED", "0"))
 MEMORY = 6 << 30  # bytes of address space: a hundred threads reserve one of them
@@ -249,12 +250,38 @@ def judge_flow(f: Any) -> None:
 Case = tuple[str, "Callable[[], None]"]
 
 
-def combinations(sides: tuple[int, ...], *lists: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    """Each shape with each ending; of every other list an entry drawn for that shape and ending."""
-    for shape in itertools.product(sides, sides):
-        for ending in endings():
-            r = seeded(shape, ending.name)
-            yield (shape, ending, *(values[r.integers(len(values))] for values in lists))
+class Grid(dict[str, "Callable[[], Iterator[Case]]"]):
+    """The cases of each function, by the name of what checks one."""
+
+    def cases(self, sides: tuple[int, ...], **lists: tuple[Any, ...]) -> Callable[[Any], Any]:
+        """Each shape with each ending; of every list an entry drawn for that shape and ending."""
+
+        def every(check: Callable[..., None]) -> Iterator[Case]:
+            for n, s in itertools.product(sides, sides):
+                for end in endings():
+                    r = seeded((n, s), end.name)
+                    drawn = {name: of[r.integers(len(of))] for name, of in lists.items()}
+                    name = f"{n} x {s} {drawn}"
+                    yield f"{name} | {end.name}", partial(check, n, s, end, seeded(name), **drawn)
+
+        return partial(self._add, every)
+
+    def product(self, **lists: Iterable[Any]) -> Callable[[Any], Any]:
+        """Each entry of each list with each of all others."""
+
+        def every(check: Callable[..., None]) -> Iterator[Case]:
+            for number, entries in enumerate(itertools.product(*lists.values())):
+                given = dict(zip(lists, entries, strict=True))
+                name = f"{number} {given}"
+                yield name, partial(check, seeded(name), **given)
+
+        return partial(self._add, every)
+
+    def _add(self, every: Callable[[Any], Iterator[Case]], check: Any) -> None:
+        self[check.__name__.replace("_", " ")] = partial(every, check)
+
+
+GRID = Grid()
 
 
 def seeded(*parts: Any) -> np.random.Generator:
@@ -303,300 +330,203 @@ def as_source(kind: str, cost: Any) -> tuple[Any, Any]:
     return cost, cost
 
 
-def transport_cases() -> Iterator[Case]:
-    forms = ("dense", "csr", "dense", "fortran", "strided", "read-only")
-    methods = ("auto", "exact", "auto", "auction", "auto")
-    gaps = (0.0, 0.0, 0.01, 1e300)
-    lists = (DTYPES, VALUES, ROOM, UNPLACED, THREADS, forms, methods, gaps)
-    for (n, s), end, dtype, values, kind, out, threads, form, method, gap in combinations(
-        SIDES, *lists
-    ):
-        name = f"{n} x {s} {dtype} {values} {kind} {out=} {threads=} {form} {method} {gap=}"
+@GRID.cases(
+    SIDES,
+    dtype=DTYPES,
+    values=VALUES,
+    kind=ROOM,
+    out=UNPLACED,
+    threads=THREADS,
+    form=("dense", "csr", "dense", "fortran", "strided", "read-only"),
+    method=("auto", "exact", "auto", "auction", "auto"),
+    gap=(0.0, 0.0, 0.01, 1e300),
+)
+def transport(n, s, end, r, dtype, values, kind, out, threads, form, method, gap) -> None:
+    cost, judged = as_source(form, matrix((n, s), dtype, values, r))
+    capacity = room(kind, n, s, n, r)
+    options = {"unplaced": out, "threads": threads, "method": method, "gap": gap}
+    m = run(end, lambda **o: gc.transport(cost, capacity, **options, **o))
+    judge_transport(m, judged, capacity, None, out)
+    assert m.status != "stopped" or "progress" in end.options, m.status
+    assert m.status != "time_limit" or "time_limit" in end.options, m.status
 
-        def case(
-            n=n,
-            s=s,
-            end=end,
-            dtype=dtype,
-            values=values,
-            kind=kind,
-            out=out,
+
+@GRID.cases(
+    (0, 1, 2, 3, 7, 64, 129),
+    dtype=DTYPES,
+    values=VALUES,
+    kind=ROOM,
+    out=UNPLACED,
+    threads=THREADS,
+)
+def gangs(n, s, end, r, dtype, values, kind, out, threads) -> None:
+    cost = matrix((n, s), dtype, values, r)
+    demand = r.choice([1, 2, 3, 4, 8, 2**31 - 1], n, p=[0.4, 0.2, 0.1, 0.2, 0.09, 0.01])
+    capacity = room(kind, n, s, int(demand.sum()), r)
+    options = {"unplaced": out, "threads": threads, "demand": demand}
+    m = run(end, lambda **o: gc.transport(cost, capacity, **options, **o))
+    judge_transport(m, cost, capacity, demand, out)
+
+
+@GRID.cases(
+    SMALL,
+    values=VALUES,
+    kind=ROOM,
+    out=UNPLACED,
+    threads=THREADS,
+    keyed=("keys", "coefs", "both", "none"),
+)
+def terms(n, s, end, r, values, kind, out, threads, keyed) -> None:
+    table = matrix((3, s), "f8", values, r) / 4
+    key = r.integers(0, 3, n) if keyed in ("keys", "both") else None
+    coef = r.integers(0, 3, n).astype(float) if keyed in ("coefs", "both") else None
+
+    def call(**o: Any) -> Any:
+        if keyed == "none":  # some part has to give the number of jobs
+            terms = gc.Terms([(table, None, np.ones(n)), (table[::-1], None, None)])
+        else:
+            terms = gc.Terms([(table, key, coef), (table[::-1], key, None)])
+        return terms, gc.transport(
+            terms, room(kind, n, s, n, r), unplaced=out, threads=threads, **o
+        )
+
+    terms, m = run(end, call)
+    judge_transport(m, terms.dense(), None, [1], out)
+
+
+@GRID.cases(
+    SIDES,
+    dtype=DTYPES,
+    values=VALUES,
+    maximize=(False, True),
+    threads=THREADS,
+    form=("dense", "fortran", "strided", "read-only"),
+)
+def assignment(n, s, end, r, dtype, values, maximize, threads, form) -> None:
+    given, judged = as_source(form, matrix((n, s), dtype, values, r))
+    if maximize and judged.dtype.kind == "f":
+        given = judged = np.where(np.isinf(judged), -np.inf, judged).astype(judged.dtype)
+    options = {"maximize": maximize, "threads": threads}
+    a = run(end, lambda **o: gc.assignment(given, **options, **o))
+    judge_assignment(a, judged, maximize)
+    assert a.status != "stopped" or "progress" in end.options, a.status
+    assert a.status != "time_limit" or "time_limit" in end.options, a.status
+
+
+@GRID.cases(
+    SIDES,
+    dtype=DTYPES,
+    values=VALUES,
+    maximize=(False, True),
+    way=("dense", "fortran", "strided", "batch", "csr", "batch of two"),
+)
+def pairs(n, s, end, r, dtype, values, maximize, way) -> None:
+    if "time_limit" in end.options or "progress" in end.options:
+        raise Refused  # these take neither
+    cost = matrix((n, s), dtype, values, r)
+    if maximize and cost.dtype.kind == "f":
+        cost = np.where(np.isinf(cost), -np.inf, cost).astype(cost.dtype)
+    if way.startswith("batch"):
+        stack = np.stack([cost, cost]) if way == "batch of two" else cost[None]
+        rows, columns = run(end, lambda **o: gc.linear_sum_assignment_batch(stack, maximize, **o))
+        assert rows.shape == columns.shape == (len(stack), min(n, s)), rows.shape
+        for k in range(len(stack)):
+            judge_pairs((rows[k], columns[k]), cost, maximize)
+        return
+    given = as_source(way, cost)[0]
+    if way == "csr" and maximize:
+        raise Refused  # what is absent is not what the judge sees
+    found = run(end, lambda **o: gc.linear_sum_assignment(given, maximize, **o))
+    if way != "csr":
+        judge_pairs(found, cost, maximize)
+
+
+@GRID.cases(
+    (0, 1, 2, 3, 64, 129, 300),
+    family=("few", "negative", "wide", "huge"),
+    room_of=("few", "none", "endless", "huge"),
+    supply_of=("balanced", "short", "none"),
+    method=("auto", "network_simplex", "cost_scaling"),
+    threads=THREADS,
+    extra=("plain", "lower", "loops"),
+    start=("cold", "warm"),
+)
+def flow(n, arcs, end, r, family, room_of, supply_of, method, threads, extra, start) -> None:
+    arcs = arcs if n else 0
+    tail, head = r.integers(0, max(n, 1), arcs), r.integers(0, max(n, 1), arcs)
+    if extra == "loops":
+        head[::2] = tail[::2]
+    top = {"few": 9, "negative": 9, "wide": 2**40, "huge": 2**62}[family]
+    cost = r.integers(-top if family != "few" else 0, top, arcs, endpoint=True)
+    most = {"few": 9, "none": 0, "endless": 2**63 - 1, "huge": 2**61}[room_of]
+    capacity = np.full(arcs, most) if most > 9 else r.integers(0, most + 1, arcs)
+    lower = r.integers(0, 2, arcs) if extra == "lower" else None
+    if lower is not None:
+        capacity = np.maximum(capacity, lower)
+    supply = np.zeros(n, np.int64)
+    if supply_of != "none" and n:
+        np.add.at(supply, r.integers(0, n, n), 2)
+        np.add.at(supply, r.integers(0, n, n), -2)
+        supply[0] += supply_of == "short"
+    problem = (tail, head, capacity, cost, supply, lower)
+    options = {"method": method, "threads": threads}
+    if start == "warm":
+        try:
+            before = gc.min_cost_flow(*problem[:3], cost // 2, supply, lower)
+        except (gc.CostRangeError, gc.InvalidProblemError):
+            raise Refused from None
+        options["start"] = before
+    try:
+        f = run(end, lambda **o: gc.min_cost_flow(*problem, **options, **o))
+    except gc.InvalidProblemError:
+        assert family == "huge" or room_of in ("endless", "huge"), "refused for no reason"
+        raise Refused from None
+    judge_flow(f)
+
+
+@GRID.cases(
+    SMALL,
+    values=VALUES,
+    kind=ROOM,
+    out=UNPLACED,
+    threads=THREADS,
+    event=("grow", "shrink", "leave", "update", "classes", "lose room", "nothing"),
+)
+def matcher(n, s, end, r, values, kind, out, threads, event) -> None:
+    table = matrix((3, s), "f8", values, r) / 4
+    unplaced = float("inf") if out is None else out
+
+    def rounds(**o: Any) -> Any:
+        world = gc.Matcher(
+            room(kind, n, s, n, r),
+            cost=[(table, "key", None)],
+            unplaced=unplaced,
             threads=threads,
-            form=form,
-            method=method,
-            gap=gap,
-            name=name,
-        ) -> None:
-            r = seeded(name)
-            cost, judged = as_source(form, matrix((n, s), dtype, values, r))
-            capacity = room(kind, n, s, n, r)
-            options = {"unplaced": out, "threads": threads, "method": method, "gap": gap}
-            m = run(end, lambda **o: gc.transport(cost, capacity, **options, **o))
-            judge_transport(m, judged, capacity, None, out)
-            assert m.status != "stopped" or "progress" in end.options, m.status
-            assert m.status != "time_limit" or "time_limit" in end.options, m.status
+        )
+        ids = world.add({"key": r.integers(0, 3, n)})
+        first = world.match(**o)
+        assert first.assignment.shape == (n,), first.assignment.shape
+        if event == "grow":
+            world.add({"key": r.integers(0, 3, n + 1)})
+        elif event in ("shrink", "leave"):
+            world.remove(ids if event == "leave" else ids[: n // 2])
+        elif event == "update":
+            world.update(ids[: n // 2], {"key": r.integers(0, 3, n // 2)})
+        elif event == "lose room":
+            world.set_capacity(np.arange(s), np.zeros(s, np.int64))
+        elif event == "classes":
+            world.add_slots([2, 0], [matrix((3, 2), "f8", values, r) / 4])
+        return world, world.match(**o)
 
-        yield f"{name} | {end.name}", case
-
-
-def gang_cases() -> Iterator[Case]:
-    for (n, s), end, dtype, values, kind, out, threads in combinations(
-        (0, 1, 2, 3, 7, 64, 129), DTYPES, VALUES, ROOM, UNPLACED, THREADS
-    ):
-        name = f"{n} x {s} {dtype} {values} {kind} {out=} {threads=}"
-
-        def case(
-            n=n,
-            s=s,
-            end=end,
-            dtype=dtype,
-            values=values,
-            kind=kind,
-            out=out,
-            threads=threads,
-            name=name,
-        ) -> None:
-            r = seeded(name)
-            cost = matrix((n, s), dtype, values, r)
-            demand = r.choice([1, 2, 3, 4, 8, 2**31 - 1], n, p=[0.4, 0.2, 0.1, 0.2, 0.09, 0.01])
-            capacity = room(kind, n, s, int(demand.sum()), r)
-            options = {"unplaced": out, "threads": threads, "demand": demand}
-            m = run(end, lambda **o: gc.transport(cost, capacity, **options, **o))
-            judge_transport(m, cost, capacity, demand, out)
-
-        yield f"{name} | {end.name}", case
+    world, m = run(end, rounds)
+    assert m.status in STATUSES, m.status
+    found = m.verify()
+    assert found.valid, found.reasons
+    if m.status == "optimal":
+        assert world.match().changes["id"].size == 0, "a second round moves jobs again"
 
 
-def terms_cases() -> Iterator[Case]:
-    for (n, s), end, values, kind, out, threads, keyed in combinations(
-        SMALL, VALUES, ROOM, UNPLACED, THREADS, ("keys", "coefs", "both", "none")
-    ):
-        name = f"{n} x {s} {values} {kind} {out=} {threads=} {keyed}"
-
-        def case(
-            n=n,
-            s=s,
-            end=end,
-            values=values,
-            kind=kind,
-            out=out,
-            threads=threads,
-            keyed=keyed,
-            name=name,
-        ) -> None:
-            r = seeded(name)
-            table = matrix((3, s), "f8", values, r) / 4
-            key = r.integers(0, 3, n) if keyed in ("keys", "both") else None
-            coef = r.integers(0, 3, n).astype(float) if keyed in ("coefs", "both") else None
-
-            def call(**o: Any) -> Any:
-                if keyed == "none":  # some part has to give the number of jobs
-                    terms = gc.Terms([(table, None, np.ones(n)), (table[::-1], None, None)])
-                else:
-                    terms = gc.Terms([(table, key, coef), (table[::-1], key, None)])
-                return terms, gc.transport(
-                    terms, room(kind, n, s, n, r), unplaced=out, threads=threads, **o
-                )
-
-            terms, m = run(end, call)
-            judge_transport(m, terms.dense(), room(kind, n, s, n, seeded(name, 1)), [1], out)
-
-        yield f"{name} | {end.name}", case
-
-
-def assignment_cases() -> Iterator[Case]:
-    lists = (DTYPES, VALUES, (False, True), THREADS, ("dense", "fortran", "strided", "read-only"))
-    for (n, s), end, dtype, values, maximize, threads, form in combinations(SIDES, *lists):
-        name = f"{n} x {s} {dtype} {values} {maximize=} {threads=} {form}"
-
-        def case(
-            n=n,
-            s=s,
-            end=end,
-            dtype=dtype,
-            values=values,
-            maximize=maximize,
-            threads=threads,
-            form=form,
-            name=name,
-        ) -> None:
-            given, judged = as_source(form, matrix((n, s), dtype, values, seeded(name)))
-            if maximize and judged.dtype.kind == "f":
-                given = judged = np.where(np.isinf(judged), -np.inf, judged).astype(judged.dtype)
-            options = {"maximize": maximize, "threads": threads}
-            a = run(end, lambda **o: gc.assignment(given, **options, **o))
-            judge_assignment(a, judged, maximize)
-            assert a.status != "stopped" or "progress" in end.options, a.status
-            assert a.status != "time_limit" or "time_limit" in end.options, a.status
-
-        yield f"{name} | {end.name}", case
-
-
-def pairs_cases() -> Iterator[Case]:
-    ways = ("dense", "fortran", "strided", "batch", "csr", "batch of two")
-    for (n, s), end, dtype, values, maximize, way in combinations(
-        SIDES, DTYPES, VALUES, (False, True), ways
-    ):
-        if "time_limit" in end.options or "progress" in end.options:
-            continue  # these take neither
-        name = f"{n} x {s} {dtype} {values} {maximize=} {way}"
-
-        def case(
-            n=n, s=s, end=end, dtype=dtype, values=values, maximize=maximize, way=way, name=name
-        ) -> None:
-            cost = matrix((n, s), dtype, values, seeded(name))
-            if maximize and cost.dtype.kind == "f":
-                cost = np.where(np.isinf(cost), -np.inf, cost).astype(cost.dtype)
-            if way.startswith("batch"):
-                stack = np.stack([cost, cost]) if way == "batch of two" else cost[None]
-                rows, columns = run(
-                    end, lambda **o: gc.linear_sum_assignment_batch(stack, maximize, **o)
-                )
-                assert rows.shape == columns.shape == (len(stack), min(n, s)), rows.shape
-                for k in range(len(stack)):
-                    judge_pairs((rows[k], columns[k]), cost, maximize)
-                return
-            given = as_source(way, cost)[0]
-            if way == "csr" and maximize:
-                raise Refused  # what is absent is not what the judge sees
-            found = run(end, lambda **o: gc.linear_sum_assignment(given, maximize, **o))
-            if way != "csr":
-                judge_pairs(found, cost, maximize)
-
-        yield f"{name} | {end.name}", case
-
-
-def flow_cases() -> Iterator[Case]:
-    values = ("few", "negative", "wide", "huge")
-    capacities = ("few", "none", "endless", "huge")
-    lists = (
-        values,
-        capacities,
-        ("balanced", "short", "none"),
-        ("auto", "network_simplex", "cost_scaling"),
-        THREADS,
-        ("plain", "lower", "loops"),
-        ("cold", "warm"),
-    )
-    for (n, arcs), end, family, room_of, supply_of, method, threads, extra, start in combinations(
-        (0, 1, 2, 3, 64, 129, 300), *lists
-    ):
-        name = f"{n} nodes {arcs} arcs {family} {room_of} {supply_of} {method} {extra} {start}"
-
-        def case(
-            n=n,
-            arcs=arcs,
-            end=end,
-            family=family,
-            room_of=room_of,
-            supply_of=supply_of,
-            method=method,
-            threads=threads,
-            extra=extra,
-            start=start,
-            name=name,
-        ) -> None:
-            r = seeded(name)
-            arcs = arcs if n else 0
-            tail, head = r.integers(0, max(n, 1), arcs), r.integers(0, max(n, 1), arcs)
-            if extra == "loops":
-                head[::2] = tail[::2]
-            top = {"few": 9, "negative": 9, "wide": 2**40, "huge": 2**62}[family]
-            cost = r.integers(-top if family != "few" else 0, top, arcs, endpoint=True)
-            most = {"few": 9, "none": 0, "endless": 2**63 - 1, "huge": 2**61}[room_of]
-            capacity = np.full(arcs, most) if most > 9 else r.integers(0, most + 1, arcs)
-            lower = r.integers(0, 2, arcs) if extra == "lower" else None
-            if lower is not None:
-                capacity = np.maximum(capacity, lower)
-            supply = np.zeros(n, np.int64)
-            if supply_of != "none" and n:
-                np.add.at(supply, r.integers(0, n, n), 2)
-                np.add.at(supply, r.integers(0, n, n), -2)
-                supply[0] += supply_of == "short"
-            problem = (tail, head, capacity, cost, supply, lower)
-            options = {"method": method, "threads": threads}
-            if start == "warm":
-                try:
-                    before = gc.min_cost_flow(*problem[:3], cost // 2, supply, lower)
-                except (gc.CostRangeError, gc.InvalidProblemError):
-                    raise Refused from None
-                options["start"] = before
-            try:
-                f = run(end, lambda **o: gc.min_cost_flow(*problem, **options, **o))
-            except gc.InvalidProblemError:
-                assert family == "huge" or room_of in ("endless", "huge"), "refused for no reason"
-                raise Refused from None
-            judge_flow(f)
-
-        yield f"{name} | {end.name}", case
-
-
-def matcher_cases() -> Iterator[Case]:
-    events = ("grow", "shrink", "leave", "update", "classes", "lose room", "nothing")
-    for (n, s), end, values, kind, out, threads, event in combinations(
-        SMALL, VALUES, ROOM, UNPLACED, THREADS, events
-    ):
-        name = f"{n} x {s} {values} {kind} {out=} {threads=} {event}"
-
-        def case(
-            n=n,
-            s=s,
-            end=end,
-            values=values,
-            kind=kind,
-            out=out,
-            threads=threads,
-            event=event,
-            name=name,
-        ) -> None:
-            r = seeded(name)
-            table = matrix((3, s), "f8", values, r) / 4
-            unplaced = float("inf") if out is None else out
-
-            def rounds(**o: Any) -> Any:
-                world = gc.Matcher(
-                    room(kind, n, s, n, r),
-                    cost=[(table, "key", None)],
-                    unplaced=unplaced,
-                    threads=threads,
-                )
-                ids = world.add({"key": r.integers(0, 3, n)})
-                first = world.match(**o)
-                assert first.assignment.shape == (n,), first.assignment.shape
-                if event == "grow":
-                    world.add({"key": r.integers(0, 3, n + 1)})
-                elif event in ("shrink", "leave"):
-                    world.remove(ids if event == "leave" else ids[: n // 2])
-                elif event == "update":
-                    world.update(ids[: n // 2], {"key": r.integers(0, 3, n // 2)})
-                elif event == "lose room":
-                    world.set_capacity(np.arange(s), np.zeros(s, np.int64))
-                elif event == "classes":
-                    world.add_slots([2, 0], [matrix((3, 2), "f8", values, r) / 4])
-                return world, world.match(**o)
-
-            world, m = run(end, rounds)
-            assert m.status in STATUSES, m.status
-            found = m.verify()
-            assert found.valid, found.reasons
-            if m.status == "optimal":
-                assert world.match().changes["id"].size == 0, "a second round moves jobs again"
-
-        yield f"{name} | {end.name}", case
-
-
-GRID: dict[str, Callable[[], Iterator[Case]]] = {
-    "transport": transport_cases,
-    "gangs": gang_cases,
-    "terms": terms_cases,
-    "assignment": assignment_cases,
-    "pairs": pairs_cases,
-    "flow": flow_cases,
-    "matcher": matcher_cases,
-}
-
-
-def main(grid: dict[str, Callable[[], Iterator[Case]]], function: str, first: int = 0) -> int:
+def main(grid: Grid, function: str, first: int = 0) -> int:
     """Run the cases of a function from number `first` on; 1 if any fails."""
 
     def interrupt(*_: Any) -> None:

@@ -156,6 +156,17 @@ def test_capacities_at_the_end_of_int64_count_as_they_are() -> None:
     assert world.match().unchanged == 100
 
 
+@pytest.mark.parametrize("slot", [-1, 2, 2**31])
+def test_a_class_beyond_the_last_is_refused(slot: int) -> None:
+    """If this fails, a number one too large reads and writes beside the arrays of the classes."""
+    world = Matcher([3, 4], cost=[([[1.0, 2.0]], None, "w")], unplaced=10.0)
+    for call in (world.remove_slots, lambda slots: world.set_capacity(slots, [1])):
+        with pytest.raises(InvalidProblemError, match=rf"slots\[0\].*{slot}"):
+            call([slot])
+    world.add({"w": np.ones(9)})
+    assert np.bincount(world.match().assignment + 1).tolist() == [2, 3, 4]
+
+
 def test_any_byte_of_a_snapshot_is_missed(tmp_path: Path) -> None:
     """If this fails, a snapshot with a flipped bit or a lost end comes back as another world."""
     world = small()
