@@ -53,9 +53,20 @@ def failing(change: dict[str, str], kept: Path, env: dict[str, str]) -> str:
     try:
         if native and not compiled(env):
             sys.exit(f"{change['file']}: what was changed does not compile")
-        command = [sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-qx",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+        ]
         command += [*change["test"].split(), "-o", "faulthandler_exit_on_timeout=true"]
-        done = subprocess.run(command, cwd=COPY, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=COPY, env=env, capture_output=True, text=True, check=False
+        )
     finally:
         path.write_text(text, encoding="utf-8")
         os.utime(path, times)
