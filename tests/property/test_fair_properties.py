@@ -217,16 +217,19 @@ def test_the_certificate_of_shares_accepts_nothing_but_the_best(drawn, data):
     units = np.array(data.draw(st.lists(st.integers(0, 3), min_size=size, max_size=size)), np.int64)
     units = np.where(eligible, units.reshape(n, n_classes), 0)
     level = np.array(data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)), np.int64)
-    levels = tuple(
-        dataclasses.replace(
-            fair.Level(np.zeros(0, np.int64), np.zeros(0, np.int64), 0.0, True, 0, 0),
-            tenants=np.flatnonzero(level == k),
-        )
-        for k in range(3)  # those of level 3 are in none
-    )
+    share, levels, inside = units.sum(axis=1), [], 0
+    usable = np.zeros(n_classes, bool)
+    for k in range(3):  # those of level 3 are in none; what a level states is true
+        tenants, before = np.flatnonzero(level == k), usable
+        usable = before | eligible[tenants].any(axis=0)
+        room, inside = int(x.capacity[usable].sum()), inside + int(share[tenants].sum())
+        asking = tenants[share[tenants] < x.most[tenants]]
+        value = (share / np.where(x.weight, x.weight, 1))[asking].min(initial=np.inf)
+        more = np.flatnonzero(usable & ~before)
+        levels.append(fair.Level(tenants, more, float(value), room == inside, room, inside))
     rows, classes = np.nonzero(units)
     claim = dataclasses.replace(
-        x, share=units.sum(axis=1), arcs=(rows, classes, units[rows, classes]), levels=levels
+        x, share=share, arcs=(rows, classes, units[rows, classes]), levels=tuple(levels)
     )
     if claim.verify():
         request, weight, owed = counted(request, weight, guarantee)

@@ -244,7 +244,20 @@ def test_the_certificate_refutes_what_is_wrong(name, change):
     x = checked(eligible, capacity, request, weight=weight)
     certificate = dataclasses.replace(x, **change(x)).verify()
     assert not certificate, name
-    assert certificate.reasons
+    named = "are given" in certificate.reasons[0]
+    assert named == (name == "capacity"), certificate.reasons
+
+
+def test_the_certificate_refutes_units_that_are_left_over():
+    """Three of four units under a level that states just that: only what is left refutes it."""
+    x = checked(np.ones((1, 1), bool), [4], [4])
+    share = np.array([3])
+    level = dataclasses.replace(x.levels[0], value=3.0, tight=False, used=3)
+    claim = dataclasses.replace(x, share=share, arcs=(*x.arcs[:2], share), levels=(level,))
+    assert claim.verify().reasons == (
+        "levels[0]: its tenants and those below can use 4 units and hold 3, "
+        "and tenant 0 wants more",
+    )
 
 
 def test_the_certificate_refutes_a_less_equal_allocation():
