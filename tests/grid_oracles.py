@@ -243,7 +243,7 @@ def lp_optimum(
 
     `option` holds rows of `options_of`, all by default.
     """
-    from gridcompute.grid.checker.bound import most_load_kwh
+    from gridcompute.grid.checker.derived_tables import most_load_kwh
 
     jobs, classes, hours = problem.jobs, problem.classes, problem.hours
     base = problem.energy.base_load_kwh

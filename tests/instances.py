@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gridcompute.testing.random_tables import TransportCase as Transport
-from gridcompute.testing.random_tables import transport_problems as transports
+from gridcompute.testing.strategies import TransportCase as Transport
+from gridcompute.testing.strategies import transport_problems as transports
 
 __all__ = ["Transport", "sites_by_hours", "transports"]
 

@@ -18,7 +18,7 @@ from gridcompute import InvalidProblemError
 from gridcompute.cli import app as cli
 from gridcompute.grid import Ledger
 from gridcompute.grid.files.json_text import canonical
-from gridcompute.grid.plan.ledger import GENESIS, Entry
+from gridcompute.grid.plan.ledger_entry import GENESIS, Entry
 from ledger_cases import CHILD, appended, batches, ledger_of, plan
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from gridcompute import InvalidProblemError, grid
 from gridcompute.grid import Plan
 from gridcompute.grid.checker.bound import jobs_bound, lower_bound
 from gridcompute.grid.checker.derived_tables import FAULTS
+from gridcompute.grid.checker.placements import PlacedJobs, placement_faults, stretches_of
 
 Change = Callable[[Plan], Plan]
 
@@ -43,6 +44,20 @@ def test_load_is_recomputed_job_by_job(plan: Plan) -> None:
     """If this fails, the energy balance is checked against a wrong load."""
     load = load_of(plan.problem, plan.assignment, plan.start)
     np.testing.assert_allclose(plan.dispatch.load_kwh, load, rtol=1e-6, atol=1e-9)
+
+
+def test_a_job_that_ends_an_hour_late_is_found(plan: Plan) -> None:
+    """If this fails, the checker allows an hour beyond the deadline, or one less than that."""
+    jobs, hours = plan.problem.jobs, stretches_of(plan)
+    k = int(np.argmax(hours.end - hours.start))
+    row, found = np.flatnonzero(plan.assignment >= 0)[k], []
+    for late in (0, 1):
+        deadline = jobs.deadline.copy()
+        deadline[row] = hours.end[k] - late
+        problem = plan.problem.replace(jobs=jobs.replace(deadline=deadline))
+        faults = placement_faults(PlacedJobs(problem, plan.assignment, plan.start))
+        found.append([(fault.token, fault.found - fault.needed) for fault in faults])
+    assert found == [[], [("WindowViolated", 1.0)]]
 
 
 # ---------------------------------------------------------------- planted faults

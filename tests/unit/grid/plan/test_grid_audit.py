@@ -12,7 +12,7 @@ import pytest
 from grid_oracles import checked_once, greedy_plan
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.plan.audit import ALARM
-from gridcompute.grid.plan.ledger import GENESIS, Entry
+from gridcompute.grid.plan.ledger_entry import GENESIS, Entry
 from gridcompute.report.page import page
 
 if TYPE_CHECKING:

@@ -73,14 +73,15 @@ def test_the_planner_and_the_checker_read_running_jobs_alike() -> None:
 
 
 def test_a_forged_plan_that_moves_a_pinned_job_is_found_out() -> None:
-    """If this fails, nobody notices that a running job was left out."""
+    """If this fails, a running job that was left out, or put off by an hour, goes unnoticed."""
     problem = running_world(2)
     plan = gc.match(problem, gap=0.2, time_limit=0.3)
     job = int(problem.running.id[~problem.running.movable][0])  # type: ignore[union-attr]
-    klass, start = plan.assignment.copy(), plan.start.copy()
-    klass[job] = start[job] = -1
-    forged = dataclasses.replace(plan, assignment=klass, start=start)
-    assert "PinnedMoved" in {fault.token for fault in forged.verify().faults}
+    for where in ((-1, -1), (plan.assignment[job], 1)):
+        klass, start = plan.assignment.copy(), plan.start.copy()
+        klass[job], start[job] = where
+        forged = dataclasses.replace(plan, assignment=klass, start=start)
+        assert "PinnedMoved" in {fault.token for fault in forged.verify().faults}, where
 
 
 def test_wind_that_falls_under_running_load_is_a_priced_shortfall() -> None:
