@@ -163,6 +163,20 @@ def test_nodes_that_are_gone_are_not_planned_on(config: Path) -> None:
         assert any("nodes are now" in words for words in told)
 
 
+def test_a_mark_in_the_job_of_another_user_is_only_a_comment(config: Path) -> None:
+    """If this fails, whoever copies a job's mark says how that job has ended."""
+    world = World()
+    with Trial(config, world) as op:
+        (job,) = submitted(op, 1)
+        op.tick()
+        op.tick()
+        for cluster in world.clusters.values():
+            for name, seen in cluster.table.items():
+                cluster.table[name] = dataclasses.replace(seen, user="eve", state="done")
+        op.tick()
+        assert op.state.job(job)["state"] == "failed", op.state.job(job)
+
+
 def test_gangs_beyond_a_node_take_whole_nodes_or_are_not_planned(config: Path) -> None:
     """If this fails, a gang is sent that no cluster starts."""
     world = World()
