@@ -102,7 +102,6 @@ OFF: dict[str, dict[str, tuple[str, dict[str, float], dict[str, Any]]]] = {
         "several pivots a pass": ("flow", {"pivots_per_pass": 1, "pivots_per_pass_cheap": 1}, {}),
         "changing block length": ("flow", {"pivots_per_pace": 65536}, {}),
         "scattered blocks": ("flow", {"scatter_after_rounds": 1024}, {}),
-        "price refinement": ("flow", {"price_refinement_rounds": 0}, {}),
         "paths that prove the flow": ("flow", {"path_passes": 0}, {}),
         "subtree potentials": ("flow", {"subtree_share": 1024}, {}),
         "local pricing (warm)": ("flow", {"local_passes": 0}, {}),

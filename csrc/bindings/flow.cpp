@@ -68,7 +68,6 @@ py::dict flow_stats(const flow::FlowStats& s) {
   out["pushes"] = s.pushes;
   out["relabels"] = s.relabels;
   out["global_updates"] = s.global_updates;
-  out["price_refinements"] = s.price_refinements;
   out["fixed_arcs"] = s.fixed_arcs;
   out["unserved"] = s.unserved;
   out["seconds"] = seconds;

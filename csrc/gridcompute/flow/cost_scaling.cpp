@@ -324,7 +324,7 @@ CostScaling::End CostScaling::run(Stop& stop) {
   for (;;) {
     ++counts_.phases;
     bits_ = std::max(0, bits_ - static_cast<int>(tuning_.scaling_bits));
-    if (!refine_prices() && refine_.run(bits_, stop) == Refine<Price>::End::stopped) return End::stopped;
+    if (refine_.run(bits_, stop) == Refine<Price>::End::stopped) return End::stopped;
     if (bits_ > 0) {
       fix_arcs();
     } else if (holds()) {
@@ -375,57 +375,6 @@ bool CostScaling::price_by_shortest_paths() {
   if (queue.empty() && !cycle) return true;
   std::fill(price_.begin(), price_.end(), 0);
   return false;
-}
-
-// Lists the nodes in topological order of the admissible arcs; false if these close a cycle.
-bool CostScaling::order_admissible(std::vector<Node>& order) const {
-  const Node n = graph_.n;
-  std::vector<Node> entering(at(n), 0);
-  for (Node v = 0; v < n; ++v)
-    for (Arc k = graph_.start[at(v)]; k < graph_.end[at(v)]; ++k) {
-      const HalfArc<Price>& h = graph_.halves[at(k)];
-      if (h.residual > 0 && reduced_cost(v, h) < 0) ++entering[at(h.to)];
-    }
-  order.clear();
-  for (Node v = 0; v < n; ++v)
-    if (entering[at(v)] == 0) order.push_back(v);
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    const Node v = order[i];
-    for (Arc k = graph_.start[at(v)]; k < graph_.end[at(v)]; ++k) {
-      const HalfArc<Price>& h = graph_.halves[at(k)];
-      if (h.residual > 0 && reduced_cost(v, h) < 0 && --entering[at(h.to)] == 0) order.push_back(h.to);
-    }
-  }
-  return order.size() == at(n);
-}
-
-bool CostScaling::refine_prices() {
-  std::vector<Node> order;
-  std::vector<Price> fall;
-  const std::vector<Price> before = price_;
-  const auto give_up = [&] {
-    price_ = before;
-    return false;
-  };
-  for (Index round = 0; round < tuning_.price_refinement_rounds && order_admissible(order); ++round) {
-    fall.assign(at(graph_.n), 0);
-    bool changed = false;
-    for (const Node v : order)
-      for (Arc k = graph_.start[at(v)]; k < graph_.end[at(v)]; ++k) {
-        const HalfArc<Price>& h = graph_.halves[at(k)];
-        const Price r = reduced_cost(v, h);
-        if (h.residual == 0 || r >= 0) continue;
-        const Price need = fall[at(v)] + (-r - epsilon() > 0 ? (-r - 1) / epsilon() : 0);
-        if (need > graph_.n) return give_up();
-        if (need > fall[at(h.to)]) fall[at(h.to)] = need, changed = true;
-      }
-    if (!changed) {
-      ++counts_.price_refinements;
-      return true;
-    }
-    for (std::size_t v = 0; v < fall.size(); ++v) price_[v] -= fall[v] * epsilon();
-  }
-  return give_up();
 }
 
 FlowAndPotentials<std::int64_t> CostScaling::solution() const {

@@ -8,9 +8,7 @@
 // already, as maximum flows are. Then epsilon falls from max|cost| by the scaling factor alpha = 2^scaling_bits per
 // phase down to 1; each phase
 //   fixes arcs whose reduced cost exceeds 4 n epsilon: no later flow differs on them, and prices move by less;
-//   tries price refinement: prices that make the present flow epsilon-optimal (longest paths over the residual arcs
-//     of negative reduced cost, while these close no cycle);
-//   else refines.
+//   refines (below).
 // At epsilon = 1 the optimality of all arcs is checked once more, fixed ones too; if one fails, all take part again.
 // Prices divided by n + 1 are then exact potentials: n prices leave one residue modulo n + 1 free; shifted so that it
 // is n, floor(p / (n + 1)) rounds no reduced cost across 0.
@@ -24,8 +22,8 @@
 // fallen since. So it lies within (alpha + 1) n levels, and the search ends there, whatever costs are elsewhere.
 //
 // Range proof.  Prices fall by at most (alpha + 1) n epsilon in a phase, global updates included, so by less than
-// 2 (alpha + 1) n (n + 1) max|cost| in all; price refinement rounds are limited so as to add at most as much again.
-// largest_cost() keeps that below 2^61 for the largest alpha that the tuning allows.
+// 2 (alpha + 1) n (n + 1) max|cost| in all. largest_cost() keeps twice that below 2^61 for the largest alpha that the
+// tuning allows.
 //
 // Source.  Goldberg, J. Algorithms 22 (1997) 1; Buennagel, Korte and Vygen, Optim. Methods Softw. 10 (1998) 157.
 // Deviations.  Exact potentials by the free residue instead of a last shortest path search.
@@ -120,7 +118,7 @@ class ResidualGraph {
 // Methods Softw. 10 (1998) 157.
 
 struct CostScalingCounts {
-  Index phases = 0, pushes = 0, relabels = 0, global_updates = 0, price_refinements = 0, fixed_arcs = 0;
+  Index phases = 0, pushes = 0, relabels = 0, global_updates = 0, fixed_arcs = 0;
   Index levels = 0;  // buckets that global updates went through
 };
 
@@ -217,8 +215,6 @@ class CostScaling {
   }
   void fix_arcs();
   bool price_by_shortest_paths();
-  bool refine_prices();
-  bool order_admissible(std::vector<Node>& order) const;
 
   const FlowTuning& tuning_;
   ResidualGraph<Price> graph_;

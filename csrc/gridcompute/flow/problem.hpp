@@ -75,7 +75,7 @@ struct FlowStats {
   const char* start = "artificial";  // artificial, saturated, forest, star, cost_scaling, basis, flow (strategy.cpp)
   int bits = 0;                      // of the integer width that finished
   Index pivots = 0, degenerate_pivots = 0, potential_updates = 0, priced_blocks = 0;
-  Index phases = 0, pushes = 0, relabels = 0, global_updates = 0, price_refinements = 0, fixed_arcs = 0;
+  Index phases = 0, pushes = 0, relabels = 0, global_updates = 0, fixed_arcs = 0;
   // Of a warm start: tree arcs it went on with, and those replaced by artificial ones because their flow did not fit.
   Index kept_tree_arcs = 0, dropped_tree_arcs = 0;
   Index changed_costs = 0, changed_capacities = 0, changed_supplies = 0;  // of a warm start on the same graph

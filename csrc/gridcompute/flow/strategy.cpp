@@ -427,7 +427,6 @@ class MinCostFlowSolver {
     r_.stats.pushes = c.pushes;
     r_.stats.relabels = c.relabels;
     r_.stats.global_updates = c.global_updates;
-    r_.stats.price_refinements = c.price_refinements;
     r_.stats.fixed_arcs = c.fixed_arcs;
     r_.stats.unserved = static_cast<Index>(std::min<Wide>(scaling.unserved(), std::numeric_limits<Index>::max()));
     if (end == CostScaling::End::infeasible) set_cut(scaling.cut());

@@ -70,7 +70,6 @@ namespace gridcompute::flow {
   X(double, scaled_start_epsilon, 8, 0.01, 4096, "times mean cost over sqrt(nodes)", "the epsilon of a cost scaling start") \
   /* Cost scaling */ \
   X(Index, scaling_bits, 4, 1, 4, "bits", "epsilon falls by 2^this per phase; the range proof allows 4 at most") \
-  X(Index, price_refinement_rounds, 4, 0, 16, "rounds; the range proof allows 16", "how long prices alone are tried before flow is moved") \
   X(Index, path_passes, 4, 0, 64, "times all residual arcs", "how long shortest paths try to prove the first flow optimal")
 // clang-format on
 
