@@ -56,14 +56,17 @@ class DenseIntegerSolver {
   void start_from(const AssignmentResult& previous, int bits,
                   const std::vector<std::pair<Index, std::int64_t>>& reductions);
 
+  // Starts from the prices of an answer in a coarser unit, 2^bits of this one's, and from no pairs.
+  void start_from_prices(const AssignmentResult& coarse, int bits);
+
   // Measures all rows and makes their lists or copies. Returns the worst fit, or nothing if stopped.
   [[nodiscard]] std::optional<RowFit> first_pass();
 
-  // Solves, where every row fits. Throws PriceOverflow.
-  [[nodiscard]] AssignmentResult solve();
+  // Solves, where every row fits. Throws PriceOverflow. Without `long_auction`: nothing where one is due.
+  [[nodiscard]] std::optional<AssignmentResult> solve(bool long_auction = true);
 
  private:
-  void solve_rows(AssignmentResult& result);
+  [[nodiscard]] bool solve_rows(AssignmentResult& result, bool long_auction);  // false: an auction is due
   [[nodiscard]] bool rows_first_answers(AssignmentResult& result);
   void write_result(SearchStatus found, AssignmentResult& result);
   [[nodiscard]] double list_reach(const std::vector<V>& v, ListRefresher<V>& refresh, double largest);
@@ -82,7 +85,8 @@ class DenseIntegerSolver {
   CandidateLists<V> lists_;
   std::optional<RowCopy<V>> copy_;
   DenseStart start_;
-  WarmMatching warm_;  // empty: a cold start
+  WarmMatching warm_;    // empty: a cold start
+  bool priced_ = false;  // prices are those of a coarser unit
   Matching<V> state_;
 };
 

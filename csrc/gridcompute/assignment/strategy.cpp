@@ -89,6 +89,7 @@ class ListStrategy {
     first_prices_ = state_.v;
     if (free_share() <= t_.free_warm) return finish();
     greedy();
+    if (source_.priced && free_share() <= t_.free_warm) return finish();
     if (!dense_ && source_.spread < t_.tie_spread) {
       const SearchStatus found = hopcroft_karp(state_, lists_, stats_, stop_, witness_, t_);
       return found == SearchStatus::budget ? search_lists(kUnlimited) : found;
@@ -222,9 +223,11 @@ class ListStrategy {
   SearchStatus dense_auction() {
     const std::vector<V> start = state_.v;
     const double free = free_share();
+    if (!source_.long_auction && free > t_.free_hard) return SearchStatus::budget;
     bool ended =
         list_phases(source_.list_reach(start) / source_.epsilon_divisor, t_.trial_bids, of_rows(t_.trial_rereads));
     if (stop_.requested()) return SearchStatus::stopped;
+    if (!ended && !source_.long_auction) return SearchStatus::budget;
     if (!ended && free <= t_.free_hard) {
       const SearchStatus found = search_from_first_prices();
       if (found != SearchStatus::budget) return found;

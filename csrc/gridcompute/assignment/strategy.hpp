@@ -30,6 +30,8 @@
 //      outliers in a sample of rows                         costs capped   a capped pair is used: cap raised    below
 //      integers                                             64 bits        a price beyond 2^60                  SSP-128
 //      floats, in units of 2^-k                             64 bits        a price beyond 2^60                  k - 8
+//        square, and the auction over lists of D failed     32 bits        none: kCoarserBits fewer     
+//        then, from the prices of these                     64 bits        a price beyond 2^60                  k - 8
 //      and then, if the gap exceeds 2^-40 of the objective  refine/        a finer unit, or residuals compared exactly
 // C. Dense rows as integers (choose_dense_start, DenseIntegerSolver)
 //      warm, ties, or size <= rows_first_entries[_uneven]   JV             kRowsFirstPasses; ties: none         D
@@ -38,6 +40,7 @@
 // D. Candidate lists of dense rows (ListStrategy); all rows but the first after a greedy start
 //      at most free_warm of the rows free (earlier pairs)   ARR, SSP-L     list_passes                         JV paths
 //      rectangular, or at most free_greedy free             ARR, SSP-L     list_passes                         JV paths
+//      prices of coarser units, at most free_warm free      ARR, SSP-L     list_passes                         JV paths
 //      lists reach less than tie_spread                     JV paths       none
 //      otherwise                                            AUCTION, lists trial_bids, trial_rereads            below
 //      ... failed, at most free_hard free before            SSP-L          list_passes / kRestartShare          below
@@ -108,6 +111,8 @@ struct RowSource {
   double epsilon_divisor = kDefaultTuning.list_epsilon;        // first epsilon on lists: their reach over this
   double epsilon_fall = kListEpsilonFall;                      // from one phase on lists to the next
   Index leave_free = 0;                                        // rows that all phases but the last may leave free
+  bool priced = false;                                         // the first prices are nearly optimal ones
+  bool long_auction = true;  // else solve_lists ends with `budget` where a first auction failed, or would
 };
 
 // Matches all free rows. `state` holds first prices, and perhaps pairs; the lists are made at these prices.
