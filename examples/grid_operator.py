@@ -3,13 +3,19 @@
     python examples/grid_operator.py
     python examples/grid_operator.py --hours 168 --jobs 12000 --seconds 0
     python examples/grid_operator.py --hours 24 --snapshot out/operator.bin
+    python examples/grid_operator.py --ahead 0 --horizon 36
 
-Jobs come hour by hour and are known from the hour in which they come; with --expect yesterday's
-are expected again, take room in the plans and are never started. Sun and wind come out differently
-from the forecast: the error of an hour is 0.8 times that of the hour before and something new
-(drawn, by the seed). Each hour the operator plans a day and a half ahead, starts what the plan
-starts at once, and keeps a ledger of the green mandate. In the end the same hours are planned by
-one who knew all.
+Jobs are booked a day before they may start (--ahead), as power is bought in a day-ahead market, and
+each hour the operator plans the day that is booked (--horizon), starts what the plan starts at
+once, and keeps a ledger of the green mandate. Sun and wind come out differently from the forecast:
+the error of an hour is 0.8 times that of the hour before and something new (drawn, by the seed).
+In the end the same hours are planned by one who knew all.
+
+A day of the defaults costs 5 to 11 % above the bound of all plans and 3 to 6 % above the plan of
+one who knew all (seeds 0 to 2). With --ahead 0 each job is known from the hour in which it may
+start: the fleet is full when it comes, and the same hours cost 30 to 50 % above the bound. Hours
+planned past those that are booked look empty, so a longer horizon defers work into them. With
+--expect yesterday's jobs are expected again, take room in the plans and are never started.
 
 Writes out/operator.html, the page of the run, and out/operator.png: load, green share, jobs, and
 the regret by the hour. By default it runs as many hours as half a minute has room for; --seconds 0
@@ -52,9 +58,9 @@ def weather(hours: int, seed: int) -> np.ndarray:
     return np.array(out)
 
 
-def coming(jobs: grid.Jobs, hour: int) -> dict[str, np.ndarray] | None:
-    """The columns of the jobs that come in an hour."""
-    rows = np.flatnonzero(jobs.release == hour)
+def booked(jobs: grid.Jobs, hour: int, ahead: int) -> dict[str, np.ndarray] | None:
+    """The columns of the jobs that become known in an hour, `ahead` hours before their release."""
+    rows = np.flatnonzero(np.maximum(jobs.release - ahead, 0) == hour)
     return {name: getattr(jobs, name)[rows] for name in jobs.columns()} if len(rows) else None
 
 
@@ -79,7 +85,8 @@ def options() -> argparse.ArgumentParser:
     )
     parser.add_argument("--jobs", type=int, default=8_000, help="jobs in all hours")
     parser.add_argument("--hours", type=int, default=168)
-    parser.add_argument("--horizon", type=int, default=36, help="hours planned ahead")
+    parser.add_argument("--ahead", type=int, default=24, help="hours from booking to release")
+    parser.add_argument("--horizon", type=int, default=24, help="hours planned ahead")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=30.0, help="for all hours; 0 = no limit")
     parser.add_argument("--hour-limit", type=float, default=1.5, help="seconds for one hour's plan")
@@ -111,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
             t = op.clock
             step = op.step(
                 actual={"renewables": float(drawn[t])},
-                new_jobs=coming(jobs, t),
+                new_jobs=booked(jobs, t, args.ahead),
                 time_limit=args.hour_limit,
             )
             share = op.ledger.green_share[-1]
@@ -128,8 +135,9 @@ def main(arguments: list[str] | None = None) -> int:
         f"{np.median(history['seconds']):.1f} s an hour"
     )
     console.print(
-        f"cost {op.cost_yuan:,.0f} yuan; one who knew all: {seen.objective_yuan:,.0f}, "
-        f"and nobody below {seen.bound_yuan:,.0f}"
+        f"cost {op.cost_yuan:,.0f} yuan, {op.cost_yuan / seen.objective_yuan - 1:.1%} above the "
+        f"plan of one who knew all and {op.cost_yuan / seen.bound_yuan - 1:.1%} above the bound of "
+        f"all plans ({seen.bound_yuan:,.0f})"
     )
     owed = op.ledger.owed_kwh(dataclasses.replace(problem.mandate, ledger=None), problem.sites)
     short = int((owed > 1e-3).sum())

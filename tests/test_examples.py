@@ -208,6 +208,24 @@ def test_grid_operator_runs_and_goes_on_after_an_interruption(tmp_path, capsys):
     assert "goes on from hour 6" in capsys.readouterr().out
 
 
+def test_jobs_are_booked_a_day_ahead_and_planned_over_that_day():
+    """If this fails, the operator's example shows a default world in which the method looks bad.
+
+    Where jobs come unannounced a day costs 30 to 50 % above the bound, booked ones 5 to 11 %.
+    """
+    example = load("grid_operator")
+    args = example.options().parse_args([])
+    assert args.ahead == args.horizon == 24
+    _, jobs = example.week(300, 72, args.seed)
+    first, later = (example.booked(jobs, hour, args.ahead) for hour in (0, 1))
+    assert first["release"].max() == args.ahead, "the first day is known when the run begins"
+    assert set(later["release"].tolist()) == {args.ahead + 1}
+    known = [example.booked(jobs, hour, args.ahead) for hour in range(72)]
+    assert sum(len(new["gang"]) for new in known if new) == len(jobs), "none is lost, none twice"
+    alone = example.booked(jobs, 30, 0)
+    assert alone is None or set(alone["release"].tolist()) == {30}
+
+
 def test_corridor_worth(tmp_path, capsys):
     """If this fails, the command for the corridor's worth is broken, or prints no answer."""
     example = load("corridor_worth")
