@@ -113,7 +113,7 @@ def east_west(
 
     def classes(stage: str) -> Classes:
         size = draft.accelerator_h.sum() / of_fleet
-        return classes_of(hours, size, kinds, speed, families, stage)
+        return classes_of(hours, size, fixed, kinds, speed, families, stage)
 
     # By the smaller room of the two stages, so that the jobs are the same at each.
     room = np.minimum(*(classes(at).capacity[:, 0] for at in STAGES))
@@ -130,7 +130,7 @@ def east_west(
         classes=fleet,
         hours=hours,
         energy=energy_of(hours, fixed, sites, peak_kw, for_weather, line=line),
-        corridors=corridors_of(hours, sites, volume, stage=stage, corridor=wires),
+        corridors=corridors_of(hours, fixed, sites, volume, stage=stage, corridor=wires),
         quotas=quotas_of(fixed, jobs.tenant, draft.accelerator_h),
         mandate=Mandate(share=fixed["mandate_share"], scope="site", rule="hourly"),
         name=", ".join(["east-west", *variant]),

@@ -157,7 +157,8 @@ def sites_of(hours: int, fixed: dict[str, float]) -> Sites:
     clock = np.cos(2 * np.pi * (solar_time(hours, longitude) - 15.0) / 24.0)
     cooling = column_of(rows, "pue")[:, None] - 1.0
     regions = sorted({row["region"] for row in rows})
-    operators = sorted({row["operator"] for row in rows})
+    operator = table("operators")[0]["names"].split()
+    operators = sorted(set(operator))
     return Sites(
         name=np.array([row["name"] for row in rows]),
         latitude=column_of(rows, "latitude"),
@@ -166,7 +167,7 @@ def sites_of(hours: int, fixed: dict[str, float]) -> Sites:
         new=column_of(rows, "new") == 1,
         carbon_g_per_kwh=column_of(rows, "carbon_g_per_kwh"),
         region=np.array([regions.index(row["region"]) for row in rows]),
-        operator=np.array([operators.index(row["operator"]) for row in rows]),
+        operator=np.array([operators.index(name) for name in operator]),
         region_names=tuple(regions),
         operator_names=tuple(operators),
     )
@@ -188,14 +189,20 @@ def kinds_and_speeds() -> tuple[Rows, Floats, tuple[str, ...]]:
 def classes_of(
     hours: int,
     accelerators: float,
+    fixed: dict[str, float],
     kinds: Rows,
     speed: Floats,
     families: tuple[str, ...],
     stage: str = "planned",
 ) -> Classes:
-    """`accelerators` of them in every hour, split over the sites and `kinds` by their shares."""
+    """`accelerators` of them in every hour, split over the sites and `kinds` by their shares.
+
+    A site without a target has at every stage what stands there today.
+    """
     rows = table("sites")
-    share = np.outer(shares_of(rows, f"pflops_{stage}"), shares_of(kinds, "share")).reshape(-1)
+    size = column_of(rows, f"pflops_{stage}", np.nan)
+    size = np.where(np.isnan(size), column_of(rows, "pflops_today"), size)
+    share = np.outer(size / size.sum(), shares_of(kinds, "share")).reshape(-1)
     count = np.maximum(np.rint(accelerators * share), 1).astype(np.int64)
     kind = np.tile(np.arange(len(kinds), dtype=np.int32), len(rows))
     return Classes(
@@ -203,7 +210,7 @@ def classes_of(
         accelerator=kind,
         capacity=np.repeat(count[:, None], hours, axis=1),
         memory_gb=column_of(kinds, "memory_gb")[kind],
-        power_kw=(column_of(kinds, "board_kw") * column_of(kinds, "utilisation"))[kind],
+        power_kw=(column_of(kinds, "board_kw") * fixed["board_utilisation"])[kind],
         overhead_kw=column_of(kinds, "overhead_kw")[kind],
         throughput=speed[:, kind],
         accelerator_names=tuple(k["name"] for k in kinds),
@@ -232,9 +239,11 @@ def energy_of(
     sources = ("pv", "wind", "hydro")
     shape = np.stack([_solar(hours, sites, fixed, rng), _wind(hours, sites, fixed, rng)])
     shape = np.concatenate([shape, np.full_like(shape[:1], fixed["hydro"])])
-    size = np.array([column_of(rows, s) for s in sources]) * fixed["renewables_factor"] * peak_kw
+    size = (
+        np.array([column_of(rows, s, 0.0) for s in sources]) * fixed["renewables_factor"] * peak_kw
+    )
     tariff = _tariffs(hours, fixed)
-    battery = column_of(rows, "battery_h") * peak_kw
+    battery = column_of(rows, "battery_h", 0.0) * peak_kw
     green = column_of(rows, "grid_green_share")
     bundled = np.repeat((column_of(rows, "bundled") * peak_kw)[:, None], hours, axis=1)
     for row in table("lines") if line else ():
@@ -304,6 +313,7 @@ def _wind(hours: int, sites: Sites, fixed: dict[str, float], rng: np.random.Gene
 
 def corridors_of(
     hours: int,
+    fixed: dict[str, float],
     sites: Sites,
     mean_gb_per_h: float,
     *,
@@ -323,10 +333,10 @@ def corridors_of(
         at = over == row["name"]
         least = float(row["least_gbit_s"]) * GB_PER_GBIT_S_HOUR
         out["bandwidth"][at] = max(float(row[f"share_{stage}"]) * mean_gb_per_h, least)
-        per_km = float(row["yuan_per_gb_1000km"]) / 1000
+        per_km = fixed["yuan_per_gb_1000km"] / 1000
         out["price"][at] = (float(row["base_yuan_per_gb"]) + per_km * distance)[at]
         ms = one_way_ms(
-            distance, route_factor=float(row["route_factor"]), fixed_ms=float(row["fixed_ms"])
+            distance, route_factor=float(row["route_factor"]), fixed_ms=fixed["fixed_ms"]
         )
         out["delay"][at] = ms[at]
     return Corridors(
@@ -349,8 +359,10 @@ def quotas_of(fixed: dict[str, float], tenant: Int32s, accelerator_h: Floats) ->
     return Quotas(upper_accelerator_h=upper)
 
 
-def column_of(rows: Rows, name: str) -> Floats:
-    return np.array([float(row[name]) for row in rows])
+def column_of(rows: Rows, name: str, absent: float | None = None) -> Floats:
+    """A column of numbers; `absent` where a row has none."""
+    values = [row[name] if absent is None or name in row else absent for row in rows]
+    return np.array(values, np.float64)
 
 
 def shares_of(rows: Rows, name: str) -> Floats:

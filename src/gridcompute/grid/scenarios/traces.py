@@ -62,7 +62,6 @@ GAVEL_KINDS: Rows = [
         "name": "v100",
         "memory_gb": "32",
         "board_kw": "0.30",
-        "utilisation": "0.85",
         "overhead_kw": "0.2",
         "share": "0.4",
     },
@@ -70,7 +69,6 @@ GAVEL_KINDS: Rows = [
         "name": "p100",
         "memory_gb": "16",
         "board_kw": "0.25",
-        "utilisation": "0.85",
         "overhead_kw": "0.2",
         "share": "0.35",
     },
@@ -78,7 +76,6 @@ GAVEL_KINDS: Rows = [
         "name": "k80",
         "memory_gb": "12",
         "board_kw": "0.30",
-        "utilisation": "0.85",
         "overhead_kw": "0.2",
         "share": "0.25",
     },
@@ -186,7 +183,7 @@ def from_traces(
     release = np.maximum(np.minimum(np.floor(trace.arrival_h), hours - longest), 0).astype(np.int32)
     takes = trace.gang * np.maximum(np.ceil(work), 1)
     size = takes.sum() / (hours * utilisation)
-    classes = classes_of(hours, size, trace.kinds, trace.speed, trace.families)
+    classes = classes_of(hours, size, fixed, trace.kinds, trace.speed, trace.families)
     peak_kw = peak_kw_of(sites, classes) * (1 + fixed["base_load_share"])
     n = len(work)
     data = fixed["data_median"] * np.exp(fixed["data_sigma"] * for_jobs.standard_normal(n))
@@ -211,7 +208,7 @@ def from_traces(
         classes=classes,
         hours=hours,
         energy=energy,
-        corridors=corridors_of(hours, sites, float(data.sum()) / hours),
+        corridors=corridors_of(hours, fixed, sites, float(data.sum()) / hours),
         quotas=Quotas.unlimited(1 + int(trace.tenant.max(initial=0))),
         mandate=Mandate(share=0.8),
         name=f"{trace.name}, {where}, {cut:,} of {n:,} jobs cut to a segment",
