@@ -360,12 +360,9 @@ class Rolling:
             operator's clock, and a deadline may lie past the last hour.
         finished : job numbers, optional
             Jobs that ended before this hour, though they were expected to run on.
-        time_limit : float, optional
-            Seconds for the whole step; three times as many for one that has no plan to begin with,
-            the first of an operator without `last`.
-        work_limit : float, optional
-            Units of counted work for its plan, as for `match`: the same hour on any machine. Three
-            times as many for a step that has no plan to begin with.
+        time_limit, work_limit : float, optional
+            Seconds for the whole step, and units of counted work for its plan, as for `match`: the
+            same hour on any machine. A step that has no plan to begin with gets three times both.
         progress : bool or callable, optional
             As for `match`.
 
