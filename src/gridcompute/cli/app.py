@@ -22,7 +22,6 @@ from . import clusters as clusters_cli
 from . import green as green_cli
 from . import grid as grid_cli
 from . import replays as replay_cli
-from . import replays as rolling_cli
 from .output import Json, emit
 
 #: The exception of typer for a command line it cannot parse, which it does not export.
@@ -98,7 +97,6 @@ def flow(
 grid_cli.register(app)
 app.command()(bench_cli.bench)
 replay_cli.register(app)
-rolling_cli.register(app)
 green_cli.register(app)
 clusters_cli.register(app)
 

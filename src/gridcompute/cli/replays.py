@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
+    """Add the commands to `app`."""
     app.command()(replay)
+    app.command()(roll)
 
 
 def replay(
@@ -152,11 +153,6 @@ def _trace(text: str, cluster: Cluster, throughputs: Path | None, single: bool, 
     if cluster.names != GAVEL_TYPES:
         raise typer.BadParameter(f"--cluster: needed the types {', '.join(GAVEL_TYPES)}")
     return gavel(throughputs, n, jobs_per_h=speed, multi_gpu=not single, seed=seed)
-
-
-def register_of_rolling(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(roll)
 
 
 def roll(
