@@ -297,3 +297,25 @@ def test_layouts_do_not_matter(n: int, dtype: type) -> None:
         rows, cols = gc.linear_sum_assignment(other)
         assert np.array_equal(rows, expected[0])
         assert np.array_equal(cols, expected[1])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("maximize", [False, True])
+def test_floats_that_need_a_long_auction_start_from_coarser_costs(
+    dtype: type, maximize: bool
+) -> None:
+    """If this fails, prices of costs rounded to 32 bits are taken for the optimum, or end a solve.
+
+    Distances in the plane are such costs; some of the pairs are forbidden.
+    """
+    r = np.random.default_rng(3)
+    a, b = r.random((1_100, 2)), r.random((1_100, 2))
+    cost = np.hypot(*(a[:, None] - b[None]).transpose(2, 0, 1)).astype(dtype)
+    cost = -cost if maximize else cost
+    cost[r.random(cost.shape) < 0.01] = -np.inf if maximize else np.inf
+    found = gc.assignment(cost, maximize=maximize, threads=1)
+    rows, cols = scipy_lsa(cost, maximize=maximize)
+    assert found.verify().valid
+    assert found.objective == pytest.approx(cost[rows, cols].sum(dtype=np.float64), rel=1e-12)
+    again = gc.assignment(cost, maximize=maximize, threads=2)
+    assert again.assignment.tobytes() == found.assignment.tobytes()
