@@ -111,7 +111,7 @@ def test_the_mandates_rules_differ_in_kind(monkeypatch, capsys):
 
     A gap of 0.15 ends each solve after its first dive: few jobs in gangs leave a wide gap anyway.
     """
-    monkeypatch.setattr("sys.argv", ["mandate_rules.py", "--jobs", "150", "--gap", "0.15"])
+    monkeypatch.setattr("sys.argv", ["mandate_rules.py", "--jobs", "500", "--gap", "0.15"])
     load("mandate_rules").main()
     out = capsys.readouterr().out
     assert "90 % hourly, operator" in out
