@@ -167,7 +167,7 @@ def test_an_hour_that_has_no_work_for_a_dive_places_its_new_jobs() -> None:
     """
     problem = grid.east_west(n_jobs=1_200, seed=0, hours=48)
     op = grid.Rolling(problem, horizon_h=24, gap=0.01, threads=1)
-    op.step(actual={"renewables": 0.9}, work_limit=60_000)
+    op.step(actual={"renewables": 0.9}, work_limit=20_000)
     window, prices = op._ahead(op._state)
     stands, found = (
         gc.match(window.problem, prices=prices, gap=0.015, work_limit=limit, threads=1)
