@@ -132,7 +132,7 @@ py::dict answer_of(const live::RoundAnswer& a, double work_units) {
   for (std::size_t k = 0; k < a.changes.size(); ++k) {
     const live::ReportedChange& c = a.changes[k];
     jobs[k] = c.job, froms[k] = c.from, tos[k] = c.to;
-    kinds[k] = c.from < 0 ? 1 : c.to < 0 ? 3 : 2;  // PLACE, EVICT, MOVE, as in changes.py
+    kinds[k] = c.from < 0 ? 1 : c.to < 0 ? 3 : 2;  // PLACE, EVICT, MOVE, as in round_result.py
   }
   py::dict out;
   out["status"] = name_of(a.status);

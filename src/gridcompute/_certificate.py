@@ -1,7 +1,4 @@
-"""The one definition of a relative gap, for every result and every certificate.
-
-The base of what every `verify` returns.
-"""
+"""Certificates, the base of what every `verify` returns; and the definition of a relative gap."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The same instances by other libraries; each returns None where it is not installed or too small.
+"""Instances solved here and by the peers that are installed: CPU time, answer and proof of each.
+
+A peer returns None where it is not installed or the instance is too large for it.
 
 The clock of a peer covers its solve and what its interface needs of arrays, not the making of the
 instance.
-
-Solve instances here and by the peers that are installed; CPU time, answer and proof of each.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def _now() -> tuple[float, float]:
     return time.process_time(), time.perf_counter()
 
 
-def _ortools_flow(arcs: dict[str, Any]) -> Found:
+def _ortools_flow(arcs: dict[str, Any], most_arcs: int = _MOST_ARCS) -> Found:
     library = _library("ortools.graph.python.min_cost_flow")
-    if library is None or len(arcs["tail"]) > _MOST_ARCS:
+    if library is None or len(arcs["tail"]) > most_arcs:
         return None
     begun = _now()
     solver = library.SimpleMinCostFlow()
@@ -104,20 +104,7 @@ def _as_flow(problem: dict[str, Any]) -> dict[str, Any] | None:
 
 def _ortools_transport(problem: dict[str, Any]) -> Found:
     arcs = _as_flow(problem)
-    if arcs is None or len(arcs["tail"]) > _MOST_COSTS + 1000:
-        return None
-    library = _library("ortools.graph.python.min_cost_flow")
-    if library is None:
-        return None
-    begun = _now()
-    solver = library.SimpleMinCostFlow()
-    solver.add_arcs_with_capacity_and_unit_cost(
-        arcs["tail"], arcs["head"], arcs["capacity"], arcs["cost"]
-    )
-    solver.set_nodes_supplies(np.arange(len(arcs["supply"])), arcs["supply"])
-    if solver.solve() != solver.OPTIMAL:
-        return None
-    return _found(solver.optimal_cost(), begun)
+    return None if arcs is None else _ortools_flow(arcs, _MOST_COSTS + 1000)
 
 
 def _pot_transport(problem: dict[str, Any]) -> Found:

@@ -1,10 +1,10 @@
-"""Compiles a kernel's formula to a C function that fills blocks of rows (Numba, at first use).
+"""A cost by formula: the user's function of one (job, slot) pair, bound to columns.
+
+The formula is compiled to a C function that fills blocks of rows (Numba, at first use).
 
 The function is ``void fill(void* context, const int64_t* rows, int64_t n_rows, double* out)``. Its
 body is written here as Python source, for the given parameters, and compiled together with the
 formula.
-
-A cost by formula: the user's function of one (job, slot) pair, bound to columns.
 """
 
 from __future__ import annotations

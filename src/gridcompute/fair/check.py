@@ -1,25 +1,25 @@
-"""Check of leximin shares where rates of a tenant differ; it shares no code with the search.
+"""Checks of fair shares: of leximin by cuts, of leximin with unequal rates, of dominant shares.
 
-All vectors of shares that can be had are one large integer, a bit each: giving a unit of a class to
-a tenant shifts the bits. None of them may be better than the one that is claimed.
+None of them shares code with what computes the shares.
 
-Check of leximin shares by their cuts; it shares no code with what computes them.
+Leximin where rates of a tenant differ. All vectors of shares that can be had are one large integer,
+a bit each: giving a unit of a class to a tenant shifts the bits. None of them may be better than
+the one that is claimed.
 
-Shares are optimal if they can be allocated, and each participant that could take one more unit is
-in a tight set: all that the set can use is used by the set itself, and no unit given within the set
-comes after the unit that is wanted. (The unit wanted cannot then replace a later one: the exchange
-condition of a polymatroid, for all participants at once.) The level of a participant claims that
-all levels up to it together are a set of this kind.
+Leximin by cuts. Shares are optimal if they can be allocated, and each participant that could take
+one more unit is in a tight set: all that the set can use is used by the set itself, and no unit
+given within the set comes after the unit that is wanted. (The unit wanted cannot then replace a
+later one: the exchange condition of a polymatroid, for all participants at once.) The level of a
+participant claims that all levels up to it together are a set of this kind.
 
 Units are compared by (is it beyond the guarantee?, share / weight before it, by how much it lifts
 that, as far as it is guaranteed and in all).
 
-Check of dominant shares by each tenant's limiting resource; it shares no code with the solver.
-
-Progressive filling gives tasks in one order, each where it still fits, and no more to a tenant
-whose task did not fit. Counts of tasks are its result if they fit together and, for each tenant
-that requests more, some resource has no room for its next task after all given tasks that come
-before it. Proof by the first task in which the two differ.
+Dominant shares by each tenant's limiting resource. Progressive filling gives tasks in one order,
+each where it still fits, and no more to a tenant whose task did not fit. Counts of tasks are its
+result if they fit together and, for each tenant that requests more, some resource has no room for
+its next task after all given tasks that come before it. Proof by the first task in which the two
+differ.
 """
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ def refutations(
     return []
 
 
-def refutations_of_check_tasks(
+def task_refutations(
     demand: Sequence[Sequence[Fraction]],
     capacity: Sequence[Fraction],
     most: Sequence[int],

@@ -20,8 +20,9 @@ from .. import _checks
 from .._columns import by_position
 from .._value import Value
 from ..errors import InternalError, InvalidProblemError
-from ._inputs import LARGEST, at_most_int64, column, first_units, read_only
-from .check import refutations_of_check_tasks as refutations
+from ._algorithms import first_units
+from ._inputs import LARGEST, at_most_int64, column, read_only
+from .check import task_refutations
 from .leximin_shares import SharesCertificate
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class TaskShares(Value):
         >>> fair.dominant([[1, 4], [3, 1]], [9, 18]).verify().valid
         True
         """
-        reasons = refutations(
+        reasons = task_refutations(
             _fractions(self.demand),
             [Fraction(c) for c in self.capacity.tolist()],
             self.most.tolist(),

@@ -1,6 +1,6 @@
-"""The bound of one tenant's leximin share: the smallest cut, and the cost of one more unit.
+"""Integral leximin shares of tenants that may each use some of the classes, with cuts as proof.
 
-Integral leximin shares of tenants that may each use some of the classes, with cuts as proof.
+An explanation has the bound of one tenant's share: its smallest cut, and the cost of one more unit.
 """
 
 from __future__ import annotations
@@ -19,21 +19,18 @@ from .._columns import by_position
 from .._html import ShownAsText, facts
 from .._value import Value
 from ..errors import CostRangeError, InternalError, InvalidProblemError
-from ._inputs import (
-    LARGEST,
+from ._algorithms import (
     MOST_STEPS,
     MOST_VECTORS,
     Groups,
     Step,
-    at_most_int64,
     bounds_of,
-    column,
     decompose,
     exact_weights,
-    read_only,
     steps_of,
     try_all,
 )
+from ._inputs import LARGEST, at_most_int64, column, read_only
 from .check import better, infeasibilities, refutations
 
 if TYPE_CHECKING:

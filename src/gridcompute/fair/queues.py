@@ -1,7 +1,4 @@
-"""Queues of one resource: guarantee, limit, weight and priority of each, in a tree.
-
-Quotas on a tree of cohorts and queues, by flavor and resource.
-"""
+"""Queues in trees: guarantees, limits, weights of one resource; quotas by flavor and resource."""
 
 from __future__ import annotations
 

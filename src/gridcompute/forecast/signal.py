@@ -1,6 +1,8 @@
-"""An hourly signal, what was forecast of it, and when: nothing is read before it was issued.
+"""Forecasts as they were issued, of an hourly signal and of the jobs that are expected.
 
-Jobs that are expected: they take room in a plan and are never committed.
+Of a signal nothing is read before it was issued.
+
+Expected jobs take room in a plan and are never committed.
 """
 
 from __future__ import annotations

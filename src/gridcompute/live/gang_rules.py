@@ -1,8 +1,8 @@
-"""Names of slot classes, beside their numbers.
+"""The columns of a `Matcher` of gangs beside costs, and the names and types of its classes.
 
-Types of slot classes: what limits and guarantees by type of a `Matcher`'s queues count.
+Limits and guarantees by type count the classes of that type.
 
-The columns of a `Matcher` of gangs beside costs: demands, queues, priorities, preemption.
+The columns are demands, queues, priorities and preemption.
 """
 
 from __future__ import annotations

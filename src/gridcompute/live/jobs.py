@@ -1,6 +1,6 @@
-"""The ids of jobs: integers in an array, or strings in a list, and the position of each.
+"""Jobs that a caller gives a `Matcher`: checks of their columns, and the position of each id.
 
-Checks of the ids and columns that a caller gives a `Matcher`.
+Ids are integers in an array, or strings in a list.
 """
 
 from __future__ import annotations

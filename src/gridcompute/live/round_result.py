@@ -1,9 +1,4 @@
-"""Explains the class of a `Matcher`'s job, or why it waits.
-
-The changes of a round: jobs placed, moved or evicted, as columns.
-
-The answer of a round of a `Matcher`.
-"""
+"""The answer of a round of a `Matcher`: its changes, and explanations of single jobs."""
 
 from __future__ import annotations
 

@@ -1,14 +1,10 @@
-"""Calls as transactions: the lock and the undo list of a `Matcher`.
+"""The state of a `Matcher`: its job store and classes here, prices and placements in the core.
 
-The history of a `Matcher`'s job store: its columns as earlier answers refer to them.
-
-An answer copies nothing when it is given: most are never read in full. From then on each call
-records what it overwrites, in proportion to what it changes. An answer that is read, from whatever
-thread, takes the present store under the lock and undoes these records, newest first. Once the
-records exceed the store itself, all answers that are still alive read what they need, and the
-records are dropped.
-
-The state of a `Matcher`: its job store and classes here, prices and placements in the core.
+Earlier answers refer to the columns as they were. An answer copies nothing when it is given: most
+are never read in full. From then on each call records what it overwrites, in proportion to what it
+changes. An answer that is read, from whatever thread, takes the present store under the lock and
+undoes these records, newest first. Once the records exceed the store itself, all answers that are
+still alive read what they need, and the records are dropped.
 
 The core reads the columns of the job store in place, so both sides change together: `_apply`
 replaces columns, costs or classes on both, and the transaction reverts both, the core by what it

@@ -1,7 +1,4 @@
-"""The columns of nodes and pods, read from any table and checked once.
-
-The results of a packer: placements, and explanations of single pods.
-"""
+"""The columns of nodes and pods, read from any table and checked once; the results of a packer."""
 
 from __future__ import annotations
 

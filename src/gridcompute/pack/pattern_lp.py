@@ -1,6 +1,4 @@
-"""The problem as the linear program sees it: groups of devices, shapes of pods, their parts.
-
-The device-pattern linear program, solved by column generation.
+"""The device-pattern linear program, solved by column generation.
 
 Problem. Shapes of pods, each between two counts, are to be served by groups of devices of one
 model; a device may hold one pattern, a multiset of parts. CPU and memory are pooled over the nodes

@@ -1,6 +1,6 @@
-"""Bounds on what any policy could serve, each with the duals that prove it.
+"""Bounds on what any policy could serve, and shape prices, each with the duals that prove it.
 
-Shape prices: what a pod of each shape of the mix costs in devices, CPU and memory.
+A shape price is the cost of a pod of that shape in devices, CPU and memory.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The transport problem that a matching answers, as the core read it.
+"""Explains the class of one job, in numbers and in words.
 
-Explains the class of one job, in numbers and in words.
+`TransportProblem` is the problem that a matching answers, as the core read it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The coordinator of a solve over shards, wherever these are.
+"""A solve over shards: its coordinator, shards of this process, and shards that others hold.
 
-Shards that other processes hold: they are asked all at once, and their answers waited for.
+Shards of other processes are asked all at once, and their answers waited for.
 
-A solve over shards in one process: the next shards are read while this one is worked on.
+In one process the next shards are read while this one is worked on.
 """
 
 from __future__ import annotations

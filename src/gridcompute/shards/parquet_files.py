@@ -1,6 +1,6 @@
-"""Shards are read in threads, ahead of whoever works on them, and kept where there is room.
+"""Jobs in Parquet files: read row group by row group, in the order of the files' names.
 
-Jobs in Parquet files: read row group by row group, in the order of the files' names.
+Shards are read in threads, ahead of their use, and kept where there is room.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""A shard whose columns another process holds: it answers questions where its data are.
+"""A shard whose columns another process holds, and the folder of an answer.
+
+A shard answers questions where its data are.
 
 Messages between processes are sealed: a digest stands before them, of their bytes and of what these
-are about, as before the entries of a journal (answer_folder.py). Bytes that were damaged, or that
-belong to another shard, question or problem, are recognised. SHA-256 is the fastest of hashlib
-where processors have instructions for it.
+are about, as before the entries of a journal. Bytes that were damaged, or that belong to another
+shard, question or problem, are recognised. SHA-256 is the fastest of hashlib where processors have
+instructions for it.
 
-The folder of an answer: one Parquet file a shard, there as a whole or not at all.
-
+The folder of an answer has one Parquet file a shard, and is there as a whole or not at all.
 Everything is written into a folder beside it, ``<out>.partial``: a journal of what shards have
 answered, and the files, in a folder that takes the name `out` when all of them are there. A solve
 that ends early leaves ``<out>.partial``; the same call again takes the answers from it, since a

@@ -1,6 +1,6 @@
-"""Jobs that are read in parts.
+"""Jobs that are read in parts, or made in parts by a function.
 
-Jobs that a function makes, range by range: nothing is stored.
+Of jobs that a function makes nothing is stored.
 """
 
 from __future__ import annotations

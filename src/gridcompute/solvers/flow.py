@@ -1,7 +1,4 @@
-"""Min-cost flow on any directed graph, exactly, with potentials that prove it.
-
-Min-cost flow problems in files: the DIMACS format, gzipped or not.
-"""
+"""Min-cost flow on any directed graph, exactly, with potentials that prove it; DIMACS files."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""Policies that place each job alone: no capacity, so each job is decided by the signal only.
+"""Policies of time shifting: for each job alone, and under shared slots.
 
-Policies under shared slots, hour by hour: what runs now is decided by what is known now.
+Without a capacity each job is decided by the signal only.
 
-Plans under shared slots, all known: in pieces a min-cost flow, in one piece a local search.
+Under shared slots, hour by hour, what runs now is decided by what is known now.
+
+Where all is known, jobs in pieces are a min-cost flow, and jobs in one piece a local search.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from .. import _checks
 from .._html import facts
 from ..errors import InvalidProblemError
 from ..forecast.signal import Signal
-from . import policies as policies_unlimited
+from . import policies
 from .certificate import ReplayCertificate, Rules, check
 from .policies import (
     Room,
@@ -402,16 +402,16 @@ def _alone(q: Question) -> tuple[NDArray[np.int64], ...]:
     )
     pieces = q.interruptible and q.policy not in ("fifo", "gaia")
     if q.policy == "fifo":
-        rows, hours = np.arange(len(jobs)), policies_unlimited.at_once(jobs)
+        rows, hours = np.arange(len(jobs)), policies.at_once(jobs)
     elif q.policy == "hindsight":
-        rows, hours = policies_unlimited.hindsight(jobs, q.signal.actual, pieces)
+        rows, hours = policies.hindsight(jobs, q.signal.actual, pieces)
     else:
         outlook = Outlook(q.signal, q.forecast, int(jobs.arrival.min()))
         if q.policy in ("rolling", "book"):  # nothing is shared: a booking is a plan on arrival
-            decide = policies_unlimited.hourly if q.policy == "rolling" else _plan_on_arrival
+            decide = policies.hourly if q.policy == "rolling" else _plan_on_arrival
             rows, hours = decide(jobs, outlook, pieces)
         else:
-            rows, hours = policies_unlimited.on_arrival(jobs, outlook, q.policy, pieces)
+            rows, hours = policies.on_arrival(jobs, outlook, q.policy, pieces)
     length = np.ones(len(rows), np.int64) if pieces else jobs.hours[rows]
     return rows, hours, length, jobs.slots[rows]
 
@@ -420,7 +420,7 @@ def _plan_on_arrival(
     jobs: Trace, outlook: Outlook, pieces: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the plan of each job at its arrival."""
-    return policies_unlimited.on_arrival(jobs, outlook, "arrival", pieces)
+    return policies.on_arrival(jobs, outlook, "arrival", pieces)
 
 
 def _shared(q: Question) -> tuple[NDArray[np.int64], ...]:

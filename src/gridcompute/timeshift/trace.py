@@ -1,10 +1,11 @@
-"""The jobs of a replay: columns checked once, and the times at which the trace is begun.
+"""What the policies of a replay read: jobs, forecasts as issued, and the published rules.
 
-The inputs of a policy at an hour: forecasts as issued then, and nothing later.
+Columns of jobs are checked once. A trace is begun at several times.
 
-The published rules, each a function of numbers: which start, or which hours, a job takes.
+A policy at an hour has the forecasts that were issued then, and nothing later.
 
-All of them take the earliest of equals.
+A rule is a function of numbers: which start, or which hours, a job takes. All take the earliest of
+equals.
 """
 
 from __future__ import annotations

@@ -1,17 +1,16 @@
-"""Gavel's round mechanism: shares of time become rounds by priorities (OSDI 2020, section 5).
+"""Gavel's policies: its round mechanism, its linear programs, and FIFO as its artefact has it.
 
-A policy of shares gives each job x[type], the part of the time that it should run on each type. The
-mechanism keeps for each job and type a clock of the time run there since the shares were last
-recomputed. The priority of a job on a type is its share by the part of the type's clock that is
-its own, and each round takes jobs by priority, type after type, until the devices are taken.
+Round mechanism (OSDI 2020, section 5). A policy of shares gives each job x[type], the part of the
+time that it should run on each type. The mechanism keeps for each job and type a clock of the time
+run there since the shares were last recomputed. The priority of a job on a type is its share by the
+part of the type's clock that is its own, and each round takes jobs by priority, type after type,
+until the devices are taken.
 
-Gavel's policies as linear programs: the fairest shares of time, and the shares that end first.
+Linear programs: the fairest shares of time, and the shares that end first. Both maximise one number
+z: each job's rate, a sum over types of a coefficient times its share, is at least z; shares of a
+job sum to at most 1, and those of all jobs, times their gangs, to at most the devices of a type.
 
-Both maximise one number z: each job's rate, a sum over types of a coefficient times its share, is
-at least z; shares of a job sum to at most 1, and those of all jobs, times their gangs, to at most
-the devices of a type.
-
-FIFO as Gavel's artefact codes it, and its variant that picks the fastest type.
+FIFO has a variant that picks the fastest type.
 """
 
 from __future__ import annotations

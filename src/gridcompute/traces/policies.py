@@ -1,21 +1,19 @@
-"""The library's own policy: each round an exact transport at prices of device-time.
+"""The policies of a replay by name: priced, of one queue, and AlloX.
 
-A second on a device of type k is worth its price, the dual of the row of that type in the linear
+Priced, the library's own policy: each round is an exact transport at prices of device-time. A
+second on a device of type k is worth its price, the dual of the row of that type in the linear
 program that ends all jobs seen lately at the earliest. A job's priced work is what its rest would
 cost where that is cheapest; run elsewhere it earns less than the time it takes is worth. The round
 maximises what is earned, so that each type works on what it is best at, and among jobs of like
 worth the shorter come first: that is what keeps a loaded cluster short of queues.
 
-The policies by name, each made ready for one replay.
+Of one queue: in order of arrival, best fit, least attained service, shortest left.
 
-Policies of one queue: in order of arrival, best fit, least attained service, shortest left.
+Plain FIFO goes event by event, with a heap of ends and a place in the queue, for millions of
+events: the same rules as the policy "fifo" under rounds of length 0: no job is pre-empted and none
+is overtaken, so that at an event only the head of the queue is tried.
 
-Plain FIFO event by event: a heap of ends and a place in the queue, for millions of events.
-
-The same rules as the policy "fifo" under rounds of length 0: no job is pre-empted and none is
-overtaken, so that at an event only the head of the queue is tried.
-
-AlloX: jobs to positions in the queues of devices by an exact transport (EuroSys 2020).
+AlloX (EuroSys 2020) gives jobs positions in the queues of devices by an exact transport.
 """
 
 from __future__ import annotations

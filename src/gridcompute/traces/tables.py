@@ -1,6 +1,6 @@
-"""The jobs of a trace and the devices of a cluster, checked once, read-only.
+"""Traces: their jobs and the devices of a cluster, checked once, and readers of published files.
 
-Published traces, read from files that the user has: Gavel's generator, Philly, Alibaba PAI.
+Published traces are read from files that the user has: Gavel's generator, Philly, Alibaba PAI.
 """
 
 from __future__ import annotations

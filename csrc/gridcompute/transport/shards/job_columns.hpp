@@ -33,8 +33,8 @@ struct CostModel {
   Form form = Form::terms;
   std::vector<Table> tables;       // of terms
   std::vector<std::size_t> plain;  // of a formula or a matrix: bytes a job of each column
-  // The context of a formula (costs/jit.py): n_jobs, n_slots, then of each parameter its address and its shape; and the
-  // positions of the columns' addresses among these.
+  // The context of a formula (costs/kernels.py): n_jobs, n_slots, then of each parameter its address and its shape; and
+  // the positions of the columns' addresses among these.
   FillRows formula = nullptr;
   std::vector<std::uint64_t> words;
   std::vector<std::size_t> places;

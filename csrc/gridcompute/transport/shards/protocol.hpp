@@ -21,7 +21,7 @@
 namespace gridcompute::transport {
 
 // To be increased with every change of the content of a question or an answer, or of the meaning of its bytes: answers
-// are kept in files from one call to the next (shards/answer_folder.py).
+// are kept in files from one call to the next (shards/shard_worker.py).
 inline constexpr int kShardProtocol = 3;
 
 enum class Question : std::int32_t {

@@ -1,7 +1,8 @@
-"""Lifted cover rows as the checker reads them: whether each is one, and what options pay for it.
+"""The bounds of a plan, recomputed from the tables alone: of prices, of cover rows, of a search.
 
-For a class c, a size g of gangs, consecutive hours, and a job j, with C the most accelerators that
-c has in one of these hours,
+Lifted cover rows: whether each is one, and what options pay for it. For a class c, a size g of
+gangs, consecutive hours, and a job j, with C the most accelerators that c has in one of these
+hours,
 
     sum over jobs i != j of (gang_i // g) * [i runs at c in all of the hours]
         + k * [j runs at c in any of them]  <=  C // g,      k = C // g - (C - gang_j) // g
@@ -12,10 +13,8 @@ than C // g; where j runs in none they have room for C // g. Left out, and of no
 are interruptible jobs: no term is below 0, so a row holds with fewer of them. Jobs that run and
 cannot move are no jobs here, and C is what they leave.
 
-The bound that a vector of prices proves, recomputed from nothing but the tables of the problem.
-
-For any prices y = (alpha, beta, pi, gamma, nu) with alpha, beta, gamma >= 0, every plan costs at
-least
+The bound of a vector of prices. For any prices y = (alpha, beta, pi, gamma, nu) with alpha, beta,
+gamma >= 0, every plan costs at least
 
     LB(y) = sum_j min(v_j, min over open options o of [f_jo + k_j sum alpha
                             + sum_g (k_j // g) sum beta_g + e_jo . pi + G_j gamma + sum nu q_jo
@@ -24,25 +23,23 @@ least
             - sum_r lambda_r (C_r // g_r) + E(pi),
 
 The sum of nu is over the quotas that count the option: its tenant's, those above, those of the
-accelerator. For each size g that the prices name K accelerators are at most K // g gangs of g,
-and a job of k has k // g of them: that is so for any g, so the sizes need no check of their own.
-r runs over lifted cover rows with prices lambda >= 0; what option o of job j takes of one, a_rjo,
-and why each holds, is in `cover_rows.py`.
-E(pi) is the least of (energy cost - pi . (load - base load)) over all dispatches, mandate
-included. E is bounded from below by weak duality, with the duals of a linear program but not with
-its trust: any vector of multipliers, right or wrong, gives a valid number because every variable
-lies in a finite box. What rounding may have added to a sum is taken off again, so that the number
-is a bound for values of any size. Where that leaves less than the signs of all costs prove (0,
-where no energy brings in anything), the bound is what they prove.
+accelerator. For each size g that the prices name K accelerators are at most K // g gangs of g, and
+a job of k has k // g of them: that is so for any g, so the sizes need no check of their own. r runs
+over lifted cover rows with prices lambda >= 0; what option o of job j takes of one, a_rjo, and why
+each holds, is above. E(pi) is the least of (energy cost - pi . (load - base load)) over all
+dispatches, mandate included. E is bounded from below by weak duality, with the duals of a linear
+program but not with its trust: any vector of multipliers, right or wrong, gives a valid number
+because every variable lies in a finite box. What rounding may have added to a sum is taken off
+again, so that the number is a bound for values of any size. Where that leaves less than the signs
+of all costs prove (0, where no energy brings in anything), the bound is what they prove.
 
-The bound that a search over all plans proves, where prices prove less than a plan claims.
-
-A small problem is written down whole as an integer program, from the tables alone: every open
-option of every job, accelerators, corridors, quotas, and the energy block of `energy_lp`. HiGHS
-searches it by branch and bound, and what no branch that is left can go below is the bound. It is
-taken from the solver: unlike the bound of prices, which any number may be put into, it is true only
-if HiGHS is right, within its tolerances. What this adds to the planner's own search is a program
-written down a second time, by code that shares nothing with it.
+The bound of a search over all plans, where prices prove less than a plan claims. A small problem is
+written down whole as an integer program, from the tables alone: every open option of every job,
+accelerators, corridors, quotas, and the energy block of `energy_lp`. HiGHS searches it by branch
+and bound, and what no branch that is left can go below is the bound. It is taken from the solver:
+unlike the bound of prices, which any number may be put into, it is true only if HiGHS is right,
+within its tolerances. What this adds to the planner's own search is a program written down a second
+time, by code that shares nothing with it.
 """
 
 from __future__ import annotations

@@ -1,13 +1,10 @@
-"""The faults of a plan: their tokens, and comparisons that yield them.
+"""What the checker derives from the tables by itself, and the tokens of the faults that it finds.
 
-Tables that the checker derives by itself: quotas, load limits, energy by hour.
+Quotas, load limits, energy by hour, requirements of the mandate and the direct-connection rule. The
+planner has functions of its own for all of this (`Problem.pue`, `Problem.mandate_rows` and others).
+Nothing here calls them, so that an error in one of them is found by `verify`.
 
-The planner has functions of its own for all of this (`Problem.pue`, `Problem.mandate_rows` and
-others). Nothing here calls them, so that an error in one of them is found by `verify`.
-
-Requirements of the mandate and the direct-connection rule, read from the tables.
-
-Whether a plan keeps them is checked in `mandate_check.py`.
+Whether a plan keeps these requirements is checked in `placements.py`.
 """
 
 from __future__ import annotations

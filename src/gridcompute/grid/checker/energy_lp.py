@@ -1,16 +1,17 @@
-"""The energy block written down as a linear program, plainly: what the checker and the tests solve.
+"""The energy block as a linear program, written down plainly, and marginal values at a plan's load.
+
+The checker and the tests solve this program.
 
 Variables by site and hour: load, direct power used, stored and sold by source, bundled and grid
 power used and stored, discharge and store by colour; by scope of the mandate: certificates and what
 is missing; by site under the direct-connection rule: what is missing to its two shares.
 
-Marginal values at a plan's load: the mandate's prices and those of batteries.
-
-The least cost of serving a load is convex in each limit. So what a scope's prices say is recomputed
-by two more linear programs, one kWh asked less and more; and what a battery's price says lies
-between what one kWh (or kW) more saves and what one less costs. By convexity the second is at least
-the first, so that a price no higher than the first needs no program for the second. A program
-covers the sites that the mandate pools, no others: at a fixed load nothing else links sites.
+The mandate's prices and those of batteries are marginal values. The least cost of serving a load is
+convex in each limit. So what a scope's prices say is recomputed by two more linear programs, one
+kWh asked less and more; and what a battery's price says lies between what one kWh (or kW) more
+saves and what one less costs. By convexity the second is at least the first, so that a price no
+higher than the first needs no program for the second. A program covers the sites that the mandate
+pools, no others: at a fixed load nothing else links sites.
 
 The price of the mandate in the bound is a multiplier of the program whose load is free and earns
 the prices of energy: it lies between the same two differences of that program's least cost.

@@ -1,18 +1,15 @@
-"""Running jobs of a problem as the checker reads them.
+"""Checks of placements and power: jobs, shared limits, dispatch, mandate, each recomputed.
 
-`plain` writes them as jobs with options of their own, `fixed` takes those out that have no choice.
-The planner has functions of its own for both.
+Running jobs: `plain` writes them as jobs with options of their own, `fixed` takes those out that
+have no choice. The planner has functions of its own for both.
 
-Interruptible jobs as the checker reads them: their pieces, and their cheapest cut.
+Interruptible jobs: the planner goes hour by hour through what a job has done so far
+(`interruption`); here whole pieces are put together, each of every length, so that an error in one
+of them is found by the other.
 
-The planner goes hour by hour through what a job has done so far (`interruption`); here whole pieces
-are put together, each of every length, so that an error in one of them is found by the other.
-
-Checks of placements: limits of each job, and what all share (classes, corridors, quotas).
-
-Checks of the dispatch: power adds up by site and hour; batteries give what they took.
-
-Checks of the green mandate, of the direct-connection rule, and of each site's green numbers.
+Then limits of each job, and what all share (classes, corridors, quotas); power by site and hour,
+and batteries, which give what they took; the mandate, the direct-connection rule, the green
+numbers.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""Checks of money: a plan's cost part by part, and what each job is charged and bears of it.
-
-Checks of prices: signs; those of the mandate and of batteries by differences of optima.
-
-An independent look at a plan: feasibility, energy balance, accounts, cost and bound, all
-recomputed.
+"""An independent look at a plan: feasibility, energy balance, accounts, prices, cost and bound.
 
 Nothing here is shared with what made the plan: only the tables of the problem and plain sums, as
 tests/test_architecture.py enforces. Each fault found carries a stable token, so that a log can be

@@ -1,20 +1,15 @@
-"""Files read with bounds and written whole: what a folder holds may be anything; disks fill up.
+"""Files of tables and arrays, CSV, Parquet and .npz: read with bounds, written whole.
 
-The size of a Parquet file by its footer, read without decoding anything.
+What a folder holds may be anything, and disks fill up. Every fault of a file is an
+`InvalidProblemError` that begins with the file's name. A Parquet file of some kilobytes can claim
+terabytes; what it says of itself is checked before it is decoded.
 
 pyarrow's own view of a column's metadata ends the process on some damaged footers, so the few
 numbers needed are read here. The footer is a struct in Thrift's compact protocol: each field has a
 number and a type, and what is not needed is skipped.
 
-The arrays of a plan in one .npz file, read only if each is what its problem asks for.
-
 `numpy.load` believes what a file says of itself: a header of a hundred bytes can claim an array
 larger than any memory. Here dtype and shape of every array are known before the file is opened.
-
-One table in one file, CSV or Parquet: written, and read with bounds on what it may grow to.
-
-Every fault of a file is an `InvalidProblemError` that begins with the file's name. A Parquet file
-of some kilobytes can claim terabytes; what it says of itself is checked before it is decoded.
 """
 
 from __future__ import annotations
@@ -251,10 +246,10 @@ def read_arrays(
             for name in names:
                 if name not in needed or names.count(name) > 1:
                     found = f"found array {name!r}" + (" twice" if name in needed else "")
-                    raise _fault_of_arrays_file(path, f"{found}, needed {', '.join(needed)}")
+                    raise _misfit(path, f"{found}, needed {', '.join(needed)}")
             for name in needed:
                 if name not in names and name not in optional:
-                    raise _fault_of_arrays_file(path, f"found no array {name!r}, needed one")
+                    raise _misfit(path, f"found no array {name!r}, needed one")
             return {
                 name: _read(path, file, info, name, *needed[name], longest)
                 for name, info in zip(names, infos, strict=True)
@@ -263,7 +258,7 @@ def read_arrays(
         if isinstance(error, InvalidProblemError):
             raise
         # RuntimeError: an encrypted member; NotImplementedError, one of it: a foreign compression.
-        raise _fault_of_arrays_file(path, f"found {error}, needed a .npz file") from None
+        raise _misfit(path, f"found {error}, needed a .npz file") from None
 
 
 def _read(
@@ -280,7 +275,7 @@ def _read(
     size = kind.itemsize * int(np.prod(shape, dtype=np.int64))
     words = f"{kind} {shape}" if shape == asked else f"{kind}, at most {shape}"
     if info.file_size > size + _MOST_HEADER:
-        raise _fault_of_arrays_file(path, f"{name}: found {info.file_size} bytes, needed {words}")
+        raise _misfit(path, f"{name}: found {info.file_size} bytes, needed {words}")
     with file.open(info) as member:
         version = np.lib.format.read_magic(member)
         read = np.lib.format.read_array_header_1_0
@@ -293,19 +288,15 @@ def _read(
         ):
             shape, size = found_shape, kind.itemsize * int(np.prod(found_shape, dtype=np.int64))
         if found_kind != kind or found_shape != shape:
-            raise _fault_of_arrays_file(
-                path, f"{name}: found {found_kind} {found_shape}, needed {words}"
-            )
+            raise _misfit(path, f"{name}: found {found_kind} {found_shape}, needed {words}")
         data = member.read(size + 1)
     if len(data) != size:
-        raise _fault_of_arrays_file(
-            path, f"{name}: found {len(data)} bytes of values, needed {size}"
-        )
+        raise _misfit(path, f"{name}: found {len(data)} bytes of values, needed {size}")
     flat: NDArray[Any] = np.frombuffer(data, kind)
     return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
 
 
-def _fault_of_arrays_file(path: Path, message: str) -> InvalidProblemError:
+def _misfit(path: Path, message: str) -> InvalidProblemError:
     return InvalidProblemError(f"{path.name}: {message}", path.name)
 
 

@@ -1,8 +1,8 @@
-"""Names in files of tables: those of `tables.names`, queues above others, and ids of jobs.
+"""Tidy tables: a row for each site (class, pair of sites) and hour, as spreadsheets keep them.
 
-Times in files of tables: "2026-03-01T05:00+08:00" where a table has the number of an hour.
+Names in files are those of `tables.names`, queues above others, and ids of jobs.
 
-Tidy tables: a row for each site (class, pair of sites) and hour, as spreadsheets keep them.
+Times are written "2026-03-01T05:00+08:00" where a table has the number of an hour.
 
 A table that has a column ``hour`` is tidy, and so is that of corridors with a column
 ``destination``. Values that do not depend on the hour stand in each of its rows, the same in all.

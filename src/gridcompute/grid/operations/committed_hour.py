@@ -1,7 +1,4 @@
-"""The problem of an operator's next hours: what runs, waits and is expected, from a state.
-
-One hour of an operator: its committed placements, its dispatch, its cost.
-"""
+"""One hour of an operator: the problem of the next hours, what is committed, and its cost."""
 
 from __future__ import annotations
 

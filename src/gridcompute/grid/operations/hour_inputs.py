@@ -1,12 +1,11 @@
-"""Decides whether a running job continues or pauses, by the saving less the hours to redo.
+"""The inputs of an hour, checked, and the forecasts of the next ones.
 
-A plan knows a running job by the hours that are left of it. If it breaks off, the hours of its
-restart come on top, which that plan does not hold. A part of what they cost is charged to it,
-a guess at the prices of the last plan; where the plan breaks jobs off all the same, two more plans
-decide by their costs: one in which these jobs go on now, and one in which they wait with the work
-and the restart that are left.
-
-The inputs of an hour, checked, and the forecasts of the next ones.
+Whether a running job continues or pauses is decided by the saving less the hours to redo. A plan
+knows a running job by the hours that are left of it. If it breaks off, the hours of its restart
+come on top, which that plan does not hold. A part of what they cost is charged to it, a guess at
+the prices of the last plan; where the plan breaks jobs off all the same, two more plans decide by
+their costs: one in which these jobs go on now, and one in which they wait with the work and the
+restart that are left.
 """
 
 from __future__ import annotations

@@ -1,13 +1,8 @@
-"""Load and green energy hour by hour: what an operator has used, and what it owes the mandate.
+"""The state of an operator from hour to hour: its jobs, its ledger, and snapshots of both.
 
-The jobs of an operator: the needs of each, and whether it waits, runs, is done or lost.
-
-The state of an operator from hour to hour, and the record of an hour.
-
-Snapshots of an operator: its problem, its state and its settings in one file.
-
-The file is written whole and checksummed by `_snapshot`. A checksum proves that it is as
-it was written; every table is built, and so checked, again when it is read.
+A snapshot has the problem, the state and the settings in one file. It is written whole and
+checksummed by `_snapshot`. A checksum proves that it is as it was written; every table is built,
+and so checked, again when it is read.
 """
 
 from __future__ import annotations

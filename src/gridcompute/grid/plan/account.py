@@ -1,8 +1,6 @@
-"""The runs of placed jobs: one for each that runs whole, one for each piece of the others.
+"""The account of a placement: its runs, payments at prices of cover rows, sites' green numbers.
 
-The payments of options at the prices of lifted cover rows (see `Prices`).
-
-The four green numbers of each site, from a plan's dispatch.
+A job has one run if it runs whole, else one for each piece.
 """
 
 from __future__ import annotations

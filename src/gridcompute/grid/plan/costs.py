@@ -1,6 +1,6 @@
-"""Load and green power of sites as the tables that `gridcompute.green` reads, in whole Wh.
+"""The cost of a plan, part by part, and the share of each placed job; energy in whole Wh.
 
-The cost of a plan, part by part, and the share of each placed job.
+Load and green power of sites are the tables that `gridcompute.green` reads, in whole Wh.
 """
 
 from __future__ import annotations

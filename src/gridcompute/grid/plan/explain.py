@@ -1,8 +1,6 @@
-"""A plan by site and hour as one tidy table: load, what carries it, prices.
+"""Explanations: a job's options in yuan, why jobs are not placed, a plan by site and hour.
 
-The reasons for unplaced jobs: a stable token for each, by room first, prices second.
-
-Explains the option of a job in yuan: each site's best option, part by part.
+Each unplaced job has the stable token of one reason: of room first, of prices second.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""One line of a ledger: its content, its text, and the hash that chains it to the others.
+"""A ledger: lines that are chained by hashes, and the file that holds them.
 
 A line is one JSON object in canonical form (RFC 8785), says its version, is hashed as it is
 written, and ends in a line feed; nothing else ends a line.
 
-A ledger's file: one writer at a time, whole lines or none, and a repair that loses no byte.
+The file has one writer at a time, whole lines or none, and a repair that loses no byte.
 
 Writers hold an exclusive lock of the file (flock), readers a shared one. What is appended is on the
 disk when `append` returns, or the file is as it was.

@@ -1,7 +1,4 @@
-"""Two plans side by side: costs part by part, energy, the green numbers, and what moved.
-
-A plan: where and when each job runs, how each site is powered, its prices and bound.
-"""
+"""A plan: where and when each job runs, how each site is powered; two plans side by side."""
 
 from __future__ import annotations
 

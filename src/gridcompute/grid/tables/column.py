@@ -1,9 +1,7 @@
-"""Values that do not change once they are made: read-only arrays and dicts, and classes of them.
+"""The base of every table of a problem: typed columns, checked once, and values that do not change.
 
 A problem is validated once and a plan is what a ledger records, so neither may share memory with an
 array that somebody can still write to.
-
-The base of every table of a problem: typed columns, checked once when the table is built.
 
 A table is a frozen dataclass whose fields are made by `column`: the dimensions, dtype, unit and
 range stand in one place, and the check, the broadcast, Arrow and CSV all read them from there.

@@ -1,6 +1,8 @@
-"""The jobs of a batch: what each needs, where its data lies, when it may run, its worth.
+"""The jobs of a batch, and those that run when it begins.
 
-Jobs that run when a batch begins: where, for how long still, and at what price they may move.
+A job has its needs, the place of its data, the hours in which it may run, and its worth.
+
+One that runs has a place, the hours that are left, and a price for moving it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The sources of a problem's figures: sourced, derived and assumed distinguished.
-
-The green mandate and the direct-connection rule: what a plan is held to.
-"""
+"""The green mandate, the direct-connection rule, and the sources of a problem's figures."""
 
 from __future__ import annotations
 

@@ -1,11 +1,9 @@
-"""Checks of settings and table values: limits by unit, and checks of numbers and labels.
+"""Names in place of row numbers, and limits of settings and values by their unit.
 
 Bounds and dispatches are sums in doubles, with sixteen digits. A tariff of 1e15 beside one of 0.5
 leaves one digit of the bound, and products of 1e200 overflow. So each unit has a limit some orders
 of magnitude above anything real, and the largest load and price together stay far below the 1e300
 at which a sum of them would overflow.
-
-Names in place of row numbers: of sites, tenants, accelerators, families and allowed sites.
 
 A frame or a file may say "Hami" where a table has a row number. An index may stand among names:
 where one row has a name, CSV reads all as text.

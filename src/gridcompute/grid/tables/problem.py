@@ -1,8 +1,8 @@
-"""The shortfall of a site's load below its minimum, and changes beyond its limit.
+"""One batch to be matched: all tables together, checked against each other once.
 
-What is allowed and looks like a mistake: watts for kilowatts, a mandate that holds no site.
+Load below a site's minimum, and changes beyond its limit, are priced here.
 
-One batch to be matched: all tables together, checked against each other once.
+What is allowed and looks like a mistake is a warning: watts for kilowatts, a mandate of no site.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from ... import _checks
 from ...errors import InvalidProblemError
 from ..eligibility import REASONS, filtered, hours_needed
-from . import times as steps
+from . import times
 from .column import Frozen, frozen, sealed
 from .jobs import Jobs, Running, pinned_accelerators, require_room, running_as_jobs
 from .mandate import DirectRows, DirectRule, Mandate, MandateRows
@@ -311,7 +311,7 @@ class Problem(Frozen):
             raise TypeError(f"problem.name must be a str, not {type(self.name).__name__}")
         object.__setattr__(self, "start", start_of("problem.start", self.start))
         object.__setattr__(self, "sources", _sources(self.sources))
-        object.__setattr__(self, "step_h", steps.step_of("problem.step_h", self.step_h))
+        object.__setattr__(self, "step_h", times.step_of("problem.step_h", self.step_h))
         if isinstance(self.hours, bool) or not isinstance(self.hours, (int, np.integer)):
             raise TypeError(f"problem.hours must be an int, not {type(self.hours).__name__}")
         if self.hours < 1:
@@ -326,7 +326,7 @@ class Problem(Frozen):
         if type(self) is Problem:
             warn_of_mistakes(self)
         if self.step_h != 1:
-            steps.require_room(self)
+            times.require_room(self)
         _ = self.stepped
         if self.running is not None:
             _ = self.effective
@@ -554,7 +554,7 @@ class Problem(Frozen):
     @cached_property
     def _in_steps(self) -> Problem:
         columns = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        columns |= {} if self.step_h == 1 else steps.per_step(self)
+        columns |= {} if self.step_h == 1 else times.per_step(self)
         within = np.minimum(self.jobs.deadline, self.hours)
         return _InSteps(**(columns | {"jobs": columns["jobs"].replace(deadline=within)}))
 

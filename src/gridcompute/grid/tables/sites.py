@@ -1,9 +1,4 @@
-"""The sites where jobs run, and their classes of accelerators.
-
-Energy by site and hour: what each site can use, at what price, and what it can store.
-
-The network between sites: how much data moves in an hour, at what price, with what delay.
-"""
+"""Sites: their accelerators by class, their energy by hour, and the network between them."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""The times of a batch's hours: a start with its time zone, and each hour's time after it.
+"""Times of a batch's hours, steps that are shorter than an hour, and windows of hours.
 
-Steps of a batch that are shorter than an hour, and the same batch with its step as the unit.
+A start has a time zone, and each hour its time after it.
 
 The engine counts in steps. What a table says by the hour (power, speed, delay, accelerator-hours)
 becomes what it is in a step; energy, data and prices of either are by the step already. So a step
 of 15 minutes needs no other model: 4 kW are 1 kWh a step, an hour of work is 4 steps.
 
-A window of hours of a problem's tables, and its jobs relative to the first of them.
+A window is some hours of a problem's tables, and its jobs relative to the first of them.
 """
 
 from __future__ import annotations
