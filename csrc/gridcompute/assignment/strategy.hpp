@@ -30,7 +30,7 @@
 //      outliers in a sample of rows                         costs capped   a capped pair is used: cap raised    below
 //      integers                                             64 bits        a price beyond 2^60                  SSP-128
 //      floats, in units of 2^-k                             64 bits        a price beyond 2^60                  k - 8
-//        square, and the auction over lists of D failed     32 bits        none: kCoarserBits fewer     
+//        square, and the auction over lists of D failed     32 bits        none: kCoarserBits fewer
 //        then, from the prices of these                     64 bits        a price beyond 2^60                  k - 8
 //      and then, if the gap exceeds 2^-40 of the objective  refine/        a finer unit, or residuals compared exactly
 // C. Dense rows as integers (choose_dense_start, DenseIntegerSolver)
