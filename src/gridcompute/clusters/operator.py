@@ -441,7 +441,7 @@ class Operator:
         self, hour: int, limit_s: float, progress: ProgressHook | None = None
     ) -> tuple[Step, Window]:
         """Plan the hours ahead, beginning with the last plan."""
-        from ..grid.operations.rolling import FIRST, Rolling
+        from ..grid.operations.rolling import FIRST_STEP_LIMITS, Rolling
         from .planning import window_of
 
         account = self._account
@@ -476,9 +476,8 @@ class Operator:
             last=last,
         )
         # The hour does not wait for a first plan: it has no more seconds than the others.
-        step = rolling.step(
-            time_limit=limit_s if last is not None else limit_s / FIRST, progress=progress
-        )
+        times = FIRST_STEP_LIMITS if last is None else 1.0
+        step = rolling.step(time_limit=limit_s / times, progress=progress)
         prices = step.plan.prices
         numbers = [window.numbers[row] for row in step.rows]
         self._last = None if prices is None else (hour, prices, numbers)

@@ -75,7 +75,7 @@ if TYPE_CHECKING:
 #: Part of an hour's time limit that the match may take: the rest writes the hour down.
 MATCH_PART = 0.8
 #: Times the limits that a step may take which has no plan to begin with.
-FIRST = 3.0
+FIRST_STEP_LIMITS = 3.0
 #: What the gap may be above that asked for in an hour that begins with the plan of the last one.
 #: A plan that is carried on has been through the whole search in the hours before.
 WARM_GAP = 1.5
@@ -395,7 +395,7 @@ class Rolling:
         gone = book.expire(t)  # what came too late to start at all
         state = dataclasses.replace(state, book=book)
         window, prices = self._ahead(state)
-        times = FIRST if prices is None else 1.0
+        times = FIRST_STEP_LIMITS if prices is None else 1.0
         work = None if work_limit is None else work_limit * times
 
         def planned(problem: Problem, start: Prices | None, part: float) -> Plan:
