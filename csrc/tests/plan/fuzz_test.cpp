@@ -74,7 +74,7 @@ TEST(plan_answers_are_certified_for_any_tuning) {
     const PlanTuning tuning = random_tuning(r);
     const PlanCase i(s, 20 + static_cast<Index>(r() % 120), 1 + static_cast<Index>(r() % 9),
                      1 + static_cast<Index>(r() % 9), 3 + static_cast<Index>(r() % 6));
-    const LagrangianOracle oracle(i.instance(), i.jobs(), tuning);
+    const LagrangianOracle oracle(i.instance(), i.jobs());
     CHECK(oracle.holds());
     double total = 0;
     for (Index j = 0; j < i.n; ++j) total += i.least(j);
