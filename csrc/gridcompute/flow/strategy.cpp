@@ -33,7 +33,7 @@
 // predicted to fit, and fits                     shortest path forest
 // otherwise                                      artificial tree
 // any of them, too many units unserved after     one phase of cost scaling; where that takes more than its budget,
-//   trial_work()                                   the simplex continues from its own tree
+//   first_trial_work()                             the simplex continues from its own tree
 //
 // Width: 32 bits where the ranges fit (network.hpp), else 64; a solve that leaves 32 bits goes on in 64 from its
 // tree.
@@ -261,12 +261,12 @@ class MinCostFlowSolver {
   }
 
   // Runs to the end. A start is replaced by one from cost scaling where it leaves too many units unserved after
-  // trial_work(), or is not done after several times that.
+  // first_trial_work(), or is not done after several times trial_work().
   template <class Int>
   typename NetworkSimplex<Int>::End run_with_trial(NetworkSimplex<Int>& simplex, const ArcData<Int>& data) {
     using End = typename NetworkSimplex<Int>::End;
     const Index trial = trial_work(tuning_, p_.n, std::ssize(p_.tail));
-    auto end = simplex.run(stop_, std::min(budget_, trial));
+    auto end = simplex.run(stop_, std::min(budget_, first_trial_work(tuning_, p_.n, std::ssize(p_.tail))));
     if (end != End::budget_spent || simplex.work() > budget_) return end;
     if (!start_has_failed(tuning_, static_cast<Index>(simplex.solution().unserved()), summary_.flow_bound)) {
       end = simplex.run(stop_, std::min(budget_, tuning_.late_trial * trial));
