@@ -119,6 +119,7 @@ def half_negative(n, m, seed):
 INSTANCES = {
     "netgen-4k": lambda: netgen_like(2**12, 2**15, 2**6, 3),
     "netgen-16k": lambda: netgen_like(2**14, 2**17, 2**7, 3),
+    "netgen-131k": lambda: netgen_like(2**17, 2**20, 362, 3),
     "grid-64": lambda: street_grid(64, 3),
     "grid-128": lambda: street_grid(128, 3),
     "time-50x168": lambda: time_expanded(50, 168, 3),
