@@ -67,21 +67,25 @@ inline constexpr Index kMaxFlowCostShare = 1000;
 
 // Returns the work after which a start is judged by the units that it left unserved. Where most are routed by then the
 // simplex continues; where many are not it would take long, and a cost scaling start takes some twenty times that work.
-// Not more in large graphs: on random ones the simplex takes three times as long for twice the nodes.
-[[nodiscard]] inline Index first_trial_work(const FlowTuning& t, Index nodes, Index arcs) {
-  return static_cast<Index>(t.trial_work * static_cast<double>(arcs + nodes));
+// The work per arc and node does not grow with the graph: large random graphs would have most units routed by a later
+// judgement, and their last pivots take the longest.
+[[nodiscard]] inline Index trial_work(const FlowTuning& t, Index size) {
+  return static_cast<Index>(t.trial_work * static_cast<double>(size));
 }
 
-// The unit of later limits in large graphs (divides sqrt(nodes), work units per arc and node).
-inline constexpr double kTrialRootShare = 8;
-
-// Returns the unit of the limits that follow: of the simplex whose start has not failed, and of a cost scaling start.
-[[nodiscard]] inline Index trial_work(const FlowTuning& t, Index nodes, Index arcs) {
-  return static_cast<Index>(std::max(t.trial_work, std::sqrt(static_cast<double>(nodes)) / kTrialRootShare) *
-                            static_cast<double>(arcs + nodes));
-}
+// Returns whether a start is replaced after its trial.
 [[nodiscard]] constexpr bool start_has_failed(const FlowTuning& t, Index unserved, Index units) {
   return unserved > units / t.trial_unserved_share;
+}
+
+// Work units per arc and node in one unit of the budgets after the trial, in large graphs (divides sqrt(nodes)).
+inline constexpr double kBudgetUnitRootShare = 8;
+
+// Returns the unit of two budgets after the trial, for `size` arcs and nodes: that of a start that has not failed, and
+// that of a cost scaling start. It is the work of the trial where that is more.
+[[nodiscard]] inline Index start_budget_unit(const FlowTuning& t, Index nodes, Index size) {
+  const double per_size = std::sqrt(static_cast<double>(nodes)) / kBudgetUnitRootShare;
+  return static_cast<Index>(std::max(t.trial_work, per_size) * static_cast<double>(size));
 }
 
 // Returns the node with the most arcs out of it, if these reach a large share of all nodes; else -1.

@@ -33,7 +33,7 @@
 // predicted to fit, and fits                     shortest path forest
 // otherwise                                      artificial tree
 // any of them, too many units unserved after     one phase of cost scaling; where that takes more than its budget,
-//   first_trial_work()                             the simplex continues from its own tree
+//   trial_work()                                   the simplex continues from its own tree
 //
 // Width: 32 bits where the ranges fit (network.hpp), else 64; a solve that leaves 32 bits goes on in 64 from its
 // tree.
@@ -261,19 +261,20 @@ class MinCostFlowSolver {
   }
 
   // Runs to the end. A start is replaced by one from cost scaling where it leaves too many units unserved after
-  // first_trial_work(), or is not done after several times trial_work().
+  // trial_work(), or is not done after a budget of several start_budget_unit().
   template <class Int>
   typename NetworkSimplex<Int>::End run_with_trial(NetworkSimplex<Int>& simplex, const ArcData<Int>& data) {
     using End = typename NetworkSimplex<Int>::End;
-    const Index trial = trial_work(tuning_, p_.n, std::ssize(p_.tail));
-    auto end = simplex.run(stop_, std::min(budget_, first_trial_work(tuning_, p_.n, std::ssize(p_.tail))));
+    const Index size = std::ssize(p_.tail) + p_.n;
+    const Index unit = start_budget_unit(tuning_, p_.n, size);
+    auto end = simplex.run(stop_, std::min(budget_, trial_work(tuning_, size)));
     if (end != End::budget_spent || simplex.work() > budget_) return end;
     if (!start_has_failed(tuning_, static_cast<Index>(simplex.solution().unserved()), summary_.flow_bound)) {
-      end = simplex.run(stop_, std::min(budget_, tuning_.late_trial * trial));
+      end = simplex.run(stop_, std::min(budget_, tuning_.late_trial * unit));
       if (end != End::budget_spent || simplex.work() > budget_) return end;
     }
     Network<Int> net = build_network(data, summary_, topology());
-    if (auto start = cost_scaling_start(net, stop_, tuning_.scaled_start_work * trial, tuning_)) {
+    if (auto start = cost_scaling_start(net, stop_, tuning_.scaled_start_work * unit, tuning_)) {
       work_ += simplex.work() + start->work;
       simplex = NetworkSimplex<Int>(std::move(net), start->basis, std::move(start->price), tuning_);
       r_.stats.start = "cost_scaling";
