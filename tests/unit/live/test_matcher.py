@@ -160,6 +160,18 @@ def test_a_limit_on_moves_is_kept_and_improves_round_by_round() -> None:
     assert costs[-1] < costs[0]
 
 
+def test_one_move_more_than_the_limit_waits() -> None:
+    """If this fails, a round makes a move more than it was allowed."""
+    world = Matcher([3, 3], cost=[([[1.0, 2.0]], None, "w")], unplaced=100.0, max_moves=2)
+    world.add({"w": [1.0, 1.0, 1.0]})
+    world.match()
+    world.set_table(0, [[2.0, 1.0]])
+    for moves, deferred in (2, 1), (1, 0):
+        m = world.match()
+        assert m.changes["kind"].tolist() == ["MOVE"] * moves
+        assert m.stats["moves_deferred"] == deferred
+
+
 def test_no_room_for_those_that_must_be_placed_is_proved() -> None:
     """If this fails, an infeasible world gets an answer, or stays stuck once there is room."""
     world = Matcher([1], cost=[([[1.0]], None, "w")], unplaced=np.inf)

@@ -130,6 +130,14 @@ def test_an_answer_that_is_whole_is_taken_without_a_word(
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
+def test_the_classes_of_an_earlier_plan_are_no_answer(tmp_path: Path) -> None:
+    """If this fails, files of one plan stand beside those of another."""
+    plans = [answer_folder.ASSIGN + prices for prices in (b"first", b"second")]
+    with answer_folder.AnswerFolder(tmp_path / "out", ["a problem"]) as folder:
+        folder.record(0, plans[0], b"load")
+        assert [folder.recorded(0, plan) for plan in plans] == [b"load", None]
+
+
 def test_kill_9_at_any_step_and_the_same_answer(tmp_path: Path) -> None:
     """If this fails, a process that was killed leaves what the next call cannot go on from."""
     script = Path(crashes.__file__)

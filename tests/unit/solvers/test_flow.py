@@ -224,11 +224,15 @@ def test_a_start_of_another_shape_is_refused():
 
 
 def test_a_start_from_another_graph_is_only_a_bad_hint():
-    tail, head, capacity, cost, supply = time_expanded(4, 10, 3)
-    other = min_cost_flow(head, tail, capacity[::-1], cost[::-1], supply[::-1])
-    f = min_cost_flow(tail, head, capacity, cost, supply, start=other)
-    assert f.objective == min_cost_flow(tail, head, capacity, cost, supply).objective
-    assert f.verify().valid
+    tail, head, *rest, supply = time_expanded(4, 10, 3)
+    other = min_cost_flow(head, tail, *(x[::-1] for x in rest), supply[::-1])
+    first = min_cost_flow(tail, head, *rest, supply)
+    turned = np.where(head < 10, (head + 1) % 10, head)
+    assert min_cost_flow(tail, turned, *rest, supply).objective != first.objective
+    for heads, start in (head, other), (turned, first):
+        f = min_cost_flow(tail, heads, *rest, supply, start=start)
+        assert f.objective == min_cost_flow(tail, heads, *rest, supply).objective
+        assert f.verify().valid
 
 
 def test_an_infeasible_start_serves_too():

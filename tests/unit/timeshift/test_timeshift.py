@@ -301,14 +301,15 @@ def test_a_replay_is_the_same_again_and_can_be_pickled() -> None:
 def test_a_damaged_replay_is_refuted() -> None:
     jobs, signal = world(9)
     good = timeshift.replay(jobs, signal, slots=9, interruptible=True, starts=96)
-    for name, by in (("hour", 1000), ("slots", 1), ("job", 1)):
+    job = good.runs["job"][0]
+    first = 96 + int(jobs["arrival_h"][job])
+    end = first + int(jobs["hours"][job] + jobs["window_h"][job])
+    for name, value in (("hour", first - 1), ("hour", end), ("slots", 99), ("job", job + 1)):
         bad = pickle.loads(pickle.dumps(good))
-        if name == "hour":
-            bad.runs[name][0] = 96 + int(jobs["arrival_h"][bad.runs["job"][0]]) - 1
-        else:
-            bad.runs[name][0] += by
-        assert not bad.verify(), name
-        assert bad.verify().reasons
+        bad.runs[name][0] = value
+        found = bad.verify()
+        assert not found, name
+        assert name != "hour" or f"runs at {value}, not in" in str(found.reasons)
 
 
 @pytest.mark.parametrize(
