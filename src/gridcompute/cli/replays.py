@@ -229,6 +229,7 @@ def roll(
     facts: dict[str, Any] = {
         "hours": op.clock,
         "cost_yuan": op.cost_yuan,
+        "expected_yuan": op.expected_yuan,
         "parts": op.account.parts,
         "load_kwh": float(op.ledger.load_kwh.sum()),
         "green_kwh": float(op.ledger.green_kwh.sum()),
@@ -240,7 +241,8 @@ def roll(
     share = f"{facts['green_kwh'] / facts['load_kwh']:.1%}" if facts["load_kwh"] else "-"
     text = (
         f"{op.clock} hours: {facts['started']:,} starts, {len(lost):,} jobs lost, "
-        f"{len(waiting):,} wait; cost {op.cost_yuan:,.2f} yuan with what is open, "
+        f"{len(waiting):,} wait; {op.account.spent_yuan:,.2f} yuan spent, "
+        f"{op.expected_yuan:,.2f} expected with what is open and owed, "
         f"{share} of the load green in its own hour\nthe page: {page}"
     )
     emit(as_json, facts, text)

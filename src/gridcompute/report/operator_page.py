@@ -70,6 +70,7 @@ def _tiles(op: Rolling, seen: Plan | None) -> str:
     green = float(ledger.green_kwh.sum()) / load if load else float("nan")
     shed, account = float(ledger.shed_kwh.sum()), op.account
     bound = f"{number(account.open_bound_yuan)} by the last plan's bound"
+    expected = f"{number(account.expected_yuan)} yuan"
     tiles = [
         ("hours", f"{op.clock * step:,g}", f"of {op.world.hours * step:,g}", False),
         ("jobs started", f"{int(history['started'].sum()):,}", f"{len(op.waiting):,} wait", False),
@@ -78,6 +79,7 @@ def _tiles(op: Rolling, seen: Plan | None) -> str:
         ("spent so far", f"{number(account.spent_yuan)} yuan", "in the hours passed", False),
         ("expected for what is open", f"{number(account.open_yuan)} yuan", bound, False),
         ("debts", f"{number(account.owed_yuan)} yuan", "to the rules of green power", False),
+        ("cost to expect", expected, "spent, open and owed together", False),
     ]
     held = np.where(op.world.mandate.applies_to(op.world.sites), op.expected_share, np.nan)
     if not np.isnan(held).all():
@@ -209,15 +211,19 @@ def _regret(op: Rolling, seen: Plan) -> str:
 def _account(op: Rolling, seen: Plan | None) -> str:
     account, parts = op.account, op.account.parts
     rows: list[tuple[str, float, str, bool]] = []
-    best = number(account.open_bound_yuan)
+    new = f"by the last plan; {number(account.new_yuan)} of it for jobs that are new in it"
+    settled, beside = account.spent_yuan + account.owed_yuan, "in place of what is open"
+    nothing: dict[str, str] = {}
     for name, total, words, of in (
         ("spent so far", account.spent_yuan, "no later hour changes it", COSTS),
-        ("expected for what is open", account.open_yuan, f"{best} by the last plan's bound", OPEN),
+        ("expected for what is open", account.open_yuan, new, nothing),
         ("debts", account.owed_yuan, "to the rules of green power", OWED),
+        ("cost to expect", account.expected_yuan, "spent, open and owed together", nothing),
+        ("settled at the last prices", account.yuan - settled, beside, OPEN),
+        ("cost settled", account.yuan, "to compare with hindsight", nothing),
     ):
         rows += [(key, parts[key], of[key], False) for key in of if abs(parts[key]) >= LEAST_YUAN]
         rows.append((name, total, words, True))
-    rows.append(("cost", account.yuan, "spent, open and owed together", True))
     if seen is not None:
         rows.append(("hindsight's plan", seen.objective_yuan, "of one who knew all", False))
         rows.append(("no plan below", seen.bound_yuan, "its bound", False))

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..checker.bound import cheapest
 from ..eligibility import hours_taken
+from ..plan.account import runs_of
 from ..planner.cost import load_of
 from ..planner.dispatch_lp import EnergyBlock, wasted_yuan_per_kwh
 from ..tables.jobs import Jobs
@@ -376,3 +377,71 @@ def energy_yuan(
         "wear": float((energy.wear_yuan_per_kwh * worn).sum()),
         "shed": float(energy.shed_yuan_per_kwh * d.shed_kwh[:, t].sum()),
     }
+
+
+def own_yuan(
+    book: Book, started: dict[str, NDArray[Any]], world: Problem, hour: Any
+) -> dict[str, Floats]:
+    """Return what each job that starts pays for data, delay and another place than it had.
+
+    `hour` is the one in which it starts, of all jobs or of each.
+    """
+    jobs, site = started["job"], started["site"]
+    wire = world.corridors.price_yuan_per_gb[book["origin"][jobs], site]
+    elsewhere = book["placed_class"][jobs] >= 0
+    elsewhere &= (book["placed_class"][jobs] != started["klass"]) | (
+        book["placed_start"][jobs] != hour
+    )
+    waited = hour - book["release"][jobs]
+    return {
+        "data": np.asarray(wire * book["data_gb"][jobs]),
+        "delay": np.asarray(book["delay_yuan_per_h"][jobs] * waited * world.step_h),
+        "moves": np.where(elsewhere, book["migration_yuan"][jobs], 0.0),
+    }
+
+
+def paid_yuan_per_kwh(problem: Problem, d: Dispatch) -> Floats:
+    """Return what a kWh of load pays for the power that it uses, (n_sites, n_hours).
+
+    Power from a battery was paid for when it was charged, but for the wear.
+    """
+    energy, load = problem.energy, d.load_kwh
+    carbon = energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
+    paid = (energy.direct_hourly_yuan_per_kwh * d.direct_kwh).sum(axis=0)
+    paid = paid + energy.bundled_yuan_per_kwh * d.bundled_kwh
+    paid += (energy.tariff_yuan_per_kwh + carbon) * d.grid_kwh
+    paid += energy.wear_yuan_per_kwh[:, None] * (d.green_discharge_kwh + d.grey_discharge_kwh)
+    paid += energy.shed_yuan_per_kwh * d.shed_kwh
+    return np.asarray(np.divide(paid, load, out=np.zeros(load.shape), where=load > 0))
+
+
+def later_yuan(
+    window: Window, plan: Plan, powered: Powered, book: Book, world: Problem, hour: int
+) -> tuple[float, float]:
+    """Return what is to expect of jobs that run or wait, and the part of jobs that are new.
+
+    It is what the last plan that placed a job spends on it after the plan's first hour, and is
+    written down in the book. A job is new that no plan had placed while it could start. Each pays
+    for a kWh what all load of its site pays in that hour.
+    """
+    problem = powered.problem
+    klass, start = plan.assignment, plan.start
+    each = paid_yuan_per_kwh(problem, powered.dispatch)[problem.classes.site]
+    each = each * problem.kwh_per_accelerator_h
+    each[:, 0] = 0.0
+    until = np.concatenate([np.zeros((len(each), 1)), each.cumsum(axis=1)], axis=1)
+    runs = runs_of(problem, klass, start, plan.pieces)
+    hourly = until[runs.klass, runs.start + runs.hours] - until[runs.klass, runs.start]
+    yuan = np.zeros(len(klass))
+    np.add.at(yuan, runs.job, problem.jobs.gang[runs.job] * hourly)
+    here = (book["state"] == RUNNING) | ((book["state"] == WAITING) & (book["release"] <= hour))
+    at = np.flatnonzero((klass >= 0) & (window.rows >= 0))
+    at = at[here[window.rows[at]]]
+    wait = at[book["state"][window.rows[at]] == WAITING]
+    placed = {"job": window.rows[wait], "klass": klass[wait]}
+    placed["site"] = problem.classes.site[klass[wait]]
+    yuan[wait] += sum(own_yuan(book, placed, world, hour + start[wait]).values())
+    jobs, later = window.rows[at], book["later_yuan"]
+    new = float(yuan[at[np.isnan(later[jobs])]].sum())
+    later[jobs] = yuan[at]
+    return float(np.nansum(later[here])), new

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 #: Parts of the account beside `COSTS`: what is open, and what is owed to rules.
 OPEN = {
-    "tail": "what runs, to its end, at the last plan's prices",
-    "waiting": "jobs that wait, at the last plan's prices",
+    "tail": "what runs, to its end, at the last plan's prices, rents of places included",
+    "waiting": "jobs that wait, the same, at most their value",
     "stored": "less what stored energy is worth later",
 }
 OWED = {
@@ -58,17 +58,29 @@ class Account:
         Hours after them in which what runs runs out.
     gap_yuan : float
         Cost of the last plan less its bound.
+    open_yuan : float
+        What jobs that run or wait will spend after these hours, without any rent, each by the last
+        plan that placed it. One that no plan has placed yet is not in it.
+    new_yuan : float
+        The part of it of jobs that the last plan is the first to place while they can start.
     """
 
     hours: int
     parts: dict[str, float]
     tail_h: int
     gap_yuan: float
+    open_yuan: float
+    new_yuan: float
 
     @property
     def yuan(self) -> float:
-        """The sum of all parts, of what is spent, open and owed."""
+        """The sum of all parts."""
         return sum(self.parts.values())
+
+    @property
+    def expected_yuan(self) -> float:
+        """The cost to expect: what is spent, open and owed."""
+        return self.spent_yuan + self.open_yuan + self.owed_yuan
 
     @property
     def spent_yuan(self) -> float:
@@ -76,14 +88,17 @@ class Account:
         return sum(self.parts[name] for name in COSTS)
 
     @property
-    def open_yuan(self) -> float:
-        """The cost to expect for jobs that still run or wait, less what is stored."""
-        return sum(self.parts[name] for name in OPEN)
+    def open_bound_yuan(self) -> float:
+        """What is open, cheaper by all that a better plan of the hours ahead could save.
+
+        It is at least 0, or what is open where that is less.
+        """
+        return min(self.open_yuan, max(self.open_yuan - self.gap_yuan, 0.0))
 
     @property
-    def open_bound_yuan(self) -> float:
-        """What is open, cheaper by all that a better plan of the hours ahead could save."""
-        return self.open_yuan - self.gap_yuan
+    def worth_yuan(self) -> float:
+        """The cost beside what is expected: rents of places, less what stored energy is worth."""
+        return self.yuan - self.expected_yuan
 
     @property
     def owed_yuan(self) -> float:
@@ -99,7 +114,7 @@ def account(world: Problem, state: State, horizon: int) -> Account:
     rows = could_wait(world, state)
     rows = rows[state.book["state"][rows] == WAITING]
     parts["waiting"] = float(_later(world, state, rows, horizon).sum())
-    return Account(state.clock, parts, tail, state.gap_yuan)
+    return Account(state.clock, parts, tail, state.gap_yuan, state.open_yuan, state.new_yuan)
 
 
 def hindsight_problem(world: Problem, state: State, settled: Account, horizon: int) -> Problem:

@@ -124,6 +124,7 @@ def _unstarted(book: Book, world: Problem) -> dict[str, NDArray[Any]]:
     n = len(book)
     out: dict[str, NDArray[Any]] = {"state": np.full(n, WAITING, np.int8)}
     out |= {name: np.full(n, -1, np.int32) for name in ("klass", "started", "end", "finished")}
+    out["later_yuan"] = np.full(n, np.nan)
     if world.running is not None:
         table = world.running
         out["state"][table.id] = RUNNING

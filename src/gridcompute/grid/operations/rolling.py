@@ -20,9 +20,11 @@ from .committed_hour import (
     Window,
     commit,
     energy_yuan,
+    later_yuan,
     length_of,
     move,
     numbered,
+    own_yuan,
     power,
     window_of,
     within_store,
@@ -426,7 +428,8 @@ class Rolling:
         late = book.expire(t + 1)
         lost = np.concatenate([gone, late])
         costs = energy_yuan(powered.problem, d)
-        costs |= _own_yuan(book, started, self.world, t)
+        own = own_yuan(book, started, self.world, t)
+        costs |= {name: float(yuan.sum()) for name, yuan in own.items()}
         for name, yuan in moving.items():
             costs[name] += yuan
         costs["lost"] = float(book["value_yuan"][lost].sum())
@@ -435,6 +438,8 @@ class Rolling:
         account = self.world.quotas.linear_rows.account(book["tenant"][busy], kinds)
         used = np.bincount(account, book["gang"][busy], len(state.used))
         after = self._after(state, window, plan, powered, hour)
+        later, new = later_yuan(window, plan, powered, book, self.world, t)
+        after = dataclasses.replace(after, open_yuan=later, new_yuan=new)
         said = self.world.energy.direct_kwh[:, :, t]
         book["state"][busy[book["end"][busy] <= t + 1]] = DONE
         seconds = time.perf_counter() - began
@@ -532,11 +537,10 @@ class Rolling:
     def account(self) -> Account:
         """Return the cost of the hours that have passed, part by part, with open debts settled.
 
-        Spent are the parts of `history`. Open are ``tail`` and ``waiting``, what still runs and
-        what the jobs that wait would cost, at the last plan's prices, and ``stored``, the worth of
-        what is stored (not above 0). Owed are ``mandate``, what the last plan leaves missing of
-        what these hours owe, at the price of a shortfall, and ``direct_rule``, what is missing to
-        it so far.
+        Spent are the parts of `history`. At the last plan's prices are ``tail`` and ``waiting``,
+        what still runs and what the jobs that wait would cost, and ``stored``, the worth of what is
+        stored (not above 0). Owed are ``mandate``, what the last plan leaves missing of what these
+        hours owe, at the price of a shortfall, and ``direct_rule``, what is missing to it so far.
         """
         if "account" not in self._cached:
             self._cached["account"] = account(self.world, self._state, self._horizon)
@@ -545,11 +549,21 @@ class Rolling:
 
     @property
     def cost_yuan(self) -> float:
-        """The cost of the hours that have passed: spent, open and owed, the sum of `account`.
+        """The cost of the hours that have passed, the sum of `account.parts`.
 
-        It is what `hindsight` is compared with. Of what is open and owed a part is expected.
+        It is what `hindsight` is compared with: what is open is settled at the last plan's prices,
+        most of which is the rent of scarce accelerators where jobs compete for them.
         """
         return self.account.yuan
+
+    @property
+    def expected_yuan(self) -> float:
+        """The spending of these hours, and to expect for what is open, with what is owed.
+
+        It has no rents: no hour changes it by more than what the hour spends, and what the plan
+        spends on jobs that are new in it, but where a plan changes its mind.
+        """
+        return self.account.expected_yuan
 
     @property
     def expected_share(self) -> Floats:
@@ -779,21 +793,3 @@ def _end_early(book: Book, rows: Int64s, hour: int) -> None:
         message = f"finished[{at}]: found job {rows[at]}, needed one that runs"
         raise InvalidProblemError(message, "finished", at)
     book["state"][rows], book["end"][rows], book["finished"][rows] = DONE, hour, hour
-
-
-def _own_yuan(
-    book: Book, started: dict[str, NDArray[Any]], world: Problem, hour: int
-) -> dict[str, float]:
-    """Return what jobs that start pay for data, delay and another place than they had."""
-    jobs, site = started["job"], started["site"]
-    wire = world.corridors.price_yuan_per_gb[book["origin"][jobs], site]
-    elsewhere = book["placed_class"][jobs] >= 0
-    elsewhere &= (book["placed_class"][jobs] != started["klass"]) | (
-        book["placed_start"][jobs] != hour
-    )
-    waited = hour - book["release"][jobs]
-    return {
-        "data": float((wire * book["data_gb"][jobs]).sum()),
-        "delay": float((book["delay_yuan_per_h"][jobs] * waited * world.step_h).sum()),
-        "moves": float(book["migration_yuan"][jobs][elsewhere].sum()),
-    }

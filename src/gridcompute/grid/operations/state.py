@@ -193,6 +193,7 @@ OWN: dict[str, type[np.generic]] = {
     "restart_h": np.int32,
     "move_yuan": np.float64,
     "broke_klass": np.int32,
+    "later_yuan": np.float64,
 } | {f"came_{name}": dtype for name, dtype in CHANGED.items()}
 
 
@@ -208,7 +209,8 @@ class Book:
         the hour before which it was reported done, -1 = never. `least_h`: its hours on the class
         that is quickest of those it may use. `broke_klass`: where its pieces ran that it broke off,
         `WHOLE` = it never did, `SEVERAL` = at several classes; `came_` and a name of `CHANGED`:
-        what was there before.
+        what was there before. `later_yuan`: what the last plan that placed the job spends on it
+        after its first hour, nan = none has while it could start.
     """
 
     def __init__(self, columns: dict[str, NDArray[Any]]) -> None:
@@ -236,7 +238,9 @@ class Book:
         new: dict[str, Any] = {name: getattr(jobs, name) for name in jobs.columns()}
         new |= {"state": WAITING, "klass": -1, "started": -1, "end": -1, "finished": -1}
         new |= {"arrived": hour, "least_h": least_hours(jobs, world), **_of_pieces(jobs, moves)}
-        new |= {"broke_klass": WHOLE} | {f"came_{name}": new[name] for name in CHANGED}
+        new |= {"later_yuan": np.nan, "broke_klass": WHOLE} | {
+            f"came_{name}": new[name] for name in CHANGED
+        }
         out = {}
         for name, values in self.columns.items():
             more = np.broadcast_to(np.asarray(new[name], values.dtype), (n,))
@@ -441,6 +445,8 @@ class State:
         ``certificate_kwh`` as in `HourLedger`.
     gap_yuan : float
         Cost of the last plan less its bound.
+    open_yuan, new_yuan : float
+        What is to expect of jobs that run or wait, and the part of jobs that are new.
     """
 
     clock: int
@@ -457,6 +463,8 @@ class State:
     direct: dict[str, Floats]
     ahead: dict[str, Floats]
     gap_yuan: float
+    open_yuan: float
+    new_yuan: float
 
 
 def first_state(problem: Problem, book: Book, horizon: int) -> State:
@@ -491,6 +499,8 @@ def first_state(problem: Problem, book: Book, horizon: int) -> State:
         direct={name: np.zeros(n_sites) for name in TAKEN},
         ahead={name: np.zeros(n_sites) for name in AHEAD},
         gap_yuan=0.0,
+        open_yuan=0.0,
+        new_yuan=0.0,
     )
 
 
@@ -516,6 +526,8 @@ def write_state(
         "clock": state.clock,
         "history": state.history,
         "gap_yuan": state.gap_yuan,
+        "open_yuan": state.open_yuan,
+        "new_yuan": state.new_yuan,
     }
     arrays: dict[str, Any] = {}
     meta["tables"] = {}
@@ -657,6 +669,8 @@ def _state_of(meta: dict[str, Any], arrays: dict[str, Any], world: Problem) -> S
         direct={name: arrays[f"direct.{name}"] for name in TAKEN},
         ahead={name: arrays[f"ahead.{name}"] for name in AHEAD},
         gap_yuan=float(meta["gap_yuan"]),
+        open_yuan=float(meta["open_yuan"]),
+        new_yuan=float(meta["new_yuan"]),
         **{
             name: arrays[f"state.{name}"]
             for name in ("green_kwh", "grey_kwh", "worth", "used", "rows")
