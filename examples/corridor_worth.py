@@ -2,6 +2,7 @@
 
     python examples/corridor_worth.py
     python examples/corridor_worth.py --jobs 5000 --gap 0.01 --stages planned
+    python examples/corridor_worth.py --bill full --stages planned
     python examples/corridor_worth.py --rows out/corridor.json --out out/corridor.svg
     python examples/corridor_worth.py --read out/corridor.json --out out/corridor.svg
 
@@ -10,6 +11,7 @@ where they are planned, and each with the whole corridor, with the network for d
 power line alone, and with neither. The jobs, the weather and the number of accelerators are the
 same. A row says what is lost without a part of the corridor; the last one of a stage, what is lost
 without the power line if Chongqing's new site contracts as much green power as the western ones do.
+With --bill full the way over the line has its price, so that the worth is net of it.
 
 Neither of two plans need be the best there is. So yuan are given as an interval, which the bounds
 of the two plans prove for the best ones; where it holds 0, the answer is beyond what was proved,
@@ -82,9 +84,14 @@ def contracted(problem: grid.Problem) -> grid.Problem:
     own, west = (float(figures[f"sites/{site}/bundled"]) for site in (NEAR, FAR[0]))
     at = problem.sites.name.tolist().index(NEAR)
     peak_kw = problem.sites.connection_kw[at] / float(figures["constants/connection/value"])
-    bundled = problem.energy.bundled_kwh.copy()
+    energy, premium = problem.energy, float(figures["constants/bundled_premium/value"])
+    bundled, yuan = energy.bundled_kwh.copy(), energy.bundled_yuan_per_kwh.copy()
     bundled[at] += (west - own) * peak_kw
-    return problem.replace(energy=problem.energy.replace(bundled_kwh=bundled))
+    # The line's power costs no more than before: its price is spread over more of the contract.
+    plain = energy.tariff_yuan_per_kwh[at] + premium
+    yuan[at] = plain + (yuan[at] - plain) * energy.bundled_kwh[at] / bundled[at]
+    more = {"bundled_kwh": bundled, "bundled_yuan_per_kwh": yuan}
+    return problem.replace(energy=energy.replace(**more))
 
 
 def _row(stage: str, without: str, whole: grid.Plan, plan: grid.Plan) -> Row:
@@ -104,7 +111,13 @@ def _row(stage: str, without: str, whole: grid.Plan, plan: grid.Plan) -> Row:
 
 
 def solve(
-    n_jobs: int, seed: int, gap: float, stages: list[str], say: Callable[[str], None] = print
+    n_jobs: int,
+    seed: int,
+    gap: float,
+    stages: list[str],
+    say: Callable[[str], None] = print,
+    *,
+    bill: str = "energy",
 ) -> list[Row]:
     """The rows, each plan solved from the prices of the one before; `say` reports each plan."""
     rows = []
@@ -112,7 +125,8 @@ def solve(
         plan = None
         for more, parts in ((False, LEFT), (True, {"data": CONTRACTED})):
             for corridor, without in (("both", ""), *parts.items()):
-                problem = grid.east_west(n_jobs=n_jobs, seed=seed, stage=stage, corridor=corridor)
+                variant = {"stage": stage, "corridor": corridor, "bill": bill}
+                problem = grid.east_west(n_jobs=n_jobs, seed=seed, **variant)
                 problem = contracted(problem) if more else problem
                 prices = None if plan is None else plan.prices.replace(placement=None)
                 plan = gc.match(problem, gap=gap, prices=prices)
@@ -185,6 +199,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--gap", type=float, default=0.001)
     parser.add_argument("--stages", nargs="+", choices=list(STAGES), default=list(STAGES))
+    parser.add_argument("--bill", choices=("energy", "full"), default="energy")
     parser.add_argument("--rows", type=Path, help="a JSON file to write the rows into")
     parser.add_argument("--read", type=Path, help="a file written by --rows, in place of solving")
     parser.add_argument("--out", type=Path, help="an SVG file to draw the table into")
@@ -192,7 +207,7 @@ def main(arguments: list[str] | None = None) -> None:
     if asked.read:
         rows = load(asked.read)
     else:
-        rows = solve(asked.jobs, asked.seed, asked.gap, asked.stages)
+        rows = solve(asked.jobs, asked.seed, asked.gap, asked.stages, bill=asked.bill)
     show(rows)
     if asked.rows:
         save(rows, asked.rows)

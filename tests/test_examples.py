@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gridcompute import grid
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
@@ -235,3 +237,18 @@ def test_corridor_worth(tmp_path, capsys):
     assert said.count("| as planned |") == 4
     assert "not resolved" in said, "at such a gap the bounds resolve nothing of it"
     assert "<svg" in out.read_text(encoding="utf-8")
+
+
+def test_more_contracts_do_not_make_the_line_dearer():
+    """If this fails, the worth with contracts as in the west counts the line's price again."""
+    example = load("corridor_worth")
+    problem = grid.east_west(n_jobs=20, seed=1, bill="full")
+    more = example.contracted(problem)
+    at = problem.sites.name.tolist().index(example.NEAR)
+    paid = []
+    for energy in (problem.energy, more.energy):
+        plain = grid.east_west(n_jobs=20, seed=1).energy.bundled_yuan_per_kwh[at]
+        paid.append((energy.bundled_yuan_per_kwh[at] - plain) * energy.bundled_kwh[at])
+    assert (more.energy.bundled_kwh[at] > problem.energy.bundled_kwh[at]).all()
+    assert paid[0].sum() > 0
+    np.testing.assert_allclose(*paid)

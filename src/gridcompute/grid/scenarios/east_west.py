@@ -17,6 +17,7 @@ from ..tables.mandate import Mandate
 from ..tables.names import rule_of
 from ..tables.problem import Problem
 from .packaged_tables import (
+    BILLS,
     CORRIDORS,
     STAGES,
     classes_of,
@@ -54,6 +55,7 @@ def east_west(
     *,
     stage: str = "planned",
     corridor: str = "both",
+    bill: str = "energy",
 ) -> Problem:
     """The east-west scenario: jobs mostly from the east, green power mostly in the west.
 
@@ -74,6 +76,11 @@ def east_west(
         What joins Xinjiang to Chongqing. The network for data reaches Chengdu-Chongqing; without
         it Xinjiang has only its thin links to everywhere. The power line from Hami brings green
         power to Chongqing's new site, and changes the mix of its grid.
+    bill : "energy" or "full"
+        What a site pays for. "full" adds what an operator is billed for besides: a charge for the
+        highest draw of the month (a day has its part), the draw of idle accelerators, the price of
+        the line from Hami, and batteries that wear by their price and cycles; the PUE is as
+        measured, where it was, in place of the limit.
 
     Returns
     -------
@@ -87,7 +94,7 @@ def east_west(
     Notes
     -----
     Complexity: O(n_jobs); a million jobs take about a second. Determinism: the same bits for the
-    same arguments and numpy version; weather depends on neither jobs, stage nor corridor.
+    same arguments and numpy version; weather depends on neither jobs, stage, corridor nor bill.
 
     Examples
     --------
@@ -104,9 +111,10 @@ def east_west(
         raise InvalidProblemError(f"n_jobs is {n_jobs}, needed at most {MOST_JOBS}", "n_jobs")
     rule_of("stage", stage, STAGES)
     rule_of("corridor", corridor, CORRIDORS)
+    rule_of("bill", bill, BILLS)
     fixed = constants()
     for_jobs, for_weather = np.random.default_rng(seed).spawn(2)
-    sites = sites_of(hours, fixed)
+    sites = sites_of(hours, fixed, bill=bill)
     kinds, speed, families = kinds_and_speeds()
     draft = _drawn(n_jobs, hours, speed @ shares_of(kinds, "share"), for_jobs)
     of_fleet = hours * fixed["utilisation_target"]
@@ -124,18 +132,20 @@ def east_west(
     line, wires = corridor in ("both", "power"), corridor in ("both", "data")
     volume = float(jobs.data_gb.sum()) / hours
     variant = [stage] * (stage != "planned") + [f"corridor {corridor}"] * (corridor != "both")
-    return Problem(
+    variant += ["full bill"] * (bill == "full")
+    day = Problem(
         jobs=jobs,
         sites=sites.replace(connection_kw=fixed["connection"] * peak_kw),
         classes=fleet,
         hours=hours,
-        energy=energy_of(hours, fixed, sites, peak_kw, for_weather, line=line),
+        energy=energy_of(hours, fixed, sites, peak_kw, for_weather, line=line, bill=bill),
         corridors=corridors_of(hours, fixed, sites, volume, stage=stage, corridor=wires),
         quotas=quotas_of(fixed, jobs.tenant, draft.accelerator_h),
         mandate=Mandate(share=fixed["mandate_share"], scope="site", rule="hourly"),
         name=", ".join(["east-west", *variant]),
         sources=said_of_figures(),
     )
+    return day.with_idle_power(fixed["idle_kw"]) if bill == "full" else day
 
 
 class _Drawn:

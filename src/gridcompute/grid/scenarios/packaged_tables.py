@@ -28,7 +28,7 @@ from ..tables.sites import (
 if TYPE_CHECKING:
     from ..tables.column import Floats, Int32s
 
-__all__ = ["CORRIDORS", "STAGES", "Figure", "Rows", "assumptions", "figures", "table"]
+__all__ = ["BILLS", "CORRIDORS", "STAGES", "Figure", "Rows", "assumptions", "figures", "table"]
 
 Rows = list[dict[str, str]]
 
@@ -36,6 +36,10 @@ Rows = list[dict[str, str]]
 STAGES = ("planned", "today")
 #: The links of Xinjiang to Chongqing: a network for data, the power line, both or neither.
 CORRIDORS = ("both", "data", "power", "none")
+#: The energy alone, or all that an operator is billed for.
+BILLS = ("energy", "full")
+#: Hours of the month whose highest draw the demand charge is for.
+MONTH_H = 720
 
 
 class Figure(NamedTuple):
@@ -150,12 +154,21 @@ def said_of_figures() -> tuple[tuple[str, str], ...]:
     return tuple(out)
 
 
-def sites_of(hours: int, fixed: dict[str, float]) -> Sites:
-    """The sites, their PUE by the hour: cooling takes most in the afternoon of local solar time."""
+def sites_of(hours: int, fixed: dict[str, float], *, bill: str = "energy") -> Sites:
+    """The sites, their PUE by the hour: cooling takes most in the afternoon of local solar time.
+
+    By the full bill a site's PUE is its own as measured. Where that is not known, new sites keep to
+    their limit, and the others have the country's mean.
+    """
     rows = table("sites")
-    longitude = column_of(rows, "longitude")
+    longitude, new = column_of(rows, "longitude"), column_of(rows, "new") == 1
     clock = np.cos(2 * np.pi * (solar_time(hours, longitude) - 15.0) / 24.0)
-    cooling = column_of(rows, "pue")[:, None] - 1.0
+    pue = column_of(rows, "pue")
+    if bill == "full":
+        measured = column_of(rows, "pue_measured", np.nan)
+        unknown = np.where(new, pue, fixed["pue_mean"])
+        pue = np.where(np.isnan(measured), unknown, measured)
+    cooling = pue[:, None] - 1.0
     regions = sorted({row["region"] for row in rows})
     operator = table("operators")[0]["names"].split()
     operators = sorted(set(operator))
@@ -164,7 +177,7 @@ def sites_of(hours: int, fixed: dict[str, float]) -> Sites:
         latitude=column_of(rows, "latitude"),
         longitude=longitude,
         pue=1.0 + cooling * (1.0 + fixed["pue_swing"] * clock),
-        new=column_of(rows, "new") == 1,
+        new=new,
         carbon_g_per_kwh=column_of(rows, "carbon_g_per_kwh"),
         region=np.array([regions.index(row["region"]) for row in rows]),
         operator=np.array([operators.index(name) for name in operator]),
@@ -233,8 +246,12 @@ def energy_of(
     rng: np.random.Generator,
     *,
     line: bool = True,
+    bill: str = "energy",
 ) -> Energy:
-    """Sun, wind, tariffs, batteries; with or without what the `line` brings to its end."""
+    """Sun, wind, tariffs, batteries; with or without what the `line` brings to its end.
+
+    The full bill has a demand charge, the line's own price, and wear by a battery's price.
+    """
     rows = table("sites")
     sources = ("pv", "wind", "hydro")
     shape = np.stack([_solar(hours, sites, fixed, rng), _wind(hours, sites, fixed, rng)])
@@ -246,26 +263,33 @@ def energy_of(
     battery = column_of(rows, "battery_h", 0.0) * peak_kw
     green = column_of(rows, "grid_green_share")
     bundled = np.repeat((column_of(rows, "bundled") * peak_kw)[:, None], hours, axis=1)
+    bundled_yuan = tariff + fixed["bundled_premium"]
+    full = bill == "full"
     for row in table("lines") if line else ():
         begin, end = (list(sites.name).index(row[k]) for k in ("from", "to"))
         part, wind = float(row["share_of_receiving_grid"]), float(row["wind_part"])
         green[end] += part * (float(row["green_twh"]) / float(row["annual_twh"]) - green[end])
         sent = wind * shape[1, begin] + (1 - wind) * shape[0, begin]
-        bundled[end] += float(row["contract"]) * peak_kw[end] * (1 - float(row["loss"])) * sent
+        over_line = float(row["contract"]) * peak_kw[end] * (1 - float(row["loss"])) * sent
+        bundled[end] += over_line
+        # One contract for both: a kWh bears the line's price by the part that came over it.
+        bundled_yuan[end] += full * float(row["wheeling"]) * over_line / bundled[end]
+    wear = fixed["battery_wear_full" if full else "battery_wear"]
     return Energy(
         source_names=sources,
         direct_kwh=size[:, :, None] * shape,
         direct_yuan_per_kwh=np.full((len(sources), len(rows)), fixed["direct_yuan"]),
         bundled_kwh=bundled,
-        bundled_yuan_per_kwh=tariff + fixed["bundled_premium"],
+        bundled_yuan_per_kwh=bundled_yuan,
         tariff_yuan_per_kwh=tariff,
+        demand_yuan_per_kw=np.full(len(rows), full * fixed["demand_charge"] * hours / MONTH_H),
         base_load_kwh=fixed["base_load_share"] / (1 + fixed["base_load_share"]) * peak_kw,
         grid_green_share=green,
         battery_kwh=battery,
         battery_kw=battery * fixed["battery_power"],
         charge_efficiency=np.full(len(rows), fixed["charge_efficiency"]),
         discharge_efficiency=np.full(len(rows), fixed["discharge_efficiency"]),
-        wear_yuan_per_kwh=np.full(len(rows), fixed["battery_wear"]),
+        wear_yuan_per_kwh=np.full(len(rows), wear),
         green_start_kwh=fixed["battery_start"] * battery,
         certificate_yuan_per_kwh=fixed["certificate"],
         carbon_yuan_per_t=fixed["carbon_price"],

@@ -59,7 +59,7 @@ def test_every_figure_is_read(problem: grid.Problem) -> None:
         for module in (packaged_tables, east_west):
             patched.setattr(module, "table", lambda name: [Watched(row) for row in plain(name)])
         for stage in ("planned", "today"):
-            grid.east_west(n_jobs=5, stage=stage)
+            grid.east_west(n_jobs=5, stage=stage, bill="full")
     columns = {figure.name.split("/")[2] for figure in grid.figures()}
     told = {"capacity_mw", "length_km", "renewable_gw"}  # of the line: what others are derived from
     assert columns - read == told, columns - read
@@ -88,6 +88,8 @@ def test_derived_figures_follow_from_what_their_sources_say() -> None:
     length = number("lines/Hami-Chongqing/length_km")
     assert number("network/corridor/route_factor") == pytest.approx(length / straight, abs=0.01)
     assert number("lines/Hami-Chongqing/share_of_receiving_grid") == pytest.approx(36 / 150)
+    wear = number("constants/battery_wear_full/value")
+    assert wear == pytest.approx(479 / 5_000 / 2, abs=0.0005), "a cycle is charged and discharged"
 
 
 @with_data(PINGS)
@@ -208,8 +210,35 @@ def test_stages_and_corridors_have_the_same_jobs_and_weather() -> None:
     assert there[1] < 0.3 * there[0], "few accelerators stand in Xinjiang today"
 
 
-@pytest.mark.parametrize("name", ["stage", "corridor"])
-def test_unknown_stage_or_corridor(name: str) -> None:
+def test_the_full_bill_has_what_an_operator_pays_besides_energy(problem: grid.Problem) -> None:
+    """If this fails, a day that is billed in full looks cheaper than an operator's own."""
+    full = grid.east_west(n_jobs=20_000, seed=1, bill="full")
+    for name in full.jobs.columns():
+        same = getattr(full.jobs, name), getattr(problem.jobs, name)
+        np.testing.assert_array_equal(*same, err_msg=name)
+    plain, energy = problem.energy, full.energy
+    assert not plain.demand_yuan_per_kw.any()
+    np.testing.assert_allclose(energy.demand_yuan_per_kw, 35 / 30, err_msg="a day of the month")
+    two_days = grid.east_west(n_jobs=5, hours=48, bill="full").energy
+    np.testing.assert_allclose(two_days.demand_yuan_per_kw, 2 * 35 / 30)
+    cycle = energy.wear_yuan_per_kwh * 2
+    assert (cycle > 0.09).all(), cycle
+    more = (energy.bundled_yuan_per_kwh - plain.bundled_yuan_per_kwh).mean(axis=1)
+    assert 0.02 < more[5] < 0.0685, "the line's price, by the part of the contract that it brings"
+    np.testing.assert_allclose(np.delete(more, 5), 0.0, atol=1e-12)
+    pue = dict(zip(full.sites.name.tolist(), full.pue.mean(axis=1).round(3), strict=True))
+    assert (pue["Karamay"], pue["Zhongwei"], pue["Shaoguan"]) == (1.08, 1.15, 1.42)
+    assert pue["Guian"] == problem.pue[6].mean().round(3), "new, not measured: as its limit"
+    idle_kwh = 0.06 * full.classes.capacity[:, 0] * full.pue[full.classes.site, 0]
+    idle_kwh = np.bincount(full.classes.site, idle_kwh)
+    peak_kw = full.sites.connection_kw / packaged_tables.constants()["connection"]
+    base = packaged_tables.constants()["base_load_share"] / 1.05 * peak_kw
+    np.testing.assert_allclose(energy.base_load_kwh[:, 0], base + idle_kwh)
+    assert full.name == "east-west, full bill"
+
+
+@pytest.mark.parametrize("name", ["stage", "corridor", "bill"])
+def test_unknown_stage_corridor_or_bill(name: str) -> None:
     """If this fails, a misspelt variant gives the scenario as planned."""
     with pytest.raises(InvalidProblemError, match=f"{name} is 'later', needed one of"):
         grid.east_west(n_jobs=5, **{name: "later"})
