@@ -14,7 +14,8 @@ namespace {
 
 // Jobs or rows between two polls of the stop.
 constexpr Index kNearPollEvery = 256;
-constexpr std::int32_t kNoJob = -1, kHubArc = -2;
+constexpr std::int32_t kNoArc = -1;
+constexpr std::int32_t kNoJob = std::numeric_limits<std::int32_t>::min();
 
 class NearAssignment {
  public:
@@ -26,16 +27,23 @@ class NearAssignment {
  private:
   struct Node {
     Cost price, label;
+    std::int32_t depth;  // arcs of the shortest path: least among those of the same label
+    std::int32_t arc;    // the current one of its tight arcs, or kNoArc
+    bool settled;
   };
   struct Item {
     Cost label;
+    std::int32_t depth;
     std::int32_t id;  // a class, the hub, or ~job for the classes outside its list
-    bool operator<(const Item& than) const noexcept { return label != than.label ? label > than.label : id > than.id; }
+    bool operator<(const Item& than) const noexcept {
+      return label != than.label ? label > than.label : depth != than.depth ? depth > than.depth : id > than.id;
+    }
   };
-  struct TreeArc {  // the last arc of a shortest path
-    std::int32_t by;
-    Slot from;
-    Cost key;  // of the job in the class entered
+  // An arc that gives its head the least label and depth: from the class of a job by an entry of its list, or from or
+  // to the hub.
+  struct TightArc {
+    std::int32_t job;  // or ~class, or ~hub
+    std::int32_t entry, next;
   };
   struct JobMargin {
     Cost margin, key;
@@ -57,11 +65,15 @@ class NearAssignment {
   void fill_unused_slots();
   bool run_paths();
   bool search(Cost left);
-  void relax(Slot t, Cost label, TreeArc arc);
+  void relax(Slot t, Cost label, std::int32_t depth, std::int32_t job, std::int32_t entry);
   void push(Item item);
   void settle(Slot s);
   void relax_job(std::int32_t job);
-  Cost augment(Slot target);
+  Cost blocking_flow();
+  bool find_path(Slot target);
+  [[nodiscard]] Slot tail(const TightArc& arc) const { return arc.job < 0 ? ~arc.job : class_of_[arc.job]; }
+  [[nodiscard]] bool admissible(const TightArc& arc, Slot head) const;
+  void augment();
   void write_result(SmallProblemResult& out) const;
   void write_stopped_result(SmallProblemResult& out);
   [[nodiscard]] Cost excess(Slot s) const { return load_[s] - filled_[s]; }
@@ -84,10 +96,9 @@ class NearAssignment {
   std::vector<std::int32_t> position_;
   std::vector<std::vector<std::int32_t>> members_;
   std::vector<JobMargin> margins_;
-  std::vector<Cost> load_, filled_;  // (columns + 1); the hub's: sum of filled, and what it has to be
-  std::vector<Node> node_;           // (columns + 1) classes and hub
-  std::vector<TreeArc> tree_arc_;
-  std::vector<char> settled_flag_;
+  std::vector<Cost> load_, filled_;   // (columns + 1); the hub's: sum of filled, and what it has to be
+  std::vector<Node> node_;            // (columns + 1) classes and hub
+  std::vector<TightArc> tight_arcs_;  // of one search
   std::vector<Slot> touched_, settled_, deficits_, path_;
   std::vector<Item> heap_;
   Index work_ = 0, counted_ = 0;  // counted_: of work_, by the stop
@@ -296,17 +307,15 @@ void NearAssignment::fill_unused_slots() {
 
 bool NearAssignment::run_paths() {
   fill_unused_slots();
-  node_.assign(price_.size(), {0, kUnreached});
+  node_.assign(price_.size(), {0, kUnreached, 0, kNoArc, false});
   for (Slot s = 0; s < columns_; ++s) node_[s].price = price_[s];
-  tree_arc_.resize(node_.size());
-  settled_flag_.assign(node_.size(), 0);
   Cost left = 0;
   for (Slot s = 0; s <= hub_; ++s) left += std::max<Cost>(0, excess(s));
   const Index most = lists_.keys_reread() + tuning_.near_work * n_ * columns_;
   while (left > 0) {
     if (stop_.poll(work_ - std::exchange(counted_, work_)) || work_ + lists_.keys_reread() > most || !search(left))
       return false;
-    for (const Slot t : deficits_) left -= augment(t);
+    left -= blocking_flow();
   }
   // Only an empty class can have a price below the hub's; raising it to that changes no job's cheapest class.
   for (Slot s = 0; s < columns_; ++s) price_[s] = std::max<Cost>(0, node_[s].price - node_[hub_].price);
@@ -320,15 +329,16 @@ constexpr Cost kNearSearchShare = 2;
 // it, then updates prices. False if no deficit can be reached, or after a stop.
 bool NearAssignment::search(Cost left) {
   ++stats_.searches;
-  for (const Slot t : touched_) node_[t].label = kUnreached, settled_flag_[t] = 0;
+  for (const Slot t : touched_) node_[t].label = kUnreached, node_[t].settled = false;
+  tight_arcs_.clear();
   touched_.clear();
   settled_.clear();
   deficits_.clear();
   heap_.clear();
   for (Slot s = 0; s <= hub_; ++s)
-    if (excess(s) > 0) relax(s, 0, {kNoJob, kNone, 0});
+    if (excess(s) > 0) relax(s, 0, 0, kNoJob, 0);
   while (!heap_.empty() && left > 0) {
-    const auto [label, id] = heap_.front();
+    const auto [label, depth, id] = heap_.front();
     std::pop_heap(heap_.begin(), heap_.end());
     heap_.pop_back();
     if (label > AssignmentRange::kLimit) return false;
@@ -337,7 +347,7 @@ bool NearAssignment::search(Cost left) {
       if (stats_.rows_extended % kNearPollEvery == 0 && stop_.poll(work_ - std::exchange(counted_, work_)))
         return false;
       relax_job(~id);
-    } else if (settled_flag_[id] == 0 && node_[id].label == label) {
+    } else if (!node_[id].settled) {
       settle(id);
       if (excess(id) >= 0) continue;
       deficits_.push_back(id);
@@ -358,68 +368,110 @@ void NearAssignment::push(Item item) {
   std::push_heap(heap_.begin(), heap_.end());
 }
 
-void NearAssignment::relax(Slot t, Cost label, TreeArc arc) {
-  if (node_[t].label <= label) return;
-  if (node_[t].label == kUnreached) touched_.push_back(t);
-  node_[t].label = label;
-  tree_arc_[t] = arc;
-  push({label, t});
+// Gives a class a lower label, or the same one by fewer arcs; an arc that gives it neither but both as they are is one
+// more tight arc.
+void NearAssignment::relax(Slot t, Cost label, std::int32_t depth, std::int32_t job, std::int32_t entry) {
+  Node& node = node_[t];
+  if (node.label < label || (node.label == label && node.depth < depth)) return;
+  const bool same = node.label == label && node.depth == depth;
+  if (!same) {
+    if (node.label == kUnreached) touched_.push_back(t);
+    node.label = label;
+    node.depth = depth;
+    push({label, depth, t});
+  }
+  const std::int32_t next = same ? node.arc : kNoArc;
+  node.arc = kNoArc;
+  if (job == kNoJob) return;
+  node.arc = static_cast<std::int32_t>(tight_arcs_.size());
+  tight_arcs_.push_back({job, entry, next});
 }
 
 void NearAssignment::settle(Slot s) {
-  settled_flag_[s] = 1;
+  node_[s].settled = true;
   settled_.push_back(s);
   const Cost from_here = node_[s].label - node_[s].price;
+  const std::int32_t depth = node_[s].depth + 1;
   if (s == hub_) {
     for (Slot t = 0; t < columns_; ++t) {
-      if (filled_[t] > 0) relax(t, from_here + node_[t].price, {kHubArc, hub_, 0});
+      if (filled_[t] > 0) relax(t, from_here + node_[t].price, depth, ~hub_, 0);
     }
     return;
   }
-  if (unused(s) > 0) relax(hub_, from_here + node_[hub_].price, {kHubArc, s, 0});
+  if (unused(s) > 0) relax(hub_, from_here + node_[hub_].price, depth, ~s, 0);
   for (const std::int32_t job : members_[s]) relax_job(job);
 }
 
 // Relaxes the arcs of a job in a settled class to all classes on its list.
 void NearAssignment::relax_job(std::int32_t job) {
-  const Slot from = class_of_[job];
-  const Cost base = node_[from].label - node_[from].price - own_[job];
+  const Node& from = node_[class_of_[job]];
+  const Cost base = from.label - from.price - own_[job];
+  const std::int32_t depth = from.depth + 1;
   const auto list = lists_[job];
   work_ += list.size;
   for (Index k = 0; k < list.size; ++k) {
     if (list.cost[k] >= AssignmentRange::kForbidden) continue;
     const Slot t = list.col[k];
     const Cost label = base + list.cost[k] + node_[t].price;
-    if (label < node_[t].label) relax(t, label, {job, from, list.cost[k]});
+    if (label <= node_[t].label) relax(t, label, depth, job, static_cast<std::int32_t>(k));
   }
-  if (lists_.bound(job) < AssignmentRange::kForbiddenReduced) push({base + lists_.bound(job), ~job});
+  if (lists_.bound(job) < AssignmentRange::kForbiddenReduced) push({base + lists_.bound(job), depth, ~job});
 }
 
-// Moves one unit along the tree path to `target` if all its arcs still exist; returns the number moved.
-Cost NearAssignment::augment(Slot target) {
-  path_.assign(1, target);
-  while (tree_arc_[path_.back()].by != kNoJob) path_.push_back(tree_arc_[path_.back()].from);
-  if (excess(path_.back()) <= 0 || excess(target) >= 0) return 0;
-  for (std::size_t k = 1; k < path_.size(); ++k) {
-    const Slot from = path_[k], to = path_[k - 1];
-    const bool open = from == hub_ ? filled_[to] > 0
-                      : to == hub_ ? unused(from) > 0
-                                   : class_of_[tree_arc_[to].by] == from;
-    if (!open) return 0;
+// Sends a blocking flow along the tight arcs of the last search, from over-full classes to the deficits found. Returns
+// the units moved.
+Cost NearAssignment::blocking_flow() {
+  Cost moved = 0;
+  for (const Slot t : deficits_) {
+    for (; excess(t) < 0 && find_path(t); ++moved) augment();
   }
+  stats_.augmentations += moved;
+  return moved;
+}
+
+// Finds a path to `target` by depth-first search backwards along current arcs.
+bool NearAssignment::find_path(Slot target) {
+  path_.assign(1, target);
+  while (excess(path_.back()) <= 0) {
+    Node& head = node_[path_.back()];
+    while (head.arc != kNoArc && !admissible(tight_arcs_[head.arc], path_.back()))
+      head.arc = tight_arcs_[head.arc].next;
+    if (head.arc != kNoArc) {
+      path_.push_back(tail(tight_arcs_[head.arc]));
+      continue;
+    }
+    path_.pop_back();
+    if (path_.empty()) return false;
+    std::int32_t& arc = node_[path_.back()].arc;
+    arc = tight_arcs_[arc].next;
+  }
+  return true;
+}
+
+// Returns whether a tight arc still exists: jobs have moved since, and lists may have been read again.
+bool NearAssignment::admissible(const TightArc& arc, Slot head) const {
+  const Slot from = tail(arc);
+  if (from == hub_) return filled_[head] > 0;
+  if (head == hub_) return unused(from) > 0;
+  const auto list = lists_[arc.job];
+  return node_[from].depth + 1 == node_[head].depth && list.col[arc.entry] == head &&
+         own_[arc.job] + node_[from].price == list.cost[arc.entry] + node_[head].price;
+}
+
+// Moves one unit along the path found.
+void NearAssignment::augment() {
   for (std::size_t k = 1; k < path_.size(); ++k) {
     const Slot from = path_[k], to = path_[k - 1];
+    const auto [job, entry, next] = tight_arcs_[node_[to].arc];
     if (from == hub_) {
       --filled_[to], --load_[hub_];
     } else if (to == hub_) {
       ++filled_[from], ++load_[hub_];
     } else {
-      unassign(tree_arc_[to].by);
-      assign(tree_arc_[to].by, to, tree_arc_[to].key);
+      unassign(job);
+      assign(job, to, lists_[job].cost[entry]);
     }
   }
-  ++stats_.augmentations;
-  return 1;
 }
 
 void NearAssignment::write_result(SmallProblemResult& out) const {
