@@ -120,8 +120,18 @@ def test_thousand_classes(benchmark, solve):
 
 @FULL
 @pytest.mark.parametrize("solve", [by_floor, by_gridcompute])
-def test_few_jobs_a_class(benchmark, solve):
-    run(benchmark, solve, "structured", 20_000, 10_000)
+@pytest.mark.parametrize(
+    ("family", "n_jobs", "n_slots"),
+    [
+        ("structured", 20_000, 10_000),
+        ("full", 20_000, 2_000),
+        ("full", 40_000, 4_000),
+        ("full", 50_000, 5_000),
+        ("full", 100_000, 2_000),
+    ],
+)
+def test_few_jobs_a_class(benchmark, solve, family, n_jobs, n_slots):
+    run(benchmark, solve, family, n_jobs, n_slots)
 
 
 @pytest.mark.parametrize("n_jobs", [20_000, pytest.param(1_000_000, marks=FULL)])

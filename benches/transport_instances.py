@@ -62,6 +62,14 @@ def uniform(n_jobs: int, n_slots: int, seed: int) -> Instance:
     return cost, _room(r, n_jobs, np.full(n_slots, 1 / n_slots))
 
 
+def full(n_jobs: int, n_slots: int, seed: int) -> Instance:
+    """Independent costs, classes of one size, and one slot more than jobs: many paths are equally short."""
+    cost = np.random.default_rng(seed).integers(0, 10_000, (n_jobs, n_slots), dtype=np.int32)
+    room = np.full(n_slots, n_jobs // n_slots)
+    room[: n_jobs % n_slots + 1] += 1
+    return cost, room
+
+
 def ties(n_jobs: int, n_slots: int, seed: int) -> Instance:
     """Products of small integers: a few dozen kinds of job, and equal costs everywhere."""
     r = np.random.default_rng(seed)
@@ -110,6 +118,7 @@ def gangs(n_jobs: int, n_slots: int, seed: int) -> tuple[Any, NDArray[np.int64],
 FAMILIES: dict[str, Callable[[int, int, int], Instance]] = {
     "structured": structured,
     "uniform": uniform,
+    "full": full,
     "ties": ties,
     "coarse": coarse,
     "skewed": skewed,

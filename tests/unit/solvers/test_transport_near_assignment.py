@@ -60,6 +60,20 @@ def test_leaving_out_and_skewed_room() -> None:
     assert m.verify().valid
 
 
+@pytest.mark.parametrize("levels", [3, 100])
+def test_paths_that_tie_are_found_together(levels: int) -> None:
+    """If this fails, each search moves a job or two where hundreds of paths are equally short."""
+    n, s = 2060, 1030
+    cost = np.random.default_rng(levels).integers(0, levels, (n, s), dtype=np.int32)
+    cost[:: n // 20, : s // 2] += 50 * levels  # some jobs have half of the classes
+    m = transport(cost, np.full(s, 2))
+    assert m.stats["seconds"].keys() == {"direct"}
+    i, j = scipy.optimize.linear_sum_assignment(np.tile(cost, 2))
+    assert m.objective == np.tile(cost, 2)[i, j].sum()
+    assert m.verify().valid
+    assert m.stats["searches"] <= 40, (levels, m.stats)  # 11 and 10; along one tree 176 and 302
+
+
 @pytest.mark.parametrize("odd", ["copies", "no way"])
 def test_what_lists_do_not_solve_goes_the_general_way(odd: str) -> None:
     """If this fails, copies of columns fill the lists, or infeasible problems have no witness."""

@@ -17,15 +17,18 @@
 //      leave fewer jobs misplaced; stale lists of the next bidders are refreshed in parallel.
 //   2. Each job is assigned to its cheapest class.
 //   3. Bids at epsilon 0: an over-full class raises its price until it keeps as many jobs as its capacity.
-//   4. Successive shortest paths: Dijkstra from all over-full classes at once over the lists of the jobs in settled
-//      classes, until the deficits found could take half of the excess. The classes outside a list enter the queue as
-//      one event at the list's bound. Prices rise by the labels; jobs move along tree paths.
+//   4. Shortest paths: Dijkstra from all over-full classes at once over the lists of the jobs in settled classes, until
+//      the deficits found could take half of the excess. The classes outside a list enter the queue as one event at the
+//      list's bound. Labels are pairs of a cost and a number of arcs, so that all tight arcs lead to the next depth.
+//      Prices rise by the costs; jobs move along a blocking flow of the tight arcs, as in a phase of Hopcroft and Karp:
+//      with ties, the paths of one tree would block one another.
 //
 // Complexity.  O(list) a bid; O(jobs settled * list * log S) a search; O(S) a row read, of which there are a few per
 // job. Memory O(list) a job. Work is counted and capped.
 //
 // Source.  assignment/engines/ssp_lists.hpp (searches over lists with bounds); Bertsekas and Castanon, Annals of Oper.
-// Res. 20 (1989) 67 (bids of classes of similar objects).
+// Res. 20 (1989) 67 (bids of classes of similar objects); Hopcroft and Karp, SIAM J. Comput. 2 (1973) 225; Ahuja,
+// Magnanti and Orlin (1993), section 9.8 (primal-dual).
 #pragma once
 
 #include <mutex>
