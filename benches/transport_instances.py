@@ -63,7 +63,7 @@ def uniform(n_jobs: int, n_slots: int, seed: int) -> Instance:
 
 
 def full(n_jobs: int, n_slots: int, seed: int) -> Instance:
-    """Independent costs, classes of one size, and one slot more than jobs: many paths are equally short."""
+    """Independent costs, classes of one size, one slot to spare: many paths are equally short."""
     cost = np.random.default_rng(seed).integers(0, 10_000, (n_jobs, n_slots), dtype=np.int32)
     room = np.full(n_slots, n_jobs // n_slots)
     room[: n_jobs % n_slots + 1] += 1
