@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gridcompute import bench
+from gridcompute import bench, match
 from gridcompute.bench.instances import integers
 from gridcompute.cli import app as cli
+from gridcompute.grid import east_west
 
 SMALL = [i for i in bench.INSTANCES if i.size <= 10_000 and i.family != "grid"]
 
@@ -37,6 +38,17 @@ def test_names_are_unique_and_families_known() -> None:
         if i.best is not None:
             assert i.bound is not None
             assert i.bound <= i.best
+
+
+def test_what_is_known_of_the_grid_is_of_the_packaged_day() -> None:
+    """If this fails, the day has changed, and `gridcompute bench grid` ends in an error."""
+    instance = next(i for i in bench.INSTANCES if i.name == "grid-2e3")
+    plan = match(east_west(**instance.problem()), gap=0.05, work_limit=2_000_000)
+    assert instance.best is not None
+    assert instance.bound is not None
+    assert plan.bound_yuan <= instance.best, (plan.bound_yuan, instance)
+    assert plan.objective_yuan >= instance.bound, (plan.objective_yuan, instance)
+    assert plan.objective_yuan < 1.2 * instance.best, "else the lines above could hold by chance"
 
 
 def test_the_command_writes_figures(tmp_path, capsys) -> None:
