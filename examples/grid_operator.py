@@ -1,9 +1,9 @@
 """A week of the east-west grid, planned every hour by an operator who does not know tomorrow.
 
     python examples/grid_operator.py
-    python examples/grid_operator.py --hours 168 --jobs 12000 --seconds 0
-    python examples/grid_operator.py --hours 24 --snapshot out/operator.bin
-    python examples/grid_operator.py --ahead 0 --horizon 36
+    python examples/grid_operator.py --until 24 --seconds 0
+    python examples/grid_operator.py --hours 24 --jobs 3000 --snapshot out/operator.bin
+    python examples/grid_operator.py --ahead 0
 
 Jobs are booked a day before they may start (--ahead), as power is bought in a day-ahead market, and
 each hour the operator plans the day that is booked (--horizon), starts what the plan starts at
@@ -11,11 +11,15 @@ once, and keeps a ledger of the green mandate. Sun and wind come out differently
 the error of an hour is 0.8 times that of the hour before and something new (drawn, by the seed).
 In the end the same hours are planned by one who knew all.
 
-A day of the defaults costs 5 to 11 % above the bound of all plans and 3 to 6 % above the plan of
-one who knew all (seeds 0 to 2). With --ahead 0 each job is known from the hour in which it may
-start: the fleet is full when it comes, and the same hours cost 30 to 50 % above the bound. Hours
+The second command runs the first day. It costs 2.1 to 4.2 % above the plan of one who knew all
+(seeds 0 to 2), and 4.3 to 13.5 % above the bound of all plans: hindsight, too, has a limit, and its
+own plan is proved within 1 to 10 %. With --ahead 0 each job is known from the hour in which it may
+start, when the fleet is full, and the day costs 12.0 and 12.8 % more than these (seed 0). Hours
 planned past those that are booked look empty, so a longer horizon defers work into them. With
 --expect yesterday's jobs are expected again, take room in the plans and are never started.
+
+Work is counted, not timed: an hour gets the same plan on any machine. With fewer jobs gangs fit
+less well and less is proved: of 8,000 jobs the day costs 3.0 and 8.6 % more (seed 0).
 
 Writes out/operator.html, the page of the run, and out/operator.png: load, green share, jobs, and
 the regret by the hour. By default it runs as many hours as half a minute has room for; --seconds 0
@@ -83,13 +87,14 @@ def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--jobs", type=int, default=8_000, help="jobs in all hours")
+    parser.add_argument("--jobs", type=int, default=21_000, help="jobs in all hours")
     parser.add_argument("--hours", type=int, default=168)
+    parser.add_argument("--until", type=int, help="the hour to stop before; default: the last")
     parser.add_argument("--ahead", type=int, default=24, help="hours from booking to release")
     parser.add_argument("--horizon", type=int, default=24, help="hours planned ahead")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=30.0, help="for all hours; 0 = no limit")
-    parser.add_argument("--hour-limit", type=float, default=1.5, help="seconds for one hour's plan")
+    parser.add_argument("--hour-work", type=int, default=300_000, help="work for one hour's plan")
     parser.add_argument(
         "--snapshot", type=Path, help="file to write after each hour, and to begin from"
     )
@@ -111,15 +116,16 @@ def main(arguments: list[str] | None = None) -> int:
         op = grid.Rolling(problem, horizon_h=args.horizon, gap=0.01, **more)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
-        task = bar.add_task("hours", total=args.hours, completed=op.clock)
-        while op.clock < args.hours:
+        last = min(args.hours, args.until or args.hours)
+        task = bar.add_task("hours", total=last, completed=op.clock)
+        while op.clock < last:
             if args.seconds and time.perf_counter() - began > args.seconds:
                 break
             t = op.clock
             step = op.step(
                 actual={"renewables": float(drawn[t])},
                 new_jobs=booked(jobs, t, args.ahead),
-                time_limit=args.hour_limit,
+                work_limit=args.hour_work,
             )
             share = op.ledger.green_share[-1]
             words = f"hour {t}: {len(step.commit['job'])} start, {share:.0%} green"
@@ -127,7 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
             if args.snapshot is not None:
                 args.snapshot.parent.mkdir(parents=True, exist_ok=True)
                 op.snapshot(args.snapshot)
-    seen = op.hindsight(time_limit=max(2.0, 10 * args.hour_limit))
+    seen = op.hindsight(work_limit=10 * args.hour_work)
     history, load = op.history, float(op.ledger.load_kwh.sum())
     console.print(
         f"{op.clock} hours: {int(history['started'].sum())} jobs started, {len(op.lost)} lost, "
@@ -136,8 +142,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     console.print(
         f"cost {op.cost_yuan:,.0f} yuan, {op.cost_yuan / seen.objective_yuan - 1:.1%} above the "
-        f"plan of one who knew all and {op.cost_yuan / seen.bound_yuan - 1:.1%} above the bound of "
-        f"all plans ({seen.bound_yuan:,.0f})"
+        f"plan of one who knew all, itself proved within {seen.gap:.1%}, and "
+        f"{op.cost_yuan / seen.bound_yuan - 1:.1%} above the bound ({seen.bound_yuan:,.0f})"
     )
     owed = op.ledger.owed_kwh(dataclasses.replace(problem.mandate, ledger=None), problem.sites)
     short = int((owed > 1e-3).sum())
