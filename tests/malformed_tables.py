@@ -213,6 +213,18 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
     ),
     "a NaN": (cell("jobs", "value_yuan", 0, "nan"), ["jobs.csv: jobs.value_yuan[0] is null"]),
     "an inf": (cell("jobs", "value_yuan", 0, "inf"), ["jobs.csv: jobs.value_yuan[0] is inf"]),
+    **{
+        f"{value} in {name}.{column}": (cell(name, column, 0, value), [words])
+        for name, column, value, words in (
+            ("jobs", "work_h", "0", "jobs.work_h[0] is 0.0, needed a finite number > 0"),
+            ("sites", "pue", "nan", "sites.pue[0] is null, needed a value"),
+            ("classes", "memory_gb", "-1", "classes.memory_gb[0] is -1.0, needed a finite number"),
+            ("energy", "tariff_yuan_per_kwh[1]", "nan", "energy.tariff_yuan_per_kwh[1][0] is null"),
+            ("energy", "battery_kwh", "-1", "energy.battery_kwh[0] is -1.0, needed a finite"),
+            ("corridors", "delay_ms[0]", "nan", "corridors.delay_ms[0][0] is null"),
+            ("quotas", "upper_accelerator_h", "nan", "quotas.upper_accelerator_h[0] is null"),
+        )
+    },
     "no accelerator": (cell("jobs", "gang", 1, "0"), ["jobs.csv: jobs.gang[1] is 0, needed", "1"]),
     "too many accelerators": (
         cell("jobs", "gang", 1, "4294967297"),

@@ -29,10 +29,6 @@ def rows(table: dict, at) -> dict:
     return {name: [values[k] for k in at] for name, values in table.items()}
 
 
-def as_arrays(table: dict) -> dict:
-    return {k: v if isinstance(v[0], str) else np.array(v, np.int64) for k, v in table.items()}
-
-
 @pytest.mark.parametrize("policy", PUBLISHED)
 @settings(max_examples=60, deadline=None)
 @given(nodes=clusters(), pods=pod_lists())

@@ -255,10 +255,10 @@ def test_hooks_that_stop_or_raise_at_any_stage(
     if not whole:
         monkeypatch.setattr(exact, "MOST_RELAXED", 0)
     # These stages are reached, and soon over.
-    monkeypatch.setattr(exact, "SEARCH_STEPS", 6e6)
-    monkeypatch.setattr(exact, "SEARCH_STEPS_MANY", 1e7)
-    monkeypatch.setattr(restricted_master, "HOODS", HOODS._replace(most=4))
-    problem = grid.east_west(n_jobs=25, seed=1, hours=8) if whole else small_world()
+    monkeypatch.setattr(exact, "SEARCH_STEPS", 5e5)
+    monkeypatch.setattr(exact, "SEARCH_STEPS_MANY", 8e5)
+    monkeypatch.setattr(restricted_master, "HOODS", HOODS._replace(most=1))
+    problem = grid.east_west(n_jobs=8, seed=1, hours=4) if whole else small_world()
     options: dict[str, Any] = {"gap": 1e-9, "threads": 2}
     if warm:
         options["prices"] = gc.match(problem, gap=0.9).prices

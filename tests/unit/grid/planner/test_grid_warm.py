@@ -126,9 +126,10 @@ def test_a_warm_match_proves_the_gap_that_a_cold_one_does(
     assert found.verify().valid, str(found.verify())
 
 
-def test_every_dive_of_a_warm_match_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_dive_of_a_warm_match_is_reached(
+    plan: grid.Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If this fails, a step taken where the first warm plan misses the gap no longer works."""
-    plan = gc.match(grid.east_west(n_jobs=400, seed=2), gap=0.3)
     problem, dives = changed(plan.problem, share=0.9), []
     dive = improvement.dive
 
@@ -176,7 +177,7 @@ def test_a_warm_plan_is_the_same_bytes_for_any_threads(plan: grid.Plan) -> None:
 @pytest.mark.parametrize("start", ["nothing", "the prices before"])
 def test_prices_are_found_however_far_they_are(start: str) -> None:
     """If this fails, the gap after the loss of a large site is some percent, from a bad bound."""
-    problem = grid.east_west(n_jobs=2_000, seed=1)
+    problem = grid.east_west(n_jobs=600, seed=1)
     solve = PlannerState(changed(problem, outage="YRD demo"), 0.1, 1, Clock(None, None))
     if start == "nothing":
         solve.look(solve.sampled(solve.rows.start(None)))
