@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "gridcompute/base/simd.hpp"
@@ -416,12 +417,16 @@ std::vector<double> Newton::noise(std::span<const Cost> packed, double tau, std:
   }
   damp_.assign(n_, 0.0);
   std::vector<double> square(n_), off(n_), out(of_.size());
+  const double total = std::accumulate(capacity_.begin(), capacity_.end(), 0.0);
   for (int probe = 0; probe < kErrorProbes; ++probe) {
     for (std::size_t k = 0; k < n_; ++k) {
       seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
       const double size = std::sqrt(std::max(1.0, capacity_[k]));
       off[k] = (seed >> 63) != 0 ? size : -size;
     }
+    // Errors of loads sum to 0: a common part would move all prices alike, and without limit where all classes are full.
+    const double common = std::accumulate(off.begin(), off.end(), 0.0) / std::max(1.0, total);
+    for (std::size_t k = 0; k < n_; ++k) off[k] -= common * capacity_[k];
     const std::vector<double> x = solve(off, kCgIterationsError);
     for (std::size_t k = 0; k < n_; ++k) square[k] += x[k] * x[k] / kErrorProbes;
   }
