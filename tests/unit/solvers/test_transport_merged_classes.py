@@ -42,6 +42,21 @@ def check_copies(m: Any, of: Any) -> None:
         assert (np.diff(placed) >= 0).all(), k
 
 
+def test_classes_without_a_slot_to_spare_list_few_candidates() -> None:
+    """If this fails, what all prices may move alike widens the box: 26 times the candidates.
+
+    Where all classes are full their prices are known up to a constant, which changes no job's
+    cheapest class.
+    """
+    n, s = 100_000, 100
+    own = np.random.default_rng(3).integers(0, 5000, (n, s // 4), dtype=np.int32)
+    cost, slots = np.tile(own, 4), n // s
+    listed = [
+        transport(cost, np.full(s, slots + more)).stats["candidates"] for more in (0, slots // 20)
+    ]
+    assert listed[0] <= 5 * listed[1], listed  # 92,972 and 36,968
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [3000, 25_000])
 def test_copies_are_solved_as_one(n: int, dtype: Any) -> None:

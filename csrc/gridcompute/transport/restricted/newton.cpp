@@ -424,7 +424,8 @@ std::vector<double> Newton::noise(std::span<const Cost> packed, double tau, std:
       const double size = std::sqrt(std::max(1.0, capacity_[k]));
       off[k] = (seed >> 63) != 0 ? size : -size;
     }
-    // Errors of loads sum to 0: a common part would move all prices alike, and without limit where all classes are full.
+    // Errors of loads sum to 0: a common part would move all prices alike, and without limit where all classes are
+    // full.
     const double common = std::accumulate(off.begin(), off.end(), 0.0) / std::max(1.0, total);
     for (std::size_t k = 0; k < n_; ++k) off[k] -= common * capacity_[k];
     const std::vector<double> x = solve(off, kCgIterationsError);

@@ -173,9 +173,9 @@ class Newton {
                                  const Tuning& tuning = kDefaultTuning);
 
 // Estimate the error of a sample's prices: the error that loads off by the square root of their capacity would cause,
-// as in a sample. Coupled: random right-hand sides solved with the last Laplacian, whose inverse includes what its
-// diagonal lacks: classes that nearly tie move together, and far. Ranked: the move of one class's price alone that
-// changes its load by that many units, which is right for small classes and heavy tails.
+// as in a sample. Coupled: random right-hand sides that sum to 0, as a sample's do, solved with the last Laplacian,
+// whose inverse includes what its diagonal lacks: classes that nearly tie move together, and far. Ranked: the move of
+// one class's price alone that changes its load by that many units, which is right for small classes and heavy tails.
 [[nodiscard]] std::vector<double> coupled_price_error(const RestrictedProblem& problem, std::span<const Cost> capacity,
                                                       std::span<const Slot> duplicate_of, std::span<const Cost> prices,
                                                       std::uint64_t seed, Pool& pool, Stop& stop,
