@@ -89,7 +89,7 @@ def _tiles(op: Rolling, seen: Plan | None) -> str:
         tiles.append(("heading for, at least", f"{held[least]:.1%} green", note, short))
     if seen is not None:
         over = op.cost_yuan / seen.bound_yuan - 1 if seen.bound_yuan > 0 else float("nan")
-        tiles.append(("over hindsight's bound", f"{over:+.1%}", "one who knew all", False))
+        tiles.append(("over hindsight's bound", f"{over:+.1%}", _of_hindsight(seen), False))
     if shed > LEAST_SHORT_KWH:
         tiles.append(("without power", f"{amount(shed)} kWh", "load that was shed", True))
     return tag(
@@ -104,6 +104,14 @@ def _tiles(op: Rolling, seen: Plan | None) -> str:
         ),
         class_="tiles",
     )
+
+
+def _of_hindsight(seen: Plan) -> str:
+    """Return whose plan hindsight is, and how far it is from proved where its search gave up."""
+    words = "of one who knew all"
+    if seen.status in ("time_limit", "stopped"):
+        words += f"; the search gave up at a gap of {seen.gap:.1%}"
+    return words
 
 
 def _shown(op: Rolling) -> tuple[slice, list[str], str]:
@@ -225,7 +233,7 @@ def _account(op: Rolling, seen: Plan | None) -> str:
         rows += [(key, parts[key], of[key], False) for key in of if abs(parts[key]) >= LEAST_YUAN]
         rows.append((name, total, words, True))
     if seen is not None:
-        rows.append(("hindsight's plan", seen.objective_yuan, "of one who knew all", False))
+        rows.append(("hindsight's plan", seen.objective_yuan, _of_hindsight(seen), False))
         rows.append(("no plan below", seen.bound_yuan, "its bound", False))
     table = _explained(("part", "yuan", ""), rows)
     if "regret" in op._cached:  # the hours are not run again for a page

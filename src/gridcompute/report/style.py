@@ -24,11 +24,11 @@ h3 { font-size: 14px; margin: 18px 0 6px }
 p { margin: 4px 0 10px; color: var(--soft); max-width: 78ch }
 section, .tile { background: var(--card); border: 1px solid var(--rule); border-radius: 10px }
 section { padding: 18px 20px; margin-top: 18px; overflow-x: auto }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 12px }
 .tiles { margin-top: 16px }
 .tile { padding: 12px 14px; min-width: 0 }
 .tile small, .tile span { display: block; color: var(--soft); font-size: 12px }
-.tile b { display: block; font-size: 23px; letter-spacing: -.01em; overflow-wrap: anywhere }
+.tile b { display: block; font-size: 20px; letter-spacing: -.01em; overflow-wrap: anywhere }
 .tile b, table { font-variant-numeric: tabular-nums }
 .bad { background: var(--bad-card); border-color: var(--bad) }
 .bad b, .bad small, .bad span { color: var(--bad) }
@@ -105,7 +105,7 @@ footer { margin-top: 22px; color: var(--soft); font-size: 12.5px }
   section { padding: 14px 12px }
   h1 { font-size: 23px }
   .tiles { grid-template-columns: 1fr 1fr; gap: 8px }
-  .tile b { font-size: 20px }
+  .tile b { font-size: 18px }
   td.word { white-space: normal }
   .wide { display: none }
   .narrow { display: block }
@@ -126,6 +126,7 @@ footer { margin-top: 22px; color: var(--soft); font-size: 12.5px }
   .cards td:not(:first-child)::before { content: attr(data-head); display: block; font-size: 11px }
   .cards td:not(:first-child)::before { color: var(--soft); font-weight: 400 }
 }
-@media print { body { background: #fff } section { break-inside: avoid }
+@media print { body { background: #fff } section { break-inside: avoid; overflow: visible }
+  pre { break-inside: avoid } table { font-size: 12px } th, td { padding-right: 7px }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact } }
 """

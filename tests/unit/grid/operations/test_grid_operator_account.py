@@ -209,6 +209,9 @@ def test_the_page_of_an_operator_has_dates_and_savings_below_0() -> None:
     text = operator_page(op, seen)
     for words in ("03-01 02:00", "down a saving", "left waiting at the end", "spent so far"):
         assert words in text, words
+    hasty = operator_page(op, op.hindsight(gap=0.0, work_limit=1.0))
+    assert f"gave up at a gap of {op.hindsight(gap=0.0, work_limit=1.0).gap:.1%}" in hasty
+    assert "gave up" not in operator_page(op, op.hindsight(gap=10.0))
     assert "print-color-adjust: exact" in text, "printed without backgrounds heat maps are blank"
     signs = {"gain": np.array([1.0, -2.0]), "none": np.zeros(2)}
     drawn = stack("x", [(k, "red", v) for k, v in signs.items()], unit="yuan")
