@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -14,7 +15,9 @@ namespace {
 
 // Jobs or rows between two polls of the stop.
 constexpr Index kNearPollEvery = 256;
+// No further tight arc of a class.
 constexpr std::int32_t kNoArc = -1;
+// In place of the job of an arc: a search begins at the class, no arc leads to it.
 constexpr std::int32_t kNoJob = std::numeric_limits<std::int32_t>::min();
 
 class NearAssignment {
@@ -368,8 +371,8 @@ void NearAssignment::push(Item item) {
   std::push_heap(heap_.begin(), heap_.end());
 }
 
-// Gives a class a lower label, or the same one by fewer arcs; an arc that gives it neither but both as they are is one
-// more tight arc.
+// Lowers the label of a class, or the number of arcs at which it has this label. An arc that reaches the class at the
+// same label and depth is added to its tight arcs.
 void NearAssignment::relax(Slot t, Cost label, std::int32_t depth, std::int32_t job, std::int32_t entry) {
   Node& node = node_[t];
   if (node.label < label || (node.label == label && node.depth < depth)) return;
