@@ -1,7 +1,5 @@
 """What the tests of the example broker share: a process of it, its world, its jobs."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -25,16 +23,16 @@ WORLD = {
 class Service:
     """A broker in a process of its own, its state in `folder`."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder, *options):
         world = folder / "given.json"
         world.write_text(json.dumps(WORLD))
         self.state = folder / "state"
         command = [sys.executable, EXAMPLES / "broker.py", "--port", "0", "--world", world]
         self.command = [*map(str, command), "--state", str(self.state), *options]
-        self.log: list[dict] = []
+        self.log = []
         self.environment = {k: v for k, v in os.environ.items() if k != "BROKER_TOKEN"}
 
-    def start(self) -> dict:
+    def start(self):
         """Start, and give what its log says on being ready."""
         self.log.clear()
         self.process = subprocess.Popen(
@@ -47,15 +45,15 @@ class Service:
         self.http = httpx.Client(**self.to)
         return self.said("ready")
 
-    def _read(self) -> None:
+    def _read(self):
         for line in self.process.stdout:
             self.log.append(json.loads(line))
 
-    def said(self, event: str, after: int = 0) -> dict:
+    def said(self, event, after=0):
         """Wait for an event in the log after the first `after` lines; return its first line."""
         return self.lines(event, 1, after)[0]
 
-    def lines(self, event: str, n: int, after: int = 0, **fields: object) -> list[dict]:
+    def lines(self, event, n, after=0, **fields):
         """Wait for `n` lines of an event with these fields, and return all that are there.
 
         The log arrives through a pipe, so it may lag behind the answers to requests.
@@ -69,7 +67,7 @@ class Service:
             assert not ended, f"the broker ended without {n} lines {wanted}: {self.log[-3:]}"
             self.reader.join(0.01)
 
-    def end(self, how: int) -> None:
+    def end(self, how):
         """Send a signal (0: none) and wait for the end."""
         self.process.send_signal(how)
         self.process.wait()
@@ -77,13 +75,13 @@ class Service:
         self.process.stdout.close()
         self.http.close()
 
-    def restart(self, how: int = signal.SIGKILL) -> dict:
+    def restart(self, how=signal.SIGKILL):
         """End it by a signal, and start it again."""
         self.end(how)
         return self.start()
 
 
-def job(key: str, k: int = 0) -> dict:
+def job(key, k=0):
     return {
         "id": key,
         "family": ("vision", "language")[k % 2],
@@ -93,5 +91,5 @@ def job(key: str, k: int = 0) -> dict:
     }
 
 
-def events(lines) -> list[dict]:
+def events(lines):
     return [json.loads(line[6:]) for line in lines if line.startswith("data: ")]

@@ -1,16 +1,10 @@
 """What all tests share."""
 
-from __future__ import annotations
-
 import itertools
 import operator
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # No test fails for being slow on a busy machine. The same examples run every time, so that a change
 # is judged by what it changes; `make test ARGS=--hypothesis-profile=explore` looks at others.
@@ -26,7 +20,7 @@ settings.load_profile("gridcompute")
 
 
 @pytest.fixture(scope="session")
-def dask_client() -> Iterator[Any]:
+def dask_client():
     """A Dask cluster of two processes, for all tests of a run."""
     distributed = pytest.importorskip("distributed")
     with (
@@ -38,7 +32,7 @@ def dask_client() -> Iterator[Any]:
         yield client
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config, items):
     """Begin each worker's part of the tests with modules that have slow ones.
 
     Workers start with equal parts of the list and steal from each other's ends: whoever comes to a
@@ -51,7 +45,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     slow = [any(item.get_closest_marker("slow") for item in tests) for tests in modules]
     long = list(itertools.compress(modules, slow))
     rest = list(itertools.chain(*itertools.compress(modules, map(operator.not_, slow))))
-    order: list[pytest.Item] = []
+    order = []
     for worker in range(workers):
         order += itertools.chain(*long[worker::workers])
         more = max(0, len(items) * (worker + 1) // workers - len(order))

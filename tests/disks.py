@@ -1,22 +1,15 @@
 """A disk that is full, for tests of what is left on it: a small tmpfs, or a limit of file sizes."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
 
 @contextmanager
-def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
+def small_disk(folder, kilobytes):
     """A file system of that size in `folder`; skips the test where none may be mounted."""
     folder.mkdir(parents=True, exist_ok=True)
     mount = shutil.which("mount")
@@ -30,7 +23,7 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def fill(folder: Path, leave: int = 0) -> None:
+def fill(folder, leave=0):
     """Fill a disk up to `leave` bytes, by a file called `ballast`."""
     free = shutil.disk_usage(folder).free - leave
     with (folder / "ballast").open("wb") as file:
@@ -44,7 +37,7 @@ def fill(folder: Path, leave: int = 0) -> None:
             free -= step
 
 
-def with_file_limit(code: str, most: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+def with_file_limit(code, most, *arguments):
     """Run Python code in a child whose files cannot grow beyond `most` bytes (EFBIG)."""
     head = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most}))\n"
     command = [sys.executable, "-c", head + code, *map(str, arguments)]

@@ -31,7 +31,7 @@ import scipy.sparse
 import gridcompute as gc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
 EDGE_SEED = int(os.environ.get("EDGE_SEED", "0"))
 MEMORY = 6 << 30  # bytes of address space: a hundred threads reserve one of them
@@ -55,21 +55,21 @@ class Ending:
     options: dict[str, Any] = field(default_factory=dict)
     alarm: float = 0.0  # seconds until Ctrl-C
 
-    def may_stop(self) -> bool:
+    def may_stop(self):
         return bool(self.options.keys() & {"time_limit", "progress"}) or self.alarm > 0
 
 
-def _stop_at(call: int) -> Callable[[Any], bool]:
+def _stop_at(call):
     """A progress hook that asks for a stop at its `call`-th call."""
     calls = itertools.count(1)
     return lambda _: next(calls) >= call
 
 
-def _raise(_: Any) -> bool:
+def _raise(_):
     raise HookFailedError
 
 
-def endings() -> list[Ending]:
+def endings():
     """Every way of stopping; hooks are made for each case, since they count."""
     return [
         Ending("whole"),
@@ -89,7 +89,7 @@ def endings() -> list[Ending]:
     ]
 
 
-def matrix(shape: tuple[int, ...], dtype: str, values: str, r: np.random.Generator) -> Any:
+def matrix(shape, dtype, values, r):
     """A cost matrix of a dtype, as near to the wanted family of values as the dtype allows."""
     kind = np.dtype(dtype)
     if kind.kind == "b":
@@ -133,7 +133,7 @@ class Refused(Exception):
     """The library refused the input by a documented class of error; nothing is left to judge."""
 
 
-def run(ending: Ending, call: Callable[..., Any]) -> Any:
+def run(ending, call):
     """Call with the ending's options; raise Refused for a documented error or a stop."""
     options = dict(ending.options)
     try:
@@ -161,7 +161,7 @@ def run(ending: Ending, call: Callable[..., Any]) -> Any:
 # ---------------------------------------------------------------- what must hold of an answer
 
 
-def judge_transport(m: Any, cost: Any, capacity: Any, demand: Any, unplaced: Any) -> None:
+def judge_transport(m, cost, capacity, demand, unplaced):
     """Statuses, shapes, certificate; where demand is 1 and numbers are small the true optimum."""
     n, s = cost.shape
     assert m.status in STATUSES, m.status
@@ -182,14 +182,14 @@ def judge_transport(m: Any, cost: Any, capacity: Any, demand: Any, unplaced: Any
         assert np.isclose(m.objective, best, rtol=1e-9, atol=1e-9), (m.objective, best)
 
 
-def is_small(cost: Any, unplaced: Any) -> bool:
+def is_small(cost, unplaced):
     """Do doubles hold every sum of these costs well enough for scipy to be the judge?"""
     finite = np.abs(cost[np.isfinite(cost)].astype(np.float64)) if cost.size else np.zeros(1)
     top = max(float(finite.max(initial=0)), abs(float(unplaced or 0)))
     return top < 1e6 and (cost.dtype.kind != "f" or float(finite[finite > 0].min(initial=1)) > 1e-9)
 
 
-def least_cost(cost: Any, capacity: Any, unplaced: Any) -> float:
+def least_cost(cost, capacity, unplaced):
     """The optimum of unit demand by scipy: a column a slot, and one a job for being left out."""
     n = len(cost)
     wide = np.repeat(cost.astype(np.float64), np.minimum(capacity, n), axis=1)
@@ -206,7 +206,7 @@ def least_cost(cost: Any, capacity: Any, unplaced: Any) -> float:
     return float(wide[rows, columns].sum())
 
 
-def judge_assignment(a: Any, cost: Any, maximize: bool) -> None:
+def judge_assignment(a, cost, maximize):
     """Statuses, shapes, certificate, and scipy's optimum."""
     assert a.status in STATUSES, a.status
     assert a.assignment.shape == (cost.shape[0],), a.assignment.shape
@@ -223,7 +223,7 @@ def judge_assignment(a: Any, cost: Any, maximize: bool) -> None:
             assert np.isclose(float(a.objective), best, rtol=1e-9, atol=1e-9), (a.objective, best)
 
 
-def judge_pairs(found: Any, cost: Any, maximize: bool) -> None:
+def judge_pairs(found, cost, maximize):
     """Pairs as scipy gives them, of scipy's cost."""
     rows, columns = found
     assert len(rows) == len(columns) == min(cost.shape), (len(rows), cost.shape)
@@ -235,7 +235,7 @@ def judge_pairs(found: Any, cost: Any, maximize: bool) -> None:
         assert np.isclose(paid, least, rtol=1e-9, atol=1e-9), (paid, least)
 
 
-def judge_flow(f: Any) -> None:
+def judge_flow(f):
     """Statuses and certificate."""
     assert f.status in {"optimal", "infeasible", "unbounded", "time_limit", "stopped"}, f.status
     assert f.flow.shape == f.problem.tail.shape
@@ -253,10 +253,10 @@ Case = tuple[str, "Callable[[], None]"]
 class Grid(dict[str, "Callable[[], Iterator[Case]]"]):
     """The cases of each function, by the name of what checks one."""
 
-    def cases(self, sides: tuple[int, ...], **lists: tuple[Any, ...]) -> Callable[[Any], Any]:
+    def cases(self, sides, **lists):
         """Each shape with each ending; of every list an entry drawn for that shape and ending."""
 
-        def every(check: Callable[..., None]) -> Iterator[Case]:
+        def every(check):
             for n, s in itertools.product(sides, sides):
                 for end in endings():
                     r = seeded((n, s), end.name)
@@ -266,10 +266,10 @@ class Grid(dict[str, "Callable[[], Iterator[Case]]"]):
 
         return partial(self._add, every)
 
-    def product(self, **lists: Iterable[Any]) -> Callable[[Any], Any]:
+    def product(self, **lists):
         """Each entry of each list with each of all others."""
 
-        def every(check: Callable[..., None]) -> Iterator[Case]:
+        def every(check):
             for number, entries in enumerate(itertools.product(*lists.values())):
                 given = dict(zip(lists, entries, strict=True))
                 name = f"{number} {given}"
@@ -277,14 +277,14 @@ class Grid(dict[str, "Callable[[], Iterator[Case]]"]):
 
         return partial(self._add, every)
 
-    def _add(self, every: Callable[[Any], Iterator[Case]], check: Any) -> None:
+    def _add(self, every, check):
         self[check.__name__.replace("_", " ")] = partial(every, check)
 
 
 GRID = Grid()
 
 
-def seeded(*parts: Any) -> np.random.Generator:
+def seeded(*parts):
     """A generator that depends on the case's name and on EDGE_SEED alone."""
     return np.random.default_rng([EDGE_SEED, zlib.crc32(repr(parts).encode())])
 
@@ -294,7 +294,7 @@ UNPLACED = (None, None, 5.0, 0, -3.5, float("inf"), 2.0**600, 5e-324)
 THREADS = (None, 1, 2, 7, 100)
 
 
-def room(kind: str, n: int, s: int, total: int, r: np.random.Generator) -> Any:
+def room(kind, n, s, total, r):
     """Capacities for `total` slots of demand in s classes."""
     if s == 0:
         return np.zeros(0, np.int64)
@@ -308,7 +308,7 @@ def room(kind: str, n: int, s: int, total: int, r: np.random.Generator) -> Any:
     return r.multinomial(wanted, np.full(s, 1 / s)).astype(np.int64)
 
 
-def as_source(kind: str, cost: Any) -> tuple[Any, Any]:
+def as_source(kind, cost):
     """The same costs given in another form, and as a float matrix for the judge."""
     if kind == "csr":
         stored = cost != 0 if cost.dtype.kind in "iu" else np.isfinite(cost)
@@ -341,7 +341,7 @@ def as_source(kind: str, cost: Any) -> tuple[Any, Any]:
     method=("auto", "exact", "auto", "auction", "auto"),
     gap=(0.0, 0.0, 0.01, 1e300),
 )
-def transport(n, s, end, r, dtype, values, kind, out, threads, form, method, gap) -> None:
+def transport(n, s, end, r, dtype, values, kind, out, threads, form, method, gap):
     cost, judged = as_source(form, matrix((n, s), dtype, values, r))
     capacity = room(kind, n, s, n, r)
     options = {"unplaced": out, "threads": threads, "method": method, "gap": gap}
@@ -359,7 +359,7 @@ def transport(n, s, end, r, dtype, values, kind, out, threads, form, method, gap
     out=UNPLACED,
     threads=THREADS,
 )
-def gangs(n, s, end, r, dtype, values, kind, out, threads) -> None:
+def gangs(n, s, end, r, dtype, values, kind, out, threads):
     cost = matrix((n, s), dtype, values, r)
     demand = r.choice([1, 2, 3, 4, 8, 2**31 - 1], n, p=[0.4, 0.2, 0.1, 0.2, 0.09, 0.01])
     capacity = room(kind, n, s, int(demand.sum()), r)
@@ -376,12 +376,12 @@ def gangs(n, s, end, r, dtype, values, kind, out, threads) -> None:
     threads=THREADS,
     keyed=("keys", "coefs", "both", "none"),
 )
-def terms(n, s, end, r, values, kind, out, threads, keyed) -> None:
+def terms(n, s, end, r, values, kind, out, threads, keyed):
     table = matrix((3, s), "f8", values, r) / 4
     key = r.integers(0, 3, n) if keyed in ("keys", "both") else None
     coef = r.integers(0, 3, n).astype(float) if keyed in ("coefs", "both") else None
 
-    def call(**o: Any) -> Any:
+    def call(**o):
         if keyed == "none":  # some part has to give the number of jobs
             terms = gc.Terms([(table, None, np.ones(n)), (table[::-1], None, None)])
         else:
@@ -402,7 +402,7 @@ def terms(n, s, end, r, values, kind, out, threads, keyed) -> None:
     threads=THREADS,
     form=("dense", "fortran", "strided", "read-only"),
 )
-def assignment(n, s, end, r, dtype, values, maximize, threads, form) -> None:
+def assignment(n, s, end, r, dtype, values, maximize, threads, form):
     given, judged = as_source(form, matrix((n, s), dtype, values, r))
     if maximize and judged.dtype.kind == "f":
         given = judged = np.where(np.isinf(judged), -np.inf, judged).astype(judged.dtype)
@@ -420,7 +420,7 @@ def assignment(n, s, end, r, dtype, values, maximize, threads, form) -> None:
     maximize=(False, True),
     way=("dense", "fortran", "strided", "batch", "csr", "batch of two"),
 )
-def pairs(n, s, end, r, dtype, values, maximize, way) -> None:
+def pairs(n, s, end, r, dtype, values, maximize, way):
     if "time_limit" in end.options or "progress" in end.options:
         raise Refused  # these take neither
     cost = matrix((n, s), dtype, values, r)
@@ -451,7 +451,7 @@ def pairs(n, s, end, r, dtype, values, maximize, way) -> None:
     extra=("plain", "lower", "loops"),
     start=("cold", "warm"),
 )
-def flow(n, arcs, end, r, family, room_of, supply_of, method, threads, extra, start) -> None:
+def flow(n, arcs, end, r, family, room_of, supply_of, method, threads, extra, start):
     arcs = arcs if n else 0
     tail, head = r.integers(0, max(n, 1), arcs), r.integers(0, max(n, 1), arcs)
     if extra == "loops":
@@ -492,11 +492,11 @@ def flow(n, arcs, end, r, family, room_of, supply_of, method, threads, extra, st
     threads=THREADS,
     event=("grow", "shrink", "leave", "update", "classes", "lose room", "nothing"),
 )
-def matcher(n, s, end, r, values, kind, out, threads, event) -> None:
+def matcher(n, s, end, r, values, kind, out, threads, event):
     table = matrix((3, s), "f8", values, r) / 4
     unplaced = float("inf") if out is None else out
 
-    def rounds(**o: Any) -> Any:
+    def rounds(**o):
         world = gc.Matcher(
             room(kind, n, s, n, r),
             cost=[(table, "key", None)],
@@ -526,10 +526,10 @@ def matcher(n, s, end, r, values, kind, out, threads, event) -> None:
         assert world.match().changes["id"].size == 0, "a second round moves jobs again"
 
 
-def main(grid: Grid, function: str, first: int = 0) -> int:
+def main(grid, function, first=0):
     """Run the cases of a function from number `first` on; 1 if any fails."""
 
-    def interrupt(*_: Any) -> None:
+    def interrupt(*_):
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGALRM, interrupt)
@@ -555,7 +555,7 @@ def main(grid: Grid, function: str, first: int = 0) -> int:
     return 0
 
 
-def report(*parts: Any) -> None:
+def report(*parts):
     """Write a line at once, so that it is there if the process dies."""
     os.write(1, (json.dumps(parts) + "\n").encode())
 
@@ -569,7 +569,7 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
 
 
-def run_all(function: str, script: str = __file__, most_crashes: int = 20) -> Outcome:
+def run_all(function, script=__file__, most_crashes=20):
     """Run all cases of a function in child processes: one, and another behind each crash."""
     outcome, first = Outcome(), 0
     for _ in range(most_crashes):

@@ -3,11 +3,8 @@
 Run and judged as `edge_cases.py` says.
 """
 
-from __future__ import annotations
-
 import math
 import sys
-from typing import Any
 
 import numpy as np
 
@@ -39,7 +36,7 @@ GRID = Grid()
     pods=(0, 1, 2, 3, 65, 300),
     policy=("price", "price", "best_fit", "fgd", "dot_product", "packing", "clustering"),
 )
-def packing(r, n, pods, policy) -> None:
+def packing(r, n, pods, policy):
     """Clusters of 1 to 129 nodes, pods of any shape: placed, explained, bounded, released."""
     nodes = {
         "cpu_milli": r.choice([0, 1, 4000, 64_000, 2**31 - 1], n),
@@ -79,7 +76,7 @@ def packing(r, n, pods, policy) -> None:
 
 
 @GRID.product(n=(0, 1, 2, 3, 64, 129, 300), trees=(False, True), number=range(16))
-def division(r, n, trees, number) -> None:
+def division(r, n, trees, number):
     """Numbers from subnormal to huge, no queue to 300, trees of any depth."""
     amounts, odd = (0.0, 1.0, 3.0, 0.1, 5e-324, 1e-200, 1e15 + 0.5, 1e300, 2.0**600), number % 2
     some = r.choice(amounts, (3, n)) if odd else r.integers(0, 9, (3, n)) / 2
@@ -102,7 +99,7 @@ def division(r, n, trees, number) -> None:
 
 
 @GRID.product(n=(0, 1, 2, 3, 64, 129), s=(0, 1, 2, 3, 65), kind=(*ROOM, "enough", "short"))
-def leximin(r, n, s, kind) -> None:
+def leximin(r, n, s, kind):
     """Tenants and classes from none to 129, rooms from none to endless."""
     request = r.choice([0, 1, 2, 7, 1000], n)
     eligible = r.random((n, s)) < r.choice([0.0, 0.3, 1.0])
@@ -118,7 +115,7 @@ def leximin(r, n, s, kind) -> None:
     slots=(None, 1, 40),
     pieces=(False, True),
 )
-def timeshift(r, n, policy, slots, pieces) -> None:
+def timeshift(r, n, policy, slots, pieces):
     """Jobs from none to 129 that fit, hardly fit or exceed the slots, under every policy."""
     hours = 24 * 8
     actual = r.choice([0.0, 1.0, 1e-300, 1e6], hours) if n % 2 else r.normal(1, 3, hours)
@@ -146,7 +143,7 @@ def timeshift(r, n, policy, slots, pieces) -> None:
     policy=("fifo", "fifo_gavel", "best_fit", "las", "max_min", "allox", "srtf", "gridcompute"),
     round_s=(5.0, 10.0),
 )
-def replay(r, n, types, policy, round_s) -> None:
+def replay(r, n, types, policy, round_s):
     """Traces of no job to 129, one type of device to five, under every policy."""
     gang = np.ones(n, np.int64) if policy == "allox" else r.choice([1, 1, 2, 4], n)
     speed = r.choice([0.25, 1.0, 3.0], (n, types))
@@ -170,16 +167,16 @@ def replay(r, n, types, policy, round_s) -> None:
     threads=THREADS,
     rows=(None, 1, 1000),
 )
-def shards(n, s, end, r, values, kind, out, threads, rows) -> None:
+def shards(n, s, end, r, values, kind, out, threads, rows):
     """Shards of any size, stopped in every way: what the whole table in memory answers."""
     table = matrix((3, s), "f8", values, r) / 4
     key, coefficient = r.integers(0, 3, n), r.integers(0, 3, n).astype(float)
     capacity = room(kind, n, s, n, r)
 
-    def columns(first: int, last: int) -> dict[str, Any]:
+    def columns(first, last):
         return {"key": key[first:last], "by": coefficient[first:last]}
 
-    def solve(**o: Any) -> Any:
+    def solve(**o):
         source = gc.shards.generated(
             n,
             columns,
@@ -199,7 +196,7 @@ def shards(n, s, end, r, values, kind, out, threads, rows) -> None:
     if end.name != "whole":
         return
 
-    def in_memory() -> Any:
+    def in_memory():
         terms = gc.Terms([(table, key, None), (table, key, coefficient)])
         return gc.transport(terms, capacity, unplaced=out)
 
@@ -215,7 +212,7 @@ def shards(n, s, end, r, values, kind, out, threads, rows) -> None:
     threads=THREADS,
     event=("grow", "shrink", "update", "classes", "lose room", "nothing"),
 )
-def gang_matcher(n, s, end, r, values, kind, out, threads, event) -> None:
+def gang_matcher(n, s, end, r, values, kind, out, threads, event):
     """Worlds of gangs, tenants and priorities that grow, shrink and lose room."""
     table = np.abs(matrix((3, s), "f8", values, r)) / 4
     queues = gc.fair.Queues(
@@ -225,7 +222,7 @@ def gang_matcher(n, s, end, r, values, kind, out, threads, event) -> None:
         limit=[None, None, n],
     )
 
-    def jobs(count: int) -> dict[str, Any]:
+    def jobs(count):
         return {
             "key": r.integers(0, 3, count),
             "gpus": r.choice([1, 1, 2, 4, 8], count),
@@ -234,7 +231,7 @@ def gang_matcher(n, s, end, r, values, kind, out, threads, event) -> None:
             "soft": r.random(count) < 0.7,
         }
 
-    def rounds(**o: Any) -> Any:
+    def rounds(**o):
         world = gc.Matcher(
             room(kind, n, s, 2 * n, r),
             cost=[(table, "key", None)],
@@ -266,7 +263,7 @@ def gang_matcher(n, s, end, r, values, kind, out, threads, event) -> None:
 
 
 @GRID.product(end=range(len(endings())), number=range(17))
-def grid(_, end, number) -> None:
+def grid(_, end, number):
     """Worlds nobody would think of, stopped in every way."""
     end = endings()[end]
     if end.name in ("no limit", "hook looks on") and number >= 4:

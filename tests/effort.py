@@ -4,11 +4,9 @@
 to be short, and other ones each time.
 """
 
-from __future__ import annotations
-
 from hypothesis import settings
 
 
-def examples(brief: int, long: int) -> int:
+def examples(brief, long):
     """Return how many examples a property tries under the profile of this run."""
     return brief if settings.default is not None and settings.default.derandomize else long

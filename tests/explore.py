@@ -5,8 +5,6 @@ set `EXPLORE_SEED` to draw the same again. A failure prints the example, and the
 again; examples that fail stay in `.hypothesis` and come first the next time.
 """
 
-from __future__ import annotations
-
 import faulthandler
 import importlib
 import os
@@ -15,7 +13,6 @@ import secrets
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
@@ -26,7 +23,7 @@ from property import test_magnitudes as properties  # noqa: E402 - found by the 
 EXAMPLES = 100
 
 
-def main(seconds: float) -> int:
+def main(seconds):
     """Try batch after batch; the exit status is the number of properties that failed."""
     faulthandler.enable()  # a crash names the call
     first = int(os.environ.get("EXPLORE_SEED") or secrets.randbits(32))
@@ -48,7 +45,7 @@ def main(seconds: float) -> int:
             if name in failed:
                 continue
             drawn = draw.getrandbits(64)
-            check: Any = profile(seed(drawn)(getattr(properties, name)))
+            check = profile(seed(drawn)(getattr(properties, name)))
             try:
                 check()
             except Exception as error:

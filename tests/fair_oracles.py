@@ -1,23 +1,20 @@
 """Slow, readable rules of fair shares: the published ones word by word, leximin by trying all."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from fractions import Fraction
-from typing import Any
 
 UNLIMITED = math.inf
 
 
-def kai_level(total: Any, queues: list[dict[str, Any]]) -> tuple[list[Fraction], Fraction]:
+def kai_level(total, queues):
     """Shares of the queues of one level and what remains, by KAI's three steps, in Fractions.
 
     A queue has guarantee, request, weight, limit, priority, age, given (numbers; inf allowed for
     the first, second and fourth).
     """
 
-    def exact(x: Any) -> Any:
+    def exact(x):
         return x if x == math.inf else Fraction(x)
 
     share = [Fraction(q["given"]) for q in queues]
@@ -29,7 +26,7 @@ def kai_level(total: Any, queues: list[dict[str, Any]]) -> tuple[list[Fraction],
         remaining -= amount
     if remaining <= 0:
         return share, Fraction(0)
-    noted: dict[int, Fraction] = {}
+    noted = {}
     priorities = sorted({q["priority"] for q in queues}, reverse=True)
     for priority in priorities:  # step 2
         group = [k for k, q in enumerate(queues) if q["priority"] == priority]
@@ -69,13 +66,11 @@ def kai_level(total: Any, queues: list[dict[str, Any]]) -> tuple[list[Fraction],
     return share, remaining
 
 
-def kai_tree(
-    total: Any, queues: list[dict[str, Any]], parent: list[int]
-) -> tuple[list[Fraction], Fraction]:
+def kai_tree(total, queues, parent):
     """The same down a tree: the share of a queue is the total of its children."""
-    share: list[Fraction] = [Fraction(0)] * len(queues)
+    share = [Fraction(0)] * len(queues)
 
-    def divide(amount: Any, above: int) -> Fraction:
+    def divide(amount, above):
         members = [k for k, p in enumerate(parent) if p == above]
         got, rest = kai_level(amount, [queues[k] for k in members])
         for k, s in zip(members, got, strict=True):
@@ -89,47 +84,47 @@ def kai_tree(
 class KueueTree:
     """The sums of a tree of cohorts and queues, as published; amounts are ints, or inf."""
 
-    def __init__(self, nodes: list[dict[str, Any]], usage: list[tuple[str, str, str, Any]]) -> None:
+    def __init__(self, nodes, usage):
         self.nodes = {n["name"]: n for n in nodes}
-        self.children: dict[str | None, list[str]] = {}
+        self.children = {}
         for n in nodes:
             self.children.setdefault(n["parent"], []).append(n["name"])
-        self.used: dict[tuple[str, str, str], Any] = {}
+        self.used = {}
         for name, flavor, resource, amount in usage:
             key = (name, flavor, resource)
             self.used[key] = self.used.get(key, 0) + amount
 
-    def keys(self, name: str) -> set[tuple[str, str]]:
+    def keys(self, name):
         """The pairs of flavor and resource that the node or one below it has a quota for."""
         own = {(q["flavor"], q["resource"]) for q in self.nodes[name]["quotas"]}
         return own.union(*(self.keys(c) for c in self.children.get(name, [])))
 
-    def quota(self, name: str, key: tuple[str, str]) -> dict[str, Any]:
+    def quota(self, name, key):
         """The node's own quota, {} without one."""
         rows = [q for q in self.nodes[name]["quotas"] if (q["flavor"], q["resource"]) == key]
         return rows[0] if rows else {}
 
-    def subtree(self, name: str, key: tuple[str, str]) -> Any:
+    def subtree(self, name, key):
         """Own nominal quota, and what the children's subtrees have beside what they keep."""
         total = self.quota(name, key).get("nominal", 0)
         for child in self.children.get(name, []):
             total += self.lent(child, key)
         return total
 
-    def lent(self, name: str, key: tuple[str, str]) -> Any:
+    def lent(self, name, key):
         """What of a subtree's quota its parent sees: all but the local part."""
         limit = self.quota(name, key).get("lending_limit")
         subtree = self.subtree(name, key)
         return subtree if limit is None else min(subtree, limit)
 
-    def local(self, name: str, key: tuple[str, str]) -> Any:
+    def local(self, name, key):
         """What a node keeps for itself."""
         limit = self.quota(name, key).get("lending_limit")
         if limit is None or limit == UNLIMITED:
             return 0
         return max(0, self.subtree(name, key) - limit)
 
-    def usage(self, name: str, key: tuple[str, str]) -> Any:
+    def usage(self, name, key):
         """A queue's own; of a cohort, what its children use beyond what they keep."""
         total = self.used.get((name, *key), 0)
         for child in self.children.get(name, []):
@@ -138,7 +133,7 @@ class KueueTree:
                 total += used - local
         return total
 
-    def capacity(self, name: str, key: tuple[str, str]) -> Any:
+    def capacity(self, name, key):
         """The most a node could use if all usage were 0."""
         parent = self.nodes[name]["parent"]
         if parent is None:
@@ -147,7 +142,7 @@ class KueueTree:
         limit = self.quota(name, key).get("borrowing_limit")
         return have if limit is None else min(have, self.subtree(name, key) + limit)
 
-    def borrowed(self, name: str, extra: dict[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
+    def borrowed(self, name, extra):
         """What the node uses above its subtree's quota; nothing at a root."""
         if self.nodes[name]["parent"] is None:
             return {}
@@ -158,7 +153,7 @@ class KueueTree:
                 out[key] = used - have
         return out
 
-    def share(self, name: str, extra: dict[tuple[str, str], Any]) -> tuple[Any, str | None, bool]:
+    def share(self, name, extra):
         """Share in parts of a thousand, dominant resource, and whether anything is borrowed."""
         borrowed = self.borrowed(name, extra)
         parent, root = self.nodes[name]["parent"], name
@@ -180,18 +175,18 @@ class KueueTree:
         return (math.ceil(best / weight) if weight else math.inf), dominant, bool(borrowed)
 
 
-def bounded(amount: Any) -> Fraction:
+def bounded(amount):
     """An amount in a ratio: unlimited counts as the largest int64."""
     return Fraction(2**63 - 1) if amount == UNLIMITED else Fraction(amount)
 
 
 def leximin_brute(
-    usable: Any,
-    capacity: Any,
-    request: Any,
-    weight: Any,
-    guarantee: Any = None,
-) -> list[Fraction]:
+    usable,
+    capacity,
+    request,
+    weight,
+    guarantee=None,
+):
     """The lexicographically largest sorted vector of share / weight, over all integral shares.
 
     With guarantees the vectors of min(share, guarantee) / weight are compared first.
@@ -204,7 +199,7 @@ def leximin_brute(
             sets.append((members, sum(int(capacity[s]) for s in open_)))
     owed = [0] * n if guarantee is None else [int(g) for g in guarantee]
     units = [Fraction(w) for w in weight]
-    best: tuple[list[Fraction], list[Fraction]] | None = None
+    best = None
     for share in itertools.product(*(range(int(r) + 1) for r in request)):
         if all(sum(share[i] for i in members) <= room for members, room in sets):
             first = sorted(
@@ -218,12 +213,12 @@ def leximin_brute(
 
 
 def leximin_greedy(
-    usable: Any,
-    capacity: Any,
-    request: Any,
-    weight: Any,
-    guarantee: Any = None,
-) -> list[int]:
+    usable,
+    capacity,
+    request,
+    weight,
+    guarantee=None,
+):
     """Leximin shares one unit at a time: each where it helps most and still fits.
 
     A unit fits if an augmenting path leads from its tenant to a class with room.
@@ -233,8 +228,8 @@ def leximin_greedy(
     held = [[0] * n_classes for _ in range(n)]
     room = [int(c) for c in capacity]
 
-    def augment(tenant: int) -> bool:
-        came: dict[int, tuple[int, int]] = {}  # class -> (tenant that moves in, class it leaves)
+    def augment(tenant):
+        came = {}  # class -> (tenant that moves in, class it leaves)
         seen, queue = {tenant}, [(tenant, -1)]
         for i, left in queue:
             for s in range(n_classes):
@@ -272,7 +267,7 @@ def leximin_greedy(
             done.add(i)
 
 
-def dominant_greedy(demand: Any, capacity: Any, request: Any, weight: Any) -> list[int]:
+def dominant_greedy(demand, capacity, request, weight):
     """Tasks by progressive filling, one at a time, in Fractions (weight 0: none)."""
     n = len(demand)
     rows = [[Fraction(d) for d in row] for row in demand]
@@ -299,9 +294,7 @@ def dominant_greedy(demand: Any, capacity: Any, request: Any, weight: Any) -> li
             done.add(i)
 
 
-def leximin_of_rates(
-    rate: Any, capacity: Any, request: Any, weight: Any, guarantee: Any
-) -> list[Fraction]:
+def leximin_of_rates(rate, capacity, request, weight, guarantee):
     """The best sorted vector of share / weight over all allocations, with rates of any kind."""
     n, n_classes = len(request), len(capacity)
     reached = {(0,) * n}
@@ -314,7 +307,7 @@ def leximin_of_rates(
                 if rate[i][s] and share[i] + int(rate[i][s]) <= request[i]
             }
 
-    def key(share: tuple[int, ...]) -> tuple[list[Fraction], list[Fraction]]:
+    def key(share):
         units = [Fraction(w) for w in weight]
         owed = [min(x, int(g)) for x, g in zip(share, guarantee, strict=True)]
         return (

@@ -1,13 +1,9 @@
 """Slow, readable oracles of forecasts and replays: what the fast code is set against."""
 
-from __future__ import annotations
-
 import numpy as np
 
 
-def corrected(
-    said: list[np.ndarray], actual: np.ndarray, window: int, leads: int, hours: int
-) -> tuple[np.ndarray, np.ndarray]:
+def corrected(said, actual, window, leads, hours):
     """The AR(1) correction by its definition: ``said[t]`` is what hour t said of t, t + 1, ...
 
     Returns the slopes and the corrected forecast at hour ``len(actual)``.

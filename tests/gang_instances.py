@@ -1,21 +1,15 @@
 """Gangs on a few nodes, made so that small jobs must make way for large ones; and a greedy."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from instances import Transport
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 N_NODES = 20
 
 
-def _fitting(r: np.random.Generator, demand: Any, room: int) -> Any:
+def _fitting(r, demand, room):
     """Halve demands until all have room."""
     while demand.sum() > room:
         i = r.integers(len(demand))
@@ -23,7 +17,7 @@ def _fitting(r: np.random.Generator, demand: Any, room: int) -> Any:
     return demand
 
 
-def tight(r: np.random.Generator) -> Transport:
+def tight(r):
     """Nearly all slots taken, costs by the slot."""
     n = int(r.integers(52, 64))
     demand = _fitting(r, r.choice([1, 2, 4, 8], n, p=[0.45, 0.25, 0.2, 0.1]), 8 * N_NODES)
@@ -31,7 +25,7 @@ def tight(r: np.random.Generator) -> Transport:
     return Transport(cost, np.full(N_NODES, 8), demand)
 
 
-def fragmented(r: np.random.Generator) -> Transport:
+def fragmented(r):
     """Small jobs like nodes all over; large ones need whole nodes, and can afford a few only."""
     n, large = int(r.integers(52, 64)), int(r.integers(8, 12))
     demand = np.where(np.arange(n) < large, 8, r.choice([1, 2, 4], n, p=[0.5, 0.3, 0.2]))
@@ -47,7 +41,7 @@ def fragmented(r: np.random.Generator) -> Transport:
     return Transport(cost, np.full(N_NODES, 8), demand)
 
 
-def overloaded(r: np.random.Generator) -> Transport:
+def overloaded(r):
     """The same with more jobs than slots: some stay out, at a price that grows with the job."""
     t = fragmented(r)
     demand = t.demand.copy()
@@ -58,7 +52,7 @@ def overloaded(r: np.random.Generator) -> Transport:
     )
 
 
-def mixed(r: np.random.Generator) -> Transport:
+def mixed(r):
     """Nodes of 4, 8 and 16 slots, each with its speed."""
     n, capacity = int(r.integers(52, 64)), r.choice([4, 8, 16], N_NODES, p=[0.3, 0.5, 0.2])
     demand = _fitting(r, r.choice([1, 2, 4, 8], n, p=[0.5, 0.2, 0.2, 0.1]), capacity.sum() - 2)
@@ -67,7 +61,7 @@ def mixed(r: np.random.Generator) -> Transport:
     return Transport(cost.astype(int) + 1, capacity, demand)
 
 
-def settled(r: np.random.Generator) -> Transport:
+def settled(r):
     """Each large job has a node or two that it can afford, where small ones would rather be."""
     n, large = int(r.integers(52, 64)), int(r.integers(7, 11))
     demand = np.r_[np.full(large, 8), np.full(5, 4), r.choice([1, 2], n - large - 5)]
@@ -85,7 +79,7 @@ def settled(r: np.random.Generator) -> Transport:
     return Transport(cost[order], np.full(N_NODES, 8), demand[order])
 
 
-KINDS: dict[str, Callable[[np.random.Generator], Transport]] = {
+KINDS = {
     "tight": tight,
     "fragmented": fragmented,
     "overloaded": overloaded,
@@ -94,7 +88,7 @@ KINDS: dict[str, Callable[[np.random.Generator], Transport]] = {
 }
 
 
-def greedy(t: Transport, order: Any) -> float:
+def greedy(t, order):
     """What it costs to put each job in turn where it is cheapest; inf where one finds no room."""
     room, total = t.capacity.copy(), 0.0
     for i in order:
@@ -109,7 +103,7 @@ def greedy(t: Transport, order: Any) -> float:
     return total
 
 
-def greedy_orders(t: Transport) -> list[Any]:
+def greedy_orders(t):
     """As given; the largest first; those with most to lose first."""
     second = np.sort(t.cost, axis=1)
     return [

@@ -1,30 +1,24 @@
 """The largest claim by brute force: each pair of rows by the words of the rule, and an LP."""
 
-from __future__ import annotations
-
 import datetime
 import zoneinfo
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
-if TYPE_CHECKING:
-    from gridcompute.green import Rule
-
 HOUR = datetime.timedelta(hours=1)
 START = datetime.datetime(2027, 12, 30, 20, tzinfo=datetime.UTC)  # before a leap year
 
 
-def zone_of(rule: Rule) -> datetime.tzinfo:
+def zone_of(rule):
     """The clock of the rule."""
     if rule.time_zone is not None:
         return zoneinfo.ZoneInfo(rule.time_zone)
     return datetime.timezone(datetime.timedelta(hours=rule.utc_offset_h))
 
 
-def moment(local: datetime.datetime) -> datetime.datetime:
+def moment(local):
     """When a clock shows a time first, or is set past it."""
     time = local.replace(fold=0).astimezone(datetime.UTC)
     back = time.astimezone(local.tzinfo)
@@ -35,7 +29,7 @@ def moment(local: datetime.datetime) -> datetime.datetime:
     return time
 
 
-def period(time: datetime.datetime, rule: Rule, interval: str) -> datetime.datetime:
+def period(time, rule, interval):
     """Begin of the calendar's interval in the rule's zone."""
     local = time.astimezone(zone_of(rule)).replace(second=0, microsecond=0)
     if interval in ("PT15M", "PT30M"):
@@ -51,7 +45,7 @@ def period(time: datetime.datetime, rule: Rule, interval: str) -> datetime.datet
     return moment(local.replace(month=1) if interval == "P1Y" else local)
 
 
-def later(time: datetime.datetime, months: int, rule: Rule) -> datetime.datetime:
+def later(time, months, rule):
     """The same time some months later, at most the last day of the month."""
     local = time.astimezone(zone_of(rule))
     count = local.year * 12 + local.month - 1 + months
@@ -63,7 +57,7 @@ def later(time: datetime.datetime, months: int, rule: Rule) -> datetime.datetime
     raise AssertionError
 
 
-def interval_of(time: datetime.datetime, rule: Rule) -> str:
+def interval_of(time, rule):
     """The rule's interval at a time."""
     if rule.later_from is None:
         return rule.interval
@@ -71,14 +65,14 @@ def interval_of(time: datetime.datetime, rule: Rule) -> str:
     return rule.later_interval if time >= change else rule.interval
 
 
-def within(start: datetime.datetime, end: datetime.datetime, rule: Rule) -> bool:
+def within(start, end, rule):
     """Does the last moment lie in the rule's interval of the first one?"""
     last = end - datetime.timedelta(seconds=1)
     kind = interval_of(start, rule)
     return kind == interval_of(last, rule) and period(start, rule, kind) == period(last, rule, kind)
 
 
-def allowed(load: dict[str, Any], bundle: dict[str, Any], rule: Rule, by_year: bool) -> bool:
+def allowed(load, bundle, rule, by_year):
     """Whether a bundle may serve a measurement."""
     if bundle["status"] != "Active" or bundle["kind"] not in rule.kinds:
         return False
@@ -112,9 +106,9 @@ def allowed(load: dict[str, Any], bundle: dict[str, Any], rule: Rule, by_year: b
     return one == other
 
 
-def most(loads: list[dict[str, Any]], bundles: list[dict[str, Any]], rule: Rule) -> int:
+def most(loads, bundles, rule):
     """The largest claim, Wh."""
-    sums: dict[Any, int] = {}
+    sums = {}
     for m in loads:
         key = (m["facility"], period(m["start"], rule, "P1Y"))
         sums[key] = sums.get(key, 0) + m["wh"]
@@ -140,9 +134,7 @@ def most(loads: list[dict[str, Any]], bundles: list[dict[str, Any]], rule: Rule)
     return round(-found.fun)
 
 
-def world(
-    seed: int, n_loads: int = 40, n_bundles: int = 25, begin: datetime.datetime = START
-) -> tuple[Any, Any]:
+def world(seed, n_loads=40, n_bundles=25, begin=START):
     """Rows of measurements and bundles of some days, of intervals of many lengths."""
     r = np.random.default_rng(seed)
     loads, bundles = [], []
@@ -183,6 +175,6 @@ def world(
     return loads, bundles
 
 
-def table(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+def table(rows):
     """Rows as columns."""
     return {name: [row[name] for row in rows] for name in rows[0]}

@@ -1,11 +1,9 @@
 """Slow, plain plans for the platform's problem: what checker, audit and page are tested on."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from gridcompute import _core
-from gridcompute.grid import Dispatch, Plan, Prices, Problem
+from gridcompute.grid import Dispatch, Plan, Prices
 from gridcompute.grid.checker.bound import lower_bound
 from gridcompute.grid.checker.energy_lp import EnergyProgram
 from gridcompute.grid.planner.cost import plan_cost
@@ -14,7 +12,7 @@ from gridcompute.grid.planner.dispatch_lp import EnergyBlock
 from gridcompute.grid.planner.native_problem import market_of
 
 
-def greedy_placement(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+def greedy_placement(problem):
     """Large jobs first, each to its cheapest option with room at the day's tariffs."""
     jobs, classes = problem.jobs, problem.classes
     room = classes.capacity.copy()
@@ -47,7 +45,7 @@ def greedy_placement(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     return assignment, start
 
 
-def load_of(problem: Problem, assignment: np.ndarray, start: np.ndarray) -> np.ndarray:
+def load_of(problem, assignment, start):
     """Load by site and hour, kWh, job by job."""
     load = problem.energy.base_load_kwh.copy()
     for j in np.flatnonzero(assignment >= 0):
@@ -58,7 +56,7 @@ def load_of(problem: Problem, assignment: np.ndarray, start: np.ndarray) -> np.n
     return load
 
 
-def dispatch_of(problem: Problem, load: np.ndarray) -> Dispatch:
+def dispatch_of(problem, load):
     """The cheapest way to serve `load`."""
     found = EnergyProgram(problem, load, load).values()
     v = {name: np.maximum(values, 0.0) for name, values in found.items()}
@@ -82,12 +80,12 @@ def dispatch_of(problem: Problem, load: np.ndarray) -> Dispatch:
     )
 
 
-def _by_site(values: dict[str, np.ndarray], name: str, n_sites: int) -> np.ndarray:
+def _by_site(values, name, n_sites):
     """What is missing to the direct-connection rule; 0 at sites not under it."""
     return np.array([values.get(f"{name} {s}", np.zeros(1))[0] for s in range(n_sites)])
 
 
-def energy_prices(problem: Problem, value: float) -> Prices:
+def energy_prices(problem, value):
     """Prices of `value` for each kWh of load and 0 for the rest: they prove a weak bound."""
     n, hours = len(problem.sites), problem.hours
     return Prices(
@@ -100,7 +98,7 @@ def energy_prices(problem: Problem, value: float) -> Prices:
     )
 
 
-def cost_of(problem: Problem, assignment: np.ndarray, start: np.ndarray, d: Dispatch) -> float:
+def cost_of(problem, assignment, start, d):
     """Cost of a plan, term by term in plain loops."""
     jobs, energy, rows = problem.jobs, problem.energy, problem.mandate_rows
     total = 0.0
@@ -136,7 +134,7 @@ def cost_of(problem: Problem, assignment: np.ndarray, start: np.ndarray, d: Disp
     return float(total + rows.missing_yuan_per_kwh * d.missing_kwh.sum())
 
 
-def greedy_plan(problem: Problem, value: float = 0.2) -> Plan:
+def greedy_plan(problem, value=0.2):
     """A sound plan, far from the best, with a bound that its prices prove."""
     assignment, start = greedy_placement(problem)
     load = load_of(problem, assignment, start)
@@ -155,7 +153,7 @@ def greedy_plan(problem: Problem, value: float = 0.2) -> Plan:
     )
 
 
-def checked_once(plan: Plan) -> Plan:
+def checked_once(plan):
     """Return the plan, checked: what records it many times need not wait for as many checks."""
     found = plan.verify()
     assert found.valid, str(found)
@@ -163,7 +161,7 @@ def checked_once(plan: Plan) -> Plan:
     return plan
 
 
-def alternation(problem: Problem, rounds: int) -> list[float]:
+def alternation(problem, rounds):
     """The obvious method: jobs at fixed prices of power, power for those jobs, and again.
 
     Each round places all jobs, large ones first, at the last dispatch's marginal prices; returned
@@ -184,7 +182,7 @@ def alternation(problem: Problem, rounds: int) -> list[float]:
     return costs
 
 
-def options_of(problem: Problem) -> list[tuple[int, int, int, int, float]]:
+def options_of(problem):
     """Every open option as (job, class, first hour, hours, own cost), in plain loops."""
     jobs, classes, wires = problem.jobs, problem.classes, problem.corridors
     out = []
@@ -214,7 +212,7 @@ def options_of(problem: Problem) -> list[tuple[int, int, int, int, float]]:
     return out
 
 
-def relaxed_between(problem: Problem, prices: Prices, most: int) -> tuple[float, float]:
+def relaxed_between(problem, prices, most):
     """What the optimum of the relaxation lies between, for problems too large to write down.
 
     The relaxation with each job's `most` cheapest options at `prices` has an optimum that the
@@ -236,9 +234,7 @@ def relaxed_between(problem: Problem, prices: Prices, most: int) -> tuple[float,
     return lower_bound(problem, duals), high
 
 
-def lp_optimum(
-    problem: Problem, option: np.ndarray | None = None
-) -> tuple[float, Prices, dict[str, np.ndarray]]:
+def lp_optimum(problem, option=None):
     """The whole problem relaxed to fractions, written down at once: optimum, duals, energy.
 
     `option` holds rows of `options_of`, all by default.

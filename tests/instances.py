@@ -1,9 +1,5 @@
 """Instances for tests: the library's own strategy for tiny ones, seeded makers for large ones."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import numpy as np
 
 from gridcompute.testing.strategies import TransportCase as Transport
@@ -12,7 +8,7 @@ from gridcompute.testing.strategies import transport_problems as transports
 __all__ = ["Transport", "sites_by_hours", "transports"]
 
 
-def sites_by_hours(n_jobs: int, n_slots: int, seed: int) -> tuple[Any, Any]:
+def sites_by_hours(n_jobs, n_slots, seed):
     """Structured like a day of work: families of jobs, speeds and prices of classes, waiting."""
     r = np.random.default_rng(seed)
     speed, tariff = r.uniform(0.2, 1.0, (8, n_slots)), r.uniform(0.2, 1.0, n_slots)

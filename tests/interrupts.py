@@ -1,24 +1,17 @@
 """Interrupts at chosen bytecodes: what Ctrl-C may do to a call, one place after the other."""
 
-from __future__ import annotations
-
 import dis
 import sys
 import time
 from _thread import _count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import gridcompute
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import CodeType, FrameType
 
 OURS = str(Path(gridcompute.__file__).parent)
 
 
-def wait_for_threads(most: int, where: str = "") -> None:
+def wait_for_threads(most, where=""):
     """A thread that has released its last lock is counted until the system has taken it away."""
     waiting = time.monotonic() + 60
     while _count() > most and time.monotonic() < waiting:
@@ -37,15 +30,15 @@ class Interrupt:
 
     def __init__(
         self,
-        n: int = -1,
-        but_returns_of: tuple[CodeType, ...] = (),
-        modules: tuple[str, ...] = (OURS,),
-    ) -> None:
+        n=-1,
+        but_returns_of=(),
+        modules=(OURS,),
+    ):
         self.n, self.seen, self.where = n, 0, ""
         self._modules = modules
         self._but_returns_of = but_returns_of
 
-    def run(self, call: Callable[[], Any]) -> Any:
+    def run(self, call):
         """Return call(), or None where it was interrupted."""
         before = sys.gettrace()
         try:
@@ -58,13 +51,13 @@ class Interrupt:
         finally:
             sys.settrace(before)
 
-    def _enter(self, frame: FrameType, event: str, arg: object) -> Any:
+    def _enter(self, frame, event, arg):
         if not frame.f_code.co_filename.startswith(self._modules):
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         return self._look
 
-    def _look(self, frame: FrameType, event: str, arg: object) -> Any:
+    def _look(self, frame, event, arg):
         if event != "opcode":
             return self._look
         code = frame.f_code
@@ -78,17 +71,17 @@ class Interrupt:
         return self._look
 
 
-def _is_return(code: CodeType, offset: int) -> bool:
+def _is_return(code, offset):
     return dis.opname[code.co_code[offset]].startswith("RETURN")
 
 
 def places(
-    make: Callable[[], Any],
-    call: Callable[[Any], Any],
-    most: int,
-    but_returns_of: tuple[CodeType, ...] = (),
-    last: int = 0,
-) -> Iterator[tuple[Any, str]]:
+    make,
+    call,
+    most,
+    but_returns_of=(),
+    last=0,
+):
     """Yield things that `make` returns, each after a call that was interrupted, and where that was.
 
     At up to `most` places of the call, evenly spread over its bytecodes, and at some of the `last`,
@@ -102,6 +95,6 @@ def places(
     chosen = {*range(1, counted.seen + 1, step), *range(counted.seen, counted.seen - last, -3)}
     for n in sorted(chosen):
         thing, interrupt = make(), Interrupt(n, but_returns_of)
-        interrupt.run(lambda thing=thing: call(thing))  # type: ignore[misc]
+        interrupt.run(lambda thing=thing: call(thing))
         assert interrupt.where, f"bytecode {n} of {counted.seen} was not met: not deterministic"
         yield thing, interrupt.where

@@ -1,17 +1,11 @@
 """Ledgers for tests: of plans that are no more than what a ledger records of them."""
 
-from __future__ import annotations
-
 import textwrap
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gridcompute.grid import Ledger
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: The head of every child: a plan that is no more than what a ledger records of it.
 CHILD = textwrap.dedent(
@@ -31,7 +25,7 @@ CHILD = textwrap.dedent(
 )
 
 
-def plan(*names: str, load: float = 10.0, green: float = 8.0) -> Any:
+def plan(*names, load=10.0, green=8.0):
     """A plan that is no more than what a ledger records of it."""
     values = {"load_kwh": load, "green_kwh": green, "certificate_kwh": 0.0}
     energy = {name: np.full(len(names), value) for name, value in values.items()}
@@ -40,7 +34,7 @@ def plan(*names: str, load: float = 10.0, green: float = 8.0) -> Any:
     return SimpleNamespace(problem=problem, green=energy, verify=lambda: True)
 
 
-def ledger_of(*batches: str) -> Ledger:
+def ledger_of(*batches):
     """One plan of two sites for each batch, a certificate retired in each."""
     ledger = Ledger()
     for batch in batches:
@@ -48,11 +42,11 @@ def ledger_of(*batches: str) -> Ledger:
     return ledger
 
 
-def batches(path: Path) -> list[str]:
+def batches(path):
     return [entry.batch for entry in Ledger.read(path).entries]
 
 
-def appended(path: Path, *new: str) -> None:
+def appended(path, *new):
     """Append batches to a file, as its next user would."""
     ledger = Ledger.read(path)
     for batch in new:

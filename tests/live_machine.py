@@ -26,19 +26,19 @@ class LiveWorld(RuleBasedStateMachine):
     FORMULA: Any = None  # the kernel of the costs
     world: Any
 
-    def remember(self, capacity: Any) -> None:
+    def remember(self, capacity):
         """Begin without jobs."""
         self.capacity = capacity
         self.closed = np.zeros(len(capacity), bool)
-        self.live: dict[int, dict[str, Any]] = {}
-        self.home: dict[int, int] = {}
-        self.pinned: set[int] = set()
+        self.live = {}
+        self.home = {}
+        self.pinned = set()
 
-    def one(self, pick: int, among: Any) -> int:
+    def one(self, pick, among):
         """One of them."""
         return sorted(among)[pick % len(among)]
 
-    def come(self, ids: Any, jobs: list[dict[str, Any]]) -> None:
+    def come(self, ids, jobs):
         """Jobs that were added."""
         self.live |= dict(zip([int(i) for i in ids], jobs, strict=True))
 
@@ -46,7 +46,7 @@ class LiveWorld(RuleBasedStateMachine):
 
     @precondition(lambda self: self.live)
     @rule(pick=PICK)
-    def remove(self, pick: int) -> None:
+    def remove(self, pick):
         gone = self.one(pick, self.live)
         self.world.remove([gone])
         del self.live[gone]
@@ -55,14 +55,14 @@ class LiveWorld(RuleBasedStateMachine):
 
     @precondition(lambda self: self.home)
     @rule(pick=PICK)
-    def pin(self, pick: int) -> None:
+    def pin(self, pick):
         fixed = self.one(pick, self.home)
         self.world.pin([fixed])
         self.pinned.add(fixed)
 
     @precondition(lambda self: self.pinned)
     @rule(pick=PICK)
-    def unpin(self, pick: int) -> None:
+    def unpin(self, pick):
         free = self.one(pick, self.pinned)
         self.world.unpin([free])
         self.pinned.remove(free)
@@ -71,20 +71,20 @@ class LiveWorld(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.closed.all())
     @rule(pick=PICK, room=st.integers(0, 5))
-    def set_capacity(self, pick: int, room: int) -> None:
+    def set_capacity(self, pick, room):
         s = self.one(pick, np.flatnonzero(~self.closed))
         self.capacity[s] = room
         self.world.set_capacity([s], [room])
 
     @precondition(lambda self: not self.closed.all())
     @rule(pick=PICK)
-    def remove_slots(self, pick: int) -> None:
+    def remove_slots(self, pick):
         s = self.one(pick, np.flatnonzero(~self.closed))
         self.world.remove_slots([s])
         self.closed[s], self.capacity[s] = True, 0
         self.pinned -= {i for i in self.pinned if self.home[i] == s}
 
-    def more_classes(self, where: Any, room: int) -> None:
+    def more_classes(self, where, room):
         """Classes that were added."""
         n = len(self.capacity)
         assert where.tolist() == list(range(n, n + len(where))), "a number that was given before"
@@ -94,7 +94,7 @@ class LiveWorld(RuleBasedStateMachine):
     # ------------------------------------------------------------ snapshots
 
     @rule()
-    def restart(self) -> None:
+    def restart(self):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "world"
             self.world.snapshot(path)
@@ -102,7 +102,7 @@ class LiveWorld(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ rounds
 
-    def follow(self, m: Any) -> dict[int, int]:
+    def follow(self, m):
         """Check that the changes lead from where jobs were to where they are; return the latter."""
         here = dict(zip([int(i) for i in m.ids], m.assignment.tolist(), strict=True))
         assert here.keys() == self.live.keys()
@@ -117,9 +117,9 @@ class LiveWorld(RuleBasedStateMachine):
         return here
 
 
-def machine(world: type[RuleBasedStateMachine], examples: int, steps: int) -> Any:
+def machine(world, examples, steps):
     """Return the test case of a state machine."""
-    case: Any = world.TestCase
+    case = world.TestCase
     case.settings = settings(
         max_examples=examples,
         stateful_step_count=steps,

@@ -4,12 +4,10 @@ Each case is a function that damages the folder it is given, and the words that 
 error must have: the file, the column or key, the row, what was found and what was needed.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 HOURS = 3
 
 
-def sound() -> grid.Problem:
+def sound():
     """Two sites, three classes, two families, three hours, four jobs, a ledger of one batch."""
     sites = grid.Sites(name=np.array(["North", "South"]), new=np.array([True, False]))
     ledger = grid.Ledger()
@@ -77,7 +75,7 @@ def sound() -> grid.Problem:
     )
 
 
-def small() -> grid.Problem:
+def small():
     """Four jobs, one in pieces, one left out; a battery; a bound that only a search proves."""
     problem = sound()
     jobs = problem.jobs.replace(
@@ -100,19 +98,19 @@ def small() -> grid.Problem:
 # ---------------------------------------------------------------- problem.json
 
 
-def text(name: str, content: str | bytes) -> Damage:
+def text(name, content):
     """Replace a file's content."""
 
-    def damage(folder: Path) -> None:
+    def damage(folder):
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
 
     return damage
 
 
-def setting(path: str, value: Any) -> Damage:
+def setting(path, value):
     """Set a value of problem.json, its place written with points."""
 
-    def damage(folder: Path) -> None:
+    def damage(folder):
         file = folder / "problem.json"
         content = json.loads(file.read_text())
         at = content
@@ -125,8 +123,8 @@ def setting(path: str, value: Any) -> Damage:
     return damage
 
 
-def without(key: str) -> Damage:
-    def damage(folder: Path) -> None:
+def without(key):
+    def damage(folder):
         file = folder / "problem.json"
         content = json.loads(file.read_text())
         del content[key]
@@ -135,20 +133,20 @@ def without(key: str) -> Damage:
     return damage
 
 
-def renamed(key: str, other: str) -> Damage:
+def renamed(key, other):
     """Spell a key of problem.json another way."""
 
-    def damage(folder: Path) -> None:
+    def damage(folder):
         file = folder / "problem.json"
         file.write_text(file.read_text().replace(f'"{key}"', f'"{other}"', 1))
 
     return damage
 
 
-def edited(name: str, old: str, new: str) -> Damage:
+def edited(name, old, new):
     """Replace a text in a file, which must be there."""
 
-    def damage(folder: Path) -> None:
+    def damage(folder):
         content = (folder / name).read_text()
         assert old in content, (old, content)
         (folder / name).write_text(content.replace(old, new, 1))
@@ -156,47 +154,47 @@ def edited(name: str, old: str, new: str) -> Damage:
     return damage
 
 
-def recoded(name: str, encoding: str, old: str = "", new: str = "") -> Damage:
+def recoded(name, encoding, old="", new=""):
     """Write a file in another encoding."""
 
-    def damage(folder: Path) -> None:
+    def damage(folder):
         content = (folder / name).read_text().replace(old, new)
         (folder / name).write_bytes(content.encode(encoding))
 
     return damage
 
 
-def removed(name: str) -> Damage:
+def removed(name):
     return lambda folder: (folder / name).unlink()
 
 
-def fifo(name: str) -> Damage:
+def fifo(name):
     """A FIFO in a file's place: whoever opens it waits for its other end."""
 
-    def damage(folder: Path) -> None:
+    def damage(folder):
         (folder / name).unlink(missing_ok=True)
         os.mkfifo(folder / name)
 
     return damage
 
 
-def linked(name: str, to: str) -> Damage:
-    def damage(folder: Path) -> None:
+def linked(name, to):
+    def damage(folder):
         (folder / name).unlink(missing_ok=True)
         (folder / name).symlink_to(to)
 
     return damage
 
 
-def a_folder(name: str) -> Damage:
-    def damage(folder: Path) -> None:
+def a_folder(name):
+    def damage(folder):
         (folder / name).unlink()
         (folder / name).mkdir()
 
     return damage
 
 
-def ledger_outside(folder: Path) -> None:
+def ledger_outside(folder):
     """problem.json names a link in its folder that leads out of it."""
     outside = folder.parent / "outside.jsonl"
     outside.write_bytes((folder / "ledger.jsonl").read_bytes())
@@ -204,8 +202,8 @@ def ledger_outside(folder: Path) -> None:
     (folder / "ledger.jsonl").symlink_to(outside)
 
 
-def then(*damages: Damage) -> Damage:
-    def damage(folder: Path) -> None:
+def then(*damages):
+    def damage(folder):
         for one in damages:
             one(folder)
 
@@ -217,7 +215,7 @@ KNOWN = (
     "direct_rule, ledger"
 )
 
-SETTINGS: dict[str, tuple[Damage, list[str]]] = {
+SETTINGS = {
     "no problem.json": (removed("problem.json"), ["problem.json is not there"]),
     "empty": (text("problem.json", ""), ["problem.json: not JSON: "]),
     "cut short": (text("problem.json", '{"hours": 3'), ["problem.json: not JSON: "]),
@@ -352,7 +350,7 @@ SETTINGS: dict[str, tuple[Damage, list[str]]] = {
 
 # ---------------------------------------------------------------- the ledger
 
-LEDGER: dict[str, tuple[Damage, list[str]]] = {
+LEDGER = {
     "a number": (setting("ledger", 7), ["ledger: found 7, needed an object"]),
     "without path": (setting("ledger", {}), ["ledger.path: found None, needed the path of a file"]),
     "path a number": (setting("ledger.path", 7), ["ledger.path: found 7"]),

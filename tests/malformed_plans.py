@@ -1,37 +1,28 @@
 """Malformed folders of plans: what may be wrong with plan.json and plan.npz."""
 
-from __future__ import annotations
-
 import json
 import warnings
 import zipfile
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from malformed import a_folder, edited, fifo, linked, removed, text
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
-    from malformed import Damage
-
-
-def number(name: str, value: Any) -> Damage:
+def number(name, value):
     """Set a value of plan.json."""
 
-    def damage(folder: Path) -> None:
+    def damage(folder):
         path = folder / "plan.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
 
     return damage
 
 
-def arrays(change: Callable[[dict[str, Any]], object]) -> Damage:
+def arrays(change):
     """Write other arrays into plan.npz."""
 
-    def damage(folder: Path) -> None:
+    def damage(folder):
         path = folder / "plan.npz"
         with np.load(path) as stored:
             found = dict(stored)
@@ -41,14 +32,14 @@ def arrays(change: Callable[[dict[str, Any]], object]) -> Damage:
     return damage
 
 
-def array(name: str, change: Callable[[Any], Any]) -> Damage:
+def array(name, change):
     return arrays(lambda found: found.update({name: change(found[name])}))
 
 
-def member(name: str, content: bytes, compression: int = zipfile.ZIP_DEFLATED) -> Damage:
+def member(name, content, compression=zipfile.ZIP_DEFLATED):
     """Replace one array's bytes, header and all."""
 
-    def damage(folder: Path) -> None:
+    def damage(folder):
         path = folder / "plan.npz"
         with zipfile.ZipFile(path) as file:
             found = {info.filename: file.read(info) for info in file.infolist()}
@@ -60,13 +51,13 @@ def member(name: str, content: bytes, compression: int = zipfile.ZIP_DEFLATED) -
     return damage
 
 
-def header(shape: str, descr: str = "'<i4'") -> bytes:
+def header(shape, descr="'<i4'"):
     """The head of an array that claims a shape."""
     words = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}".encode()
     return b"\x93NUMPY\x01\x00" + len(words).to_bytes(2, "little") + words
 
 
-def twice(folder: Path) -> None:
+def twice(folder):
     """The same array a second time, as an archive allows."""
     path = folder / "plan.npz"
     with warnings.catch_warnings(), zipfile.ZipFile(path, "a") as file:
@@ -74,15 +65,15 @@ def twice(folder: Path) -> None:
         file.writestr("start.npy", file.read("start.npy"))
 
 
-def cut(name: str, keep: float) -> Damage:
-    def damage(folder: Path) -> None:
+def cut(name, keep):
+    def damage(folder):
         data = (folder / name).read_bytes()
         (folder / name).write_bytes(data[: int(len(data) * keep)])
 
     return damage
 
 
-def flipped(folder: Path) -> None:
+def flipped(folder):
     """A bit within the compressed values."""
     data = bytearray((folder / "plan.npz").read_bytes())
     data[120] ^= 4
@@ -92,7 +83,7 @@ def flipped(folder: Path) -> None:
 NUMBERS = "objective_yuan, bound_yuan, priced_bound_yuan, without_option_yuan, "
 NUMBERS += "gap, status, version, stats"
 
-PLANS: dict[str, tuple[Damage, list[str]]] = {
+PLANS = {
     "no plan.json": (removed("plan.json"), ["has no plan.json: not the folder of a plan"]),
     "no plan.npz": (removed("plan.npz"), ["has no plan.npz: not the folder of a plan"]),
     "no problem": (removed("problem/problem.json"), ["problem.json is not there"]),

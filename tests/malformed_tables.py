@@ -1,9 +1,6 @@
 """Malformed tables of the folder of `malformed`: in CSV, in Parquet."""
 
-from __future__ import annotations
-
 import csv
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,19 +19,13 @@ from malformed import (
     then,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from malformed import Damage
-
 # ---------------------------------------------------------------- tables in CSV
 
 
-def cell(name: str, column: str, row: int, value: str) -> Damage:
+def cell(name, column, row, value):
     """Write one cell of a CSV file."""
 
-    def damage(folder: Path) -> None:
+    def damage(folder):
         path = folder / f"{name}.csv"
         head, *rows = csv.reader(path.read_text().splitlines())
         rows[row][head.index(column)] = value
@@ -44,10 +35,10 @@ def cell(name: str, column: str, row: int, value: str) -> Damage:
     return damage
 
 
-def as_parquet(name: str, change: Callable[[pa.Table], pa.Table]) -> Damage:
+def as_parquet(name, change):
     """Put a changed table in Parquet in the CSV file's place."""
 
-    def damage(folder: Path) -> None:
+    def damage(folder):
         (folder / f"{name}.csv").unlink()
         table = change(getattr(sound(), name).to_arrow())
         pyarrow.parquet.write_table(table, folder / f"{name}.parquet", write_page_checksum=True)
@@ -55,21 +46,21 @@ def as_parquet(name: str, change: Callable[[pa.Table], pa.Table]) -> Damage:
     return damage
 
 
-def called(name: str, other: str) -> Damage:
-    def damage(folder: Path) -> None:
+def called(name, other):
+    def damage(folder):
         (folder / name).rename(folder / other)
 
     return damage
 
 
-def both(folder: Path) -> None:
+def both(folder):
     pyarrow.parquet.write_table(sound().jobs.to_arrow(), folder / "jobs.parquet")
 
 
 HEAD = '"gang","work_h","origin","deadline","value_yuan"'
 RUNNING = '"id","klass","hours_left"'
 
-TABLES: dict[str, tuple[Damage, list[str]]] = {
+TABLES = {
     "no table": (removed("quotas.csv"), ["neither of quotas.parquet and quotas.csv, needed one"]),
     "no table of quotas, and a tenant far beyond the jobs": (
         then(
@@ -436,20 +427,20 @@ TABLES: dict[str, tuple[Damage, list[str]]] = {
 # ---------------------------------------------------------------- tables in Parquet
 
 
-def column(name: str, values: Any) -> Callable[[pa.Table], pa.Table]:
+def column(name, values):
     """A change that puts other values into a column."""
 
-    def change(table: pa.Table) -> pa.Table:
+    def change(table):
         array = values if isinstance(values, pa.Array) else pa.array(values)
         return table.set_column(table.column_names.index(name), name, array)
 
     return change
 
 
-def bytes_of(change: Callable[[bytes], bytes]) -> Damage:
+def bytes_of(change):
     """The jobs in Parquet, the bytes of the file changed."""
 
-    def damage(folder: Path) -> None:
+    def damage(folder):
         (folder / "jobs.csv").unlink()
         path, table = folder / "jobs.parquet", sound().jobs.to_arrow()
         plain = {"compression": "none", "use_dictionary": False}
@@ -459,13 +450,13 @@ def bytes_of(change: Callable[[bytes], bytes]) -> Damage:
     return damage
 
 
-def flipped(data: bytes) -> bytes:
+def flipped(data):
     """A bit of the first page's values."""
     at = data.index(np.array([1.0, 2.0, 1.5, 0.5]).tobytes()[:8])
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
-def bomb(folder: Path) -> None:
+def bomb(folder):
     """A gigabyte and a half of equal values in some hundred kilobytes."""
     (folder / "jobs.csv").unlink()
     group = pa.table({"gang": pa.array(np.ones(1_000_000, np.int32))})
@@ -474,14 +465,14 @@ def bomb(folder: Path) -> None:
             writer.write_table(group)
 
 
-def text_bomb(folder: Path) -> None:
+def text_bomb(folder):
     """One text of a megabyte, in two thousand rows by reference."""
     (folder / "sites.csv").unlink()
     names = pa.DictionaryArray.from_arrays(np.zeros(2_000, np.int32), ["x" * 1_000_000])
     pyarrow.parquet.write_table(pa.table({"name": names}), folder / "sites.parquet")
 
 
-PARQUET: dict[str, tuple[Damage, list[str]]] = {
+PARQUET = {
     "cut short": (bytes_of(lambda data: data[:-20]), ["jobs.parquet: found", "needed Parquet"]),
     "empty": (bytes_of(lambda _: b""), ["jobs.parquet: found", "needed Parquet"]),
     "only the magic": (bytes_of(lambda _: b"PAR1PAR1"), ["jobs.parquet: found", "needed Parquet"]),

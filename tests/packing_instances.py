@@ -1,14 +1,12 @@
 """Small clusters and pods for the tests of packing."""
 
-from __future__ import annotations
-
 import numpy as np
 from hypothesis import strategies as st
 
 MODELS = ("T4", "P100", "V100")
 
 
-def node_table(nodes: list[dict]) -> dict:
+def node_table(nodes):
     """The nodes as columns."""
     return {
         "cpu_milli": np.array([n["cpu"] for n in nodes], np.int64),
@@ -18,7 +16,7 @@ def node_table(nodes: list[dict]) -> dict:
     }
 
 
-def pod_table(pods: list[dict]) -> dict:
+def pod_table(pods):
     """The pods as columns."""
     return {
         "cpu_milli": np.array([p["cpu"] for p in pods], np.int64),
@@ -30,7 +28,7 @@ def pod_table(pods: list[dict]) -> dict:
 
 
 @st.composite
-def clusters(draw, most_nodes: int = 6, most_devices: int = 4) -> list[dict]:
+def clusters(draw, most_nodes=6, most_devices=4):
     """Nodes, each with its rank."""
     n = draw(st.integers(1, most_nodes))
     ranks = draw(st.permutations(range(n)))
@@ -47,7 +45,7 @@ def clusters(draw, most_nodes: int = 6, most_devices: int = 4) -> list[dict]:
 
 
 @st.composite
-def shapes(draw) -> dict:
+def shapes(draw):
     """What one pod asks for."""
     gpus = draw(st.sampled_from([0, 1, 1, 1, 1, 2, 3, 4]))
     milli = 0 if gpus == 0 else 1000
@@ -63,7 +61,7 @@ def shapes(draw) -> dict:
 
 
 @st.composite
-def pod_lists(draw, most: int = 40) -> list[dict]:
+def pod_lists(draw, most=40):
     """Pods of a few shapes, in order of arrival."""
     kinds = draw(st.lists(shapes(), min_size=1, max_size=6))
     return draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=most))

@@ -4,8 +4,6 @@ Nothing here is shared with the library: nodes and pods are plain dictionaries, 
 milli left, and every node is scored again for every pod.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from functools import cache
@@ -13,12 +11,12 @@ from functools import cache
 NO_ROOM = (-1, 0)
 
 
-def allowed(node: dict, pod: dict) -> bool:
+def allowed(node, pod):
     """Whether the pod may use the node's model."""
     return not pod["spec"] or pod["gpus"] == 0 or node["model"] in pod["spec"].split("|")
 
 
-def devices_for(node: dict, pod: dict) -> list[int] | None:
+def devices_for(node, pod):
     """The devices that the pod would take by default, or None: the fullest, or the first free."""
     left = node["left"]
     if pod["gpus"] == 0:
@@ -30,7 +28,7 @@ def devices_for(node: dict, pod: dict) -> list[int] | None:
     return free[: pod["gpus"]] if len(free) >= pod["gpus"] else None
 
 
-def fits(node: dict, pod: dict) -> bool:
+def fits(node, pod):
     """Whether the node has room."""
     return (
         allowed(node, pod)
@@ -40,9 +38,9 @@ def fits(node: dict, pod: dict) -> bool:
     )
 
 
-def typical(mix: list[dict]) -> list[tuple[dict, float]]:
+def typical(mix):
     """The most frequent shapes, memory aside, of 95 % of the pods."""
-    counts: dict[tuple, int] = {}
+    counts = {}
     for p in mix:
         key = (p["cpu"], p["milli"], p["gpus"], p["spec"])
         counts[key] = counts.get(key, 0) + 1
@@ -59,7 +57,7 @@ def typical(mix: list[dict]) -> list[tuple[dict, float]]:
     ]
 
 
-def fragment(node: dict, pods: list[tuple[dict, float]]) -> float:
+def fragment(node, pods):
     """Free milli that the typical pods could not use, by kind and then together."""
     kinds = dict.fromkeys(["both", "gpu", "cpu", "none", "none_cpu", "model"], 0.0)
     for pod, weight in pods:
@@ -80,7 +78,7 @@ def fragment(node: dict, pods: list[tuple[dict, float]]) -> float:
     return sum(kinds.values())
 
 
-def after(node: dict, pod: dict, devices: list[int]) -> dict:
+def after(node, pod, devices):
     """The node with the pod on it."""
     left = [m - pod["milli"] * (d in devices) for d, m in enumerate(node["left"])]
     return {
@@ -92,7 +90,7 @@ def after(node: dict, pod: dict, devices: list[int]) -> dict:
     }
 
 
-def score(policy: str, node: dict, pod: dict, pods: list[tuple[dict, float]]):
+def score(policy, node, pod, pods):
     """The integer score of a node with room, and the devices."""
     devices = devices_for(node, pod)
     free, demand = sum(node["left"]), pod["gpus"] * pod["milli"]
@@ -125,7 +123,7 @@ def score(policy: str, node: dict, pod: dict, pods: list[tuple[dict, float]]):
         percent = sum(node["left"][d] * 100 // 1000 for d in devices)
         return max(100 - percent // 10, 50), devices
 
-    def kind(p: dict) -> int:
+    def kind(p):
         return 0 if p["gpus"] == 1 and p["milli"] < 1000 else p["gpus"]
 
     kinds = {kind(p) for p in node["pods"] if p["gpus"]}
@@ -135,7 +133,7 @@ def score(policy: str, node: dict, pod: dict, pods: list[tuple[dict, float]]):
     return 25 * (8000 - free) // 8000 + bonus, devices
 
 
-def replay(policy: str, nodes: list[dict], mix: list[dict], pods: list[dict]):
+def replay(policy, nodes, mix, pods):
     """Place the pods one at a time; return (node or -1, bitmask) of each, and the nodes."""
     nodes = [dict(n, left=[1000] * n["gpu"], pods=[]) for n in nodes]
     known, out = typical(mix), []
@@ -158,11 +156,11 @@ def replay(policy: str, nodes: list[dict], mix: list[dict], pods: list[dict]):
     return out, nodes
 
 
-def most_served(nodes: list[dict], pods: list[dict], forced: int) -> int | None:
+def most_served(nodes, pods, forced):
     """The most milli that can be held of the pods if the first `forced` are; None: they cannot."""
 
     @cache
-    def best(k: int, state: tuple) -> float:
+    def best(k, state):
         if k == len(pods):
             return 0
         pod = pods[k]
@@ -171,7 +169,7 @@ def most_served(nodes: list[dict], pods: list[dict], forced: int) -> int | None:
             node = {**nodes[n], "cpu": cpu, "memory": memory, "left": list(left)}
             if not fits(node, pod):
                 continue
-            tries: list[tuple[int, ...]]
+
             if pod["gpus"] == 1 and pod["milli"] < 1000:
                 tries = [(d,) for d, m in enumerate(left) if m >= pod["milli"]]
             else:

@@ -1,10 +1,8 @@
 """A slow, readable replay of jobs that are decided alone, and the optimum by trying everything."""
 
-from __future__ import annotations
-
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,12 +10,12 @@ Job = tuple[int, int, int, int]  # arrival, hours, slots, window
 Forecast = Callable[[int, int], np.ndarray]
 
 
-def alone(jobs: list[Job], policy: str, pieces: bool, forecast: Forecast) -> list[list[int]]:
+def alone(jobs, policy, pieces, forecast):
     """The hours each job runs in, hour by hour and job by job."""
     return [_alone(job, policy, pieces, forecast) for job in jobs]
 
 
-def _alone(job: Job, policy: str, pieces: bool, forecast: Forecast) -> list[int]:
+def _alone(job, policy, pieces, forecast):
     arrival, hours, _, window = job
     length = hours + window
     if policy == "fifo":
@@ -72,16 +70,14 @@ def _alone(job: Job, policy: str, pieces: bool, forecast: Forecast) -> list[int]
     return ran
 
 
-def cost_of(runs: list[list[int]], jobs: list[Job], signal: np.ndarray) -> float:
+def cost_of(runs, jobs, signal):
     """What these hours cost where nothing is shared."""
     return math.fsum(
         float(signal[h]) * job[2] for hours, job in zip(runs, jobs, strict=True) for h in hours
     )
 
 
-def least_cost(
-    jobs: list[Job], signal: np.ndarray, slots: int, extra: float, pieces: bool
-) -> float:
+def least_cost(jobs, signal, slots, extra, pieces):
     """The least cost under shared slots, by trying every schedule."""
     best = math.inf
     for choice in itertools.product(*(list(_schedules(job, pieces)) for job in jobs)):
@@ -91,7 +87,7 @@ def least_cost(
     return best
 
 
-def _schedules(job: Job, pieces: bool, span: int = 8) -> Iterator[np.ndarray]:
+def _schedules(job, pieces, span=8):
     arrival, hours, slots, window = job
     if not pieces:
         for start in range(arrival, arrival + window + 1):

@@ -1,7 +1,5 @@
 """One of each public result and table: what must survive pickle, copies and workers."""
 
-from __future__ import annotations
-
 import ast
 import importlib
 import inspect
@@ -9,7 +7,6 @@ import re
 import sys
 from functools import cache
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -22,38 +19,38 @@ CAPACITY = np.array([2, 1, 1])
 
 
 @cache
-def plan() -> Any:
+def plan():
     return gc.match(gc.grid.east_west(n_jobs=60, seed=3), gap=0.2)
 
 
-def replay() -> Any:
+def replay():
     jobs = {"arrival_h": [0, 0], "hours": [1, 2], "slots": [1, 1], "window_h": [2, 2]}
     return gc.timeshift.replay(jobs, signal(), policy="arrival")
 
 
-def trace_replay() -> Any:
+def trace_replay():
     return gc.replay(trace(), gc.traces.Cluster([1]), "fifo", round_s=60.0)
 
 
-def packer() -> Any:
+def packer():
     nodes = {"cpu_milli": [64_000], "memory_mib": [256_000], "gpu": [4], "model": ["A10"]}
     return gc.pack.Packer(nodes, mix=pods())
 
 
-def pods() -> dict[str, Any]:
+def pods():
     return {
         "cpu_milli": [1000, 2000], "memory_mib": [1000, 1000], "num_gpu": [1, 1],
         "gpu_milli": [500, 1000], "gpu_spec": ["", ""],
     }  # fmt: skip
 
 
-def quotas() -> Any:
+def quotas():
     return gc.fair.leximin(
         [[True, False], [True, True]], capacity=[4, 9], request=[8, 8], weight=[1, 2]
     )
 
 
-def cohort() -> Any:
+def cohort():
     return gc.fair.Quotas(
         name=["all", "a", "b"], parent=[None, "all", "all"],
         node=["a", "b"], flavor=["h100"] * 2, resource=["gpu"] * 2, nominal=[6, 4],
@@ -63,13 +60,13 @@ def cohort() -> Any:
 USAGE = [("a", "h100", "gpu", 8)]
 
 
-def world() -> gc.Matcher:
+def world():
     found = gc.Matcher([1, 2], cost=[([[1.0, 2.0]], None, "work")], unplaced=9.0)
     found.add({"work": [1.0, 2.0, 3.0, 4.0]})
     return found
 
 
-def gangs() -> gc.Matcher:
+def gangs():
     found = gc.Matcher(
         [2, 2], cost=[([[1.0, 2.0]], None, "work")], unplaced=9.0, demand="gang"
     )  # fmt: skip
@@ -77,38 +74,38 @@ def gangs() -> gc.Matcher:
     return found
 
 
-def interner() -> gc.Interner:
+def interner():
     found = gc.Interner()
     found.intern(["red", "blue", "red"])
     return found
 
 
-def corrected() -> gc.forecast.Corrected:
+def corrected():
     found = gc.forecast.Corrected(signal(), leads=2)
     found.update(4.0)
     return found
 
 
-def signal() -> gc.forecast.Signal:
+def signal():
     return gc.forecast.Signal([9.0, 5.0, 1.0, 4.0], "2024-01-01", [[9.0, 2.0, 3.0, 4.0]])
 
 
-def operator() -> gc.grid.Rolling:
+def operator():
     return gc.grid.Rolling(gc.grid.east_west(n_jobs=20, seed=2, hours=8), horizon_h=4, gap=2.0)
 
 
 @cache
-def step() -> Any:
+def step():
     return operator().step()
 
 
-def stepped() -> gc.grid.Rolling:
+def stepped():
     found = operator()
     found.step()
     return found
 
 
-def sharded() -> Any:
+def sharded():
     source = gc.shards.generated(
         4,
         lambda first, last: {"kind": np.zeros(last - first, np.int32)},
@@ -117,29 +114,29 @@ def sharded() -> Any:
     return gc.transport(source, [2, 2])
 
 
-def explained_job() -> Any:
+def explained_job():
     asked = gangs()
     asked.match()
     return asked.explain(0)
 
 
-def explained_pod() -> Any:
+def explained_pod():
     asked = packer()
     return asked.explain(int(asked.place(pods()).ids[0]))
 
 
-def trace() -> gc.traces.Trace:
+def trace():
     return gc.traces.Trace([0.0, 0.0, 250.0], [100.0, 100.0, 30.0], [[1.0], [1.0], [1.0]])
 
 
-def claimed() -> gc.green.Claim:
+def claimed():
     hour = {"start": ["2026-06-01T00:00Z"], "end": ["2026-06-01T01:00Z"]}
     load = {"facility": ["a"], "meter": ["m"], "wh": [900], **hour}
     wind = {"issuance": ["w"], "id_start": [0], "id_end": [499], "device": ["w"], "wh": [500]}
     return gc.green.claim(load, wind | hour, gc.green.Rule(interval="PT1H", boundary="any"))
 
 
-RESULTS: dict[str, Any] = {
+RESULTS = {
     "Claim": claimed,
     "ClaimCertificate": lambda: claimed().verify(),
     "Rule": lambda: gc.green.rule("cn-hourly"),
@@ -227,7 +224,7 @@ RESULTS: dict[str, Any] = {
 RESULTS = {name: cache(make) for name, make in RESULTS.items()}  # values: made once, for all tests
 
 
-def public_types() -> dict[str, type]:
+def public_types():
     """Every public class that is no error, by its full name."""
     packages = [gc, *(getattr(gc, name) for name in gc.__all__)]
     return {
@@ -239,9 +236,9 @@ def public_types() -> dict[str, type]:
     }
 
 
-def returned_types() -> dict[str, type]:
+def returned_types():
     """Every class of the package that a public function, method or property says it returns."""
-    functions: dict[str, Any] = {}
+    functions = {}
     for package in [gc, *(getattr(gc, name) for name in gc.__all__)]:
         if isinstance(package, ModuleType):
             members = {name: getattr(package, name) for name in package.__all__}
@@ -249,7 +246,7 @@ def returned_types() -> dict[str, type]:
     for name, cls in public_types().items():
         members = {n: v for n, v in inspect.getmembers(cls) if not n.startswith("_")}
         functions |= {f"{name}.{n}": getattr(v, "fget", v) for n, v in members.items()}
-    found: dict[str, type] = {}
+    found = {}
     for function in functions.values():
         function = getattr(function, "func", function)
         if inspect.isfunction(function) and function.__module__.startswith("gridcompute"):
@@ -262,7 +259,7 @@ def returned_types() -> dict[str, type]:
 
 
 @cache
-def named_in(module: str) -> dict[str, type]:
+def named_in(module):
     """Classes of the package by the names that a module has for them, in annotations too."""
     source = sys.modules[module]
     is_package = hasattr(source, "__path__")
@@ -278,6 +275,6 @@ def named_in(module: str) -> dict[str, type]:
     return {n: v for n, v in out.items() if v.__module__.startswith("gridcompute")}
 
 
-def handled(result: Any) -> tuple[str, str, Any]:
+def handled(result):
     """What a worker does with a result: reads it, shows it, sends it back."""
     return type(result).__name__, str(result), result

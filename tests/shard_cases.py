@@ -1,7 +1,5 @@
 """Jobs for tests of shards: columns, their terms, and solves with any cut and any loss."""
 
-from __future__ import annotations
-
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -9,15 +7,11 @@ import numpy as np
 
 import gridcompute as gc
 from gridcompute.shards.cost_specs import cost_spec
-from gridcompute.shards.local_solve import Asking, ClusterShards, Question, coordinate, is_solved
+from gridcompute.shards.local_solve import ClusterShards, Question, coordinate, is_solved
 from gridcompute.shards.shard_worker import DIGEST_BYTES, HeldShard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from numpy.typing import NDArray
-
-    from gridcompute.costs.kernels import SlotKernel
 
     #: Columns by name; a table with the names of its key and its coefficient for each term.
     Columns = dict[str, NDArray[Any]]
@@ -38,9 +32,7 @@ AS_MANY = {
 }
 
 
-def make(
-    n_jobs: int, n_slots: int, seed: int, *, tied: bool = False, forbid: bool = False
-) -> tuple[Columns, Terms, NDArray[np.int64]]:
+def make(n_jobs, n_slots, seed, *, tied=False, forbid=False):
     """Columns of n_jobs, terms and capacities; tied: small integers, so that jobs tie."""
     r = np.random.default_rng(seed)
     runtime, tariff = r.uniform(1, 4, (7, n_slots)), r.uniform(0, 3, (5, n_slots))
@@ -57,7 +49,7 @@ def make(
         "work": work.astype(np.float32),
         "data": data,
     }
-    terms: Terms = [(runtime, "family", "work"), (tariff, "origin", "data")]
+    terms = [(runtime, "family", "work"), (tariff, "origin", "data")]
     shares = r.dirichlet(np.ones(n_slots) * 3)
     return columns, terms, r.multinomial(int(n_jobs * 1.1), shares).astype(np.int64)
 
@@ -70,9 +62,7 @@ def formula(job_work, job_family, job_urgent, slot_speed, slot_site, tariff):
     return job_work / slot_speed + tariff[job_family, slot_site]
 
 
-def make_formula(
-    n_jobs: int, n_slots: int, seed: int, work: Any = np.float32
-) -> tuple[Columns, SlotKernel, NDArray[np.int64]]:
+def make_formula(n_jobs, n_slots, seed, work=np.float32):
     """Columns of n_jobs for `formula`, of which one in 1000 is far larger; and capacities."""
     r = np.random.default_rng(seed)
     amounts = r.lognormal(1, 1.2, n_jobs) * np.where(r.random(n_jobs) < 1e-3, 50, 1)
@@ -92,7 +82,7 @@ def make_formula(
     return columns, cost, r.multinomial(int(n_jobs * 1.3), shares).astype(np.int64)
 
 
-def in_memory(columns: Columns, terms: Terms, capacity: Any, **options: Any) -> gc.Matching:
+def in_memory(columns, terms, capacity, **options):
     """Solve with all jobs in memory."""
     parts = [
         (t, None if k is None else columns[k], None if c is None else columns[c])
@@ -102,15 +92,15 @@ def in_memory(columns: Columns, terms: Terms, capacity: Any, **options: Any) -> 
 
 
 def in_shards(
-    columns: Columns,
-    terms: Terms | None,
-    capacity: Any,
-    rows: Sequence[int],
+    columns,
+    terms,
+    capacity,
+    rows,
     *,
-    cost: SlotKernel | str | None = None,
-    unplaced: float | str | None = None,
-    forgetful: Callable[[bytes], bool] = lambda _question: False,
-) -> tuple[tuple[Any, ...], NDArray[np.int32]]:
+    cost=None,
+    unplaced=None,
+    forgetful=lambda _question: False,
+):
     """Solve in shards of these sizes, whatever chunks these cut; what was found, and the classes.
 
     Before a question for which `forgetful` is true each shard loses what it remembers, like a
@@ -129,28 +119,28 @@ class ShardsHere(ClusterShards):
 
     def __init__(
         self,
-        spec: Any,
-        columns: Columns,
-        rows: Sequence[int],
+        spec,
+        columns,
+        rows,
         *,
-        forgetful: Callable[[bytes], bool] = lambda _question: False,
-        carry: Callable[[bytes], bytes] = lambda message: message,
-    ) -> None:
+        forgetful=lambda _question: False,
+        carry=lambda message: message,
+    ):
         super().__init__(spec, rows, 1)
         self.columns, self.forgetful, self.carry = columns, forgetful, carry
         self.shards = [self.shard(k) for k in range(len(rows))]
-        self.slots: list[NDArray[np.int32]] = [np.empty(0, np.int32)] * len(rows)
+        self.slots = [np.empty(0, np.int32)] * len(rows)
 
-    def shard(self, k: int) -> HeldShard:
+    def shard(self, k):
         first, n = sum(self.rows[:k]), self.rows[k]
         part = {name: array[first : first + n] for name, array in self.columns.items()}
         return HeldShard(self.spec, lambda: part, first, n, sum(self.rows))
 
-    def begin(self, asking: Asking) -> ShardsHere:
+    def begin(self, asking):
         self._asking = asking
         return self
 
-    def send(self, shard: int, message: bytes, *, assigns: bool) -> bytes:
+    def send(self, shard, message, *, assigns):
         if self.forgetful(message[DIGEST_BYTES:]):
             self.shards[shard] = self.shard(shard)
         answer, told = self.shards[shard].answer(self.carry(message), 1)
@@ -158,29 +148,27 @@ class ShardsHere(ClusterShards):
             self.slots[shard] = told
         return self.carry(answer)
 
-    def wait(self, pending: list[Any]) -> list[Any]:
+    def wait(self, pending):
         return []
 
-    def receive(self, sent: list[Any]) -> list[bytes]:
+    def receive(self, sent):
         return sent
 
-    def cancel(self, sent: list[Any]) -> None:
+    def cancel(self, sent):
         pass
 
-    def assignment(self) -> NDArray[np.int32]:
+    def assignment(self):
         return np.concatenate(self.slots)
 
-    def sums(self, assignment: Any, prices: Any, remainders: Any, threads: int) -> list[bytes]:
+    def sums(self, assignment, prices, remainders, threads):
         pairs = zip(self.shards, self.slots, strict=True)
         return [self.carry(s.sums(slots, prices, remainders, 1)) for s, slots in pairs]
 
-    def confined(self, slots: Any, job: int, threads: int) -> list[bytes]:
+    def confined(self, slots, job, threads):
         return [self.carry(s.confined(slots, job, 1)) for s in self.shards]
 
 
-def assert_same(
-    found: tuple[Any, ...], slots: NDArray[np.int32], memory: gc.Matching, story: str
-) -> None:
+def assert_same(found, slots, memory, story):
     """The bits of a solve over shards are those of the solve in memory."""
     prices, load, objective, bound, exact, status = found[:6]
     assert status == memory.status, story

@@ -5,13 +5,10 @@ all that they do with files, and others that go on from what is left; each must 
 answer.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet
@@ -21,15 +18,12 @@ from gridcompute import _core
 from gridcompute.shards import local_solve
 from shard_cases import AS_MANY, make
 
-if TYPE_CHECKING:
-    from gridcompute.results.sharded import ShardedMatching
-
 JOBS, SLOTS = 33_000, 20  # three shards, the last of 232 jobs
 _COLUMNS, _TERMS, CAPACITY = make(JOBS, SLOTS, 3)
 _FAMILY, _ORIGIN, _WORK, _DATA = (_COLUMNS[k] for k in ("family", "origin", "work", "data"))
 
 
-def _jobs(first: int, last: int) -> dict[str, Any]:
+def _jobs(first, last):
     return {
         "family": _FAMILY[first:last],
         "origin": _ORIGIN[first:last],
@@ -38,29 +32,29 @@ def _jobs(first: int, last: int) -> dict[str, Any]:
     }
 
 
-def solve(out: Path | None, more: int = 0) -> ShardedMatching:
+def solve(out, more=0):
     """Solve; `more` makes another problem."""
     source = gc.shards.generated(JOBS, _jobs, terms=_TERMS, rows_per_shard=1, cache_bytes=0)
     return gc.transport(source, CAPACITY + more, out=out, threads=1)
 
 
-def bits(m: ShardedMatching) -> tuple[Any, ...]:
+def bits(m):
     """All that must be the same, whatever happened before."""
     slots = np.asarray(m.assignment)
     return m.status, m.objective, m.bound, m.prices.tobytes(), m.load.tobytes(), slots.tobytes()
 
 
-def placed(out: Path) -> np.ndarray[Any, Any]:
+def placed(out):
     """The answer in a folder."""
     files = sorted(out.glob("*.parquet"))
     return np.concatenate([pyarrow.parquet.read_table(f)["slot"].to_numpy() for f in files])
 
 
-def _die_at(step: int, out: Path) -> None:
+def _die_at(step, out):
     """End this process with SIGKILL before it does so many things with files of an answer."""
     left = step
 
-    def count(event: str, arguments: tuple[Any, ...]) -> None:
+    def count(event, arguments):
         nonlocal left
         if event.startswith(("open", "os.", "shutil.")) and str(out) in str(arguments[0]):
             left -= 1
@@ -70,7 +64,7 @@ def _die_at(step: int, out: Path) -> None:
     sys.addaudithook(count)
 
 
-def _child(out: Path, step: int) -> int:
+def _child(out, step):
     """Solve in a process that is killed at a step, 0 = at none; what became of it."""
     pid = os.fork()
     if pid == 0:

@@ -1,7 +1,5 @@
 """Slurm on this machine's loopback for tests: controllers, REST servers and nodes of their own."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import shutil
@@ -9,7 +7,6 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
 PROGRAMS = ("slurmctld", "slurmd", "slurmrestd", "scontrol", "munged")
 PATH = os.environ.get("PATH", "") + ":/usr/sbin"
@@ -44,7 +41,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
 
-def lacking() -> str:
+def lacking():
     """Return why Slurm cannot be had here, or ""."""
     missing = [name for name in PROGRAMS if shutil.which(name, path=PATH) is None]
     if missing:
@@ -55,7 +52,7 @@ def lacking() -> str:
 class Cluster:
     """A running cluster: nodes with `count` accelerators of a kind each."""
 
-    def __init__(self, folder: Path, name: str, nodes: int, kind: str, count: int) -> None:
+    def __init__(self, folder, name, nodes, kind, count):
         self.folder, self.name = folder / name, name
         self.folder.mkdir(parents=True)
         for path in (self.folder, *self.folder.parents):  # the REST server is another user
@@ -71,7 +68,7 @@ class Cluster:
             f"RealMemory=64000 Gres=gpu:{kind}:{count} State=UNKNOWN"
             for k in range(nodes)
         ]
-        values: dict[str, Any] = {"host": host, "ports": ports, "folder": self.folder, "name": name}
+        values = {"host": host, "ports": ports, "folder": self.folder, "name": name}
         (self.folder / "slurm.conf").write_text(CONF.format(nodes="\n".join(lines), **values))
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
         for k in range(count):  # accelerators need device files, and empty ones are enough
@@ -80,7 +77,7 @@ class Cluster:
         (self.folder / "gres.conf").write_text(f"Name=gpu Type={kind} {files}\n")
         self.env = {**os.environ, "PATH": PATH, "SLURM_CONF": str(self.folder / "slurm.conf")}
         self.url = f"http://127.0.0.1:{ports[-1]}/slurm/v0.0.42"
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes = {}
         _munge()
         self.controller()
         for k in range(nodes):
@@ -91,22 +88,22 @@ class Cluster:
         self.wait(lambda: "idle" in self.ask("sinfo", "-h", "-o", "%T"), "nodes that are idle")
         self.token = self.ask("scontrol", "token", "lifespan=3600").strip()
 
-    def run(self, name: str, command: list[str], **env: str) -> None:
+    def run(self, name, command, **env):
         log = (self.folder / f"{name}.out").open("ab")
         with log:
             self.processes[name] = subprocess.Popen(
                 command, env=self.env | env, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
 
-    def controller(self) -> None:
+    def controller(self):
         """Start the controller, the first time or again."""
         self.run("slurmctld", ["slurmctld", "-D"])
         self.wait(lambda: "UP" in self.ask("scontrol", "ping"), "a controller that answers")
 
-    def node(self, name: str) -> None:
+    def node(self, name):
         self.run(name, ["slurmd", "-D", "-N", name])
 
-    def stop(self, *names: str) -> None:
+    def stop(self, *names):
         """End some processes, all by default."""
         for name in names or tuple(self.processes):
             self.processes[name].terminate()
@@ -116,18 +113,18 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 raise AssertionError(f"{name} of {self.name} does not end") from None
 
-    def ask(self, *command: str) -> str:
+    def ask(self, *command):
         done = subprocess.run(command, env=self.env, capture_output=True, text=True, check=False)
         return done.stdout
 
-    def wait(self, ready: Any, what: str) -> None:
+    def wait(self, ready, what):
         end = time.monotonic() + 30
         while not ready():
             assert time.monotonic() < end, f"{self.name}: found no {what} in 30 s: {self.folder}"
             time.sleep(0.1)
 
 
-def _munge() -> None:
+def _munge():
     """Start munged as its own user, where none runs: it authenticates Slurm's daemons."""
     if subprocess.run(["munge", "-n"], capture_output=True, check=False).returncode == 0:
         return
@@ -145,7 +142,7 @@ def _munge() -> None:
     subprocess.run(command, env={**os.environ, "PATH": PATH}, check=True, capture_output=True)
 
 
-def _ports(count: int) -> list[int]:
+def _ports(count):
     """Return free ports of the loopback."""
     sockets = [socket.socket() for _ in range(count)]
     try:

@@ -1,9 +1,5 @@
 """Small days by the hour, and the same in shorter steps."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import numpy as np
 
 from gridcompute import grid
@@ -11,7 +7,7 @@ from gridcompute import grid
 JOBS = 8
 
 
-def day(seed: int) -> grid.Problem:
+def day(seed):
     """A small day by the hour with everything that is said by the hour: rates, limits, charges."""
     r = np.random.default_rng(seed)
     n, hours, sites = JOBS, 4, 2
@@ -75,9 +71,9 @@ def day(seed: int) -> grid.Problem:
     )
 
 
-def in_steps(problem: grid.Problem, parts: int) -> grid.Problem:
+def in_steps(problem, parts):
     """The same day with each hour split into equal steps, its energy and data in equal parts."""
-    tables: dict[str, Any] = {}
+    tables = {}
     for name in ("sites", "classes", "energy", "corridors"):
         table, columns = getattr(problem, name), {}
         for column, spec in table.columns().items():
@@ -95,7 +91,7 @@ def in_steps(problem: grid.Problem, parts: int) -> grid.Problem:
     )
 
 
-def in_the_hour(problem: grid.Problem) -> grid.Problem:
+def in_the_hour(problem):
     """The day in which jobs run at one speed and start at their release, or not at all."""
     jobs = problem.jobs
     deadline = jobs.release + np.ceil(jobs.work_h).astype(int)

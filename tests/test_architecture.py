@@ -4,8 +4,6 @@ docs/explanation/architecture.md draws the same arrows for readers. A new module
 place in one of the tables below; a change of the layers edits a table, which a reviewer sees.
 """
 
-from __future__ import annotations
-
 import ast
 import dataclasses
 import importlib
@@ -114,27 +112,27 @@ SYSTEM_HEADERS = {
 }
 
 # Files of more than 800 lines, each with its reason.
-LONG_FILES: dict[str, str] = {}
+LONG_FILES = {}
 
 
-def python_files() -> list[Path]:
+def python_files():
     """Every module of the package, stubs and Cython left out."""
     return sorted(PACKAGE.rglob("*.py"))
 
 
-def module_name(path: Path) -> str:
+def module_name(path):
     """The dotted name inside the package: "grid.tables.jobs", "" for gridcompute itself."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def exists(module: str) -> bool:
+def exists(module):
     """Is this a module of ours, rather than a name inside one?"""
     base = PACKAGE.joinpath(*module.split("."))
     return module in NATIVE or base.with_suffix(".py").exists() or (base / "__init__.py").exists()
 
 
-def layer(module: str) -> str:
+def layer(module):
     """The layer that a module stands in."""
     head = module.partition(".")[0]
     for name, members in (
@@ -151,12 +149,12 @@ def layer(module: str) -> str:
     return "functions"
 
 
-def imports(path: Path) -> set[tuple[str, bool]]:
+def imports(path):
     """Modules of ours that a file imports, lazily or not, each with "only for type checking"."""
     me, found = module_name(path), set()
     package = me if path.name == "__init__.py" else me.rpartition(".")[0]
 
-    def visit(node: ast.AST, typing_only: bool) -> None:
+    def visit(node, typing_only):
         if isinstance(node, ast.Import):
             for name in (a.name for a in node.names):
                 if name.partition(".")[0] == "gridcompute":
@@ -186,7 +184,7 @@ def imports(path: Path) -> set[tuple[str, bool]]:
     return found
 
 
-def offence(importer: str, imported: str) -> str | None:
+def offence(importer, imported):
     """Why `importer` may not import `imported`, or None."""
     if importer == "":  # the face re-exports everything but what only the command line needs
         return "the package's __init__ is below it" if layer(imported) == "top" else None
@@ -209,14 +207,14 @@ def offence(importer: str, imported: str) -> str | None:
 
 
 @pytest.mark.parametrize("path", python_files(), ids=lambda p: module_name(p) or "gridcompute")
-def test_python_imports_point_downwards(path: Path) -> None:
+def test_python_imports_point_downwards(path):
     """If this fails, a module has come to know a layer above its own, perhaps in a lazy import."""
     me = module_name(path)
     bad = {name: why for name, _ in imports(path) if (why := offence(me, name))}
     assert not bad, f"{me or 'gridcompute'} imports {bad}"
 
 
-def test_the_grid_uses_only_the_options_of_the_core() -> None:
+def test_the_grid_uses_only_the_options_of_the_core():
     """If this fails, grid/ reaches past the public functions into another part of the core."""
     for path in (p for p in python_files() if layer(module_name(p)) == "grid"):
         used = {
@@ -228,7 +226,7 @@ def test_the_grid_uses_only_the_options_of_the_core() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(CHECKER))
-def test_the_checker_of_plans_reads_tables_and_nothing_of_the_engine(name: str) -> None:
+def test_the_checker_of_plans_reads_tables_and_nothing_of_the_engine(name):
     """If this fails, an error of the engine may be in the checker as well, and is never found."""
     path = PACKAGE / f"{name.replace('.', '/')}.py"
     for imported, typing_only in imports(path):
@@ -246,12 +244,12 @@ def test_the_checker_of_plans_reads_tables_and_nothing_of_the_engine(name: str) 
 
 
 @pytest.mark.parametrize("name", sorted(FAIR_CHECKS))
-def test_the_checks_of_fair_shares_import_nothing_of_ours(name: str) -> None:
+def test_the_checks_of_fair_shares_import_nothing_of_ours(name):
     """If this fails, a mistake of the solver of shares may be in their check as well."""
     assert not imports(PACKAGE / f"{name.replace('.', '/')}.py")
 
 
-def test_python_imports_have_no_cycle() -> None:
+def test_python_imports_have_no_cycle():
     """If this fails, two modules need each other, and neither can be understood alone.
 
     Imports within functions and those for type checking count; those of UPWARDS do not.
@@ -261,9 +259,9 @@ def test_python_imports_have_no_cycle() -> None:
         for p in python_files()
         if module_name(p)
     }
-    done: set[str] = set()
+    done = set()
 
-    def walk(module: str, trail: tuple[str, ...]) -> None:
+    def walk(module, trail):
         assert module not in trail, " -> ".join([*trail[trail.index(module) :], module])
         if module not in done:
             for name in sorted(graph.get(module, ())):
@@ -275,7 +273,7 @@ def test_python_imports_have_no_cycle() -> None:
         walk(module, ())
 
 
-def test_the_rules_catch_what_they_should() -> None:
+def test_the_rules_catch_what_they_should():
     """If this fails, the tests above would let a wrong arrow pass."""
     assert offence("solvers.transport", "grid.tables.jobs")
     assert offence("solvers.transport", "cli")
@@ -291,11 +289,11 @@ def test_the_rules_catch_what_they_should() -> None:
     assert offence("costs", "errors") is None
 
 
-def identifiers(path: Path) -> set[str]:
+def identifiers(path):
     """The names a file defines or uses; comments, docstrings and messages are free."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
-        names: set[str] = set()
+        names = set()
         for node in ast.walk(ast.parse(text)):
             for field in ("id", "attr", "arg", "name"):
                 value = getattr(node, field, None)
@@ -306,7 +304,7 @@ def identifiers(path: Path) -> set[str]:
     return set(re.findall(r"[A-Za-z_]\w*", text))
 
 
-def test_only_the_grid_speaks_of_the_platform() -> None:
+def test_only_the_grid_speaks_of_the_platform():
     """If this fails, a layer below grid/ has learnt what a site or a kilowatt-hour is."""
     below = [p for p in python_files() if layer(module_name(p)) not in {"grid", "wings", "top"}]
     below += [p for p in CSRC.rglob("*.[ch]pp") if "tests" not in p.parts]
@@ -320,7 +318,7 @@ def test_only_the_grid_speaks_of_the_platform() -> None:
     assert not bad, sorted(bad)
 
 
-def includes(path: Path) -> list[str]:
+def includes(path):
     """What a C++ file includes, without the quotes or brackets."""
     return re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', path.read_text(), flags=re.MULTILINE)
 
@@ -330,7 +328,7 @@ def includes(path: Path) -> list[str]:
     sorted((CSRC / "gridcompute").rglob("*.[ch]pp")),
     ids=lambda p: str(p.relative_to(CSRC / "gridcompute")),
 )
-def test_core_includes_only_what_its_folder_may(path: Path) -> None:
+def test_core_includes_only_what_its_folder_may(path):
     """If this fails, the core has come to know Python, or one solver another it should not."""
     name = path.relative_to(CSRC / "gridcompute")
     assert name.parts[0] in FOLDERS, f"give csrc/gridcompute/{name.parts[0]} its row in FOLDERS"
@@ -346,15 +344,15 @@ def test_core_includes_only_what_its_folder_may(path: Path) -> None:
             assert re.fullmatch(r"[a-z_]+", header), f"{name}: <{header}> is no standard header"
 
 
-def test_core_includes_have_no_cycle() -> None:
+def test_core_includes_have_no_cycle():
     """If this fails, two headers need each other, and neither can be understood alone."""
     graph = {
         str(path.relative_to(CSRC)): [h for h in includes(path) if h.endswith(".hpp")]
         for path in (CSRC / "gridcompute").rglob("*.[ch]pp")
     }
-    done: set[str] = set()
+    done = set()
 
-    def walk(header: str, trail: tuple[str, ...]) -> None:
+    def walk(header, trail):
         assert header not in trail, " -> ".join([*trail[trail.index(header) :], header])
         if header not in done:
             for name in graph.get(header, ()):
@@ -375,7 +373,7 @@ TYPE = re.compile(
 )
 
 
-def types_of_namespaces(text: str) -> list[str]:
+def types_of_namespaces(text):
     """The types that C++ code defines outside of classes and functions."""
     text = re.sub(r"//[^\n]*|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])'", " ", text)
     text = re.sub(r"^[ \t]*#.*(?:\\\n.*)*", "", text, flags=re.MULTILINE)
@@ -392,14 +390,14 @@ def types_of_namespaces(text: str) -> list[str]:
     return found
 
 
-def test_no_two_types_of_the_core_share_a_name() -> None:
+def test_no_two_types_of_the_core_share_a_name():
     """If this fails, a search or a stack trace can no longer distinguish two types.
 
     Types within classes are not counted: their names begin with that of the class.
     """
     code = "namespace a { struct B : C { struct D {}; }; using E = int; struct F<int> {}; }"
     assert types_of_namespaces(code) == ["B", "E"]
-    where: dict[str, list[str]] = {}
+    where = {}
     for path in sorted((CSRC / "gridcompute").rglob("*.[ch]pp")):
         for name in types_of_namespaces(path.read_text(encoding="utf-8")):
             where.setdefault(name, []).append(str(path.relative_to(CSRC)))
@@ -411,7 +409,7 @@ def test_no_two_types_of_the_core_share_a_name() -> None:
 CONSTANT = re.compile(r"\bconstexpr\b[^;(){]*?\bk[A-Z]\w*\s*[={][^;]*?(?<![\w.])\d")
 
 
-def unexplained_constants(text: str) -> list[int]:
+def unexplained_constants(text):
     """Lines of C++ that define a numeric constant without a comment on them or before them."""
     lines, found = text.split("\n"), []
     for at, line in enumerate(lines):
@@ -428,7 +426,7 @@ def unexplained_constants(text: str) -> list[int]:
     return found
 
 
-def test_numbers_in_the_core_are_tuned_in_tables_or_say_why_not() -> None:
+def test_numbers_in_the_core_are_tuned_in_tables_or_say_why_not():
     """If this fails, a constant outside a tuning table has no comment that says what fixes it.
 
     A number that was chosen by measurement belongs in the solver's tuning.hpp, where tests and
@@ -450,21 +448,21 @@ def test_numbers_in_the_core_are_tuned_in_tables_or_say_why_not() -> None:
     assert not bad, f"move to tuning.hpp, or say what fixes the number: {sorted(bad)}"
 
 
-def test_bindings_release_the_interpreter_lock_in_one_way() -> None:
+def test_bindings_release_the_interpreter_lock_in_one_way():
     """If this fails, a daemon thread in a solve aborts a process that leaves Python."""
     for path in sorted((CSRC / "bindings").rglob("*.[ch]pp")):
         code = re.sub(r"//[^\n]*", "", path.read_text(encoding="utf-8"))
         assert not re.search(r"gil_scoped_(release|acquire)|Py_BEGIN_ALLOW|PyGILState", code), path
 
 
-def test_native_tests_include_no_binding() -> None:
+def test_native_tests_include_no_binding():
     """If this fails, the native tests could no longer run on a machine without Python."""
     for path in sorted((CSRC / "tests").rglob("*.[ch]pp")):
         for header in includes(path):
             assert not re.match(r"bindings/|pybind11|Python\.h|numpy", header), f"{path}: {header}"
 
 
-def test_architecture_page_names_each_folder() -> None:
+def test_architecture_page_names_each_folder():
     """If this fails, readers of docs/explanation/architecture.md do not learn of a folder."""
     page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`([\w/]+/)`", page))
@@ -475,7 +473,7 @@ def test_architecture_page_names_each_folder() -> None:
     assert not missing, f"add to the tables of docs/explanation/architecture.md: {sorted(missing)}"
 
 
-def test_core_compiles_without_python() -> None:
+def test_core_compiles_without_python():
     """If this fails, some header of the core needs more than the standard library."""
     compiler = shutil.which(os.environ.get("CXX", "g++"))
     if compiler is None:
@@ -487,7 +485,7 @@ def test_core_compiles_without_python() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_files_stay_short() -> None:
+def test_files_stay_short():
     """If this fails, a file has grown past one idea: split it, or list it with its reason."""
     kinds = {".py", ".pyx", ".pyi", ".cpp", ".hpp"}
     folders = ("src", "csrc", "tests", "benches", "examples", "docs")
@@ -502,7 +500,7 @@ def test_files_stay_short() -> None:
     assert all(lengths.get(name, 0) > 800 for name in LONG_FILES), "an entry is out of date"
 
 
-def loaded_by(code: str) -> set[str]:
+def loaded_by(code):
     """The modules that a fresh interpreter has loaded after `code`."""
     code = f"import sys, json; before = set(sys.modules); {code}"
     code += "; print(json.dumps(sorted(set(sys.modules) - before)))"
@@ -510,7 +508,7 @@ def loaded_by(code: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-def test_import_is_light() -> None:
+def test_import_is_light():
     """If this fails, a program pays for a library or a subpackage that it does not call.
 
     How long an import takes is measured by benches/bench_import.py.
@@ -533,7 +531,7 @@ def test_import_is_light() -> None:
             assert f"gridcompute.{part}" not in loaded, use
 
 
-def test_names_are_imported_from_where_type_checkers_see_them() -> None:
+def test_names_are_imported_from_where_type_checkers_see_them():
     """If this fails, `gc.NAME` is at run time another thing than mypy and editors say."""
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     (seen,) = (n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test)[0] == "_")

@@ -1,7 +1,5 @@
 """The benches that pages name run, on small problems."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -10,7 +8,7 @@ from pathlib import Path
 BENCHES = Path(__file__).resolve().parent.parent / "benches"
 
 
-def test_an_operators_hours_are_measured(tmp_path: Path) -> None:
+def test_an_operators_hours_are_measured(tmp_path):
     """If this fails, the command behind the figures of a page ends in an error."""
     out = tmp_path / "hours.json"
     small = ("--hours", "2", "--jobs", "30", "--limit", "0.5", "--hindsight", "1")

@@ -3,8 +3,6 @@
 No test here waits for a length of time: each waits for something to be true.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import signal
@@ -21,9 +19,9 @@ from gridcompute import Terms, transport
 
 @pytest.fixture
 def service(tmp_path):
-    made: list[Service] = []
+    made = []
 
-    def make(*options: str) -> Service:
+    def make(*options):
         made.append(Service(tmp_path, "--interval", "0.02", *options))
         made[-1].start()
         return made[-1]
@@ -34,7 +32,7 @@ def service(tmp_path):
             one.end(signal.SIGKILL)
 
 
-def settled(broker: Service, n: int) -> dict:
+def settled(broker, n):
     """All jobs once there are `n` and none is queued."""
     while True:
         told = broker.http.get("/jobs").json()
@@ -42,9 +40,9 @@ def settled(broker: Service, n: int) -> dict:
             return told
 
 
-def replay(changes: list[dict]) -> dict:
+def replay(changes):
     """Where each job is by the stream alone; each change begins where the last one ended."""
-    at: dict = {}
+    at = {}
     for k, change in enumerate(changes):
         assert change["seq"] == changes[0]["seq"] + k, "a placement is lost or stands twice"
         assert at.get(change["id"]) == change["from"]
@@ -55,9 +53,9 @@ def replay(changes: list[dict]) -> dict:
     return at
 
 
-async def stream(broker: Service, after: int, last: int) -> list[dict]:
+async def stream(broker, after, last):
     """The placements after one number up to another."""
-    found: list[dict] = []
+    found = []
     async with (
         httpx.AsyncClient(**broker.to) as client,
         client.stream("GET", "/placements", params={"after": after}) as answer,
@@ -73,7 +71,7 @@ def test_a_hundred_clients_at_once(service):
     """Every client's jobs, cancels and quotes count once, and all is placed at least cost."""
     broker = service()
 
-    async def one(k: int) -> None:
+    async def one(k):
         async with httpx.AsyncClient(**broker.to) as client:
             for i in range(3):
                 answer = await client.post("/jobs", json=job(f"{k}-{i}", 3 * k + i))
@@ -87,7 +85,7 @@ def test_a_hundred_clients_at_once(service):
             assert (await client.get(f"/jobs/{k}-1")).status_code == 404
             assert (await client.get(f"/jobs/{k}-2")).json()["id"] == f"{k}-2"
 
-    async def all_of_them() -> None:
+    async def all_of_them():
         await asyncio.gather(*(one(k) for k in range(100)))
 
     asyncio.run(all_of_them())
@@ -225,11 +223,11 @@ def test_kill_9_under_load(service, snapshot_s):
     """Killed amid fifty clients, rounds and snapshots, twice: who has an answer has a job; and who
     follows the placements misses none, if no later snapshots have made the first of them old."""
     broker = service("--snapshot", snapshot_s)
-    asked: set[str] = set()
-    taken: set[str] = set()
-    gone: set[str] = set()
+    asked = set()
+    taken = set()
+    gone = set()
 
-    async def one(k: int, goal: int, enough: asyncio.Event) -> None:
+    async def one(k, goal, enough):
         async with httpx.AsyncClient(**broker.to) as client:
             while True:
                 key = f"{k}-{len(asked)}"
@@ -249,7 +247,7 @@ def test_kill_9_under_load(service, snapshot_s):
                 if len(taken) + len(gone) > goal:
                     enough.set()
 
-    async def all_of_them(goal: int) -> None:
+    async def all_of_them(goal):
         enough = asyncio.Event()
         clients = asyncio.gather(*(one(k, goal, enough) for k in range(50)))
         await enough.wait()

@@ -1,7 +1,5 @@
 """Who may ask the example broker, how much, how slowly; and what a turned bit costs its state."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os
@@ -10,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -18,18 +15,15 @@ import pytest
 from broker_service import Service, job
 from test_broker_heart import columns, heart, opened  # noqa: F401 - heart is a fixture
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 KIND = {"content-type": "application/json"}
 TOKEN = "0123456789abcdef-secret"
 
 
 @pytest.fixture
 def service(tmp_path):
-    made: list[Service] = []
+    made = []
 
-    def make(*options: str, **environment: str) -> Service:
+    def make(*options, **environment):
         made.append(Service(tmp_path, "--interval", "0.02", *options))
         made[-1].environment |= environment
         made[-1].start()
@@ -41,11 +35,11 @@ def service(tmp_path):
             one.end(signal.SIGKILL)
 
 
-def address(broker: Service) -> tuple[str, int]:
+def address(broker):
     return "127.0.0.1", broker.said("listening")["port"]
 
 
-def raw(broker: Service, *parts: bytes) -> bytes:
+def raw(broker, *parts):
     """What the broker answers to bytes, until it closes the connection."""
     with socket.create_connection(address(broker)) as connection:
         answer = b""
@@ -62,11 +56,11 @@ def raw(broker: Service, *parts: bytes) -> bytes:
         return answer
 
 
-def status(answer: bytes) -> int:
+def status(answer):
     return int(answer.split(b" ", 2)[1])
 
 
-def untouched(broker: Service) -> None:
+def untouched(broker):
     """No operation was taken, and nothing was logged with a traceback."""
     health = broker.http.get("/health").json()
     assert (health["operation"], health["live"]) == (0, 0)
@@ -250,7 +244,7 @@ def test_a_value_of_another_type_is_not_made_to_fit(service):
 # ---------------------------------------------------------------- how slowly
 
 
-def slow_heads(broker: Service) -> None:
+def slow_heads(broker):
     """Let the broker wait but a moment for heads, which takes no option."""
     script = broker.command[1]
     folder = os.path.dirname(script)  # noqa: PTH120 - as text
@@ -296,7 +290,7 @@ def test_a_client_that_hangs_up_is_no_traceback(service):
             connection.close()
     untouched(broker)
 
-    async def go_away() -> None:
+    async def go_away():
         async with httpx.AsyncClient(**broker.to) as client:
             for k in range(20):
                 ask = asyncio.create_task(client.post("/jobs", json=job(str(k))))
@@ -311,13 +305,13 @@ def test_a_client_that_hangs_up_is_no_traceback(service):
 # ---------------------------------------------------------------- what a turned bit costs
 
 
-def seen(broker) -> tuple:
+def seen(broker):
     """What a broker knows once it has started."""
     lines = b"".join(broker.stream.lines)
     return broker.jobs, broker.seq, broker.stream.first, lines, broker.world.match().objective
 
 
-def found_out(recovery: dict) -> bool:
+def found_out(recovery):
     """Does the start say that something is wrong?"""
     return any(recovery[name] for name in ("journal_damaged", "operations_lost", "placements_lost"))
 
@@ -375,7 +369,7 @@ def test_a_journal_of_an_older_broker_is_read(heart, tmp_path):  # noqa: F811
         assert len(broker.recovery["journal_damaged"]) == 5
 
 
-def test_a_damaged_world_is_found_out(service, tmp_path: Path):
+def test_a_damaged_world_is_found_out(service, tmp_path):
     """A digit of a capacity turned, and the broker placed jobs on slots that are not there."""
     broker = service()
     broker.end(signal.SIGKILL)

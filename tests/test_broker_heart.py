@@ -1,7 +1,5 @@
 """The heart of the example broker in this process: its queue, rounds, journal and stream."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import random
@@ -31,7 +29,7 @@ def heart():
 
 
 @contextmanager
-def opened(heart, folder: Path, config=WORLD, **options):
+def opened(heart, folder, config=WORLD, **options):
     """A broker, in the end dropped as a kill would drop it."""
     world, journal = heart
     made = world.Broker(config, journal.Journal(folder), **options)
@@ -42,7 +40,7 @@ def opened(heart, folder: Path, config=WORLD, **options):
         made.journal.close()
 
 
-def columns(k: int) -> tuple:
+def columns(k):
     j = job("", k)
     return (k % 2, j["work_h"], j["work_h"] * j["delay_usd_per_h"], j["budget_usd"])
 
@@ -57,7 +55,7 @@ def test_a_round_keeps_nobody_waiting(heart, tmp_path):
             go.wait()
             return solve(*batch)
 
-        async def story() -> None:
+        async def story():
             broker._solve = slow
             broker.submit({key: columns(k) for k, key in enumerate("abcd")})
             under_way = asyncio.create_task(broker.step())
@@ -92,11 +90,11 @@ def test_kills_at_any_time_change_nothing_that_is_acknowledged(heart, story):
     read through the kills, tells where every job is."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        live: dict[str, tuple] = {}
-        at: dict[str, int | None] = {}
+        live = {}
+        at = {}
         seen = 0
 
-        def listen(broker) -> None:
+        def listen(broker):
             """Read on, as a client would, through kills."""
             nonlocal seen
             lines = broker.stream.lines[max(0, seen + 1 - broker.stream.first) :]
@@ -151,8 +149,8 @@ TENANTS = {"name": ["red", "blue"], "guarantee": [40, 40], "limit": [90, None], 
 def test_what_may_not_be_preempted_stays_through_kills(heart, tmp_path, seed):
     """With a snapshot a minute, kill -9 moved or sent out jobs that ran and may not be."""
     draw = random.Random(seed)
-    live: dict[str, tuple] = {}
-    fixed: dict[str, int] = {}
+    live = {}
+    fixed = {}
     kept = 0
     for lives in range(6):
         with opened(heart, tmp_path, WORLD | {"tenants": TENANTS}, snapshot_s=60.0) as broker:

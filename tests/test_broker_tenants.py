@@ -1,7 +1,5 @@
 """The example broker with tenants: a gang waits, is told why, and takes what its tenant is owed."""
 
-from __future__ import annotations
-
 import json
 import signal
 
@@ -24,13 +22,13 @@ def service(tmp_path):
         made.end(signal.SIGKILL)
 
 
-def gang(key: str, tenant: str, gpus: int = 4, **more: object) -> dict:
+def gang(key, tenant, gpus=4, **more):
     """A job that would rather run."""
     base = {"id": key, "family": "vision", "work_h": 1.0, "budget_usd": 1000.0}
     return base | {"tenant": tenant, "gpus": gpus} | more
 
 
-def submit(broker: Service, *jobs: dict) -> dict:
+def submit(broker, *jobs):
     """The states of all jobs once they have been through a round."""
     assert broker.http.post("/jobs", json=list(jobs)).status_code == 202
     while True:

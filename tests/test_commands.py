@@ -4,24 +4,17 @@ Scripts run in a copy of their folders: no data beside the clone helps, and noth
 it. A command or an option that a page begins to give fails here until it has a line below.
 """
 
-from __future__ import annotations
-
 import gzip
 import re
 import runpy
 import shutil
 import sys
 import tomllib
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import gridcompute as gc
 from test_docs import ROOT, SKIPPED, blocks
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benches/README.md")]
 PAGES += [page for page in (ROOT / "docs").rglob("*.md") if not SKIPPED & {*page.parts}]
@@ -91,7 +84,7 @@ cancel ID
 """
 
 
-def commands(page: Path) -> Iterator[list[str]]:
+def commands(page):
     """The words of each command in a page's blocks for shells and in its inline code."""
     lines, prose, language = [], [], None
     for line in page.read_text(encoding="utf-8").splitlines():
@@ -111,14 +104,14 @@ def commands(page: Path) -> Iterator[list[str]]:
             yield [words[0].removeprefix(".venv/bin/"), *words[1:]]
 
 
-def given(program: str, end: str = "") -> list[tuple[str, list[str]]]:
+def given(program, end=""):
     """Commands of a program whose first argument ends so, each with its page."""
     each = ((str(page.relative_to(ROOT)), words) for page in PAGES for words in commands(page))
     return [(page, w) for page, w in each if w[0] == program and w[1].endswith(end)]
 
 
 @pytest.fixture
-def clone(tmp_path: Path) -> Path:
+def clone(tmp_path):
     """The folders of a clone that scripts read and write, and no others beside them."""
     for folder in ("benches", "examples", "docs/_extensions", "docs/_static", "docs/reference"):
         shutil.copytree(ROOT / folder, tmp_path / "clone" / folder)
@@ -128,7 +121,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def script(clone: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def script(clone, monkeypatch):
     """Runs a script of the copy by its path, with the modules beside it."""
     from gridcompute.grid.operations import rolling
     from gridcompute.grid.planner import clock
@@ -140,7 +133,7 @@ def script(clone: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     monkeypatch.chdir(clone)
     monkeypatch.setenv("MPLBACKEND", "Agg")
 
-    def run(name: str, *arguments: str) -> None:
+    def run(name, *arguments):
         path = clone / name
         monkeypatch.setattr(sys, "path", [str(path.parent), *sys.path])
         monkeypatch.setattr(sys, "argv", [str(path), *arguments])
@@ -156,7 +149,7 @@ def script(clone: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return run
 
 
-def test_each_script_on_a_page_is_run() -> None:
+def test_each_script_on_a_page_is_run():
     """If this fails, a page gives a script that nothing runs, or an option it does not have."""
     for page, words in given("python", ".py"):
         name, *rest = words[1:]
@@ -174,7 +167,7 @@ def test_each_script_on_a_page_is_run() -> None:
 
 
 @pytest.mark.parametrize("command", [c for c in SCRIPTS if not c.endswith(" page")])
-def test_scripts_run(command: str, script: Callable[..., None], clone: Path, capsys: Any) -> None:
+def test_scripts_run(command, script, clone, capsys):
     """If this fails, a reader who types what a page says meets an error."""
     name, arguments = command.split()[0], SCRIPTS[command].split()
     script(name, *arguments)
@@ -207,9 +200,7 @@ def test_scripts_run(command: str, script: Callable[..., None], clone: Path, cap
         ("rolling_hours.py", ["required"]),
     ],
 )
-def test_wrong_arguments_cost_one_line(
-    command: str, words: list[str], script: Callable[..., None], clone: Path, capsys: Any
-) -> None:
+def test_wrong_arguments_cost_one_line(command, words, script, clone, capsys):
     """If this fails, a wrong cell or a file that is not here ends in a traceback."""
     empty = clone / "clone/data/forecasting-data/KR.csv"
     empty.parent.mkdir(parents=True)
@@ -223,9 +214,7 @@ def test_wrong_arguments_cost_one_line(
     assert all(word in text for word in words), text
 
 
-def test_the_broker_names_its_extra(
-    script: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_broker_names_its_extra(script, monkeypatch):
     """If this fails, a reader without the broker's packages gets a traceback, or cannot get them.
 
     Python 3.11 brings a pip without `--group`.
@@ -235,7 +224,7 @@ def test_the_broker_names_its_extra(
         script("examples/broker.py")
 
 
-def test_a_bench_says_what_a_clone_has(script: Callable[..., None], capsys: Any) -> None:
+def test_a_bench_says_what_a_clone_has(script, capsys):
     """If this fails, a reader does not learn where the data of the other cells is to be had."""
     script("benches/replay_table.py", "--weeks", "1", "--shared-weeks", "0")
     said = capsys.readouterr().out
@@ -246,9 +235,7 @@ def test_a_bench_says_what_a_clone_has(script: Callable[..., None], capsys: Any)
     )
 
 
-def test_the_commands_of_the_package_run(
-    command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_commands_of_the_package_run(command, tmp_path, monkeypatch):
     """If this fails, a page gives a command line that ends in an error."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
@@ -256,7 +243,7 @@ def test_the_commands_of_the_package_run(
         head = "".join(next(file) for _ in range(20))
     (tmp_path / "philly.csv.gz").write_bytes(gzip.compress(head.encode()))
     gc.grid.Ledger(window=20, cap_yuan_per_kwh=0.3).write("ledger.jsonl")
-    run: dict[str, set[str]] = {}
+    run = {}
     job = ""
     for line in SESSION.split("\n")[1:-1]:
         name, *arguments = line.replace("ID", job).split()
@@ -275,7 +262,7 @@ def test_the_commands_of_the_package_run(
         assert " ".join(words) in TESTED or options <= run[head], f"{page}: {' '.join(words)}"
 
 
-def test_what_is_installed_and_tested_is_there() -> None:
+def test_what_is_installed_and_tested_is_there():
     """If this fails, a page names an extra, a test or a bench that does not exist.
 
     Groups are not for readers: pip takes them from 25.1 on, and Python 3.11 brings an older one.

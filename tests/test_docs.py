@@ -1,7 +1,5 @@
 """Every python block of README.md and of the pages under docs/ runs as written."""
 
-from __future__ import annotations
-
 import doctest
 import importlib.util
 import json
@@ -17,7 +15,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^([ \t]*)```python\n(.*?)^\1```", flags=re.MULTILINE | re.DOTALL)
 
 
-def blocks(page: Path) -> list[tuple[int, str]]:
+def blocks(page):
     """The python blocks of a page, each with the line it starts on."""
     text = page.read_text(encoding="utf-8")
     return [
@@ -30,11 +28,11 @@ WITH_CODE = [p for p in PAGES if not SKIPPED & set(p.parts) and blocks(p)]
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda p: str(p.relative_to(ROOT)))
-def test_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_run(page, tmp_path, monkeypatch):
     """If this fails, a reader who types in this page, top to bottom, gets an error."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
-    namespace: dict[str, object] = {"__name__": "__main__"}
+    namespace = {"__name__": "__main__"}
     for line, code in blocks(page):
         # Empty lines in front give a traceback the page's own line numbers.
         exec(compile("\n" * (line - 1) + code, str(page), "exec"), namespace)
@@ -47,7 +45,7 @@ WITH_SESSIONS = [
 
 
 @pytest.mark.parametrize("page", WITH_SESSIONS, ids=lambda p: str(p.relative_to(ROOT)))
-def test_sessions_give_the_outputs_that_are_shown(page: Path) -> None:
+def test_sessions_give_the_outputs_that_are_shown(page):
     """If this fails, a reader of the page sees outputs that the library does not give."""
     text = page.read_text(encoding="utf-8")
     lines = [""] * (text.count("\n") + 1)
@@ -56,7 +54,7 @@ def test_sessions_give_the_outputs_that_are_shown(page: Path) -> None:
         for k, line in enumerate(found[1].splitlines()):
             lines[first + k] = line
     test = doctest.DocTestParser().get_doctest("\n".join(lines), {}, page.name, str(page), 0)
-    report: list[str] = []
+    report = []
     results = doctest.DocTestRunner().run(test, out=report.append)
     assert results.attempted
     assert not results.failed, "".join(report)
@@ -66,7 +64,7 @@ NOTEBOOKS = sorted((ROOT / "docs" / "gallery").glob("*.ipynb"))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_notebooks_keep_no_outputs(path: Path) -> None:
+def test_notebooks_keep_no_outputs(path):
     """If this fails, a page shows what some machine once printed, and every diff is noise."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert notebook["nbformat"] == 4
@@ -78,7 +76,7 @@ def test_notebooks_keep_no_outputs(path: Path) -> None:
     assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
 
 
-def test_the_list_of_columns_is_the_readers_own() -> None:
+def test_the_list_of_columns_is_the_readers_own():
     """If this fails, run docs/_extensions/columns.py: the page says other than what is read."""
     spec = importlib.util.spec_from_file_location("columns", ROOT / "docs/_extensions/columns.py")
     assert spec is not None
@@ -91,7 +89,7 @@ def test_the_list_of_columns_is_the_readers_own() -> None:
     assert [row[0] for row in rows if not row[1].strip(" |")] == []  # each says what it is
 
 
-def test_pages_are_found() -> None:
+def test_pages_are_found():
     """If this fails, the test above runs nothing and cannot fail."""
     assert ROOT / "README.md" in WITH_CODE
     assert len(WITH_CODE) > 1
@@ -104,7 +102,7 @@ FIGURE = re.compile(
 DRAWS = re.compile(r"plot\.\w+\(|\.plot\(|plt\.(?:show|plot)")
 
 
-def test_figures_have_alternative_texts() -> None:
+def test_figures_have_alternative_texts():
     """If this fails, one who hears the page does not learn what the figure shows."""
     missing = []
     for page in PAGES:

@@ -1,7 +1,5 @@
 """The examples run as their docstrings say, on the real data where it is."""
 
-from __future__ import annotations
-
 import datetime as dt
 import gzip
 import importlib.util
@@ -16,7 +14,7 @@ from gridcompute import grid
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
-def load(name: str):
+def load(name):
     """An example as a module; one may import another, as it does when run."""
     if str(EXAMPLES) not in sys.path:
         sys.path.append(str(EXAMPLES))
@@ -31,12 +29,12 @@ def real_day():
     return load("real_day")
 
 
-def write(path: Path, lines: list[str]) -> None:
+def write(path, lines):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress("\n".join(lines).encode()))
 
 
-def ran(real_day, capsys, tmp_path: Path, *arguments: str) -> str:
+def ran(real_day, capsys, tmp_path, *arguments):
     """What a run prints; it must have verified its plan and written its page."""
     code = real_day.main(["--verify", "--out", str(tmp_path / "out"), *arguments])
     out = capsys.readouterr().out
@@ -125,7 +123,7 @@ def live_trace():
     return load("live_trace")
 
 
-def plays(live_trace, tmp_path, capsys, *arguments: str) -> str:
+def plays(live_trace, tmp_path, capsys, *arguments):
     """What the example says, once it has drawn its picture."""
     assert live_trace.main([*arguments, "--out", str(tmp_path)]) == 0
     assert (tmp_path / "live_trace.png").read_bytes().startswith(b"\x89PNG")

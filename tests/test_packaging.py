@@ -1,7 +1,5 @@
 """What the package says of itself, checked against the code: version, names, docs, commands."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import importlib.util
 import inspect
@@ -22,30 +20,30 @@ CLASSES = [n for n in PUBLIC if inspect.isclass(getattr(gridcompute, n))]
 ERRORS = [n for n in CLASSES if issubclass(getattr(gridcompute, n), Exception)]
 
 
-def read(name: str) -> str:
+def read(name):
     """A file of the project's root."""
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def sections(doc: str) -> dict[str, str]:
+def sections(doc):
     """The numpydoc sections of a docstring: heading to text."""
     parts = re.split(r"^([A-Z][A-Za-z ]+)\n-{3,}\n", inspect.cleandoc(doc), flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def documented_parameters(text: str) -> list[str]:
+def documented_parameters(text):
     """The names of a Parameters section, in order ("x, y : int" names two)."""
     heads = re.findall(r"^(\*{0,2}\w+(?:, \*{0,2}\w+)*) ?(?::|$)", text, flags=re.MULTILINE)
     return [name.lstrip("*") for head in heads for name in head.split(", ")]
 
 
-def signature_parameters(function: object) -> list[str]:
+def signature_parameters(function):
     """The names a caller may give, in order."""
     names = list(inspect.signature(function).parameters)
     return [n for n in names if n not in {"self", "cls"}]
 
 
-def public_methods(cls: type) -> list[tuple[str, object]]:
+def public_methods(cls):
     """Methods and properties that a class defines itself, under public names."""
     own = {k: v for k, v in vars(cls).items() if not k.startswith("_")}
     plain = {k: getattr(v, "__func__", getattr(v, "fget", v)) for k, v in own.items()}
@@ -55,7 +53,7 @@ def public_methods(cls: type) -> list[tuple[str, object]]:
 # ---------------------------------------------------------------- version
 
 
-def test_version_is_one() -> None:
+def test_version_is_one():
     """If this fails, the package, the build and the changelog disagree about the release."""
     project = tomllib.loads(read("pyproject.toml"))
     attr = project["tool"]["setuptools"]["dynamic"]["version"]["attr"]
@@ -66,7 +64,7 @@ def test_version_is_one() -> None:
     assert newest[1] == gridcompute.__version__
 
 
-def test_installed_metadata_has_the_version() -> None:
+def test_installed_metadata_has_the_version():
     """If this fails, pip and `gridcompute.__version__` tell users two versions."""
     try:
         installed = importlib.metadata.version("gridcompute")
@@ -75,7 +73,7 @@ def test_installed_metadata_has_the_version() -> None:
     assert installed == gridcompute.__version__
 
 
-def test_python_versions_agree() -> None:
+def test_python_versions_agree():
     """If this fails, pip, ruff and mypy think of different oldest Pythons."""
     project = tomllib.loads(read("pyproject.toml"))
     oldest = project["project"]["requires-python"].removeprefix(">=")
@@ -87,7 +85,7 @@ def test_python_versions_agree() -> None:
 # ---------------------------------------------------------------- names
 
 
-def test_all_is_complete() -> None:
+def test_all_is_complete():
     """If this fails, a public name is missing from __all__, or __all__ promises one that is not."""
     names = {
         name
@@ -100,7 +98,7 @@ def test_all_is_complete() -> None:
     assert names | modules | {"__version__"} == set(gridcompute.__all__)
 
 
-def test_all_is_in_the_reference() -> None:
+def test_all_is_in_the_reference():
     """If this fails, a name is public and yet on no page of the reference.
 
     The reference lists a module's names from its `__all__`, so naming the modules is enough.
@@ -112,7 +110,7 @@ def test_all_is_in_the_reference() -> None:
     assert len(gridcompute.__all__) == len(set(gridcompute.__all__))
 
 
-def test_every_error_is_public_and_documented() -> None:
+def test_every_error_is_public_and_documented():
     """If this fails, a caller can meet an error that no page explains."""
     defined = {
         name
@@ -124,7 +122,7 @@ def test_every_error_is_public_and_documented() -> None:
     assert all(f"`{name}`" in page for name in defined)
 
 
-def test_typing_marker_and_stubs_stand_by_the_code() -> None:
+def test_typing_marker_and_stubs_stand_by_the_code():
     """If this fails, type checkers see no types of an installed gridcompute."""
     package = Path(gridcompute.__file__).parent
     assert (package / "py.typed").exists()
@@ -137,7 +135,7 @@ def test_typing_marker_and_stubs_stand_by_the_code() -> None:
 
 
 @pytest.mark.parametrize("name", ["_core", "records._ingest", "records._interner"])
-def test_native_modules_ship_no_debug_information(name: str) -> None:
+def test_native_modules_ship_no_debug_information(name):
     """If this fails, an installed package is larger by half for what no user reads."""
     module = importlib.import_module(f"gridcompute.{name}")
     assert module.__file__ is not None
@@ -145,7 +143,7 @@ def test_native_modules_ship_no_debug_information(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_function_docstring(name: str) -> None:
+def test_function_docstring(name):
     """If this fails, a public function's reference page lacks what a caller must know."""
     function = getattr(gridcompute, name)
     found = sections(function.__doc__ or "")
@@ -160,7 +158,7 @@ def test_function_docstring(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_class_docstring(name: str) -> None:
+def test_class_docstring(name):
     """If this fails, a public class or one of its methods has no word of explanation."""
     cls = getattr(gridcompute, name)
     assert cls.__doc__
@@ -171,7 +169,7 @@ def test_class_docstring(name: str) -> None:
             assert documented_parameters(found["Parameters"]) == signature_parameters(function)
 
 
-def test_the_docstring_reader_reads() -> None:
+def test_the_docstring_reader_reads():
     """If this fails, the tests above would accept a docstring they could not read."""
     doc = """Do it.
 
@@ -196,7 +194,7 @@ def test_the_docstring_reader_reads() -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "benches/README.md", ".ci/run"])
-def test_make_commands_exist(page: str) -> None:
+def test_make_commands_exist(page):
     """If this fails, a page tells its reader to run a command that is not there."""
     makefile = read("Makefile")
     asked = re.findall(r"(?:`|^|\$ )make (?:-\S+ )*([a-z][a-z-]*)", read(page), flags=re.MULTILINE)
@@ -207,7 +205,7 @@ def test_make_commands_exist(page: str) -> None:
         )
 
 
-def test_ci_runs_the_readme_command_first() -> None:
+def test_ci_runs_the_readme_command_first():
     """If this fails, CI no longer tests what a newcomer is told to type."""
     step = re.compile(r"^step (?:[-A-Z]\S* )*([a-z][a-z-]*)", flags=re.MULTILINE)
     commands = step.findall(read(".ci/run"))
@@ -216,13 +214,13 @@ def test_ci_runs_the_readme_command_first() -> None:
 
 
 @pytest.mark.parametrize("page", sorted(p.name for p in ROOT.glob("*.md")))
-def test_links_lead_somewhere(page: str) -> None:
+def test_links_lead_somewhere(page):
     """If this fails, a page at the root points at a file that is not there."""
     for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", read(page)):
         assert (ROOT / target).exists(), f"{page} links to {target}"
 
 
-def test_no_loose_ends() -> None:
+def test_no_loose_ends():
     """If this fails, unfinished work or a muzzled checker has landed."""
     loose = re.compile(r"\b(TODO|FIXME|XXX)\b|# noqa(?!: [A-Z])|# type: ignore(?!\[)")
     kinds = {".py", ".pyx", ".pyi", ".cpp", ".hpp", ".md", ".toml"}
@@ -234,7 +232,7 @@ def test_no_loose_ends() -> None:
         assert not found, f"{path.relative_to(ROOT)}: {found[0] if found else ''}"
 
 
-def test_install_commands_work_without_an_index() -> None:
+def test_install_commands_work_without_an_index():
     """If this fails, a page tells a newcomer to install a name that no package index has.
 
     Where gridcompute is installed its name is enough, as docs/install.md says; elsewhere a command

@@ -1,7 +1,5 @@
 """Gavel's recorded values and the throughputs behind them, in examples/data."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 
@@ -13,7 +11,7 @@ __all__ = ["DATA", "SPEEDS", "rows"]
 SPEEDS = find("traces/gavel/simulation_throughputs.json.gz")
 
 
-def rows(name: str) -> list[dict[str, str]]:
+def rows(name):
     """Return the rows of a recorded table."""
     data = find(f"replay/{name}").read_bytes()
     text = (gzip.decompress(data) if name.endswith(".gz") else data).decode()

@@ -1,7 +1,5 @@
 """Assignment against peers, on classes that defeat one method or another, and on OR-Library."""
 
-from __future__ import annotations
-
 import gzip
 
 import numpy as np
@@ -19,7 +17,7 @@ OPTIMA["assignp3000"] = 18696
 
 @pytest.mark.parametrize("n", [63, 300, 520])
 @pytest.mark.parametrize("name", CLASSES)
-def test_adversarial_classes_match_scipy_and_are_certified(name: str, n: int) -> None:
+def test_adversarial_classes_match_scipy_and_are_certified(name, n):
     """If this fails, some structure of costs leads a method to a wrong answer or wrong duals."""
     for seed in range(2 if n < 500 else 1):
         cost = CLASSES[name](n, seed)
@@ -42,9 +40,7 @@ def test_adversarial_classes_match_scipy_and_are_certified(name: str, n: int) ->
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
 @pytest.mark.parametrize("shape", [(5, 5), (40, 40), (30, 80), (80, 30), (150, 150), (200, 400)])
 @pytest.mark.parametrize("tail", [0.2, 0.5])
-def test_heavy_tails_do_not_drown_the_optimum(
-    tail: float, shape: tuple[int, int], kind: type
-) -> None:
+def test_heavy_tails_do_not_drown_the_optimum(tail, shape, kind):
     """If this fails, one huge cost sets a unit in which all good assignments cost the same."""
     r = np.random.default_rng(7)
     cost = np.minimum(r.pareto(tail, shape), 1e30).astype(kind)
@@ -70,7 +66,7 @@ def test_heavy_tails_do_not_drown_the_optimum(
 
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
 @pytest.mark.parametrize(("n", "m"), [(300, 300), (300, 340), (340, 300), (700, 700)])
-def test_gates_of_large_costs_hide_no_near_partner(n: int, m: int, kind: type) -> None:
+def test_gates_of_large_costs_hide_no_near_partner(n, m, kind):
     """If this fails, costs that stand for "never" cost the pairs their last bits."""
     r = np.random.default_rng(n + m)
     at = r.random((n, 2))
@@ -87,7 +83,7 @@ def test_gates_of_large_costs_hide_no_near_partner(n: int, m: int, kind: type) -
         assert answer.verify().valid
 
 
-def seen_at_a_look(n: int, m: int) -> dict[str, np.ndarray]:
+def seen_at_a_look(n, m):
     """Matrices that a look at a few rows sends to a way of their own, by name."""
     r = np.random.default_rng(n + m)
     u = r.random((n, m))
@@ -111,7 +107,7 @@ def seen_at_a_look(n: int, m: int) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("name", seen_at_a_look(1, 1))
 @pytest.mark.parametrize(("n", "m"), [(300, 300), (290, 330), (330, 290), (800, 800)])
-def test_what_a_look_decides_is_optimal(name: str, n: int, m: int) -> None:
+def test_what_a_look_decides_is_optimal(name, n, m):
     """If this fails, doubles matched as they are, or gates made columns, lose the optimum."""
     cost = seen_at_a_look(n, m)[name]
     kinds = [cost.dtype] if cost.dtype == np.int64 else [np.float64, np.float32]
@@ -134,7 +130,7 @@ def test_what_a_look_decides_is_optimal(name: str, n: int, m: int) -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, -np.inf])
 @pytest.mark.parametrize("name", ["partners", "one gate", "tied", "far below a unit"])
-def test_what_a_look_does_not_see_is_refused(name: str, bad: float) -> None:
+def test_what_a_look_does_not_see_is_refused(name, bad):
     """If this fails, a cost that is none hides among those that nobody converts."""
     cost = seen_at_a_look(300, 300)[name]
     cost[271, 123] = bad
@@ -142,7 +138,7 @@ def test_what_a_look_does_not_see_is_refused(name: str, bad: float) -> None:
         gc.linear_sum_assignment(cost)
 
 
-def test_mid_size_tries_whole_rows_and_larger_lists() -> None:
+def test_mid_size_tries_whole_rows_and_larger_lists():
     """If this fails, a way is never taken (offsets: lists at once), and other tests prove less."""
     middle = gc.assignment(CLASSES["uniform"](300, 1)).stats
     assert middle["phases"] == 0
@@ -152,7 +148,7 @@ def test_mid_size_tries_whole_rows_and_larger_lists() -> None:
 
 
 @pytest.mark.parametrize("n", [400, 600])
-def test_searches_that_run_out_of_their_time_are_taken_over(n: int) -> None:
+def test_searches_that_run_out_of_their_time_are_taken_over(n):
     """If this fails, what a trial over whole rows leaves behind spoils the way that follows it."""
     r = np.random.default_rng(43)
     cost = np.abs(np.sort(r.random(n))[:, None] - np.sort(r.random(n)))
@@ -163,7 +159,7 @@ def test_searches_that_run_out_of_their_time_are_taken_over(n: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["uniform", "product", "line", "binary"])
-def test_rectangular_classes_match_scipy(name: str) -> None:
+def test_rectangular_classes_match_scipy(name):
     """If this fails, unmatched columns lose their price of 0, and the answer its proof."""
     for cols in (301, 330, 900):
         cost = CLASSES[name](cols, 1)[:300]
@@ -178,7 +174,7 @@ def test_rectangular_classes_match_scipy(name: str) -> None:
     ("dtype", "forbidden"),
     [(np.int8, False), (np.int64, False), (np.float64, False), (np.float64, True)],
 )
-def test_ties_are_finished_over_whole_rows(dtype: type, forbidden: bool) -> None:
+def test_ties_are_finished_over_whole_rows(dtype, forbidden):
     """If this fails, costs that lists cannot tell apart lose their optimum, duals or witness."""
     r = np.random.default_rng(3)
     few = (r.random((400, 400)) > 2 / 400).astype(dtype) + (r.random((400, 400)) > 0.1)
@@ -198,7 +194,7 @@ def test_ties_are_finished_over_whole_rows(dtype: type, forbidden: bool) -> None
         assert none.verify().valid
 
 
-def test_wide_ties_beyond_half_the_range_fall_back_to_lists() -> None:
+def test_wide_ties_beyond_half_the_range_fall_back_to_lists():
     """If this fails, costs near the range's end are refused although they have an answer."""
     r = np.random.default_rng(4)
     cost = (r.random((120, 120)) > 2 / 120) * np.int64(2**60)
@@ -209,7 +205,7 @@ def test_wide_ties_beyond_half_the_range_fall_back_to_lists() -> None:
     assert answer.objective == 2**60 * int(ones[scipy_lsa(ones)].sum())
 
 
-def test_lapx_agrees() -> None:
+def test_lapx_agrees():
     """If this fails, one of two Jonker-Volgenant descendants is wrong."""
     lap = pytest.importorskip("lap", reason="lapx is not installed")
     cost = CLASSES["geometric"](400, 5)
@@ -217,7 +213,7 @@ def test_lapx_agrees() -> None:
     assert gc.assignment(cost).objective == cost[np.arange(400), matched].sum()
 
 
-def test_ortools_agrees_on_sparse() -> None:
+def test_ortools_agrees_on_sparse():
     """If this fails, the sparse core misses an arc or a detour."""
     ortools = pytest.importorskip(
         "ortools.graph.python.linear_sum_assignment", reason="OR-Tools is not installed"
@@ -235,7 +231,7 @@ def test_ortools_agrees_on_sparse() -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in OPTIMA if library_file(n)])
-def test_or_library_optima(name: str) -> None:
+def test_or_library_optima(name):
     """If this fails, a published optimum is missed."""
     raw = library_file(name)
     text = gzip.decompress(raw.read_bytes()).decode() if raw.suffix == ".gz" else raw.read_text()

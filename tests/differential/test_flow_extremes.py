@@ -1,14 +1,11 @@
 """Min-cost flow against networkx, which computes in integers of any size, up to the last int64."""
 
-from __future__ import annotations
-
 from collections import Counter
-from typing import Any
 
 import numpy as np
 import pytest
 
-from gridcompute import INFINITE, CostRangeError, Flow, min_cost_flow
+from gridcompute import INFINITE, CostRangeError, min_cost_flow
 
 networkx = pytest.importorskip("networkx")
 
@@ -31,7 +28,7 @@ SIZES = [
 ]
 
 
-def values(r: np.random.Generator, count: int, *, large: float, signed: bool) -> Any:
+def values(r, count, *, large, signed):
     """Small numbers for the most part; some as large as they come."""
     out = np.where(
         r.random(count) < large, r.choice(np.array(SIZES), count), r.integers(0, 7, count)
@@ -39,7 +36,7 @@ def values(r: np.random.Generator, count: int, *, large: float, signed: bool) ->
     return np.where(r.random(count) < 0.3, -out, out) if signed else out
 
 
-def problem(r: np.random.Generator) -> tuple[Any, ...]:
+def problem(r):
     """Tiny: loops, parallel arcs, lower bounds, capacities without limit, too much supply."""
     n, m = int(r.integers(1, 6)), int(r.integers(0, 10))
     large = float(r.choice([0, 0.1, 0.4]))
@@ -57,7 +54,7 @@ def problem(r: np.random.Generator) -> tuple[Any, ...]:
     return tail, head, np.maximum(capacity, lower), cost, supply, lower
 
 
-def optimum(tail: Any, head: Any, capacity: Any, cost: Any, supply: Any, lower: Any) -> Any:
+def optimum(tail, head, capacity, cost, supply, lower):
     """Return the status, and what the optimum costs, by networkx."""
     graph, total = networkx.MultiDiGraph(), 0
     demand = [-int(b) for b in supply]
@@ -79,15 +76,15 @@ def optimum(tail: Any, head: Any, capacity: Any, cost: Any, supply: Any, lower: 
         return "unbounded", None
 
 
-def answer(f: Flow) -> Any:
+def answer(f):
     return f.status, f.objective if f.status == "optimal" else None
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_optimum_at_any_size_of_numbers(seed: int) -> None:
+def test_the_optimum_at_any_size_of_numbers(seed):
     """If this fails, a sum has wrapped, or a capacity near the last int64 is taken for none."""
     r, seen = np.random.default_rng(seed), Counter[str]()
-    last: dict[tuple[int, int], Flow] = {}
+    last = {}
     for trial in range(400):
         arrays = problem(r)
         where = (seed, trial, [a.tolist() for a in arrays])
@@ -97,7 +94,7 @@ def test_the_optimum_at_any_size_of_numbers(seed: int) -> None:
         for start in starts:
             for method in ("auto", "network_simplex", "cost_scaling"):
                 try:
-                    f = min_cost_flow(*arrays, method=method, start=start)  # type: ignore[arg-type]
+                    f = min_cost_flow(*arrays, method=method, start=start)
                 except CostRangeError:
                     seen["out of range"] += 1
                     continue

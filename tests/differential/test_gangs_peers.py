@@ -1,9 +1,6 @@
 """Gangs against CP-SAT: small jobs must make way for large ones."""
 
-from __future__ import annotations
-
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +12,12 @@ from instances import Transport
 cp_model = pytest.importorskip("ortools.sat.python.cp_model")
 
 
-def proved_optimum(t: Transport) -> float:
+def proved_optimum(t):
     """By CP-SAT, proved."""
     model = cp_model.CpModel()
     n, s = t.cost.shape
-    at: Any = [[model.new_bool_var("") for _ in range(s)] for _ in range(n)]
-    out: Any = [model.new_bool_var("") for _ in range(n)]
+    at = [[model.new_bool_var("") for _ in range(s)] for _ in range(n)]
+    out = [model.new_bool_var("") for _ in range(n)]
     optional = [i for i in range(n) if t.unplaced is not None and math.isfinite(t.unplaced[i])]
     for i in range(n):
         model.add_exactly_one([*at[i], out[i]])
@@ -41,7 +38,7 @@ def proved_optimum(t: Transport) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("kind", KINDS)
-def test_small_gangs_make_way_for_large_ones(kind: str, seed: int) -> None:
+def test_small_gangs_make_way_for_large_ones(kind, seed):
     """If this fails, gangs end far from the optimum, or dearer than a greedy, with time left."""
     t = KINDS[kind](np.random.default_rng(seed))
     least = proved_optimum(t)
@@ -55,7 +52,7 @@ def test_small_gangs_make_way_for_large_ones(kind: str, seed: int) -> None:
         assert m.objective == least
 
 
-def test_twenty_gangs_are_as_cp_sat_says() -> None:
+def test_twenty_gangs_are_as_cp_sat_says():
     """If this fails, what fixed steps find is far from the optimum, or a bound is above it."""
     for seed in range(10):
         r = np.random.default_rng(seed)

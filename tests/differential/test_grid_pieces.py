@@ -1,7 +1,5 @@
 """Small days with interruptible jobs beside the integer program of test_grid_small."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
@@ -13,7 +11,7 @@ from gridcompute import grid
 from .test_grid_small import day, optimum
 
 
-def cut_day(seed: int) -> grid.Problem:
+def cut_day(seed):
     """A small day on which jobs may be interrupted, and of which some hours are closed."""
     r = np.random.default_rng([seed, 21])
     problem = day(seed)
@@ -39,7 +37,7 @@ def cut_day(seed: int) -> grid.Problem:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_no_bound_is_above_the_best_plan_in_pieces(seed: int) -> None:
+def test_no_bound_is_above_the_best_plan_in_pieces(seed):
     """If this fails, prices that know whole runs alone are taken for a proof."""
     problem = cut_day(seed)
     best = optimum(problem)
@@ -56,7 +54,7 @@ def test_no_bound_is_above_the_best_plan_in_pieces(seed: int) -> None:
 @pytest.mark.parametrize(
     ("seed", "forbidden"), [*((s, False) for s in range(12)), (2, True), (5, True)]
 )
-def test_a_small_plan_in_pieces_is_the_best_there_is(seed: int, *, forbidden: bool) -> None:
+def test_a_small_plan_in_pieces_is_the_best_there_is(seed, *, forbidden):
     """If this fails, a plan costs more than an integer program over all cuts finds."""
     problem = cut_day(seed)
     if forbidden:
@@ -77,7 +75,7 @@ def test_a_small_plan_in_pieces_is_the_best_there_is(seed: int, *, forbidden: bo
     assert plan.objective_yuan <= most, shown
 
 
-def test_most_small_plans_in_pieces_are_proved_the_best() -> None:
+def test_most_small_plans_in_pieces_are_proved_the_best():
     """If this fails, the test above mostly allows three percent."""
     found = [gc.match(cut_day(seed)).status for seed in range(12)]
     assert found.count("optimal") >= 9, found

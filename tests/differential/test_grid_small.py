@@ -11,7 +11,7 @@ import dataclasses
 import itertools
 import math
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -22,9 +22,6 @@ import gridcompute as gc
 from gridcompute import grid
 from gridcompute.grid.checker.bound import lower_bound
 from gridcompute.grid.planner.integer_program import IntegerProgram
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SEEDS = range(200)
 #: What runs of them but where the environment says GRIDCOMPUTE_SEEDS=all. One of these (46) HiGHS
@@ -37,24 +34,24 @@ if os.environ.get("GRIDCOMPUTE_SEEDS") == "all":
 class Program:
     """An integer program put together term by term."""
 
-    def __init__(self) -> None:
-        self.low: list[float] = []
-        self.high: list[float] = []
-        self.cost: list[float] = []
-        self.whole: list[int] = []
-        self.rows: list[tuple[float, float]] = []
-        self.entries: list[tuple[int, int, float]] = []
+    def __init__(self):
+        self.low = []
+        self.high = []
+        self.cost = []
+        self.whole = []
+        self.rows = []
+        self.entries = []
 
-    def variable(self, cost: float, high: float = np.inf, low: float = 0.0, whole: int = 0) -> int:
+    def variable(self, cost, high=np.inf, low=0.0, whole=0):
         self.low.append(low), self.high.append(high)
         self.cost.append(cost), self.whole.append(whole)
         return len(self.cost) - 1
 
-    def row(self, low: float, terms: list[tuple[int, float]], high: float) -> None:
+    def row(self, low, terms, high):
         self.entries += [(len(self.rows), column, value) for column, value in terms]
         self.rows.append((low, high))
 
-    def optimum(self) -> float | None:
+    def optimum(self):
         """The least cost, None if there is no plan."""
         row, column, value = zip(*self.entries, strict=True)
         matrix = coo_array((value, (row, column)), shape=(len(self.rows), len(self.cost)))
@@ -71,7 +68,7 @@ class Program:
         return float(found.fun) if found.status == 0 else None
 
 
-def ways(problem: grid.Problem, j: int, d: int) -> list[tuple[list[int], float]]:
+def ways(problem, j, d):
     """All hours in which job j may run where it takes d, with what its delay and restarts cost.
 
     A job that may be interrupted has every set of hours of its window whose runs are long enough
@@ -119,7 +116,7 @@ class Choice(NamedTuple):
     data_gb: float
 
 
-def choices(problem: grid.Problem, j: int) -> tuple[list[Choice], bool]:
+def choices(problem, j):
     """All ways to run job j, and whether it runs already and cannot move."""
     jobs, classes, corridors = problem.jobs, problem.classes, problem.corridors
     found, origin, data = [], int(jobs.origin[j]), float(jobs.data_gb[j])
@@ -167,21 +164,21 @@ def choices(problem: grid.Problem, j: int) -> tuple[list[Choice], bool]:
     return found, False
 
 
-def optimum(problem: grid.Problem) -> float | None:
+def optimum(problem):
     """The cost of the best plan there is, yuan."""
     jobs, classes, sites, energy = problem.jobs, problem.classes, problem.sites, problem.energy
     hours, n_sites = problem.hours, len(sites)
     p = Program()
-    busy: dict[tuple[int, int], list[tuple[int, float]]] = {}
-    sent: dict[tuple[int, int, int], list[tuple[int, float]]] = {}
+    busy = {}
+    sent = {}
     quotas = problem.quotas
     # By queue and accelerator, None being all of them.
-    used: dict[tuple[int, int | None], list[tuple[int, float]]] = {
+    used = {
         (m, a): []
         for m in range(len(quotas))
         for a in (None, *range(len(quotas.upper_by_accelerator_h)))
     }
-    drawn: dict[tuple[int, int], list[tuple[int, float]]] = {}
+    drawn = {}
     pue = np.broadcast_to(sites.pue.reshape(n_sites, -1), (n_sites, hours))
     grams = np.broadcast_to(sites.carbon_g_per_kwh.reshape(n_sites, -1), (n_sites, hours))
     # What runs and cannot move may exceed a quota, and may be shed.
@@ -226,17 +223,17 @@ def optimum(problem: grid.Problem) -> float | None:
         below = p.variable(float(quotas.below_yuan_per_accelerator_h[m]))
         p.row(asked, [*terms, (below, 1.0)], np.inf)
 
-    green: dict[int, list[int]] = {s: [] for s in range(n_sites)}  # used on load, or exported
-    exported: dict[int, list[int]] = {s: [] for s in range(n_sites)}
-    own_used: dict[int, list[int]] = {s: [] for s in range(n_sites)}
-    own_kept: dict[int, list[int]] = {s: [] for s in range(n_sites)}
-    load: dict[int, list[int]] = {s: [] for s in range(n_sites)}
-    dark: dict[int, list[int]] = {s: [] for s in range(n_sites)}  # load that is shed
+    green = {s: [] for s in range(n_sites)}  # used on load, or exported
+    exported = {s: [] for s in range(n_sites)}
+    own_used = {s: [] for s in range(n_sites)}
+    own_kept = {s: [] for s in range(n_sites)}
+    load = {s: [] for s in range(n_sites)}
+    dark = {s: [] for s in range(n_sites)}  # load that is shed
     for s in range(n_sites):
         into, out = float(energy.charge_efficiency[s]), float(energy.discharge_efficiency[s])
         wear, kw = float(energy.wear_yuan_per_kwh[s]), float(energy.battery_kw[s])
-        before: dict[str, int | None] = {"green": None, "grey": None}
-        delivered: list[tuple[int, float]] = []
+        before = {"green": None, "grey": None}
+        delivered = []
         peak = p.variable(float(energy.demand_yuan_per_kw[s]))
         for h in range(hours):
             carbon = energy.carbon_yuan_per_t * float(grams[s, h]) / 1e6
@@ -341,7 +338,7 @@ def optimum(problem: grid.Problem) -> float | None:
     return p.optimum()
 
 
-def day(seed: int) -> grid.Problem:
+def day(seed):
     """A small day with too little of nearly everything."""
     r = np.random.default_rng([seed, 2026])
     n_sites, hours = int(r.integers(1, 4)), int(r.integers(3, 9))
@@ -423,7 +420,7 @@ def day(seed: int) -> grid.Problem:
 
 @pytest.mark.parametrize("forbidden", [False, True])
 @pytest.mark.parametrize("seed", SAMPLE)
-def test_a_small_plan_is_the_best_there_is(seed: int, *, forbidden: bool) -> None:
+def test_a_small_plan_is_the_best_there_is(seed, *, forbidden):
     """If this fails, a plan costs more than an integer program finds, or a bound is not true."""
     problem = day(seed)
     if forbidden:
@@ -447,24 +444,24 @@ def test_a_small_plan_is_the_best_there_is(seed: int, *, forbidden: bool) -> Non
 
 
 def test_what_a_search_proved_is_not_lost_where_it_is_run_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    monkeypatch,
+):
     """If this fails, a second search that time cuts short takes the bound of the first away."""
 
     class Cut:
         """A solver that has no time to run."""
 
-        def __init__(self, highs: object) -> None:
+        def __init__(self, highs):
             self._highs = highs
 
-        def __getattr__(self, name: str) -> object:
+        def __getattr__(self, name):
             return (lambda: None) if name == "run" else getattr(self._highs, name)
 
     problem = day(46)
     whole = gc.match(problem, gap=0.0)
     runs = []
 
-    def stale(program: IntegerProgram) -> bool:
+    def stale(program):
         program._highs = Cut(program._highs)
         runs.append(program)
         return True
@@ -476,7 +473,7 @@ def test_what_a_search_proved_is_not_lost_where_it_is_run_again(
     assert plan.verify().valid, plan.verify()
 
 
-def with_queues(problem: grid.Problem, seed: int) -> grid.Problem:
+def with_queues(problem, seed):
     """The problem with its tenants below others in a tree, and accelerators distinguished."""
     r = np.random.default_rng((seed, 22))
     n, size = len(problem.quotas) + 2, float((problem.jobs.gang * problem.jobs.work_h).sum())
@@ -501,7 +498,7 @@ def with_queues(problem: grid.Problem, seed: int) -> grid.Problem:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 5, 8, 13])
-def test_a_tree_of_queues_is_kept_at_the_least_cost(seed: int) -> None:
+def test_a_tree_of_queues_is_kept_at_the_least_cost(seed):
     """If this fails, a limit above a queue or on an accelerator is broken, or costs too much."""
     problem = with_queues(day(seed), seed)
     best = optimum(problem)
@@ -514,7 +511,7 @@ def test_a_tree_of_queues_is_kept_at_the_least_cost(seed: int) -> None:
     assert best - 2e-6 * size <= plan.objective_yuan <= best * 1.03 + 1e-6 * size, shown
 
 
-def with_load_limits(problem: grid.Problem, seed: int) -> grid.Problem:
+def with_load_limits(problem, seed):
     """The problem with minimum loads, some by hour, and limits of change at some sites."""
     r = np.random.default_rng((seed, 20))
     n, size = len(problem.sites), problem.most_load_kwh.max(axis=1)
@@ -530,7 +527,7 @@ def with_load_limits(problem: grid.Problem, seed: int) -> grid.Problem:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 5, 8, 13, 21, 34])
-def test_limits_of_load_are_kept_or_paid_at_the_least_cost(seed: int) -> None:
+def test_limits_of_load_are_kept_or_paid_at_the_least_cost(seed):
     """If this fails, a minimum load or a limit of its change is left out, or costs too much."""
     problem = with_load_limits(day(seed), seed)
     best = optimum(problem)
@@ -546,7 +543,7 @@ def test_limits_of_load_are_kept_or_paid_at_the_least_cost(seed: int) -> None:
     assert lower_bound(problem, prices) <= best + 2e-6 * size, shown
 
 
-def with_contracts(problem: grid.Problem, seed: int) -> grid.Problem:
+def with_contracts(problem, seed):
     """The problem with every kind of energy contract, and load that may go without power."""
     r = np.random.default_rng((seed, 24))
     energy, n, hours = problem.energy, len(problem.sites), problem.hours
@@ -567,7 +564,7 @@ def with_contracts(problem: grid.Problem, seed: int) -> grid.Problem:
     return problem.replace(energy=energy)
 
 
-def with_running(problem: grid.Problem, seed: int) -> grid.Problem:
+def with_running(problem, seed):
     """The problem with a third of its jobs running when it begins, pinned or movable."""
     r = np.random.default_rng((seed, 25))
     room, rows = problem.classes.capacity.min(axis=1).copy(), []
@@ -592,9 +589,7 @@ def with_running(problem: grid.Problem, seed: int) -> grid.Problem:
 
 @pytest.mark.parametrize("seed", [0, 2, 7, 8])
 @pytest.mark.parametrize("change", [with_contracts, with_running])
-def test_contracts_and_jobs_that_run_cost_what_their_tables_say(
-    seed: int, change: Callable[[grid.Problem, int], grid.Problem]
-) -> None:
+def test_contracts_and_jobs_that_run_cost_what_their_tables_say(seed, change):
     """If this fails, a contract or a running job is priced otherwise than its docstring says.
 
     Prices prove the gap of 7 and 8, and a plan of 0 costs a seventh of the first one found: all are
@@ -613,7 +608,7 @@ def test_contracts_and_jobs_that_run_cost_what_their_tables_say(
     assert plan.status == "optimal", shown
 
 
-def test_a_plan_whose_parts_cancel_is_still_told_to_be_the_best() -> None:
+def test_a_plan_whose_parts_cancel_is_still_told_to_be_the_best():
     """If this fails, a plan that earns what its hopeless jobs are worth is never optimal.
 
     It costs some yuan, the sums of which it is the difference hundreds: so exact is the search.

@@ -1,7 +1,5 @@
 """The NetworkX backend beside NetworkX: the same costs, flows that fit, the same exceptions."""
 
-from __future__ import annotations
-
 import math
 
 import networkx as nx
@@ -21,7 +19,7 @@ def outcome(function, *args):
         return type(error)
 
 
-def drawn(seed: int, *, multi: bool, floats: bool):
+def drawn(seed, *, multi, floats):
     """A graph with loops, single nodes, missing attributes, no limits and negative cycles."""
     r = np.random.default_rng(seed)
     g = nx.MultiDiGraph() if multi else nx.DiGraph()
@@ -59,7 +57,7 @@ def balance(g, flow):
 @pytest.mark.parametrize("name", FLOWS)
 @pytest.mark.parametrize("multi", [False, True])
 @pytest.mark.parametrize("floats", [False, True])
-def test_flows_are_those_of_networkx(name: str, multi: bool, floats: bool) -> None:
+def test_flows_are_those_of_networkx(name, multi, floats):
     """If this fails, a program that switches backends gets another cost, form or exception."""
     if floats and name == "capacity_scaling":
         pytest.skip("NetworkX' own capacity scaling takes integers only")
@@ -89,7 +87,7 @@ def test_flows_are_those_of_networkx(name: str, multi: bool, floats: bool) -> No
     assert {"flow", nx.NetworkXUnfeasible, nx.NetworkXUnbounded} <= kinds
 
 
-def test_the_largest_of_flows_at_least_cost() -> None:
+def test_the_largest_of_flows_at_least_cost():
     """If this fails, a largest flow is not the largest, or not the cheapest of these."""
     for seed in range(150):
         g = drawn(seed, multi=False, floats=False)
@@ -106,7 +104,7 @@ def test_the_largest_of_flows_at_least_cost() -> None:
     assert outcome(backend.max_flow_min_cost, g, s, "x") == nx.NetworkXError
 
 
-def test_full_matchings_of_dense_and_sparse_graphs() -> None:
+def test_full_matchings_of_dense_and_sparse_graphs():
     """If this fails, a matching is dearer than NetworkX', or misses that there is none."""
     r = np.random.default_rng(0)
     for seed in range(60):
@@ -133,7 +131,7 @@ def test_full_matchings_of_dense_and_sparse_graphs() -> None:
         assert len(got) == len(want), seed
 
 
-def test_numbers_beyond_64_bits_are_left_to_networkx() -> None:
+def test_numbers_beyond_64_bits_are_left_to_networkx():
     """If this fails, a program with large integers gets an error where NetworkX had an answer."""
     g = nx.DiGraph()
     g.add_node("a", demand=-(10**20))
@@ -143,7 +141,7 @@ def test_numbers_beyond_64_bits_are_left_to_networkx() -> None:
     assert backend.network_simplex(g) == nx.network_simplex(g) == want
 
 
-def test_of_equal_paths_the_shorter_one_is_taken() -> None:
+def test_of_equal_paths_the_shorter_one_is_taken():
     """If this fails, which of several cheapest flows is returned depends on the solver's pivots."""
     g = nx.DiGraph()
     g.add_node("a", demand=-4)
@@ -154,7 +152,7 @@ def test_of_equal_paths_the_shorter_one_is_taken() -> None:
     assert backend.network_simplex(g)[1] == {"a": {"b": 1, "c": 3}, "b": {"c": 1}, "c": {}}
 
 
-def test_what_networkx_asks_of_a_backend() -> None:
+def test_what_networkx_asks_of_a_backend():
     """If this fails, NetworkX does not find the backend, or sends it calls beyond it."""
     assert info()["functions"].keys() == FUNCTIONS.keys()
     assert all(callable(getattr(backend, name)) for name in FUNCTIONS)

@@ -1,9 +1,6 @@
 """The optimum of `transport` beside that of solvers written by others."""
 
-from __future__ import annotations
-
 import gzip
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +22,7 @@ OPTIMA = {
 }
 
 
-def ortools_optimum(cost: Any, capacity: Any, unplaced: int | None = None) -> int | None:
+def ortools_optimum(cost, capacity, unplaced=None):
     """By OR-Tools' cost-scaling min-cost flow; None if infeasible."""
     flow = pytest.importorskip("ortools.graph.python.min_cost_flow")
     n, s = cost.shape
@@ -44,7 +41,7 @@ def ortools_optimum(cost: Any, capacity: Any, unplaced: int | None = None) -> in
     return solver.optimal_cost() if done == solver.OPTIMAL else None
 
 
-def highs_optimum(cost: Any, capacity: Any, demand: Any, unplaced: Any) -> float:
+def highs_optimum(cost, capacity, demand, unplaced):
     """Of the splittable relaxation, as a linear program."""
     from scipy.optimize import linprog
 
@@ -64,7 +61,7 @@ def highs_optimum(cost: Any, capacity: Any, demand: Any, unplaced: Any) -> float
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float64])
 @pytest.mark.parametrize("n", [30, 200])
-def test_square_as_scipy(n: int, dtype: Any) -> None:
+def test_square_as_scipy(n, dtype):
     """If this fails, classes of one slot each are not an assignment problem."""
     for seed in range(5):
         r = np.random.default_rng([n, seed])
@@ -78,7 +75,7 @@ def test_square_as_scipy(n: int, dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["structured", "uniform", "ties", "skewed", "overload"])
-def test_integers_as_ortools(kind: str) -> None:
+def test_integers_as_ortools(kind):
     """If this fails, an integer optimum is wrong at a size where samples and repair work."""
     n, s = 2000, 25
     for seed in range(2):
@@ -103,13 +100,13 @@ def test_integers_as_ortools(kind: str) -> None:
 
 
 @pytest.mark.slow
-def test_integers_as_ortools_larger() -> None:
+def test_integers_as_ortools_larger():
     """If this fails, several levels of samples lead astray."""
     cost, capacity = sites_by_hours(5000, 50, 3)
     assert transport(cost, capacity).objective == ortools_optimum(cost, capacity)
 
 
-def test_gangs_between_highs_bound_and_their_cost() -> None:
+def test_gangs_between_highs_bound_and_their_cost():
     """If this fails, the bound of gangs is below that of the splittable relaxation."""
     for seed in range(5):
         r = np.random.default_rng(seed)
@@ -126,7 +123,7 @@ def test_gangs_between_highs_bound_and_their_cost() -> None:
         assert m.gap < 0.02
 
 
-def library(name: str) -> Any:
+def library(name):
     """An instance of OR-Library: a matrix, or triples (row, column, cost) where arcs are few."""
     path = library_file(name)
     raw = path.read_bytes()
@@ -139,7 +136,7 @@ def library(name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", [n for n in OPTIMA if library_file(n)])
-def test_published_optima(name: str) -> None:
+def test_published_optima(name):
     """If this fails, a published optimum is missed."""
     cost = library(name)
     m = transport(cost, np.ones(cost.shape[0], np.int64))
@@ -148,7 +145,7 @@ def test_published_optima(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["assign100", "assign300"])
-def test_published_optima_with_arcs_dropped(name: str) -> None:
+def test_published_optima_with_arcs_dropped(name):
     """If this fails, dense and sparse input of one problem differ, in int or in float."""
     cost = library(name)
     n = cost.shape[0]

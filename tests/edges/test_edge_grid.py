@@ -1,7 +1,5 @@
 """Every public function at odd shapes, dtypes, values, options and ways of stopping."""
 
-from __future__ import annotations
-
 import pytest
 
 import edge_cases
@@ -14,7 +12,7 @@ import edge_cases_services
     [(m.__file__, f) for m in (edge_cases, edge_cases_services) for f in m.GRID],
     ids=lambda part: part.rpartition("/")[2].removesuffix(".py"),
 )
-def test_nothing_kills_the_process_and_nothing_false_passes(script: str, function: str) -> None:
+def test_nothing_kills_the_process_and_nothing_false_passes(script, function):
     """If this fails, an input, an option or a way of stopping crashes or gives a wrong answer."""
     outcome = edge_cases.run_all(function, script)
     shown = "\n".join(outcome.failures[:20])

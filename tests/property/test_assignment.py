@@ -1,7 +1,5 @@
 """Assignment against brute force and scipy on many small problems."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import sys
@@ -22,7 +20,7 @@ entries = st.one_of(
 )
 
 
-def brute_force(cost: np.ndarray) -> float:
+def brute_force(cost):
     """The least total over all injections of the shorter side, inf if there is none."""
     c = cost if cost.shape[0] <= cost.shape[1] else cost.T
     n, m = c.shape
@@ -30,7 +28,7 @@ def brute_force(cost: np.ndarray) -> float:
 
 
 @given(shapes.flatmap(lambda s: hnp.arrays(np.float64, s, elements=entries)))
-def test_small_problems_match_brute_force(cost: np.ndarray) -> None:
+def test_small_problems_match_brute_force(cost):
     """If this fails, some answer is not optimal, or feasible and infeasible are confused."""
     best = brute_force(cost)
     answer = gc.assignment(cost)
@@ -67,7 +65,7 @@ sizes = [
 
 
 @st.composite
-def near_powers(draw: st.DrawFn) -> float:
+def near_powers(draw):
     """A power of two, or one of the three doubles above and below it."""
     x = math.ldexp(1.0, draw(st.integers(-1074, 1023)))
     for _ in range(draw(st.integers(0, 3))):
@@ -81,11 +79,11 @@ magnitudes = st.one_of(
 drowning = st.one_of(magnitudes, magnitudes.map(lambda x: -x), st.just(float("inf")))
 
 
-def exact_total(cost: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> Fraction:
+def exact_total(cost, rows, cols):
     return sum((Fraction(x) for x in cost[rows, cols].astype(float).tolist()), Fraction(0))
 
 
-def exact_least(cost: np.ndarray) -> Fraction | None:
+def exact_least(cost):
     """As brute_force, without rounding; None if there is no assignment."""
     c = cost if cost.shape[0] <= cost.shape[1] else cost.T
     rows = np.arange(c.shape[0])
@@ -122,9 +120,7 @@ def exact_least(cost: np.ndarray) -> Fraction | None:
     True,
 )
 @example(np.full((3, 3), 8.000000000000002), False, False)
-def test_costs_of_all_sizes_match_brute_force(
-    cost: np.ndarray, maximize: bool, narrow: bool
-) -> None:
+def test_costs_of_all_sizes_match_brute_force(cost, maximize, narrow):
     """If this fails, costs are rounded or lowered such that they tie or change the optimum."""
     if narrow:
         with np.errstate(over="ignore", under="ignore"):
@@ -169,9 +165,7 @@ def test_costs_of_all_sizes_match_brute_force(
     st.integers(0, 2**32),
     st.booleans(),
 )
-def test_integers_at_the_ends_of_their_range(
-    dtype: type, shape: tuple[int, int], seed: int, maximize: bool
-) -> None:
+def test_integers_at_the_ends_of_their_range(dtype, shape, seed, maximize):
     """If this fails, integers wrap, or the four ways in do not agree on the exact optimum."""
     r = np.random.default_rng(seed)
     ends = np.iinfo(dtype)
@@ -199,9 +193,7 @@ def test_integers_at_the_ends_of_their_range(
     st.floats(0, 0.98),
     st.booleans(),
 )
-def test_lists_auction_and_searches_match_scipy(
-    seed: int, shape: tuple[int, int], most: int, forbidden: float, offsets: bool
-) -> None:
+def test_lists_auction_and_searches_match_scipy(seed, shape, most, forbidden, offsets):
     """If this fails, a core errs beyond the small solver: with offsets that of lists."""
     r = np.random.default_rng(seed)
     cost = r.integers(0, most, shape).astype(np.float64)
@@ -221,7 +213,7 @@ def test_lists_auction_and_searches_match_scipy(
 
 
 @given(st.integers(0, 2**32), st.integers(2, 60), st.integers(1, 4))
-def test_sparse_graphs_match_dense(seed: int, n: int, degree: int) -> None:
+def test_sparse_graphs_match_dense(seed, n, degree):
     """If this fails, absent pairs and forbidden pairs mean different things."""
     r = np.random.default_rng(seed)
     rows, cols = np.repeat(np.arange(n), degree), r.integers(0, n, n * degree)

@@ -3,8 +3,6 @@
 Each story runs in a child process, for a damaged Parquet footer has ended processes outright.
 """
 
-from __future__ import annotations
-
 import os
 import random
 import subprocess
@@ -72,7 +70,7 @@ CHILD = textwrap.dedent(
 )
 
 
-def test_no_damage_of_a_file_ends_the_process(tmp_path: Path) -> None:
+def test_no_damage_of_a_file_ends_the_process(tmp_path):
     """If this fails, a disk's or a sender's mistake kills the service that reads its tables."""
     seed = int(os.environ.get("GRIDCOMPUTE_TEST_SEED", "7"))
     command = [sys.executable, "-c", CHILD, TESTS, tmp_path, seed, examples(200, 5000)]
@@ -81,7 +79,7 @@ def test_no_damage_of_a_file_ends_the_process(tmp_path: Path) -> None:
     assert last == "survived", (seed, last, done.returncode, done.stderr[-3000:])
 
 
-def test_the_footer_that_ends_pyarrow(tmp_path: Path) -> None:
+def test_the_footer_that_ends_pyarrow(tmp_path):
     """pyarrow ends the process when it is asked for a column of some damaged footers."""
     path = tmp_path / "sites.parquet"
     pyarrow.parquet.write_table(sound().sites.to_arrow(), path)
@@ -98,7 +96,7 @@ def test_the_footer_that_ends_pyarrow(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("compression", ["none", "snappy", "zstd"])
-def test_the_footer_says_what_pyarrow_says(tmp_path: Path, compression: str) -> None:
+def test_the_footer_says_what_pyarrow_says(tmp_path, compression):
     """If this fails, sound files are refused for their size, or bombs are not."""
     path = tmp_path / "t.parquet"
     table = pa.table(
@@ -120,7 +118,7 @@ def test_the_footer_says_what_pyarrow_says(tmp_path: Path, compression: str) -> 
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_footer_or_none(data: bytes) -> None:
+def test_any_bytes_are_a_footer_or_none(data):
     """If this fails, a file of noise ends in another error than "needed Parquet"."""
     import tempfile
 
@@ -135,7 +133,7 @@ def test_any_bytes_are_a_footer_or_none(data: bytes) -> None:
             assert isinstance(footer.rows, int)
 
 
-def test_a_whole_row_of_equal_jobs_is_no_bomb(tmp_path: Path) -> None:
+def test_a_whole_row_of_equal_jobs_is_no_bomb(tmp_path):
     """A million jobs that differ in nothing take some kilobytes; they are read all the same."""
     problem = sound()
     n = 1_000_000

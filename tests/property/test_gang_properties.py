@@ -1,7 +1,5 @@
 """Few gangs that fit tightly: every answer is the optimum, or a proof that there is none."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 
@@ -20,7 +18,7 @@ ODD = st.floats(-1e3, 1e3) | st.sampled_from([np.inf, 1e15, 1e-200, 5e-324])
 
 
 @st.composite
-def tight(draw: st.DrawFn) -> Transport:
+def tight(draw):
     """3 to 7 jobs of 1 to 8 slots, and room for all of them or nearly so."""
     n, s = draw(st.integers(3, 7)), draw(st.integers(1, 4))
     demand = np.array(draw(st.lists(st.integers(1, 8), min_size=n, max_size=n)))
@@ -41,7 +39,7 @@ def tight(draw: st.DrawFn) -> Transport:
 @given(tight())
 @example(Transport(np.ones((3, 2)), np.array([4, 4]), np.array([3, 3, 2])))
 @example(Transport(np.ones((1, 3), int), np.array([4, 4, 9]), np.array([8])))
-def test_few_gangs_are_optimal_or_proved_impossible(t: Transport) -> None:
+def test_few_gangs_are_optimal_or_proved_impossible(t):
     """If this fails, a tight handful ends above its optimum, or without a status that says why."""
     least = transport_brute(t.cost, t.capacity, t.demand, t.unplaced)
     m = transport(**t.arguments)
@@ -61,7 +59,7 @@ def test_few_gangs_are_optimal_or_proved_impossible(t: Transport) -> None:
 
 @settings(max_examples=examples(100, 1000), deadline=None)
 @given(tight())
-def test_a_wrong_claim_about_gangs_is_refuted(t: Transport) -> None:
+def test_a_wrong_claim_about_gangs_is_refuted(t):
     """If this fails, the checker of gangs passes a bound that no plan supports."""
     m = transport(**t.arguments)
     if m.status != "optimal":
@@ -74,7 +72,7 @@ def test_a_wrong_claim_about_gangs_is_refuted(t: Transport) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(tight())
-def test_sparse_gangs_are_dense_ones(t: Transport) -> None:
+def test_sparse_gangs_are_dense_ones(t):
     """If this fails, a sparse pair that is too small for its gang is open."""
     allowed = np.isfinite(t.cost)
     at = np.nonzero(allowed)

@@ -45,10 +45,10 @@ class GangWorld(LiveWorld):
     columns: tuple[str, ...] = tuple("kwumqpe")  # of jobs that the matcher is given
 
     @initialize(data=st.data(), n_slots=st.integers(1, 3))
-    def begin(self, data: st.DataObject, n_slots: int) -> None:
+    def begin(self, data, n_slots):
         self.table = self.drawn(data, n_slots)
         self.remember(np.array([data.draw(st.integers(0, 5)) for _ in range(n_slots)]))
-        self.kept: list[Any] = []
+        self.kept = []
         self.world = Matcher(
             self.capacity,
             cost=[(self.table, "k", None)],
@@ -57,55 +57,55 @@ class GangWorld(LiveWorld):
             **self.more(),
         )
 
-    def more(self) -> dict[str, Any]:
+    def more(self):
         return {
             "demand": "w", "queues": self.queues, "queue": "q", "priority": "p", "preemptible": "e",
         }  # fmt: skip
 
-    def more_type(self) -> dict[str, Any]:
+    def more_type(self):
         """What a new class needs beside its costs."""
         return {}
 
     @staticmethod
-    def drawn(data: st.DataObject, n: int) -> Any:
+    def drawn(data, n):
         values = data.draw(st.lists(COSTS, min_size=KINDS * n, max_size=KINDS * n))
         return np.array(values).reshape(KINDS, n)
 
     # ------------------------------------------------------------ calls
 
     @rule(jobs=st.lists(JOBS, max_size=4))
-    def add(self, jobs: list[dict[str, Any]]) -> None:
+    def add(self, jobs):
         given = [{name: job[name] for name in self.columns} for job in jobs]
         self.come(self.world.add(given), jobs)
 
     @precondition(lambda self: self.live)
     @rule(pick=PICK, job=JOBS)
-    def update(self, pick: int, job: dict[str, Any]) -> None:
+    def update(self, pick, job):
         changed = self.one(pick, self.live)
         self.world.update([changed], {name: [job[name]] for name in self.columns})
         self.live[changed] = job
 
     @rule(data=st.data())
-    def set_table(self, data: st.DataObject) -> None:
+    def set_table(self, data):
         self.table = self.drawn(data, len(self.capacity))
         self.world.set_table("k", self.table)
 
     @precondition(lambda self: len(self.capacity) < 4)
     @rule(data=st.data(), room=st.integers(0, 4))
-    def add_slots(self, data: st.DataObject, room: int) -> None:
+    def add_slots(self, data, room):
         more = self.drawn(data, 1)
         self.more_classes(self.world.add_slots([room], [more], **self.more_type()), room)
         self.table = np.hstack([self.table, more])
 
     # ------------------------------------------------------------ rounds
 
-    def row(self, i: int) -> Any:
+    def row(self, i):
         """What the job pays in each class, without moves."""
         row = self.table[self.live[i]["k"]].copy()
         row[self.closed] = np.inf
         return row
 
-    def fixed(self, i: int) -> bool:
+    def fixed(self, i):
         """Does the job stay where it is?"""
         if i not in self.home:
             return False
@@ -113,7 +113,7 @@ class GangWorld(LiveWorld):
             not self.live[i]["e"] and np.isfinite(self.row(i)[self.home[i]])
         )
 
-    def posed(self, i: int) -> Any:
+    def posed(self, i):
         """What the job pays in each class, and waiting, the last."""
         row = np.append(self.row(i), self.live[i]["u"])
         if i in self.home:
@@ -124,7 +124,7 @@ class GangWorld(LiveWorld):
         return row
 
     @rule()
-    def match(self) -> None:
+    def match(self):
         fixed = {i for i in self.live if self.fixed(i)}
         rows = {i: self.posed(i) for i in self.live}
         pins = np.zeros(len(self.capacity), int)
@@ -158,7 +158,7 @@ class GangWorld(LiveWorld):
         assert len(again.changes["id"]) == 0, "an unchanged world moves nothing"
         assert again.verify().valid
 
-    def usage(self, here: dict[int, int]) -> Any:
+    def usage(self, here):
         out = np.zeros(3, int)
         for i, s in here.items():
             up = self.live[i]["q"] if s >= 0 else -1
@@ -167,7 +167,7 @@ class GangWorld(LiveWorld):
                 up = int(self.queues.above[up])
         return out
 
-    def under_limits(self, here: dict[int, int], queue: int, more: int, _slot: int) -> bool:
+    def under_limits(self, here, queue, more, _slot):
         """Could the queue, and those above it, take more slots of this class?"""
         used, up = self.usage(here), queue
         while up >= 0:
@@ -176,7 +176,7 @@ class GangWorld(LiveWorld):
             up = int(self.queues.above[up])
         return True
 
-    def check_rules(self, here: dict[int, int], fixed: set[int], room: Any) -> None:
+    def check_rules(self, here, fixed, room):
         left = room.copy()
         for i, s in here.items():
             if s >= 0:
@@ -198,7 +198,7 @@ class GangWorld(LiveWorld):
                     assert other["w"] < job["w"], f"{k} runs in the place of {j}"
         assert self.keeps_limits(here, fixed), f"{self.usage(here)} above the limits"
 
-    def keeps_limits(self, here: dict[int, int], fixed: set[int]) -> bool:
+    def keeps_limits(self, here, fixed):
         """Is no queue above a limit, by more than fixed jobs?"""
         least = self.usage({i: s for i, s in here.items() if i in fixed})
         most = np.maximum(self.queues.limit, least)
@@ -206,12 +206,12 @@ class GangWorld(LiveWorld):
 
     def least(
         self,
-        ids: list[int],
-        rows: dict[int, Any],
-        held: dict[int, bool],
-        room: Any,
-        fixed: set[int],
-    ) -> float:
+        ids,
+        rows,
+        held,
+        room,
+        fixed,
+    ):
         """The least cost of all placements in which the held jobs run, by trying all."""
         best = np.inf
         n = len(room)
@@ -245,25 +245,25 @@ class TypedGangs(GangWorld):
     )
     types = ("fast", "slow", "fast", "slow")  # of the classes, as far as there are any
 
-    def more(self) -> dict[str, Any]:
+    def more(self):
         return super().more() | {"slot_types": self.types[: len(self.capacity)]}
 
-    def more_type(self) -> dict[str, Any]:
+    def more_type(self):
         return {"types": [self.types[len(self.capacity)]]}
 
-    def by_type(self, here: dict[int, int]) -> Any:
+    def by_type(self, here):
         """What queues hold of each type."""
         return [
             self.usage({i: s if s >= 0 and self.types[s] == name else -1 for i, s in here.items()})
             for name in self.queues.types
         ]
 
-    def keeps_limits(self, here: dict[int, int], fixed: set[int]) -> bool:
+    def keeps_limits(self, here, fixed):
         least = self.by_type({i: s for i, s in here.items() if i in fixed})
         most = np.maximum(self.queues.limit_by_type, least)
         return super().keeps_limits(here, fixed) and bool((self.by_type(here) <= most).all())
 
-    def under_limits(self, here: dict[int, int], queue: int, more: int, slot: int) -> bool:
+    def under_limits(self, here, queue, more, slot):
         kind = self.queues.types.index(self.types[slot])
         used, up = self.by_type(here)[kind], queue
         while up >= 0:
@@ -279,10 +279,10 @@ class PlainGangs(GangWorld):
     ranked = False
     columns = tuple("kwume")
 
-    def more(self) -> dict[str, Any]:
+    def more(self):
         return {"demand": "w", "preemptible": "e"}
 
-    def under_limits(self, here: dict[int, int], queue: int, more: int, _slot: int) -> bool:
+    def under_limits(self, here, queue, more, _slot):
         return True
 
 
@@ -292,16 +292,16 @@ class RankedGangs(GangWorld):
     queues: Any = fair.Queues(name=["one", "two", "three"])
     columns = tuple("kwumpe")
 
-    def more(self) -> dict[str, Any]:
+    def more(self):
         return {"demand": "w", "priority": "p", "preemptible": "e"}
 
     @rule(jobs=st.lists(JOBS, max_size=4))
-    def add(self, jobs: list[dict[str, Any]]) -> None:
+    def add(self, jobs):
         super().add([job | {"q": 0} for job in jobs])
 
     @precondition(lambda self: self.live)
     @rule(pick=PICK, job=JOBS)
-    def update(self, pick: int, job: dict[str, Any]) -> None:
+    def update(self, pick, job):
         super().update(pick, job | {"q": 0})
 
 

@@ -1,7 +1,5 @@
 """Properties of bounds, accounts and tables that hold for whatever a user brings."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
@@ -20,28 +18,26 @@ few = settings(max_examples=15, deadline=None, suppress_health_check=list(Health
 
 
 @pytest.fixture(scope="module")
-def plan() -> grid.Plan:
+def plan():
     """A sound plan for a hundred jobs."""
     return greedy_plan(grid.east_west(n_jobs=100, seed=1))
 
 
 @pytest.fixture(scope="module")
-def short() -> grid.Plan:
+def short():
     """One of eight hours, in which each dispatch takes a tenth of the time."""
     return greedy_plan(grid.east_west(n_jobs=60, seed=1, hours=8))
 
 
 @pytest.fixture(scope="module")
-def relaxed(plan: grid.Plan) -> tuple[float, grid.Prices]:
+def relaxed(plan):
     """The optimum of the relaxation, and the prices that prove it."""
     return lp_optimum(plan.problem)[:2]
 
 
 @few
 @given(seed=st.integers(0, 2**32), size=st.sampled_from([0.0, 1e-3, 0.01, 0.3, 100.0]))
-def test_no_prices_prove_more_than_a_plan_costs(
-    plan: grid.Plan, relaxed: tuple[float, grid.Prices], seed: int, size: float
-) -> None:
+def test_no_prices_prove_more_than_a_plan_costs(plan, relaxed, seed, size):
     """If this fails, a certificate can be forged by choosing prices."""
     best, rng = relaxed[1], np.random.default_rng(seed)
     first = rng.integers(0, 24, 200)
@@ -78,14 +74,14 @@ def test_no_prices_prove_more_than_a_plan_costs(
     direct=st.tuples(st.floats(0, 1), st.floats(0, 1)),
 )
 def test_energy_accounts_are_honest_under_every_rule(
-    short: grid.Plan,
-    seed: int,
-    scope: str,
-    rule: str,
-    share: float,
-    terminal: str,
-    direct: tuple[float, float],
-) -> None:
+    short,
+    seed,
+    scope,
+    rule,
+    share,
+    terminal,
+    direct,
+):
     """If this fails, a rule lets green power exceed load, or a sound dispatch is rejected."""
     rng = np.random.default_rng(seed)
     mandate = grid.Mandate(share=share, scope=scope, rule=rule)
@@ -129,7 +125,7 @@ def test_energy_accounts_are_honest_under_every_rule(
 
 @few
 @given(seed=st.integers(0, 2**32))
-def test_energy_bound_lies_below_every_dispatch(plan: grid.Plan, seed: int) -> None:
+def test_energy_bound_lies_below_every_dispatch(plan, seed):
     """If this fails, E(pi) is not a bound: some load is served for less than it says."""
     rng = np.random.default_rng(seed)
     problem, base = plan.problem, plan.problem.energy.base_load_kwh
@@ -146,7 +142,7 @@ def test_energy_bound_lies_below_every_dispatch(plan: grid.Plan, seed: int) -> N
         st.tuples(st.integers(1, 2**31 - 1), st.floats(0.001, 1e6), st.floats(0, 1e9)), min_size=1
     )
 )
-def test_jobs_survive_arrow(rows: list[tuple[int, float, float]]) -> None:
+def test_jobs_survive_arrow(rows):
     """If this fails, Arrow changes a number."""
     gang, work, value = (np.array(c) for c in zip(*rows, strict=True))
     zero = np.zeros(len(rows), int)
@@ -163,7 +159,7 @@ def test_jobs_survive_arrow(rows: list[tuple[int, float, float]]) -> None:
     row=st.integers(0, 4),
     value=st.sampled_from([-1.0, float("nan"), float("inf"), -float("inf")]),
 )
-def test_one_bad_value_is_found_wherever_it_stands(column: str, row: int, value: float) -> None:
+def test_one_bad_value_is_found_wherever_it_stands(column, row, value):
     """If this fails, a bad row deep in a table passes the door."""
     columns = {
         "gang": np.ones(5, int),
@@ -182,9 +178,7 @@ def test_one_bad_value_is_found_wherever_it_stands(column: str, row: int, value:
     assert caught.value.index == row
 
 
-def test_prices_have_the_shapes_of_their_problem(
-    plan: grid.Plan, relaxed: tuple[float, grid.Prices]
-) -> None:
+def test_prices_have_the_shapes_of_their_problem(plan, relaxed):
     """If this fails, the oracle's own prices do not fit, and the properties above say nothing."""
     prices = energy_prices(plan.problem, 0.3)
     assert prices.capacity.shape == plan.problem.classes.capacity.shape

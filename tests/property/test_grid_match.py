@@ -1,7 +1,5 @@
 """The batch engine beside the linear program written down at once, and naive alternation."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +14,7 @@ from gridcompute.grid.planner.dual_bound import evaluate_dual
 from gridcompute.grid.planner.native_problem import market_of
 
 
-def contested(n_jobs: int, seed: int) -> grid.Problem:
+def contested(n_jobs, seed):
     """A day whose jobs have gangs of 1, want more than there is, and start within six hours."""
     problem = grid.east_west(n_jobs=n_jobs, seed=seed)
     jobs, classes = problem.jobs, problem.classes
@@ -28,20 +26,20 @@ def contested(n_jobs: int, seed: int) -> grid.Problem:
     return problem.replace(jobs=jobs, classes=classes.replace(capacity=capacity))
 
 
-def climbed(problem: grid.Problem) -> grid.Plan:
+def climbed(problem):
     """The plan at the end of the climb, with its bound: dives after it would only mend the plan."""
     return gc.match(problem, gap=0.0, progress=lambda p: p.stage in ("dive", "master"))
 
 
 @pytest.fixture(scope="module")
-def small() -> tuple[grid.Problem, float]:
+def small():
     """A problem and the optimum of its relaxation, which takes HiGHS 40 s at 1,000 jobs already."""
     problem = contested(200, 2)
     return problem, lp_optimum(problem)[0]
 
 
 @pytest.mark.slow
-def test_the_bound_is_the_optimum_of_the_relaxation(small: tuple[grid.Problem, float]) -> None:
+def test_the_bound_is_the_optimum_of_the_relaxation(small):
     """If this fails, the climb ends too low: good plans look bad, and prices mislead."""
     problem, best = small
     plan = climbed(problem)
@@ -53,7 +51,7 @@ def test_the_bound_is_the_optimum_of_the_relaxation(small: tuple[grid.Problem, f
 
 
 @pytest.mark.slow
-def test_the_bound_nears_the_relaxation_of_more_jobs() -> None:
+def test_the_bound_nears_the_relaxation_of_more_jobs():
     """If this fails, bounds of a larger batch lie far below what prices can prove, or above it.
 
     With ten options a job at these prices the optimum is above that of all options, and within
@@ -76,9 +74,7 @@ def test_the_bound_nears_the_relaxation_of_more_jobs() -> None:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), size=st.sampled_from([0.0, 0.01, 0.3, 3.0, 100.0]))
-def test_no_prices_pass_the_relaxation(
-    small: tuple[grid.Problem, float], seed: int, size: float
-) -> None:
+def test_no_prices_pass_the_relaxation(small, seed, size):
     """If this fails, the engine's bound is none: some prices prove more than is true."""
     problem, best = small
     rows = CouplingConstraints(problem, EnergyBlock(problem), 1)
@@ -89,7 +85,7 @@ def test_no_prices_pass_the_relaxation(
     assert found.bound <= best + 1e-7 * abs(best)
 
 
-def test_matching_and_dispatch_in_turns_lose() -> None:
+def test_matching_and_dispatch_in_turns_lose():
     """If this fails, the engine is no better than the obvious: jobs at fixed power prices, then
     power for those jobs, and again at the prices that result."""
     problem = grid.east_west(n_jobs=300, seed=1)
@@ -98,7 +94,7 @@ def test_matching_and_dispatch_in_turns_lose() -> None:
     assert plan.objective_yuan < min(costs) * 0.99
 
 
-def test_a_limit_that_is_ample_is_as_good_as_none() -> None:
+def test_a_limit_that_is_ample_is_as_good_as_none():
     """If this fails, a plan of a few jobs over days is worse, and proves less, for having a limit.
 
     Half of the walk to the first prices, as under a short limit, proved half a percent less here,
@@ -113,7 +109,7 @@ def test_a_limit_that_is_ample_is_as_good_as_none() -> None:
 
 
 @pytest.mark.slow
-def test_a_plan_is_the_same_bytes_for_any_threads() -> None:
+def test_a_plan_is_the_same_bytes_for_any_threads():
     """If this fails, the plan, its prices or its bound depend on the machine."""
     problem = grid.east_west(n_jobs=20, seed=3, hours=12)
     first = gc.match(problem, gap=0.0, threads=1)

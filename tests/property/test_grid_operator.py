@@ -1,7 +1,5 @@
 """Any operator by the hour: what it commits stays, books add up, and nothing is read too early."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -25,14 +23,14 @@ GAP = 2.0
 class Day(dict[str, Any]):
     """A day, shown by what it follows from."""
 
-    def __repr__(self) -> str:
+    def __repr__(self):
         jobs = len(self["problem"].jobs)
         step = f"{self['problem'].step_h:.3g} h"
         return f"<Day {self['seed']}: {jobs} jobs, {step}, {self['margin']}, {self['forecast']}>"
 
 
 @st.composite
-def days(draw: st.DrawFn) -> Day:
+def days(draw):
     """A small scenario, its weather, and jobs that come."""
     seed = draw(st.integers(0, 10_000))
     rng = np.random.default_rng(seed)
@@ -64,7 +62,7 @@ def days(draw: st.DrawFn) -> Day:
     return Day(answer)
 
 
-def by_accelerator(problem: grid.Problem, rng: np.random.Generator) -> grid.Quotas:
+def by_accelerator(problem, rng):
     """Quotas with limits and guarantees for each accelerator, some of them tight."""
     jobs, shape = problem.jobs, (len(problem.classes.accelerator_names), len(problem.quotas))
     asked = np.bincount(jobs.tenant, jobs.gang * np.ceil(jobs.work_h), shape[1])
@@ -76,7 +74,7 @@ def by_accelerator(problem: grid.Problem, rng: np.random.Generator) -> grid.Quot
     )
 
 
-def operator(day: dict[str, Any], problem: grid.Problem | None = None) -> grid.Rolling:
+def operator(day, problem=None):
     """The operator of a day."""
     return grid.Rolling(
         day["problem"] if problem is None else problem,
@@ -90,7 +88,7 @@ def operator(day: dict[str, Any], problem: grid.Problem | None = None) -> grid.R
     )
 
 
-def hour(op: grid.Rolling, day: dict[str, Any], t: int) -> grid.Step:
+def hour(op, day, t):
     """One hour of a day."""
     return op.step(actual={"renewables": day["weather"][t]}, new_jobs=day["new"][t])
 
@@ -98,7 +96,7 @@ def hour(op: grid.Rolling, day: dict[str, Any], t: int) -> grid.Step:
 @pytest.mark.slow
 @settings(max_examples=examples(2, 30), deadline=None)
 @given(days())
-def test_what_is_committed_is_never_taken_back(day: dict[str, Any]) -> None:
+def test_what_is_committed_is_never_taken_back(day):
     """If this fails, a job starts twice, is moved though it is pinned, or ends before its time."""
     op, started, ends = operator(day), {}, {}
     problem = day["problem"]
@@ -142,7 +140,7 @@ def test_what_is_committed_is_never_taken_back(day: dict[str, Any]) -> None:
             assert each[a] <= limit * (1 + 1e-12), (day["seed"], k, a)
 
 
-def adds_up(op: grid.Rolling, before: Any, d: grid.Dispatch, came: Any, shown: Any) -> None:
+def adds_up(op, before, d, came, shown):
     """Check the energy of the hour that has just passed, source by source and store by store.
 
     `before` is what was stored, green and grey, `d` how the hour was powered, `came` what came.
@@ -172,7 +170,7 @@ def adds_up(op: grid.Rolling, before: Any, d: grid.Dispatch, came: Any, shown: A
 
 @settings(max_examples=examples(3, 20), deadline=None)
 @given(days(), st.integers(1, HOURS))
-def test_energy_and_ledger_add_up_over_the_hours(day: dict[str, Any], hours: int) -> None:
+def test_energy_and_ledger_add_up_over_the_hours(day, hours):
     """If this fails, energy appears or disappears between two hours.
 
     What is stored at the end is what was stored, and came in, less what went out and was lost; the
@@ -211,9 +209,7 @@ def test_energy_and_ledger_add_up_over_the_hours(day: dict[str, Any], hours: int
 
 @settings(max_examples=examples(2, 20), deadline=None)
 @given(days(), st.integers(0, HOURS - 1))
-def test_an_operator_restored_from_any_hour_goes_on_with_the_same_bytes(
-    day: dict[str, Any], at: int
-) -> None:
+def test_an_operator_restored_from_any_hour_goes_on_with_the_same_bytes(day, at):
     """If this fails, an operator that was restarted plans another day."""
     op = operator(day)
     for t in range(at):
@@ -234,7 +230,7 @@ def test_an_operator_restored_from_any_hour_goes_on_with_the_same_bytes(
 
 @settings(max_examples=examples(3, 20), deadline=None)
 @given(days(), st.integers(0, 3))
-def test_nothing_is_read_before_its_time(day: dict[str, Any], at: int) -> None:
+def test_nothing_is_read_before_its_time(day, at):
     """If this fails, an hour's starts depend on what lies beyond its window, or comes later.
 
     All hours beyond the window of hour `at` get other tables, all later hours other weather, and

@@ -1,7 +1,5 @@
 """Worlds nobody would think of: random tables through match, checker, audit and what-if."""
 
-from __future__ import annotations
-
 import numpy as np
 from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
@@ -14,7 +12,7 @@ from gridcompute.testing import grid_problem
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([0.0, 1e-3, 1.0]))
 @example(11, 0.0)
-def test_any_world_has_a_plan_that_the_checker_accepts(seed: int, gap: float) -> None:
+def test_any_world_has_a_plan_that_the_checker_accepts(seed, gap):
     """If this fails, some mix of tables makes prices NaN, a plan infeasible or a bound untrue."""
     rng = np.random.default_rng(seed)
     problem = grid_problem(rng)

@@ -4,12 +4,9 @@
 over all answers of tiny problems.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from hypothesis import given
@@ -19,7 +16,7 @@ import gridcompute as gc
 from oracles import exact, transport_brute
 
 
-def near_power(exponent: int, step: int, sign: int) -> float:
+def near_power(exponent, step, sign):
     """A power of two or a neighbour of it: what a rounding rule gets wrong first."""
     value = math.ldexp(1.0, exponent)
     for _ in range(abs(step)):
@@ -47,7 +44,7 @@ THREADS = st.one_of(st.none(), st.integers(1, 100))
 
 
 @st.composite
-def tables(draw: st.DrawFn, most_rows: int, most_columns: int) -> Any:
+def tables(draw, most_rows, most_columns):
     """A small matrix, of integers or of floats of any size; some pairs are forbidden."""
     n, s = draw(st.integers(0, most_rows)), draw(st.integers(0, most_columns))
     if draw(st.booleans()):
@@ -61,12 +58,12 @@ def tables(draw: st.DrawFn, most_rows: int, most_columns: int) -> Any:
     return np.array(flat, np.float64).reshape(n, s)
 
 
-def infinite(x: Any) -> bool:
+def infinite(x):
     """Is it the float? A fraction beyond the doubles is not."""
     return isinstance(x, float) and math.isinf(x)
 
 
-def nearest(x: Any) -> float:
+def nearest(x):
     """Return the number as a double, infinite where it is beyond all."""
     try:
         return float(x)
@@ -74,7 +71,7 @@ def nearest(x: Any) -> float:
         return math.inf if x > 0 else -math.inf
 
 
-def cost_of(cost: Any, assignment: Any, out: Any) -> Any:
+def cost_of(cost, assignment, out):
     """What an assignment costs, without rounding."""
     parts = [exact(cost[i, s]) if s >= 0 else exact(out) for i, s in enumerate(assignment.tolist())]
     return sum(parts, Fraction(0)) if not any(map(infinite, parts)) else math.inf
@@ -84,9 +81,7 @@ def cost_of(cost: Any, assignment: Any, out: Any) -> Any:
     tables(5, 4), st.data(), LIMITS, THREADS, st.one_of(st.none(), FLOATS, st.just(math.inf)),
     st.sampled_from(["auto", "exact", "auction"]), st.booleans(),
 )  # fmt: skip
-def test_transport_claims_nothing_false(
-    cost: Any, data: Any, limit: Any, threads: Any, out: Any, method: str, gangs: bool
-) -> None:
+def test_transport_claims_nothing_false(cost, data, limit, threads, out, method, gangs):
     """If this fails, a bound lies above the optimum, or an answer called exact is not optimal."""
     n, s = cost.shape
     room = np.array(data.draw(st.lists(st.integers(0, 4), min_size=s, max_size=s)), np.int64)
@@ -119,9 +114,7 @@ def test_transport_claims_nothing_false(
 
 
 @given(tables(5, 5), LIMITS, THREADS, st.booleans())
-def test_assignment_claims_nothing_false(
-    cost: Any, limit: Any, threads: Any, maximize: bool
-) -> None:
+def test_assignment_claims_nothing_false(cost, limit, threads, maximize):
     """If this fails, an assignment called optimal is not, or its bound is no bound."""
     if maximize and cost.dtype.kind == "f":
         cost = -cost
@@ -151,12 +144,12 @@ def test_assignment_claims_nothing_false(
 
 
 @given(st.data(), LIMITS, THREADS, st.sampled_from(["auto", "network_simplex", "cost_scaling"]))
-def test_flow_claims_nothing_false(data: Any, limit: Any, threads: Any, method: str) -> None:
+def test_flow_claims_nothing_false(data, limit, threads, method):
     """If this fails, a flow's certificate refuses its status."""
     n = data.draw(st.integers(0, 5))
     arcs = data.draw(st.integers(0, 8)) if n else 0
 
-    def column(values: st.SearchStrategy[int], size: int = arcs) -> Any:
+    def column(values, size=arcs):
         return np.array(data.draw(st.lists(values, min_size=size, max_size=size)), np.int64)
 
     nodes = st.integers(0, max(n - 1, 0))

@@ -1,10 +1,7 @@
 """What a live round claims, in exact arithmetic: its bound, and that it is the optimum."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +11,7 @@ from gridcompute import Matcher
 KINDS = ("tenths", "uniform", "integers", "near ties", "far apart", "beyond a double", "subnormal")
 
 
-def costs_of(r: np.random.Generator, kind: str, shape: tuple[int, ...]) -> Any:
+def costs_of(r, kind, shape):
     """A table of this kind: costs that a power-of-two grid holds, or does not."""
     if kind == "tenths":
         return r.integers(0, 30, shape) * 0.1
@@ -31,10 +28,10 @@ def costs_of(r: np.random.Generator, kind: str, shape: tuple[int, ...]) -> Any:
     return r.choice([5e-324, 1e-310, 2.5e-308, 0.0], shape)
 
 
-def optimum(cost: Any, capacity: Any, out: Any) -> Fraction:
+def optimum(cost, capacity, out):
     """The least exact sum of all matchings, by trying each."""
     n, s = cost.shape
-    best: Fraction | None = None
+    best = None
     whole = np.column_stack([cost, out])
     exact = [[None if np.isinf(c) else Fraction(float(c)) for c in row] for row in whole]
     for choice in product(range(s + 1), repeat=n):
@@ -51,7 +48,7 @@ def optimum(cost: Any, capacity: Any, out: Any) -> Fraction:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(40))
-def test_a_round_after_changes_of_classes_claims_no_more_than_is_true(kind: str, seed: int) -> None:
+def test_a_round_after_changes_of_classes_claims_no_more_than_is_true(kind, seed):
     """If this fails, a live matching is called exact, or bounded from below, by 1e-15 too much.
 
     Costs of one class change while the others keep theirs, so that the lists are mended column by

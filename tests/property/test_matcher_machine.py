@@ -1,9 +1,5 @@
 """All operations of the live matcher, in any order, against plain transport on the same world."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -30,7 +26,7 @@ class World(LiveWorld):
     """
 
     @initialize(data=st.data(), n_slots=st.integers(1, 4))
-    def begin(self, data: st.DataObject, n_slots: int) -> None:
+    def begin(self, data, n_slots):
         self.first = self.columns_of(data, KINDS, n_slots)
         self.second = self.columns_of(data, 1, n_slots, FINITE)
         self.remember(np.array([data.draw(st.integers(0, 3)) for _ in range(n_slots)]))
@@ -38,25 +34,25 @@ class World(LiveWorld):
 
     # ------------------------------------------------------------ where costs come from
 
-    def cost(self) -> Any:
+    def cost(self):
         return [(self.first, "k", None), (self.second, None, "c")]
 
-    def brings(self, job: dict[str, Any]) -> dict[str, Any]:
+    def brings(self, job):
         """What the matcher is told of a job."""
         return job
 
-    def row(self, job: dict[str, Any]) -> Any:
+    def row(self, job):
         """What the test remembers of it."""
         return self.first[job["k"]] + self.second[0] * job["c"]
 
-    def tell_table(self, k: int) -> None:
+    def tell_table(self, k):
         self.world.set_table(k, (self.first, self.second)[k])
 
-    def new_slots(self, room: int, first: Any, second: Any) -> Any:
+    def new_slots(self, room, first, second):
         return self.world.add_slots([room] * first.shape[1], [first, second])
 
     @staticmethod
-    def columns_of(data: st.DataObject, rows: int, n: int, of: Any = COSTS) -> Any:
+    def columns_of(data, rows, n, of=COSTS):
         return np.array(data.draw(st.lists(of, min_size=rows * n, max_size=rows * n))).reshape(
             rows, n
         )
@@ -64,18 +60,18 @@ class World(LiveWorld):
     # ------------------------------------------------------------ jobs
 
     @rule(jobs=st.lists(JOBS, max_size=5))
-    def add(self, jobs: list[dict[str, Any]]) -> None:
+    def add(self, jobs):
         self.come(self.world.add([self.brings(job) for job in jobs]), jobs)
 
     @precondition(lambda self: self.live)
     @rule(pick=PICK, job=JOBS)
-    def update(self, pick: int, job: dict[str, Any]) -> None:
+    def update(self, pick, job):
         changed = self.one(pick, self.live)
         self.world.update([changed], {name: [v] for name, v in self.brings(job).items()})
         self.live[changed] = job
 
     @rule(data=st.data())
-    def set_table(self, data: st.DataObject) -> None:
+    def set_table(self, data):
         if data.draw(st.booleans()):
             self.first = self.columns_of(data, *self.first.shape)
             self.tell_table(0)
@@ -85,14 +81,14 @@ class World(LiveWorld):
 
     @precondition(lambda self: len(self.capacity) < 7)
     @rule(data=st.data(), room=st.integers(0, 3), n=st.integers(1, 2))
-    def add_slots(self, data: st.DataObject, room: int, n: int) -> None:
+    def add_slots(self, data, room, n):
         first, second = self.columns_of(data, KINDS, n), self.columns_of(data, 1, n, FINITE)
         self.more_classes(self.new_slots(room, first, second), room)
         self.first, self.second = np.hstack([self.first, first]), np.hstack([self.second, second])
 
     # ------------------------------------------------------------ rounds
 
-    def same_status(self, m: Any, plain: Any) -> None:
+    def same_status(self, m, plain):
         """Compare with `transport`, which refines its keys where costs are tiny beside others.
 
         A matcher keeps one resolution for all costs, 2^-44 of the largest or finer, and all costs
@@ -103,12 +99,12 @@ class World(LiveWorld):
         else:
             assert 0 < m.objective - m.bound <= len(m.ids) * 2.0**-37
 
-    def room(self) -> Any:
+    def room(self):
         """Slots of each class: a pinned job keeps its own, whatever its class has."""
         pinned = np.bincount([self.home[i] for i in self.pinned], minlength=len(self.capacity))
         return np.maximum(self.capacity, pinned)
 
-    def posed(self, ids: list[int]) -> tuple[Any, Any]:
+    def posed(self, ids):
         """The problem as any solver would get it."""
         matrix = np.empty((len(ids), len(self.capacity)))
         out = np.empty(len(ids))
@@ -126,7 +122,7 @@ class World(LiveWorld):
         return matrix, out
 
     @rule()
-    def stop(self) -> None:
+    def stop(self):
         """A round without any time: its account and its bound are true all the same."""
         m = self.world.match(time_limit=0.0)
         if m.status == "infeasible":
@@ -141,7 +137,7 @@ class World(LiveWorld):
         self.follow(m)
 
     @rule()
-    def match(self) -> None:
+    def match(self):
         m = self.world.match()
         assert self.world._native.holds()
         ids = [int(i) for i in m.ids]
@@ -165,9 +161,7 @@ class World(LiveWorld):
 
 
 @kernel
-def formula(
-    job_k: float, job_c: float, slot_0: float, slot_1: float, slot_2: float, slot_c: float
-) -> float:
+def formula(job_k, job_c, slot_0, slot_1, slot_2, slot_c):
     """The two tables of the world as columns of the slots."""
     keyed = slot_0 if job_k == 0 else slot_1 if job_k == 1 else slot_2
     return keyed + slot_c * job_c
@@ -179,35 +173,35 @@ class KernelWorld(World):
     FORMULA = formula
 
     @staticmethod
-    def slots(first: Any, second: Any) -> dict[str, Any]:
+    def slots(first, second):
         names = [*(f"slot_{k}" for k in range(KINDS)), "slot_c"]
         return {name: row.copy() for name, row in zip(names, [*first, *second], strict=True)}
 
-    def cost(self) -> Any:
+    def cost(self):
         return formula.bind(slots=self.slots(self.first, self.second))
 
-    def brings(self, job: dict[str, Any]) -> dict[str, Any]:
+    def brings(self, job):
         return {"job_k": float(job["k"]), "job_c": float(job["c"]), "u": job["u"], "m": job["m"]}
 
-    def tell_table(self, k: int) -> None:
+    def tell_table(self, k):
         for name, column in self.slots(self.first, self.second).items():
             if (name == "slot_c") == (k == 1):
                 self.world.set_table(name, column)
 
-    def new_slots(self, room: int, first: Any, second: Any) -> Any:
+    def new_slots(self, room, first, second):
         return self.world.add_slots([room] * first.shape[1], self.slots(first, second))
 
 
 class RowWorld(World):
     """The same, where each job brings its row: a table that changes is an update of all."""
 
-    def cost(self) -> Any:
+    def cost(self):
         return "row"
 
-    def brings(self, job: dict[str, Any]) -> dict[str, Any]:
+    def brings(self, job):
         return {"row": self.row(job), "u": job["u"], "m": job["m"]}
 
-    def tell_table(self, k: int) -> None:
+    def tell_table(self, k):
         assert k in (0, 1)
         ids = list(self.live)
         rows = np.array([self.row(self.live[i]) for i in ids])
@@ -215,7 +209,7 @@ class RowWorld(World):
         out, move = ([self.live[i][name] for i in ids] for name in "um")
         self.world.update(ids, {"row": rows, "u": np.array(out, float), "m": np.array(move, float)})
 
-    def new_slots(self, room: int, first: Any, second: Any) -> Any:
+    def new_slots(self, room, first, second):
         jobs = [self.live[i] for i in self.world.ids]
         block = [first[job["k"]] + second[0] * job["c"] for job in jobs]
         n = first.shape[1]

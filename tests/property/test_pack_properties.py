@@ -1,7 +1,5 @@
 """What holds for every cluster and every stream of pods, against the slow twin."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 
@@ -20,11 +18,11 @@ EXAMPLES = int(os.environ.get("GRIDCOMPUTE_PACKER_EXAMPLES", "20"))
 PUBLISHED = ("best_fit", "fgd", "dot_product", "packing", "clustering")
 
 
-def ranks_of(nodes: list[dict]) -> np.ndarray:
+def ranks_of(nodes):
     return np.array([n["rank"] for n in nodes], np.int32)
 
 
-def rows(table: dict, at) -> dict:
+def rows(table, at):
     """Some rows of a table."""
     return {name: [values[k] for k in at] for name, values in table.items()}
 
@@ -44,7 +42,7 @@ def test_published_policies_do_as_their_rules_say(policy, nodes, pods):
     assert packer.layouts_valid()
 
 
-def check_state(packer: pack.Packer, nodes: list[dict], held: dict[int, tuple]) -> None:
+def check_state(packer, nodes, held):
     """Rebuild what is left from the pods held, and compare."""
     cpu, memory = [n["cpu"] for n in nodes], [n["memory"] for n in nodes]
     left = [[1000] * n["gpu"] for n in nodes]
@@ -79,7 +77,7 @@ def check_state(packer: pack.Packer, nodes: list[dict], held: dict[int, tuple]) 
 def test_prices_place_what_fits_and_keep_the_books(nodes, pods, batch, moves, seed, data):
     """If this fails, a node is over-full, a pod that fits is refused, or a release loses some."""
     packer = pack.Packer(node_table(nodes), mix=pod_table(pods), ranks=ranks_of(nodes), seed=seed)
-    held: dict[int, tuple] = {}
+    held = {}
     for a in range(0, len(pods), batch):
         part = pods[a : a + batch]
         placed = packer.place(pod_table(part), moves=moves)
@@ -174,8 +172,8 @@ def test_the_books_are_those_of_a_dictionary_of_placed_pods(
     Two packers in step, one of which is replaced by its snapshot now and then.
     """
     path = tmp_path_factory.mktemp("snapshot") / "packer"
-    came: list[tuple[dict, bool]] = []  # pods, and whether each was placed
-    held: dict[int, tuple] = {}
+    came = []  # pods, and whether each was placed
+    held = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gridcompute.pack.packer._LATEST", 6)
         kept = max(6, window or 0)
@@ -234,7 +232,7 @@ def test_the_books_are_those_of_a_dictionary_of_placed_pods(
                 assert dict(zip(found, mix["count"], strict=True)) == latest, n
 
 
-def shape_of(nodes: list[dict], cpu: int, memory: int, gpus: int, milli: int, spec: str) -> tuple:
+def shape_of(nodes, cpu, memory, gpus, milli, spec):
     """What the packer cannot tell apart: lists of the same models of the cluster."""
     models = frozenset(spec.split("|")) & {n["model"] for n in nodes}
     return cpu, memory, gpus, milli, models if spec and gpus else None
@@ -293,7 +291,7 @@ def test_devices_only_ever_hold_layouts_that_are_allowed(gpus, profiles, policy,
         "profile": profiles,
     }
     packer = pack.Packer(nodes, mix=pods, templates=pack.mig("A100-40GB"), policy=policy)
-    held: list[int] = []
+    held = []
     for k in range(len(profiles)):
         placed = packer.place(rows(pods, [k]), moves=data.draw(st.sampled_from([0, 2])))
         held += [] if placed.refused else [placed.first]

@@ -1,7 +1,5 @@
 """Solves over shards end with the bits of memory, for any jobs, any cut and any loss."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np
@@ -26,7 +24,7 @@ SLOTS = 64
     cuts=st.lists(st.floats(0, 1), max_size=9),
     lost=st.sets(st.integers(0, 7)),
 )
-def test_the_bits_of_memory(seed, n_jobs, tied, forbid, unplaced, tight, cuts, lost) -> None:
+def test_the_bits_of_memory(seed, n_jobs, tied, forbid, unplaced, tight, cuts, lost):
     """If this fails, an answer depends on how the jobs were cut, or on what a shard forgot."""
     columns, terms, capacity = make(n_jobs, SLOTS, seed, tied=tied, forbid=forbid)
     if tight and unplaced is not None:
@@ -60,9 +58,7 @@ def test_the_bits_of_memory(seed, n_jobs, tied, forbid, unplaced, tight, cuts, l
     cuts=st.lists(st.floats(0, 1), max_size=9),
     lost=st.sets(st.integers(0, 8)),
 )
-def test_the_bits_of_formulas_and_matrices(
-    seed, n_jobs, work, matrix, unplaced, cuts, lost
-) -> None:
+def test_the_bits_of_formulas_and_matrices(seed, n_jobs, work, matrix, unplaced, cuts, lost):
     """If this fails, a column came to a formula as something else, or a row of costs did."""
     pytest.importorskip("numba")
     columns, cost, capacity = make_formula(n_jobs, SLOTS, seed, work)

@@ -1,10 +1,7 @@
 """Doubles of all sizes, mixed by row and by column: answers checked in exact arithmetic."""
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -18,7 +15,7 @@ MOST, LEAST = 1.7976931348623157e308, 5e-324
 
 
 @st.composite
-def neighbours(draw: st.DrawFn) -> float:
+def neighbours(draw):
     """A power of two, or one of its next doubles on either side."""
     x = math.ldexp(1.0, draw(st.integers(-1074, 1023)))
     for _ in range(draw(st.integers(0, 11))):
@@ -37,7 +34,7 @@ FACTORS = st.one_of(st.just(1.0), st.integers(-900, 900).map(lambda e: math.ldex
 
 
 @st.composite
-def problems(draw: st.DrawFn) -> dict[str, Any]:
+def problems(draw):
     """Up to five jobs and four classes; rows and columns times powers of two to 2^900."""
     n, s = draw(st.integers(0, 5)), draw(st.integers(0, 4))
     flat = draw(st.lists(SIZES, min_size=n * s, max_size=n * s))
@@ -53,7 +50,7 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
     return {"cost": cost, "capacity": capacity, "unplaced": out if out is None or n else None}
 
 
-def nearest(value: Fraction) -> float:
+def nearest(value):
     """The nearest double, infinite beyond the largest."""
     try:
         return float(value)
@@ -61,7 +58,7 @@ def nearest(value: Fraction) -> float:
         return math.copysign(math.inf, value)
 
 
-def check(p: dict[str, Any], m: Any) -> None:
+def check(p, m):
     """Against brute force over Fractions."""
     cost, out = p["cost"], p["unplaced"]
     least = transport_brute(cost.tolist(), p["capacity"], None, out)
@@ -90,13 +87,13 @@ def check(p: dict[str, Any], m: Any) -> None:
 
 
 @given(problems(), st.sampled_from(["auto", "exact"]))
-def test_the_optimum_of_doubles_of_all_sizes_is_that_of_fractions(p: Any, method: Any) -> None:
+def test_the_optimum_of_doubles_of_all_sizes_is_that_of_fractions(p, method):
     """If this fails, rounding has hidden a cheaper matching, or a bound is above it."""
     check(p, transport(**p, method=method))
 
 
 @given(problems())
-def test_sparse_doubles_of_all_sizes_too(p: Any) -> None:
+def test_sparse_doubles_of_all_sizes_too(p):
     """If this fails, lists of pairs are rounded where a matrix is not."""
     allowed = np.isfinite(p["cost"])
     coo = scipy.sparse.coo_array((p["cost"][allowed], np.nonzero(allowed)), shape=allowed.shape)
@@ -104,7 +101,7 @@ def test_sparse_doubles_of_all_sizes_too(p: Any) -> None:
 
 
 @given(problems(), st.sampled_from([0.0, 1e-6, 1e-3]))
-def test_a_time_limit_leaves_bounds_of_doubles_true(p: Any, limit: float) -> None:
+def test_a_time_limit_leaves_bounds_of_doubles_true(p, limit):
     """If this fails, a solve that was stopped claims what rounding made of the costs."""
     least = transport_brute(p["cost"].tolist(), p["capacity"], None, p["unplaced"])
     m = transport(**p, time_limit=limit)
@@ -117,7 +114,7 @@ def test_a_time_limit_leaves_bounds_of_doubles_true(p: Any, limit: float) -> Non
 
 
 @given(problems(), st.data())
-def test_gangs_of_doubles_of_all_sizes_have_true_bounds(p: Any, data: st.DataObject) -> None:
+def test_gangs_of_doubles_of_all_sizes_have_true_bounds(p, data):
     """If this fails, the bound of a problem with gangs is above its optimum."""
     n = len(p["cost"])
     demand = data.draw(st.lists(st.integers(1, 3), min_size=n, max_size=n))

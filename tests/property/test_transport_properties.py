@@ -1,10 +1,7 @@
 """What must hold for every transport instance, however odd; tiny ones, against slow oracles."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -19,7 +16,7 @@ UNIT = transports()
 GANGS = transports(gangs=True)
 
 
-def solve(t: Transport, **options: Any) -> Any:
+def solve(t, **options):
     """By candidate lists; the short way of small problems must come to the same."""
     m = transport(**t.arguments, **{"method": "exact"} | options)
     if t.demand is None and not options:
@@ -30,7 +27,7 @@ def solve(t: Transport, **options: Any) -> Any:
     return m
 
 
-def close(a: Any, b: Any, t: Transport) -> bool:
+def close(a, b, t):
     """Equal where integers, else within the rounding of the costs of one matching."""
     if math.isinf(a) or math.isinf(b):
         return a == b
@@ -43,14 +40,14 @@ def close(a: Any, b: Any, t: Transport) -> bool:
     return abs(exact(a) - exact(b)) <= tolerance
 
 
-def solved(m: Any) -> bool:
+def solved(m):
     """Is there an answer? It is optimal, or says that its reals lie too far apart to tell."""
     assert m.status in ("optimal", "infeasible") or (m.status == "feasible" and not m.exact)
     return m.status != "infeasible"
 
 
 @given(UNIT)
-def test_optimum_is_that_of_the_oracles(t: Transport) -> None:
+def test_optimum_is_that_of_the_oracles(t):
     """If this fails, an answer called optimal is not, or an infeasible problem got one."""
     least = transport_paths(t.cost, t.capacity, t.unplaced)
     assert least == transport_brute(t.cost, t.capacity, None, t.unplaced)
@@ -63,7 +60,7 @@ def test_optimum_is_that_of_the_oracles(t: Transport) -> None:
 
 
 @given(UNIT)
-def test_certificate_holds(t: Transport) -> None:
+def test_certificate_holds(t):
     """If this fails, the checker and the solver disagree: one of them is wrong."""
     m = solve(t)
     found = m.verify()
@@ -80,7 +77,7 @@ def test_certificate_holds(t: Transport) -> None:
 
 
 @given(GANGS)
-def test_gangs_are_whole_and_bounded(t: Transport) -> None:
+def test_gangs_are_whole_and_bounded(t):
     """If this fails, a gang is split, or a bound is above what can be had."""
     least = transport_brute(t.cost, t.capacity, t.demand, t.unplaced)
     m = solve(t)
@@ -98,7 +95,7 @@ def test_gangs_are_whole_and_bounded(t: Transport) -> None:
 
 
 @given(UNIT, st.randoms(use_true_random=False))
-def test_order_does_not_matter(t: Transport, random: Any) -> None:
+def test_order_does_not_matter(t, random):
     """If this fails, the answer's cost depends on how jobs or classes are listed."""
     jobs, slots = [*range(t.cost.shape[0])], [*range(t.cost.shape[1])]
     random.shuffle(jobs)
@@ -115,7 +112,7 @@ def test_order_does_not_matter(t: Transport, random: Any) -> None:
 
 
 @given(transports(kinds=("int",)), st.data())
-def test_constants_of_jobs_and_classes_change_nothing(t: Transport, data: Any) -> None:
+def test_constants_of_jobs_and_classes_change_nothing(t, data):
     """If this fails, a constant added to a job, or a price moved into the costs, is not neutral."""
     t = replace(t, unplaced=None)
     n, s = t.cost.shape
@@ -135,7 +132,7 @@ def test_constants_of_jobs_and_classes_change_nothing(t: Transport, data: Any) -
 
 
 @given(st.one_of(UNIT, GANGS))
-def test_any_number_of_threads_gives_the_same_bits(t: Transport) -> None:
+def test_any_number_of_threads_gives_the_same_bits(t):
     """If this fails, an answer depends on the machine."""
     first = solve(t, threads=1)
     for threads in (2, 7):
@@ -150,7 +147,7 @@ def test_any_number_of_threads_gives_the_same_bits(t: Transport) -> None:
     UNIT,
     st.lists(st.floats(-1e9, 1e9) | st.sampled_from([1e17, 1e300]), min_size=4, max_size=4),
 )
-def test_start_prices_do_not_change_the_cost(t: Transport, wild: list[float]) -> None:
+def test_start_prices_do_not_change_the_cost(t, wild):
     """If this fails, start prices are trusted."""
     cold = solve(t)
     for start in (cold.prices, np.array(wild[: t.cost.shape[1]])):
@@ -161,7 +158,7 @@ def test_start_prices_do_not_change_the_cost(t: Transport, wild: list[float]) ->
 
 
 @given(transports(kinds=("int", "real")))
-def test_sparse_is_dense_without_the_forbidden(t: Transport) -> None:
+def test_sparse_is_dense_without_the_forbidden(t):
     """If this fails, absent pairs are not forbidden, or stored zeros are."""
     allowed = np.isfinite(t.cost) & (t.cost != 2)
     rows, columns = np.nonzero(allowed)
@@ -176,7 +173,7 @@ def test_sparse_is_dense_without_the_forbidden(t: Transport) -> None:
 
 
 @given(UNIT, st.sampled_from([0.0, 1e-5]))
-def test_a_stopped_solve_tells_no_lies(t: Transport, limit: float) -> None:
+def test_a_stopped_solve_tells_no_lies(t, limit):
     """If this fails, a solve cut short claims a bound that does not hold or breaks a rule."""
     m = solve(t, time_limit=limit)
     found = m.verify()
@@ -186,7 +183,7 @@ def test_a_stopped_solve_tells_no_lies(t: Transport, limit: float) -> None:
 
 
 @given(transports(kinds=("int",)), st.data())
-def test_a_wrong_answer_is_found_out(t: Transport, data: Any) -> None:
+def test_a_wrong_answer_is_found_out(t, data):
     """If this fails, the checker would pass a matching that is not what it says."""
     m = solve(t)
     n, s = t.cost.shape

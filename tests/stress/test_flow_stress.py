@@ -1,7 +1,5 @@
 """Min-cost flow at sizes where pricing goes through many blocks: warm against cold, certified."""
 
-from __future__ import annotations
-
 import pytest
 from bench_flow import (
     changed,
@@ -27,7 +25,7 @@ INSTANCES = {
 
 @pytest.mark.parametrize("family", INSTANCES)
 @pytest.mark.parametrize("seed", range(2, 8))
-def test_warm_starts_end_where_cold_ones_do(family: str, seed: int) -> None:
+def test_warm_starts_end_where_cold_ones_do(family, seed):
     """If this fails, a search for arcs to enter misses some, and a flow is called optimal early.
 
     It did where the order of blocks changed in the middle of a search.
@@ -45,7 +43,7 @@ def test_warm_starts_end_where_cold_ones_do(family: str, seed: int) -> None:
                 assert warm.verify().valid, (what, share)
 
 
-def test_a_large_random_graph_takes_fewer_pivots_than_two_a_node() -> None:
+def test_a_large_random_graph_takes_fewer_pivots_than_two_a_node():
     """If this fails, a start that leaves most units unserved is kept, for 2.5 pivots a node.
 
     Sparse graphs of a million arcs then take twice as long, and larger ones seven times.

@@ -1,12 +1,9 @@
 """Threads that read the answers of a live matcher while others change it and run rounds."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import textwrap
 import threading
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +12,12 @@ from gridcompute import Matcher, kernel
 
 
 @kernel
-def formula(job_k: int, slot_a: float, slot_b: float) -> float:
+def formula(job_k, slot_a, slot_b):
     """A cost of two slot columns."""
     return slot_a * (1.0 + job_k) + slot_b
 
 
-def worlds() -> dict[str, tuple[Matcher, Any]]:
+def worlds():
     """A world of each kind of costs, and how to make columns of n jobs of it."""
     r = np.random.default_rng(0)
     first = r.random((8, 6))
@@ -40,21 +37,21 @@ def worlds() -> dict[str, tuple[Matcher, Any]]:
 
 
 @pytest.mark.parametrize("kind", ["terms", "rows", "kernel"])
-def test_what_readers_get_beside_writers_is_the_answer_of_its_round(kind: str) -> None:
+def test_what_readers_get_beside_writers_is_the_answer_of_its_round(kind):
     """If this fails, a dashboard reads arrays of jobs that are gone, or of another round.
 
     Each answer read, the latest or an earlier one, must belong to its round: of the length and the
     load that the round reported, and valid.
     """
     world, columns = worlds()[kind]
-    latest: list[Any] = []
+    latest = []
     stop, wrong = threading.Event(), []
     counts = {"read": 0}
     q = np.random.default_rng(1)
     world.add(columns(q, 200))
     latest.append((world.match(), len(world)))
 
-    def read(turn: int) -> None:
+    def read(turn):
         while not stop.is_set():
             m, n = latest[-1] if turn < 2 else latest[len(latest) // 2]
             try:
@@ -101,7 +98,7 @@ def test_what_readers_get_beside_writers_is_the_answer_of_its_round(kind: str) -
     assert world._native.holds()
 
 
-def test_what_was_read_once_stays() -> None:
+def test_what_was_read_once_stays():
     """If this fails, an answer kept by a service changes under it when the world goes on."""
     for kind, (world, columns) in worlds().items():
         q = np.random.default_rng(2)
@@ -123,17 +120,17 @@ def test_what_was_read_once_stays() -> None:
         assert unread.verify().valid, kind
 
 
-def test_a_hook_that_uses_its_own_matcher_gets_an_error_and_no_deadlock() -> None:
+def test_a_hook_that_uses_its_own_matcher_gets_an_error_and_no_deadlock():
     """If this fails, a hook that reads the last answer or uses its matcher hangs the service."""
     world, columns = worlds()["terms"]
     q = np.random.default_rng(3)
     world.add(columns(q, 2000))
     last = world.match()
     world.add(columns(q, 2000))
-    said: list[str] = []
-    read: list[Any] = []
+    said = []
+    read = []
 
-    def hook(_: Any) -> bool:
+    def hook(_):
         read.append(last.assignment.copy())
         for use in (lambda: world.ids, lambda: world.remove([0])):
             try:
@@ -173,7 +170,7 @@ DAEMON = """
 """
 
 
-def test_a_daemon_thread_matches_while_the_main_thread_adds_and_leaves() -> None:
+def test_a_daemon_thread_matches_while_the_main_thread_adds_and_leaves():
     """If this fails, a service with a daemon thread of rounds aborts when it ends."""
     for _ in range(3):
         done = subprocess.run(

@@ -1,9 +1,5 @@
 """Worlds whose tables, classes and capacities shift, each round beside a plain solve."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -15,41 +11,41 @@ JOBS, CLASSES, KINDS, OUT = 3000, 30, 24, 40.0
 class Shifting:
     """What the test remembers of a world, and random changes of both."""
 
-    def __init__(self, seed: int, *, ties: bool, move: float, max_moves: int | None) -> None:
+    def __init__(self, seed, *, ties, move, max_moves):
         self.r, self.ties, self.move = np.random.default_rng(seed), ties, move
         self.table, self.fees = self.costs(KINDS, CLASSES), self.costs(1, CLASSES)
         self.room = self.r.integers(60, 140, CLASSES)
         self.shut = np.zeros(CLASSES, bool)
-        self.home: dict[int, int] = {}
-        self.jobs: dict[int, tuple[int, float]] = {}
+        self.home = {}
+        self.jobs = {}
         cost = [(self.table, "k", None), (self.fees, None, "w")]
         self.world = Matcher(
             self.room, cost=cost, unplaced=OUT, move_cost=move, max_moves=max_moves
         )
         self.arrive(JOBS)
 
-    def costs(self, rows: int, n: int) -> Any:
+    def costs(self, rows, n):
         if self.ties:
             return self.r.integers(0, 8, (rows, n)).astype(float)
         return self.r.random((rows, n)) * 8
 
-    def arrive(self, n: int) -> None:
+    def arrive(self, n):
         k = self.r.integers(0, KINDS, n)
         w = self.r.integers(1, 3, n).astype(float) if self.ties else self.r.random(n)
         ids = self.world.add({"k": k, "w": w}).tolist()
         self.jobs |= dict(zip(ids, zip(k.tolist(), w.tolist(), strict=True), strict=True))
 
-    def leave(self, n: int) -> None:
+    def leave(self, n):
         gone = [int(i) for i in self.r.choice(list(self.jobs), n, replace=False)]
         self.world.remove(gone)
         for i in gone:
             del self.jobs[i]
             self.home.pop(i, None)
 
-    def open(self) -> Any:
+    def open(self):
         return np.flatnonzero(~self.shut)
 
-    def tariffs(self) -> None:
+    def tariffs(self):
         which = self.r.choice(self.open(), int(self.r.choice([1, 1, 3, 12])), replace=False)
         if self.r.random() < 0.5:
             self.table = self.table.copy()
@@ -60,12 +56,12 @@ class Shifting:
             self.fees[:, which] = self.costs(1, len(which))
             self.world.set_table(1, self.fees)
 
-    def rows(self) -> None:
+    def rows(self):
         self.table = self.table.copy()
         self.table[self.r.integers(0, KINDS)] = self.costs(1, self.table.shape[1])[0]
         self.world.set_table(0, self.table)
 
-    def more(self) -> None:
+    def more(self):
         n = int(self.r.integers(1, 3))
         table, fees = self.costs(KINDS, n), self.costs(1, n)
         room = self.r.integers(20, 160, n)
@@ -76,23 +72,23 @@ class Shifting:
         self.table[:, where], self.fees[:, where] = table, fees
         self.room[where], self.shut[where] = room, False
 
-    def close(self) -> None:
+    def close(self):
         if len(self.open()) > 15:
             s = int(self.r.choice(self.open()))
             self.world.remove_slots([s])
             self.shut[s], self.room[s] = True, 0
 
-    def resize(self) -> None:
+    def resize(self):
         s = self.r.choice(self.open(), int(self.r.integers(1, 6)), replace=False)
         self.room[s] = self.r.integers(20, 160, len(s))
         self.world.set_capacity(s, self.room[s])
 
-    def churn(self) -> None:
+    def churn(self):
         n = int(self.r.choice([1, 10, 100, 700]))
         self.leave(n)
         self.arrive(n)
 
-    def matrix(self, ids: list[int]) -> tuple[Any, Any, Any]:
+    def matrix(self, ids):
         """Costs without moves, with moves, and what leaving out costs."""
         k, w = (np.array(c) for c in zip(*(self.jobs[i] for i in ids), strict=True))
         plain = self.table[k] + self.fees[0] * w[:, None]
@@ -104,7 +100,7 @@ class Shifting:
                 sticky[j, self.home[i]] = plain[j, self.home[i]]
         return plain, sticky, OUT + away
 
-    def look(self) -> tuple[Any, list[str]]:
+    def look(self):
         """A round; what it said is what has changed, and the sum is that of the jobs."""
         m = self.world.match()
         ids = [int(i) for i in m.ids]
@@ -129,9 +125,7 @@ class Shifting:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(("ties", "move"), [(True, 0.0), (False, 0.0), (True, 1.0)])
-def test_shift_upon_shift_costs_what_a_plain_solve_costs(
-    seed: int, *, ties: bool, move: float
-) -> None:
+def test_shift_upon_shift_costs_what_a_plain_solve_costs(seed, *, ties, move):
     """If this fails, a tariff, a class or a capacity leads the matcher astray, or a move is lost.
 
     Few classes of many jobs: pairs of classes run dry, classes empty and come again, rounds are
@@ -158,7 +152,7 @@ def test_shift_upon_shift_costs_what_a_plain_solve_costs(
 
 
 @pytest.mark.slow
-def test_shifts_under_a_limit_of_moves_end_at_the_optimum() -> None:
+def test_shifts_under_a_limit_of_moves_end_at_the_optimum():
     """If this fails, what a limit held back is forgotten where a round was cold."""
     shifting = Shifting(7, ties=False, move=0.0, max_moves=100)
     shifting.look()
@@ -172,7 +166,7 @@ def test_shifts_under_a_limit_of_moves_end_at_the_optimum() -> None:
         assert m.objective == pytest.approx(plain.objective, rel=1e-9)
 
 
-def test_terms_of_many_classes_shift_too() -> None:
+def test_terms_of_many_classes_shift_too():
     """If this fails, lists with limits lead astray: more classes than are kept whole."""
     r = np.random.default_rng(3)
     n, s = 4000, 400
@@ -203,7 +197,7 @@ def test_terms_of_many_classes_shift_too() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_cold_rounds_under_a_limit_of_moves_prove_what_they_say(seed: int) -> None:
+def test_cold_rounds_under_a_limit_of_moves_prove_what_they_say(seed):
     """If this fails, jobs held back at home stand in the lists as if that were best at new prices.
 
     Then a later warm round calls an answer optimal that is not.
@@ -236,7 +230,7 @@ def test_cold_rounds_under_a_limit_of_moves_prove_what_they_say(seed: int) -> No
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_stopped_rounds_tell_each_job_once_and_leave_none_where_it_may_not_be(seed: int) -> None:
+def test_stopped_rounds_tell_each_job_once_and_leave_none_where_it_may_not_be(seed):
     """If this fails, a caller has a job twice in the changes, or in a class closed to it."""
     r = np.random.default_rng(seed)
     n, s = 400, 6

@@ -1,7 +1,5 @@
 """A long life of the live matcher: rounds upon rounds, the memory of the first."""
 
-from __future__ import annotations
-
 import gc
 from pathlib import Path
 
@@ -13,22 +11,22 @@ from gridcompute import Matcher, Terms, fair, transport
 ROUNDS, JOBS, CLASSES, CHECK_EVERY = 4000, 4000, 40, 200
 
 
-def resident() -> int:
+def resident():
     """Pages of this process in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1])
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc here to read memory")
-def test_a_long_life_stays_exact_and_in_its_memory() -> None:
+def test_a_long_life_stays_exact_and_in_its_memory():
     """If this fails, a service grows until it is killed, or drifts from the optimum over days."""
     r = np.random.default_rng(11)
     table = r.random((64, CLASSES)) * 10
     room = np.full(CLASSES, JOBS // CLASSES)
     world = Matcher(room, cost=[(table, "k", "w")], unplaced=40.0, move_cost=0.0)
-    live: dict[int, tuple[int, float]] = {}
+    live = {}
 
-    def arrive(n: int) -> None:
+    def arrive(n):
         k, w = r.integers(0, 64, n), r.random(n) * 5
         ids = world.add({"k": k, "w": w}).tolist()
         live.update(zip(ids, zip(k.tolist(), w.tolist(), strict=True), strict=True))
@@ -65,7 +63,7 @@ def test_a_long_life_stays_exact_and_in_its_memory() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc here to read memory")
-def test_rounds_of_gangs_keep_their_gap_and_their_memory() -> None:
+def test_rounds_of_gangs_keep_their_gap_and_their_memory():
     """If this fails, a cluster pays more each week, or its matcher grows until it is killed.
 
     benches/soak_matcher.py does the same for 10,000 rounds.
@@ -78,7 +76,7 @@ def test_rounds_of_gangs_keep_their_gap_and_their_memory() -> None:
         demand="d", queues=queues, queue="q", priority="p", preemptible="e", move_cost=0.1,
     )  # fmt: skip
 
-    def arrive(m: int) -> list[int]:
+    def arrive(m):
         jobs = {
             "k": r.integers(0, 16, m), "w": r.random(m) * 5, "u": r.lognormal(3, 0.5, m),
             "d": r.choice([1, 1, 2, 4, 8], m), "q": r.integers(0, 2, m), "p": r.integers(0, 3, m),

@@ -1,22 +1,16 @@
 """Large instances, each proved optimal by its certificate: what small ones cannot show."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from gridcompute import Matching, Terms, transport
+from gridcompute import Terms, transport
 from instances import sites_by_hours
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-
-def proved(m: Matching) -> None:
+def proved(m):
     found = m.verify()
     assert found.valid, found.reasons
     assert m.status == "optimal"
@@ -26,7 +20,7 @@ def proved(m: Matching) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("n", "s"), [(300_000, 100), (50_000, 1000)])
-def test_structured(n: int, s: int) -> None:
+def test_structured(n, s):
     """If this fails, scale brings out a wrong price, a wrong bound or a wrong sum."""
     cost, capacity = sites_by_hours(n, s, 1)
     proved(transport(cost, capacity))
@@ -34,11 +28,11 @@ def test_structured(n: int, s: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["uniform", "ties", "skewed", "overload", "far", "one", "equal"])
-def test_kinds(kind: str) -> None:
+def test_kinds(kind):
     """If this fails, one shape of instance sends the solver astray."""
     n, s = 100_000, 60
     r = np.random.default_rng(7)
-    options: dict[str, Any] = {}
+    options = {}
     capacity = np.maximum(1, r.multinomial(n + n // 20, r.dirichlet(np.ones(s))))
     cost = r.integers(0, 10_000, (n, s), dtype=np.int32)
     if kind == "ties":
@@ -57,7 +51,7 @@ def test_kinds(kind: str) -> None:
 
 
 @pytest.mark.slow
-def test_warm_start_after_a_change() -> None:
+def test_warm_start_after_a_change():
     """If this fails, yesterday's prices harm today's answer."""
     cost, capacity = sites_by_hours(100_000, 80, 2)
     first = transport(cost, capacity)
@@ -73,12 +67,12 @@ def test_warm_start_after_a_change() -> None:
     "kind",
     ["structured", "ties", "gangs", "terms", "given", "overload", "auction", "few", "few given"],
 )
-def test_threads_at_scale(kind: str) -> None:
+def test_threads_at_scale(kind):
     """If this fails, chunks are merged in the order in which threads happen to finish."""
     n, s = (6000, 3000) if kind.startswith("few") else (200_000, 60)
     r = np.random.default_rng(4)
     cost, capacity = sites_by_hours(n, s, 4)
-    options: dict[str, Any] = {}
+    options = {}
     if kind == "ties":
         cost = r.integers(1, 50, (n, 1), dtype=np.int32) * r.integers(1, 50, (1, s), dtype=np.int32)
     elif kind == "gangs":
@@ -111,7 +105,7 @@ def test_threads_at_scale(kind: str) -> None:
 
 
 @pytest.mark.slow
-def test_terms_as_their_matrix() -> None:
+def test_terms_as_their_matrix():
     """If this fails, an implicit cost is not solved as the matrix it stands for."""
     r = np.random.default_rng(5)
     n, s = 100_000, 60
@@ -131,7 +125,7 @@ def test_terms_as_their_matrix() -> None:
 
 
 @pytest.mark.slow
-def test_time_limits_on_the_way() -> None:
+def test_time_limits_on_the_way():
     """If this fails, a solve cut somewhere in the middle claims what it cannot prove."""
     cost, capacity = sites_by_hours(60_000, 60, 6)
     least = transport(cost, capacity).objective
@@ -164,7 +158,7 @@ print(m.status, m.exact, bool(m.verify(threads=2).valid))
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_mapped_costs_are_streamed(tmp_path: Path) -> None:
+def test_mapped_costs_are_streamed(tmp_path):
     """If this fails, a file of costs larger than memory cannot be solved: something copies it."""
     cost, capacity = sites_by_hours(400_000, 100, 8)
     np.save(tmp_path / "cost.npy", cost.astype(np.int64))

@@ -1,7 +1,5 @@
 """What works with numpy alone, and what a call says whose packages are not installed."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 
@@ -30,7 +28,7 @@ OPTIONAL = {
 }
 
 
-def run(code: str, hidden: set[str] = OPTIONAL) -> subprocess.CompletedProcess[str]:
+def run(code, hidden=OPTIONAL):
     """Run code in a process where these packages cannot be imported."""
     return subprocess.run(
         [sys.executable, "-c", HIDE.format(hidden=hidden) + code],
@@ -40,7 +38,7 @@ def run(code: str, hidden: set[str] = OPTIONAL) -> subprocess.CompletedProcess[s
     )
 
 
-def test_solvers_and_the_matcher_need_numpy_alone() -> None:
+def test_solvers_and_the_matcher_need_numpy_alone():
     """If this fails, a service that embeds the solvers has to install what it never uses."""
     done = run(
         """
@@ -83,7 +81,7 @@ print("done")
         ("rich", "cli", "gc.transport([[1]], [1], progress=True)"),
     ],
 )
-def test_a_missing_package_is_named_with_its_extra(package: str, extra: str, call: str) -> None:
+def test_a_missing_package_is_named_with_its_extra(package, extra, call):
     """If this fails, a user learns from a traceback of ours which package to install, or never."""
     done = run(
         f"""
@@ -108,7 +106,7 @@ except ImportError as error:
     assert done.stdout == wanted + "\n", done.stderr
 
 
-def test_the_command_without_its_packages_says_what_to_install() -> None:
+def test_the_command_without_its_packages_says_what_to_install():
     """If this fails, `gridcompute --help` of a plain install ends in a traceback."""
     done = run("from gridcompute.cli import main\nmain()")
     assert done.returncode == 4
@@ -118,7 +116,7 @@ def test_the_command_without_its_packages_says_what_to_install() -> None:
     )
 
 
-def test_an_error_inside_an_installed_package_is_not_taken_for_a_missing_one() -> None:
+def test_an_error_inside_an_installed_package_is_not_taken_for_a_missing_one():
     """If this fails, a broken installation is reported as a missing one."""
     done = run(
         """

@@ -3,13 +3,10 @@
 GRIDCOMPUTE_INTERRUPTS is the number of places for each call; 1000000 is every bytecode.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import warnings
 from _thread import _count
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -21,14 +18,10 @@ from gridcompute.grid.operations import rolling
 from gridcompute.grid.planner import coupling_constraints, integer_program
 from interrupts import places, wait_for_threads
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import ModuleType
-
 MOST = int(os.environ.get("GRIDCOMPUTE_INTERRUPTS", "25"))
 
 
-def compared(value: Any) -> Any:
+def compared(value):
     """Nested values with arrays as bytes, so that they can be compared."""
     if isinstance(value, dict):
         return {name: compared(entry) for name, entry in value.items()}
@@ -47,7 +40,7 @@ NODES = {
 }
 
 
-def pods(seed: int, n: int) -> dict[str, Any]:
+def pods(seed, n):
     """Pods of many shapes."""
     r = np.random.default_rng(seed)
     whole = r.random(n) < 0.3
@@ -60,10 +53,10 @@ def pods(seed: int, n: int) -> dict[str, Any]:
     }
 
 
-def packer(policy: str, first: int) -> Callable[[], pack.Packer]:
+def packer(policy, first):
     """A packer that learns the mix of the pods that come, of which some have come."""
 
-    def make() -> pack.Packer:
+    def make():
         made = pack.Packer(NODES, mix=None, window=4, policy=policy)
         if first:
             made.place(pods(0, first))
@@ -72,7 +65,7 @@ def packer(policy: str, first: int) -> Callable[[], pack.Packer]:
     return make
 
 
-def stored(made: pack.Packer, *, shapes: bool = True) -> Any:
+def stored(made, *, shapes=True):
     """All that a snapshot would hold; a call that is interrupted may have counted shapes."""
     meta, arrays = made._state()
     state = {"meta": meta, "arrays": arrays}
@@ -82,7 +75,7 @@ def stored(made: pack.Packer, *, shapes: bool = True) -> Any:
     return compared(state)
 
 
-PACKER_CALLS: dict[str, tuple[Callable[[], pack.Packer], Callable[[pack.Packer], Any]]] = {
+PACKER_CALLS = {
     "the first pods": (packer("price", 0), lambda p: p.place(pods(1, 3))),
     "pods after which the mix is learned": (packer("price", 66), lambda p: p.place(pods(1, 3))),
     "pods by fragments": (packer("fgd", 66), lambda p: p.place(pods(2, 2))),
@@ -93,7 +86,7 @@ PACKER_CALLS: dict[str, tuple[Callable[[], pack.Packer], Callable[[pack.Packer],
 
 
 @pytest.mark.parametrize("name", PACKER_CALLS)
-def test_a_packer_has_taken_all_pods_of_a_call_or_none(name: str) -> None:
+def test_a_packer_has_taken_all_pods_of_a_call_or_none(name):
     """Its mix was that of another time, or its shapes had the numbers of others."""
     make, call = PACKER_CALLS[name]
     before, after = make(), make()
@@ -119,11 +112,11 @@ def test_a_packer_has_taken_all_pods_of_a_call_or_none(name: str) -> None:
 # ---------------------------------------------------------------- operator
 
 
-def test_an_hour_of_an_operator_has_been_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_hour_of_an_operator_has_been_or_not(monkeypatch):
     """The clock had gone on and the limits of its hour were missing, or the other way about."""
     problem, found, real = grid.east_west(n_jobs=8, seed=2, hours=4), {}, rolling.match
 
-    def match(asked: grid.Problem, **how: Any) -> grid.Plan:
+    def match(asked, **how):
         """Plan each hour once: here it is all the same which plan it is."""
         key = asked.hours, compared(asked.jobs.release), compared(asked.energy.green_start_kwh)
         if repr(key) not in found:
@@ -134,16 +127,16 @@ def test_an_hour_of_an_operator_has_been_or_not(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(rolling, "match", match)
     first.step(actual={"renewables": 0.8})
 
-    def make() -> grid.Rolling:
+    def make():
         op = object.__new__(grid.Rolling)
         op.__dict__.update(first.__dict__)  # hours change no state, they make new ones
         return op
 
-    def call(op: grid.Rolling) -> Any:
+    def call(op):
         return op.step(actual={"renewables": 1.2}, work_limit=50.0)
 
-    def state(op: grid.Rolling) -> Any:
-        kept: dict[str, Any] = {}
+    def state(op):
+        kept = {}
         with monkeypatch.context() as patch:
             patch.setattr(_snapshot, "write", lambda path, kind, meta, arrays: kept.update(
                 meta=meta, arrays={k: v for k, v in arrays.items() if "seconds" not in k}
@@ -174,13 +167,11 @@ def test_an_hour_of_an_operator_has_been_or_not(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     "module", [coupling_constraints, integer_program], ids=lambda m: m.__name__
 )
-def test_a_thread_in_whose_start_an_interrupt_comes_ends(
-    module: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_thread_in_whose_start_an_interrupt_comes_ends(module, monkeypatch):
     """`submit` had begun to wait for the thread to start: nothing ended what that then did."""
 
     class Interrupted(WorkerThreads):
-        def submit(self, *args: Any, **kwargs: Any) -> Any:
+        def submit(self, *args, **kwargs):
             super().submit(*args, **kwargs)
             raise KeyboardInterrupt
 
@@ -191,14 +182,14 @@ def test_a_thread_in_whose_start_an_interrupt_comes_ends(
     wait_for_threads(threads)
 
 
-def test_a_plan_that_is_interrupted_leaves_nothing_behind() -> None:
+def test_a_plan_that_is_interrupted_leaves_nothing_behind():
     """A thread went on to search for a plan that nobody would read."""
     problem = grid.east_west(n_jobs=8, seed=1, hours=5)
 
-    def call(_: object) -> grid.Plan:
+    def call(_):
         return gc.match(problem, gap=0.0, work_limit=60.0, threads=2)
 
-    def surroundings() -> Any:
+    def surroundings():
         return dict(os.environ), np.geterr(), signal.getsignal(signal.SIGINT), warnings.filters[:]
 
     expected, before = call(None), surroundings()

@@ -1,7 +1,5 @@
 """Leaving Python while daemon threads are inside the core: the exit status is the program's own."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import textwrap
@@ -152,7 +150,7 @@ exec(leave)
 
 
 @pytest.mark.parametrize("kind", CALLS)
-def test_daemon_threads_in_the_core_do_not_kill_the_process(kind: str) -> None:
+def test_daemon_threads_in_the_core_do_not_kill_the_process(kind):
     """If this fails, a thread that asks for the lock of a finalised interpreter takes it down."""
     way = [*LEAVE.values()][[*CALLS].index(kind) % len(LEAVE)]
     ways = [(way, 0.002), ("", 0.01), ("", 0.06)]

@@ -38,7 +38,7 @@ STATED = [
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_takes_some_minutes_to_read(name: str) -> None:
+def test_a_page_takes_some_minutes_to_read(name):
     """If this fails, a page grows into a log: measurements go to development/experiments.md."""
     text = (DOCS / "explanation" / f"{name}.md").read_text(encoding="utf-8")
     words = len(text.split())
@@ -52,7 +52,7 @@ EXPLANATIONS = sorted(p.stem for p in (DOCS / "explanation").glob("*.md"))
 
 
 @pytest.mark.parametrize("name", EXPLANATIONS)
-def test_an_explanation_is_short(name: str) -> None:
+def test_an_explanation_is_short(name):
     """If this fails, an explanation is too long to be read at once: split it, or move figures."""
     text = FENCED.sub("", (DOCS / "explanation" / f"{name}.md").read_text(encoding="utf-8"))
     words = sum(any(letter.isalnum() for letter in word) for word in text.split())
@@ -60,7 +60,7 @@ def test_an_explanation_is_short(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in EXPLANATIONS if name != "index"])
-def test_an_explanation_has_a_figure(name: str) -> None:
+def test_an_explanation_has_a_figure(name):
     """If this fails, a reader has words alone."""
     text = (DOCS / "explanation" / f"{name}.md").read_text(encoding="utf-8")
     assert any(mark in text for mark in (".. plot::", ":alt:", "![")), f"{name}.md has no figure"
@@ -69,9 +69,7 @@ def test_an_explanation_has_a_figure(name: str) -> None:
 
 
 @pytest.mark.parametrize(("page", "words", "solver", "number"), STATED)
-def test_budgets_on_a_page_are_the_defaults(
-    page: str, words: str, solver: str, number: str
-) -> None:
+def test_budgets_on_a_page_are_the_defaults(page, words, solver, number):
     """If this fails, a number was tuned and the page still states the earlier one."""
     table = {e["name"]: e["default"] for e in _core.tuning_table(solver)}
     stated = words.format(table[number])

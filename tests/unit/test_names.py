@@ -1,11 +1,8 @@
 """Names from a user's tables in what people read: text, whatever they hold."""
 
-from __future__ import annotations
-
 import dataclasses
 import html.parser
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,9 +13,6 @@ from gridcompute import grid
 from gridcompute.report.page import page
 from gridcompute.report.printable import printable
 from gridcompute.report.terminal import show
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -37,7 +31,7 @@ HOSTILE = [
 
 
 @pytest.fixture(scope="module")
-def plan() -> grid.Plan:
+def plan():
     """A plan whose every name is hostile, with shortfalls, so that alarms name sites as well."""
     problem = grid.east_west(n_jobs=60, seed=1)
     kinds = len(problem.classes.accelerator_names)
@@ -60,21 +54,21 @@ def plan() -> grid.Plan:
 class Tags(html.parser.HTMLParser):
     """The elements of a page, their attributes, and its text."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
+        self.tags = set()
+        self.attributes = set()
         self.text = ""
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attrs}
 
-    def handle_data(self, data: str) -> None:
+    def handle_data(self, data):
         self.text += data
 
 
-def test_a_name_is_no_markup_of_the_page(plan: grid.Plan) -> None:
+def test_a_name_is_no_markup_of_the_page(plan):
     """If this fails, a site's name runs a script in the browser of whoever opens the plan."""
     tame = greedy_plan(grid.east_west(n_jobs=60, seed=1))
     found, usual = Tags(), Tags()
@@ -87,7 +81,7 @@ def test_a_name_is_no_markup_of_the_page(plan: grid.Plan) -> None:
     assert HOSTILE[0] in found.text
 
 
-def test_a_name_is_no_markup_of_the_audit(plan: grid.Plan) -> None:
+def test_a_name_is_no_markup_of_the_audit(plan):
     """A pipe in a name moved the columns of audit.md, and a line feed forged a row."""
     text = str(grid.audit(plan))
     assert "<" not in text
@@ -109,7 +103,7 @@ def test_a_name_is_no_markup_of_the_audit(plan: grid.Plan) -> None:
     assert r"a\|b\|c" in text
 
 
-def test_an_innocent_name_stays_as_it_is() -> None:
+def test_an_innocent_name_stays_as_it_is():
     """If this fails, every report is full of backslashes."""
     from gridcompute.grid.plan.audit import _markdown
 
@@ -117,7 +111,7 @@ def test_an_innocent_name_stays_as_it_is() -> None:
         assert _markdown(name) == name
 
 
-def test_a_name_is_no_markup_of_the_terminal(plan: grid.Plan) -> None:
+def test_a_name_is_no_markup_of_the_terminal(plan):
     """`[/]` in a site's name ended the command in a traceback of rich."""
     console = Console(record=True, width=200, force_terminal=True)
     with console.capture() as shown:
@@ -129,14 +123,14 @@ def test_a_name_is_no_markup_of_the_terminal(plan: grid.Plan) -> None:
     assert "\\x1b[2J" in text
 
 
-def test_printable_leaves_what_can_be_printed() -> None:
+def test_printable_leaves_what_can_be_printed():
     """If this fails, names in other scripts are shown as escapes."""
     assert printable("Ürümqi 乌鲁木齐 😀") == "Ürümqi 乌鲁木齐 😀"
     assert printable("a\x1b[0m\u2028b\n") == "a\\x1b[0m\\u2028b\\n"
     assert printable("a\nb", keep="\n") == "a\nb"
 
 
-def test_hostile_names_survive_files(plan: grid.Plan, tmp_path: Path) -> None:
+def test_hostile_names_survive_files(plan, tmp_path):
     """If this fails, a name changes on its way through CSV, Parquet or JSON, or breaks a row."""
     for form in ("csv", "parquet"):
         again = grid.read_problem(grid.write_problem(plan.problem, tmp_path / form, format=form))

@@ -1,24 +1,17 @@
 """The one container of snapshots: files are written whole, and damaged ones are refused."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, _snapshot, grid, pack
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-
-def matcher() -> Any:
+def matcher():
     return gc.Matcher([1], cost=[(np.array([[1.0]]), "family", None)], unplaced=9.0)
 
 
-def packer() -> Any:
+def packer():
     nodes = {"cpu_milli": [9000], "memory_mib": [900], "gpu": [2], "model": ["T4"]}
     pod = {"cpu_milli": [600], "memory_mib": [300], "num_gpu": [1], "gpu_milli": [500]}
     made = pack.Packer(nodes, mix=pod, policy="best_fit")
@@ -26,7 +19,7 @@ def packer() -> Any:
     return made
 
 
-def operator() -> Any:
+def operator():
     return grid.Rolling(grid.east_west(n_jobs=9, hours=12))
 
 
@@ -34,7 +27,7 @@ MAKERS = {"Matcher": matcher, "Packer": packer, "grid.Rolling": operator}
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-def test_damaged_and_foreign_snapshots_are_refused(kind: str, tmp_path: Path) -> None:
+def test_damaged_and_foreign_snapshots_are_refused(kind, tmp_path):
     """If this fails, a service starts from half a file, or from one of another class."""
     made, path = MAKERS[kind](), tmp_path / "state"
     restore = type(made).restore
@@ -63,7 +56,7 @@ def test_damaged_and_foreign_snapshots_are_refused(kind: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-def test_parts_of_a_snapshot_that_do_not_fit_are_refused(kind: str, tmp_path: Path) -> None:
+def test_parts_of_a_snapshot_that_do_not_fit_are_refused(kind, tmp_path):
     """If this fails, a file with a right checksum and a part less is believed."""
     made, path = MAKERS[kind](), tmp_path / "state"
     made.snapshot(path)

@@ -14,7 +14,7 @@ from gridcompute.solvers.assignment import AssignmentStats
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "stats.md"
 
 
-def documented(section: str) -> set[str]:
+def documented(section):
     """The keys that the table of a section lists."""
     text = PAGE.read_text(encoding="utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]
     rows = (line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
@@ -22,7 +22,7 @@ def documented(section: str) -> set[str]:
 
 
 @pytest.mark.parametrize("demand", [None, 2])
-def test_transport_counts_are_those_of_the_type_and_the_reference(demand: int | None) -> None:
+def test_transport_counts_are_those_of_the_type_and_the_reference(demand):
     """If this fails, a promised count is missing, or one is returned that no page explains."""
     cost = np.random.default_rng(0).integers(0, 100, (300, 5))
     sizes = None if demand is None else np.full(300, demand)
@@ -30,20 +30,20 @@ def test_transport_counts_are_those_of_the_type_and_the_reference(demand: int | 
     assert set(m.stats) == set(TransportStats.__annotations__) == documented("Transport")
 
 
-def test_assignment_counts_are_those_of_the_type_and_the_reference() -> None:
+def test_assignment_counts_are_those_of_the_type_and_the_reference():
     """If this fails, a promised count is missing, or one is returned that no page explains."""
     a = assignment(np.random.default_rng(0).integers(0, 100, (30, 30)))
     assert set(a.stats) == set(AssignmentStats.__annotations__) == documented("Linear assignment")
 
 
-def test_plan_counts_are_those_of_the_reference() -> None:
+def test_plan_counts_are_those_of_the_reference():
     """If this fails, a user meets a key that no page explains, or looks for one in vain."""
     plan = gc.match(gc.grid.east_west(n_jobs=5, seed=0, hours=4), gap=2.0)
     assert set(plan.stats) == documented("Grid plans")
 
 
 @pytest.mark.parametrize("method", ["auto", "cost_scaling"])
-def test_flow_counts_are_those_of_the_reference(method: str) -> None:
+def test_flow_counts_are_those_of_the_reference(method):
     """If this fails, a user meets a key that no page explains, or looks for one in vain."""
     f = min_cost_flow([0, 0, 1], [1, 2, 2], [4, 2, 3], [1, 5, 1], [5, 0, -5], method=method)
     assert set(f.stats) == documented("Min-cost flow")

@@ -1,7 +1,5 @@
 """Threads: as many as there is work for, fewer where the system refuses; forks beside a solve."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -67,7 +65,7 @@ def most_threads(call):
 """
 
 
-def child(text: str, **environment: str) -> str:
+def child(text, **environment):
     """Run a program; return what it prints."""
     ran = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PREPARE + textwrap.dedent(text)],
@@ -81,7 +79,7 @@ def child(text: str, **environment: str) -> str:
     return ran.stdout.strip()
 
 
-def test_any_number_of_threads_gives_the_same_answers() -> None:
+def test_any_number_of_threads_gives_the_same_answers():
     """If this fails, a pool of 96 threads loses a chunk, or 2**31 - 1 are really started."""
     text = """
         address = 16 << 30  # a thread takes 8 MB of it
@@ -95,7 +93,7 @@ def test_any_number_of_threads_gives_the_same_answers() -> None:
     assert child(text) == "same"
 
 
-def test_small_work_starts_few_threads() -> None:
+def test_small_work_starts_few_threads():
     """If this fails, `threads` are started for the machine and not for the work there is."""
     text = COUNT + textwrap.dedent("""
         few = r.integers(0, 1000, (60_000, 40)), np.full(40, 1600)
@@ -105,7 +103,7 @@ def test_small_work_starts_few_threads() -> None:
     assert int(child(text)) < 100
 
 
-def test_a_system_that_refuses_threads() -> None:
+def test_a_system_that_refuses_threads():
     """If this fails, a container of few processes gets an exception in place of an answer."""
     text = """
         one, one_plan = all_answers(1), plan(1)
@@ -129,7 +127,7 @@ def test_a_system_that_refuses_threads() -> None:
 NAME = "GRIDCOMPUTE_NUM_THREADS"
 
 
-def test_threads_of_the_environment() -> None:
+def test_threads_of_the_environment():
     """If this fails, GRIDCOMPUTE_NUM_THREADS of any size changes an answer or is taken for less."""
     text = f"""
         given = os.environ.pop({NAME!r})
@@ -144,7 +142,7 @@ def test_threads_of_the_environment() -> None:
     assert free <= len(os.sched_getaffinity(0))
 
 
-def test_threads_of_the_environment_that_are_no_number() -> None:
+def test_threads_of_the_environment_that_are_no_number():
     """If this fails, a typing error in the variable is taken for some number, or for none."""
     text = f"""
         calls = {{
@@ -170,7 +168,7 @@ def test_threads_of_the_environment_that_are_no_number() -> None:
     assert child(text, **{NAME: "0"}) == ""
 
 
-def test_forks_beside_threads_that_solve() -> None:
+def test_forks_beside_threads_that_solve():
     """If this fails, a lock held at a fork stays locked in the child for ever."""
     text = """
         one = all_answers(1)

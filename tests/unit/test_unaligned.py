@@ -1,7 +1,5 @@
 """Numbers that lie across words, as in packed records and buffers: read like all others."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +14,7 @@ COST = np.array([[4, 1, 3], [2, 0, 5], [3, 2, 2]])
 Shift = Callable[[Any], Any]
 
 
-def across_words(values: Any) -> Any:
+def across_words(values):
     """The values one byte behind a word: contiguous, of their dtype, and not aligned."""
     array = np.asarray(values)
     memory = np.zeros(array.nbytes + 1, np.uint8)[1:]
@@ -27,7 +25,7 @@ def across_words(values: Any) -> Any:
     return out
 
 
-def in_a_record(values: Any) -> Any:
+def in_a_record(values):
     """The values as a field of a packed record, as read from a binary file."""
     array = np.asarray(values)
     record = np.zeros(1, [("flag", "u1"), ("field", array.dtype, array.shape)])
@@ -35,7 +33,7 @@ def in_a_record(values: Any) -> Any:
     return record["field"][0]
 
 
-def in_records(values: Any) -> Any:
+def in_records(values):
     """The rows as a field of packed records."""
     array = np.asarray(values)
     if array.ndim == 0:
@@ -45,18 +43,18 @@ def in_records(values: Any) -> Any:
     return records["field"]
 
 
-def sparse(a: Shift, dtype: str) -> Any:
+def sparse(a, dtype):
     full = sp.csr_array(COST.astype(dtype) + 1)
     full.data, full.indices, full.indptr = a(full.data), a(full.indices), a(full.indptr)
     return full
 
 
 @gc.kernel
-def formula(job_work: Any, slot_speed: Any) -> Any:
+def formula(job_work, slot_speed):
     return job_work * slot_speed
 
 
-def world(a: Shift, dtype: str) -> Any:
+def world(a, dtype):
     found = gc.Matcher(
         a(np.array([1, 2], dtype)), cost=[(a(np.array([[1.0, 2.0]])), "kind", "work")], unplaced=9.0
     )
@@ -69,7 +67,7 @@ def world(a: Shift, dtype: str) -> Any:
     return found.slot_of(a(np.array([3, 4, 5], dtype)))
 
 
-def packed(a: Shift, dtype: str) -> Any:
+def packed(a, dtype):
     nodes = {
         "cpu_milli": a(np.full(2, 100, dtype)),
         "memory_mib": a(np.full(2, 90, dtype)),
@@ -84,21 +82,21 @@ def packed(a: Shift, dtype: str) -> Any:
     return np.concatenate([placed.node, packer.free["gpu"]])
 
 
-def shifted_in_time(a: Shift, dtype: str) -> Any:
+def shifted_in_time(a, dtype):
     values = [a(np.array(v, dtype)) for v in ([0, 0], [1, 2], [1, 1], [2, 2])]
     jobs = dict(zip(("arrival_h", "hours", "slots", "window_h"), values, strict=True))
     signal = gc.forecast.Signal(a(np.array([3.0, 1.0, 2.0, 9.0])), "2024-01-01")
     return gc.timeshift.replay(jobs, signal, slots=1, starts=[0]).costs
 
 
-def replayed(a: Shift, dtype: str) -> Any:
+def replayed(a, dtype):
     trace = gc.traces.Trace(
         a(np.array([0.0, 1.0])), a(np.array([5.0, 5.0])), a(np.ones((2, 1))), a(np.ones(2, dtype))
     )
     return gc.replay(trace, gc.traces.Cluster(a(np.array([1], dtype))), "fifo", round_s=0).end_s
 
 
-CALLS: dict[str, Callable[[Shift, str], Any]] = {
+CALLS = {
     "linear_sum_assignment": lambda a, d: gc.linear_sum_assignment(a(COST.astype(d))),
     "linear_sum_assignment, sparse": lambda a, d: gc.linear_sum_assignment(sparse(a, d)),
     "linear_sum_assignment_batch": lambda a, d: gc.linear_sum_assignment_batch(
@@ -165,7 +163,7 @@ CALLS: dict[str, Callable[[Shift, str], Any]] = {
 
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("shift", [across_words, in_a_record, in_records])
-def test_numbers_across_words_are_read(name: str, shift: Shift) -> None:
+def test_numbers_across_words_are_read(name, shift):
     """If this fails, an array from a packed record is refused, or read where it is not."""
     real = ["f2", "f4", "f8"] if "assignment" in name or name in ("transport", "divide") else []
     kinds = INTEGERS[:2] if name == "kernel" else INTEGERS  # each is compiled

@@ -1,12 +1,9 @@
 """Limits of counted work: the same answer for any number of threads, any load and any run."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,9 +11,6 @@ import scipy.sparse as sp
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 THREADS = (1, 2, 7)
 NONSENSE = [
@@ -32,17 +26,17 @@ NONSENSE = [
 ]
 
 
-def structured(n: int, k: int, seed: int = 0) -> np.ndarray:
+def structured(n, k, seed=0):
     rng = np.random.default_rng(seed)
     return rng.random((n, 3)) @ rng.random((3, k)) + 0.1 * rng.random((n, k))
 
 
-def spread(n: int, k: int) -> np.ndarray:
+def spread(n, k):
     """Capacities that leave few slots over."""
     return np.full(k, n // k + 1)
 
 
-def transports() -> dict[str, Callable[..., gc.Matching]]:
+def transports():
     """Problems for each way through transport, by name."""
     rng = np.random.default_rng(5)
     whole = rng.integers(0, 1000, (300, 12))
@@ -73,23 +67,23 @@ def transports() -> dict[str, Callable[..., gc.Matching]]:
 TRANSPORTS = transports()
 
 
-def facts(m: gc.Matching) -> tuple[Any, ...]:
+def facts(m):
     """All that may not differ between two runs."""
     counts = {key: value for key, value in m.stats.items() if key != "seconds"}
     arrays = (m.assignment.tobytes(), m.prices.tobytes(), m.load.tobytes())
     return (*arrays, m.objective, m.bound, m.status, m.exact, str(counts))
 
 
-def limits_to(enough: float) -> list[float]:
+def limits_to(enough):
     return [0, 1, 10, *(round(enough * share, 3) for share in (0.1, 0.3, 0.6, 0.9, 0.99, 1.0))]
 
 
 @contextmanager
-def load() -> Iterator[None]:
+def load():
     """Two threads that take what processor they can get."""
     done = threading.Event()
 
-    def spin() -> None:
+    def spin():
         block = np.random.default_rng(0).random((200, 200))
         while not done.is_set():
             block @ block
@@ -106,7 +100,7 @@ def load() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", TRANSPORTS)
-def test_a_limit_of_work_gives_the_same_bits_for_any_threads_and_load(name: str) -> None:
+def test_a_limit_of_work_gives_the_same_bits_for_any_threads_and_load(name):
     """If this fails, what a limit of work ends depends on the machine after all."""
     solve = TRANSPORTS[name]
     free = solve(threads=1)
@@ -129,7 +123,7 @@ def test_a_limit_of_work_gives_the_same_bits_for_any_threads_and_load(name: str)
 
 
 @pytest.mark.parametrize("name", TRANSPORTS)
-def test_a_limit_that_no_solve_reaches_is_none(name: str) -> None:
+def test_a_limit_that_no_solve_reaches_is_none(name):
     """If this fails, a limit beyond all work changes the answer."""
     solve = TRANSPORTS[name]
     free = facts(solve())
@@ -137,7 +131,7 @@ def test_a_limit_that_no_solve_reaches_is_none(name: str) -> None:
         assert facts(solve(work_limit=limit)) == free, (name, limit)
 
 
-def test_more_work_never_makes_gangs_dearer_or_their_bound_lower() -> None:
+def test_more_work_never_makes_gangs_dearer_or_their_bound_lower():
     """If this fails, a search that only goes on gives back a worse plan than it had."""
     solve = TRANSPORTS["gangs"]
     enough = solve().stats["work_units"]
@@ -147,7 +141,7 @@ def test_more_work_never_makes_gangs_dearer_or_their_bound_lower() -> None:
         assert more.bound >= less.bound, (less, more)
 
 
-def test_no_work_at_all_still_places_every_job_that_fits() -> None:
+def test_no_work_at_all_still_places_every_job_that_fits():
     """If this fails, a limit of 0 ends without an answer, where a time limit of 0 has one."""
     m = TRANSPORTS["samples"](work_limit=0)
     assert m.status == "time_limit"
@@ -156,14 +150,14 @@ def test_no_work_at_all_still_places_every_job_that_fits() -> None:
     assert (m.load <= m.question.capacity).all()
 
 
-def test_both_limits_end_at_the_first() -> None:
+def test_both_limits_end_at_the_first():
     """If this fails, one limit hides the other."""
     solve = TRANSPORTS["samples"]
     assert solve(time_limit=0.0, work_limit=1e12).status == "time_limit"
     assert facts(solve(time_limit=3600.0, work_limit=10)) == facts(solve(work_limit=10))
 
 
-def assignments() -> dict[str, Any]:
+def assignments():
     rng = np.random.default_rng(8)
     i, j = np.nonzero(rng.random((900, 900)) < 0.02)
     rows = np.concatenate([i, np.arange(900)])
@@ -184,14 +178,14 @@ def assignments() -> dict[str, Any]:
 ASSIGNMENTS = assignments()
 
 
-def assignment_facts(a: gc.Assignment) -> tuple[Any, ...]:
+def assignment_facts(a):
     counts = {key: value for key, value in a.stats.items() if key != "seconds"}
     arrays = (a.assignment.tobytes(), a.row_duals.tobytes(), a.col_duals.tobytes())
     return (*arrays, a.objective, a.bound, a.status, str(counts))
 
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)
-def test_an_assignment_ends_after_the_same_work(name: str) -> None:
+def test_an_assignment_ends_after_the_same_work(name):
     """If this fails, threads decide whether an assignment is finished within a limit."""
     cost = ASSIGNMENTS[name]
     free = gc.assignment(cost, threads=1)
@@ -212,7 +206,7 @@ def test_an_assignment_ends_after_the_same_work(name: str) -> None:
     assert assignment_facts(gc.assignment(cost, work_limit=1e30)) == assignment_facts(free), name
 
 
-def networks() -> dict[str, tuple[Any, ...]]:
+def networks():
     rng = np.random.default_rng(3)
     n, m = 1500, 9000
     tail, head = rng.integers(0, n, m), rng.integers(0, n, m)
@@ -226,7 +220,7 @@ def networks() -> dict[str, tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("method", ["auto", "network_simplex", "cost_scaling"])
-def test_a_flow_ends_after_the_same_work(method: Any) -> None:
+def test_a_flow_ends_after_the_same_work(method):
     """If this fails, a flow that a limit of work ends differs from run to run."""
     problem = networks()["network"]
     free = gc.min_cost_flow(*problem, method=method)
@@ -247,7 +241,7 @@ def test_a_flow_ends_after_the_same_work(method: Any) -> None:
     assert gc.min_cost_flow(*problem, method=method, work_limit=1e30).status == "optimal"
 
 
-def live(threads: int, limit: float | None) -> list[tuple[Any, ...]]:
+def live(threads, limit):
     """Three rounds of a world, each of them limited."""
     table = structured(40, 12)
     rng = np.random.default_rng(1)
@@ -264,7 +258,7 @@ def live(threads: int, limit: float | None) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("limit", [0, 20, 200, 1e30])
-def test_live_rounds_end_after_the_same_work(limit: float) -> None:
+def test_live_rounds_end_after_the_same_work(limit):
     """If this fails, two replicas of a live world that are given the same work part."""
     first = live(1, limit)
     for threads in THREADS[1:]:
@@ -276,10 +270,10 @@ def test_live_rounds_end_after_the_same_work(limit: float) -> None:
 
 
 @pytest.mark.parametrize(("limit", "error"), NONSENSE, ids=lambda x: str(x)[:12])
-def test_limits_that_are_none_are_refused(limit: Any, error: type[Exception]) -> None:
+def test_limits_that_are_none_are_refused(limit, error):
     """If this fails, a limit that means nothing is taken for some number."""
     world = gc.Matcher([1], cost=[(np.ones((1, 1)), "kind", None)], unplaced=2.0)
-    calls: list[Callable[[], Any]] = [
+    calls = [
         lambda: gc.transport(np.ones((2, 2)), [1, 1], work_limit=limit),
         lambda: gc.assignment(np.ones((2, 2)), work_limit=limit),
         lambda: gc.min_cost_flow([0], [1], [1], [1], [1, -1], work_limit=limit),
@@ -290,7 +284,7 @@ def test_limits_that_are_none_are_refused(limit: Any, error: type[Exception]) ->
             call()
 
 
-def test_jobs_in_shards_take_no_limit_of_work() -> None:
+def test_jobs_in_shards_take_no_limit_of_work():
     """If this fails, a limit that is not kept is accepted."""
     terms = [(np.ones((1, 2)), "kind", None)]
     source = gc.shards.generated(

@@ -1,11 +1,9 @@
 """The platform's commands, on a slow but sound matcher in the engine's place."""
 
-from __future__ import annotations
-
 import json
 import sys
 import types
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,37 +13,34 @@ from gridcompute import grid
 from gridcompute.cli import app as cli
 from gridcompute.traces.policies import POLICIES
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 Command = Any  # called with words; its `asked` holds the options that reached the matcher
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+def command(capsys, monkeypatch):
     """Runs a command line; status, standard output and standard error."""
-    asked: list[dict[str, object]] = []
+    asked = []
 
-    def match(problem: grid.Problem, **options: object) -> grid.Plan:
+    def match(problem, **options):
         asked.append(options)
         return greedy_plan(problem)
 
     engine = types.ModuleType("gridcompute.grid.planner.match")
-    engine.match = match  # type: ignore[attr-defined]
+    engine.match = match
     monkeypatch.setitem(sys.modules, "gridcompute.grid.planner.match", engine)
     monkeypatch.setattr(grid, "match", engine, raising=False)
 
-    def run(*arguments: object) -> tuple[int, str, str]:
+    def run(*arguments):
         status = cli.run([str(a) for a in arguments])
         streams = capsys.readouterr()
         return status, streams.out, streams.err
 
-    run.asked = asked  # type: ignore[attr-defined]
+    run.asked = asked
     return run
 
 
 @pytest.fixture
-def folders(command: Command, tmp_path: Path) -> tuple[Path, Path]:
+def folders(command, tmp_path):
     """A problem and its plan, made by the commands."""
     problem, plan = tmp_path / "problem", tmp_path / "plan"
     assert command("scenario", "--jobs", 150, "--seed", 2, "--out", problem, "--csv")[0] == 0
@@ -57,7 +52,7 @@ def folders(command: Command, tmp_path: Path) -> tuple[Path, Path]:
     return problem, plan
 
 
-def test_scenario_match_verify(command: Command, folders: tuple[Path, Path]) -> None:
+def test_scenario_match_verify(command, folders):
     """If this fails, a user's first three commands do not work together."""
     problem, plan = folders
     assert (problem / "jobs.csv").exists()
@@ -74,7 +69,7 @@ def test_scenario_match_verify(command: Command, folders: tuple[Path, Path]) -> 
     assert out.startswith("valid")
 
 
-def test_a_table_of_jobs_without_rows_is_pointed_out(command: Command, tmp_path: Path) -> None:
+def test_a_table_of_jobs_without_rows_is_pointed_out(command, tmp_path):
     """If this fails, an empty export is planned, "optimal", and nobody notices."""
     assert command("scenario", "--jobs", 5, "--out", tmp_path / "p", "--csv")[0] == 0
     path = tmp_path / "p" / "jobs.csv"
@@ -84,7 +79,7 @@ def test_a_table_of_jobs_without_rows_is_pointed_out(command: Command, tmp_path:
     assert "warning: jobs.csv has no rows" in errors
 
 
-def test_verify_finds_a_changed_plan(command: Command, folders: tuple[Path, Path]) -> None:
+def test_verify_finds_a_changed_plan(command, folders):
     """If this fails, a stored plan can be prettified unseen."""
     _, plan = folders
     path = plan / "plan.json"
@@ -101,7 +96,7 @@ def test_verify_finds_a_changed_plan(command: Command, folders: tuple[Path, Path
     assert "LoadImbalance" in command("verify", plan)[1]
 
 
-def test_what_if(command: Command, folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_what_if(command, folders, tmp_path):
     """If this fails, the change asked for is not the change made, or prices do not travel."""
     _, plan = folders
     out = tmp_path / "dark"
@@ -125,12 +120,12 @@ def test_what_if(command: Command, folders: tuple[Path, Path], tmp_path: Path) -
     ],
 )
 def test_bad_input_costs_one_line_and_status_2(
-    command: Command,
-    arguments: list[str],
-    words: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    command,
+    arguments,
+    words,
+    tmp_path,
+    monkeypatch,
+):
     """If this fails, a user's typing error ends in a traceback."""
     monkeypatch.chdir(tmp_path)
     status, out, err = command(*arguments)
@@ -139,7 +134,7 @@ def test_bad_input_costs_one_line_and_status_2(
     assert words in err
 
 
-def test_bad_tables_and_names_cost_one_line(command: Command, folders: tuple[Path, Path]) -> None:
+def test_bad_tables_and_names_cost_one_line(command, folders):
     """If this fails, the line does not say which table, column and row."""
     problem, plan = folders
     status, _, err = command("whatif", plan, "--outage", "Atlantis")
@@ -157,7 +152,7 @@ def test_bad_tables_and_names_cost_one_line(command: Command, folders: tuple[Pat
     assert "sites.pue[0, 0] is 0.25, needed" in err
 
 
-def test_each_command_prints_json(command: Command, folders: tuple[Path, Path]) -> None:
+def test_each_command_prints_json(command, folders):
     """If this fails, a script has to read tables made for people."""
     problem, plan = folders
     made = {
@@ -187,9 +182,7 @@ def test_each_command_prints_json(command: Command, folders: tuple[Path, Path]) 
     assert found["report"]["page"].endswith("page.html")
 
 
-def test_a_stored_plan_is_explained_and_reported(
-    command: Command, folders: tuple[Path, Path]
-) -> None:
+def test_a_stored_plan_is_explained_and_reported(command, folders):
     plan = folders[1]
     status, out, _ = command("explain", plan, 3)
     assert status == 0
@@ -207,7 +200,7 @@ def test_a_stored_plan_is_explained_and_reported(
     assert "Lowest N2" in out
 
 
-def test_jobs_are_explained_by_their_ids(command: Command, tmp_path: Path) -> None:
+def test_jobs_are_explained_by_their_ids(command, tmp_path):
     """If this fails, who has a job's name must count the lines of a file to ask about it."""
     problem = grid.east_west(n_jobs=3, seed=0)
     ids = np.array(["train", "chat", "7"])
@@ -234,7 +227,7 @@ def test_jobs_are_explained_by_their_ids(command: Command, tmp_path: Path) -> No
         )
 
 
-def test_choices_stand_in_the_help(command: Command) -> None:
+def test_choices_stand_in_the_help(command):
     assert "one_way|round_trip" in command("whatif", "--help")[1]
     assert "auto|network_simplex|cost_scaling" in command("flow", "--help")[1]
     assert "transport|assignment|flow|grid|live" in command("bench", "--help")[1]

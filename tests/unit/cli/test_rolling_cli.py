@@ -1,10 +1,7 @@
 """The command `roll`: hours planned from tables of CSV, and changes given on the command line."""
 
-from __future__ import annotations
-
 import csv
 import json
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,18 +9,15 @@ import pytest
 from gridcompute import grid
 from gridcompute.cli import app as cli
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     """Of the tables."""
     return tmp_path_factory.mktemp("roll")
 
 
 @pytest.fixture(scope="module")
-def world(folder: Path) -> grid.Problem:
+def world(folder):
     """Ten jobs in five hours as a folder "tables", and the same with less sun as "came"."""
     problem = grid.east_west(n_jobs=10, seed=3, hours=5)
     release = np.where(np.arange(10) < 4, 2, 0)
@@ -37,15 +31,13 @@ def world(folder: Path) -> grid.Problem:
     return problem
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
+def rows_of(path):
     """Return the rows of a CSV file."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def test_hours_are_planned_from_tables(
-    world: grid.Problem, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_hours_are_planned_from_tables(world, folder, tmp_path, capsys):
     """If this fails, an operator with tables of CSV has to write a program to plan by the hour."""
     told = ["roll", str(folder / "tables"), "--horizon-h", "2", "--work-limit", "300", "--quiet"]
     assert cli.run([*told, "--out", str(tmp_path / "all")]) == 0
@@ -73,9 +65,7 @@ def test_hours_are_planned_from_tables(
     np.testing.assert_allclose(sorted(seen), 0.5)
 
 
-def test_what_does_not_belong_together_is_refused(
-    world: grid.Problem, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_does_not_belong_together_is_refused(world, folder, tmp_path, capsys):
     """If this fails, the weather of other sites or hours is taken in silence."""
     grid.write_problem(grid.east_west(n_jobs=1, seed=0, hours=4), tmp_path / "short", format="csv")
     told = ["roll", str(folder / "tables"), "--out", str(tmp_path / "out")]
@@ -85,9 +75,7 @@ def test_what_does_not_belong_together_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_changes_in_percent_and_by_the_hour(
-    world: grid.Problem, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_changes_in_percent_and_by_the_hour(world, tmp_path, capsys):
     """If this fails, a rise of 20 % is a factor of 20, or an outage of two hours lasts all day."""
     unplaced = np.full(10, -1, np.int32)
     plan = grid.evaluate(world, grid.Placement(klass=unplaced, start=unplaced))
@@ -107,7 +95,7 @@ def test_changes_in_percent_and_by_the_hour(
         assert words in streams.out + streams.err, told
 
 
-def test_an_outage_of_some_hours(world: grid.Problem) -> None:
+def test_an_outage_of_some_hours(world):
     """If this fails, a site is out in other hours than those asked for."""
     from gridcompute.grid.plan.whatif import changed
 

@@ -5,18 +5,13 @@ from __future__ import annotations
 import dataclasses
 import sqlite3
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import gridcompute as gc
 from gridcompute.clusters import state as state_module
 from gridcompute.clusters.operator import Operator
-from gridcompute.clusters.protocol import ENDED, Order, Seen
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+from gridcompute.clusters.protocol import ENDED, Seen
 
 SECONDS = 10.0
 SITES = {"Chongqing": ("A800", [8, 8]), "Hami": ("Ascend 910B", [8, 8, 8])}
@@ -29,13 +24,13 @@ class Crash(BaseException):
 class World:
     """The time, the clusters, and how many calls are left before the operator dies."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.clock = 1_000_000.0
         self.clusters = {name: Memory(self, kind, nodes) for name, (kind, nodes) in SITES.items()}
         self.calls = 0
-        self.crash_at: tuple[int, str] = (-1, "")
+        self.crash_at = (-1, "")
 
-    def call(self, act: Callable[[], Any]) -> Any:
+    def call(self, act):
         """Do what a call to a cluster or to the state does, or die before it or after it."""
         self.calls += 1
         at, when = self.crash_at
@@ -46,7 +41,7 @@ class World:
             raise Crash
         return done
 
-    def pass_(self, hours: float) -> None:
+    def pass_(self, hours):
         """Let time pass on the clusters."""
         self.clock += hours * SECONDS
         for cluster in self.clusters.values():
@@ -56,52 +51,52 @@ class World:
 class Memory:
     """A cluster that keeps its jobs in memory; `ran` counts what really began."""
 
-    def __init__(self, world: World, kind: str, nodes: list[int]) -> None:
+    def __init__(self, world, kind, nodes):
         self.world, self.kind, self.nodes = world, kind, nodes
-        self.table: dict[str, Seen] = {}
-        self.length: dict[str, float] = {}
-        self.ran: list[str] = []
+        self.table = {}
+        self.length = {}
+        self.ran = []
         #: Called in place of the next calls by their names, once each.
-        self.faults: dict[str, list[Callable[..., Any]]] = {}
+        self.faults = {}
 
-    def _do(self, name: str, act: Callable[[], Any]) -> Any:
+    def _do(self, name, act):
         faults = self.faults.get(name)
         return self.world.call(act if not faults else lambda: faults.pop(0)(act))
 
-    def capacity(self) -> dict[str, list[int]]:
+    def capacity(self):
         return self._do("capacity", lambda: {self.kind: list(self.nodes)})
 
-    def jobs(self) -> list[Seen]:
+    def jobs(self):
         return self._do("jobs", lambda: list(self.table.values()))
 
-    def start(self, job: Order) -> str:
+    def start(self, job):
         return self._do("start", lambda: self.begin(job))
 
-    def cancel(self, cluster_id: str) -> None:
+    def cancel(self, cluster_id):
         self._do("cancel", lambda: self.end(cluster_id, "cancelled"))
 
-    def close(self) -> None:
+    def close(self):
         pass
 
-    def begin(self, job: Order) -> str:
+    def begin(self, job):
         for name, seen in self.table.items():
             if (seen.id, seen.attempt) == (job.id, job.attempt):
                 return name
         return self.add(job.id, job.attempt, job.count, 0.8 * SECONDS)
 
-    def add(self, id_: str, attempt: int, count: int, length: float, limit: float = 60.0) -> str:
+    def add(self, id_, attempt, count, length, limit=60.0):
         name, now = str(len(self.table) + 1), self.world.clock
         seen = Seen(name, id_, attempt, "running", self.kind, count, now, now + limit)
         self.table[name], self.length[name] = seen, length
         self.ran.append(id_)
         return name
 
-    def run(self) -> None:
+    def run(self):
         for name, seen in self.table.items():
             if seen.state == "running" and seen.start + self.length[name] <= self.world.clock:
                 self.end(name, "done", seen.start + self.length[name])
 
-    def end(self, name: str, how: str, at: float | None = None) -> None:
+    def end(self, name, how, at=None):
         seen = self.table[name]
         if seen.state not in ENDED:
             at = self.world.clock if at is None else at
@@ -111,19 +106,19 @@ class Memory:
 class Trial(Operator):
     """The operator by the world's clock; `quick` plans nothing but starts what waits."""
 
-    def __init__(self, config: Path, world: World, tables: Any = None, quick: bool = True) -> None:
+    def __init__(self, config, world, tables=None, quick=True):
         self.world = world
         super().__init__(config, clusters=world.clusters)
         self._tables, self.quick = tables, quick
 
-    def now(self) -> float:
+    def now(self):
         return self.world.clock
 
-    def write_page(self) -> None:
+    def write_page(self):
         if not self.quick:
             super().write_page()
 
-    def _step(self, hour: int, limit_s: float, progress: Any = None) -> Any:
+    def _step(self, hour, limit_s, progress=None):
         if not self.quick:
             return super()._step(hour, limit_s, progress)
         rows = self.state.rows("SELECT * FROM jobs WHERE state = 'waiting' AND cancel = 0")
@@ -149,14 +144,14 @@ class Watched(sqlite3.Connection):
 
     world: World
 
-    def execute(self, *arguments: Any) -> Any:
+    def execute(self, *arguments):
         return self.world.call(lambda: super(Watched, self).execute(*arguments))
 
-    def executemany(self, *arguments: Any) -> Any:
+    def executemany(self, *arguments):
         return self.world.call(lambda: super(Watched, self).executemany(*arguments))
 
 
-def watch(world: World, monkeypatch: Any) -> None:
+def watch(world, monkeypatch):
     """Let the statements of states that are opened from now on be calls of the world."""
     real = sqlite3.connect
     kind = type("Watched", (Watched,), {"world": world})
@@ -165,7 +160,7 @@ def watch(world: World, monkeypatch: Any) -> None:
     )
 
 
-def configured(folder: Path, **grid: Any) -> Path:
+def configured(folder, **grid):
     """Write the tables of half a day and a configuration of two clusters; return its path."""
     problem = gc.grid.east_west(n_jobs=1, seed=3, hours=12)
     gc.grid.write_problem(problem, folder / "grid", format="parquet")

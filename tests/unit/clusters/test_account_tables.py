@@ -1,9 +1,6 @@
 """What ran on clusters as tables of green accounting, and as lines of the ledger."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,20 +9,15 @@ from gridcompute.cli import app
 from gridcompute.clusters import Operator
 from unit.clusters.operator_world import Trial, World, configured
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-    import pytest
-
-
-def test_the_hours_that_ran_are_claimed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_hours_that_ran_are_claimed(tmp_path, capsys):
     """If this fails, a regulator gets what was planned in place of what ran, or cannot read it."""
     config, world = configured(tmp_path), World()
     assert app.run(["claim", str(tmp_path), "--rule", "cn-hourly"]) == 2
     assert "operator.sqlite: found no state: nothing has run yet" in capsys.readouterr().err
     assert not (tmp_path / "operator.sqlite").exists()
     world.clock = 300 * 3600.0
-    kept: list[dict] = []
+    kept = []
     with Trial(config, world) as op:
         assert op.bundles().num_rows == op.measurements().num_rows == 0
         job = {"script": str(tmp_path / "job.sh"), "hours": 1.0, "accelerators": 8}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import pytest
 
@@ -11,19 +11,15 @@ from gridcompute import clusters
 from gridcompute.clusters.config import ClusterConfig
 from gridcompute.testing import ClusterContract
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
 
 class TestLocal(ClusterContract):
     accelerator = "A800"
 
     @pytest.fixture(autouse=True)
-    def _folder(self, tmp_path: Path) -> None:
+    def _folder(self, tmp_path):
         self.folder = tmp_path / "jobs"
 
-    def make(self) -> clusters.Local:
+    def make(self):
         return clusters.Local(self.folder, {"A800": 8}, allow_root=True)
 
 
@@ -34,7 +30,7 @@ class TestSlurm(ClusterContract):
 
     @pytest.fixture(autouse=True, scope="class")
     @classmethod
-    def _cluster(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    def _cluster(cls, tmp_path_factory):
         cls.cluster = slurm_clusters.Cluster(tmp_path_factory.mktemp("slurm"), "one", 2, "a800", 8)
         try:
             (cls.cluster.folder / "token").touch(mode=0o600)
@@ -43,7 +39,7 @@ class TestSlurm(ClusterContract):
         finally:
             cls.cluster.stop()
 
-    def make(self) -> clusters.Slurm:
+    def make(self):
         return clusters.Slurm(
             ClusterConfig(
                 site="here",

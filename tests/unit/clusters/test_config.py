@@ -1,13 +1,10 @@
 """What a configuration, a job or a state file may hold, and what is said of what it may not."""
 
-from __future__ import annotations
-
 import base64
 import dataclasses
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,9 +14,6 @@ from gridcompute.clusters.reconcile import adapter
 from gridcompute.clusters.state import State
 from gridcompute.errors import ClusterError, InvalidProblemError
 from unit.clusters.operator_world import Trial, World, configured
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SLURM = """
 [grid]
@@ -34,12 +28,12 @@ accelerators = { "Ascend 910B" = "ascend910b" }
 """
 
 
-def token(user: str = "alice", expires: float = 3600.0) -> str:
+def token(user="alice", expires=3600.0):
     claims = json.dumps({"sun": user, "exp": time.time() + expires}).encode()
     return f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.c2ln"
 
 
-def private(path: Path, text: str) -> Path:
+def private(path, text):
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     path.write_text(text)
@@ -68,9 +62,7 @@ def private(path: Path, text: str) -> Path:
         ("token_file", "users", r"needed a table like \{ alice"),
     ],
 )
-def test_each_fault_of_a_configuration_is_named(
-    tmp_path: Path, old: str, new: str, message: str
-) -> None:
+def test_each_fault_of_a_configuration_is_named(tmp_path, old, new, message):
     """If this fails, a typing error is read as something else, or said without its place."""
     assert old in SLURM
     (tmp_path / "grid.toml").write_text(SLURM.replace(old, new, 1))
@@ -79,7 +71,7 @@ def test_each_fault_of_a_configuration_is_named(
     assert str(tmp_path / "grid.toml") in str(caught.value)
 
 
-def test_a_local_cluster_has_counts_and_no_address(tmp_path: Path) -> None:
+def test_a_local_cluster_has_counts_and_no_address(tmp_path):
     """If this fails, keys without effect are taken in silence."""
     text = SLURM.replace('"slurm"', '"local"').replace('"ascend910b"', "8")
     (tmp_path / "grid.toml").write_text(text)
@@ -88,7 +80,7 @@ def test_a_local_cluster_has_counts_and_no_address(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def grid(tmp_path_factory):
     folder = tmp_path_factory.mktemp("grid")
     configured(folder)
     return folder
@@ -104,9 +96,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("", "", "Connection refused"),
     ],
 )
-def test_what_is_configured_is_looked_for_before_the_first_hour(
-    grid: Path, old: str, new: str, message: str
-) -> None:
+def test_what_is_configured_is_looked_for_before_the_first_hour(grid, old, new, message):
     """If this fails, an operator begins its night without a cluster, and says so in the morning."""
     (grid / "operator.sqlite").unlink(missing_ok=True)
     private(grid / "hami.jwt", token())
@@ -116,13 +106,13 @@ def test_what_is_configured_is_looked_for_before_the_first_hour(
         op.tick()
 
 
-def cluster(path: Path, **more: Any) -> gc.clusters.Slurm:
-    facts: dict[str, Any] = {"site": "Hami", "kind": "slurm", "url": "http://127.0.0.1:9"}
+def cluster(path, **more):
+    facts = {"site": "Hami", "kind": "slurm", "url": "http://127.0.0.1:9"}
     facts |= {"accelerators": {"A800": "a800"}, "user": "alice", "token_file": path, **more}
     return gc.clusters.Slurm(ClusterConfig(**facts))
 
 
-def test_tokens_are_checked_before_they_are_used(tmp_path: Path) -> None:
+def test_tokens_are_checked_before_they_are_used(tmp_path):
     """If this fails, jobs run as root by a mistake, or a token lies open to others."""
     path = private(tmp_path / "t.jwt", token(expires=-60))
     with pytest.raises(InvalidProblemError, match="found a token that expired on"):
@@ -146,14 +136,14 @@ def test_tokens_are_checked_before_they_are_used(tmp_path: Path) -> None:
         read_token(path)
 
 
-def test_jobs_do_not_run_as_root_by_default(tmp_path: Path, monkeypatch: Any) -> None:
+def test_jobs_do_not_run_as_root_by_default(tmp_path, monkeypatch):
     """If this fails, whoever may submit is root."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     with pytest.raises(ClusterError, match="jobs would run as root"):
         gc.clusters.Local(tmp_path, {"A800": 1})
 
 
-def test_the_folder_of_local_jobs_is_this_users_alone(grid: Path, tmp_path: Path) -> None:
+def test_the_folder_of_local_jobs_is_this_users_alone(grid, tmp_path):
     """If this fails, somebody else puts scripts there, or a site's name leads elsewhere."""
     (tmp_path / "jobs").mkdir()
     (tmp_path / "jobs").chmod(0o777)
@@ -187,7 +177,7 @@ def test_the_folder_of_local_jobs_is_this_users_alone(grid: Path, tmp_path: Path
         ({"script": "/nowhere"}, "no file '/nowhere'"),
     ],
 )
-def test_each_fault_of_a_job_is_named(grid: Path, columns: dict[str, Any], message: str) -> None:
+def test_each_fault_of_a_job_is_named(grid, columns, message):
     """If this fails, a job is queued that is not what was meant."""
     row = {"script": str(grid / "job.sh"), "hours": 1.0, "accelerators": 1, **columns}
     with Trial(grid / "grid.toml", World()) as op:
@@ -201,7 +191,7 @@ def test_each_fault_of_a_job_is_named(grid: Path, columns: dict[str, Any], messa
     "data",
     [b"", b"echo\n", b"#!/bin/sh\n\0", b"#!/bin/sh\r\n", b"#!\xff", b"#!" + b"x" * (1 << 20)],
 )
-def test_a_script_is_text_that_begins_with_its_interpreter(grid: Path, data: bytes) -> None:
+def test_a_script_is_text_that_begins_with_its_interpreter(grid, data):
     """If this fails, a cluster refuses a job hours later, or the state fills up."""
     (grid / "bad.sh").write_bytes(data)
     with (
@@ -211,7 +201,7 @@ def test_a_script_is_text_that_begins_with_its_interpreter(grid: Path, data: byt
         op.submit(grid / "bad.sh", hours=1.0)
 
 
-def test_a_state_that_others_can_reach_is_refused(tmp_path: Path) -> None:
+def test_a_state_that_others_can_reach_is_refused(tmp_path):
     """If this fails, another user reads scripts, or has jobs of his own run."""
     path = tmp_path / "s.sqlite"
     State(path).close()

@@ -1,7 +1,5 @@
 """Hours of real clusters: the commands, the page, the metrics, and what is left when they end."""
 
-from __future__ import annotations
-
 import dataclasses
 import importlib.util
 import json
@@ -17,7 +15,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -35,19 +32,16 @@ from gridcompute.grid.operations import rolling
 from gridcompute.grid.planner import match as planner
 from unit.clusters.operator_world import SECONDS, SITES, Trial, World, configured
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def command(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> str:
+def command(capsys, *words, status=0):
     """Run a command line and return what it prints."""
     assert app.run(list(words)) == status, capsys.readouterr().err
     return capsys.readouterr().out
 
 
-def processes(word: str) -> list[str]:
+def processes(word):
     """Processes whose command line has a word."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
@@ -60,9 +54,7 @@ def processes(word: str) -> list[str]:
     return found
 
 
-def test_a_morning_on_this_machine(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_morning_on_this_machine(tmp_path, capsys, monkeypatch):
     """If this fails, `make operate` does, or something is left behind when it ends."""
     spec = importlib.util.spec_from_file_location("day", ROOT / "examples/operate_day.py")
     day = importlib.util.module_from_spec(spec)
@@ -75,7 +67,7 @@ def test_a_morning_on_this_machine(
     assert not [link for link in links if link.startswith(str(out))]
     capsys.readouterr()
     config = ("-c", str(out / "grid.toml"))
-    states: list[str] = []
+    states = []
     for _ in range(20):  # on a machine that is busy an hour more, or a few
         queue = json.loads(command(capsys, "queue", *config, "--json"))
         states = [job["state"] for job in queue["jobs"]]
@@ -111,11 +103,11 @@ def test_a_morning_on_this_machine(
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Path:
+def config(tmp_path):
     return configured(tmp_path)
 
 
-def submitted(op: Trial, n: int, **more: Any) -> list[str]:
+def submitted(op, n, **more):
     row = {"script": str(op.config.path.parent / "job.sh"), "hours": 1.0, "from": "Hami", **more}
     ids = op.submit(table=[row] * n)
     now = op.world.clock
@@ -123,7 +115,7 @@ def submitted(op: Trial, n: int, **more: Any) -> list[str]:
     return ids
 
 
-def test_what_others_run_is_not_planned_on(config: Path) -> None:
+def test_what_others_run_is_not_planned_on(config):
     """If this fails, jobs are sent to a cluster that another user has filled, and wait there."""
     world = World()
     with Trial(config, world, quick=False) as op:
@@ -142,7 +134,7 @@ def test_what_others_run_is_not_planned_on(config: Path) -> None:
         assert "too late for its deadline" in op.queue()["jobs"][0]["why"]
 
 
-def test_nodes_that_are_gone_are_not_planned_on(config: Path) -> None:
+def test_nodes_that_are_gone_are_not_planned_on(config):
     """If this fails, plans name accelerators that are down, or a running job breaks the plan."""
     world = World()
     with Trial(config, world, quick=False) as op:
@@ -163,7 +155,7 @@ def test_nodes_that_are_gone_are_not_planned_on(config: Path) -> None:
         assert any("nodes are now" in words for words in told)
 
 
-def test_a_mark_in_the_job_of_another_user_is_only_a_comment(config: Path) -> None:
+def test_a_mark_in_the_job_of_another_user_is_only_a_comment(config):
     """If this fails, whoever copies a job's mark says how that job has ended."""
     world = World()
     with Trial(config, world) as op:
@@ -177,7 +169,7 @@ def test_a_mark_in_the_job_of_another_user_is_only_a_comment(config: Path) -> No
         assert op.state.job(job)["state"] == "failed", op.state.job(job)
 
 
-def test_gangs_beyond_a_node_take_whole_nodes_or_are_not_planned(config: Path) -> None:
+def test_gangs_beyond_a_node_take_whole_nodes_or_are_not_planned(config):
     """If this fails, a gang is sent that no cluster starts."""
     world = World()
     with Trial(config, world, quick=False) as op:
@@ -188,7 +180,7 @@ def test_gangs_beyond_a_node_take_whole_nodes_or_are_not_planned(config: Path) -
         assert "FamilyUnsupported" in op.state.job(odd)["why"]
 
 
-def test_tables_that_change_are_read_again(config: Path) -> None:
+def test_tables_that_change_are_read_again(config):
     """If this fails, a new forecast has no effect until somebody starts the operator again."""
     world = World()
     with Trial(config, world) as op:
@@ -206,7 +198,7 @@ def test_tables_that_change_are_read_again(config: Path) -> None:
         assert any("cannot be read again" in words for words in told)
 
 
-def test_after_the_last_hour_of_the_tables_nothing_is_planned(config: Path) -> None:
+def test_after_the_last_hour_of_the_tables_nothing_is_planned(config):
     """If this fails, the operator dies at the end of its tables, and with it the account."""
     world = World()
     with Trial(config, world) as op:
@@ -218,7 +210,7 @@ def test_after_the_last_hour_of_the_tables_nothing_is_planned(config: Path) -> N
         assert len(op.state.rows("SELECT 1 FROM hours")) == 12
 
 
-def test_what_rounding_leaves_above_a_store_stops_no_plan(config: Path) -> None:
+def test_what_rounding_leaves_above_a_store_stops_no_plan(config):
     """If this fails, an operator stops for good once a full store is a last bit too full."""
     world = World()
     with Trial(config, world) as op:
@@ -243,9 +235,7 @@ def test_what_rounding_leaves_above_a_store_stops_no_plan(config: Path) -> None:
         ("_close_hours", OSError("the disk is full")),
     ],
 )
-def test_an_hour_that_cannot_be_planned_ends_no_loop(
-    config: Path, place: str, error: Exception, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_hour_that_cannot_be_planned_ends_no_loop(config, place, error, monkeypatch):
     """If this fails, one bad table leaves running jobs alone until the morning."""
     world = World()
     with Trial(config, world, GridTables(read_config(config))) as op:
@@ -255,7 +245,7 @@ def test_an_hour_that_cannot_be_planned_ends_no_loop(
         world.pass_(1.0)
         real, began = getattr(op, place), world.clock
 
-        def broken(*_: Any) -> Any:
+        def broken(*_):
             setattr(op, place, real)
             raise error
 
@@ -270,9 +260,7 @@ def test_an_hour_that_cannot_be_planned_ends_no_loop(
         assert any(words.startswith("looks go on") for words in told), told
 
 
-def test_idle_thoughts_end_when_the_operator_is_told_to(
-    config: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_idle_thoughts_end_when_the_operator_is_told_to(config, monkeypatch):
     """If this fails, an operator goes on for half an hour after it was told to end."""
     world, asked = World(), []
     with Trial(config, world, GridTables(read_config(config)), quick=False) as op:
@@ -283,7 +271,7 @@ def test_idle_thoughts_end_when_the_operator_is_told_to(
         op.tick()
         match = planner.match
 
-        def watched(*arguments: Any, progress: Any = None, **more: Any) -> Any:
+        def watched(*arguments, progress=None, **more):
             asked.append(progress is not None and progress(None) is True)
             return match(*arguments, progress=progress, **more)
 
@@ -294,7 +282,7 @@ def test_idle_thoughts_end_when_the_operator_is_told_to(
         assert all(asked), "needed: each plan asks whether to end"
 
 
-def get(url: str, **headers: str) -> tuple[int, str, Any]:
+def get(url, **headers):
     request = urllib.request.Request(url, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
@@ -305,8 +293,8 @@ def get(url: str, **headers: str) -> tuple[int, str, Any]:
 
 
 def test_the_page_holds_names_as_text_and_is_served_to_its_reader_alone(
-    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    config, tmp_path, monkeypatch
+):
     """If this fails, whoever names a job writes into the operator's page, or anybody reads it."""
     world = World()
     with Trial(config, world, GridTables(read_config(config)), quick=False) as op:
@@ -359,9 +347,7 @@ def test_the_page_holds_names_as_text_and_is_served_to_its_reader_alone(
                 pass
 
 
-def test_words_of_others_are_only_words(
-    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_words_of_others_are_only_words(config, capsys, monkeypatch):
     """If this fails, a cluster's words move a terminal's cursor, or forge a line of the log."""
     evil = "\x1b[2J\x9b2J\n2026-12-02 12:00:00,000 INFO all is well \u202e"
     world = World()
@@ -381,7 +367,7 @@ def test_words_of_others_are_only_words(
     printed += [command(capsys, "queue", *words, "--json")]
     printed += [command(capsys, "why", *words, job, *more) for more in ((), ("--json",))]
 
-    def tells(op: Any, **_: Any) -> None:
+    def tells(op, **_):
         op._tell(evil, evil)
         log.error("broke off: %s", evil)
 
@@ -395,7 +381,7 @@ def test_words_of_others_are_only_words(
     assert json.loads(printed[1])["jobs"][0]["why"].count("\x9b") == 1
 
 
-def test_ids_are_completed(config: Path) -> None:
+def test_ids_are_completed(config):
     """If this fails, people type ids letter by letter."""
     with Trial(config, World(), GridTables(read_config(config))) as op:
         ids = submitted(op, 3)
@@ -409,7 +395,7 @@ def test_ids_are_completed(config: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def slurms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, slurm_clusters.Cluster]]:
+def slurms(tmp_path_factory):
     if slurm_clusters.lacking():
         pytest.skip(slurm_clusters.lacking())
     folder, found = tmp_path_factory.mktemp("slurm"), {}
@@ -423,9 +409,7 @@ def slurms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, slurm
             cluster.stop()
 
 
-def test_two_slurm_clusters_run_every_job_once(
-    tmp_path: Path, slurms: dict[str, slurm_clusters.Cluster], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_two_slurm_clusters_run_every_job_once(tmp_path, slurms, capsys):
     """If this fails, real controllers, an operator that is killed and one that is restarted do."""
     path = configured(tmp_path, seconds_per_hour=2.0, plan_s=0.4)
     lines = path.read_text().split("[clusters")[0].splitlines()
@@ -444,8 +428,8 @@ def test_two_slurm_clusters_run_every_job_once(
     ids = command(capsys, "submit", *config, "--table", str(tmp_path / "jobs.csv")).split()
     begun, killed, down, gone = time.monotonic(), 0, False, False
     operate = [sys.executable, "-m", "gridcompute", "operate", *config, "--quiet"]
-    operator: Any = None
-    queue: dict[str, Any] = {}
+    operator = None
+    queue = {}
     log = (tmp_path / "operate.log").open("ab")
     try:
         while time.monotonic() - begun < 180:
@@ -490,7 +474,7 @@ def test_two_slurm_clusters_run_every_job_once(
         for file in tmp_path.iterdir():
             if file.is_file() and file.name != f"{site}.jwt":
                 assert cluster.token.encode() not in file.read_bytes(), file
-    found: dict[str, list[str]] = {}
+    found = {}
     for site, cluster in slurms.items():
         for line in cluster.ask("scontrol", "-o", "show", "jobs").splitlines():
             mark = re.search(r"Comment=gridcompute:(\S+)", line)
@@ -500,7 +484,7 @@ def test_two_slurm_clusters_run_every_job_once(
 
 
 @pytest.mark.parametrize("bound", [None, 80.0])
-def test_the_page_says_so_where_hindsight_gave_up(tmp_path: Path, bound: float | None) -> None:
+def test_the_page_says_so_where_hindsight_gave_up(tmp_path, bound):
     """If this fails, the bound vanishes from the page of a long run without a word."""
     from gridcompute.clusters.state import State
     from gridcompute.report.clusters_page import _tiles

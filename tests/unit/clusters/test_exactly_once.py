@@ -1,7 +1,5 @@
 """Whatever dies, every job runs exactly once: the operator, an answer, a node, the disk."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import itertools
@@ -10,7 +8,6 @@ import sqlite3
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -24,33 +21,30 @@ from gridcompute.clusters.protocol import ENDED
 from gridcompute.errors import ClusterError, InvalidProblemError
 from unit.clusters.operator_world import Crash, Trial, World, configured, watch
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("grid")
 
 
 @pytest.fixture(scope="module")
-def config(folder: Path) -> Path:
+def config(folder):
     return configured(folder)
 
 
 @pytest.fixture(scope="module")
-def tables(config: Path) -> GridTables:
+def tables(config):
     return GridTables(read_config(config))
 
 
 @pytest.fixture
-def world(config: Path) -> World:
+def world(config):
     for path in config.parent.glob("operator.sqlite*"):
         path.unlink()
     return World()
 
 
-def submitted(config: Path, world: World, tables: GridTables, n: int = 4, **more: Any) -> list[str]:
+def submitted(config, world, tables, n=4, **more):
     with Trial(config, world, tables) as op:
         columns = {"accelerators": 2, "hours": 1.0, "from": "Hami", **more}
         row = {"script": str(config.parent / "job.sh"), **columns}
@@ -59,9 +53,7 @@ def submitted(config: Path, world: World, tables: GridTables, n: int = 4, **more
     return ids
 
 
-def run(
-    config: Path, world: World, tables: GridTables, hours: int = 5, looks: int = 4
-) -> dict[str, Any]:
+def run(config, world, tables, hours=5, looks=4):
     """Operate until all is over, begun again whenever it dies; return the queue."""
     op = None
     for _ in range(looks * hours):
@@ -79,11 +71,11 @@ def run(
         return op.queue()
 
 
-def ran(world: World) -> Counter[str]:
+def ran(world):
     return Counter(i for cluster in world.clusters.values() for i in cluster.ran)
 
 
-def assert_all_once(world: World, ids: list[str], queue: dict[str, Any], where: Any = "") -> None:
+def assert_all_once(world, ids, queue, where=""):
     assert ran(world) == Counter(ids), f"{where}: {ran(world)}"
     states = {job["id"]: job["state"] for job in queue["jobs"]}
     assert states == dict.fromkeys(ids, "done"), f"{where}: {states}"
@@ -92,9 +84,7 @@ def assert_all_once(world: World, ids: list[str], queue: dict[str, Any], where: 
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_the_operator_may_die_at_any_call(
-    config: Path, world: World, tables: GridTables, when: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_operator_may_die_at_any_call(config, world, tables, when, monkeypatch):
     """If this fails, a job is lost or runs twice after `kill -9` at one point of the loop."""
     at, step = FIRST, examples(31, 1)
     while True:
@@ -117,25 +107,25 @@ def test_the_operator_may_die_at_any_call(
 FIRST = 23
 
 
-def lost_after(act: Callable[[], Any]) -> Any:
+def lost_after(act):
     act()
     raise ClusterError("the connection broke off in the middle of the answer", maybe=True)
 
 
-def dead_after(act: Callable[[], Any]) -> Any:
+def dead_after(act):
     act()
     raise Crash
 
 
-def lost_before(_: Callable[[], Any]) -> Any:
+def lost_before(_):
     raise ClusterError("connection refused")
 
 
-def unknown(_: Callable[[], Any]) -> Any:
+def unknown(_):
     raise ClusterError("no whole answer in 1 s", maybe=True)
 
 
-def broken(_: Callable[[], Any]) -> Any:
+def broken(_):
     raise KeyError("an adapter's own fault")
 
 
@@ -144,9 +134,7 @@ FAULT = """KeyError: "an adapter's own fault\""""
 
 @pytest.mark.parametrize("fault", [lost_after, lost_before, unknown])
 @pytest.mark.parametrize("name", ["start", "jobs", "capacity"])
-def test_answers_may_be_lost(
-    config: Path, world: World, tables: GridTables, name: str, fault: Callable[..., Any]
-) -> None:
+def test_answers_may_be_lost(config, world, tables, name, fault):
     """If this fails, a job runs twice, or never, when a connection breaks off."""
     ids = submitted(config, world, tables)
     with Trial(config, world, tables) as op:
@@ -164,13 +152,11 @@ def test_answers_may_be_lost(
         assert any("answers again" in words for words in told), told
 
 
-def test_a_request_that_arrives_late_does_not_make_two(
-    config: Path, world: World, tables: GridTables
-) -> None:
+def test_a_request_that_arrives_late_does_not_make_two(config, world, tables):
     """If this fails, a job that was given up and planned again runs twice."""
-    late: list[Callable[[], Any]] = []
+    late = []
 
-    def later(act: Callable[[], Any]) -> Any:
+    def later(act):
         late.append(act)
         raise ClusterError("no answer", maybe=True)
 
@@ -189,9 +175,7 @@ def test_a_request_that_arrives_late_does_not_make_two(
     assert_all_once(world, ids, queue)
 
 
-def test_an_answer_that_comes_twice_ends_the_second(
-    config: Path, world: World, tables: GridTables
-) -> None:
+def test_an_answer_that_comes_twice_ends_the_second(config, world, tables):
     """If this fails, a job that its cluster holds twice goes on twice."""
     ids = submitted(config, world, tables, n=1)
     with Trial(config, world, tables) as op:
@@ -204,9 +188,7 @@ def test_an_answer_that_comes_twice_ends_the_second(
 
 
 @pytest.mark.parametrize("name", ["jobs", "start", "cancel"])
-def test_an_adapters_own_fault_ends_nothing(
-    config: Path, world: World, tables: GridTables, name: str
-) -> None:
+def test_an_adapters_own_fault_ends_nothing(config, world, tables, name):
     """If this fails, one adapter's mistake stops the operator for all clusters."""
     ids = submitted(config, world, tables)
     with Trial(config, world, tables) as op:
@@ -226,9 +208,7 @@ def test_an_adapters_own_fault_ends_nothing(
     assert_all_once(world, ids, run(config, world, tables))
 
 
-def test_what_may_have_run_and_was_forgotten_is_not_run_again(
-    config: Path, world: World, tables: GridTables, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_may_have_run_and_was_forgotten_is_not_run_again(config, world, tables, monkeypatch):
     """If this fails, a job runs twice where its cluster forgot it before anybody looked again.
 
     Once the operator dies with the order on its way, once its answer is lost and nobody answers.
@@ -258,9 +238,7 @@ def test_what_may_have_run_and_was_forgotten_is_not_run_again(
         assert set(ran(world)) <= set(ids)
 
 
-def test_what_never_left_is_planned_elsewhere(
-    config: Path, world: World, tables: GridTables
-) -> None:
+def test_what_never_left_is_planned_elsewhere(config, world, tables):
     """If this fails, a job waits for a cluster that is away, though it never got there."""
     submitted(config, world, tables, n=1)
     away = list(world.clusters.values())[1]
@@ -277,15 +255,13 @@ def test_what_never_left_is_planned_elsewhere(
 
 
 @pytest.mark.parametrize("moved", [3600.0, -3600.0])
-def test_a_cluster_whose_clock_is_wrong_leaves_no_load_out(
-    config: Path, world: World, tables: GridTables, moved: float
-) -> None:
+def test_a_cluster_whose_clock_is_wrong_leaves_no_load_out(config, world, tables, moved):
     """If this fails, what ran is in the account of another day, or in none."""
     ids = submitted(config, world, tables)
     cluster = world.clusters["Chongqing"]
     real = cluster.jobs
 
-    def jobs() -> list[Any]:
+    def jobs():
         return [dataclasses.replace(s, start=s.start + moved, end=s.end + moved) for s in real()]
 
     cluster.jobs = jobs
@@ -301,13 +277,11 @@ def test_a_cluster_whose_clock_is_wrong_leaves_no_load_out(
         assert load > 0
 
 
-def load_of(op: Trial) -> list[list[float]]:
+def load_of(op):
     return [json.loads(r["record"])["load_kwh"] for r in op.state.rows("SELECT record FROM hours")]
 
 
-def test_a_cluster_is_not_left_out_while_its_jobs_run(
-    config: Path, world: World, tables: GridTables, tmp_path: Path
-) -> None:
+def test_a_cluster_is_not_left_out_while_its_jobs_run(config, world, tables, tmp_path):
     """If this fails, an operator dies hours after a line of grid.toml was removed."""
     submitted(config, world, tables)
     with Trial(config, world, tables) as op:
@@ -335,14 +309,12 @@ def test_a_cluster_is_not_left_out_while_its_jobs_run(
         op.tick()
 
 
-def test_processes_start_once_wherever_their_operator_dies(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processes_start_once_wherever_their_operator_dies(tmp_path, monkeypatch):
     """If this fails, `kill -9` between two lines of the adapter loses a job, or runs it twice."""
     count, left = 0, 10**9
 
-    def counted(act: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **more: Any) -> Any:
+    def counted(act):
+        def call(*arguments, **more):
             nonlocal left
             left -= 1
             if left == 0:
@@ -366,7 +338,7 @@ def test_processes_start_once_wherever_their_operator_dies(
     orders = []
     for point in itertools.count(1, examples(4, 1)):
         script = f"#!/bin/sh\necho ran >>{tmp_path}/{point}\n"
-        facts: dict[str, Any] = {"user": "", "name": "", "accelerator": "A800", "count": 1}
+        facts = {"user": "", "name": "", "accelerator": "A800", "count": 1}
         order = Order(
             id=f"abcdef-{point}", attempt=1, script=script, limit_s=60.0, memory_gb=1.0, **facts
         )
@@ -389,14 +361,14 @@ def test_processes_start_once_wherever_their_operator_dies(
     assert count >= 4
 
 
-def test_a_script_that_writes_where_it_runs_changes_no_record(tmp_path: Path) -> None:
+def test_a_script_that_writes_where_it_runs_changes_no_record(tmp_path):
     """If this fails, a file named `end` ends a job, or keeps all of a cluster's from being seen."""
     here = Local(tmp_path / "jobs", {"A800": 2}, allow_root=True)
     names = "order script run began pid end cancelled output"
     careless = f"#!/bin/sh\nfor f in {names}; do echo no >$f; done\nexit 3\n"
     hostile = "#!/bin/sh\ncd ..\necho no no >end\necho 1 2 >pid\nsleep 0.1\n"
     for k, script in enumerate((careless, hostile)):
-        facts: dict[str, Any] = {"user": "", "name": "", "accelerator": "A800", "count": 1}
+        facts = {"user": "", "name": "", "accelerator": "A800", "count": 1}
         here.start(
             Order(id=f"abcdef-{k}", attempt=1, script=script, limit_s=9.0, memory_gb=1.0, **facts)
         )
@@ -410,9 +382,7 @@ def test_a_script_that_writes_where_it_runs_changes_no_record(tmp_path: Path) ->
     assert seen["abcdef-1"][0] == "failed"
 
 
-def test_a_full_disk_starts_nothing_that_is_not_written_down(
-    config: Path, world: World, tables: GridTables, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_starts_nothing_that_is_not_written_down(config, world, tables, monkeypatch):
     """If this fails, a job starts that nobody knows of, and starts again later."""
     ids = submitted(config, world, tables)
     real = sqlite3.connect
@@ -422,7 +392,7 @@ def test_a_full_disk_starts_nothing_that_is_not_written_down(
     class Full(sqlite3.Connection):
         full = False
 
-        def execute(self, sql: str, *values: Any) -> Any:
+        def execute(self, sql, *values):
             if Full.full and sql.startswith(("INSERT", "UPDATE")):
                 raise full
             return super().execute(sql, *values)
@@ -440,9 +410,7 @@ def test_a_full_disk_starts_nothing_that_is_not_written_down(
     assert_all_once(world, ids, run(config, world, tables))
 
 
-def test_a_node_that_is_removed_puts_its_job_back_into_the_queue(
-    config: Path, world: World, tables: GridTables
-) -> None:
+def test_a_node_that_is_removed_puts_its_job_back_into_the_queue(config, world, tables):
     """If this fails, what a failed node ran is lost, or tried for ever."""
     ids = submitted(config, world, tables, n=1)
     with Trial(config, world, tables) as op:
@@ -464,9 +432,7 @@ def test_a_node_that_is_removed_puts_its_job_back_into_the_queue(
 
 
 @pytest.mark.parametrize("how", ["cancelled", "timeout", "failed"])
-def test_what_ends_otherwise_is_not_run_again(
-    config: Path, world: World, tables: GridTables, how: str
-) -> None:
+def test_what_ends_otherwise_is_not_run_again(config, world, tables, how):
     """If this fails, a job that was cancelled from outside, or failed, comes back."""
     submitted(config, world, tables, n=1)
     with Trial(config, world, tables) as op:
@@ -485,7 +451,7 @@ def test_what_ends_otherwise_is_not_run_again(
         assert sum(ran(world).values()) == 1
 
 
-def test_a_job_is_cancelled_wherever_it_is(config: Path, world: World, tables: GridTables) -> None:
+def test_a_job_is_cancelled_wherever_it_is(config, world, tables):
     """If this fails, a cancelled job runs, or runs on."""
     waits, runs = submitted(config, world, tables, n=2)
     with Trial(config, world, tables) as op:
@@ -503,9 +469,7 @@ def test_a_job_is_cancelled_wherever_it_is(config: Path, world: World, tables: G
     assert ran(world) == {runs: 1}
 
 
-def test_a_job_that_its_cluster_forgot_is_not_run_again(
-    config: Path, world: World, tables: GridTables
-) -> None:
+def test_a_job_that_its_cluster_forgot_is_not_run_again(config, world, tables):
     """If this fails, a controller that lost its records makes every job run twice."""
     submitted(config, world, tables, n=1)
     with Trial(config, world, tables) as op:
@@ -521,9 +485,7 @@ def test_a_job_that_its_cluster_forgot_is_not_run_again(
         assert "no longer knows it" in job["why"]
 
 
-def test_a_clock_that_is_set_moves_no_hour(
-    config: Path, tables: GridTables, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_clock_that_is_set_moves_no_hour(config, tables, world, monkeypatch):
     """If this fails, a clock set back plans an hour twice, or one set forward leaves hours out."""
     from gridcompute.clusters import operator as module
 
@@ -541,7 +503,7 @@ def test_a_clock_that_is_set_moves_no_hour(
         assert any("by -86400 s" in words for words in told), told
 
 
-def test_a_second_operator_is_refused(config: Path, world: World, tables: GridTables) -> None:
+def test_a_second_operator_is_refused(config, world, tables):
     """If this fails, two operators start the same jobs."""
     with Trial(config, world, tables) as op:
         op.tick()
@@ -555,8 +517,8 @@ def test_a_second_operator_is_refused(config: Path, world: World, tables: GridTa
 
 @pytest.mark.parametrize("hours", [-2.5, 4.5])
 def test_a_machine_whose_clock_was_set_over_a_restart_plans_no_hour_twice(
-    config: Path, world: World, tables: GridTables, hours: float
-) -> None:
+    config, world, tables, hours
+):
     """If this fails, the same hour's jobs are decided, and its load recorded, twice."""
     ids = submitted(config, world, tables)
     with Trial(config, world, tables) as op:

@@ -1,10 +1,7 @@
 """Slurm's answers, good and bad: what is read of them, and that nothing is believed of others."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,9 +12,6 @@ from unit.clusters.test_config import private, token
 
 httpx = pytest.importorskip("httpx")
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 NODE = {"name": "n1", "state": ["IDLE"], "gres": "gpu:a800:8(S:0-1)", "partitions": ["main"]}
 ORDER = Order(
@@ -33,21 +27,21 @@ ORDER = Order(
 )
 
 
-def number(value: float) -> dict[str, Any]:
+def number(value):
     return {"set": True, "infinite": False, "number": value}
 
 
 class Rest:
     """A REST server in memory: nodes, jobs, and what was asked of it."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.nodes, self.jobs = [dict(NODE)], []
-        self.asked: list[Any] = []
-        self.tokens: list[str] = []
+        self.asked = []
+        self.tokens = []
         self.states = True
-        self.answer: Callable[[Any], Any] | None = None
+        self.answer = None
 
-    def __call__(self, request: Any) -> Any:
+    def __call__(self, request):
         path = request.url.path.removeprefix("/slurm")
         body = json.loads(request.content) if request.content else None
         self.asked.append((request.method, path, body))
@@ -76,17 +70,17 @@ class Rest:
             self.jobs[at] |= {"hold": False, "job_state": ["RUNNING"], "start_time": number(100)}
         return httpx.Response(200, json={"errors": []})
 
-    def job(self, **facts: Any) -> dict[str, Any]:
+    def job(self, **facts):
         return {"user_name": "alice", "job_state": ["PENDING"], "hold": False, **facts}
 
 
 @pytest.fixture
-def rest() -> Rest:
+def rest():
     return Rest()
 
 
 @pytest.fixture
-def slurm(rest: Rest, tmp_path: Path) -> Iterator[Slurm]:
+def slurm(rest, tmp_path):
     config = ClusterConfig(
         site="Hami",
         kind="slurm",
@@ -115,15 +109,13 @@ def slurm(rest: Rest, tmp_path: Path) -> Iterator[Slurm]:
         ({"gres": ""}, []),
     ],
 )
-def test_only_nodes_that_can_run_count(
-    slurm: Slurm, rest: Rest, facts: dict[str, Any], counts: list[int]
-) -> None:
+def test_only_nodes_that_can_run_count(slurm, rest, facts, counts):
     """If this fails, plans count on accelerators that are down, drained or another's."""
     rest.nodes = [NODE | facts]
     assert slurm.capacity() == {"A800": counts}
 
 
-def test_a_job_is_submitted_held_and_then_released(slurm: Slurm, rest: Rest) -> None:
+def test_a_job_is_submitted_held_and_then_released(slurm, rest):
     """If this fails, a submission whose answer is lost runs, and once more when repeated."""
     assert slurm.start(ORDER) == "1"
     submitted, released = rest.asked[-2:]
@@ -138,7 +130,7 @@ def test_a_job_is_submitted_held_and_then_released(slurm: Slurm, rest: Rest) -> 
     assert rest.asked[-1] == released
 
 
-def test_a_gang_beyond_a_node_takes_whole_nodes(slurm: Slurm, rest: Rest) -> None:
+def test_a_gang_beyond_a_node_takes_whole_nodes(slurm, rest):
     """If this fails, a large gang waits for ever, or is spread over parts of nodes."""
     slurm.start(dataclasses.replace(ORDER, count=16))
     job = rest.asked[-2][2]["job"]
@@ -150,9 +142,7 @@ def test_a_gang_beyond_a_node_takes_whole_nodes(slurm: Slurm, rest: Rest) -> Non
 
 
 @pytest.mark.parametrize("states", [True, False])
-def test_what_has_changed_is_seen_without_the_whole_list(
-    slurm: Slurm, rest: Rest, states: bool
-) -> None:
+def test_what_has_changed_is_seen_without_the_whole_list(slurm, rest, states):
     """If this fails, a look at a cluster of many jobs takes seconds, or misses what changed."""
     rest.states = states
     mark = "gridcompute:abcdef-{} attempt:1"
@@ -170,7 +160,7 @@ def test_what_has_changed_is_seen_without_the_whole_list(
     assert [path for _, path, _ in rest.asked] == asked
 
 
-def test_a_comment_of_another_user_is_only_a_comment(slurm: Slurm, rest: Rest) -> None:
+def test_a_comment_of_another_user_is_only_a_comment(slurm, rest):
     """If this fails, somebody's job with our mark makes the operator believe that ours runs."""
     mark = {"comment": "gridcompute:abcdef-1 attempt:1", "tres_per_job": "gres/gpu:a800:4"}
     times = {"start_time": number(100), "end_time": number(900)}
@@ -197,14 +187,14 @@ def test_a_comment_of_another_user_is_only_a_comment(slurm: Slurm, rest: Rest) -
         ([], "failed"),
     ],
 )
-def test_states_are_lists(slurm: Slurm, rest: Rest, states: Any, state: str) -> None:
+def test_states_are_lists(slurm, rest, states, state):
     """If this fails, a state of Slurm's is read as another."""
     rest.jobs = [rest.job(job_id=1, comment=ORDER.mark, job_state=states)]
     assert [seen.state for seen in slurm.jobs()] == [state]
 
 
-def broken(_: Any) -> Any:
-    def parts() -> Iterator[bytes]:
+def broken(_):
+    def parts():
         yield b'{"jo'
         raise httpx.ReadError("the connection broke off")
 
@@ -213,11 +203,11 @@ def broken(_: Any) -> Any:
     )
 
 
-def refused(_: Any) -> Any:
+def refused(_):
     raise httpx.ConnectError("connection refused")
 
 
-def said(number: int, status: int = 500) -> Callable[[Any], Any]:
+def said(number, status=500):
     errors = [{"error_number": number, "error": "a reason"}]
     return lambda _: httpx.Response(status, json={"errors": errors})
 
@@ -237,9 +227,7 @@ def said(number: int, status: int = 500) -> Callable[[Any], Any]:
         (lambda _: httpx.Response(401, text="no"), True, False),
     ],
 )
-def test_what_is_not_known_is_said_to_be_not_known(
-    slurm: Slurm, rest: Rest, answer: Any, answered: bool, maybe: bool
-) -> None:
+def test_what_is_not_known_is_said_to_be_not_known(slurm, rest, answer, answered, maybe):
     """If this fails, a job whose answer was lost is started again without a look.
 
     What was submitted is held: only of one that may have been released it is not known.
@@ -266,13 +254,13 @@ class Dead(BaseException):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_an_operator_may_die_at_any_request(slurm: Slurm, rest: Rest, when: str) -> None:
+def test_an_operator_may_die_at_any_request(slurm, rest, when):
     """If this fails, a job that was submitted is lost, or submitted or released twice."""
     point, died = 0, True
     while died:
         rest.jobs, rest.asked, died = [], [], False
 
-        def answer(request: Any, at: int = point) -> Any:
+        def answer(request, at=point):
             rest.answer = None
             if len(rest.asked) == at + 1 and when == "before":
                 raise Dead
@@ -300,7 +288,7 @@ def test_an_operator_may_die_at_any_request(slurm: Slurm, rest: Rest, when: str)
     assert point == 6, "needed: nodes, states, jobs, submission, release, and none"
 
 
-def test_of_several_users_each_has_his_own_jobs(slurm: Slurm, rest: Rest, tmp_path: Path) -> None:
+def test_of_several_users_each_has_his_own_jobs(slurm, rest, tmp_path):
     """If this fails, one user's comment ends another's job, or his token cannot end his own."""
     users = {n: private(tmp_path / f"{n}.jwt", token(n)) for n in ("bob", "eve")}
     config = dataclasses.replace(slurm.config, users=users)
@@ -317,7 +305,7 @@ def test_of_several_users_each_has_his_own_jobs(slurm: Slurm, rest: Rest, tmp_pa
     several.close()
 
 
-def test_times_that_are_none_are_not_believed(slurm: Slurm, rest: Rest) -> None:
+def test_times_that_are_none_are_not_believed(slurm, rest):
     """If this fails, a number without sense in an answer ends the operator."""
     for wrong in (float("inf"), float("nan"), 1e300, -1, True, "soon", None):
         rest.answer = lambda _, wrong=wrong: httpx.Response(
@@ -331,12 +319,12 @@ def test_times_that_are_none_are_not_believed(slurm: Slurm, rest: Rest) -> None:
         assert [seen.start for seen in slurm.jobs()] in ([None], [1.0]), wrong
 
 
-def test_a_release_that_is_lost_is_made_good(slurm: Slurm, rest: Rest) -> None:
+def test_a_release_that_is_lost_is_made_good(slurm, rest):
     """If this fails, a job is held for ever, or is submitted twice."""
     slurm.jobs()
     slurm.capacity()
 
-    def once(request: Any) -> Any:
+    def once(request):
         if request.url.path.endswith("/job/1"):
             raise httpx.ReadTimeout("late")
         rest.answer = None
@@ -356,9 +344,7 @@ def test_a_release_that_is_lost_is_made_good(slurm: Slurm, rest: Rest) -> None:
     assert rest.jobs[0]["job_state"] == ["RUNNING"]
 
 
-def test_a_new_token_is_read_and_an_expired_one_is_not_sent(
-    slurm: Slurm, rest: Rest, tmp_path: Path
-) -> None:
+def test_a_new_token_is_read_and_an_expired_one_is_not_sent(slurm, rest, tmp_path):
     """If this fails, an operator must be started again each day, or shows a dead token around."""
     slurm.capacity()
     new = token("alice", 7200)

@@ -1,7 +1,5 @@
 """Signals, their correction by the last error, and expected jobs."""
 
-from __future__ import annotations
-
 import datetime
 import sys
 import zoneinfo
@@ -25,7 +23,7 @@ ZONES = [
 MADE_OF = {"start": "2024-01-01T00"}
 
 
-def recorded(zone: str) -> forecast.Signal:
+def recorded(zone):
     """The recorded hourly values and forecasts of a zone."""
     z = np.load(find(f"forecasts/carbonx_{zone}.npz"))
     return forecast.Signal(
@@ -33,7 +31,7 @@ def recorded(zone: str) -> forecast.Signal:
     )
 
 
-def test_a_forecast_is_the_newest_issue_read_from_now_on() -> None:
+def test_a_forecast_is_the_newest_issue_read_from_now_on():
     issued = np.arange(12.0).reshape(3, 4)  # issued at hours 2, 4 and 6
     s = forecast.Signal(np.zeros(9), "2024-01-01T00", issued, "2024-01-01T02", every_h=2)
     for now, first in ((2, 0.0), (3, 1.0), (4, 4.0), (5, 5.0), (6, 8.0), (7, 9.0), (8, 10.0)):
@@ -47,7 +45,7 @@ def test_a_forecast_is_the_newest_issue_read_from_now_on() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_time_with_a_zone_is_counted_in_utc() -> None:
+def test_a_time_with_a_zone_is_counted_in_utc():
     """If this fails, a zone is a warning, or an hour is another one than was meant."""
     berlin = datetime.datetime(2024, 3, 31, 3, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
     s = forecast.Signal(np.arange(9.0), berlin)  # 03:00 is 01:00 in UTC, the night of summer time
@@ -59,7 +57,7 @@ def test_a_time_with_a_zone_is_counted_in_utc() -> None:
         s.hour("2024-03-31T05:00+05:30")
 
 
-def test_without_issues_the_forecast_is_yesterday() -> None:
+def test_without_issues_the_forecast_is_yesterday():
     s = forecast.Signal(np.arange(48.0), **MADE_OF)
     assert s.forecast(30, 3).tolist() == [6.0, 7.0, 8.0]
     assert s.forecast(24, 30)[:2].tolist() == [0.0, 1.0]
@@ -67,10 +65,10 @@ def test_without_issues_the_forecast_is_yesterday() -> None:
     assert s.forecast(3, 2).tolist() == [2.0, 2.0]  # no day yet: the last value
 
 
-def test_a_model_reads_the_past_and_cannot_change_it() -> None:
+def test_a_model_reads_the_past_and_cannot_change_it():
     seen = []
 
-    def model(past: np.ndarray, hours: int) -> np.ndarray:
+    def model(past, hours):
         seen.append(len(past))
         with pytest.raises(ValueError, match="read-only"):
             past[:] = 0
@@ -93,9 +91,7 @@ def test_a_model_reads_the_past_and_cannot_change_it() -> None:
     leads=st.integers(1, 6),
     shape=st.sampled_from(["issued", "model"]),
 )
-def test_the_correction_is_the_regression_of_its_definition(
-    seed: int, hours: int, leads: int, shape: str
-) -> None:
+def test_the_correction_is_the_regression_of_its_definition(seed, hours, leads, shape):
     r = np.random.default_rng(seed)
     actual = r.integers(-5, 30, hours + 1).astype(float)
     ahead = leads + 3
@@ -117,11 +113,11 @@ def test_the_correction_is_the_regression_of_its_definition(
     np.testing.assert_allclose(c.forecast(ahead), told, rtol=1e-9, atol=1e-9, err_msg=note)
 
 
-def test_a_model_of_ones_own_in_place_of_a_signal_is_corrected_alike() -> None:
+def test_a_model_of_ones_own_in_place_of_a_signal_is_corrected_alike():
     r = np.random.default_rng(3)
     actual = 100 + r.normal(0, 10, 300).cumsum()
 
-    def model(past: np.ndarray, hours: int) -> np.ndarray:
+    def model(past, hours):
         return np.full(hours, past.mean() if len(past) else 100.0)
 
     a = forecast.Corrected(model, 5, leads=4)
@@ -134,7 +130,7 @@ def test_a_model_of_ones_own_in_place_of_a_signal_is_corrected_alike() -> None:
     assert abs(a.forecast(1)[0] - actual[200]) < abs(model(actual[:200], 1)[0] - actual[200])
 
 
-def test_quantiles_are_of_what_the_correction_left() -> None:
+def test_quantiles_are_of_what_the_correction_left():
     r = np.random.default_rng(5)
     noise = r.normal(0, 1, 2400)
     c = forecast.Corrected(lambda past, hours: np.zeros(hours), 90, leads=3)
@@ -147,7 +143,7 @@ def test_quantiles_are_of_what_the_correction_left() -> None:
     assert c.quantiles(0).shape == (3, 0)
 
 
-def test_what_is_said_at_an_hour_does_not_depend_on_what_comes_after() -> None:
+def test_what_is_said_at_an_hour_does_not_depend_on_what_comes_after():
     r = np.random.default_rng(7)
     actual, issued = r.normal(100, 20, 400), r.normal(100, 20, (16, 48))
     other, reissued = actual.copy(), issued.copy()
@@ -161,7 +157,7 @@ def test_what_is_said_at_an_hour_does_not_depend_on_what_comes_after() -> None:
     assert told[0] == told[1]
 
 
-def test_the_last_error_helps_for_half_a_day_in_all_recorded_zones() -> None:
+def test_the_last_error_helps_for_half_a_day_in_all_recorded_zones():
     assert {"DE", "FR"} <= set(ZONES)
     for zone in ZONES:
         s = recorded(zone)
@@ -176,7 +172,7 @@ def test_the_last_error_helps_for_half_a_day_in_all_recorded_zones() -> None:
         assert better[0] < 0.55 * base[0], (zone, base[0], better[0])
 
 
-def test_the_errors_of_the_recorded_forecasts_are_those_of_the_source() -> None:
+def test_the_errors_of_the_recorded_forecasts_are_those_of_the_source():
     """SOURCE.md: mean absolute errors on the first and second day, in g/kWh."""
     for zone, day1, day2 in (("DE", 43.7, 75.5), ("GB", 25.6, 40.8), ("FR", 6.2, 9.6)):
         if zone not in ZONES:
@@ -191,7 +187,7 @@ def test_the_errors_of_the_recorded_forecasts_are_those_of_the_source() -> None:
         np.testing.assert_allclose(found, [day1, day2], atol=0.051, err_msg=zone)
 
 
-def test_yesterdays_jobs_are_expected_again() -> None:
+def test_yesterdays_jobs_are_expected_again():
     jobs = {"arrival_h": np.array([0, 1, 10, 24, 25]), "slots": np.array([1, 2, 3, 4, 5])}
     one = forecast.phantoms(jobs, now=24, hours=24)
     assert one["arrival_h"].tolist() == [25, 34, 48]
@@ -206,10 +202,10 @@ def test_yesterdays_jobs_are_expected_again() -> None:
     assert forecast.phantoms({"arrival_h": []})["arrival_h"].tolist() == []
 
 
-def test_expected_jobs_of_a_users_own_see_only_what_has_arrived() -> None:
+def test_expected_jobs_of_a_users_own_see_only_what_has_arrived():
     seen = []
 
-    def how(history: dict, now: int, hours: int) -> dict:
+    def how(history, now, hours):
         seen.append(history["arrival_h"].tolist())
         return {"arrival_h": [now + 1], "slots": [len(history["slots"])]}
 
@@ -247,7 +243,7 @@ def test_expected_jobs_of_a_users_own_see_only_what_has_arrived() -> None:
         (lambda: forecast.phantoms({"arrival_h": [1]}, "tomorrow"), "how: found 'tomorrow'"),
     ],
 )
-def test_bad_input_is_told_with_its_field(make: object, match: str) -> None:
+def test_bad_input_is_told_with_its_field(make, match):
     with pytest.raises(InvalidProblemError, match=match):
         make()
 
@@ -263,12 +259,12 @@ def test_bad_input_is_told_with_its_field(make: object, match: str) -> None:
         lambda: forecast.phantoms([1, 2]),
     ],
 )
-def test_wrong_types_are_type_errors(make: object) -> None:
+def test_wrong_types_are_type_errors(make):
     with pytest.raises(TypeError):
         make()
 
 
-def test_an_update_that_fails_changes_nothing() -> None:
+def test_an_update_that_fails_changes_nothing():
     c = forecast.Corrected(lambda past, hours: [1.0] * hours)
     c.update([2.0, 3.0])
     before = (c.now, c.error, c.forecast(30).tolist())

@@ -1,7 +1,5 @@
 """Claims of green energy: the largest by an LP of every pair, and proofs that forgeries fail."""
 
-from __future__ import annotations
-
 import dataclasses
 import datetime
 import zoneinfo
@@ -23,7 +21,7 @@ INTERVALS = ("PT15M", "PT30M", "PT1H", "P1D", "P1M", "P1Y")
 
 
 @st.composite
-def rules(draw: st.DrawFn) -> green.Rule:
+def rules(draw):
     later = draw(st.sampled_from([None, None, *INTERVALS]))
     return green.Rule(
         interval=draw(st.sampled_from(INTERVALS)),
@@ -57,7 +55,7 @@ CHANGES = (
 
 @settings(max_examples=60, deadline=None)
 @given(rules(), st.integers(0, 10**6), st.sampled_from([None, *CHANGES]))
-def test_no_claim_is_larger_by_an_lp_of_every_pair(rule: green.Rule, seed: int, change) -> None:
+def test_no_claim_is_larger_by_an_lp_of_every_pair(rule, seed, change):
     """If this fails, a regulator is given a claim that is too small, too large or not proved."""
     loads, bundles = world(seed)
     if change is not None:
@@ -77,7 +75,7 @@ RULE = green.Rule(interval="PT1H", boundary="zone")
 
 
 @pytest.fixture(scope="module")
-def claim() -> green.Claim:
+def claim():
     """A claim with some of everything: matched and unmatched load, all reasons of rejection."""
     loads, bundles = world(3, 60, 60)
     for m in loads:
@@ -100,7 +98,7 @@ def claim() -> green.Claim:
     return found
 
 
-def forged(table: pa.Table, name: str, row: int, value: object) -> pa.Table:
+def forged(table, name, row, value):
     values = table[name].to_pylist()
     values[row] = value
     return table.set_column(
@@ -111,7 +109,7 @@ def forged(table: pa.Table, name: str, row: int, value: object) -> pa.Table:
 @pytest.mark.parametrize(
     "name", ["wh", "id_start", "id_end", "facility", "meter", "start", "end", "bundle"]
 )
-def test_a_forged_allocation_is_found(claim: green.Claim, name: str) -> None:
+def test_a_forged_allocation_is_found(claim, name):
     """If this fails, whoever edits a cell of the allocations claims what is not his."""
     value = claim.allocations[name].to_pylist()[0]
     other = (
@@ -130,7 +128,7 @@ RULE_STEP = np.timedelta64(900, "s").astype(object)
     ("part", "name"),
     [("claims", name) for name in CLAIMS] + [("rejected", name) for name in REJECTED],
 )
-def test_a_forged_cell_of_a_table_is_found(claim: green.Claim, part: str, name: str) -> None:
+def test_a_forged_cell_of_a_table_is_found(claim, part, name):
     """If this fails, what a page shows of a claim is not what was proved."""
     found = getattr(claim, part)
     old = found[name].to_pylist()[0]
@@ -142,7 +140,7 @@ def test_a_forged_cell_of_a_table_is_found(claim: green.Claim, part: str, name: 
     assert not dataclasses.replace(claim, **{part: forged(found, name, 0, new)}).verify()
 
 
-def test_a_forged_number_or_cut_is_found(claim: green.Claim) -> None:
+def test_a_forged_number_or_cut_is_found(claim):
     """If this fails, the sum of a claim, or the proof that no more can be, is taken on trust."""
     assert not dataclasses.replace(claim, matched_wh=claim.matched_wh + 1).verify()
     assert not dataclasses.replace(claim, load_wh=claim.load_wh + 1).verify()
@@ -156,7 +154,7 @@ def test_a_forged_number_or_cut_is_found(claim: green.Claim) -> None:
     assert not dataclasses.replace(claim, pieces=moved).verify(), (source, wh)
 
 
-def test_less_than_the_most_is_no_proved_claim(claim: green.Claim) -> None:
+def test_less_than_the_most_is_no_proved_claim(claim):
     """If this fails, an allocation that wastes certificates passes as the largest."""
     fewer = claim.allocations.slice(1)
     bad = dataclasses.replace(claim, allocations=fewer, matched_wh=sum(fewer["wh"].to_pylist()))
@@ -165,7 +163,7 @@ def test_less_than_the_most_is_no_proved_claim(claim: green.Claim) -> None:
     assert green.verify(loads, bundles, claim.rule, allocations=fewer)  # though it is allowed
 
 
-def test_an_audit_names_both_places_of_a_double_count(claim: green.Claim) -> None:
+def test_an_audit_names_both_places_of_a_double_count(claim):
     """If this fails, two facilities may file the same certificates."""
     assert green.audit([claim]).valid
     found = green.audit([claim, claim])
@@ -176,7 +174,7 @@ def test_an_audit_names_both_places_of_a_double_count(claim: green.Claim) -> Non
     assert any("matched by claims[0] and claims[1]" in r for r in found.reasons)
 
 
-def test_kinds_are_claimed_in_the_order_of_the_rule_and_the_oldest_first() -> None:
+def test_kinds_are_claimed_in_the_order_of_the_rule_and_the_oldest_first():
     """If this fails, certificates are spent where a facility's own power would have served."""
     leap = {"start": ["2028-02-29T00:00Z"], "end": ["2028-02-29T01:00Z"]}
     load = {"facility": ["a"], "meter": ["m"], "wh": [100], **leap}
@@ -194,7 +192,7 @@ def test_kinds_are_claimed_in_the_order_of_the_rule_and_the_oldest_first() -> No
     assert found.rejected_by_reason() == {"Surplus": 80}
 
 
-def test_tables_without_rows() -> None:
+def test_tables_without_rows():
     """If this fails, a month without certificates, or a plant without load, ends in an error."""
     loads, bundles = map(table, world(0))
     none = {name: [] for name in loads}, {name: [] for name in bundles}
@@ -204,7 +202,7 @@ def test_tables_without_rows() -> None:
         assert found.verify().valid
 
 
-def test_frames_of_all_kinds_give_the_same_claim() -> None:
+def test_frames_of_all_kinds_give_the_same_claim():
     """If this fails, the answer depends on the library that held the table."""
     pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
     loads, bundles = map(table, world(5))
@@ -215,7 +213,7 @@ def test_frames_of_all_kinds_give_the_same_claim() -> None:
     assert green.claim(shuffled, bundles, RULE).matched_wh == claims[0].matched_wh
 
 
-def bad(change: dict[str, object], which: str = "measurements") -> str:
+def bad(change, which="measurements"):
     loads, bundles = world(1)
     tables = {"measurements": table(loads), "bundles": table(bundles)}
     for name, value in change.items():
@@ -229,7 +227,7 @@ def bad(change: dict[str, object], which: str = "measurements") -> str:
     return str(error.value)
 
 
-def test_bad_cells_are_named_with_what_was_needed() -> None:
+def test_bad_cells_are_named_with_what_was_needed():
     """If this fails, a regulator with a million rows looks for the bad one by himself."""
     assert (
         bad({"wh": -1})
@@ -249,7 +247,7 @@ def test_bad_cells_are_named_with_what_was_needed() -> None:
     assert "found no column 'operator', which the rule compares" in bad_without("operator")
 
 
-def bad_without(name: str) -> str:
+def bad_without(name):
     loads, bundles = map(table, world(1))
     del loads[name]
     with pytest.raises(InvalidProblemError) as error:
@@ -257,7 +255,7 @@ def bad_without(name: str) -> str:
     return str(error.value)
 
 
-def test_intervals_that_overlap_and_those_that_are_missing() -> None:
+def test_intervals_that_overlap_and_those_that_are_missing():
     """If this fails, an hour is counted twice, or a hole in the meter's record is not seen."""
     load = {
         "facility": ["a"] * 3, "meter": ["m"] * 3, "wh": [1, 2, 3],
@@ -278,7 +276,7 @@ def test_intervals_that_overlap_and_those_that_are_missing() -> None:
         green.claim(load, none, rule)
 
 
-def test_rules_of_the_package_and_of_a_file(tmp_path) -> None:
+def test_rules_of_the_package_and_of_a_file(tmp_path):
     """If this fails, a shipped rule can not be read, or one's own with a slip is taken as it is."""
     known = green.rules()
     assert len({r.id for r in known}) == len(known) >= 9
@@ -299,7 +297,7 @@ def test_rules_of_the_package_and_of_a_file(tmp_path) -> None:
         green.Rule(interval="PT1H", boundary="zone", age_at="2028-02-30")
 
 
-def test_wrong_things_in_place_of_rules_and_claims() -> None:
+def test_wrong_things_in_place_of_rules_and_claims():
     """An id where a rule was due said that 'str' has no attribute."""
     loads, bundles = (table(rows) for rows in world(1))
     claim = green.claim(loads, bundles, RULE)
@@ -329,7 +327,7 @@ def test_wrong_things_in_place_of_rules_and_claims() -> None:
         green.Rule(interval="P1M", boundary="any", time_zone="Europe/Rome", utc_offset_h=1)
 
 
-def test_one_load_on_both_sides_of_its_meter_is_refused() -> None:
+def test_one_load_on_both_sides_of_its_meter_is_refused():
     """Gross and net of one hour were both load, and the claim's own proof did not hold."""
     hour = {"start": ["2026-06-01T00:00Z"] * 2, "end": ["2026-06-01T01:00Z"] * 2}
     loads = {"facility": ["a"] * 2, "meter": ["m"] * 2, "wh": [9, 5], "zone": ["w"] * 2} | hour
@@ -337,12 +335,12 @@ def test_one_load_on_both_sides_of_its_meter_is_refused() -> None:
         green.claim(loads | {"side": ["gross", "net"]}, table(world(1)[1]), RULE)
 
 
-def test_a_machine_without_time_zones(monkeypatch) -> None:
+def test_a_machine_without_time_zones(monkeypatch):
     """If this fails, a list of rules needs data of zones, or a claim fails in odd words."""
     rule = green.rule("rfnbo-2023-1184")
     monkeypatch.setattr(zoneinfo, "available_timezones", set)
 
-    def missing(name: str) -> None:
+    def missing(name):
         raise zoneinfo.ZoneInfoNotFoundError(name)
 
     monkeypatch.setattr(zoneinfo, "ZoneInfo", missing)

@@ -1,7 +1,5 @@
 """Plans, operators and registries as tables of green accounting; the command and its page."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import re
@@ -18,7 +16,7 @@ from gridcompute.cli import app
 
 
 @pytest.fixture(scope="module", params=["hourly", "volume"])
-def plan(request) -> grid.Plan:
+def plan(request):
     """A plan of a day with a date, whose year is another one in UTC."""
     problem = grid.east_west(n_jobs=60, seed=1).replace(
         start="2026-01-01T00:00+08:00", mandate=grid.Mandate(share=0.9, rule=request.param)
@@ -26,7 +24,7 @@ def plan(request) -> grid.Plan:
     return gc.match(problem, gap=0.05, work_limit=5e5)
 
 
-def test_the_four_numbers_of_the_audit_are_claims_to_the_wh(plan: grid.Plan) -> None:
+def test_the_four_numbers_of_the_audit_are_claims_to_the_wh(plan):
     """If this fails, a regulator's tables and the audit of the same plan differ."""
     load, bundles, account = plan.measurements(), plan.bundles(), plan.green
     kwh = account["load_kwh"]
@@ -53,7 +51,7 @@ def test_the_four_numbers_of_the_audit_are_claims_to_the_wh(plan: grid.Plan) -> 
     assert (apart <= most).all(), (apart, most)
 
 
-def summed(problem: grid.Problem, claims: object, column: str) -> np.ndarray:
+def summed(problem, claims, column):
     """A column of claims by site of a problem."""
     got = dict.fromkeys(map(str, problem.sites.name), 0)
     for row in claims.to_pylist():
@@ -61,7 +59,7 @@ def summed(problem: grid.Problem, claims: object, column: str) -> np.ndarray:
     return np.array([*got.values()])
 
 
-def test_a_ledger_says_which_hours_and_certificates_a_plan_uses(plan: grid.Plan, tmp_path) -> None:
+def test_a_ledger_says_which_hours_and_certificates_a_plan_uses(plan, tmp_path):
     """If this fails, a line can not be compared with a registry, and one day counts twice."""
     ledger = grid.Ledger().record(plan, batch="1 January")
     (entry,) = ledger.entries
@@ -84,11 +82,11 @@ def test_a_ledger_says_which_hours_and_certificates_a_plan_uses(plan: grid.Plan,
     assert entry.intervals == entry.bundles == ()
 
 
-def test_an_operator_s_hours_are_tables_too() -> None:
+def test_an_operator_s_hours_are_tables_too():
     """If this fails, what ran is accounted for in another form than what was planned."""
     world = grid.east_west(n_jobs=60, seed=2, hours=30)
     operator = grid.Rolling(world, horizon_h=6)
-    before: list[dict] = []
+    before = []
     for _ in range(3):
         operator.step(work_limit=2e5)
         rows = operator.bundles().to_pylist()
@@ -105,7 +103,7 @@ def test_an_operator_s_hours_are_tables_too() -> None:
     assert np.abs(load - operator.ledger.load_kwh.sum(axis=0) * 1e3).max() < 2
 
 
-def test_codes_of_green_electricity_certificates() -> None:
+def test_codes_of_green_electricity_certificates():
     """If this fails, a range of certificates is read as another amount, month or project."""
     project, month = "0310123456789012X", "202602"
     code = [f"{project}{month}{serial:07d}11" for serial in (41, 50)]
@@ -130,7 +128,7 @@ def test_codes_of_green_electricity_certificates() -> None:
             green.gec([first], [last])
 
 
-def test_names_of_energytag_and_schemas() -> None:
+def test_names_of_energytag_and_schemas():
     """If this fails, a registry can not read what is exported, or a schema not what is accepted."""
     bundles = table(world(2)[1])
     out = green.energytag(bundles)
@@ -152,7 +150,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_the_command_claims_compares_and_writes(folder, capsys) -> None:
+def test_the_command_claims_compares_and_writes(folder, capsys):
     """If this fails, a regulator with a folder of tables gets no claim from one command."""
     rule = ["--rule", "ghgp-scope2-draft", "--against", "cn-2025-669"]
     assert app.run(["claim", str(folder), *rule, "--out", str(folder / "out"), "--json"]) == 0
@@ -168,7 +166,7 @@ def test_the_command_claims_compares_and_writes(folder, capsys) -> None:
     assert "rfnbo-2023-1184" in capsys.readouterr().out
 
 
-def test_a_bad_cell_of_a_file_is_named_by_its_line(folder, capsys) -> None:
+def test_a_bad_cell_of_a_file_is_named_by_its_line(folder, capsys):
     """If this fails, "found -5" is all that is known of a file of a million lines."""
     path = folder / "measurements.csv"
     lines = path.read_text().splitlines()

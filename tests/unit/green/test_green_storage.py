@@ -1,7 +1,5 @@
 """Storage links: what is charged is claimed once, by what is given back, less the losses."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -10,33 +8,33 @@ from gridcompute import InvalidProblemError, green
 RULE = green.Rule(interval="PT1H", boundary="any")
 
 
-def hour(k: int) -> str:
+def hour(k):
     return f"2028-03-01T{k:02d}:00Z"
 
 
-def load(*hours: int) -> dict[str, list[object]]:
+def load(*hours):
     rows = [("a", "m", hour(h), hour(h + 1), 1000) for h in hours]
     return columns(("facility", "meter", "start", "end", "wh"), rows)
 
 
-def plants(*rows: tuple[str, int, int]) -> dict[str, list[object]]:
+def plants(*rows):
     names = ("issuance", "device", "id_start", "id_end", "wh", "start", "end")
     return columns(
         names, [(f"{d}-{h}", d, 0, wh - 1, wh, hour(h), hour(h + 1)) for d, h, wh in rows]
     )
 
 
-def store(*rows: tuple[str, int, int, str | None], **more: object) -> dict[str, list[object]]:
+def store(*rows, **more):
     names = ("device", "kind", "start", "end", "wh", "bundle", *more)
     full = [("bat", k, hour(h), hour(h + 1), wh, b, *more.values()) for k, h, wh, b in rows]
     return columns(names, full)
 
 
-def columns(names: tuple[str, ...], rows: list[tuple[object, ...]]) -> dict[str, list[object]]:
+def columns(names, rows):
     return {name: [row[k] for row in rows] for k, name in enumerate(names)}
 
 
-def test_the_day_s_sun_is_claimed_at_night_less_the_losses() -> None:
+def test_the_day_s_sun_is_claimed_at_night_less_the_losses():
     """If this fails, a battery makes energy green that was not, or the same Wh counts twice."""
     sun = plants(("s", 10, 900))
     moved = store(("charge", 10, 500, "s-10"), ("discharge", 20, 400, None), efficiency=0.9)
@@ -52,7 +50,7 @@ def test_the_day_s_sun_is_claimed_at_night_less_the_losses() -> None:
     ("method", "want"),
     [("fifo", {"s": 100, "w": 50}), ("lifo", {"w": 150}), ("average", {"s": 50, "w": 100})],
 )
-def test_which_charge_a_discharge_is_taken_from(method: str, want: dict[str, int]) -> None:
+def test_which_charge_a_discharge_is_taken_from(method, want):
     """If this fails, the rule of a storage's book is not the one that was asked for."""
     made = plants(("s", 8, 100), ("w", 9, 200))
     rows = (("charge", 8, 100, "s-8"), ("charge", 9, 200, "w-9"), ("discharge", 20, 150, None))
@@ -64,14 +62,14 @@ def test_which_charge_a_discharge_is_taken_from(method: str, want: dict[str, int
             strict=True,
         )
     )
-    used: dict[str, int] = {}
+    used = {}
     for row in found.allocations.to_pylist():
         used[device[row["bundle"]]] = used.get(device[row["bundle"]], 0) + row["wh"]
     assert used == want
     assert found.verify()
 
 
-def test_grey_power_comes_back_grey_and_nothing_more_comes_back_than_went_in() -> None:
+def test_grey_power_comes_back_grey_and_nothing_more_comes_back_than_went_in():
     """If this fails, a storage charged from the grid gives green power, or power from nowhere."""
     made = plants(("s", 8, 100))
     grey = store(("charge", 8, 300, None), ("discharge", 20, 300, None))
@@ -91,7 +89,7 @@ def test_grey_power_comes_back_grey_and_nothing_more_comes_back_than_went_in() -
             green.claim(load(20), made, RULE, storage=store(*rows))
 
 
-def test_no_claim_with_storage_exceeds_what_was_made() -> None:
+def test_no_claim_with_storage_exceeds_what_was_made():
     """If this fails, energy is created: drawn books of storage against the sums of energy."""
     r = np.random.default_rng(11)
     for seed in range(15):

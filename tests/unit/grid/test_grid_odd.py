@@ -1,9 +1,5 @@
 """Odd problems through every face: match, verify, explain, page, Arrow, files, command line."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
@@ -13,14 +9,10 @@ import gridcompute as gc
 from gridcompute import InfeasibleError, InvalidProblemError, grid
 from gridcompute.cli import app as cli
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
 HOURS = 3
 
 
-def small(n_sites: int = 2, hours: int = HOURS, n_jobs: int = 6) -> grid.Problem:
+def small(n_sites=2, hours=HOURS, n_jobs=6):
     """A small problem with everything in it: sun, batteries, tolls, quotas, mandate."""
     rng = np.random.default_rng(0)
     half = np.arange(n_sites) % 2 == 0
@@ -70,42 +62,42 @@ def small(n_sites: int = 2, hours: int = HOURS, n_jobs: int = 6) -> grid.Problem
     )
 
 
-def with_jobs(problem: grid.Problem, **columns: object) -> grid.Problem:
+def with_jobs(problem, **columns):
     return problem.replace(jobs=problem.jobs.replace(**columns))
 
 
-def no_jobs() -> grid.Problem:
+def no_jobs():
     return small(n_jobs=0)
 
 
-def nothing_placed() -> grid.Problem:
+def nothing_placed():
     return with_jobs(small(), value_yuan=0.0, delay_yuan_per_h=1.0)
 
 
-def no_class_fits() -> grid.Problem:
+def no_class_fits():
     return with_jobs(small(), memory_gb=500.0)
 
 
-def no_capacity() -> grid.Problem:
+def no_capacity():
     problem = small()
     return problem.replace(classes=problem.classes.replace(capacity=np.zeros((2, HOURS), int)))
 
 
-def no_corridors() -> grid.Problem:
+def no_corridors():
     problem = small()
     shut = grid.Corridors(delay_ms=np.full((2, 2), np.inf), bandwidth_gb=np.zeros((2, 2, HOURS)))
     return problem.replace(corridors=shut)
 
 
-def no_quotas() -> grid.Problem:
+def no_quotas():
     return small().replace(quotas=grid.Quotas.unlimited(2))
 
 
-def closed_quota() -> grid.Problem:
+def closed_quota():
     return small().replace(quotas=grid.Quotas(upper_accelerator_h=np.zeros(2)))
 
 
-def lower_quota() -> grid.Problem:
+def lower_quota():
     quotas = grid.Quotas(
         upper_accelerator_h=np.full(2, np.inf),
         lower_accelerator_h=np.array([50.0, 1.0]),
@@ -114,32 +106,32 @@ def lower_quota() -> grid.Problem:
     return small().replace(quotas=quotas)
 
 
-def no_battery() -> grid.Problem:
+def no_battery():
     problem = small()
     return problem.replace(energy=problem.energy.replace(battery_kwh=0.0, battery_kw=0.0))
 
 
-def no_sources() -> grid.Problem:
+def no_sources():
     problem = small()
     tariff = np.full((2, HOURS), 0.6)
     none = grid.Energy(direct_kwh=np.zeros((0, 2, HOURS)), tariff_yuan_per_kwh=tariff)
     return problem.replace(energy=none)
 
 
-def no_mandate() -> grid.Problem:
+def no_mandate():
     return small().replace(mandate=grid.Mandate(share=0.0))
 
 
-def nobody_new() -> grid.Problem:
+def nobody_new():
     return small().replace(mandate=grid.Mandate(share=0.8, new=(False, False)))
 
 
-def free_power() -> grid.Problem:
+def free_power():
     problem = small()
     return problem.replace(classes=problem.classes.replace(power_kw=0.0))
 
 
-ODD: dict[str, Callable[[], grid.Problem]] = {
+ODD = {
     f.__name__: f
     for f in (
         small,
@@ -167,12 +159,12 @@ ODD |= {
 
 
 @pytest.fixture(scope="module", params=ODD)
-def plan(request: pytest.FixtureRequest) -> grid.Plan:
+def plan(request):
     """The plan of one odd problem."""
     return gc.match(ODD[request.param](), gap=0.0)
 
 
-def test_the_plan_is_sound(plan: grid.Plan) -> None:
+def test_the_plan_is_sound(plan):
     """If this fails, an odd problem is solved wrongly, or the checker stumbles over it."""
     found = plan.verify()
     assert found.valid, str(found)
@@ -182,7 +174,7 @@ def test_the_plan_is_sound(plan: grid.Plan) -> None:
     assert repr(plan)
 
 
-def test_every_job_is_explained(plan: grid.Plan) -> None:
+def test_every_job_is_explained(plan):
     """If this fails, a tenant's question ends in a traceback, or a job is out without a reason."""
     assert set(plan.reasons) == set(np.flatnonzero(plan.assignment < 0).tolist())
     for job in range(len(plan.assignment)):
@@ -192,7 +184,7 @@ def test_every_job_is_explained(plan: grid.Plan) -> None:
         assert len(found.best) + len(found.shut) == len(plan.problem.sites)
 
 
-def test_audit_and_page(plan: grid.Plan, tmp_path: Path) -> None:
+def test_audit_and_page(plan, tmp_path):
     """If this fails, a page of an odd plan is broken, or shows numbers that are none."""
     account = grid.audit(plan)
     assert "N2 hourly" in str(account)
@@ -202,7 +194,7 @@ def test_audit_and_page(plan: grid.Plan, tmp_path: Path) -> None:
     assert not {"nan", "nan%", "inf", "inf%", "-inf"} & set(visible)
 
 
-def test_arrow(plan: grid.Plan) -> None:
+def test_arrow(plan):
     """If this fails, an empty or one-row plan has no table, or one of other types."""
     table = plan.to_arrow()
     usual = gc.match(small(), gap=0.1).to_arrow().schema
@@ -212,9 +204,7 @@ def test_arrow(plan: grid.Plan) -> None:
         assert mine.type == other.type, mine.name
 
 
-def test_files_and_the_command_line(
-    plan: grid.Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_files_and_the_command_line(plan, tmp_path, capsys):
     """If this fails, an odd problem cannot be stored, or is another one when it is read back."""
     for form in ("csv", "parquet"):
         folder = grid.write_problem(plan.problem, tmp_path / form, format=form)
@@ -233,7 +223,7 @@ def test_files_and_the_command_line(
     assert job.num_rows == len(plan.assignment)
 
 
-def test_nothing_can_be_placed_and_still_there_is_a_plan() -> None:
+def test_nothing_can_be_placed_and_still_there_is_a_plan():
     """If this fails, the odd problems above do not do what their names say."""
     for name in ("nothing_placed", "no_class_fits", "closed_quota"):
         found = gc.match(ODD[name](), gap=0.0)
@@ -242,7 +232,7 @@ def test_nothing_can_be_placed_and_still_there_is_a_plan() -> None:
     assert (gc.match(small(), gap=0.0).assignment >= 0).any()
 
 
-def test_no_sites_or_classes_is_bad_input() -> None:
+def test_no_sites_or_classes_is_bad_input():
     """If this fails, a table read from the wrong file reaches the core, which needs one row."""
     none = grid.Classes(
         site=np.zeros(0, int),
@@ -258,7 +248,7 @@ def test_no_sites_or_classes_is_bad_input() -> None:
 # ---------------------------------------------------------------- holes in the tables
 
 
-def test_a_column_of_nans_names_its_first_row() -> None:
+def test_a_column_of_nans_names_its_first_row():
     """If this fails, a table whose join went wrong is taken for one without data."""
     nothing = pa.table({"upper_accelerator_h": [float("nan")] * 3})
     with pytest.raises(InvalidProblemError, match=r"quotas\.upper_accelerator_h\[0\] is nan"):
@@ -268,9 +258,7 @@ def test_a_column_of_nans_names_its_first_row() -> None:
             grid.Sites(name=np.array(["a", "b"]), **{column: np.full(2, np.nan)})
 
 
-def test_a_base_load_that_nobody_can_serve_is_infeasible(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_base_load_that_nobody_can_serve_is_infeasible(tmp_path, capsys):
     """If this fails, an infeasible problem looks like bad input, or like a plan."""
     problem = small()
     heavy = problem.energy.replace(base_load_kwh=1e6)
@@ -283,7 +271,7 @@ def test_a_base_load_that_nobody_can_serve_is_infeasible(
     assert caught.value.witness["most_kwh"] < 1e6
 
 
-def test_a_quota_may_have_a_lower_end_alone() -> None:
+def test_a_quota_may_have_a_lower_end_alone():
     """If this fails, a bonus that overshoots becomes a rent nobody can owe: prices turn to NaN."""
     problem = small(n_jobs=40)
     quotas = grid.Quotas(

@@ -1,11 +1,8 @@
 """Where jobs are few or time is short: what a limit pays for, and what a what-if asks."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,11 +13,8 @@ from gridcompute.grid.planner import clock, match
 from gridcompute.grid.planner.clock import Clock
 from malformed import sound
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-
-def test_parts_of_a_limit_are_of_what_reading_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_of_a_limit_are_of_what_reading_leaves(monkeypatch):
     """If this fails, a busy machine spends the time for the bound on reading."""
     now = [100.0]
     monkeypatch.setattr(clock.time, "perf_counter", lambda: now[0])
@@ -44,7 +38,7 @@ def test_parts_of_a_limit_are_of_what_reading_leaves(monkeypatch: pytest.MonkeyP
     assert limited.spent(0.9)
 
 
-def test_a_limit_does_not_pay_for_imports() -> None:
+def test_a_limit_does_not_pay_for_imports():
     """If this fails, the first plan of a process is poor: loading the solver takes its time."""
     script = """
         import sys
@@ -67,14 +61,14 @@ def test_a_limit_does_not_pay_for_imports() -> None:
 
 
 def test_a_what_if_of_few_jobs_is_planned_and_not_waved_through(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    monkeypatch,
+):
     """If this fails, the placement of a plan with a wide gap is the answer after any change."""
     plan = gc.match(grid.east_west(n_jobs=200, seed=1), gap=1e-6, time_limit=0.0)
     assert plan.gap > 0.02, f"found {plan.gap}, needed a wide one"
     asked = []
 
-    def planned(*_args: object, gap: float, **_kwargs: object) -> grid.Plan:
+    def planned(*_args, gap, **_kwargs):
         asked.append(gap)
         return plan
 
@@ -85,7 +79,7 @@ def test_a_what_if_of_few_jobs_is_planned_and_not_waved_through(
 
 
 @pytest.mark.parametrize("step_h", [1.0, 0.5])
-def test_a_deadline_may_lie_after_the_batch(step_h: float, tmp_path: Path) -> None:
+def test_a_deadline_may_lie_after_the_batch(step_h, tmp_path):
     """If this fails, a batch refuses a job that may wait for the next one, or runs it past its own
     last hour."""
     problem = sound()

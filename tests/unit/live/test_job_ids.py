@@ -1,7 +1,5 @@
 """The table of integer ids of a Matcher, against the interner, which is a dict."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,8 +20,8 @@ STEPS = st.lists(st.tuples(st.booleans(), st.lists(IDS, max_size=30)), max_size=
 @given(steps=STEPS)
 @settings(deadline=None)
 def test_any_order_of_calls_gives_the_positions_of_the_interner(
-    steps: list[tuple[bool, list[int]]],
-) -> None:
+    steps,
+):
     """If this fails, a job is found in the place of another, or not at all."""
     table, plain = _core.JobNumbers(), Interner()
     for add, ids in steps:
@@ -43,7 +41,7 @@ def test_any_order_of_calls_gives_the_positions_of_the_interner(
         assert table.ids(live).tolist() == list(plain)
 
 
-def test_a_refused_batch_leaves_no_id_behind() -> None:
+def test_a_refused_batch_leaves_no_id_behind():
     """If this fails, a caller's mistake makes ids unusable that no job has."""
     table = _core.JobNumbers()
     first = table.add(np.arange(5))
@@ -58,7 +56,7 @@ def test_a_refused_batch_leaves_no_id_behind() -> None:
     assert table.repeated(first) == -1
 
 
-def test_many_ids_come_and_go_and_the_table_stays_as_large() -> None:
+def test_many_ids_come_and_go_and_the_table_stays_as_large():
     """If this fails, a service grows with the jobs it has ever had, not with those it has."""
     table = _core.JobNumbers()
     for turn in range(200):
@@ -70,7 +68,7 @@ def test_many_ids_come_and_go_and_the_table_stays_as_large() -> None:
     assert (len(table), table.size) == (0, 1000)
 
 
-def test_ids_are_integers_or_strings_of_any_class_but_not_both() -> None:
+def test_ids_are_integers_or_strings_of_any_class_but_not_both():
     """If this fails, True becomes job 1, or an id is cut to what fits."""
     world = Matcher([1], cost=[([[1.0]], None, "w")], unplaced=5.0)
     one = {"w": [1.0]}

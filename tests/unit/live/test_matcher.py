@@ -1,27 +1,21 @@
 """The live matcher against plain transport on the same world, round after round."""
 
-from __future__ import annotations
-
 import pickle
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from gridcompute import CostRangeError, InvalidProblemError, Matcher, transport
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-
-def random_jobs(r: np.random.Generator, n: int) -> dict[str, Any]:
+def random_jobs(r, n):
     out = r.integers(3, 12, n).astype(float)
     return {"k": r.integers(0, 3, n), "c": r.random(n), "u": out}
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_every_round_costs_what_a_plain_solve_costs(seed: int) -> None:
+def test_every_round_costs_what_a_plain_solve_costs(seed):
     """If this fails, churn has led the matcher away from the optimum, or moved a job for nothing.
 
     Adds, removals, updates and capacities at random; with and without ties and move costs; closed
@@ -36,8 +30,8 @@ def test_every_round_costs_what_a_plain_solve_costs(seed: int) -> None:
     capacity = r.integers(0, 4, n_slots)
     cost = [(first, "k", None), (second, None, "c")]
     world = Matcher(capacity, cost=cost, unplaced="u", move_cost=move)
-    live: dict[int, tuple[int, float, float]] = {}
-    home: dict[int, int] = {}
+    live = {}
+    home = {}
     for _ in range(12):
         columns = random_jobs(r, int(r.integers(0, 5)))
         ids = [int(i) for i in world.add(columns)]
@@ -51,7 +45,7 @@ def test_every_round_costs_what_a_plain_solve_costs(seed: int) -> None:
         if live and r.random() < 0.5:
             changed, columns = int(r.choice(list(live))), random_jobs(r, 1)
             world.update([changed], columns)
-            live[changed] = tuple(c[0] for c in columns.values())  # type: ignore[assignment]
+            live[changed] = tuple(c[0] for c in columns.values())
         if r.random() < 0.4:
             s = int(r.integers(0, n_slots))
             capacity[s] = r.integers(0, 4)
@@ -73,14 +67,14 @@ def test_every_round_costs_what_a_plain_solve_costs(seed: int) -> None:
         assert len(world.match().changes["id"]) == 0, "an unchanged world moves nothing"
 
 
-def small() -> Matcher:
+def small():
     world = Matcher([1, 1], cost=[([[1.0, 2.0]], None, "work")], unplaced=100.0)
     world.add({"work": [3.0, 5.0]}, ids=["a", "b"])
     world.match()
     return world
 
 
-def test_bad_ids_are_named_and_change_nothing() -> None:
+def test_bad_ids_are_named_and_change_nothing():
     """If this fails, a service cannot tell which id was wrong, or has lost its state to it."""
     world = small()
     for call in (
@@ -96,7 +90,7 @@ def test_bad_ids_are_named_and_change_nothing() -> None:
     assert len(world.match().changes["id"]) == 0
 
 
-def test_a_snapshot_is_whole_or_refused(tmp_path: Path) -> None:
+def test_a_snapshot_is_whole_or_refused(tmp_path):
     """If this fails, a service may come back from a torn or foreign file with a wrong world."""
     world, path = small(), tmp_path / "world"
     world.snapshot(path)
@@ -116,7 +110,7 @@ def test_a_snapshot_is_whole_or_refused(tmp_path: Path) -> None:
         pickle.dumps(world)
 
 
-def test_quotes_pins_slots_and_tables() -> None:
+def test_quotes_pins_slots_and_tables():
     """If this fails, one of the smaller doors of the matcher is broken."""
     world = small()
     slot, cost, price = world.quote({"work": [0.1]})
@@ -138,7 +132,7 @@ def test_quotes_pins_slots_and_tables() -> None:
     assert world.match().changes["kind"].tolist() == ["MOVE", "EVICT"]  # 3 + 100 < 5 + 100
 
 
-def test_a_limit_on_moves_is_kept_and_improves_round_by_round() -> None:
+def test_a_limit_on_moves_is_kept_and_improves_round_by_round():
     """If this fails, a service moves more running jobs a round than it allowed."""
     r = np.random.default_rng(5)
     table = r.integers(0, 100, (40, 4)).astype(float)
@@ -160,7 +154,7 @@ def test_a_limit_on_moves_is_kept_and_improves_round_by_round() -> None:
     assert costs[-1] < costs[0]
 
 
-def test_one_move_more_than_the_limit_waits() -> None:
+def test_one_move_more_than_the_limit_waits():
     """If this fails, a round makes a move more than it was allowed."""
     world = Matcher([3, 3], cost=[([[1.0, 2.0]], None, "w")], unplaced=100.0, max_moves=2)
     world.add({"w": [1.0, 1.0, 1.0]})
@@ -172,7 +166,7 @@ def test_one_move_more_than_the_limit_waits() -> None:
         assert m.stats["moves_deferred"] == deferred
 
 
-def test_no_room_for_those_that_must_be_placed_is_proved() -> None:
+def test_no_room_for_those_that_must_be_placed_is_proved():
     """If this fails, an infeasible world gets an answer, or stays stuck once there is room."""
     world = Matcher([1], cost=[([[1.0]], None, "w")], unplaced=np.inf)
     world.add({"w": [1.0, 1.0, 1.0]}, ids=["gone", "b", "a"])
@@ -189,7 +183,7 @@ def test_no_room_for_those_that_must_be_placed_is_proved() -> None:
     assert (m.status, m.verify().valid) == ("infeasible", True)
 
 
-def test_a_round_without_time_moves_nobody_and_the_next_goes_on() -> None:
+def test_a_round_without_time_moves_nobody_and_the_next_goes_on():
     """If this fails, a time limit loses jobs, or evicts some for a search that was not finished."""
     r = np.random.default_rng(0)
     world = Matcher([50] * 4, cost=[(r.random((100, 4)), "k", None)], unplaced=9.0)
@@ -205,7 +199,7 @@ def test_a_round_without_time_moves_nobody_and_the_next_goes_on() -> None:
     assert world._native.holds()
 
 
-def test_any_number_of_threads_gives_the_same_bits() -> None:
+def test_any_number_of_threads_gives_the_same_bits():
     """If this fails, two replicas of a service disagree."""
     seen = []
     for threads in (1, 2, 7):
@@ -222,12 +216,12 @@ def test_any_number_of_threads_gives_the_same_bits() -> None:
     assert seen[0] == seen[1] == seen[2]
 
 
-def test_calls_of_several_threads_follow_one_another() -> None:
+def test_calls_of_several_threads_follow_one_another():
     """If this fails, two threads of a service corrupt one world."""
     r = np.random.default_rng(4)
     world = Matcher([20] * 5, cost=[(r.random((10, 5)), "k", None)], unplaced=2.0)
 
-    def work(first: int) -> None:
+    def work(first):
         for i in range(first, first + 30):
             world.add({"k": [i % 10]}, ids=[i])
             world.match()
@@ -239,7 +233,7 @@ def test_calls_of_several_threads_follow_one_another() -> None:
     assert world._native.holds()
 
 
-def test_costs_out_of_range_change_nothing() -> None:
+def test_costs_out_of_range_change_nothing():
     """If this fails, one absurd number ends a service or its world is lost."""
     world = small()
     before = world.match()
@@ -262,7 +256,7 @@ def test_costs_out_of_range_change_nothing() -> None:
     assert not world.match().stats["cold"], "a quote leaves prices and candidates"
 
 
-def test_jobs_without_columns_come_by_their_ids() -> None:
+def test_jobs_without_columns_come_by_their_ids():
     """If this fails, a world whose jobs are all alike takes none."""
     world = Matcher([1, 2], cost=[([[1.0, 2.0]], None, None)], unplaced=9.0)
     world.add({}, ids=[7, 8])
@@ -270,7 +264,7 @@ def test_jobs_without_columns_come_by_their_ids() -> None:
 
 
 @pytest.mark.parametrize("levels", [2, 8, 1000])
-def test_a_cold_round_leaves_jobs_where_others_would_cost_the_same(levels: int) -> None:
+def test_a_cold_round_leaves_jobs_where_others_would_cost_the_same(levels):
     """If this fails, a cold round moves running jobs among equal costs, for nothing.
 
     Where costs are whole thousands of steps apart, one step more moves nobody; a solve from
@@ -296,7 +290,7 @@ def test_a_cold_round_leaves_jobs_where_others_would_cost_the_same(levels: int) 
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_invariants_hold_after_each_call_not_only_after_rounds(seed: int) -> None:
+def test_the_invariants_hold_after_each_call_not_only_after_rounds(seed):
     """They were false from `add_slots` to the next round, which reads the costs of its classes."""
     r = np.random.default_rng(seed)
     world = Matcher([30, 30], cost="row", unplaced=9.0)

@@ -1,24 +1,17 @@
 """Live matching with costs that are not tables: a kernel, and rows that jobs bring."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, Matcher
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 ROOM = np.array([7, 3, 0, 9, 4])
 UNPLACED = 50.0
 
 
 @gc.kernel
-def haul(job_work: float, job_x: float, slot_price: float, slot_x: float) -> float:
+def haul(job_work, job_x, slot_price, slot_x):
     """Work at the slot's price, and the way to it."""
     return job_work * slot_price + abs(job_x - slot_x)
 
@@ -29,7 +22,7 @@ SLOTS = {
 }
 
 
-def jobs(r: np.random.Generator, n: int) -> dict[str, NDArray[np.float64]]:
+def jobs(r, n):
     """Whole numbers: what is added up is exact."""
     return {
         "job_work": r.integers(1, 9, n).astype(float),
@@ -37,17 +30,17 @@ def jobs(r: np.random.Generator, n: int) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def dense(columns: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+def dense(columns):
     """The formula by numpy, in another order of loops than the kernel's."""
     work, x = columns["job_work"][:, None], columns["job_x"][:, None]
     return np.asarray(work * SLOTS["slot_price"] + np.abs(x - SLOTS["slot_x"]))
 
 
-def churn(world: Matcher, add: Any, seed: int) -> None:
+def churn(world, add, seed):
     """Jobs come and go; each round costs what a cold solve of the same jobs costs."""
     r = np.random.default_rng(seed)
     rows = np.zeros((0, len(ROOM)))
-    ids: list[int] = []
+    ids = []
     for _ in range(6):
         new = jobs(r, 8)
         ids += np.asarray(add(world, new)).tolist()
@@ -64,34 +57,34 @@ def churn(world: Matcher, add: Any, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_kernel_is_the_cost(seed: int) -> None:
+def test_a_kernel_is_the_cost(seed):
     """If this fails, a world whose costs are a formula goes another way than its matrix."""
     world = Matcher(ROOM, cost=haul.bind(slots=SLOTS), unplaced=UNPLACED)
     churn(world, lambda w, new: w.add(new), seed)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_jobs_bring_their_rows(seed: int) -> None:
+def test_jobs_bring_their_rows(seed):
     """If this fails, a block of costs a batch is misread, or kept at the wrong jobs."""
     world = Matcher(ROOM, cost="row", unplaced=UNPLACED)
     churn(world, lambda w, new: w.add({"row": dense(new)}), seed)
 
 
-def test_a_block_alone_will_do() -> None:
+def test_a_block_alone_will_do():
     """If this fails, a plain matrix of the batch's costs is refused."""
     world = Matcher([1, 1], cost="row", unplaced=UNPLACED)
     world.add(np.array([[3.0, 1.0], [2.0, 1.0]]), ids=["a", "b"])
     assert world.match().objective == 3.0
 
 
-def test_a_kernel_bound_to_jobs_is_refused() -> None:
+def test_a_kernel_bound_to_jobs_is_refused():
     """If this fails, jobs of a batch problem end in a live world without ids."""
     bound = haul.bind(jobs=jobs(np.random.default_rng(0), 3), slots=SLOTS)
     with pytest.raises(InvalidProblemError, match="bound to 3 jobs"):
         Matcher(ROOM, cost=bound, unplaced=UNPLACED)
 
 
-def test_a_row_of_the_wrong_length_is_named_and_nothing_changes() -> None:
+def test_a_row_of_the_wrong_length_is_named_and_nothing_changes():
     """If this fails, costs of other classes are read beyond the row's end."""
     world = Matcher([1, 1], cost="row", unplaced=UNPLACED)
     world.add({"row": np.array([[3.0, 1.0]])})
@@ -101,7 +94,7 @@ def test_a_row_of_the_wrong_length_is_named_and_nothing_changes() -> None:
 
 
 @pytest.mark.parametrize("gap", [0.0, 0.5])
-def test_a_gap_asked_for_is_kept(gap: float) -> None:
+def test_a_gap_asked_for_is_kept(gap):
     """If this fails, a round that may end early proves less than it was asked for."""
     r = np.random.default_rng(3)
     world = Matcher(ROOM, cost=haul.bind(slots=SLOTS), unplaced=UNPLACED)
@@ -114,7 +107,7 @@ def test_a_gap_asked_for_is_kept(gap: float) -> None:
 
 
 @pytest.mark.parametrize("dtype", [">i4", ">i8", "<i8", "i2", "u8"])
-def test_keys_of_any_integer_dtype_and_byte_order(dtype: str) -> None:
+def test_keys_of_any_integer_dtype_and_byte_order(dtype):
     """If this fails, a column from a file of another machine is refused without its name."""
     world = Matcher([1, 1], cost=[(np.array([[1.0, 2.0], [2.0, 1.0]]), "k", "c")], unplaced=9.0)
     world.add({"k": np.array([0, 1], dtype), "c": np.array([1.0, 2.0], ">f8")})

@@ -1,36 +1,30 @@
 """What strangers do to a live matcher at 3 a.m.: odd worlds and numbers, bad files, bad times."""
 
-from __future__ import annotations
-
 import os
 import threading
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from gridcompute import CostRangeError, InvalidProblemError, Matcher
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 FAR = 2**63 - 1
 
 
-def small(**more: Any) -> Matcher:
+def small(**more):
     """Two classes of one slot, costs by work."""
-    options: dict[str, Any] = {"unplaced": 10.0} | more
+    options = {"unplaced": 10.0} | more
     return Matcher([1, 1], cost=[([[1.0, 2.0]], None, "w")], **options)
 
 
-def state(world: Matcher) -> tuple[Any, ...]:
+def state(world):
     """All that a caller can see without changing it."""
     native = world._native
     jobs = native.live_jobs()
     return world.ids, native.placements(jobs).tolist(), world._capacity.tolist(), len(world)
 
 
-def test_worlds_of_nothing_answer() -> None:
+def test_worlds_of_nothing_answer():
     """If this fails, a service that starts before its first job, or loses its last slot, dies."""
     world = small()
     m = world.match()
@@ -56,7 +50,7 @@ def test_worlds_of_nothing_answer() -> None:
     assert world.match().objective == 0.0
 
 
-def test_a_world_without_classes_leaves_all_out() -> None:
+def test_a_world_without_classes_leaves_all_out():
     """If this fails, a service whose last machine is not there yet cannot take jobs."""
     world = Matcher([], cost=[(np.zeros((1, 0)), None, "w")], unplaced=3.0)
     world.add({"w": [1.0, 2.0]})
@@ -65,7 +59,7 @@ def test_a_world_without_classes_leaves_all_out() -> None:
     assert world.match().objective == 3.0
 
 
-def test_a_full_world_quotes_at_the_prices_of_the_last_round() -> None:
+def test_a_full_world_quotes_at_the_prices_of_the_last_round():
     """If this fails, a quote is not the cheapest that prices tell, or not what it adds up to."""
     world = small()
     world.add({"w": [3.0, 5.0]})
@@ -87,7 +81,7 @@ def test_a_full_world_quotes_at_the_prices_of_the_last_round() -> None:
         ({"w": [1.0, 1e308]}, ""),
     ],
 )
-def test_bad_columns_are_named_and_change_nothing(bad: dict[str, Any], words: str) -> None:
+def test_bad_columns_are_named_and_change_nothing(bad, words):
     """If this fails, one bad submission poisons the world, or nobody learns which it was."""
     world = small()
     ids = world.add({"w": [3.0, 5.0]})
@@ -102,7 +96,7 @@ def test_bad_columns_are_named_and_change_nothing(bad: dict[str, Any], words: st
     assert (m.unchanged, m.verify().valid) == (2, True)
 
 
-def test_ids_of_any_int64_are_taken_and_given_again() -> None:
+def test_ids_of_any_int64_are_taken_and_given_again():
     """If this fails, an id at the ends of int64 is lost, or one that is free again is refused."""
     world = small()
     assert world.add({"w": [3.0, 5.0]}, ids=[FAR, -FAR - 1]).tolist() == [FAR, -FAR - 1]
@@ -123,7 +117,7 @@ def test_ids_of_any_int64_are_taken_and_given_again() -> None:
     assert m.verify().valid
 
 
-def test_a_name_given_again_is_another_job() -> None:
+def test_a_name_given_again_is_another_job():
     """If this fails, a job under an old name inherits its home, its pin or its columns."""
     world = small(move_cost=5.0)
     world.add({"w": [3.0, 5.0]}, ids=["a", "b"])
@@ -140,7 +134,7 @@ def test_a_name_given_again_is_another_job() -> None:
     assert m.verify().valid
 
 
-def test_capacities_at_the_end_of_int64_count_as_they_are() -> None:
+def test_capacities_at_the_end_of_int64_count_as_they_are():
     """If this fails, "as many as you like" overflows into no room at all."""
     world = Matcher([FAR, FAR], cost=[([[1.0, 2.0]], None, "w")], unplaced=10.0)
     world.add({"w": np.ones(100)})
@@ -157,7 +151,7 @@ def test_capacities_at_the_end_of_int64_count_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("slot", [-1, 2, 2**31])
-def test_a_class_beyond_the_last_is_refused(slot: int) -> None:
+def test_a_class_beyond_the_last_is_refused(slot):
     """If this fails, a number one too large reads and writes beside the arrays of the classes."""
     world = Matcher([3, 4], cost=[([[1.0, 2.0]], None, "w")], unplaced=10.0)
     for call in (world.remove_slots, lambda slots: world.set_capacity(slots, [1])):
@@ -167,7 +161,7 @@ def test_a_class_beyond_the_last_is_refused(slot: int) -> None:
     assert np.bincount(world.match().assignment + 1).tolist() == [2, 3, 4]
 
 
-def test_any_byte_of_a_snapshot_is_missed(tmp_path: Path) -> None:
+def test_any_byte_of_a_snapshot_is_missed(tmp_path):
     """If this fails, a snapshot with a flipped bit or a lost end comes back as another world."""
     world = small()
     world.add({"w": [3.0, 5.0, 6.0]}, ids=["a", "b", "ü"])
@@ -192,7 +186,7 @@ def test_any_byte_of_a_snapshot_is_missed(tmp_path: Path) -> None:
     assert again.match().unchanged == 3
 
 
-def test_one_huge_cost_makes_costs_coarse_for_as_long_as_it_lives() -> None:
+def test_one_huge_cost_makes_costs_coarse_for_as_long_as_it_lives():
     """If this fails, a slip of one job takes the proof from all later rounds."""
     r = np.random.default_rng(0)
     world = Matcher([40] * 10, cost=[(r.random((8, 10)), "k", None)], unplaced="u")
@@ -211,7 +205,7 @@ def test_one_huge_cost_makes_costs_coarse_for_as_long_as_it_lives() -> None:
     assert last[-1].stats["resolution"] == first.stats["resolution"]
 
 
-def test_a_snapshot_that_cannot_be_written_leaves_the_last_one(tmp_path: Path) -> None:
+def test_a_snapshot_that_cannot_be_written_leaves_the_last_one(tmp_path):
     """If this fails, a full disk takes the last good snapshot with it."""
     world = small()
     world.add({"w": [3.0]})
@@ -228,15 +222,15 @@ def test_a_snapshot_that_cannot_be_written_leaves_the_last_one(tmp_path: Path) -
         Matcher.restore(tmp_path / "gone")
 
 
-def test_jobs_that_come_during_a_round_are_in_the_next() -> None:
+def test_jobs_that_come_during_a_round_are_in_the_next():
     """If this fails, a submit beside a running round is lost, or breaks the round."""
     r = np.random.default_rng(3)
     world = Matcher([3000] * 20, cost=[(r.random((16, 20)), "k", "w")], unplaced=50.0)
     world.add({"k": r.integers(0, 16, 50_000), "w": r.random(50_000)})
     begun = threading.Event()
-    came: list[Any] = []
+    came = []
 
-    def submit() -> None:
+    def submit():
         begun.wait()
         came.append(world.add({"k": [1, 2], "w": [0.5, 0.5]}))
 
@@ -252,7 +246,7 @@ def test_jobs_that_come_during_a_round_are_in_the_next() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_forked_child_has_a_world_of_its_own() -> None:
+def test_a_forked_child_has_a_world_of_its_own():
     """If this fails, a pre-forking server hangs in its first round."""
     r = np.random.default_rng(4)
     world = Matcher([60] * 20, cost=[(r.random((16, 20)), "k", None)], unplaced=5.0)
@@ -270,7 +264,7 @@ def test_a_forked_child_has_a_world_of_its_own() -> None:
     assert world.match().unchanged == 1000
 
 
-def test_small_costs_count_beside_huge_ones() -> None:
+def test_small_costs_count_beside_huge_ones():
     """If this fails, a unit that huge costs made coarse eats the small ones that jobs pay."""
     r = np.random.default_rng(0)
     small_or_huge = np.where(r.random((50, 8)) < 0.5, 1e12, 1e-6 * (1 + r.random((50, 8))))

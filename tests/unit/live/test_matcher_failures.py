@@ -9,8 +9,6 @@ Run as a script under that library, it tries more: arguments are how many alloca
 (all, if they are fewer), a part of the name of the worlds, "pairs" for two failures, and calls.
 """
 
-from __future__ import annotations
-
 import ctypes
 import json
 import os
@@ -22,15 +20,11 @@ import tempfile
 import traceback
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 import gridcompute as gc
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 SHIM = r"""
 #include <atomic>
@@ -68,7 +62,7 @@ void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::f
 class World:
     """A live problem of a kind, in the middle of its life; each has the same calls."""
 
-    def __init__(self, kind: str, seed: int, n_jobs: int, n_slots: int) -> None:
+    def __init__(self, kind, seed, n_jobs, n_slots):
         self.r, self.kind, self.n_slots = np.random.default_rng(seed), kind, n_slots
         self.tables = [self.r.random((5, n_slots)), self.r.random((1, n_slots))]
         capacity = np.full(n_slots, max(1, int(0.8 * n_jobs / n_slots)))
@@ -168,7 +162,7 @@ def more_slots(w, n):
     return [t[:, -n:] for t in w.tables]
 
 
-def prepared(world: tuple, before: str) -> World:
+def prepared(world, before):
     w = World(*world)
     if before != "new":
         w.settle()
@@ -176,7 +170,7 @@ def prepared(world: tuple, before: str) -> World:
     return w
 
 
-def follow(w: World) -> list:
+def follow(w):
     """What the world says after a call, and after later rounds."""
     said = [w.outcome()]
     for _ in range(2):
@@ -206,7 +200,7 @@ def forked(work):
     return pickle.loads(blob) if blob else f"SIGNAL {status & 127}"
 
 
-def trial(w: World, call: str, failing: tuple[int, int], before, twin) -> str:
+def trial(w, call, failing, before, twin):
     """Make a call in which one allocation fails, or two, until it succeeds."""
     shim = ctypes.PyDLL(None)
     shim.shim_arm.argtypes = [ctypes.c_long, ctypes.c_long]
@@ -233,12 +227,12 @@ def trial(w: World, call: str, failing: tuple[int, int], before, twin) -> str:
     return "never succeeds"
 
 
-def difference(a: bytes, b: bytes) -> str:
+def difference(a, b):
     pairs = enumerate(zip(pickle.loads(a), pickle.loads(b), strict=False))
     return str([(k, str(x)[:80], str(y)[:80]) for k, (x, y) in pairs if str(x) != str(y)][:2])
 
 
-def allocations(w: World, call: str) -> int:
+def allocations(w, call):
     shim = ctypes.PyDLL(None)
     shim.shim_arm.argtypes = [ctypes.c_long, ctypes.c_long]
     shim.shim_arm(-1, -1)
@@ -246,7 +240,7 @@ def allocations(w: World, call: str) -> int:
     return shim.shim_disarm()
 
 
-def sweep(world: tuple, before: str, call: str, most: int, pairs: bool = False) -> Counter:
+def sweep(world, before, call, most, pairs=False):
     w = prepared(world, before)
     was = forked(w.outcome)
     n = forked(lambda: allocations(w, call))
@@ -254,7 +248,7 @@ def sweep(world: tuple, before: str, call: str, most: int, pairs: bool = False) 
     assert isinstance(n, int), n
     assert isinstance(twin, list), twin
     tries = range(n) if n <= most else sorted({int(k) for k in np.linspace(0, n - 1, most)})
-    found: Counter = Counter()
+    found = Counter()
     r = np.random.default_rng(0)
     for k in tries:
         failing = (k, int(k + 1 + r.integers(0, 30))) if pairs else (k, -1)
@@ -265,9 +259,9 @@ def sweep(world: tuple, before: str, call: str, most: int, pairs: bool = False) 
     return found
 
 
-def sweeps(most: int, only: str, calls: Iterable[str], pairs: bool) -> Counter[str]:
+def sweeps(most, only, calls, pairs):
     """Try allocations of these calls in every world whose name has `only` in it."""
-    total: Counter[str] = Counter()
+    total = Counter()
     for world in (w for w in WORLDS if only in w[0]):
         for call in calls:
             rounds = [*BEFORE, "new"] if call == "match" or most > 10 else ["warm", "closed"]
@@ -294,9 +288,7 @@ WORLDS = [
     ("only", "most", "calls"),
     [("terms", 3, []), ("few moves", 2, ["match"]), ("texts", 3, ["add", "update", "remove"])],
 )
-def test_a_call_that_is_short_of_memory_changes_nothing(
-    only: str, most: int, calls: list[str], tmp_path: Path
-) -> None:
+def test_a_call_that_is_short_of_memory_changes_nothing(only, most, calls, tmp_path):
     """If this fails, memory that runs out in a call loses moves, half an update, or the process."""
     (tmp_path / "shim.cpp").write_text(SHIM)
     shim = tmp_path / "shim.so"
@@ -320,7 +312,7 @@ if __name__ == "__main__":
     print(json.dumps(sweeps(int(most), only, some or CALLS, pairs == "pairs")))
 
 
-def test_a_call_of_gangs_that_failed_counts_for_no_round(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_of_gangs_that_failed_counts_for_no_round(monkeypatch):
     """Jobs that came back when `remove` failed counted as new: the next round began anew."""
     worlds = [
         gc.Matcher([9, 9], cost=[([[1.0, 2.0]], None, "w")], unplaced=9.0, demand="d")
@@ -332,7 +324,7 @@ def test_a_call_of_gangs_that_failed_counts_for_no_round(monkeypatch: pytest.Mon
         world.add({"w": [20.0], "d": [1]})  # left out
         world.match()
 
-    def fail() -> None:
+    def fail():
         raise MemoryError
 
     with monkeypatch.context() as patch:

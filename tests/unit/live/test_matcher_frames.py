@@ -1,9 +1,5 @@
 """Jobs from data frames, Arrow tables, records and labelled arrays: read by name, or refused."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -14,54 +10,54 @@ TABLE = np.array([[1.0, 2.0, 4.0], [3.0, 1.0, 2.0]])
 COLUMNS = {"k": [0, 1, 0, 1], "w": [3.0, 5.0, 2.0, 0.5], "u": [90.0, 80.0, 70.0, 60.0]}
 
 
-def world_of(**more: Any) -> Matcher:
+def world_of(**more):
     """Three classes, a keyed table with a factor, and what being left out costs each job."""
     return Matcher([1, 1, 1], cost=[(TABLE, "k", "w")], unplaced="u", **more)
 
 
-def as_pandas() -> Any:
+def as_pandas():
     return pytest.importorskip("pandas").DataFrame(COLUMNS)
 
 
-def as_nullable_pandas() -> Any:
+def as_nullable_pandas():
     pd = pytest.importorskip("pandas")
     return pd.DataFrame(COLUMNS).astype({"k": "Int64", "w": "Float64"})
 
 
-def as_polars() -> Any:
+def as_polars():
     return pytest.importorskip("polars").DataFrame(COLUMNS)
 
 
-def as_arrow() -> Any:
+def as_arrow():
     return pytest.importorskip("pyarrow").table(COLUMNS)
 
 
-def as_batch() -> Any:
+def as_batch():
     return pytest.importorskip("pyarrow").record_batch(COLUMNS)
 
 
-def as_stream() -> Any:
+def as_stream():
     return ArrowStream(as_arrow())
 
 
-def as_chunks() -> Any:
+def as_chunks():
     pa = pytest.importorskip("pyarrow")
     table = pa.table(COLUMNS)
     return pa.concat_tables([table.slice(0, 1), table.slice(1)])
 
 
-def as_records() -> Any:
+def as_records():
     return [dict(zip(COLUMNS, row, strict=True)) for row in zip(*COLUMNS.values(), strict=True)]
 
 
-def as_structured() -> Any:
+def as_structured():
     made = np.zeros(4, [("k", "i4"), ("w", "f8"), ("u", "f8")])
     for name, values in COLUMNS.items():
         made[name] = values
     return made
 
 
-def as_series() -> Any:
+def as_series():
     pd = pytest.importorskip("pandas")
     return {name: pd.Series(values) for name, values in COLUMNS.items()}
 
@@ -73,7 +69,7 @@ FORMS = [
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_table_of_any_kind_is_what_its_columns_are(form: Any) -> None:
+def test_a_table_of_any_kind_is_what_its_columns_are(form):
     """If this fails, a notebook's data frame raises somebody else's error, or is read wrongly."""
     plain, world = world_of(), world_of()
     plain.add(COLUMNS)
@@ -90,7 +86,7 @@ def test_a_table_of_any_kind_is_what_its_columns_are(form: Any) -> None:
 
 
 @pytest.mark.parametrize("ids", [[7, 3, 9, 1], ["d", "b", "c", "a"]])
-def test_ids_come_from_series_of_any_kind(ids: list[Any]) -> None:
+def test_ids_come_from_series_of_any_kind(ids):
     """If this fails, ids out of a data frame are refused, or belong to other rows."""
     pd, pl, pa = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
     for make in (pd.Series, pd.Index, pl.Series, pa.array, np.array, tuple, iter):
@@ -104,7 +100,7 @@ def test_ids_come_from_series_of_any_kind(ids: list[Any]) -> None:
         assert world.match().verify().valid
 
 
-def test_labels_that_are_positions_or_the_ids_are_no_surprise() -> None:
+def test_labels_that_are_positions_or_the_ids_are_no_surprise():
     """If this fails, a frame indexed by job is refused although its index says what `ids` say."""
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(COLUMNS, index=["d", "b", "c", "a"])
@@ -119,7 +115,7 @@ def test_labels_that_are_positions_or_the_ids_are_no_surprise() -> None:
     assert world.match().objective == plain.match().objective
 
 
-def test_labels_in_another_order_are_never_taken_by_position() -> None:
+def test_labels_in_another_order_are_never_taken_by_position():
     """If this fails, a sorted or filtered frame gives each job the costs of another, in silence."""
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(COLUMNS)
@@ -158,10 +154,10 @@ def test_labels_in_another_order_are_never_taken_by_position() -> None:
 
 
 @pytest.mark.parametrize("kind", ["mapping", "records", "structured", "pandas", "polars", "arrow"])
-def test_columns_that_nobody_knows_are_named(kind: str) -> None:
+def test_columns_that_nobody_knows_are_named(kind):
     """If this fails, `demand=[4]` takes one slot in silence, or a typo drops what was asked for."""
 
-    def made(columns: dict[str, Any]) -> Any:
+    def made(columns):
         if kind == "mapping":
             return columns
         if kind == "records":
@@ -191,7 +187,7 @@ def test_columns_that_nobody_knows_are_named(kind: str) -> None:
     assert (len(world), m.objective, len(m.changes["id"])) == (4, before, 0)
 
 
-def test_missing_values_and_odd_tables_are_named() -> None:
+def test_missing_values_and_odd_tables_are_named():
     """If this fails, a null becomes NaN or 0, or somebody else's error leaks."""
     pd, pl, pa = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
     world = world_of()
@@ -203,7 +199,7 @@ def test_missing_values_and_odd_tables_are_named() -> None:
     twice = pd.concat([pd.DataFrame(COLUMNS), pd.DataFrame({"w": COLUMNS["w"]})], axis=1)
     with pytest.raises(InvalidProblemError, match="'w' twice"):
         world.add(twice)
-    odd: list[Any] = [
+    odd = [
         None, "k", b"k", 3, 2.5, np.ones((2, 3)), [1, 2], [("k", 1)], pl.LazyFrame(COLUMNS),
         pa.array([1, 2]), pa.chunked_array([[1], [2]]), object(), pd.Series([1, 2]), {1, 2},
     ]  # fmt: skip
@@ -225,7 +221,7 @@ def test_missing_values_and_odd_tables_are_named() -> None:
     assert world.match().objective == 0
 
 
-def test_rows_of_costs_come_in_columns_of_lists() -> None:
+def test_rows_of_costs_come_in_columns_of_lists():
     """If this fails, a frame with a row of costs in each cell cannot be read."""
     pd, pl, pa = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
     rows = [[1.0, 2.0, 3.0], [4.0, 0.5, 9.0]]
@@ -248,7 +244,7 @@ def test_rows_of_costs_come_in_columns_of_lists() -> None:
 
 
 @pytest.mark.parametrize("name", ["unplaced", "move_cost"])
-def test_one_cost_of_all_jobs_is_one_number(name: str) -> None:
+def test_one_cost_of_all_jobs_is_one_number(name):
     """If this fails, an array given as a scalar is read beyond its end."""
     for bad in ([1.0, 2.0], np.ones(3), None, True, np.nan, -np.inf, 10**400, b"u"):
         with pytest.raises((TypeError, InvalidProblemError), match=name):

@@ -1,50 +1,44 @@
 """Gangs, queues, priorities and preemption in the live matcher: small worlds, told as stories."""
 
-from __future__ import annotations
-
 import copy
 import pickle
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from gridcompute import InvalidProblemError, Matcher, fair, transport
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 FLAT = [(np.ones((1, 2)), None, None)]  # every job costs 1 in either class
 
 
-def cluster(capacity: Any = (4, 4), **more: Any) -> Matcher:
+def cluster(capacity=(4, 4), **more):
     """Two classes, and queues a and b with a guarantee of 4 each."""
     queues = fair.Queues(name=["a", "b"], guarantee=[4, 4])
-    settings: dict[str, Any] = {
+    settings = {
         "cost": FLAT, "unplaced": "value", "demand": "gpus", "queues": queues, "queue": "team",
         "priority": "rank", "preemptible": "soft", "slots": ["left", "right"],
     }  # fmt: skip
     return Matcher(list(capacity), **(settings | more))
 
 
-def job(gpus: int, team: str, rank: int = 0, soft: bool = True, value: float = 10.0) -> Any:
+def job(gpus, team, rank=0, soft=True, value=10.0):
     """One record."""
     return {"gpus": gpus, "team": team, "rank": rank, "soft": soft, "value": value}
 
 
-def running(world: Matcher) -> dict[Any, int]:
+def running(world):
     """Where each running job is."""
     ids = world.ids
     slots = world.slot_of(ids).tolist()
     return {i: s for i, s in zip(ids, slots, strict=True) if s >= 0}
 
 
-def kinds(m: Any) -> dict[Any, str]:
+def kinds(m):
     """What happened to whom."""
     return dict(zip(m.changes["id"].tolist(), m.changes["kind"].tolist(), strict=True))
 
 
-def test_a_gang_runs_whole_or_waits() -> None:
+def test_a_gang_runs_whole_or_waits():
     """If this fails, half of a job starts and waits for the other half for ever."""
     world = cluster([3, 3])
     world.add([job(4, "a"), job(3, "a"), job(2, "b")], ids=[0, 1, 2])
@@ -55,7 +49,7 @@ def test_a_gang_runs_whole_or_waits() -> None:
     assert world.explain(0).reason == "TooLarge"
 
 
-def test_a_queue_takes_back_what_it_is_owed_and_no_more() -> None:
+def test_a_queue_takes_back_what_it_is_owed_and_no_more():
     """If this fails, who came first keeps what others were promised, or loses all of it."""
     world = cluster()
     world.add([job(1, "a", value=10 + k) for k in range(8)], ids=range(8))
@@ -72,13 +66,13 @@ def test_a_queue_takes_back_what_it_is_owed_and_no_more() -> None:
     assert len(world.match().changes["id"]) == 0, "nothing moves when nothing changed"
 
 
-def cluster_after(world: Matcher) -> Matcher:
+def cluster_after(world):
     """The same after a round."""
     world.match()
     return world
 
 
-def test_an_explanation_says_what_keeps_a_job_where_it_runs() -> None:
+def test_an_explanation_says_what_keeps_a_job_where_it_runs():
     """If this fails, "dearer by -91.7" is all that is said of a place that its queue is owed, and a
     pinned job is "pinned, or may not be preempted"."""
     world = cluster()
@@ -100,7 +94,7 @@ def test_an_explanation_says_what_keeps_a_job_where_it_runs() -> None:
     assert world.explain(7).reason == "Running"
 
 
-def test_a_job_that_may_not_be_preempted_stays() -> None:
+def test_a_job_that_may_not_be_preempted_stays():
     """If this fails, a guarantee or a priority ends a job that was promised to run through."""
     world = cluster()
     world.add([job(4, "a", soft=False), job(4, "a", soft=False)], ids=[0, 1])
@@ -116,7 +110,7 @@ def test_a_job_that_may_not_be_preempted_stays() -> None:
     assert set(running(world)) == {1, 2}, "b is owed it, whatever the rank of a's job"
 
 
-def test_a_higher_priority_takes_the_fewest_and_cheapest_of_its_queue() -> None:
+def test_a_higher_priority_takes_the_fewest_and_cheapest_of_its_queue():
     """If this fails, more jobs are ended than the important one needs, or dearer ones."""
     world = cluster(queues=fair.Queues(name=["a", "b"], guarantee=[8, 0]))
     values = [3.0, 9.0, 9.0, 9.0]
@@ -128,7 +122,7 @@ def test_a_higher_priority_takes_the_fewest_and_cheapest_of_its_queue() -> None:
     assert m.verify().valid
 
 
-def test_nobody_is_sent_out_for_a_gang_that_cannot_start() -> None:
+def test_nobody_is_sent_out_for_a_gang_that_cannot_start():
     """If this fails, jobs end and their slots stay empty: a wasted preemption."""
     world = cluster(queues=fair.Queues(name=["a", "b"], guarantee=[8, 0]))
     world.add([job(3, "a", soft=False), job(1, "a"), job(3, "a", soft=False), job(1, "a")])
@@ -139,7 +133,7 @@ def test_nobody_is_sent_out_for_a_gang_that_cannot_start() -> None:
     assert 9 not in running(world)
 
 
-def test_priorities_are_levels_and_do_not_drown_costs() -> None:
+def test_priorities_are_levels_and_do_not_drown_costs():
     """If this fails, priorities are big numbers that hide a difference of 1e-9 in cost."""
     table = np.array([[1.0, 1.0 + 1e-9]])
     world = cluster(cost=[(table, None, None)])
@@ -149,7 +143,7 @@ def test_priorities_are_levels_and_do_not_drown_costs() -> None:
     assert m.objective == pytest.approx(2.0, abs=1e-15)
 
 
-def test_limits_hold_up_the_tree() -> None:
+def test_limits_hold_up_the_tree():
     """If this fails, teams of one division together take more than the division may."""
     queues = fair.Queues(
         name=["all", "a", "b"], limit=[5, 4, 4], parent=[None, "all", "all"], guarantee=[0, 0, 0]
@@ -165,7 +159,7 @@ def test_limits_hold_up_the_tree() -> None:
     assert "'all'" in str(world.explain(waits)) or "'b'" in str(world.explain(waits))
 
 
-def test_max_moves_counts_evictions() -> None:
+def test_max_moves_counts_evictions():
     """If this fails, a round ends more jobs than the service allowed."""
     world = cluster(max_moves=1)
     world.add([job(1, "a") for _ in range(8)])
@@ -178,7 +172,7 @@ def test_max_moves_counts_evictions() -> None:
     assert len(world.match().changes["id"]) == 0
 
 
-def test_a_round_without_moves_left_is_no_false_answer() -> None:
+def test_a_round_without_moves_left_is_no_false_answer():
     """If this fails, `verify` refutes a round that `max_moves` stopped, or the next forgets it."""
     world = cluster([4], cost=[(np.ones((1, 1)), None, None)], slots=None, max_moves=1)
     world.add([job(1, "a", rank=0) for _ in range(4)], ids=range(4))
@@ -193,7 +187,7 @@ def test_a_round_without_moves_left_is_no_false_answer() -> None:
     assert m.stats["moves_deferred"] == 0
 
 
-def test_gangs_without_queues_are_near_the_optimum_of_transport() -> None:
+def test_gangs_without_queues_are_near_the_optimum_of_transport():
     """If this fails, the bound of a round is no bound, or its plan far from it."""
     r = np.random.default_rng(3)
     n, table, capacity = 400, r.uniform(0.5, 3, (6, 8)), r.integers(60, 120, 8)
@@ -223,7 +217,7 @@ def test_gangs_without_queues_are_near_the_optimum_of_transport() -> None:
         columns = {k: np.concatenate([np.delete(v, gone), new[k]]) for k, v in columns.items()}
 
 
-def test_answers_are_values() -> None:
+def test_answers_are_values():
     """If this fails, an answer changes or is lost when the world goes on, or cannot be stored."""
     world = cluster()
     world.add([job(2, "a"), job(1, "b")], ids=["x", "y"])
@@ -245,7 +239,7 @@ def test_answers_are_values() -> None:
     assert str(table["kind"].type.index_type) == "int8"
 
 
-def test_a_snapshot_keeps_queues_and_gangs(tmp_path: Path) -> None:
+def test_a_snapshot_keeps_queues_and_gangs(tmp_path):
     """If this fails, a service that restarts forgets who is owed what, or moves everybody."""
     world = cluster()
     world.add([job(2, "a", rank=1), job(1, "b", soft=False)], ids=[0, 1])
@@ -269,7 +263,7 @@ def test_a_snapshot_keeps_queues_and_gangs(tmp_path: Path) -> None:
         ({"demand": 0}, "demand: found 0, needed 1"),
     ],
 )
-def test_arguments_are_refused_with_a_reason(more: Any, message: str) -> None:
+def test_arguments_are_refused_with_a_reason(more, message):
     """If this fails, a wrong argument is taken in silence."""
     with pytest.raises(InvalidProblemError, match=message):
         cluster(**more)
@@ -282,7 +276,7 @@ def test_arguments_are_refused_with_a_reason(more: Any, message: str) -> None:
         ({"team": "c"}, r"team\[0\]: found 'c', needed the name of a queue"),
     ],
 )
-def test_columns_are_refused_with_their_place(columns: Any, message: str) -> None:
+def test_columns_are_refused_with_their_place(columns, message):
     """If this fails, a job of no queue or of no slots gets in."""
     world = cluster()
     with pytest.raises(InvalidProblemError, match=message):
@@ -292,7 +286,7 @@ def test_columns_are_refused_with_their_place(columns: Any, message: str) -> Non
     assert len(world) == 0
 
 
-def test_edges() -> None:
+def test_edges():
     """If this fails, a world of nothing ends the process."""
     empty = Matcher([], cost=[(np.ones((1, 0)), None, None)], unplaced=1.0, demand=2)
     assert empty.match().objective == 0
@@ -309,13 +303,13 @@ def test_edges() -> None:
     assert m.witness_ids == ["big"]
 
 
-def test_a_large_world_is_repaired_by_prices() -> None:
+def test_a_large_world_is_repaired_by_prices():
     """If this fails, a cluster of real size gets a wrong bound, or a plan far from it."""
     r = np.random.default_rng(4)
     n, n_slots = 60_000, 40
     table, capacity = r.uniform(0.5, 3, (6, n_slots)), r.integers(2_500, 4_500, n_slots)
 
-    def jobs(n: int) -> dict[str, Any]:
+    def jobs(n):
         return {
             "family": r.integers(0, 6, n), "work": r.lognormal(0, 1, n),
             "value": r.lognormal(2, 0.5, n), "gpus": r.choice([1, 1, 2, 4, 8], n),
@@ -343,11 +337,11 @@ def test_a_large_world_is_repaired_by_prices() -> None:
             world.set_table("family", table)
 
 
-def test_rounds_leave_nothing_behind() -> None:
+def test_rounds_leave_nothing_behind():
     """If this fails, a service that runs for months grows, or its sums drift."""
     r = np.random.default_rng(6)
     world = cluster([20, 30])
-    live: list[int] = []
+    live = []
     for turn in range(300):
         records = [
             job(int(r.integers(1, 5)), "ab"[int(r.integers(2))], int(r.integers(3)))
@@ -370,7 +364,7 @@ def test_rounds_leave_nothing_behind() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_the_same_for_any_number_of_threads(threads: int) -> None:
+def test_the_same_for_any_number_of_threads(threads):
     """If this fails, two replicas of a service place the same jobs differently."""
     r = np.random.default_rng(8)
     table = r.uniform(0.5, 3, (4, 12))
@@ -392,10 +386,10 @@ def test_the_same_for_any_number_of_threads(threads: int) -> None:
     assert seen == EXPECTED.setdefault("answers", seen)
 
 
-EXPECTED: dict[str, Any] = {}
+EXPECTED = {}
 
 
-def forged(m: Any, **fields: Any) -> Any:
+def forged(m, **fields):
     """The same answer with other data of its jobs."""
     other = copy.copy(m)
     object.__setattr__(other, "_jobs", m._read._replace(**fields))
@@ -403,7 +397,7 @@ def forged(m: Any, **fields: Any) -> Any:
     return other
 
 
-def test_a_job_that_may_not_be_preempted_is_part_of_a_proof() -> None:
+def test_a_job_that_may_not_be_preempted_is_part_of_a_proof():
     """If this fails, a true "infeasible" is called invalid, or a false one is believed."""
     flat = [([[1.0]], None, None)]
     world = Matcher([1], cost=flat, unplaced="u", demand="d", preemptible="e")
@@ -426,7 +420,7 @@ def test_a_job_that_may_not_be_preempted_is_part_of_a_proof() -> None:
         assert not wrong.verify().valid
 
 
-def test_priorities_that_doubles_cannot_tell_apart_are_checked() -> None:
+def test_priorities_that_doubles_cannot_tell_apart_are_checked():
     """If this fails, `verify` passes a job that runs in the place of one 1 above it."""
     world = cluster([1], cost=[([[1.0]], None, None)], slots=None)
     world.add([job(1, "a", rank=2**62), job(1, "a", rank=2**62 + 1)], ids=[0, 1])
@@ -438,7 +432,7 @@ def test_priorities_that_doubles_cannot_tell_apart_are_checked() -> None:
     assert any(f"waits at priority {2**62 + 1}, and one of priority {2**62}" in r for r in reasons)
 
 
-def test_a_round_that_admits_what_it_left_out_is_valid() -> None:
+def test_a_round_that_admits_what_it_left_out_is_valid():
     """If this fails, `verify` refutes a round that a limit ended and that claims no placement."""
     world = cluster([2], cost=[([[1.0]], None, None)], slots=None)
     world.add([job(1, "a") for _ in range(2)])
@@ -452,7 +446,7 @@ def test_a_round_that_admits_what_it_left_out_is_valid() -> None:
     assert world.match().verify().feasible
 
 
-def test_a_table_that_changed_before_a_round_without_an_answer_counts_after_it() -> None:
+def test_a_table_that_changed_before_a_round_without_an_answer_counts_after_it():
     """If this fails, a job stays in a class that a table forbade while no round was feasible."""
     table = np.ones((2, 2))
     world = Matcher([10, 0], cost=[(table, "k", None)], unplaced="u", demand="d", priority="p")
@@ -470,7 +464,7 @@ def test_a_table_that_changed_before_a_round_without_an_answer_counts_after_it()
     assert m.verify().valid
 
 
-def test_a_job_of_high_priority_whose_class_loses_its_slots_waits() -> None:
+def test_a_job_of_high_priority_whose_class_loses_its_slots_waits():
     """If this fails, the round is called infeasible though the job may be left unplaced."""
     world = Matcher(
         [4], cost=[(np.ones((1, 1)), None, None)], unplaced=9.0, demand="gpus", priority="rank"
@@ -483,7 +477,7 @@ def test_a_job_of_high_priority_whose_class_loses_its_slots_waits() -> None:
     assert m.verify().valid, m.verify().reasons
 
 
-def typed(capacity: Any = (4, 4), **more: Any) -> Matcher:
+def typed(capacity=(4, 4), **more):
     """A class of fast slots that cost 1 and one of slow slots that cost 2."""
     queues = fair.Queues(
         name=["a", "b"],
@@ -491,11 +485,11 @@ def typed(capacity: Any = (4, 4), **more: Any) -> Matcher:
         limit_by_type={"fast": [2, None], "slow": None},
     )
     costs = np.array([[1.0, 2.0]])
-    settings: dict[str, Any] = {"slot_types": ["fast", "slow"], "queues": queues}
+    settings = {"slot_types": ["fast", "slow"], "queues": queues}
     return cluster(capacity, cost=[(costs, None, None)], **(settings | more))
 
 
-def test_a_queue_keeps_its_limit_of_a_type() -> None:
+def test_a_queue_keeps_its_limit_of_a_type():
     """If this fails, a tenant takes more of the scarce accelerators than it may."""
     world = typed()
     world.add([job(1, "a") for _ in range(7)], ids=range(7))
@@ -517,7 +511,7 @@ def test_a_queue_keeps_its_limit_of_a_type() -> None:
     assert world.slot_types == ("fast", "slow")
 
 
-def test_a_queue_takes_back_what_it_is_guaranteed_of_a_type() -> None:
+def test_a_queue_takes_back_what_it_is_guaranteed_of_a_type():
     """If this fails, a guarantee of fast slots is served with slow ones, or not at all."""
     unlimited = fair.Queues(name=["a", "b"], guarantee_by_type={"fast": [0, 3], "slow": None})
     world = typed(queues=unlimited)
@@ -536,7 +530,7 @@ def test_a_queue_takes_back_what_it_is_guaranteed_of_a_type() -> None:
     assert len(world.match().changes["id"]) == 0, "nothing moves when nothing changed"
 
 
-def test_limits_of_types_hold_up_the_tree_and_for_fixed_jobs() -> None:
+def test_limits_of_types_hold_up_the_tree_and_for_fixed_jobs():
     """If this fails, two teams together exceed their department, or a fixed job is sent out."""
     tree = fair.Queues(
         name=["top", "a", "b"], parent=[None, "top", "top"], limit_by_type={"fast": [3, 2, 2]}
@@ -557,7 +551,7 @@ def test_limits_of_types_hold_up_the_tree_and_for_fixed_jobs() -> None:
     assert m.bound <= check.bound_high
 
 
-def test_a_forged_answer_above_a_limit_of_a_type_is_refuted() -> None:
+def test_a_forged_answer_above_a_limit_of_a_type_is_refuted():
     """If this fails, the checker reads what the solver says instead of the placement."""
     world = typed()
     world.add([job(1, "a") for _ in range(6)])
@@ -586,7 +580,7 @@ def test_a_forged_answer_above_a_limit_of_a_type_is_refuted() -> None:
         ({"queues": fair.Queues(name=["a", "b"])}, "found types, needed none"),
     ],
 )
-def test_types_are_refused_with_a_reason(more: Any, message: str) -> None:
+def test_types_are_refused_with_a_reason(more, message):
     """If this fails, a type that is misspelt has no limit, in silence."""
     with pytest.raises(InvalidProblemError) as caught:
         typed(**more)
@@ -596,7 +590,7 @@ def test_types_are_refused_with_a_reason(more: Any, message: str) -> None:
             typed(slot_types=wrong)
 
 
-def test_types_of_new_classes_and_of_snapshots(tmp_path: Path) -> None:
+def test_types_of_new_classes_and_of_snapshots(tmp_path):
     """If this fails, a class that is added counts for another type, or a restart forgets types."""
     world = typed()
     with pytest.raises(InvalidProblemError, match="types: found none"):
@@ -617,8 +611,8 @@ def test_types_of_new_classes_and_of_snapshots(tmp_path: Path) -> None:
 
 
 def test_records_of_jobs_in_queues_fit_a_matcher_without_them(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+    caplog,
+):
     """If this fails, a column that is misspelt is ignored in silence: a gang takes one slot."""
     world = Matcher([4], cost=[(np.ones((1, 1)), None, None)], unplaced="value", demand="gpus")
     record = {"gpus": [2], "value": [9.0], "tenant": ["a"], "priority": [3], "preemptible": [True]}
@@ -636,7 +630,7 @@ def test_records_of_jobs_in_queues_fit_a_matcher_without_them(
         exact.add({"value": [9.0], "priority": [3]})
 
 
-def test_a_table_that_changed_before_a_snapshot_counts_after_it(tmp_path: Path) -> None:
+def test_a_table_that_changed_before_a_snapshot_counts_after_it(tmp_path):
     """If this fails, a job stays in a class that a table forbade between a round and a snapshot."""
     world = Matcher(
         [0, 1],

@@ -1,16 +1,12 @@
 """The move index of large classes, whose rows are read in float32 where costs are fractions."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import numpy as np
 import pytest
 
 from gridcompute import Matcher, Terms, transport
 
 
-def jobs(r: np.random.Generator, n: int) -> dict[str, Any]:
+def jobs(r, n):
     return {
         "k": r.integers(0, 6, n),
         "w": r.lognormal(0, 3, n) * r.choice([1, -1, 0], n, p=[0.8, 0.15, 0.05]),
@@ -20,7 +16,7 @@ def jobs(r: np.random.Generator, n: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", range(24))
-def test_every_list_holds_the_cheapest_moves_of_its_pair(seed: int) -> None:
+def test_every_list_holds_the_cheapest_moves_of_its_pair(seed):
     """If this fails, a repair takes a detour, or reports an optimum that is none."""
     r = np.random.default_rng(seed)
     n, s = int(r.integers(60, 1500)), int(r.integers(2, 12))
@@ -63,7 +59,7 @@ def test_every_list_holds_the_cheapest_moves_of_its_pair(seed: int) -> None:
     assert world._native.holds(), (seed, n, s)
 
 
-def test_a_large_world_has_the_optimum_after_its_index_is_built() -> None:
+def test_a_large_world_has_the_optimum_after_its_index_is_built():
     """If this fails, the first rounds of a service are not what a solve from scratch finds."""
     r = np.random.default_rng(7)
     n, s = 40_000, 30

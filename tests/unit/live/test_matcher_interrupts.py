@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -16,10 +16,6 @@ import gridcompute as gc
 from gridcompute import _snapshot, fair
 from gridcompute.live import snapshot
 from interrupts import places
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 MOST = int(os.environ.get("GRIDCOMPUTE_INTERRUPTS", "25"))
 RETURNS = (gc.Matcher.match.__code__,)
@@ -32,13 +28,13 @@ class World(NamedTuple):
     first: Any
 
 
-def rows(seed: int, n: int, n_slots: int) -> dict[str, np.ndarray]:
+def rows(seed, n, n_slots):
     """Columns of jobs without ties."""
     r = np.random.default_rng(seed)
     return {"row": r.uniform(1, 9, (n, n_slots))}
 
 
-def plain() -> World:
+def plain():
     """Costs by rows, moves that cost, and ids that are chosen."""
     matcher = gc.Matcher([3, 2, 4], cost="row", unplaced=7.5, move_cost=0.25)
     matcher.add(rows(0, 12, 3))
@@ -49,7 +45,7 @@ def plain() -> World:
     return World(matcher, first)
 
 
-def terms() -> World:
+def terms():
     """Costs by terms of jobs whose ids are text."""
     table = np.random.default_rng(2).uniform(1, 9, (2, 3))
     matcher = gc.Matcher([2, 2, 2], cost=[(table, "kind", "work")], unplaced="leave", max_moves=2)
@@ -61,7 +57,7 @@ def terms() -> World:
     return World(matcher, first)
 
 
-def gangs() -> World:
+def gangs():
     """Gangs in queues, some of which may not be preempted."""
     queues = fair.Queues(name=["all", "a", "b"], parent=[None, "all", "all"], limit=[8, 5, 6])
     matcher = gc.Matcher(
@@ -76,11 +72,11 @@ def gangs() -> World:
     return World(matcher, first)
 
 
-def some_gangs() -> dict[str, Any]:
+def some_gangs():
     return {**rows(6, 2, 2), "n": [1, 2], "q": ["b", "a"], "p": [1, 1], "e": [True, False]}
 
 
-CALLS: dict[str, tuple[Callable[[], World], Callable[[gc.Matcher], Any]]] = {
+CALLS = {
     "add": (plain, lambda w: w.add(rows(7, 3, 3))),
     "add larger costs": (plain, lambda w: w.add({"row": rows(7, 2, 3)["row"] * 1e4})),
     "add more than there is room for": (plain, lambda w: w.add(rows(8, 1100, 3))),
@@ -117,7 +113,7 @@ CALLS: dict[str, tuple[Callable[[], World], Callable[[gc.Matcher], Any]]] = {
 }
 
 
-def check_free(matcher: gc.Matcher, where: str) -> None:
+def check_free(matcher, where):
     """Check that another thread may use the matcher."""
     thread = threading.Thread(target=lambda: matcher.capacity, daemon=True)
     thread.start()
@@ -125,11 +121,11 @@ def check_free(matcher: gc.Matcher, where: str) -> None:
     assert not thread.is_alive(), where
 
 
-def stored(matcher: gc.Matcher) -> dict[str, Any]:
+def stored(matcher):
     """All that a snapshot of the matcher would hold."""
-    found: dict[str, Any] = {}
+    found = {}
 
-    def keep(path: Any, kind: str, meta: dict[str, Any], arrays: dict[str, Any]) -> None:
+    def keep(path, kind, meta, arrays):
         found.update({**meta, **{name: np.array(a).tolist() for name, a in arrays.items()}})
 
     with pytest.MonkeyPatch.context() as patch:
@@ -138,9 +134,9 @@ def stored(matcher: gc.Matcher) -> dict[str, Any]:
     return found
 
 
-def following(world: World) -> list[Any]:
+def following(world):
     """What comes after the call: the answers of two rounds and of the first one, and the state."""
-    out: list[Any] = []
+    out = []
     matcher = world.matcher
     for seed in (20, 21):
         m = matcher.match()
@@ -158,8 +154,8 @@ def following(world: World) -> list[Any]:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_that_is_interrupted_has_changed_nothing_or_everything(
-    name: str,
-) -> None:
+    name,
+):
     """It left a lock that nobody would free, ids that nobody had, or classes that were closed."""
     make, call = CALLS[name]
     before, after = make(), make()
@@ -175,8 +171,8 @@ def test_a_call_that_is_interrupted_has_changed_nothing_or_everything(
 
 @pytest.mark.parametrize("make", [plain, terms, gangs])
 def test_changes_of_a_round_that_was_interrupted_come_with_the_next_one(
-    make: Callable[[], World],
-) -> None:
+    make,
+):
     """A round that the core had ended was told to nobody, or made the next answer a wrong one."""
     twin = make().matcher
     once, twice = twin.match(), twin.match()
@@ -193,7 +189,7 @@ def test_changes_of_a_round_that_was_interrupted_come_with_the_next_one(
         assert world.first.verify().valid, where
 
 
-def test_an_answer_that_was_read_under_an_interrupt_can_be_read_again() -> None:
+def test_an_answer_that_was_read_under_an_interrupt_can_be_read_again():
     """Reading takes the lock of the matcher too."""
     expected = plain().first
     for world, where in places(plain, lambda w: w.first.verify(), MOST):
@@ -204,11 +200,11 @@ def test_an_answer_that_was_read_under_an_interrupt_can_be_read_again() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*FileIO")  # closed by an interrupt before it has a name
-def test_a_snapshot_that_is_interrupted_is_whole_or_the_old_one(tmp_path: Path) -> None:
+def test_a_snapshot_that_is_interrupted_is_whole_or_the_old_one(tmp_path):
     """And nothing is left beside it."""
     path = tmp_path / "file"
 
-    def make() -> World:
+    def make():
         world = plain()
         world.matcher.snapshot(path)
         world.matcher.match()
@@ -220,7 +216,7 @@ def test_a_snapshot_that_is_interrupted_is_whole_or_the_old_one(tmp_path: Path) 
         assert [p.name for p in tmp_path.iterdir()] == ["file"], where
 
 
-def test_a_snapshot_after_an_interrupted_round_keeps_what_nobody_was_told(tmp_path: Path) -> None:
+def test_a_snapshot_after_an_interrupted_round_keeps_what_nobody_was_told(tmp_path):
     """A service saves its state on Ctrl-C; restored, it has to hear where its jobs go."""
     expected = plain().matcher.match()
     for world, where in places(plain, lambda w: w.matcher.match(), MOST, RETURNS):

@@ -1,7 +1,5 @@
 """What a live matcher reserves: memory by what is listed, whatever sizes a world goes through."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import textwrap
@@ -24,7 +22,7 @@ COMMON = """
 """
 
 
-def run(code: str) -> str:
+def run(code):
     """The output of a process of its own; a MemoryError or a crash there fails the test."""
     code = textwrap.dedent(COMMON) + textwrap.dedent(code)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -32,7 +30,7 @@ def run(code: str) -> str:
     return done.stdout
 
 
-def test_a_world_grown_class_by_class_reserves_by_what_is_listed() -> None:
+def test_a_world_grown_class_by_class_reserves_by_what_is_listed():
     """If this fails, a cluster that grew from 8 to 250 classes holds a gigabyte of empty lists.
 
     With 20,000 jobs the lists of 250 classes are 24 MB.
@@ -56,7 +54,7 @@ def test_a_world_grown_class_by_class_reserves_by_what_is_listed() -> None:
     assert said.strip() == "warm"
 
 
-def test_a_world_of_thousands_of_classes_and_few_jobs_is_small() -> None:
+def test_a_world_of_thousands_of_classes_and_few_jobs_is_small():
     """If this fails, memory goes with the square of the classes: 128 MB for 4,000 without a job."""
     run(
         """
@@ -73,7 +71,7 @@ def test_a_world_of_thousands_of_classes_and_few_jobs_is_small() -> None:
     )
 
 
-def test_classes_that_come_and_go_leave_nothing_behind() -> None:
+def test_classes_that_come_and_go_leave_nothing_behind():
     """If this fails, a service that replaces machines all day grows until it is killed."""
     run(
         """

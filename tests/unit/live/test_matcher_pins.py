@@ -1,21 +1,14 @@
 """What a pinned job does to a world whose classes lose their room."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 import pytest
 
 from gridcompute import InvalidProblemError, Matcher
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 COST = np.array([[1.0, 2.0, 6.0]])
 
 
-def placed(n: int = 3, **more: Any) -> Matcher:
+def placed(n=3, **more):
     """A world of three classes with one slot each, full, all jobs alike but for their work."""
     world = Matcher([1, 1, 1], cost=[(COST, None, "w")], **({"unplaced": 50.0} | more))
     world.add({"w": np.arange(n, 0, -1.0)}, ids=[f"job {k}" for k in range(n)])
@@ -23,14 +16,14 @@ def placed(n: int = 3, **more: Any) -> Matcher:
     return world
 
 
-def where(world: Matcher) -> dict[str, int]:
+def where(world):
     m = world.match()
     assert m.verify().valid, m.verify()
     assert world._native.holds()
     return dict(zip(m.ids, m.assignment.tolist(), strict=True))
 
 
-def test_a_pinned_job_without_room_blocks_nobody_else() -> None:
+def test_a_pinned_job_without_room_blocks_nobody_else():
     """If this fails, one pinned job on a machine that is drained stops all placing."""
     world = placed(1)
     assert where(world) == {"job 0": 0}
@@ -53,8 +46,8 @@ def test_a_pinned_job_without_room_blocks_nobody_else() -> None:
 
 @pytest.mark.parametrize("time_limit", [0.0, 1e-6, None])
 def test_a_stopped_round_keeps_pinned_jobs_and_says_so_by_a_finite_objective(
-    time_limit: float | None,
-) -> None:
+    time_limit,
+):
     """If this fails, a drained machine makes every stopped round look like a failed one."""
     world = placed(3)
     world.pin(world.ids)
@@ -66,7 +59,7 @@ def test_a_stopped_round_keeps_pinned_jobs_and_says_so_by_a_finite_objective(
     assert m.stats["slots_added_by_pins"] == 3
 
 
-def test_pins_count_as_room_through_every_change(tmp_path: Path) -> None:
+def test_pins_count_as_room_through_every_change(tmp_path):
     """If this fails, the room of pinned jobs is lost or kept after they went."""
     world = placed(3)
     ids = world.ids
@@ -87,7 +80,7 @@ def test_pins_count_as_room_through_every_change(tmp_path: Path) -> None:
     assert where(world)["new"] == 0
 
 
-def test_a_closed_class_lifts_the_pins_of_its_jobs() -> None:
+def test_a_closed_class_lifts_the_pins_of_its_jobs():
     """If this fails, a machine that died keeps its jobs, or stops all placing."""
     world = placed(3)
     before = where(world)
@@ -102,13 +95,13 @@ def test_a_closed_class_lifts_the_pins_of_its_jobs() -> None:
     assert where(world) == before | {gone: -1}, "the pin is gone for good"
 
 
-def test_a_failed_call_leaves_pins_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_call_leaves_pins_as_they_were(monkeypatch):
     """If this fails, an interrupted remove_slots unpins jobs of a class that is still there."""
     world = placed(3)
     before = where(world)
     world.pin(list(before))
 
-    def interrupted(*_: Any, **__: Any) -> None:
+    def interrupted(*_, **__):
         monkeypatch.undo()
         raise KeyboardInterrupt
 
@@ -120,7 +113,7 @@ def test_a_failed_call_leaves_pins_as_they_were(monkeypatch: pytest.MonkeyPatch)
     assert world.match().stats["slots_added_by_pins"] == 3
 
 
-def test_the_number_of_a_closed_class_is_not_given_again() -> None:
+def test_the_number_of_a_closed_class_is_not_given_again():
     """If this fails, jobs of a machine that died run on another by its number, untold."""
     world = placed(3)
     before = where(world)
@@ -134,7 +127,7 @@ def test_the_number_of_a_closed_class_is_not_given_again() -> None:
     assert world.match().verify().valid
 
 
-def test_a_pin_on_a_class_that_is_forbidden_is_named() -> None:
+def test_a_pin_on_a_class_that_is_forbidden_is_named():
     """If this fails, nobody learns which pin it is that no answer can keep."""
     world = placed(2)
     held = next(i for i, s in where(world).items() if s == 0)
@@ -147,7 +140,7 @@ def test_a_pin_on_a_class_that_is_forbidden_is_named() -> None:
     assert world.match().status == "optimal"
 
 
-def test_a_pin_in_a_class_that_was_removed_survives_a_restart(tmp_path: Path) -> None:
+def test_a_pin_in_a_class_that_was_removed_survives_a_restart(tmp_path):
     """If this fails, a service that restarts moves a job that was pinned, without a word.
 
     Closing a class unpins its jobs; a pin that comes after that cannot be kept, and the round says
@@ -165,7 +158,7 @@ def test_a_pin_in_a_class_that_was_removed_survives_a_restart(tmp_path: Path) ->
         assert again.match().assignment.tolist() == [1]
 
 
-def test_jobs_are_pinned_where_a_journal_says(tmp_path: Path) -> None:
+def test_jobs_are_pinned_where_a_journal_says(tmp_path):
     """If this fails, a scheduler that restarts cannot tell where its jobs run, and moves them."""
     world = placed(3)
     world.pin(["job 2", "job 0"], [0, 1])
@@ -191,7 +184,7 @@ def test_jobs_are_pinned_where_a_journal_says(tmp_path: Path) -> None:
     assert where(Matcher.restore(tmp_path / "world")) == where(world)
 
 
-def test_a_wrong_place_for_a_pin_changes_nothing() -> None:
+def test_a_wrong_place_for_a_pin_changes_nothing():
     """Each is refused by its place in the list; what is placed stays, told or not."""
     world = Matcher([1, 1, 0], cost=[(COST, None, "w")], unplaced=9.0, slots=["a", "b", "c"])
     world.add({"w": [1.0, 2.0]})
@@ -220,15 +213,13 @@ def test_a_wrong_place_for_a_pin_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("slots", [None, [1, -1, 0]])
-def test_a_pin_that_is_interrupted_changes_nothing(
-    monkeypatch: pytest.MonkeyPatch, slots: list[int] | None
-) -> None:
+def test_a_pin_that_is_interrupted_changes_nothing(monkeypatch, slots):
     """If this fails, Ctrl-C leaves jobs where they are not, or pins that nobody asked for."""
     world = placed(3)
     world.pin(["job 1"])
     before = where(world)
 
-    def interrupt() -> None:
+    def interrupt():
         raise KeyboardInterrupt
 
     monkeypatch.setattr(world, "_commit", interrupt)
@@ -241,18 +232,18 @@ def test_a_pin_that_is_interrupted_changes_nothing(
 
 
 @pytest.mark.parametrize("gangs", [False, True])
-def test_a_world_built_anew_from_its_placements_goes_on(gangs: bool) -> None:
+def test_a_world_built_anew_from_its_placements_goes_on(gangs):
     """If this fails, where a job is placed is not all that a new process has to be told."""
     for seed in range(12):
         draw = np.random.default_rng(seed)
-        more: dict[str, Any] = {"demand": "g", "preemptible": "p"} if gangs else {}
+        more = {"demand": "g", "preemptible": "p"} if gangs else {}
         table = draw.random((1, 5)) + draw.random((6, 5))
 
-        def made(room: Any, table: Any = table, more: Any = more) -> Matcher:
+        def made(room, table=table, more=more):
             cost = [(table, "f", "w")]
             return Matcher(room, cost=cost, unplaced="u", move_cost=0.125, **more)
 
-        def jobs(n: int, draw: Any = draw) -> dict[str, Any]:
+        def jobs(n, draw=draw):
             own = {"f": draw.integers(0, 6, n), "w": draw.random(n) + 0.5, "u": draw.random(n) + 1}
             return own | ({"g": draw.integers(1, 5, n), "p": draw.random(n) < 0.3} if gangs else {})
 

@@ -1,21 +1,15 @@
 """The live matcher and the process around it: the same bytes in two of them, and Ctrl-C."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from gridcompute import Matcher, Terms, transport
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CALLS = """
     import sys
@@ -44,7 +38,7 @@ CALLS = """
 """
 
 
-def test_two_processes_with_the_same_calls_give_the_same_bytes(tmp_path: Path) -> None:
+def test_two_processes_with_the_same_calls_give_the_same_bytes(tmp_path):
     """If this fails, a standby that replays the calls drifts away from its primary.
 
     Strings hash differently in the two.
@@ -65,14 +59,14 @@ def test_two_processes_with_the_same_calls_give_the_same_bytes(tmp_path: Path) -
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no interval timer on this platform")
-def test_an_interrupt_at_any_time_of_a_round_leaves_a_world_that_goes_on() -> None:
+def test_an_interrupt_at_any_time_of_a_round_leaves_a_world_that_goes_on():
     """If this fails, Ctrl-C in a round corrupts the world, or a later round answers wrongly."""
     r = np.random.default_rng(2)
     n, table = 60_000, r.random((400, 60))
     jobs = {"k": r.integers(0, 400, n), "w": r.random(n)}
     capacity = np.full(60, n // 70)
 
-    def interrupt(*_: object) -> None:
+    def interrupt(*_):
         raise KeyboardInterrupt
 
     old = signal.signal(signal.SIGALRM, interrupt)
@@ -106,14 +100,14 @@ def test_an_interrupt_at_any_time_of_a_round_leaves_a_world_that_goes_on() -> No
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
-def test_a_stopped_first_round_tells_nothing(nth: int) -> None:
+def test_a_stopped_first_round_tells_nothing(nth):
     """If this fails, jobs have homes that the service was never told of."""
     r = np.random.default_rng(1)
     world = Matcher([400] * 60, cost=[(r.random((400, 60)), "k", None)], unplaced=0.7)
     world.add({"k": r.integers(0, 400, 30_000)})
     calls = 0
 
-    def hook(*_: object) -> None:
+    def hook(*_):
         nonlocal calls
         calls += 1
         if calls == nth:

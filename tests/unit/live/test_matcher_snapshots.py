@@ -1,7 +1,5 @@
 """Snapshots whose checksum is right and whose content is not; and where a snapshot is written."""
 
-from __future__ import annotations
-
 import os
 import signal
 import stat
@@ -10,7 +8,6 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -189,7 +186,7 @@ BYTES = """
 """
 
 
-def run(code: str, *arguments: str) -> None:
+def run(code, *arguments):
     """In a process of its own, where what kills a process is a failed test."""
     text = textwrap.dedent(WORLDS) + textwrap.dedent(code)
     command = [sys.executable, "-X", "faulthandler", "-c", text, *arguments]
@@ -198,7 +195,7 @@ def run(code: str, *arguments: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["terms", "named", "rows", "kernels"])
-def test_no_field_of_a_snapshot_is_believed(kind: str) -> None:
+def test_no_field_of_a_snapshot_is_believed(kind):
     """If this fails, a snapshot with a right checksum writes outside the heap, or is a wrong world.
 
     Each array and each entry of the JSON in turn is dropped, cut, of another type, or out of range.
@@ -207,12 +204,12 @@ def test_no_field_of_a_snapshot_is_believed(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["terms", "named", "rows"])
-def test_no_byte_of_a_snapshot_is_believed(kind: str) -> None:
+def test_no_byte_of_a_snapshot_is_believed(kind):
     """If this fails, a byte changed under a right checksum ends a process or is a wrong world."""
     run(BYTES, kind, "7", str(examples(500, 20_000)))
 
 
-def small() -> Matcher:
+def small():
     """Two classes of one slot, two jobs."""
     world = Matcher([1, 1], cost=[([[1.0, 2.0]], None, "w")], unplaced=10.0)
     world.add({"w": [3.0, 5.0]})
@@ -221,7 +218,7 @@ def small() -> Matcher:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this platform")
-def test_a_snapshot_replaces_regular_files_alone(tmp_path: Path) -> None:
+def test_a_snapshot_replaces_regular_files_alone(tmp_path):
     """If this fails, a wrong path turns a device or a pipe into a file, or a read never ends."""
     world = small()
     pipe, folder = tmp_path / "pipe", tmp_path / "folder"
@@ -245,7 +242,7 @@ def test_a_snapshot_replaces_regular_files_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="no links on this platform")
-def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:
+def test_a_link_is_followed_and_stays(tmp_path):
     """If this fails, a link to another disk becomes a file on this one, or loses its target."""
     (tmp_path / "disk").mkdir()
     for name, target in (("there", "disk/world"), ("new", "disk/other")):
@@ -276,20 +273,20 @@ KILLED = """
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no kill -9 here")
-def test_what_a_killed_process_left_is_gone_after_the_next_snapshot(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_gone_after_the_next_snapshot(tmp_path):
     """If this fails, each kill -9 leaves a file as large as the world, until the disk is full.
 
     What another process is writing at that moment is left to it.
     """
     command = [sys.executable, "-c", textwrap.dedent(KILLED)]
 
-    def start(path: Path) -> Any:
+    def start(path):
         child = subprocess.Popen([*command, str(path)], stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         assert child.stdout.readline() == "begun\n"
         return child
 
-    def beside() -> list[str]:
+    def beside():
         return [p.name for p in tmp_path.iterdir() if not p.name.startswith("world")]
 
     left = False
@@ -322,12 +319,12 @@ def test_what_a_killed_process_left_is_gone_after_the_next_snapshot(tmp_path: Pa
 
 
 @kernel
-def rated(job_k: int, slot_a: float, rate: Any) -> float:
+def rated(job_k, slot_a, rate):
     """A cost that reads a shared array."""
     return slot_a + rate[job_k]
 
 
-def test_a_shared_array_keeps_the_shape_that_the_formula_indexes() -> None:
+def test_a_shared_array_keeps_the_shape_that_the_formula_indexes():
     """If this fails, set_table makes a compiled formula read outside its array."""
     bound = rated.bind(slots={"slot_a": np.array([1.0, 2.0])}, rate=np.array([0.0, 5.0]))
     world = Matcher([1, 1], cost=bound, unplaced=50.0)

@@ -1,7 +1,5 @@
 """`gc.pack.Packer`: what goes in, what comes out, and what is said of bad input."""
 
-from __future__ import annotations
-
 import ctypes
 from dataclasses import replace
 from fractions import Fraction
@@ -327,7 +325,7 @@ def test_a_failed_call_changes_nothing():
     assert packer.free["gpu_milli"].sum() == 12000
 
 
-def heap() -> int:
+def heap():
     """Bytes that malloc has given out, in arenas and mapped; 0 where the C library does not say."""
     mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
     if mallinfo is None:

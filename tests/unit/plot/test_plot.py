@@ -1,11 +1,8 @@
 """Pictures, judged by what was drawn: labels, units and values, never by pixels."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import cache
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,30 +11,27 @@ import gridcompute as gc
 from gridcompute import InvalidProblemError
 from gridcompute.plot.axes import styles_of
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 plt = pytest.importorskip("matplotlib.pyplot")
 to_rgb = pytest.importorskip("matplotlib.colors").to_rgb
 
 
 @pytest.fixture(autouse=True)
-def closed() -> Iterator[None]:
+def closed():
     yield
     plt.close("all")
 
 
 @cache
-def plan() -> Any:
+def plan():
     problem = gc.grid.east_west(n_jobs=400, seed=1)
     return gc.match(problem, gap=0.2, time_limit=20)
 
 
-def labels(axis: Any) -> list[str]:
+def labels(axis):
     return [tick.get_text() for tick in axis.get_ticklabels()]
 
 
-def test_load_is_each_sites_megawatt_hours() -> None:
+def test_load_is_each_sites_megawatt_hours():
     """If this fails, the picture shows another load than the plan's, or no unit."""
     ax = plan().plot.load()
     assert ax.get_ylabel() == "load, kWh"
@@ -51,7 +45,7 @@ def test_load_is_each_sites_megawatt_hours() -> None:
     assert len(ax.collections) == len(load)
 
 
-def test_twelve_sites_look_different_to_any_eye() -> None:
+def test_twelve_sites_look_different_to_any_eye():
     """If this fails, two sites have one look to those who cannot tell red from green, or have
     neighbouring shades of one colour."""
     looks = [(style.colour, style.line, style.hatch) for style in styles_of(32)]
@@ -75,7 +69,7 @@ def test_twelve_sites_look_different_to_any_eye() -> None:
     assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 12
 
 
-def test_units_grow_with_the_load() -> None:
+def test_units_grow_with_the_load():
     """If this fails, a large fleet is drawn in numbers of seven digits, or by a wrong factor."""
     from gridcompute.plot.plan import _scaled
 
@@ -85,7 +79,7 @@ def test_units_grow_with_the_load() -> None:
     assert _scaled(np.zeros((0, 3)))[1] == "kWh"
 
 
-def test_energy_is_what_carries_the_load() -> None:
+def test_energy_is_what_carries_the_load():
     d = plan().dispatch
     ax = plan().plot.energy()
     top = max(layer.get_paths()[0].vertices[:, 1].max() for layer in ax.collections)
@@ -104,7 +98,7 @@ def test_energy_is_what_carries_the_load() -> None:
         plan().plot.energy(site=99)
 
 
-def test_prices_are_steps_of_each_site() -> None:
+def test_prices_are_steps_of_each_site():
     ax = plan().plot.prices()
     assert ax.get_ylabel() == "price of energy, yuan/kWh"
     assert [line.get_label() for line in ax.get_lines()] == plan().problem.sites.name.tolist()
@@ -113,7 +107,7 @@ def test_prices_are_steps_of_each_site() -> None:
         assert line.get_drawstyle() == "steps-post"
 
 
-def test_corridors_are_the_gigabytes_sent() -> None:
+def test_corridors_are_the_gigabytes_sent():
     ax = plan().plot.corridors()
     t, problem = plan().table(), plan().problem
     away = problem.jobs.origin[t["job"]] != t["site"]
@@ -125,7 +119,7 @@ def test_corridors_are_the_gigabytes_sent() -> None:
     assert ax.figure.axes[1].get_ylabel() == "data sent, GB"
 
 
-def test_the_mandate_is_three_shares_and_a_line() -> None:
+def test_the_mandate_is_three_shares_and_a_line():
     ax = plan().plot.mandate()
     green = plan().green
     load = green["load_kwh"] > 0
@@ -137,7 +131,7 @@ def test_the_mandate_is_three_shares_and_a_line() -> None:
     assert ax.get_ylabel() == "share of load, %"
 
 
-def test_the_timeline_is_when_jobs_run() -> None:
+def test_the_timeline_is_when_jobs_run():
     placed = np.flatnonzero(plan().assignment >= 0)[:5]
     out = np.flatnonzero(plan().assignment < 0)[:1]
     jobs = np.concatenate([placed, out])
@@ -157,7 +151,7 @@ def test_the_timeline_is_when_jobs_run() -> None:
     assert not plan().plot.timeline([]).containers
 
 
-def test_prices_of_a_matching_dearest_first() -> None:
+def test_prices_of_a_matching_dearest_first():
     m = gc.transport([[4, 1, 9], [2, 1, 9], [5, 1, 9]], [2, 1, 1])
     ax = m.plot.prices(slots=["x", "y", "z"])
     assert [bar.get_width() for bar in ax.patches] == sorted(m.prices, reverse=True)
@@ -170,7 +164,7 @@ def test_prices_of_a_matching_dearest_first() -> None:
         m.plot.prices(slots=["x"])
 
 
-def test_regret_by_cause() -> None:
+def test_regret_by_cause():
     signal = gc.forecast.Signal([9.0, 5.0, 1.0, 4.0], "2024-01-01", [[1.0, 8.0, 9.0, 9.0]])
     jobs = {"arrival_h": [0, 0], "hours": [1, 2], "slots": [1, 1], "window_h": [2, 2]}
     r = gc.timeshift.replay(jobs, signal, policy="arrival")
@@ -184,14 +178,14 @@ def test_regret_by_cause() -> None:
     assert [bar.get_height() for bar in bars.patches] == r.load[0].tolist()
 
 
-def test_a_problem_with_a_start_shows_times() -> None:
+def test_a_problem_with_a_start_shows_times():
     dated = replace(plan(), problem=plan().problem.replace(start="2026-03-01T00:00+08:00"))
     ax = dated.plot.load()
     assert ax.get_xlabel() == "time"
     assert labels(ax.xaxis)[:2] == ["03-01 00:00", "03-01 02:00"]
 
 
-def test_pictures_are_drawn_on_the_axes_given() -> None:
+def test_pictures_are_drawn_on_the_axes_given():
     """If this fails, pictures cannot be put side by side."""
     figure, axes = plt.subplots(2, 3)
     p = plan().plot
@@ -205,7 +199,7 @@ def test_pictures_are_drawn_on_the_axes_given() -> None:
 
 
 @cache
-def operated() -> gc.grid.Rolling:
+def operated():
     """An operator after three hours of its four."""
     problem = gc.grid.east_west(n_jobs=12, seed=1, hours=4)
     op = gc.grid.Rolling(problem, horizon_h=3, gap=2.0)
@@ -214,7 +208,7 @@ def operated() -> gc.grid.Rolling:
     return op
 
 
-def test_the_hours_of_an_operator_are_bars() -> None:
+def test_the_hours_of_an_operator_are_bars():
     """If this fails, the picture of a run shows another load, or other jobs, than its books."""
     op = operated()
     ax = op.plot.load()
@@ -234,7 +228,7 @@ def test_the_hours_of_an_operator_are_bars() -> None:
     assert [bar.get_height() for bar in started] == op.history["started"].tolist()
 
 
-def test_the_green_share_stands_beside_what_is_asked() -> None:
+def test_the_green_share_stands_beside_what_is_asked():
     op, lines = operated(), operated().plot.green().get_lines()
     np.testing.assert_allclose(lines[0].get_ydata()[:-1], 100 * op.ledger.green_share)
     held = op.world.mandate.applies_to(op.world.sites)
@@ -243,7 +237,7 @@ def test_the_green_share_stands_beside_what_is_asked() -> None:
     assert lines[2].get_ydata()[0] == 80.0
 
 
-def test_regret_of_an_operator_by_hour_and_by_cause() -> None:
+def test_regret_of_an_operator_by_hour_and_by_cause():
     op = operated()
     seen = op.hindsight()
     (bars,) = op.plot.regret(by="hour", seen=seen).containers
@@ -256,7 +250,7 @@ def test_regret_of_an_operator_by_hour_and_by_cause() -> None:
         op.plot.regret(by="day")
 
 
-def test_pictures_of_an_operator_before_its_first_hour() -> None:
+def test_pictures_of_an_operator_before_its_first_hour():
     """If this fails, a page that draws a run from its beginning ends with an error."""
     op = gc.grid.Rolling(gc.grid.east_west(n_jobs=5, seed=0, hours=3))
     for ax in (op.plot.load(), op.plot.green(), op.plot.jobs()):

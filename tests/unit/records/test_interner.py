@@ -105,7 +105,7 @@ def test_forged_state_is_refused():
         restore(["a", "a"], free)
 
 
-def test_numbers_are_the_keys_that_are_ints() -> None:
+def test_numbers_are_the_keys_that_are_ints():
     """If this fails, a matcher's changes name other jobs than those that moved."""
     it = Interner([7, -(2**63), 2**63 - 1])
     assert it.numbers(np.array([2, 0, 1], np.int32)).tolist() == [2**63 - 1, 7, -(2**63)]
@@ -142,7 +142,7 @@ def test_ids_are_an_array_of_int32(call):
 
 
 @pytest.mark.parametrize("call", ["intern", "release"])
-def test_a_call_that_is_short_of_memory_changes_nothing(call: str) -> None:
+def test_a_call_that_is_short_of_memory_changes_nothing(call):
     """If this fails, two keys get one id, or a key stays without its id, once memory was short."""
     hooks = pytest.importorskip("_testcapi", reason="CPython's hooks of memory are not installed")
     failed = 0

@@ -1,7 +1,5 @@
 """JSON read strictly and written by RFC 8785, with the examples of that document."""
 
-from __future__ import annotations
-
 import json
 import math
 import struct
@@ -43,7 +41,7 @@ becbf647612f3696 -0.0000033333333333333333
 
 
 @pytest.mark.parametrize("row", NUMBERS.split("\n")[1:-1])
-def test_numbers_are_spelt_as_the_standard_has_them(row: str) -> None:
+def test_numbers_are_spelt_as_the_standard_has_them(row):
     """If this fails, a hash computed by another program differs."""
     bits, text = row.split()
     (value,) = struct.unpack(">d", bytes.fromhex(bits))
@@ -51,7 +49,7 @@ def test_numbers_are_spelt_as_the_standard_has_them(row: str) -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_a_number_survives_its_text(value: float) -> None:
+def test_a_number_survives_its_text(value):
     """If this fails, a ledger read again is another ledger."""
     text = number_text(value)
     assert float(text) == value
@@ -61,14 +59,14 @@ def test_a_number_survives_its_text(value: float) -> None:
     assert not text.endswith(".0")
 
 
-def test_keys_lie_in_the_order_of_their_utf_16_units() -> None:
+def test_keys_lie_in_the_order_of_their_utf_16_units():
     """The example of section 3.2.3: an emoji's surrogates come before U+FB33."""
     content = {"\u20ac": 1, "\r": 2, "\ufb33": 3, "1": 4, "\U0001f600": 5, "\x80": 6, "\xf6": 7}
     order = list(json.loads(canonical(content)))
     assert order == ["\r", "1", "\x80", "\xf6", "\u20ac", "\U0001f600", "\ufb33"]
 
 
-def test_the_example_of_the_standard() -> None:
+def test_the_example_of_the_standard():
     """Section 3.2.2 of RFC 8785."""
     content = parse(
         b'{"numbers": [333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001],'
@@ -85,7 +83,7 @@ def test_the_example_of_the_standard() -> None:
 @pytest.mark.parametrize(
     "value", [math.nan, math.inf, -math.inf, 2**53 + 1, "\ud800", {"\udc00": 1}]
 )
-def test_what_has_no_canonical_text_is_an_error(value: object) -> None:
+def test_what_has_no_canonical_text_is_an_error(value):
     """If this fails, two values share a hash, or a hash cannot be recomputed."""
     with pytest.raises(ValueError, match=r"JSON|2\*\*53|surrogates"):
         canonical({"x": value} if not isinstance(value, dict) else value)
@@ -108,7 +106,7 @@ def test_what_has_no_canonical_text_is_an_error(value: object) -> None:
         (b"{} {}", "not JSON"),
     ],
 )
-def test_what_is_no_json_is_named(data: bytes, words: str) -> None:
+def test_what_is_no_json_is_named(data, words):
     """If this fails, Python's tolerance or its recursion limit decides what a file means."""
     with pytest.raises(InvalidProblemError, match=words) as caught:
         parse(data, "file.json")
@@ -116,6 +114,6 @@ def test_what_is_no_json_is_named(data: bytes, words: str) -> None:
     assert len(str(caught.value)) < 300
 
 
-def test_a_byte_order_mark_is_skipped() -> None:
+def test_a_byte_order_mark_is_skipped():
     """Editors on Windows write one."""
     assert parse(b"\xef\xbb\xbf{}", "file.json") == {}

@@ -1,7 +1,5 @@
 """Ledgers changed behind the library's back: refused with the line at fault, and repaired."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
@@ -9,7 +7,6 @@ import os
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,14 +18,10 @@ from gridcompute.grid.files.json_text import canonical
 from gridcompute.grid.plan.ledger_entry import GENESIS, Entry
 from ledger_cases import CHILD, appended, batches, ledger_of, plan
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
 # ---------------------------------------------------------------- forgeries and mistakes
 
 
-def forged(**changes: object) -> bytes:
+def forged(**changes):
     """A ledger of one batch in which a value was changed and the hash computed again."""
     content = {"batch": "a", "kind": "plan", "sites": ["North"], "load_kwh": [10.0]}
     content |= {"green_kwh": [8.0], "certificate_kwh": [0.0], "serials": ["GEC-1"]}
@@ -91,9 +84,7 @@ def forged(**changes: object) -> bytes:
         ),
     ],
 )
-def test_energy_that_cannot_be_is_refused_though_its_hash_is_right(
-    tmp_path: Path, changes: dict[str, object], words: str
-) -> None:
+def test_energy_that_cannot_be_is_refused_though_its_hash_is_right(tmp_path, changes, words):
     """Negative or NaN energy in a file turns every later mandate into nonsense."""
     path = tmp_path / "ledger.jsonl"
     path.write_bytes(forged())
@@ -103,7 +94,7 @@ def test_energy_that_cannot_be_is_refused_though_its_hash_is_right(
         Ledger.read(path)
 
 
-def test_a_serial_retired_twice_is_refused_in_a_file_too(tmp_path: Path) -> None:
+def test_a_serial_retired_twice_is_refused_in_a_file_too(tmp_path):
     """One certificate for two claims, put together behind the ledger's back."""
     first = ledger_of("a").entries[0]
     content = {k: v for k, v in dataclasses.asdict(first).items() if k not in ("previous", "hash")}
@@ -119,7 +110,7 @@ def test_a_serial_retired_twice_is_refused_in_a_file_too(tmp_path: Path) -> None
         Ledger(entries=(first, again))
 
 
-def dated(after: str, days: tuple[int, int], batch: str = "b", **changes: object) -> Entry:
+def dated(after, days, batch="b", **changes):
     """A line of some days of June at two sites, all of whose green power has ids of its own."""
     begin, end = (f"2026-06-{day:02}T00:00:00Z" for day in days)
     content = {"batch": batch, "kind": "plan", "sites": ("North", "South"), "serials": ()}
@@ -128,7 +119,7 @@ def dated(after: str, days: tuple[int, int], batch: str = "b", **changes: object
     return Entry.after(after, **{**content, **changes})
 
 
-def test_no_hour_of_a_site_and_no_certificate_is_in_two_batches(tmp_path: Path, capsys) -> None:
+def test_no_hour_of_a_site_and_no_certificate_is_in_two_batches(tmp_path, capsys):
     """One day in two batches counts twice in the mandate, one certificate in two claims."""
     first = dated(GENESIS, (1, 3), "a", bundles=(("wind", 0, 99), ("wind", 200, 299)))
     path = tmp_path / "ledger.jsonl"
@@ -182,7 +173,7 @@ def test_no_hour_of_a_site_and_no_certificate_is_in_two_batches(tmp_path: Path, 
         Ledger(entries=(first, meter, third))
 
 
-def test_wrong_values_of_a_call_change_nothing() -> None:
+def test_wrong_values_of_a_call_change_nothing():
     """If this fails, a ledger takes what no meter can have said, or letters for certificates."""
     ledger = ledger_of("a")
     nan, two = float("nan"), [10.0, 10.0]
@@ -215,7 +206,7 @@ def test_wrong_values_of_a_call_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("kind", ["fifo", "device", "folder"])
-def test_what_is_no_file_is_refused_and_not_opened(tmp_path: Path, kind: str) -> None:
+def test_what_is_no_file_is_refused_and_not_opened(tmp_path, kind):
     """A FIFO in the ledger's place would hold its reader for good."""
     path = tmp_path / "ledger.jsonl"
     if kind == "fifo":
@@ -241,7 +232,7 @@ def test_what_is_no_file_is_refused_and_not_opened(tmp_path: Path, kind: str) ->
     assert done.returncode == 0, done.stderr
 
 
-def test_a_file_that_is_not_there_is_what_python_calls_it(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_what_python_calls_it(tmp_path):
     """A first run asks for FileNotFoundError, and begins a ledger."""
     with pytest.raises(FileNotFoundError):
         Ledger.read(tmp_path / "ledger.jsonl")
@@ -281,7 +272,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_a_repair_keeps_what_is_sound_and_every_byte_of_the_rest(tmp_path: Path, name: str) -> None:
+def test_a_repair_keeps_what_is_sound_and_every_byte_of_the_rest(tmp_path, name):
     """If this fails, a damaged ledger stays lost, or a repair loses what it does not understand."""
     content, kept, cut = DAMAGES[name]
     path = tmp_path / "ledger.jsonl"
@@ -312,7 +303,7 @@ def test_a_repair_keeps_what_is_sound_and_every_byte_of_the_rest(tmp_path: Path,
     assert batches(path) == [*kept, "next"]
 
 
-def test_a_damaged_file_says_where_and_how_to_repair_it(path: Path) -> None:
+def test_a_damaged_file_says_where_and_how_to_repair_it(path):
     """If this fails, the reader of the message does not know that there is a way back."""
     whole = path.read_bytes()
     path.write_bytes(whole[:-40])
@@ -322,7 +313,7 @@ def test_a_damaged_file_says_where_and_how_to_repair_it(path: Path) -> None:
     assert path.read_bytes() == whole[:-40]
 
 
-def test_a_repair_on_a_full_disk_changes_nothing(tmp_path: Path) -> None:
+def test_a_repair_on_a_full_disk_changes_nothing(tmp_path):
     """If this fails, the repair of a ledger can cost its sound part."""
     with small_disk(tmp_path / "disk", 64) as disk:
         path = disk / "ledger.jsonl"
@@ -337,19 +328,17 @@ def test_a_repair_on_a_full_disk_changes_nothing(tmp_path: Path) -> None:
         assert Ledger.repair(path).kept == 3
 
 
-def test_a_forged_ledger_is_not_valid_rather_than_bad_input(
-    path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_forged_ledger_is_not_valid_rather_than_bad_input(path, capsys):
     """`ledger check` ended with 2, as for a file that is not there."""
     path.write_bytes(path.read_bytes().replace(b"10", b"11", 1))
     assert cli.run(["ledger", "check", str(path)]) == 1
     assert "not sound" in capsys.readouterr().out
 
 
-def test_the_command_repairs_and_checks(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_repairs_and_checks(path, capsys):
     """If this fails, an operator needs Python to get a ledger back."""
 
-    def run(*words: object) -> tuple[int, str]:
+    def run(*words):
         status = cli.run([str(word) for word in words])
         return status, "".join(capsys.readouterr())
 

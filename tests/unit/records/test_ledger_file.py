@@ -1,7 +1,5 @@
 """A ledger's file among other writers, readers and full disks: whole lines, or none."""
 
-from __future__ import annotations
-
 import errno
 import itertools
 import json
@@ -12,7 +10,6 @@ import sys
 import tempfile
 import textwrap
 import threading
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -25,10 +22,6 @@ from gridcompute.grid.files.json_text import canonical
 from gridcompute.grid.plan import ledger_entry as ledger_file
 from ledger_cases import CHILD, appended, batches, ledger_of, plan
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
 # ---------------------------------------------------------------- lines
 
 
@@ -37,7 +30,7 @@ if TYPE_CHECKING:
     ["\u2028", "\u2029", "\x85", "\x1c", "\x0b", "a\r", "a\nb", "\t", '"', "\\", "\U0001f600", ""],
     ids=ascii,
 )
-def test_a_name_of_any_character_does_not_end_a_line(tmp_path: Path, name: str) -> None:
+def test_a_name_of_any_character_does_not_end_a_line(tmp_path, name):
     """U+2028 in a site's name, and the ledger could never be read again."""
     path = tmp_path / "ledger.jsonl"
     ledger = Ledger().record(plan(f"x{name}y", "z"), batch=f"b{name}", serials=[f"s{name}"])
@@ -49,7 +42,7 @@ def test_a_name_of_any_character_does_not_end_a_line(tmp_path: Path, name: str) 
     assert batches(path) == [f"b{name}", "next", "last"]
 
 
-def test_half_a_character_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_half_a_character_is_refused_before_anything_is_written(tmp_path):
     """An unpaired surrogate has no UTF-8: it would fail amid the write."""
     path = tmp_path / "ledger.jsonl"
     for call in (
@@ -62,7 +55,7 @@ def test_half_a_character_is_refused_before_anything_is_written(tmp_path: Path) 
     assert not path.exists()
 
 
-def test_lines_say_their_version_and_are_canonical(path: Path) -> None:
+def test_lines_say_their_version_and_are_canonical(path):
     """If this fails, another program cannot recompute the hashes from the file."""
     import hashlib
 
@@ -75,7 +68,7 @@ def test_lines_say_their_version_and_are_canonical(path: Path) -> None:
         assert hashlib.sha256(text.rstrip(b"\n")).hexdigest() == head
 
 
-def test_another_version_is_refused_by_name(path: Path) -> None:
+def test_another_version_is_refused_by_name(path):
     """If this fails, a line whose meaning is unknown here is taken for one of today's."""
     for wrong in ("4", '"3"', "true", "2", "null", "2.5"):
         text = path.read_text()
@@ -87,7 +80,7 @@ def test_another_version_is_refused_by_name(path: Path) -> None:
 
 
 @given(st.lists(st.floats(min_value=0, allow_infinity=False), min_size=2, max_size=2))
-def test_any_energy_is_read_as_it_was_written(energy: list[float]) -> None:
+def test_any_energy_is_read_as_it_was_written(energy):
     """Doubles beyond 2**53 are written as whole numbers of many digits, and are no integers."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "ledger.jsonl")
@@ -99,7 +92,7 @@ def test_any_energy_is_read_as_it_was_written(energy: list[float]) -> None:
 # ---------------------------------------------------------------- other writers
 
 
-def test_a_lost_final_newline_does_not_glue_two_lines(path: Path) -> None:
+def test_a_lost_final_newline_does_not_glue_two_lines(path):
     """An editor that strips the last newline, and the next append made the file unreadable."""
     path.write_bytes(path.read_bytes().rstrip(b"\n"))
     assert batches(path) == ["a", "b", "c"]
@@ -108,7 +101,7 @@ def test_a_lost_final_newline_does_not_glue_two_lines(path: Path) -> None:
     assert path.read_bytes().count(b"\n") == 5
 
 
-def test_writers_that_began_alike_leave_one_history(tmp_path: Path) -> None:
+def test_writers_that_began_alike_leave_one_history(tmp_path):
     """Two read and then two write: one is refused, and the file stays readable."""
     path = tmp_path / "ledger.jsonl"
     ledger_of("a").write(path)
@@ -135,7 +128,7 @@ def test_writers_that_began_alike_leave_one_history(tmp_path: Path) -> None:
     assert sorted(batches(path)) == sorted(["a", *itertools.chain(*acknowledged)])
 
 
-def test_updates_of_many_processes_all_count(tmp_path: Path) -> None:
+def test_updates_of_many_processes_all_count(tmp_path):
     """Read, change and write under one lock: no process overwrites another's batch."""
     path = tmp_path / "ledger.jsonl"
     child = CHILD + textwrap.dedent(
@@ -152,7 +145,7 @@ def test_updates_of_many_processes_all_count(tmp_path: Path) -> None:
     assert sorted(batches(path)) == sorted(f"{c}-{k}" for c in range(4) for k in range(12))
 
 
-def test_readers_beside_a_writer_never_see_half_a_line(tmp_path: Path) -> None:
+def test_readers_beside_a_writer_never_see_half_a_line(tmp_path):
     """If this fails, a read at the wrong moment calls a sound ledger torn."""
     path = tmp_path / "ledger.jsonl"
     ledger_of("a").write(path)
@@ -173,7 +166,7 @@ def test_readers_beside_a_writer_never_see_half_a_line(tmp_path: Path) -> None:
     assert (writer.returncode, seen) == (0, 26)
 
 
-def test_a_writer_waits_for_the_lock(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_waits_for_the_lock(path, monkeypatch):
     """If this fails, a writer goes ahead while another one is at work, or waits for good."""
     writer = threading.Thread(target=appended, args=(path, "d"))
     with ledger_file.LedgerFile(path, write=True) as file:
@@ -194,7 +187,7 @@ def test_a_writer_waits_for_the_lock(path: Path, monkeypatch: pytest.MonkeyPatch
 # ---------------------------------------------------------------- disks
 
 
-def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_file_as_it_was(tmp_path):
     """Half a line on a full disk, and the ledger could never be read again."""
     with small_disk(tmp_path / "disk", 64) as disk:
         path = disk / "ledger.jsonl"
@@ -217,7 +210,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
         assert batches(path) == ["a", "b", *map(str, range(20))]
 
 
-def test_a_write_cut_short_is_taken_back(tmp_path: Path) -> None:
+def test_a_write_cut_short_is_taken_back(tmp_path):
     """The kernel takes a part of the lines and then no more: none of them may stay."""
     path = tmp_path / "ledger.jsonl"
     ledger_of("a", "b").write(path)
@@ -239,14 +232,12 @@ def test_a_write_cut_short_is_taken_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fails", ["write", "fsync"])
-def test_a_failing_disk_is_told_and_nothing_stays(
-    path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
-) -> None:
+def test_a_failing_disk_is_told_and_nothing_stays(path, monkeypatch, fails):
     """A ledger that says it is written, but is not on the disk, is lost with the power."""
     before = path.read_bytes()
     ledger = Ledger.read(path).record(plan("x"), batch="d")
 
-    def failing(*_: object) -> int:
+    def failing(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
@@ -258,12 +249,12 @@ def test_a_failing_disk_is_told_and_nothing_stays(
     assert batches(path) == ["a", "b", "c", "d"]
 
 
-def test_written_lines_are_brought_to_the_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_written_lines_are_brought_to_the_disk(path, monkeypatch):
     """If this fails, a machine that loses its power loses batches that were said to be written."""
     synced = []
     fsync = os.fsync
 
-    def noted(descriptor: int) -> None:
+    def noted(descriptor):
         synced.append(os.fstat(descriptor).st_size)
         fsync(descriptor)
 

@@ -1,28 +1,25 @@
 """Forged answers: every field of a `Matching` is checked against what the problem says of it."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import subprocess
 import sys
-from typing import Any
 
 import numpy as np
 import pytest
 
-from gridcompute import InvalidProblemError, Matching, Witness, _core, transport
+from gridcompute import InvalidProblemError, Witness, _core, transport
 
 INF = math.inf
 COST = np.array([[1, 5], [2, 3], [4, 1], [1, 3]])
 
 
-def solved() -> Matching:
+def solved():
     """Four jobs for 2 + 3 slots; [0, 1, 1, 0] is best, and one slot more of class 0 saves 1."""
     return transport(COST, [2, 3])
 
 
-def gangs() -> Matching:
+def gangs():
     """Fourteen, whose optimum lies above what prices and charges prove."""
     r = np.random.default_rng(6)
     cost, demand = r.integers(1, 30, (14, 3)) + 0.5, r.integers(2, 6, 14)
@@ -32,27 +29,27 @@ def gangs() -> Matching:
     return m
 
 
-def impossible() -> Matching:
+def impossible():
     """Three jobs for the two slots that they may use."""
     return transport([[1.0, np.inf]] * 3, [2, 5])
 
 
-def cut_short() -> Matching:
+def cut_short():
     """Stopped at once, with what can be said without a look at the costs."""
     m = transport([[1.0], [2.0], [3.0]], [3], time_limit=0)
     assert m.status == "time_limit"
     return m
 
 
-def ints(*values: int, dtype: type = np.int32) -> np.ndarray[Any, Any]:
+def ints(*values, dtype=np.int32):
     return np.array(values, dtype)
 
 
-def reals(*values: float) -> np.ndarray[Any, Any]:
+def reals(*values):
     return np.array(values, np.float64)
 
 
-FORGERIES: list[tuple[Any, str, Any, str]] = [
+FORGERIES = [
     (solved, "assignment", ints(0, 0, 1, 0), "load"),
     (solved, "assignment", ints(0, 1, 1), "assignment: found shape (3,), needed (n_jobs,) = (4,)"),
     (solved, "assignment", ints(0, 1, 1, 0, 0), "assignment: found shape (5,)"),
@@ -133,7 +130,7 @@ FORGERIES: list[tuple[Any, str, Any, str]] = [
     FORGERIES,
     ids=[f"{make.__name__}-{field}-{k}" for k, (make, field, *_) in enumerate(FORGERIES)],
 )
-def test_a_forged_field_is_refuted(make: Any, field: str, value: Any, reason: str) -> None:
+def test_a_forged_field_is_refuted(make, field, value, reason):
     """If this fails, a matching that is not what it says is certified, or the process dies."""
     m = make()
     assert m.verify().valid
@@ -164,17 +161,17 @@ def test_a_forged_field_is_refuted(make: Any, field: str, value: Any, reason: st
         ({"available": None}, "witness.available: found None"),
     ],
 )
-def test_a_forged_witness_is_refuted(change: dict[str, Any], reason: str) -> None:
+def test_a_forged_witness_is_refuted(change, reason):
     """If this fails, a problem that has an answer passes as infeasible."""
     m = impossible()
-    forged = dataclasses.replace(m.witness, **change)  # type: ignore[type-var]
+    forged = dataclasses.replace(m.witness, **change)
     found = dataclasses.replace(m, witness=forged).verify()
     assert not found.valid
     assert any(reason in text for text in found.reasons), found.reasons
     assert found.gap == INF
 
 
-def test_prices_one_short_certify_no_dear_matching() -> None:
+def test_prices_one_short_certify_no_dear_matching():
     """If this fails, a matching ten times too dear is certified as optimal by short prices."""
     m = transport([[10, 1], [10, 1]], [2, 2])
     assert m.objective == 2
@@ -185,7 +182,7 @@ def test_prices_one_short_certify_no_dear_matching() -> None:
     assert not dataclasses.replace(dear, bound=20).verify().valid
 
 
-def test_a_true_witness_of_another_problem_is_refuted() -> None:
+def test_a_true_witness_of_another_problem_is_refuted():
     """If this fails, a NaN among the costs passes as a forbidden pair."""
     witness = impossible().witness
     assert witness is not None
@@ -197,7 +194,7 @@ def test_a_true_witness_of_another_problem_is_refuted() -> None:
     assert found["faults"] == ["cost: row 0 has a NaN or -inf"]
 
 
-QUESTION: dict[str, Any] = {
+QUESTION = {
     "capacity": ints(2, 3, dtype=np.int64),
     "demand": None,
     "unplaced": None,
@@ -220,7 +217,7 @@ QUESTION: dict[str, Any] = {
         ("unplaced", reals(1, 2, -np.inf, 4), "unplaced[2]: found -inf"),
     ],
 )
-def test_the_core_refuses_a_problem_of_wrong_sizes(field: str, value: Any, says: str) -> None:
+def test_the_core_refuses_a_problem_of_wrong_sizes(field, value, says):
     """If this fails, a direct call of the checker reads outside the arrays it is given."""
     cost = _core.dense_cost(COST)
     assert cost is not None
@@ -234,7 +231,7 @@ def test_the_core_refuses_a_problem_of_wrong_sizes(field: str, value: Any, says:
         _core.check_witness(cost, *problem, ints(0, dtype=np.int64), ints(0))
 
 
-def test_the_core_names_answers_of_wrong_sizes() -> None:
+def test_the_core_names_answers_of_wrong_sizes():
     """If this fails, a direct call of the checker with a short answer proves something."""
     cost = _core.dense_cost(COST)
     assert cost is not None
@@ -250,7 +247,7 @@ def test_the_core_names_answers_of_wrong_sizes() -> None:
         assert (found["bound_low"], found["bound_high"]) == (-INF, INF)
 
 
-def test_a_forged_size_kills_no_process() -> None:
+def test_a_forged_size_kills_no_process():
     """If this fails, `verify` of a short assignment or load writes behind an array of the heap."""
     code = """
 import dataclasses, numpy as np
@@ -268,7 +265,7 @@ assert not dataclasses.replace(m, assignment=-far).verify().valid
     assert done.returncode == 0, done.stderr
 
 
-def test_gangs_and_jobs_left_out_are_checked_whole() -> None:
+def test_gangs_and_jobs_left_out_are_checked_whole():
     """If this fails, a gang counts as one slot, or a job that may stay out as one that must not."""
     m = transport([[1, 9], [1, 9]], [3, 2], demand=[2, 2], unplaced=20)
     assert m.verify().valid
@@ -278,7 +275,7 @@ def test_gangs_and_jobs_left_out_are_checked_whole() -> None:
     assert (out.assignment.tolist(), out.objective, out.verify().valid) == ([-1, -1], 9.5, True)
 
 
-def test_what_claims_less_is_no_forgery() -> None:
+def test_what_claims_less_is_no_forgery():
     """If this fails, honest answers of stopped solves are called invalid."""
     m = gangs()
     for change in ({"bound": -INF}, {"status": "stopped"}, {"status": "time_limit"}):

@@ -1,10 +1,7 @@
 """Bounds and objectives of the transport checker, against exact fractions, at every size."""
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,22 +17,20 @@ REAL = [0.0, 5e-324, 1e-310, 2.0**-1022, 2.0**-500, 1e-17, 1.0, 1.5, 2.0**52, 2.
 REAL += [2.0**62, 2.0**63, 1e22, 1e300, 2.0**1023, MAX]
 
 
-def integers(r: np.random.Generator, shape: Any) -> np.ndarray[Any, Any]:
+def integers(r, shape):
     values = r.choice(np.array(WHOLE, np.int64), shape) + r.integers(-3, 4, shape)
     values = np.where(r.random(shape) < 0.4, -values, values)
     return np.where(r.random(shape) < 0.03, r.choice([-(2**63), 2**63 - 1], shape), values)
 
 
-def doubles(r: np.random.Generator, shape: Any, *, negative: bool = True) -> np.ndarray[Any, Any]:
+def doubles(r, shape, *, negative=True):
     values, kind = r.choice(np.array(REAL), shape), r.random(shape)
     values = np.where(kind < 0.3, np.nextafter(values, 0), values)
     values = np.where((kind > 0.3) & (kind < 0.6), values * r.random(shape), values)
     return np.where(r.random(shape) < (0.4 if negative else 0), -values, values)
 
 
-def bound(
-    cost: list[Any], capacity: list[int], weight: list[int], out: list[float], prices: list[float]
-) -> Fraction | float:
+def bound(cost, capacity, weight, out, prices):
     """Return D(p) of certificate/transport.hpp, without any rounding."""
     total = Fraction(0)
     for row, w, left_out in zip(cost, weight, out, strict=True):
@@ -51,14 +46,14 @@ def bound(
     )
 
 
-def at_most(a: Any, b: Any) -> bool:
+def at_most(a, b):
     """Compare a and b as numbers of any size, which may be infinite."""
     if INF in (b, -a):
         return True
     return INF not in (a, -b) and Fraction(a) <= Fraction(b)
 
 
-def check(r: np.random.Generator, where: object) -> None:
+def check(r, where):
     n, s = int(r.integers(0, 6)), int(r.integers(0, 5))
     whole = r.random() < 0.5
     cost = integers(r, (n, s)) if whole else doubles(r, (n, s))
@@ -105,7 +100,7 @@ def check(r: np.random.Generator, where: object) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_bound_is_rounded_down_whatever_the_numbers(seed: int) -> None:
+def test_a_bound_is_rounded_down_whatever_the_numbers(seed):
     """If this fails, an integer from 2^53 on, or a sum near the largest double, proves too much."""
     r = np.random.default_rng(seed)
     for trial in range(600):
@@ -114,7 +109,7 @@ def test_a_bound_is_rounded_down_whatever_the_numbers(seed: int) -> None:
 
 @pytest.mark.parametrize("power", range(52, 63))
 @pytest.mark.parametrize("off", [-1, 0, 1])
-def test_no_bound_above_an_objective_of_integers_that_are_no_doubles(power: int, off: int) -> None:
+def test_no_bound_above_an_objective_of_integers_that_are_no_doubles(power, off):
     """If this fails, 2^53 + 1, which a double rounds down, is enclosed as if it were exact."""
     for sign in (1, -1):
         cost = np.array([[sign * (2**power + off)]])
@@ -131,7 +126,7 @@ def test_no_bound_above_an_objective_of_integers_that_are_no_doubles(power: int,
             assert found["tight"], where
 
 
-def test_sums_beyond_the_largest_double_are_bounded() -> None:
+def test_sums_beyond_the_largest_double_are_bounded():
     """If this fails, costs whose sum no double holds leave a bound that is no number."""
     for costs in ([MAX] * 3, [-MAX] * 3, [MAX, -MAX, MAX], [MAX, MAX, -MAX]):
         source = _core.dense_cost(np.array(costs)[:, None])

@@ -5,8 +5,6 @@ A forged one must be refuted, unless it is another true answer (`OTHER_ANSWERS`)
 of `verify` names it after "Not checked:", and no print, notebook or table shows it.
 """
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 import functools
@@ -14,7 +12,6 @@ import inspect
 import math
 import re
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,9 +21,6 @@ import gridcompute as gc
 from effort import examples
 from malformed import small
 from result_cases import RESULTS, public_types, returned_types
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 #: What a result was computed from: with another problem it is another question.
 PROBLEM = {"question", "problem", "trace", "cluster", "jobs", "demand", "capacity", "most"}
@@ -58,18 +52,18 @@ PROVED = ("Matching", "Flow", "Assignment", "Shares", "TaskShares", "Replay", "B
 PROVED += ("LiveMatching", "ShardedMatching")
 
 
-def signal() -> gc.forecast.Signal:
+def signal():
     return gc.forecast.Signal([3.0, 1.0, 2.0, 9.0, 4.0, 2.0, 7.0, 1.0], "2024-01-01")
 
 
-def shifted(**options: Any) -> Any:
+def shifted(**options):
     jobs = {"arrival_h": [0, 0, 1], "hours": [1, 2, 1], "slots": [1, 2, 1], "window_h": [2, 2, 3]}
     answer = gc.timeshift.replay(jobs, signal(), starts=[0, 1], **options)
     assert answer.at_once is not None  # makes it, so that it is checked as well
     return answer
 
 
-def scheduled(policy: str, **options: Any) -> Any:
+def scheduled(policy, **options):
     speed = [[1.0, 0.5], [1.0, 0.5], [2.0, 0.0], [1.0, 1.0], [0.5, 1.0]]
     trace = gc.traces.Trace(
         [0.0, 0.0, 30.0, 40.0, 60.0], [100.0, 90, 50, 10, 70], speed, [2] + [1] * 4
@@ -80,7 +74,7 @@ def scheduled(policy: str, **options: Any) -> Any:
     return answer
 
 
-CASES: dict[str, Callable[[], Any]] = {
+CASES = {
     **{name: make for name, make in RESULTS.items() if name.split()[0].strip(",") in PROVED},
     "Replay in hindsight": lambda: shifted(policy="hindsight"),
     "Replay in hindsight of shared slots": lambda: shifted(policy="hindsight", slots=1),
@@ -97,7 +91,7 @@ CASES: dict[str, Callable[[], Any]] = {
 PODS = {"cpu_milli": [1000], "memory_mib": [1000], "num_gpu": [1], "gpu_milli": [600]}
 
 
-def queued() -> Any:
+def queued():
     """Two rounds with a move and an eviction, in a tree of queues with limits by type."""
     queues = gc.fair.Queues(
         name=["top", "a", "b"],
@@ -123,12 +117,12 @@ def queued() -> Any:
     return answer
 
 
-def packer() -> gc.pack.Packer:
+def packer():
     nodes = {"cpu_milli": [64_000], "memory_mib": [256_000], "gpu": [4], "model": ["A10"]}
     return gc.pack.Packer(nodes, mix=PODS)
 
 
-def forgeries(value: Any) -> Iterator[tuple[str, Any]]:
+def forgeries(value):
     """Other values of the same form, each with what was done."""
     if isinstance(value, (bool, np.bool_)):
         yield "not", not value
@@ -176,7 +170,7 @@ def forgeries(value: Any) -> Iterator[tuple[str, Any]]:
                 yield f".{name} {how}", with_field(value, name, new)
 
 
-def forged_arrays(array: Any) -> Iterator[tuple[str, Any]]:
+def forged_arrays(array):
     if not array.size:
         return
     for k in (0, -1):
@@ -203,7 +197,7 @@ def forged_arrays(array: Any) -> Iterator[tuple[str, Any]]:
         yield "one short", array[:-1].copy()
 
 
-def public_fields(result: Any) -> list[str]:
+def public_fields(result):
     """Fields, and properties that are kept once they were asked for."""
     kept = [
         name
@@ -213,7 +207,7 @@ def public_fields(result: Any) -> list[str]:
     return [name for name in dict.fromkeys([*vars(result), *kept]) if name[0] != "_"]
 
 
-def with_field(result: Any, name: str, value: Any) -> Any:
+def with_field(result, name, value):
     """The result with one field changed, kept properties as they are: as a pickle could have it."""
     new = object.__new__(type(result))
     vars(new).update(vars(result))
@@ -221,7 +215,7 @@ def with_field(result: Any, name: str, value: Any) -> Any:
     return new
 
 
-def shown(result: Any) -> list[str]:
+def shown(result):
     """Everything that a user is shown, as text; "" where it cannot be."""
     out = []
     for show in ("__repr__", "_repr_html_", "to_arrow", "summary"):
@@ -233,12 +227,12 @@ def shown(result: Any) -> list[str]:
     return out
 
 
-def not_checked(result: Any) -> set[str]:
+def not_checked(result):
     text = " ".join(str(type(result).verify.__doc__).split())
     return set(re.findall(r"`([\w.]+)`", text.partition("Not checked:")[2]))
 
 
-def matches(field: str, how: str, named: Any) -> bool:
+def matches(field, how, named):
     """Whether a field, a part of it, or one forgery of a part is among those named."""
     parts = re.match(r"(?:\.\w+ ?)*", how)
     path = "".join([field, *re.findall(r"\.\w+", parts[0] if parts else "")])
@@ -248,7 +242,7 @@ def matches(field: str, how: str, named: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_no_forged_field_passes(name: str) -> None:
+def test_no_forged_field_passes(name):
     """If this fails, a number that a user reads may be any number, and its certificate is true."""
     result = copy.copy(CASES[name]())  # that of `RESULTS` is shared, and keeps what was asked for
     if not hasattr(result, "verify"):
@@ -275,7 +269,7 @@ def test_no_forged_field_passes(name: str) -> None:
     assert not wrong, (name, wrong)
 
 
-def test_every_result_that_proves_itself_is_forged() -> None:
+def test_every_result_that_proves_itself_is_forged():
     """If this fails, a class with `verify` has no case above."""
     types = {**public_types(), **returned_types()}.values()
     proved = {c.__name__ for c in types if callable(getattr(c, "verify", None))}
@@ -283,7 +277,7 @@ def test_every_result_that_proves_itself_is_forged() -> None:
     assert proved <= forged, proved - forged
 
 
-def test_a_renamed_replay_in_hindsight_is_refuted() -> None:
+def test_a_renamed_replay_in_hindsight_is_refuted():
     """If this fails, its check asks for hindsight of itself for ever."""
     renamed = dataclasses.replace(shifted(policy="hindsight"), policy="x")
     assert renamed.verify().reasons == ("policy: found 'x', needed 'hindsight'",)

@@ -1,11 +1,8 @@
 """One definition of a relative gap: (objective - bound) / max(abs(objective), abs(bound))."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import pytest
@@ -38,13 +35,13 @@ INF = math.inf
         (1.0, math.nan, INF),
     ],
 )
-def test_gap_of_numbers(objective: float, bound: float, gap: float) -> None:
+def test_gap_of_numbers(objective, bound, gap):
     """If this fails, a gap is not what api.md defines, or no number at an edge."""
     assert relative_gap(objective, bound) == pytest.approx(gap, rel=1e-15, abs=0)
     assert relative_gap(-objective, -bound, maximize=True) == relative_gap(objective, bound)
 
 
-def test_gap_of_doubles_of_any_size() -> None:
+def test_gap_of_doubles_of_any_size():
     """If this fails, a gap is off by more than rounding, or 0 though objective and bound differ."""
     seed = 7
     random = np.random.default_rng(seed)
@@ -61,21 +58,21 @@ def test_gap_of_doubles_of_any_size() -> None:
         assert abs(Fraction(found) - exact) <= exact * Fraction(1, 2**51), (seed, trial, a, b)
 
 
-def defined(objective: float, bound: float) -> float:
+def defined(objective, bound):
     """The definition, in the words of its docstring."""
     if not (math.isfinite(objective) and math.isfinite(bound)):
         return INF
     return 0.0 if objective == bound else (objective - bound) / max(abs(objective), abs(bound))
 
 
-def cut_short(costs: np.ndarray[Any, Any], **options: Any) -> Any:
+def cut_short(costs, **options):
     """A matching with a gap that stays open: gangs."""
     n = len(costs)
     return transport(costs, [5, 5, 5], demand=np.arange(n) % 3 + 1, **options)
 
 
 @pytest.mark.parametrize("shift", [0.0, -6.0, 20.0])
-def test_gap_of_matchings(shift: float) -> None:
+def test_gap_of_matchings(shift):
     """If this fails, a matching and its certificate do not measure their gaps alike."""
     seed = 5
     random = np.random.default_rng(seed)
@@ -91,7 +88,7 @@ def test_gap_of_matchings(shift: float) -> None:
             assert found.gap == pytest.approx(expected, rel=1e-12, abs=0), where
 
 
-def test_gap_of_an_objective_of_nothing() -> None:
+def test_gap_of_an_objective_of_nothing():
     """If this fails, the gap of a matching that costs 0 is some 1e285, and not 1."""
     costs = np.array([[0.0, -1.0], [1.0, 0.0], [0.0, 1.0]])
     for demand in ([2, 2, 1], [1, 2, 2], [2, 1, 2]):
@@ -100,7 +97,7 @@ def test_gap_of_an_objective_of_nothing() -> None:
         assert 0 <= m.verify().gap <= 2, (demand, m)
 
 
-def test_gap_where_there_is_no_answer() -> None:
+def test_gap_where_there_is_no_answer():
     """If this fails, an infeasible problem has a gap as if it were solved."""
     m = transport([[1.0], [1.0]], [1])
     assert (m.status, m.gap, m.verify().gap) == ("infeasible", INF, INF)
@@ -110,7 +107,7 @@ def test_gap_where_there_is_no_answer() -> None:
     assert (f.status, f.bound, f.gap, f.verify().gap) == ("unbounded", -INF, INF, INF)
 
 
-def test_gap_of_flows_and_rounds() -> None:
+def test_gap_of_flows_and_rounds():
     """If this fails, an optimum is not at gap 0, or its bound is not its objective."""
     f = min_cost_flow([0, 1], [1, 2], [5, 5], [1, 2], [4, 0, -4])
     assert (f.bound, f.gap, f.verify().gap) == (f.objective, 0.0, 0.0)
@@ -122,7 +119,7 @@ def test_gap_of_flows_and_rounds() -> None:
 
 
 @pytest.mark.parametrize("maximize", [False, True])
-def test_gap_of_assignments(maximize: bool) -> None:
+def test_gap_of_assignments(maximize):
     """If this fails, an assignment has no gap, or one below 0 where the largest total is asked."""
     seed = 9
     random = np.random.default_rng(seed)
@@ -142,7 +139,7 @@ def test_gap_of_assignments(maximize: bool) -> None:
 
 
 @pytest.mark.parametrize("maximize", [False, True])
-def test_gap_where_there_is_no_assignment(maximize: bool) -> None:
+def test_gap_where_there_is_no_assignment(maximize):
     """If this fails, an answer without an assignment, or a forged one, has a gap of 0."""
     forbidden = -INF if maximize else INF
     none = assignment(np.array([[1.0, forbidden], [1.0, forbidden]]), maximize=maximize)
@@ -159,7 +156,7 @@ def test_gap_where_there_is_no_assignment(maximize: bool) -> None:
 
 
 @pytest.mark.parametrize("maximize", [False, True])
-def test_gap_of_an_assignment_of_nothing(maximize: bool) -> None:
+def test_gap_of_an_assignment_of_nothing(maximize):
     """If this fails, no rows and no columns make 0 divided by 0."""
     for shape in ((0, 0), (0, 3), (3, 0)):
         a = assignment(np.zeros(shape), maximize=maximize)
@@ -167,7 +164,7 @@ def test_gap_of_an_assignment_of_nothing(maximize: bool) -> None:
 
 
 @pytest.mark.parametrize("shift", [-50.0, 0.0])
-def test_a_gap_asked_for_is_the_gap_proved(shift: float) -> None:
+def test_a_gap_asked_for_is_the_gap_proved(shift):
     """If this fails, the search stops by another definition of the gap than the results have."""
     seed = 3
     costs = np.random.default_rng(seed).uniform(0, 10, (20_000, 20)) + shift

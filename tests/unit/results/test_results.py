@@ -1,12 +1,9 @@
 """Results as values: pickled, copied, sent to a worker, shown in a notebook, read by Arrow."""
 
-from __future__ import annotations
-
 import copy
 import os
 import pickle
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +13,7 @@ from gridcompute import InvalidProblemError, _html
 from result_cases import CAPACITY, COST, RESULTS, TALL, handled, plan, public_types, returned_types
 
 
-def same(a: Any, b: Any) -> bool:
+def same(a, b):
     """Are two results equal, field by field, as deep as they go?"""
     if type(a) is not type(b):
         return False
@@ -39,18 +36,18 @@ def same(a: Any, b: Any) -> bool:
     return bool(np.all(a == b))
 
 
-def fields(result: Any) -> dict[str, Any]:
+def fields(result):
     """The fields of a result, those of the problem left out."""
     inputs = {"question", "problem", "warm_start", "_problem", "_exact", "_question"}
     kept = vars(result) if hasattr(result, "__dict__") else {"": result}
     return {name: value for name, value in kept.items() if name not in inputs}
 
 
-def sent(result: Any) -> Any:
+def sent(result):
     return pickle.loads(pickle.dumps(result))
 
 
-def check_equal(again: Any, result: Any) -> None:
+def check_equal(again, result):
     """What came back is the result, field by field, and as read-only."""
     assert type(again) is type(result)
     assert str(again) == str(result)
@@ -63,7 +60,7 @@ def check_equal(again: Any, result: Any) -> None:
 
 @pytest.mark.parametrize("make", RESULTS.values(), ids=RESULTS)
 @pytest.mark.parametrize("way", [sent, copy.copy, copy.deepcopy], ids=["pickle", "copy", "deep"])
-def test_results_survive(make: Any, way: Any) -> None:
+def test_results_survive(make, way):
     """If this fails, a worker cannot send back what it found, or a copy differs from it."""
     result = make()
     check_equal(way(result), result)
@@ -89,14 +86,14 @@ NOT_SENT = {
 }
 
 
-def test_every_public_type_is_sent() -> None:
+def test_every_public_type_is_sent():
     """If this fails, a new result is public and nobody has tried to send it to a worker."""
     tried = {type(make()) for make in RESULTS.values()}
     missing = {name for name, cls in public_types().items() if cls not in tried}
     assert missing == NOT_SENT.keys()
 
 
-def test_jobs_in_shards_stay_where_they_are() -> None:
+def test_jobs_in_shards_stay_where_they_are():
     """If this fails, a pickled answer over shards takes its jobs along, or checks nothing."""
     m = RESULTS["ShardedMatching"]()
     again = sent(m)
@@ -128,7 +125,7 @@ PARTS_OF_OTHERS = {
 }
 
 
-def test_every_type_that_a_call_returns_is_sent() -> None:
+def test_every_type_that_a_call_returns_is_sent():
     """If this fails, a call returns a class that nobody has tried to send to a worker."""
     tried = {type(make()) for make in RESULTS.values()}
     found = returned_types()
@@ -138,7 +135,7 @@ def test_every_type_that_a_call_returns_is_sent() -> None:
     assert missing <= PARTS_OF_OTHERS.keys(), sorted(missing - PARTS_OF_OTHERS.keys())
 
 
-def test_every_result_goes_through_joblib() -> None:
+def test_every_result_goes_through_joblib():
     """If this fails, `joblib.Parallel` cannot take results to its processes and bring them back."""
     joblib = pytest.importorskip("joblib")
     results = {name: make() for name, make in RESULTS.items()}
@@ -150,7 +147,7 @@ def test_every_result_goes_through_joblib() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # clusters leave sockets to the garbage collector
-def test_every_result_goes_through_a_dask_worker(dask_client) -> None:
+def test_every_result_goes_through_a_dask_worker(dask_client):
     """If this fails, a worker of Dask, another process, cannot take a result and send it back."""
     results = {name: make() for name, make in RESULTS.items()}
     sent = [dask_client.submit(handled, r, pure=False) for r in results.values()]
@@ -162,7 +159,7 @@ def test_every_result_goes_through_a_dask_worker(dask_client) -> None:
 
 
 @pytest.mark.parametrize("name", ["Matching", "Matching of gangs", "Matching that is infeasible"])
-def test_a_pickled_matching_asks_for_its_cost(name: str) -> None:
+def test_a_pickled_matching_asks_for_its_cost(name):
     """If this fails, the cost travels with every answer, or the error says nothing."""
     m = RESULTS[name]()
     again = sent(m)
@@ -179,7 +176,7 @@ def test_a_pickled_matching_asks_for_its_cost(name: str) -> None:
     assert same(sent(again).assignment, m.assignment)
 
 
-def test_a_matching_is_refuted_by_another_cost() -> None:
+def test_a_matching_is_refuted_by_another_cost():
     m = gc.transport(COST, CAPACITY)
     other = COST.copy()
     other[3] += 1.0
@@ -189,7 +186,7 @@ def test_a_matching_is_refuted_by_another_cost() -> None:
     assert len(pickle.dumps(big)) < 200_000
 
 
-def test_a_pickled_assignment_asks_for_its_costs() -> None:
+def test_a_pickled_assignment_asks_for_its_costs():
     unsigned = np.array([[2**63, 2**63 + 5], [1, 2**63]], np.uint64)
     for costs, maximize in ((COST, False), (COST[:2, :2], True), (TALL, False), (unsigned, False)):
         answer = gc.assignment(costs, maximize=maximize)
@@ -206,7 +203,7 @@ def test_a_pickled_assignment_asks_for_its_costs() -> None:
     assert sent(gc.assignment(dense)).verify(TALL).valid
 
 
-def test_a_pickled_flow_proves_itself_and_starts_a_solve_cold() -> None:
+def test_a_pickled_flow_proves_itself_and_starts_a_solve_cold():
     problem = ([0, 0, 1], [1, 2, 2], [3, 2, 9], [1, 4, 1], [4, 0, -4])
     f = gc.min_cost_flow(*problem)
     again = sent(f)
@@ -226,7 +223,7 @@ CERTIFICATES = [
 
 
 @pytest.mark.parametrize("name", [n for n in RESULTS if "ertificate" in n])
-def test_certificates_have_one_base(name: str) -> None:
+def test_certificates_have_one_base(name):
     """If this fails, `if answer.verify():` means another thing of another answer."""
     found = RESULTS[name]()
     assert isinstance(found, gc.Certificate)
@@ -239,7 +236,7 @@ def test_certificates_have_one_base(name: str) -> None:
     assert "yes" in found._repr_html_()
 
 
-def test_a_certificate_that_is_not_valid_is_false() -> None:
+def test_a_certificate_that_is_not_valid_is_false():
     """A NamedTuple of fields would be true whatever they say."""
     a = gc.assignment(COST)
     m = gc.transport(COST, CAPACITY)
@@ -249,7 +246,7 @@ def test_a_certificate_that_is_not_valid_is_false() -> None:
         assert "no" in wrong._repr_html_()
 
 
-def test_one_gap_everywhere() -> None:
+def test_one_gap_everywhere():
     """(objective - bound) / max(abs(objective), abs(bound))."""
     for name in ("Matching", "Matching of gangs", "Flow", "Assignment", "Replay"):
         r = RESULTS[name]()
@@ -259,7 +256,7 @@ def test_one_gap_everywhere() -> None:
 
 
 @pytest.mark.parametrize("name", ["Matching", "Flow", "Assignment", "Plan"])
-def test_results_are_tables(name: str) -> None:
+def test_results_are_tables(name):
     """If this fails, a result does not become a DataFrame."""
     pa = pytest.importorskip("pyarrow")
     result = RESULTS[name]()
@@ -273,7 +270,7 @@ def test_results_are_tables(name: str) -> None:
     assert result.to_polars().columns == polars.DataFrame(result).columns == table.column_names
 
 
-def test_a_table_has_names_and_nulls() -> None:
+def test_a_table_has_names_and_nulls():
     pytest.importorskip("pyarrow")
     m = gc.transport(COST, [1, 1, 0], unplaced=3.0)
     table = m.to_arrow(jobs=list("abcd"), slots=["near", "far", "none"])
@@ -301,25 +298,25 @@ def test_a_table_has_names_and_nulls() -> None:
 
 
 class OnlyDLPack:
-    def __init__(self, array: np.ndarray) -> None:
+    def __init__(self, array):
         self.array = array
 
-    def __dlpack__(self, **options: Any) -> Any:
+    def __dlpack__(self, **options):
         return self.array.__dlpack__(**options)
 
-    def __dlpack_device__(self) -> Any:
+    def __dlpack_device__(self):
         return self.array.__dlpack_device__()
 
 
 class OnlyArrow:
-    def __init__(self, array: Any) -> None:
+    def __init__(self, array):
         self.array = array
 
-    def __arrow_c_array__(self, requested_schema: Any = None) -> Any:
+    def __arrow_c_array__(self, requested_schema=None):
         return self.array.__arrow_c_array__(requested_schema)
 
 
-def test_arrays_of_other_libraries_are_read() -> None:
+def test_arrays_of_other_libraries_are_read():
     """If this fails, a DataFrame, an Arrow table or a tensor must be converted by hand."""
     pa = pytest.importorskip("pyarrow")
     pd = pytest.importorskip("pandas")
@@ -336,7 +333,7 @@ def test_arrays_of_other_libraries_are_read() -> None:
         gc.transport(cost, pa.array([2, None, 1]))
 
 
-def test_notebooks_show_results() -> None:
+def test_notebooks_show_results():
     shown = ("Matching", "Flow", "Assignment", "Plan", "Explanation", "Explanation of a plan")
     for name in (*shown, "Matching of gangs", "Replay", "Shares", "PlanCertificate"):
         html = RESULTS[name]()._repr_html_()
@@ -355,7 +352,7 @@ def test_notebooks_show_results() -> None:
     assert "&lt;b&gt;" in _html.facts("<b>", {"a": 1})
 
 
-def test_stages_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_stages_are_logged(caplog):
     """If this fails, a service cannot see in its own log what was solved."""
     with caplog.at_level("INFO", logger="gridcompute"):
         gc.transport(COST, CAPACITY)

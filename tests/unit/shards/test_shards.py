@@ -1,7 +1,5 @@
 """Solves over shards: the same bits as in memory, whatever the cut and whatever is lost."""
 
-from __future__ import annotations
-
 import _thread
 import concurrent.futures
 import copy
@@ -11,7 +9,6 @@ import math
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +23,7 @@ JOBS, SLOTS = 110_000, 40
 
 
 @functools.cache
-def case(kind: str):
+def case(kind):
     columns, terms, capacity = make(JOBS, SLOTS, 3, tied=kind == "tied", forbid=kind == "forbidden")
     options = {"unplaced": 9.0} if kind == "unplaced" else {}
     if kind == "tight":
@@ -48,7 +45,7 @@ KINDS = ["plain", "tied", "forbidden", "unplaced", "column", "tight"]
 
 @pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_shards_end_with_the_bits_of_memory(kind: str, cut: str) -> None:
+def test_shards_end_with_the_bits_of_memory(kind, cut):
     """Partitions of any size, none and one row among them, answer what the whole table does."""
     columns, terms, capacity, memory = case(kind)
     assert memory.status == "optimal"
@@ -59,7 +56,7 @@ def test_shards_end_with_the_bits_of_memory(kind: str, cut: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["scan", "later", "always"])
-def test_what_a_shard_remembers_may_be_lost(kind: str) -> None:
+def test_what_a_shard_remembers_may_be_lost(kind):
     """A worker dies before the pass, after it, or before each question: others answer the same."""
     columns, terms, capacity, memory = case("plain")
     lost = {"scan": (1,), "later": tuple(range(2, 8)), "always": tuple(range(8))}[kind]
@@ -72,7 +69,7 @@ def test_what_a_shard_remembers_may_be_lost(kind: str) -> None:
 @pytest.mark.parametrize(
     ("n_jobs", "n_slots"), [(0, 3), (1, 1), (2, 3), (7, 1), (300, 20), (5000, 60)]
 )
-def test_small_problems_are_gathered(n_jobs: int, n_slots: int) -> None:
+def test_small_problems_are_gathered(n_jobs, n_slots):
     """The coordinator takes all rows where a solve in memory is quicker than a pass and repairs."""
     columns, terms, _ = make(n_jobs, n_slots, 5)
     capacity = np.full(n_slots, n_jobs // n_slots + 1)
@@ -82,7 +79,7 @@ def test_small_problems_are_gathered(n_jobs: int, n_slots: int) -> None:
     assert_same(found, slots, memory, f"{n_jobs} x {n_slots}")
 
 
-def test_equal_columns_are_those_of_memory() -> None:
+def test_equal_columns_are_those_of_memory():
     """A class that stands twice is solved as two: the answer costs the same."""
     columns, terms, capacity = make(60_000, 60, 8)
     doubled = [(np.concatenate([t, t], axis=1), k, c) for t, k, c in terms]
@@ -97,7 +94,7 @@ def test_equal_columns_are_those_of_memory() -> None:
     assert m.verify().valid
 
 
-def test_too_little_capacity_is_infeasible() -> None:
+def test_too_little_capacity_is_infeasible():
     """Jobs that must be placed exceed the slots: the classes say which."""
     columns, terms, capacity = make(JOBS, SLOTS, 3)
     short = capacity // 2
@@ -108,7 +105,7 @@ def test_too_little_capacity_is_infeasible() -> None:
     assert len(slots) == SLOTS, "every class is full"
 
 
-def test_a_job_without_a_class_is_named() -> None:
+def test_a_job_without_a_class_is_named():
     """One job of 110,000 fits nowhere: it is the witness, wherever its shard lies."""
     columns, terms, capacity = make(JOBS, SLOTS, 3)
     tables = [(np.vstack([terms[0][0], np.full(SLOTS, np.inf)]), *terms[0][1:]), terms[1]]
@@ -119,7 +116,7 @@ def test_a_job_without_a_class_is_named() -> None:
     assert found[7][0].tolist() == [70_001]
 
 
-def source_of(columns: Any, terms: Any, **more: Any) -> Any:
+def source_of(columns, terms, **more):
     """The same jobs, in shards of 32,768."""
     return gc.shards.generated(
         len(columns["family"]),
@@ -130,7 +127,7 @@ def source_of(columns: Any, terms: Any, **more: Any) -> Any:
     )
 
 
-def refused(m: Any, **claims: Any) -> str:
+def refused(m, **claims):
     """Why a matching with other claims is no proof."""
     found = dataclasses.replace(m, **claims).verify()
     assert not found.valid
@@ -138,7 +135,7 @@ def refused(m: Any, **claims: Any) -> str:
     return " ".join(found.reasons)
 
 
-def test_too_little_capacity_is_proved_and_forgeries_are_refuted() -> None:
+def test_too_little_capacity_is_proved_and_forgeries_are_refuted():
     """If this fails, "infeasible" of a thousand million jobs is a word, not a proof."""
     columns, terms, _ = make(JOBS, SLOTS, 3, forbid=True)
     # Family 3 fits into the first two classes only, which are too small for it.
@@ -172,7 +169,7 @@ def test_too_little_capacity_is_proved_and_forgeries_are_refuted() -> None:
     assert "0 jobs" in refused(m, question=some.question)
 
 
-def test_a_job_that_fits_nowhere_is_proved() -> None:
+def test_a_job_that_fits_nowhere_is_proved():
     """If this fails, the witness of one job of many is believed without reading its row."""
     columns, terms, capacity = make(JOBS, SLOTS, 3)
     tables = [(np.vstack([terms[0][0], np.full(SLOTS, np.inf)]), *terms[0][1:]), terms[1]]
@@ -186,7 +183,7 @@ def test_a_job_that_fits_nowhere_is_proved() -> None:
 
 @pytest.mark.parametrize("form", [{"terms": [([[1.0, np.inf, 2.0]], "k", None)]}, {"cost": "row"}])
 @pytest.mark.parametrize("unplaced", [None, "out"])
-def test_small_infeasible_problems_are_proved(form: Any, unplaced: str | None) -> None:
+def test_small_infeasible_problems_are_proved(form, unplaced):
     """What is gathered at the coordinator is proved as well; a column says who must be placed."""
     columns = {
         "k": np.zeros(40, np.int32),
@@ -206,7 +203,7 @@ def test_small_infeasible_problems_are_proved(form: Any, unplaced: str | None) -
     assert gc.transport(source, [25, 0, 15]).status == "optimal"
 
 
-def test_a_generated_source_is_proved_and_read_lazily() -> None:
+def test_a_generated_source_is_proved_and_read_lazily():
     """The columns come from a function; index, slice, parts and the proof go through shards."""
     columns, terms, capacity, memory = case("plain")
     source = gc.shards.generated(
@@ -216,7 +213,7 @@ def test_a_generated_source_is_proved_and_read_lazily() -> None:
         rows_per_shard=20_000,
     )
     assert source.rows == (32_768,) * 3 + (JOBS - 3 * 32_768,)
-    seen: list[tuple[str, float]] = []
+    seen = []
     m = gc.transport(source, capacity, progress=lambda p: seen.append((p.stage, p.done)))
     assert (m.objective, m.bound, m.gap) == (memory.objective, memory.bound, memory.gap)
     assert len(m.assignment) == JOBS
@@ -235,7 +232,7 @@ def test_a_generated_source_is_proved_and_read_lazily() -> None:
     assert "optimal" in repr(m)
 
 
-def test_the_proof_refutes_another_answer() -> None:
+def test_the_proof_refutes_another_answer():
     """A matching whose prices or objective somebody changed is not valid."""
     import dataclasses
 
@@ -249,7 +246,7 @@ def test_the_proof_refutes_another_answer() -> None:
     assert not dataclasses.replace(m, load=m.load[::-1].copy()).verify().valid
 
 
-def test_a_time_limit_and_a_progress_that_stops() -> None:
+def test_a_time_limit_and_a_progress_that_stops():
     """Out of time there is no matching, and the status says why."""
     columns, terms, capacity, _ = case("plain")
     source = gc.shards.generated(
@@ -263,7 +260,7 @@ def test_a_time_limit_and_a_progress_that_stops() -> None:
     assert (m.status, m.assignment) == ("stopped", None)
 
 
-def test_a_source_says_what_does_not_fit() -> None:
+def test_a_source_says_what_does_not_fit():
     """Columns, names, keys and options that are wrong, each with its place."""
     table = [[1.0, 2.0], [3.0, 1.0]]
 
@@ -297,14 +294,14 @@ def test_a_source_says_what_does_not_fit() -> None:
     with pytest.raises(gc.InvalidProblemError, match="unplaced: found -inf"):
         source(lambda a, b: good, unplaced=-np.inf)
 
-    def broken(first: int, last: int) -> dict[str, np.ndarray]:
+    def broken(first, last):
         raise RuntimeError("no such day")
 
     with pytest.raises(RuntimeError, match="no such day"):
         gc.transport(source(broken), [2, 2])
 
 
-def test_no_interrupt_leaves_a_reading_thread_waiting() -> None:
+def test_no_interrupt_leaves_a_reading_thread_waiting():
     """A Ctrl-C between two lines of `Thread.start` left a lock taken, and no exit was possible."""
     key = np.arange(5 * 32_768) % 3
     source = gc.shards.generated(
@@ -315,7 +312,7 @@ def test_no_interrupt_leaves_a_reading_thread_waiting() -> None:
     )
     modules = (OURS, threading.__file__, str(Path(concurrent.futures.__file__).parent))
 
-    def read() -> list[int]:
+    def read():
         return [k for k, _ in ShardReader(source, 2, 0).parts(range(source.n_shards))]
 
     expected, before, whole = read(), _thread._count(), Interrupt(modules=modules)

@@ -1,21 +1,15 @@
 """Dask and Ray, real schedulers: the bits of memory, partitions of any size, workers that die."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 import gridcompute as gc
 from shard_cases import in_memory, make, make_formula
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pd = pytest.importorskip("pandas")
 pa = pytest.importorskip("pyarrow")
@@ -36,13 +30,13 @@ def jobs():
 
 
 @pytest.fixture
-def client(dask_client) -> Any:
+def client(dask_client):
     """The cluster of two processes, also after a test that killed one."""
     dask_client.wait_for_workers(2)
     return dask_client
 
 
-def partitions(frame: Any, cuts: list[int]) -> Any:
+def partitions(frame, cuts):
     """A Dask DataFrame with partitions that end at these rows."""
     dd = pytest.importorskip("dask.dataframe")
     parts = [frame.iloc[a:b] for a, b in zip([0, *cuts], [*cuts, len(frame)], strict=True)]
@@ -58,7 +52,7 @@ CUTS = {
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_dask_answers_what_memory_does(client, jobs, cut: str) -> None:
+def test_dask_answers_what_memory_does(client, jobs, cut):
     """Partitions of any size; the Series has the frame's partitions and index."""
     import gridcompute.dask
 
@@ -76,7 +70,7 @@ def test_dask_answers_what_memory_does(client, jobs, cut: str) -> None:
     assert certificate.valid, certificate.reasons
 
 
-def test_dask_says_what_does_not_fit(client, jobs) -> None:
+def test_dask_says_what_does_not_fit(client, jobs):
     """A column that is missing, a null, a key beyond its table, and no frame at all."""
     import gridcompute.dask
 
@@ -100,7 +94,7 @@ def test_dask_says_what_does_not_fit(client, jobs) -> None:
 
 
 @pytest.mark.parametrize("stage", ["samples", "scan", "assign", "proof"])
-def test_a_dask_worker_is_killed_in_the_middle(client, jobs, stage: str) -> None:
+def test_a_dask_worker_is_killed_in_the_middle(client, jobs, stage):
     """SIGKILL to a worker as a stage begins: the other one computes what is lost again."""
     import gridcompute.dask
 
@@ -109,11 +103,11 @@ def test_a_dask_worker_is_killed_in_the_middle(client, jobs, stage: str) -> None
     victim = next(iter(client.run(os.getpid).values()))
     killed = []
 
-    def kill() -> None:
+    def kill():
         killed.append(victim)
         os.kill(victim, signal.SIGKILL)
 
-    def watch(progress: Any) -> None:
+    def watch(progress):
         if progress.stage == stage and not killed:
             kill()
 
@@ -127,7 +121,7 @@ def test_a_dask_worker_is_killed_in_the_middle(client, jobs, stage: str) -> None
     assert (m.assignment.compute().to_numpy() == memory.assignment).all()
 
 
-def test_dask_workers_compile_a_formula(client) -> None:
+def test_dask_workers_compile_a_formula(client):
     """A kernel goes to the workers as it is, and finds the types of the frame's columns."""
     import gridcompute.dask
 
@@ -147,7 +141,7 @@ def test_dask_workers_compile_a_formula(client) -> None:
 
 
 @pytest.fixture(scope="module")
-def cluster(jobs) -> Iterator[Any]:
+def cluster(jobs):
     """A Ray of two CPUs on this machine."""
     ray = pytest.importorskip("ray")
     pytest.importorskip("ray.data")
@@ -158,13 +152,13 @@ def cluster(jobs) -> Iterator[Any]:
         ray.shutdown()
 
 
-def blocks(ray: Any, frame: Any, cuts: list[int]) -> Any:
+def blocks(ray, frame, cuts):
     """A Dataset with blocks that end at these rows."""
     parts = [frame.iloc[a:b] for a, b in zip([0, *cuts], [*cuts, len(frame)], strict=True)]
     return ray.data.from_pandas(parts)
 
 
-def test_ray_answers_what_memory_does(cluster, jobs) -> None:
+def test_ray_answers_what_memory_does(cluster, jobs):
     """Blocks of any size; the Dataset is in the same order, and the proof holds."""
     import gridcompute.ray
 
@@ -189,7 +183,7 @@ def test_ray_answers_what_memory_does(cluster, jobs) -> None:
     assert none.verify().valid, "the witness is checked where the jobs are"
 
 
-def test_ray_actors_compile_a_formula(cluster) -> None:
+def test_ray_actors_compile_a_formula(cluster):
     """A kernel goes to the actors as it is; blocks tell the types of its columns."""
     import gridcompute.ray
 
@@ -203,7 +197,7 @@ def test_ray_actors_compile_a_formula(cluster) -> None:
 
 
 @pytest.mark.parametrize("stage", ["samples", "scan", "assign"])
-def test_a_ray_actor_is_killed_in_the_middle(cluster, jobs, stage: str) -> None:
+def test_a_ray_actor_is_killed_in_the_middle(cluster, jobs, stage):
     """SIGKILL to an actor as a stage begins: it is started again, to the same bits.
 
     At first all rows are in one block, of an only actor.
@@ -213,9 +207,9 @@ def test_a_ray_actor_is_killed_in_the_middle(cluster, jobs, stage: str) -> None:
     frame, terms, capacity, memory = jobs
     cuts = [] if stage == "samples" else [40_000, 80_000]
     dataset, actors = blocks(cluster, frame, cuts), min(2, len(cuts) + 1)
-    killed: list[int] = []
+    killed = []
 
-    def kill_one() -> None:
+    def kill_one():
         import psutil
 
         for process in psutil.process_iter(["cmdline"]):
@@ -224,7 +218,7 @@ def test_a_ray_actor_is_killed_in_the_middle(cluster, jobs, stage: str) -> None:
                 killed.append(process.pid)
                 process.kill()
 
-    def watch(progress: Any) -> None:
+    def watch(progress):
         if progress.stage == stage and not killed:
             thread = threading.Thread(target=kill_one)
             thread.start()

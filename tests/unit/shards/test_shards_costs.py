@@ -1,7 +1,5 @@
 """Formulas and matrices over shards: the bits of memory, from files and functions, and faults."""
 
-from __future__ import annotations
-
 import math
 import re
 
@@ -34,7 +32,7 @@ def jobs():
 
 
 @pytest.mark.parametrize("kind", ["formula", "matrix"])
-def test_files_and_functions_answer_what_memory_does(jobs, tmp_path, kind: str) -> None:
+def test_files_and_functions_answer_what_memory_does(jobs, tmp_path, kind):
     """Files with row groups of any size, and ranges of a function; the proof reads them too."""
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     columns, cost, capacity, memory = jobs
@@ -60,15 +58,15 @@ def test_files_and_functions_answer_what_memory_does(jobs, tmp_path, kind: str) 
         assert m.verify().bound_low == memory.verify().bound_low, name
 
 
-def test_costs_far_beyond_the_sample_set_a_new_resolution(jobs) -> None:
+def test_costs_far_beyond_the_sample_set_a_new_resolution(jobs):
     """One job of 110,000 costs ten thousand times more: all shards tell their largest cost."""
     columns, cost, capacity, _ = jobs
     columns = {**columns, "job_work": columns["job_work"].copy()}
     columns["job_work"][70_001] = 3e7
     memory = gc.transport(cost.with_jobs(columns), capacity)
-    asked: list[int] = []
+    asked = []
 
-    def note(question: bytes) -> bool:
+    def note(question):
         asked.append(question[0])
         return False
 
@@ -81,7 +79,7 @@ def test_costs_far_beyond_the_sample_set_a_new_resolution(jobs) -> None:
 @pytest.mark.parametrize(
     ("n_jobs", "n_slots"), [(0, 3), (1, 1), (2, 3), (7, 1), (300, 20), (5000, 60)]
 )
-def test_small_problems_are_gathered(n_jobs: int, n_slots: int) -> None:
+def test_small_problems_are_gathered(n_jobs, n_slots):
     """No job, one, and few: their rows of any width come to the coordinator."""
     columns, cost, _ = make_formula(n_jobs, n_slots, 5)
     capacity = np.full(n_slots, n_jobs // n_slots + 1 + n_jobs)
@@ -95,7 +93,7 @@ def test_small_problems_are_gathered(n_jobs: int, n_slots: int) -> None:
     assert_same(found, slots, gc.transport(rows, capacity), f"{n_jobs} x {n_slots}, matrix")
 
 
-def test_a_cost_that_is_no_number_names_its_job() -> None:
+def test_a_cost_that_is_no_number_names_its_job():
     """NaN and -inf in the middle of a shard, in one that was sampled and in one that was not."""
     columns, cost, capacity = make_formula(JOBS, SLOTS, 6)
     rows = cost.with_jobs(columns).dense()
@@ -107,7 +105,7 @@ def test_a_cost_that_is_no_number_names_its_job() -> None:
         assert (error.value.field, error.value.index) == ("cost", job)
 
 
-def test_costs_below_every_unit_are_solved_over_shards() -> None:
+def test_costs_below_every_unit_are_solved_over_shards():
     """Costs of 2**-950: memory scales them, shards say what they prove; nothing is read amiss."""
     columns, terms, capacity = make(JOBS, SLOTS, 3)
     tiny = [(np.ldexp(table, -950), key, coef) for table, key, coef in terms]
@@ -119,7 +117,7 @@ def test_costs_below_every_unit_are_solved_over_shards() -> None:
     assert m.bound <= memory.objective
 
 
-def test_what_does_not_fit_is_said() -> None:
+def test_what_does_not_fit_is_said():
     """Types that change from part to part, widths, names, and costs that are neither or both."""
     columns, cost, capacity = make_formula(40, 4, 7)
     table = [([[1.0] * 4], None, "job_work")]
@@ -140,7 +138,7 @@ def test_what_does_not_fit_is_said() -> None:
     with pytest.raises(gc.InvalidProblemError, match="unplaced: found the column of costs"):
         generated({"row": np.ones((40, 4))}, cost="row", unplaced="row")
 
-    def changing(first: int, last: int):
+    def changing(first, last):
         part = {name: column[first:last] for name, column in columns.items()}
         if last - first > 1:
             part["job_family"] = part["job_family"].astype(np.int64)
@@ -151,7 +149,7 @@ def test_what_does_not_fit_is_said() -> None:
     first = np.array([0.5, *[2**53 + 1] * 39], object)
     later = {**columns, "job_work": first}
 
-    def rounded(a: int, b: int):
+    def rounded(a, b):
         part = {name: column[a:b] for name, column in later.items()}
         return {**part, "job_work": part["job_work"].astype(float if b - a == 1 else np.int64)}
 

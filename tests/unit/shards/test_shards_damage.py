@@ -1,7 +1,5 @@
 """Damaged journals, files and messages of shards: the same answer or an error, nothing else."""
 
-from __future__ import annotations
-
 import logging
 import os
 import re
@@ -9,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -25,12 +22,9 @@ pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 crashes = pytest.importorskip("shard_crashes")
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small(monkeypatch):
     """Thousands of jobs are solved by passes over shards, and all answers are recorded."""
     monkeypatch.setattr("gridcompute.shards.local_solve._UNRECORDED", -1.0)
     _core.set_tuning("transport", AS_MANY)
@@ -38,10 +32,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     _core.set_tuning("transport", {})
 
 
-def abandon(out: Path, solve: Callable[[Path], Any]) -> Path:
+def abandon(out, solve):
     """Solve up to the last step; the folder that is left."""
 
-    def down(*_: object) -> None:
+    def down(*_):
         raise OSError("the machine went down")
 
     with pytest.MonkeyPatch.context() as patch:
@@ -51,7 +45,7 @@ def abandon(out: Path, solve: Callable[[Path], Any]) -> Path:
     return out.with_name(out.name + ".partial")
 
 
-def damage(r: np.random.Generator, path: Path, others: list[Path]) -> str:
+def damage(r, path, others):
     """Damage a file in one of many ways; which."""
     data = bytearray(path.read_bytes())
     kind = int(r.integers(0, 8))
@@ -78,9 +72,7 @@ def damage(r: np.random.Generator, path: Path, others: list[Path]) -> str:
     return f"kind {kind} at {at}"
 
 
-def test_a_damaged_journal_is_the_same_answer(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_damaged_journal_is_the_same_answer(tmp_path, caplog):
     """If this fails, a bit that turned on the disk is another answer, or the end of the process."""
     want = crashes.bits(crashes.solve(None))
     whole = abandon(tmp_path / "whole", crashes.solve)
@@ -119,9 +111,7 @@ def test_a_damaged_journal_is_the_same_answer(
             assert name in caplog.text, story
 
 
-def test_an_answer_that_is_whole_is_taken_without_a_word(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_answer_that_is_whole_is_taken_without_a_word(tmp_path, caplog):
     """If this fails, a call that goes on runs passes again, or warns of what is right."""
     abandon(tmp_path / "out", crashes.solve)
     m = crashes.solve(tmp_path / "out")
@@ -130,7 +120,7 @@ def test_an_answer_that_is_whole_is_taken_without_a_word(
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
-def test_the_classes_of_an_earlier_plan_are_no_answer(tmp_path: Path) -> None:
+def test_the_classes_of_an_earlier_plan_are_no_answer(tmp_path):
     """If this fails, files of one plan stand beside those of another."""
     plans = [answer_folder.ASSIGN + prices for prices in (b"first", b"second")]
     with answer_folder.AnswerFolder(tmp_path / "out", ["a problem"]) as folder:
@@ -138,7 +128,7 @@ def test_the_classes_of_an_earlier_plan_are_no_answer(tmp_path: Path) -> None:
         assert [folder.recorded(0, plan) for plan in plans] == [b"load", None]
 
 
-def test_kill_9_at_any_step_and_the_same_answer(tmp_path: Path) -> None:
+def test_kill_9_at_any_step_and_the_same_answer(tmp_path):
     """If this fails, a process that was killed leaves what the next call cannot go on from."""
     script = Path(crashes.__file__)
     found = subprocess.run(
@@ -151,7 +141,7 @@ def test_kill_9_at_any_step_and_the_same_answer(tmp_path: Path) -> None:
     assert " 0 wrong" in found.stdout
 
 
-def test_two_at_one_out_are_told_apart(tmp_path: Path) -> None:
+def test_two_at_one_out_are_told_apart(tmp_path):
     """If this fails, two processes write one answer; or a lock outlives the process that died."""
     out = tmp_path / "out"
     lock = tmp_path / "out.partial.lock"
@@ -171,13 +161,11 @@ def test_two_at_one_out_are_told_apart(tmp_path: Path) -> None:
     assert not lock.exists()
 
 
-def test_a_file_system_without_locks_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch, caplog):
     """If this fails, a mount without locks ends a solve, or nobody learns that there are none."""
     import fcntl
 
-    def none(*_: object) -> None:
+    def none(*_):
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", none)
@@ -186,24 +174,22 @@ def test_a_file_system_without_locks_is_said(
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_function_of_the_same_name_is_another_one(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_function_of_the_same_name_is_another_one(tmp_path, caplog):
     """If this fails, jobs that a program makes otherwise today get the classes of yesterday's."""
     work = np.random.default_rng(1).lognormal(1, 1, 33_000)
     family = np.random.default_rng(2).integers(0, 7, 33_000)
 
-    def solve(out: Path | None, jobs: Any) -> Any:
+    def solve(out, jobs):
         terms = [(crashes._TERMS[0][0], "family", "work")]
         source = gc.shards.generated(33_000, jobs, terms=terms, rows_per_shard=1)
         return gc.transport(source, crashes.CAPACITY, out=out, threads=1)
 
-    def columns_of(first: int, last: int) -> dict[str, Any]:
+    def columns_of(first, last):
         return {"family": family[first:last], "work": work[first:last]}
 
     before = columns_of
 
-    def columns_of(first: int, last: int) -> dict[str, Any]:
+    def columns_of(first, last):
         more = np.where(np.arange(first, last) == 32_940, 1.01, 1.0)  # a job that no sample has
         return {"family": family[first:last], "work": more * work[first:last]}
 
@@ -218,15 +204,15 @@ def test_a_function_of_the_same_name_is_another_one(
     assert caplog.text.count("of another problem") == 2
 
 
-def test_files_that_change_are_found(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_files_that_change_are_found(tmp_path, caplog):
     """If this fails, passes before a change are joined to passes after it."""
     columns, terms, capacity = make(33_000, 20, 5)
     jobs = tmp_path / "jobs.parquet"
 
-    def write() -> None:
+    def write():
         pq.write_table(pa.table(columns), jobs, compression="none")
 
-    def solve(out: Path | None) -> Any:
+    def solve(out):
         source = gc.shards.parquet(jobs, terms=terms, rows_per_shard=1, cache_bytes=0)
         return gc.transport(source, capacity, out=out)
 
@@ -239,7 +225,7 @@ def test_files_that_change_are_found(tmp_path: Path, caplog: pytest.LogCaptureFi
     source = gc.shards.parquet(jobs, terms=terms, rows_per_shard=1, cache_bytes=0)
     read = source.read
 
-    def changing(shard: int, threads: int) -> Any:
+    def changing(shard, threads):
         if shard == 2:
             write()
             os.utime(jobs, ns=(0, 0))
@@ -250,20 +236,20 @@ def test_files_that_change_are_found(tmp_path: Path, caplog: pytest.LogCaptureFi
         gc.transport(source, capacity)
 
 
-def test_a_damaged_message_is_an_error() -> None:
+def test_a_damaged_message_is_an_error():
     """If this fails, what a connection or a memory did to a message is part of an answer."""
     columns, terms, capacity = make(6000, 20, 3)
     rows = [2500, 0, 3500]
     spec = cost_spec(terms, None, None)
-    seen: list[bytes] = []
+    seen = []
 
-    def run(carry: Callable[[bytes], bytes]) -> tuple[Any, ...]:
+    def run(carry):
         shards = ShardsHere(spec, columns, rows, carry=carry)
         m = shards.solve(capacity, None, 0, None)
         assert m.verify().valid
         return crashes.bits(m)
 
-    def damaged(message: bytes, r: np.random.Generator) -> bytes:
+    def damaged(message, r):
         kind, at = int(r.integers(0, 4)), int(r.integers(0, len(message)))
         turned = bytearray(message)
         turned[at] ^= 1 << int(r.integers(0, 8))
@@ -279,7 +265,7 @@ def test_a_damaged_message_is_an_error() -> None:
         messages = iter(range(len(seen)))
         story = f"seed {seed}, message {which}"
 
-        def carry(message: bytes, which: int = which, sent: bytes = sent, at=messages) -> bytes:
+        def carry(message, which=which, sent=sent, at=messages):
             return sent if next(at) == which else message
 
         if sent == seen[which]:
@@ -289,12 +275,12 @@ def test_a_damaged_message_is_an_error() -> None:
                 run(carry)
 
 
-def test_what_is_infeasible_is_proved_by_whole_messages_only() -> None:
+def test_what_is_infeasible_is_proved_by_whole_messages_only():
     """If this fails, a count of jobs that was damaged on its way proves what is not so."""
     columns, terms, capacity = make(6000, 20, 3)
     turn = False
 
-    def carry(message: bytes) -> bytes:
+    def carry(message):
         return message[:-8] + bytes([message[-8] ^ 1]) + message[-7:] if turn else message
 
     shards = ShardsHere(cost_spec(terms, None, None), columns, [3000, 3000], carry=carry)

@@ -1,10 +1,7 @@
 """Jobs in Parquet files: what is read, what is written, and what faults leave behind."""
 
-from __future__ import annotations
-
 import json
 import os
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,9 +11,6 @@ from disks import small_disk
 from gridcompute import _files
 from shard_cases import in_memory, make
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
@@ -24,7 +18,7 @@ JOBS, SLOTS = 110_000, 40
 
 
 @pytest.fixture(scope="module")
-def jobs(tmp_path_factory: pytest.TempPathFactory):
+def jobs(tmp_path_factory):
     """Five files, one without rows, with row groups of any size, and the answer in memory."""
     folder = tmp_path_factory.mktemp("jobs")
     columns, terms, capacity = make(JOBS, SLOTS, 11)
@@ -37,18 +31,18 @@ def jobs(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture
-def recorded(monkeypatch) -> None:
+def recorded(monkeypatch):
     """Answers of the first seconds are recorded too."""
     monkeypatch.setattr("gridcompute.shards.local_solve._UNRECORDED", 0.0)
 
 
-def placed(out: Path) -> np.ndarray:
+def placed(out):
     files = sorted(out.glob("*.parquet"))
     return np.concatenate([pq.read_table(f).column("slot").to_numpy() for f in files])
 
 
 @pytest.mark.parametrize("rows", [1, 40_000, None])
-def test_files_answer_what_memory_does(jobs, tmp_path: Path, rows: int | None) -> None:
+def test_files_answer_what_memory_does(jobs, tmp_path, rows):
     """Shards cut across files and row groups; the answer is a file a shard, in order."""
     folder, terms, capacity, memory = jobs
     source = gc.shards.parquet(folder, terms=terms, rows_per_shard=rows)
@@ -63,7 +57,7 @@ def test_files_answer_what_memory_does(jobs, tmp_path: Path, rows: int | None) -
 
 @pytest.mark.parametrize("shards", [0, 1, 9])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_columns_that_fit_are_read_once(jobs, shards: int, threads: int) -> None:
+def test_columns_that_fit_are_read_once(jobs, shards, threads):
     """Room for none, one or all of the seven shards: others are read for each pass, to the bits."""
     folder, terms, capacity, memory = jobs
     room = shards * 16_384 * (2 * 4 + 2 * 8)  # a shard's keys and coefficients
@@ -85,7 +79,7 @@ def test_columns_that_fit_are_read_once(jobs, shards: int, threads: int) -> None
         gc.shards.parquet(folder, terms=terms, cache_bytes=-1)
 
 
-def test_row_groups_that_shards_share_are_decoded_once(tmp_path: Path, monkeypatch) -> None:
+def test_row_groups_that_shards_share_are_decoded_once(tmp_path, monkeypatch):
     """One row group, seven shards, four threads: whoever comes first decodes it for all."""
     columns, terms, capacity = make(JOBS, SLOTS, 12)
     pq.write_table(pa.table(columns), tmp_path / "all.parquet", row_group_size=JOBS)
@@ -104,7 +98,7 @@ def test_row_groups_that_shards_share_are_decoded_once(tmp_path: Path, monkeypat
     assert len(count) == 3
 
 
-def test_a_file_list_keeps_its_order(jobs) -> None:
+def test_a_file_list_keeps_its_order(jobs):
     """Files are numbered as they are given."""
     folder, terms, _, _ = jobs
     files = sorted(folder.iterdir())
@@ -112,7 +106,7 @@ def test_a_file_list_keeps_its_order(jobs) -> None:
     assert gc.shards.parquet(files[0], terms=terms).n_jobs == 30_001
 
 
-def test_out_must_be_new(jobs, tmp_path: Path) -> None:
+def test_out_must_be_new(jobs, tmp_path):
     """Files that are there are never mixed with an answer."""
     folder, terms, capacity, _ = jobs
     source = gc.shards.parquet(folder, terms=terms)
@@ -131,15 +125,13 @@ def test_out_must_be_new(jobs, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("recorded")
 @pytest.mark.parametrize("dies_at", [0, 1, 3, 7, 8])
-def test_a_crash_leaves_nothing_that_looks_whole_and_is_resumed(
-    jobs, tmp_path: Path, dies_at: int
-) -> None:
+def test_a_crash_leaves_nothing_that_looks_whole_and_is_resumed(jobs, tmp_path, dies_at):
     """The call ends in the middle; the same call goes on from there, to the same bits."""
     folder, terms, capacity, memory = jobs
     source = gc.shards.parquet(folder, terms=terms, rows_per_shard=40_000, cache_bytes=0)
     read, calls = source.read, 0
 
-    def dying(shard: int, threads: int):
+    def dying(shard, threads):
         nonlocal calls
         calls += 1
         if calls > dies_at:
@@ -160,7 +152,7 @@ def test_a_crash_leaves_nothing_that_looks_whole_and_is_resumed(
 
 
 @pytest.mark.usefixtures("recorded")
-def test_another_problem_does_not_resume(jobs, tmp_path: Path) -> None:
+def test_another_problem_does_not_resume(jobs, tmp_path):
     """What was left of one problem is not taken for another."""
     folder, terms, capacity, _ = jobs
     source = gc.shards.parquet(folder, terms=terms, rows_per_shard=40_000)
@@ -174,7 +166,7 @@ def test_another_problem_does_not_resume(jobs, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("recorded")
-def test_what_another_version_began_is_refused(jobs, tmp_path: Path) -> None:
+def test_what_another_version_began_is_refused(jobs, tmp_path):
     """A journal says which protocol it is of: another one is neither taken nor removed."""
     folder, terms, capacity, memory = jobs
     source = gc.shards.parquet(folder, terms=terms, rows_per_shard=40_000, cache_bytes=0)
@@ -198,7 +190,7 @@ def test_what_another_version_began_is_refused(jobs, tmp_path: Path) -> None:
     assert m.stats["shards_read"] < 9, "what was there is not taken"
 
 
-def test_a_truncated_file_is_named(jobs, tmp_path: Path) -> None:
+def test_a_truncated_file_is_named(jobs, tmp_path):
     """The end of a file is missing: an error with its path, before anything is written."""
     folder, terms, _, _ = jobs
     for file in folder.iterdir():
@@ -208,7 +200,7 @@ def test_a_truncated_file_is_named(jobs, tmp_path: Path) -> None:
         gc.shards.parquet(tmp_path, terms=terms)
 
 
-def test_a_file_damaged_meanwhile_is_named(jobs, tmp_path: Path) -> None:
+def test_a_file_damaged_meanwhile_is_named(jobs, tmp_path):
     """A file is cut after its footer was read: the solve ends, and nothing looks whole."""
     folder, terms, capacity, _ = jobs
     for file in folder.iterdir():
@@ -222,7 +214,7 @@ def test_a_file_damaged_meanwhile_is_named(jobs, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["missing", "type", "null", "key", "none"])
-def test_a_schema_or_a_value_that_differs_is_named(jobs, tmp_path: Path, what: str) -> None:
+def test_a_schema_or_a_value_that_differs_is_named(jobs, tmp_path, what):
     """The third file of four has another schema, or a value that no column may have."""
     folder, terms, capacity, _ = jobs
     good = pq.read_table(sorted(folder.iterdir())[0]).slice(0, 100)
@@ -250,7 +242,7 @@ def test_a_schema_or_a_value_that_differs_is_named(jobs, tmp_path: Path, what: s
     assert not (tmp_path / "out").exists()
 
 
-def test_columns_without_numbers_are_named_before_a_solve(tmp_path: Path) -> None:
+def test_columns_without_numbers_are_named_before_a_solve(tmp_path):
     """A key that is a float, words, lists; a dictionary of integers is read as these."""
     table = [[1.0, 2.0], [3.0, 1.0]]
     columns = {
@@ -261,7 +253,7 @@ def test_columns_without_numbers_are_named_before_a_solve(tmp_path: Path) -> Non
     }
     pq.write_table(pa.table(columns), tmp_path / "jobs.parquet")
 
-    def solve(key: str, coef: str) -> float:
+    def solve(key, coef):
         source = gc.shards.parquet(tmp_path, terms=[(table, key, coef)])
         return gc.transport(source, [2, 2]).objective
 
@@ -274,7 +266,7 @@ def test_columns_without_numbers_are_named_before_a_solve(tmp_path: Path) -> Non
         solve("family", "row")
 
 
-def test_rows_of_costs_that_do_not_fit_are_named(tmp_path: Path) -> None:
+def test_rows_of_costs_that_do_not_fit_are_named(tmp_path):
     """Lists of any length, with what to write in their place; a null, with its job and class."""
     rows = [[1.0, 2.0]] * 4
     pq.write_table(
@@ -290,7 +282,7 @@ def test_rows_of_costs_that_do_not_fit_are_named(tmp_path: Path) -> None:
     assert (error.value.field, error.value.index) == ("row", 3)
 
 
-def test_integers_that_float64_does_not_hold_are_refused(tmp_path: Path) -> None:
+def test_integers_that_float64_does_not_hold_are_refused(tmp_path):
     """A coefficient of 2**53 + 1 in the second row group of a shard is not rounded."""
     columns = {"work": np.array([1, 2, 2**53 + 1, 4]), "family": np.array([0, 1, 0, 1])}
     pq.write_table(pa.table(columns), tmp_path / "jobs.parquet", row_group_size=2)
@@ -299,7 +291,7 @@ def test_integers_that_float64_does_not_hold_are_refused(tmp_path: Path) -> None
         gc.transport(source, [2, 2])
 
 
-def test_a_full_disk_ends_the_solve_and_another_call_goes_on(jobs, tmp_path: Path) -> None:
+def test_a_full_disk_ends_the_solve_and_another_call_goes_on(jobs, tmp_path):
     """The disk has no room for the answer: an OSError, no folder; with room the call succeeds."""
     folder, terms, capacity, memory = jobs
     source = gc.shards.parquet(folder, terms=terms, rows_per_shard=40_000)
@@ -314,13 +306,13 @@ def test_a_full_disk_ends_the_solve_and_another_call_goes_on(jobs, tmp_path: Pat
 
 
 @pytest.mark.usefixtures("recorded")
-def test_a_write_that_fails_leaves_no_answer(jobs, tmp_path: Path, monkeypatch) -> None:
+def test_a_write_that_fails_leaves_no_answer(jobs, tmp_path, monkeypatch):
     """Writing the second file fails once: the next call finds the first one and goes on."""
     folder, terms, capacity, memory = jobs
     source = gc.shards.parquet(folder, terms=terms, rows_per_shard=40_000)
     write, count = _files.write_all, 0
 
-    def failing(descriptor: int, data: bytes) -> None:
+    def failing(descriptor, data):
         nonlocal count
         count += bytes(data[:4]) == b"PAR1"
         if count == 2:
@@ -341,7 +333,7 @@ def test_a_write_that_fails_leaves_no_answer(jobs, tmp_path: Path, monkeypatch) 
     assert m.verify().valid
 
 
-def test_an_infeasible_problem_leaves_no_folder(jobs, tmp_path: Path) -> None:
+def test_an_infeasible_problem_leaves_no_folder(jobs, tmp_path):
     """There is no answer to write."""
     folder, terms, capacity, _ = jobs
     m = gc.transport(gc.shards.parquet(folder, terms=terms), capacity // 3, out=tmp_path / "out")

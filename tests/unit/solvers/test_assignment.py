@@ -1,7 +1,5 @@
 """gridcompute.linear_sum_assignment and its kin: the contract, case by case."""
 
-from __future__ import annotations
-
 import signal
 
 import numpy as np
@@ -16,23 +14,21 @@ FLOATS = [np.float32, np.float64]
 SIZES = [(1, 1), (5, 5), (3, 7), (7, 3), (64, 64), (65, 65), (150, 110), (110, 150)]
 
 
-def costs(shape: tuple[int, ...], dtype: type, seed: int = 0) -> np.ndarray:
+def costs(shape, dtype, seed=0):
     r = np.random.default_rng(seed)
     if np.dtype(dtype).kind == "f":
         return (r.standard_normal(shape) * 50).astype(dtype)
     return r.integers(-100, 100, shape).astype(dtype)
 
 
-def total(cost: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]) -> float:
+def total(cost, pairs):
     return float(cost.astype(np.float64)[pairs].sum())
 
 
 @pytest.mark.parametrize("maximize", [False, True])
 @pytest.mark.parametrize("dtype", [*INTEGERS, *FLOATS])
 @pytest.mark.parametrize("shape", SIZES)
-def test_every_dtype_and_shape_has_scipys_optimum(
-    shape: tuple[int, int], dtype: type, maximize: bool
-) -> None:
+def test_every_dtype_and_shape_has_scipys_optimum(shape, dtype, maximize):
     """If this fails, a dtype, a transposition or a sign goes wrong somewhere."""
     cost = costs(shape, dtype)
     rows, cols = gc.linear_sum_assignment(cost, maximize)
@@ -47,7 +43,7 @@ def test_every_dtype_and_shape_has_scipys_optimum(
     assert float(answer.objective) == pytest.approx(total(cost, best), rel=1e-12, abs=1e-9)
 
 
-def test_bool_unsigned_and_half_are_taken_without_loss() -> None:
+def test_bool_unsigned_and_half_are_taken_without_loss():
     """If this fails, a dtype that scipy takes is refused or changed."""
     cost = costs((6, 6), np.int16) + 100
     for dtype in (np.uint8, np.uint16, np.uint32, np.uint64, np.float16):
@@ -57,7 +53,7 @@ def test_bool_unsigned_and_half_are_taken_without_loss() -> None:
     assert not np.eye(3, dtype=bool)[rows, cols].any()
 
 
-def test_layouts_are_read_or_copied_but_never_misread() -> None:
+def test_layouts_are_read_or_copied_but_never_misread():
     """If this fails, a strided, swapped or read-only matrix gives a wrong answer."""
     cost = costs((40, 30), np.int64)
     best = total(cost, scipy_lsa(cost))
@@ -70,7 +66,7 @@ def test_layouts_are_read_or_copied_but_never_misread() -> None:
         assert total(cost, gc.linear_sum_assignment(other)) == best
 
 
-def test_empty_matrices_have_empty_answers() -> None:
+def test_empty_matrices_have_empty_answers():
     """If this fails, a batch service stumbles over its first quiet minute."""
     for shape in ((0, 0), (0, 3), (3, 0)):
         rows, cols = gc.linear_sum_assignment(np.zeros(shape))
@@ -83,7 +79,7 @@ def test_empty_matrices_have_empty_answers() -> None:
 
 @pytest.mark.parametrize("n", [4, 200])
 @pytest.mark.parametrize("bad", [np.nan, -np.inf])
-def test_nan_and_minus_inf_are_refused_with_their_place(bad: float, n: int) -> None:
+def test_nan_and_minus_inf_are_refused_with_their_place(bad, n):
     """If this fails, a NaN goes unnoticed, or the message does not say where it is."""
     cost = costs((n, n), np.float64)
     cost[2, 3] = bad
@@ -99,7 +95,7 @@ def test_nan_and_minus_inf_are_refused_with_their_place(bad: float, n: int) -> N
         gc.linear_sum_assignment(sparse)
 
 
-def test_inf_forbids_and_maximizing_minus_inf_does() -> None:
+def test_inf_forbids_and_maximizing_minus_inf_does():
     """If this fails, a forbidden pair is used, or allowed ones are not."""
     cost = np.array([[np.inf, 1.0], [2.0, np.inf]])
     assert gc.linear_sum_assignment(cost)[1].tolist() == [1, 0]
@@ -109,7 +105,7 @@ def test_inf_forbids_and_maximizing_minus_inf_does() -> None:
 
 
 @pytest.mark.parametrize("shape", [(3, 3), (90, 90), (40, 60), (60, 40)])
-def test_infeasible_raises_as_scipy_and_carries_a_witness(shape: tuple[int, int]) -> None:
+def test_infeasible_raises_as_scipy_and_carries_a_witness(shape):
     """If this fails, infeasibility has no proof, or scipy's callers do not catch it."""
     cost = costs(shape, np.float64)
     if shape[0] <= shape[1]:
@@ -130,7 +126,7 @@ def test_infeasible_raises_as_scipy_and_carries_a_witness(shape: tuple[int, int]
         gc.linear_sum_assignment_batch(np.stack([np.zeros(shape), cost]))
 
 
-def test_wrong_types_and_shapes_say_what_was_found() -> None:
+def test_wrong_types_and_shapes_say_what_was_found():
     """If this fails, a message no longer names what was given."""
     with pytest.raises(ValueError, match="1-D"):
         gc.linear_sum_assignment(np.zeros(3))
@@ -142,7 +138,7 @@ def test_wrong_types_and_shapes_say_what_was_found() -> None:
 
 
 @pytest.mark.parametrize("n", [2, 70])
-def test_range_at_the_bound_and_one_past(n: int) -> None:
+def test_range_at_the_bound_and_one_past(n):
     """If this fails, costs near the limit of 64-bit prices overflow, or are refused."""
     cost = np.zeros((n, n), np.int64)
     cost[0, 1] = cost[1, 1] = 2**60
@@ -156,7 +152,7 @@ def test_range_at_the_bound_and_one_past(n: int) -> None:
     assert past.verify().valid
 
 
-def test_thirty_two_bits_end_where_their_range_does() -> None:
+def test_thirty_two_bits_end_where_their_range_does():
     """If this fails, the 32-bit core takes costs that could wrap, or refuses others."""
     cost = costs((100, 100), np.int64, 3) + 100
     cost[:60, :60] = 2**28
@@ -168,7 +164,7 @@ def test_thirty_two_bits_end_where_their_range_does() -> None:
     assert wide.verify().valid
 
 
-def test_sparse_formats_and_index_widths_agree() -> None:
+def test_sparse_formats_and_index_widths_agree():
     """If this fails, a format, an index width, an explicit zero or a tall shape is misread."""
     r = np.random.default_rng(4)
     for shape in ((30, 30), (20, 35), (35, 20)):
@@ -191,7 +187,7 @@ def test_sparse_formats_and_index_widths_agree() -> None:
             assert (answer.row_duals[i] + answer.col_duals[j] <= cost[i, j]).all()
 
 
-def test_duals_are_in_the_unit_of_cost_and_prove_the_optimum() -> None:
+def test_duals_are_in_the_unit_of_cost_and_prove_the_optimum():
     """If this fails, users who price with duals price wrongly (padding once aliased column 0)."""
     for seed, dtype in enumerate([np.int64, np.float32]):
         cost = np.round(costs((80, 80), dtype, seed))
@@ -203,7 +199,7 @@ def test_duals_are_in_the_unit_of_cost_and_prove_the_optimum() -> None:
             assert answer.row_duals.sum() + answer.col_duals.sum() == answer.objective
 
 
-def test_floats_are_exact_or_bracketed_and_say_which() -> None:
+def test_floats_are_exact_or_bracketed_and_say_which():
     """If this fails, a float answer claims more than was proved."""
     exact = gc.assignment(np.random.default_rng(1).random((80, 80)))
     assert exact.exact
@@ -219,7 +215,7 @@ def test_floats_are_exact_or_bracketed_and_say_which() -> None:
     assert gc.assignment(np.full((3, 3), 5e-324)).verify().bound <= 3 * 5e-324
 
 
-def test_batch_answers_as_single_calls_do() -> None:
+def test_batch_answers_as_single_calls_do():
     """If this fails, a batch mixes up its matrices, or threads change an answer."""
     for shape in ((30, 12, 12), (9, 5, 8), (9, 8, 5), (3, 90, 90)):
         for dtype in (np.int32, np.float64):
@@ -233,7 +229,7 @@ def test_batch_answers_as_single_calls_do() -> None:
             assert total(many[1], (again[0][1], again[1][1])) >= total(many[1], (rows[1], cols[1]))
 
 
-def test_time_limit_and_progress_stop_without_an_answer() -> None:
+def test_time_limit_and_progress_stop_without_an_answer():
     """If this fails, a service cannot get its thread back."""
     cost = costs((600, 600), np.int32)
     late = gc.assignment(cost, time_limit=0.0)
@@ -247,13 +243,13 @@ def test_time_limit_and_progress_stop_without_an_answer() -> None:
     assert all(0 <= p.done <= 1 for p in seen)
 
 
-def test_an_interrupt_ends_searches_over_whole_rows() -> None:
+def test_an_interrupt_ends_searches_over_whole_rows():
     """If this fails, Ctrl-C waits for the end of a search that ties make long."""
     r = np.random.default_rng(5)
     kind, other = r.integers(0, 20, 4000), r.integers(0, 20, 4000)
     cost = r.integers(0, 100, (20, 20), dtype=np.int8)[kind][:, other]
 
-    def interrupt(*_: object) -> None:
+    def interrupt(*_):
         raise KeyboardInterrupt
 
     old = signal.signal(signal.SIGALRM, interrupt)
@@ -267,7 +263,7 @@ def test_an_interrupt_ends_searches_over_whole_rows() -> None:
 
 
 @pytest.mark.parametrize("most", [2, 3, 7, 8, 90])
-def test_sparse_costs_of_few_values_are_certified(most: int) -> None:
+def test_sparse_costs_of_few_values_are_certified(most):
     """If this fails, following ties, or finer units for few values, cost optimum or duals."""
     r, n = np.random.default_rng(most), 300
     rows, cols = np.repeat(np.arange(n), 4), r.integers(0, n, 4 * n)
@@ -283,7 +279,7 @@ def test_sparse_costs_of_few_values_are_certified(most: int) -> None:
 
 @pytest.mark.parametrize("n", [3, 8, 13, 30, 64])
 @pytest.mark.parametrize("dtype", [np.int16, np.int64, np.float32, np.float64])
-def test_layouts_do_not_matter(n: int, dtype: type) -> None:
+def test_layouts_do_not_matter(n, dtype):
     cost = (100 * np.random.default_rng(n).random((n, n + 2))).astype(dtype)
     expected = gc.linear_sum_assignment(cost)
     wide = np.zeros((2 * n, 3 * (n + 2)), dtype)
@@ -301,9 +297,7 @@ def test_layouts_do_not_matter(n: int, dtype: type) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("maximize", [False, True])
-def test_floats_that_need_a_long_auction_start_from_coarser_costs(
-    dtype: type, maximize: bool
-) -> None:
+def test_floats_that_need_a_long_auction_start_from_coarser_costs(dtype, maximize):
     """If this fails, prices of costs rounded to 32 bits are taken for the optimum, or end a solve.
 
     Distances in the plane are such costs; some of the pairs are forbidden.

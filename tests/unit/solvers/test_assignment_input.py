@@ -1,12 +1,9 @@
 """What assignment takes and refuses: dtypes, masks, formats, sides, duplicates, arguments."""
 
-from __future__ import annotations
-
 import itertools
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +22,7 @@ CALLS = [
 ]
 
 
-def broken(kind: str, **arrays: Any) -> Any:
+def broken(kind, **arrays):
     """A sparse matrix of 3 x 2, or 2 x 3 in CSC, whose arrays are exchanged after construction."""
     tall = sp.csr_array(np.array([[1, 2], [3, 4], [5, 6]]))
     matrix = {"csr": tall, "csc": tall.T.tocsc(), "coo": tall.tocoo()}[kind]
@@ -36,7 +33,7 @@ def broken(kind: str, **arrays: Any) -> Any:
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("shape", [(3, 3), (70, 70), (300, 200)])
-def test_a_mask_is_not_lost(call: Any, shape: tuple[int, int]) -> None:
+def test_a_mask_is_not_lost(call, shape):
     """If this fails, a masked cost is used as if it were none."""
     cost = np.ma.masked_array(np.ones(shape), mask=np.eye(*shape))
     with pytest.raises(TypeError, match="mask"):
@@ -45,7 +42,7 @@ def test_a_mask_is_not_lost(call: Any, shape: tuple[int, int]) -> None:
         call(cost.astype(np.int32))
 
 
-def test_rows_that_carry_masks_keep_them() -> None:
+def test_rows_that_carry_masks_keep_them():
     """If this fails, numpy drops the masks of the rows of a list in silence."""
     rows = [np.ma.masked_array([1, 2], mask=[0, 1]), np.array([3, 4])]
     for call in (gc.assignment, gc.linear_sum_assignment):
@@ -55,7 +52,7 @@ def test_rows_that_carry_masks_keep_them() -> None:
         gc.linear_sum_assignment_batch([rows, rows])
 
 
-def test_other_subclasses_are_what_they_hold() -> None:
+def test_other_subclasses_are_what_they_hold():
     """If this fails, a memory map or a user's own subclass is refused, though nothing is lost."""
     cost = np.array([[4, 1, 3], [2, 0, 5], [3, 2, 2]])
 
@@ -70,9 +67,7 @@ def test_other_subclasses_are_what_they_hold() -> None:
 @pytest.mark.parametrize("form", ["csr", "csc", "coo"])
 @pytest.mark.parametrize("shape", [(3, 4), (4, 3), (3, 3), (90, 80)])
 @pytest.mark.parametrize("call", [gc.assignment, gc.linear_sum_assignment])
-def test_a_pair_stored_twice_is_refused_by_its_place(
-    form: str, shape: tuple[int, int], call: Any
-) -> None:
+def test_a_pair_stored_twice_is_refused_by_its_place(form, shape, call):
     """If this fails, one format adds duplicates up, another takes the lesser, in silence."""
     n, m = shape
     i, j = (k.ravel() for k in np.indices(shape))
@@ -95,7 +90,7 @@ def test_a_pair_stored_twice_is_refused_by_its_place(
 
 
 @pytest.mark.parametrize("form", ["csr", "csc", "coo"])
-def test_transport_has_the_same_rule(form: str) -> None:
+def test_transport_has_the_same_rule(form):
     """If this fails, the two functions read one matrix in two ways."""
     one = sp.coo_array(([1, 2, 3, 4], ([0, 0, 1, 1], [0, 1, 0, 0])), shape=(2, 2))
     if form == "csr":
@@ -131,7 +126,7 @@ BROKEN = [
 ]
 
 
-def test_broken_sparse_matrices_are_refused_before_anybody_reads_them() -> None:
+def test_broken_sparse_matrices_are_refused_before_anybody_reads_them():
     """If this fails, scipy's conversion of a tall matrix, or the core, writes where it must not."""
     child = subprocess.run(
         [
@@ -174,13 +169,13 @@ for (form, arrays, message), turned in ((case, t) for case in BROKEN for t in (F
         ({"data": np.array(list("abcdef"))}, "data must be a vector of numbers"),
     ],
 )
-def test_sparse_arrays_of_other_types_are_type_errors(arrays: dict[str, Any], message: str) -> None:
+def test_sparse_arrays_of_other_types_are_type_errors(arrays, message):
     """If this fails, an array that is none of positions is cast in silence."""
     with pytest.raises(TypeError, match=message):
         gc.assignment(broken("csr", **arrays))
 
 
-def test_room_behind_the_last_entry_is_no_entry() -> None:
+def test_room_behind_the_last_entry_is_no_entry():
     """If this fails, arrays that scipy left longer than their matrix are refused, or read."""
     matrix = broken("csr", indptr=[0, 2, 4, 5])
     assert matrix.nnz == 5
@@ -191,7 +186,7 @@ def test_room_behind_the_last_entry_is_no_entry() -> None:
     assert gc.transport(matrix, [2, 1]).objective == 1 + 4 + 5
 
 
-def test_formats_that_store_more_than_was_given_are_refused() -> None:
+def test_formats_that_store_more_than_was_given_are_refused():
     """If this fails, padding of blocks becomes pairs of cost 0, or zeros of diagonals are lost."""
     cost = sp.csr_array(np.array([[0, 3], [2, 1]]))
     for other in (cost.todia(), cost.tobsr()):
@@ -203,9 +198,7 @@ def test_formats_that_store_more_than_was_given_are_refused() -> None:
 
 @pytest.mark.parametrize("narrow", [True, False])
 @pytest.mark.parametrize("shape", [(3, 5), (5, 3)])
-def test_nan_among_sparse_costs_has_the_place_of_its_pair(
-    shape: tuple[int, int], narrow: bool
-) -> None:
+def test_nan_among_sparse_costs_has_the_place_of_its_pair(shape, narrow):
     """If this fails, the place is that of an array which the caller has never seen."""
     cost = np.arange(15.0).reshape(shape) + 1
     cost[2, 1] = np.nan
@@ -219,7 +212,7 @@ def test_nan_among_sparse_costs_has_the_place_of_its_pair(
 
 
 @pytest.mark.parametrize("name", ["threads", "time_limit"])
-def test_arguments_that_are_none_are_refused(name: str) -> None:
+def test_arguments_that_are_none_are_refused(name):
     """If this fails, a limit of NaN never ends, or threads=-3 means something."""
     cost = np.eye(3)
     wrong = {
@@ -241,7 +234,7 @@ def test_arguments_that_are_none_are_refused(name: str) -> None:
             call(cost, **{name: value})
 
 
-def test_the_quick_way_in_checks_how_many_arguments_it_has() -> None:
+def test_the_quick_way_in_checks_how_many_arguments_it_has():
     """If this fails, a call without arguments reads those of another."""
     code = """
 from gridcompute import _core
@@ -273,9 +266,7 @@ for arguments in ((), (1,), (1, 2, 3), ([[1]],)):
         ((2**31 - 1000, 1), "int16"),
     ],
 )
-def test_sides_beyond_31_bits_are_refused_without_a_copy(
-    shape: tuple[int, int], dtype: str
-) -> None:
+def test_sides_beyond_31_bits_are_refused_without_a_copy(shape, dtype):
     """If this fails, positions wrap, or a view without memory is copied into gigabytes."""
     code = f"""
 import resource
@@ -310,7 +301,7 @@ for matrix in (sparse, sparse.T):
     assert child.returncode == 0, f"died of {child.returncode}: {child.stderr[-1500:]}"
 
 
-def test_batches_of_nothing_take_no_memory() -> None:
+def test_batches_of_nothing_take_no_memory():
     """If this fails, a stack of any number of empty matrices is counted in memory."""
     many = np.broadcast_to(np.zeros((), np.float32), (2**40, 0, 5))
     rows, cols = gc.linear_sum_assignment_batch(many)
@@ -332,7 +323,7 @@ WIDE = {
 @pytest.mark.parametrize("name", WIDE)
 @pytest.mark.parametrize("maximize", [False, True])
 @pytest.mark.parametrize("turned", [False, True])
-def test_any_integers_are_solved_exactly(name: str, maximize: bool, turned: bool) -> None:
+def test_any_integers_are_solved_exactly(name, maximize, turned):
     """If this fails, integers are refused or rounded, though their optimum is an integer."""
     cost = np.ascontiguousarray(WIDE[name].T) if turned else WIDE[name]
     n, m = cost.shape
@@ -364,7 +355,7 @@ def test_any_integers_are_solved_exactly(name: str, maximize: bool, turned: bool
 
 
 @pytest.mark.parametrize("shape", [(70, 70), (60, 80), (80, 60), (300, 300)])
-def test_many_wide_integers_are_certified(shape: tuple[int, int]) -> None:
+def test_many_wide_integers_are_certified(shape):
     """If this fails, first prices from shifted costs end in no optimum of the costs themselves."""
     r = np.random.default_rng(sum(shape))
     for low, high, kind in (

@@ -1,10 +1,7 @@
 """`Assignment.verify` judges what users see: whatever was edited makes an answer invalid."""
 
-from __future__ import annotations
-
 import dataclasses
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,13 +9,10 @@ import scipy.sparse as sp
 
 import gridcompute as gc
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 SHAPES = [(1, 1), (2, 2), (5, 5), (5, 8), (8, 5), (70, 70), (60, 80), (80, 60)]
 
 
-def answers(shape: tuple[int, int]) -> Iterator[tuple[str, gc.Assignment]]:
+def answers(shape):
     """Optima of every kind of cost, dense and sparse, each by name."""
     r = np.random.default_rng(sum(shape))
     real = r.random(shape) * 100 + 1
@@ -38,7 +32,7 @@ def answers(shape: tuple[int, int]) -> Iterator[tuple[str, gc.Assignment]]:
                 yield f"{name} {form} {maximize=} {shape}", answer
 
 
-def edits(answer: gc.Assignment) -> Iterator[tuple[str, dict[str, Any]]]:
+def edits(answer):
     """Every way to say something else than was proved."""
     n, m = answer.row_duals.size, answer.col_duals.size
     step = (
@@ -87,7 +81,7 @@ def edits(answer: gc.Assignment) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_edited_field_makes_an_answer_invalid(shape: tuple[int, int]) -> None:
+def test_every_edited_field_makes_an_answer_invalid(shape):
     """If this fails, a certificate vouches for something that users do not see."""
     for name, answer in answers(shape):
         assert answer.verify().valid, name
@@ -98,7 +92,7 @@ def test_every_edited_field_makes_an_answer_invalid(shape: tuple[int, int]) -> N
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (5, 8), (8, 5), (70, 70)])
-def test_arrays_edited_in_place_make_an_answer_invalid(shape: tuple[int, int]) -> None:
+def test_arrays_edited_in_place_make_an_answer_invalid(shape):
     """If this fails, verify() looks at a copy that it kept."""
     for name, answer in answers(shape):
         for array in (answer.row_duals, answer.col_duals):
@@ -116,7 +110,7 @@ def test_arrays_edited_in_place_make_an_answer_invalid(shape: tuple[int, int]) -
         assert answer.verify().valid, name
 
 
-def test_a_dearer_matching_with_a_true_price_is_no_optimum() -> None:
+def test_a_dearer_matching_with_a_true_price_is_no_optimum():
     """If this fails, any matching is certified, if only its own cost is stated rightly."""
     cost = np.array([[1.0, 2.0], [2.0, 1.0]])
     for matrix in (cost, cost.astype(np.int64), cost.astype(np.float32)):
@@ -130,7 +124,7 @@ def test_a_dearer_matching_with_a_true_price_is_no_optimum() -> None:
         assert not found.valid
 
 
-def test_other_duals_that_prove_the_same_are_as_good() -> None:
+def test_other_duals_that_prove_the_same_are_as_good():
     """If this fails, verify() of integers compares with what it has, and proves nothing."""
     answer = gc.assignment(np.array([[4, 1, 3], [2, 0, 5], [3, 2, 2]]))
     moved = dataclasses.replace(
@@ -154,9 +148,7 @@ def test_other_duals_that_prove_the_same_are_as_good() -> None:
 
 @pytest.mark.parametrize("shape", [(3, 3), (3, 5), (5, 3), (90, 90)])
 @pytest.mark.parametrize("sparse", [False, True])
-def test_every_edited_field_of_an_infeasible_answer_makes_it_invalid(
-    shape: tuple[int, int], sparse: bool
-) -> None:
+def test_every_edited_field_of_an_infeasible_answer_makes_it_invalid(shape, sparse):
     """If this fails, "infeasible" is certified without a witness, or with one that is none."""
     cost = np.ones(shape)
     if shape[0] <= shape[1]:
@@ -193,7 +185,7 @@ def test_every_edited_field_of_an_infeasible_answer_makes_it_invalid(
     assert dataclasses.replace(answer, witness=witness.astype(np.int64)).verify().valid
 
 
-def test_costs_that_changed_since_are_judged_as_they_are() -> None:
+def test_costs_that_changed_since_are_judged_as_they_are():
     """If this fails, verify() trusts arrays that were changed in place, or reads past them."""
     cost = np.array([[4, 1, 3], [2, 0, 5], [3, 2, 2]])
     answer = gc.assignment(cost)
@@ -207,7 +199,7 @@ def test_costs_that_changed_since_are_judged_as_they_are() -> None:
         assert not answer.verify().valid
 
 
-def test_bounds_of_floats_hold_in_exact_arithmetic() -> None:
+def test_bounds_of_floats_hold_in_exact_arithmetic():
     """If this fails, a bound is rounded to the wrong side, or an objective below what is paid."""
     r = np.random.default_rng(5)
     for k in range(40):

@@ -1,7 +1,5 @@
 """Assignments stopped by anything at any shape; in child processes, so that a crash fails."""
 
-from __future__ import annotations
-
 import math
 import subprocess
 import sys
@@ -52,7 +50,7 @@ def judge(answer, n, m):
 """
 
 
-def in_child(code: str) -> None:
+def in_child(code):
     """Run code behind the prelude in a process of its own; it must come to its end."""
     child = subprocess.run(
         [sys.executable, "-c", PRELUDE + code], capture_output=True, text=True, check=False
@@ -60,7 +58,7 @@ def in_child(code: str) -> None:
     assert child.returncode == 0, f"died of {child.returncode}: {child.stderr[-2000:]}"
 
 
-def test_time_limits_end_every_shape() -> None:
+def test_time_limits_end_every_shape():
     """If this fails, a tall matrix whose time is up reads an assignment that is not there."""
     in_child("""
 for cost, matrix in matrices():
@@ -71,7 +69,7 @@ for cost, matrix in matrices():
 """)
 
 
-def test_a_hook_stops_or_raises_at_any_of_its_calls() -> None:
+def test_a_hook_stops_or_raises_at_any_of_its_calls():
     """If this fails, a progress hook that says stop, or raises, kills the process."""
     in_child("""
 class Enough(Exception):
@@ -100,7 +98,7 @@ for cost, matrix in matrices([(900, 700), (700, 900), (4, 2)], (np.int64, np.flo
 @pytest.mark.parametrize(
     "call", ["linear_sum_assignment", "assignment", "linear_sum_assignment_batch"]
 )
-def test_an_interrupt_is_raised_and_nothing_dies(call: str) -> None:
+def test_an_interrupt_is_raised_and_nothing_dies(call):
     """If this fails, Ctrl-C in a call on a tall matrix is a segmentation fault."""
     in_child(f"""
 def interrupt(*_):
@@ -126,7 +124,7 @@ assert raised > 0
 
 
 @pytest.mark.parametrize(("count", "tall"), [(1, True), (2, False)])
-def test_an_interrupt_is_served_inside_a_matrix_of_a_batch(count: int, tall: bool) -> None:
+def test_an_interrupt_is_served_inside_a_matrix_of_a_batch(count, tall):
     """If this fails, Ctrl-C waits for the end of a large matrix: its process has no time for that.
 
     With two matrices the small one ends first, and its thread is the one that hears of signals.
@@ -150,7 +148,7 @@ os._exit(3)
 """)
 
 
-def test_threads_with_small_stacks_solve_small_matrices() -> None:
+def test_threads_with_small_stacks_solve_small_matrices():
     """If this fails, a solve of any size puts a hundred kilobytes on the stack of its thread."""
     in_child("""
 threading.stack_size(64 << 10)
@@ -176,9 +174,7 @@ assert not failed, failed
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("maximize", [False, True])
-def test_a_stopped_answer_says_that_it_knows_nothing(
-    shape: tuple[int, int], maximize: bool
-) -> None:
+def test_a_stopped_answer_says_that_it_knows_nothing(shape, maximize):
     """If this fails, an answer without an assignment claims a bound, or has other shapes."""
     cost = np.random.default_rng(1).random(shape)
     for matrix in (cost, cost.astype(np.int32), sp.csr_array(cost)):
@@ -197,7 +193,7 @@ def test_a_stopped_answer_says_that_it_knows_nothing(
         assert not late.verify().valid
 
 
-def test_matrices_without_entries_have_empty_optima() -> None:
+def test_matrices_without_entries_have_empty_optima():
     """If this fails, a matrix of no rows kills the process, or has no proof."""
     in_child("""
 SHAPES = (0, 0), (0, 3), (3, 0), (0, 200), (200, 0)

@@ -1,21 +1,17 @@
 """DIMACS files that are damaged, hostile or in another encoding: one error that says where."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from gridcompute import (
     INFINITE,
-    FlowProblem,
     InvalidProblemError,
     min_cost_flow,
     read_dimacs,
@@ -35,7 +31,7 @@ except gridcompute.InvalidProblemError as error:
 """
 
 
-def read_in_a_child(path: Path) -> str:
+def read_in_a_child(path):
     """Read a file in a process that has 1.5 GB, and return what it prints."""
     done = subprocess.run(
         [sys.executable, "-c", CHILD, path],
@@ -59,9 +55,7 @@ def read_in_a_child(path: Path) -> str:
         (b"p min 5 9223372036854775807\n", "line 1: found 0 arcs, needed 9223372036854775807"),
     ],
 )
-def test_a_header_takes_no_memory_for_what_it_promises(
-    tmp_path: Path, text: bytes, says: str
-) -> None:
+def test_a_header_takes_no_memory_for_what_it_promises(tmp_path, text, says):
     """If this fails, nineteen bytes take sixteen gigabytes."""
     path = tmp_path / "bomb.min"
     path.write_bytes(text)
@@ -71,7 +65,7 @@ def test_a_header_takes_no_memory_for_what_it_promises(
 
 
 @pytest.mark.parametrize("content", [b"c\n", b" ", b"\n", b"c " + b"x" * 998 + b"\n", b"\0"])
-def test_a_gzip_bomb_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_gzip_bomb_is_refused(tmp_path, content):
     """If this fails, some megabytes of gzip take all memory there is."""
     path = tmp_path / "bomb.min.gz"
     member = gzip.compress(content * ((1 << 22) // len(content)))
@@ -82,7 +76,7 @@ def test_a_gzip_bomb_is_refused(tmp_path: Path, content: bytes) -> None:
     assert "needed" in out, out
 
 
-def test_isolated_nodes_are_no_bomb(tmp_path: Path) -> None:
+def test_isolated_nodes_are_no_bomb(tmp_path):
     """If this fails, a network with nodes that no line names cannot be read back."""
     path = tmp_path / "sparse.min"
     write_dimacs(path, ([], [], [], [], np.zeros(4_000_000, np.int64)))
@@ -109,7 +103,7 @@ ENCODED = [
 
 
 @pytest.mark.parametrize(("data", "line", "says"), ENCODED, ids=range(len(ENCODED)))
-def test_another_encoding_is_named(tmp_path: Path, data: bytes, line: int, says: str) -> None:
+def test_another_encoding_is_named(tmp_path, data, line, says):
     """If this fails, a file in another encoding ends in a traceback of the decoder."""
     for name, content in (("a.min", data), ("a.min.gz", gzip.compress(data))):
         path = tmp_path / name
@@ -124,7 +118,7 @@ def test_another_encoding_is_named(tmp_path: Path, data: bytes, line: int, says:
             assert says in message, message
 
 
-def test_comments_may_be_in_any_encoding_and_a_mark_may_come_first(tmp_path: Path) -> None:
+def test_comments_may_be_in_any_encoding_and_a_mark_may_come_first(tmp_path):
     """If this fails, what an editor adds to a file makes it unreadable."""
     plain = tmp_path / "plain.min"
     plain.write_bytes(TEXT)
@@ -143,7 +137,7 @@ def test_comments_may_be_in_any_encoding_and_a_mark_may_come_first(tmp_path: Pat
             assert (ours == theirs).all()
 
 
-def test_a_file_cut_anywhere_is_invalid_or_whole(tmp_path: Path) -> None:
+def test_a_file_cut_anywhere_is_invalid_or_whole(tmp_path):
     """If this fails, a file that was not copied to its end is read as another problem."""
     path = tmp_path / "cut.min"
     whole = [a.tolist() for a in problem(TEXT, path)]
@@ -160,12 +154,12 @@ def test_a_file_cut_anywhere_is_invalid_or_whole(tmp_path: Path) -> None:
             read_dimacs(path)
 
 
-def problem(text: bytes, path: Path) -> FlowProblem:
+def problem(text, path):
     path.write_bytes(text)
     return read_dimacs(path)
 
 
-def test_bytes_changed_at_random_are_read_or_refused(tmp_path: Path) -> None:
+def test_bytes_changed_at_random_are_read_or_refused(tmp_path):
     """If this fails, some damage of a file ends in another error, or in the process."""
     seed = 11
     r = np.random.default_rng(seed)
@@ -181,7 +175,7 @@ def test_bytes_changed_at_random_are_read_or_refused(tmp_path: Path) -> None:
         assert said.isascii(), (seed, trial, bytes(data))
 
 
-def test_pieces_may_be_cut_anywhere(tmp_path: Path) -> None:
+def test_pieces_may_be_cut_anywhere(tmp_path):
     """If this fails, a line or a gzip member that lies across two reads is read as two."""
     r = np.random.default_rng(3)
     n, m = 500, 120_000
@@ -199,7 +193,7 @@ def test_pieces_may_be_cut_anywhere(tmp_path: Path) -> None:
             assert (ours == theirs).all(), path
 
 
-def test_other_members_than_gzip_are_refused(tmp_path: Path) -> None:
+def test_other_members_than_gzip_are_refused(tmp_path):
     """If this fails, what follows the end of a gzip file is dropped in silence."""
     path = tmp_path / "a.min.gz"
     path.write_bytes(gzip.compress(TEXT) + b"a 1 3 0 1 1\n")
@@ -207,7 +201,7 @@ def test_other_members_than_gzip_are_refused(tmp_path: Path) -> None:
         read_dimacs(path)
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
+def test_files_that_are_none(tmp_path):
     """If this fails, a folder or a missing file is called a bad problem."""
     for path in (tmp_path, tmp_path / "none.min", tmp_path / "none" / "a.min"):
         with pytest.raises(OSError, match=str(tmp_path)):
@@ -222,7 +216,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         read_dimacs(os.fsdecode(odd))
 
 
-def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+def test_a_pipe_is_read_to_its_end(tmp_path):
     """If this fails, `gridcompute flow <(zcat ...)` cannot read."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
@@ -242,11 +236,9 @@ def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
         ({"lower": [6, 0]}, "capacity"),
     ],
 )
-def test_what_is_no_problem_is_not_written(
-    tmp_path: Path, change: dict[str, Any], field: str
-) -> None:
+def test_what_is_no_problem_is_not_written(tmp_path, change, field):
     """If this fails, a file is written that cannot be read, over one that could."""
-    arrays: dict[str, Any] = {
+    arrays = {
         "tail": [0, 1],
         "head": [1, 2],
         "capacity": [5, 5],
@@ -263,7 +255,7 @@ def test_what_is_no_problem_is_not_written(
     assert path.read_bytes() == before
 
 
-def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_file(tmp_path):
     """If this fails, a write that does not end takes the file that was there."""
     path = tmp_path / "a.min"
     path.write_bytes(TEXT)

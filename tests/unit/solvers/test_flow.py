@@ -1,7 +1,5 @@
 """gc.min_cost_flow: answers, witnesses, warm starts, errors, files."""
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 import signal
@@ -23,7 +21,7 @@ METHODS = ["auto", "network_simplex", "cost_scaling"]
 DIAMOND = ([0, 0, 1, 2], [1, 2, 3, 3], [3, 9, 9, 9], [1, 2, 1, 2], [5, 0, 0, -5])
 
 
-def time_expanded(n_sites: int, n_hours: int, seed: int) -> tuple[np.ndarray, ...]:
+def time_expanded(n_sites, n_hours, seed):
     """Sites x hours: waiting arcs, lines to neighbours, and a hub that collects and hands out."""
     r = np.random.default_rng(seed)
     node, hub = np.arange(n_sites * n_hours).reshape(n_sites, n_hours), n_sites * n_hours

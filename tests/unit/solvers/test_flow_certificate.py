@@ -1,12 +1,9 @@
 """Forged flows: every field of a `Flow` is checked against what the problem says of it."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import subprocess
 import sys
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,20 +15,20 @@ INF = math.inf
 DIAMOND = ([0, 0, 1, 2], [1, 2, 3, 3], [3, 9, 9, 9], [1, 2, 1, 2], [5, 0, 0, -5])
 
 
-def solved() -> Flow:
+def solved():
     return min_cost_flow(*DIAMOND)
 
 
-def impossible() -> Flow:
+def impossible():
     return min_cost_flow([0, 1, 2], [1, 2, 3], [9, 4, 9], [1, 1, 1], [5, 0, 0, -5])
 
 
-def endless() -> Flow:
+def endless():
     ring = ([0, 1, 2, 0], [1, 2, 0, 1], [INFINITE] * 3 + [1], [1, -3, 1, 0])
     return min_cost_flow(*ring, [2, 0, -2])
 
 
-def cut_short() -> Flow:
+def cut_short():
     r = np.random.default_rng(5)
     n, m = 2000, 20_000
     tail, head = r.integers(0, n, (2, m))
@@ -42,11 +39,11 @@ def cut_short() -> Flow:
     return f
 
 
-def ints(*values: int, dtype: type = np.int64) -> np.ndarray[Any, Any]:
+def ints(*values, dtype=np.int64):
     return np.array(values, dtype)
 
 
-FORGERIES: list[tuple[Any, str, Any, str]] = [
+FORGERIES = [
     (solved, "flow", ints(3, 2, 3), "flow: found shape (3,), needed (n_arcs,) = (4,)"),
     (solved, "flow", ints(3, 2, 3, 2, 0), "flow: found shape (5,)"),
     (solved, "flow", ints(), "flow: found shape (0,)"),
@@ -103,7 +100,7 @@ FORGERIES: list[tuple[Any, str, Any, str]] = [
     FORGERIES,
     ids=[f"{make.__name__}-{field}-{k}" for k, (make, field, *_) in enumerate(FORGERIES)],
 )
-def test_a_forged_field_is_refuted(make: Any, field: str, value: Any, reason: str) -> None:
+def test_a_forged_field_is_refuted(make, field, value, reason):
     """If this fails, a flow that is not what it says is certified, or the process dies."""
     f = make()
     assert f.verify().valid
@@ -120,7 +117,7 @@ def test_a_forged_field_is_refuted(make: Any, field: str, value: Any, reason: st
 
 
 @pytest.mark.parametrize("make", [solved, impossible, endless, cut_short])
-def test_an_honest_flow_is_certified(make: Any) -> None:
+def test_an_honest_flow_is_certified(make):
     """If this fails, the checker refuses what a solve returns, a stopped one included."""
     f = make()
     found = f.verify()
@@ -147,7 +144,7 @@ def test_an_honest_flow_is_certified(make: Any) -> None:
         ("cost", np.ones(4), "problem.cost: found float64"),
     ],
 )
-def test_a_problem_that_changed_is_found_out(field: str, value: Any, reason: str) -> None:
+def test_a_problem_that_changed_is_found_out(field, value, reason):
     """If this fails, arrays that were changed after the solve are read beyond their end."""
     f = solved()
     problem = dataclasses.replace(f.problem, **{field: value})
@@ -156,7 +153,7 @@ def test_a_problem_that_changed_is_found_out(field: str, value: Any, reason: str
     assert any(reason in text for text in found.reasons), found.reasons
 
 
-def test_the_core_refuses_arrays_of_wrong_sizes() -> None:
+def test_the_core_refuses_arrays_of_wrong_sizes():
     """If this fails, a direct call of the core reads outside the arrays it is given."""
     names = ("tail", "head", "capacity", "cost", "supply")
     arrays = {name: ints(*values) for name, values in zip(names, DIAMOND, strict=True)}
@@ -171,7 +168,7 @@ def test_the_core_refuses_arrays_of_wrong_sizes() -> None:
             assert found["flow"].startswith(f"{field}: found {size} entries, needed n_arcs = 4")
 
 
-def test_forged_sizes_kill_no_process() -> None:
+def test_forged_sizes_kill_no_process():
     """If this fails, `verify` of a short flow, or of a node that is none, writes to the heap."""
     code = """
 import dataclasses, numpy as np

@@ -1,7 +1,5 @@
 """Min-cost flow at its edges: shapes, numbers, starts and ways of stopping, in child processes."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 
@@ -173,7 +171,7 @@ for method in METHODS:
     [EXPECTED, STOPPED, STARTS, MUTATED],
     ids=["every shape", "every way of stopping", "every start", "arrays that change meanwhile"],
 )
-def test_nothing_kills_the_process(code: str) -> None:
+def test_nothing_kills_the_process(code):
     """If this fails, an edge of min-cost flow ends in a signal or a false answer."""
     done = subprocess.run(
         [sys.executable, "-c", HEAD + code], text=True, capture_output=True, check=False

@@ -1,17 +1,10 @@
 """What `transport` takes, what it refuses, and in which words."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 import pytest
 import scipy.sparse
 
 from gridcompute import CostRangeError, InvalidProblemError, transport
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 COST = np.array([[4, 1, 7], [2, 1, 7], [5, 1, 2]])
 ROOM = np.array([2, 1, 1])
@@ -20,7 +13,7 @@ ROOM = np.array([2, 1, 1])
 @pytest.mark.parametrize(
     "dtype", ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", ">i4", ">i8", ">f4"]
 )
-def test_every_number_is_taken_as_it_is(dtype: str) -> None:
+def test_every_number_is_taken_as_it_is(dtype):
     """If this fails, a dtype is refused or changed on the way; big-endian ones included."""
     m = transport(COST.astype(dtype), ROOM)
     assert m.objective == 5
@@ -29,20 +22,20 @@ def test_every_number_is_taken_as_it_is(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [bool, object, complex, "U4", "M8[s]", np.longdouble])
-def test_other_types_are_type_errors(dtype: Any) -> None:
+def test_other_types_are_type_errors(dtype):
     """If this fails, what is no cost is cast to one."""
     with pytest.raises(TypeError, match="cost must be int or float"):
         transport(np.zeros((2, 2), dtype), [1, 1])
 
 
-def test_unsigned_beyond_int64() -> None:
+def test_unsigned_beyond_int64():
     """If this fails, a uint64 wraps."""
     cost = np.array([[1, 2**63]], np.uint64)
     with pytest.raises(CostRangeError, match=r"cost\[0, 1\]"):
         transport(cost, [1, 1])
 
 
-def test_not_contiguous() -> None:
+def test_not_contiguous():
     """If this fails, strides are ignored."""
     wide = np.arange(48.0).reshape(6, 8)
     for view in (wide[::2, ::3], wide.T[:3, :3], np.asfortranarray(wide)[::-1]):
@@ -50,7 +43,7 @@ def test_not_contiguous() -> None:
         assert transport(view, np.full(view.shape[1], 9)).objective == same.objective
 
 
-def test_read_only_and_in_place() -> None:
+def test_read_only_and_in_place():
     """If this fails, a read-only array is refused or written to."""
     cost = COST.astype(np.int32)
     cost.flags.writeable = False
@@ -59,7 +52,7 @@ def test_read_only_and_in_place() -> None:
     assert (cost == COST).all()
 
 
-def test_memory_mapped(tmp_path: Path) -> None:
+def test_memory_mapped(tmp_path):
     """If this fails, a matrix on disk is refused."""
     np.save(tmp_path / "cost.npy", COST.astype(np.float32))
     mapped = np.load(tmp_path / "cost.npy", mmap_mode="r")
@@ -68,20 +61,20 @@ def test_memory_mapped(tmp_path: Path) -> None:
     assert m.verify().valid
 
 
-def test_masked_is_refused() -> None:
+def test_masked_is_refused():
     """If this fails, a mask is lost in silence."""
     with pytest.raises(TypeError, match="masked"):
         transport(np.ma.masked_less(COST, 2), ROOM)
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (1, 2, 3)])
-def test_cost_must_be_a_matrix(shape: tuple[int, ...]) -> None:
+def test_cost_must_be_a_matrix(shape):
     """If this fails, a wrong shape reaches the core."""
     with pytest.raises(InvalidProblemError, match=r"found shape .* needed \(n_jobs, n_slots\)"):
         transport(np.zeros(shape), ROOM)
 
 
-def test_ragged_rows() -> None:
+def test_ragged_rows():
     """If this fails, rows of different lengths end in an error that names no argument."""
     with pytest.raises(InvalidProblemError, match="cost"):
         transport([[1, 2], [3]], [1, 1])
@@ -129,7 +122,7 @@ BAD = [
 ]
 
 
-def test_costs_beyond_every_range_are_shown_short() -> None:
+def test_costs_beyond_every_range_are_shown_short():
     """If this fails, the error for a cost of 1e300 is three hundred digits long."""
     with pytest.raises(CostRangeError, match=r"resolution reaches 1e\+300; with") as caught:
         transport(np.array([[1e300, 1.0]]), [1, 1], resolution=1.0)
@@ -137,9 +130,7 @@ def test_costs_beyond_every_range_are_shown_short() -> None:
 
 
 @pytest.mark.parametrize(("change", "error", "message", "index"), BAD, ids=lambda x: str(x)[:40])
-def test_bad_arguments(
-    change: dict[str, Any], error: type[Exception], message: str, index: int | None
-) -> None:
+def test_bad_arguments(change, error, message, index):
     """If this fails, a bad argument passes, or its error does not say what, where and why."""
     with pytest.raises(error, match=message) as caught:
         transport(**({"cost": COST, "capacity": ROOM} | change))
@@ -148,7 +139,7 @@ def test_bad_arguments(
         assert caught.value.index == index
 
 
-def test_scalar_and_array_unplaced_agree() -> None:
+def test_scalar_and_array_unplaced_agree():
     """If this fails, a number means something else than an array of it."""
     a = transport(COST, [1, 1, 0], unplaced=3)
     b = transport(COST, [1, 1, 0], unplaced=np.full(3, 3, np.int16))
@@ -156,14 +147,14 @@ def test_scalar_and_array_unplaced_agree() -> None:
     assert a.objective == b.objective
 
 
-def csr(values: Any, columns: Any, starts: Any, shape: tuple[int, int]) -> Any:
+def csr(values, columns, starts, shape):
     """CSR as it is given, whatever scipy would say to it."""
     out = scipy.sparse.csr_array(shape)
     out.data, out.indices, out.indptr = np.array(values), np.array(columns), np.array(starts)
     return out
 
 
-def test_sparse_zeros_are_arcs() -> None:
+def test_sparse_zeros_are_arcs():
     """If this fails, a stored zero is taken for absent."""
     m = transport(csr([0, 5, 0], [0, 1, 1], [0, 2, 3], (2, 2)), [1, 1])
     assert (m.objective, m.assignment.tolist()) == (0, [0, 1])
@@ -172,7 +163,7 @@ def test_sparse_zeros_are_arcs() -> None:
 
 @pytest.mark.parametrize("index", [np.int32, np.int64])
 @pytest.mark.parametrize("value", [np.int32, np.int64, np.float32, np.float64, np.int8, np.uint32])
-def test_sparse_dtypes(index: type, value: Any) -> None:
+def test_sparse_dtypes(index, value):
     """If this fails, 64-bit indices or a value dtype is refused or misread."""
     a = scipy.sparse.csr_array(COST.astype(np.float64)).astype(value)
     a.indices, a.indptr = a.indices.astype(index), a.indptr.astype(index)
@@ -181,7 +172,7 @@ def test_sparse_dtypes(index: type, value: Any) -> None:
     assert m.verify().valid
 
 
-def test_sparse_unsorted() -> None:
+def test_sparse_unsorted():
     """If this fails, columns out of order are misread, or the caller's array is sorted."""
     a = csr([7, 1, 4, 1, 2], [2, 1, 0, 1, 0], [0, 3, 5], (2, 3))
     before = a.indices.copy()
@@ -191,7 +182,7 @@ def test_sparse_unsorted() -> None:
 
 
 @pytest.mark.parametrize("sparse", [scipy.sparse.csr_array, scipy.sparse.coo_array])
-def test_sparse_duplicates(sparse: Any) -> None:
+def test_sparse_duplicates(sparse):
     """If this fails, a pair that stands twice is summed, or one of the two is dropped."""
     a = csr([1, 2, 3], [0, 1, 1], [0, 1, 3], (2, 2))
     if sparse is scipy.sparse.coo_array:
@@ -212,20 +203,20 @@ def test_sparse_duplicates(sparse: Any) -> None:
         ([0, 1], [0, 2], "n_jobs \\+ 1"),
     ],
 )
-def test_sparse_that_points_outside(columns: Any, starts: Any, message: str) -> None:
+def test_sparse_that_points_outside(columns, starts, message):
     """If this fails, the core reads memory that is not the matrix's."""
     with pytest.raises(InvalidProblemError, match=message):
         transport(csr([1, 2], columns, starts, (2, 2)), [1, 1])
 
 
-def test_sparse_not_a_number() -> None:
+def test_sparse_not_a_number():
     """If this fails, a NaN among sparse values has no address."""
     a = scipy.sparse.csr_array(np.array([[1.0, 2.0], [3.0, np.nan]]))
     with pytest.raises(InvalidProblemError, match=r"cost\[1, 1\]: found nan"):
         transport(a, [1, 1])
 
 
-def test_other_sparse_formats_are_refused() -> None:
+def test_other_sparse_formats_are_refused():
     """If this fails, padding of a block or diagonal format becomes arcs of cost 0."""
     a = scipy.sparse.csr_array(COST)
     for other in (a.tobsr(), a.todia(), a.tolil(), a.todok()):

@@ -1,7 +1,5 @@
 """Instances at the edge of what a transport problem can be, each with what it must give."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -13,7 +11,7 @@ from instances import sites_by_hours
 INF = np.inf
 
 
-def test_no_jobs() -> None:
+def test_no_jobs():
     """If this fails, an empty batch crashes."""
     m = transport(np.empty((0, 3)), [1, 0, 2])
     assert (m.status, m.objective, m.bound) == ("optimal", 0, 0)
@@ -22,7 +20,7 @@ def test_no_jobs() -> None:
     assert m.verify().valid
 
 
-def test_no_slots() -> None:
+def test_no_slots():
     """If this fails, having nowhere to go crashes, or is no proof that there is no answer."""
     m = transport(np.empty((2, 0), np.int32), [])
     assert m.status == "infeasible"
@@ -32,7 +30,7 @@ def test_no_slots() -> None:
     assert (left.assignment.tolist(), left.objective) == ([-1, -1], 7)
 
 
-def test_no_jobs_and_no_slots() -> None:
+def test_no_jobs_and_no_slots():
     """If this fails, 0 x 0 crashes."""
     for unplaced in (None, 1.0, np.empty(0)):
         for prices in (None, np.empty(0)):
@@ -41,7 +39,7 @@ def test_no_jobs_and_no_slots() -> None:
             assert m.verify().valid
 
 
-def test_one_by_one() -> None:
+def test_one_by_one():
     """If this fails, the least instance does."""
     m = transport([[5]], [1])
     assert (m.assignment.tolist(), m.objective, m.status) == ([0], 5, "optimal")
@@ -50,7 +48,7 @@ def test_one_by_one() -> None:
     assert m.verify().valid
 
 
-def test_zero_capacities() -> None:
+def test_zero_capacities():
     """If this fails, a class without slots is used, or breaks the prices."""
     m = transport([[1, 9], [1, 9]], [0, 2])
     assert m.assignment.tolist() == [1, 1]
@@ -59,7 +57,7 @@ def test_zero_capacities() -> None:
     assert transport([[1, 9], [1, 9]], [0, 0], unplaced=2).objective == 4
 
 
-def test_capacity_far_above_demand() -> None:
+def test_capacity_far_above_demand():
     """If this fails, capacities overflow, or classes with room to spare have a price."""
     big = np.iinfo(np.int64).max
     m = transport([[1, 2], [3, 2]], [big, big])
@@ -68,7 +66,7 @@ def test_capacity_far_above_demand() -> None:
     assert m.verify().gap == 0.0
 
 
-def test_all_costs_equal() -> None:
+def test_all_costs_equal():
     """If this fails, ties are not settled, or not to the lowest index."""
     m = transport(np.full((50, 7), 3), np.full(7, 8))
     assert m.objective == 150
@@ -77,7 +75,7 @@ def test_all_costs_equal() -> None:
     assert transport([[3, 3]], [1, 1]).assignment.tolist() == [0]
 
 
-def test_all_forbidden() -> None:
+def test_all_forbidden():
     """If this fails, a forbidden pair is used where nothing else is left."""
     cost = np.full((3, 2), INF)
     m = transport(cost, [5, 5])
@@ -88,14 +86,14 @@ def test_all_forbidden() -> None:
     assert transport(cost, [5, 5], unplaced=1.5).objective == 4.5
 
 
-def test_one_column() -> None:
+def test_one_column():
     """If this fails, jobs that have but one class are not the cheapest ones."""
     m = transport([[4], [1], [3]], [2], unplaced=10)
     assert m.assignment.tolist() == [-1, 0, 0]
     assert m.exact
 
 
-def test_negative_costs() -> None:
+def test_negative_costs():
     """If this fails, gains are mistaken for costs."""
     m = transport([[-5, -1], [-4, -3]], [1, 1])
     assert (m.objective, m.assignment.tolist()) == (-8, [0, 1])
@@ -104,7 +102,7 @@ def test_negative_costs() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
-def test_integers_at_the_edge(dtype: type[np.signedinteger]) -> None:
+def test_integers_at_the_edge(dtype):
     """If this fails, the largest costs allowed overflow, or one more is let through."""
     n_slots = 2
     most = int(np.iinfo(np.int32).max)
@@ -125,7 +123,7 @@ def test_integers_at_the_edge(dtype: type[np.signedinteger]) -> None:
         assert transport(cost, [2, 1]).verify().valid
 
 
-def test_objective_beyond_float() -> None:
+def test_objective_beyond_float():
     """If this fails, totals of integers pass through a float."""
     odd = (1 << 56) + 1
     m = transport(np.full((5, 1), odd), [5])
@@ -136,7 +134,7 @@ def test_objective_beyond_float() -> None:
     assert gangs.objective == 2 * odd
 
 
-def test_costs_of_leaving_out_beyond_the_range_of_integers_are_told_apart() -> None:
+def test_costs_of_leaving_out_beyond_the_range_of_integers_are_told_apart():
     """If this fails, those that came late were clipped, and so were equal, or are refused."""
     cost, limit = np.array([[2**40], [0], [0]]), 2.0**57
     for outs in ([3, 2], [2, 3]):
@@ -146,7 +144,7 @@ def test_costs_of_leaving_out_beyond_the_range_of_integers_are_told_apart() -> N
             assert m.assignment.tolist() == [-1, *(0 if out == 3 else -1 for out in outs)]
 
 
-def test_prices_that_no_double_holds() -> None:
+def test_prices_that_no_double_holds():
     """If this fails, a right answer is refused, or a bound is claimed that its prices miss."""
     least = 2**55 + 1
     for method in ("auto", "exact"):
@@ -158,7 +156,7 @@ def test_prices_that_no_double_holds() -> None:
         assert m.verify().valid, m.verify().reasons
 
 
-def test_float32_far_apart() -> None:
+def test_float32_far_apart():
     """If this fails, 1 beside 1e30 is lost and the answer still called exact."""
     cost = np.array([[1e30, 1.0], [2.0, 1e30], [1e30, 1e30]], np.float32)
     m = transport(cost, [2, 1])
@@ -169,7 +167,7 @@ def test_float32_far_apart() -> None:
     assert m.bound <= found.objective
 
 
-def test_subnormals() -> None:
+def test_subnormals():
     """If this fails, the smallest numbers are taken for zero or make the resolution overflow."""
     tiny = 5e-324
     m = transport(np.array([[tiny, 3 * tiny], [tiny, 2 * tiny]]), [1, 1])
@@ -178,7 +176,7 @@ def test_subnormals() -> None:
     assert m.verify().objective == 3 * tiny
 
 
-def test_largest_doubles() -> None:
+def test_largest_doubles():
     """If this fails, a cost near the end of the doubles is refused, or makes a price infinite."""
     for most in (2.0**900, 2.0**1023, np.finfo(np.float64).max):
         m = transport(np.array([[most, 0.0], [0.0, most]]), [1, 1])
@@ -190,13 +188,13 @@ def test_largest_doubles() -> None:
         assert np.isfinite(far.prices).all()
 
 
-def test_resolution_too_fine() -> None:
+def test_resolution_too_fine():
     """If this fails, a cost that a fine resolution makes infinite is taken for forbidden."""
     with pytest.raises(CostRangeError, match="is allowed"):
         transport([[1e10, 2.0]], [1, 0], resolution=1e300)
 
 
-def test_optimum_of_zero_among_reals() -> None:
+def test_optimum_of_zero_among_reals():
     """If this fails, the rounding of costs that nobody pays hides that 0 is optimal."""
     r = np.random.default_rng(1)
     m = transport(r.random((50, 4)), np.full(4, 10), unplaced=0.0)
@@ -204,7 +202,7 @@ def test_optimum_of_zero_among_reals() -> None:
     assert m.verify().gap == 0.0
 
 
-def test_costs_too_far_apart_are_not_called_optimal() -> None:
+def test_costs_too_far_apart_are_not_called_optimal():
     """If this fails, what one resolution cannot tell apart is called optimal."""
     m = transport(np.array([[1e-3, 2e-3, 1e18], [3e-3, 1e-3, 1e18]]), [1, 1, 1])
     found = m.verify()
@@ -213,7 +211,7 @@ def test_costs_too_far_apart_are_not_called_optimal() -> None:
     assert m.bound <= 2e-3 <= m.objective
 
 
-def test_minus_zero() -> None:
+def test_minus_zero():
     """If this fails, -0.0 is a cost of its own."""
     m = transport(np.array([[-0.0, 0.0], [0.0, -0.0]]), [1, 1])
     assert m.objective == 0
@@ -223,7 +221,7 @@ def test_minus_zero() -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, -INF])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_not_a_number(bad: float, dtype: type[np.floating]) -> None:
+def test_not_a_number(bad, dtype):
     """If this fails, NaN or -inf is a cost, or the error does not say where it stands."""
     cost = np.ones((300, 5), dtype)
     cost[217, 3] = bad
@@ -232,13 +230,13 @@ def test_not_a_number(bad: float, dtype: type[np.floating]) -> None:
     assert (caught.value.field, caught.value.index) == ("cost", (217, 3))
 
 
-def test_infinity_forbids() -> None:
+def test_infinity_forbids():
     """If this fails, +inf is not "forbidden"."""
     m = transport([[INF, 7.0], [1.0, INF]], [1, 1])
     assert (m.objective, m.assignment.tolist()) == (8, [1, 0])
 
 
-def test_unplaced_infinite_for_some() -> None:
+def test_unplaced_infinite_for_some():
     """If this fails, a job that must be placed is left out, or one that may not counts as such."""
     m = transport([[1], [2], [3]], [1], unplaced=[INF, 5, 6])
     assert m.assignment.tolist() == [0, -1, -1]
@@ -248,14 +246,14 @@ def test_unplaced_infinite_for_some() -> None:
     assert transport([[1]], [0], unplaced=INF).status == "infeasible"
 
 
-def test_rounding_of_unplaced_is_never_called_exact() -> None:
+def test_rounding_of_unplaced_is_never_called_exact():
     """If this fails, a resolution too coarse for `unplaced` goes unnoticed."""
     m = transport([[3], [5]], [1], unplaced=2.4, resolution=1.0)
     assert m.verify().valid
     assert not m.exact or m.objective == m.bound == 4.8
 
 
-def test_gang_larger_than_every_class() -> None:
+def test_gang_larger_than_every_class():
     """If this fails, a gang is cut, or is not left out when it may be."""
     m = transport([[1, 1]], [2, 2], demand=[3], unplaced=9)
     assert m.assignment.tolist() == [-1]
@@ -266,14 +264,14 @@ def test_gang_larger_than_every_class() -> None:
     assert must.verify().valid
 
 
-def test_gangs_of_one_are_jobs() -> None:
+def test_gangs_of_one_are_jobs():
     """If this fails, `demand` of all ones costs the proof of optimality."""
     a = transport([[4, 1], [2, 1]], [1, 1], demand=[1, 1])
     assert a.status == "optimal"
     assert a.exact
 
 
-def test_time_limit_zero() -> None:
+def test_time_limit_zero():
     """If this fails, no time at all is a crash, or gives a bound out of thin air."""
     r = np.random.default_rng(0)
     m = transport(r.random((2000, 30)), np.full(30, 80), time_limit=0)
@@ -283,11 +281,11 @@ def test_time_limit_zero() -> None:
     assert m.verify().feasible
 
 
-def test_progress_stops() -> None:
+def test_progress_stops():
     """If this fails, a caller cannot stop a solve, or is shown a fraction that falls."""
     seen = []
 
-    def look(p: object) -> bool:
+    def look(p):
         seen.append(p)
         return True
 
@@ -299,10 +297,10 @@ def test_progress_stops() -> None:
     assert m.verify().valid
 
 
-def test_progress_may_raise() -> None:
+def test_progress_may_raise():
     """If this fails, an error in a progress callback is swallowed."""
 
-    def fail(_: object) -> bool:
+    def fail(_):
         raise KeyError("mine")
 
     with pytest.raises(KeyError, match="mine"):
@@ -310,7 +308,7 @@ def test_progress_may_raise() -> None:
 
 
 @pytest.mark.parametrize("kind", ["its own", "a new class", "random", "zeros", "wild", "one wild"])
-def test_given_prices_cost_no_more_looks_than_none(kind: str) -> None:
+def test_given_prices_cost_no_more_looks_than_none(kind):
     """If this fails, yesterday's prices, or a class they do not know, make a solve slower."""
     r = np.random.default_rng(5)
     n, s = 30_000, 20
@@ -332,7 +330,7 @@ def test_given_prices_cost_no_more_looks_than_none(kind: str) -> None:
     assert m.stats["searches"] < 2 * cold.stats["searches"] + 200
 
 
-def test_prices_that_fall_from_beyond_2_53() -> None:
+def test_prices_that_fall_from_beyond_2_53():
     """If this fails, doubles rounded away that a job wants another class."""
     for start in (1e15, 1e16, 1e17, 1e18):
         m = transport([[3, 0, 2]], [2, 2, 2], method="exact", prices=[0, start, 1])
@@ -340,7 +338,7 @@ def test_prices_that_fall_from_beyond_2_53() -> None:
 
 
 @pytest.mark.parametrize("kind", ["same", "costs", "capacities", "other jobs"])
-def test_good_prices_make_samples_unnecessary(kind: str) -> None:
+def test_good_prices_make_samples_unnecessary(kind):
     """If this fails, yesterday's prices are forgotten, and today's solve is a cold one."""
     cost, capacity = sites_by_hours(60_000, 30, 1)
     yesterday = transport(cost, capacity, method="exact")
@@ -364,7 +362,7 @@ def test_good_prices_make_samples_unnecessary(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["random", "zeros", "reversed", "gangs"])
-def test_bad_prices_are_told_by_the_smallest_sample(kind: str) -> None:
+def test_bad_prices_are_told_by_the_smallest_sample(kind):
     """If this fails, bad prices are followed for a while, or gangs' good ones refused."""
     cost, capacity = sites_by_hours(60_000, 30, 1)
     r = np.random.default_rng(3)
@@ -386,7 +384,7 @@ def test_bad_prices_are_told_by_the_smallest_sample(kind: str) -> None:
     assert m.verify().valid
 
 
-def test_every_fallback_is_taken_and_ends_in_the_optimum() -> None:
+def test_every_fallback_is_taken_and_ends_in_the_optimum():
     """If this fails, a box, a list or a short way that does not suffice ends in a wrong answer."""
     taken = dict.fromkeys(
         ("repeated_passes", "box_widenings", "escape_searches", "small_solver_aborts"), 0
@@ -406,7 +404,7 @@ def test_every_fallback_is_taken_and_ends_in_the_optimum() -> None:
     assert min(taken.values()) > 0, taken
 
 
-def test_a_cost_beyond_what_samples_showed_begins_the_solve_anew() -> None:
+def test_a_cost_beyond_what_samples_showed_begins_the_solve_anew():
     """If this fails, a resolution too fine for one job is an error, or a wrong sum."""
     r = np.random.default_rng(1)
     cost = r.integers(0, 1000, (70_000, 64)).astype(np.float64)
@@ -419,7 +417,7 @@ def test_a_cost_beyond_what_samples_showed_begins_the_solve_anew() -> None:
     assert found.gap == 0.0
 
 
-def test_terms_have_a_bound_without_a_look() -> None:
+def test_terms_have_a_bound_without_a_look():
     """If this fails, a limit too short for a look at all costs leaves nothing to go by."""
     r = np.random.default_rng(2)
     n, s = 40_000, 40
@@ -441,9 +439,7 @@ def test_terms_have_a_bound_without_a_look() -> None:
 
 @pytest.mark.parametrize("shape", [(300, 20), (30_000, 20)])
 @pytest.mark.parametrize("unplaced", [None, 2.0, 1e15])
-def test_costs_far_above_all_others_do_not_drown_them(
-    shape: tuple[int, int], unplaced: float | None
-) -> None:
+def test_costs_far_above_all_others_do_not_drown_them(shape, unplaced):
     """If this fails, 1e15 for "rather not" turns all other costs into multiples of one tenth."""
     r = np.random.default_rng(4)
     n, s = shape
@@ -458,7 +454,7 @@ def test_costs_far_above_all_others_do_not_drown_them(
     assert m.verify().valid
 
 
-def test_heavy_tails_are_solved_to_the_end() -> None:
+def test_heavy_tails_are_solved_to_the_end():
     """If this fails, the answer for costs of all sizes is far from the optimum, and says so."""
     r = np.random.default_rng(5)
     cost = np.exp(6 * r.normal(size=(3000, 50)))
@@ -473,7 +469,7 @@ def test_heavy_tails_are_solved_to_the_end() -> None:
     assert m.verify().valid
 
 
-def test_sparse_jobs_without_time_go_to_classes_that_are_listed() -> None:
+def test_sparse_jobs_without_time_go_to_classes_that_are_listed():
     """If this fails, a solve without time leaves jobs out that have a class with room."""
     sparse = pytest.importorskip("scipy.sparse")
     r = np.random.default_rng(4)

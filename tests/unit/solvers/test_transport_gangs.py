@@ -1,10 +1,7 @@
 """Gangs: whole jobs from the splittable optimum, near its bound."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,14 +17,14 @@ SIZES = {
 }
 
 
-def structured(r: np.random.Generator, n: int, s: int) -> Any:
+def structured(r, n, s):
     """Costs with an order of classes and one of jobs, as prices and sizes give them."""
     base, speed = r.integers(100, 1000, (n, 1)), r.integers(10, 30, s)
     return (base * speed + r.integers(0, 2000, (n, s))).astype(np.int32)
 
 
 @pytest.mark.parametrize("sizes", SIZES)
-def test_gangs_end_near_the_bound(sizes: str) -> None:
+def test_gangs_end_near_the_bound(sizes):
     """If this fails, split jobs are put where they cost much, or room is left empty."""
     r = np.random.default_rng(3)
     n, s = 30_000, 40
@@ -41,7 +38,7 @@ def test_gangs_end_near_the_bound(sizes: str) -> None:
     assert (real.assignment == m.assignment).all()
 
 
-def test_a_heavy_gang_makes_others_go() -> None:
+def test_a_heavy_gang_makes_others_go():
     """If this fails, a gang that has to be placed finds its one class full of small jobs."""
     # The relaxation splits the gang over small classes that none of it may use whole.
     cost = np.array([[0] * 5 + [50]] + [[9] * 5 + [0]] * 20)
@@ -52,7 +49,7 @@ def test_a_heavy_gang_makes_others_go() -> None:
     assert m.verify().feasible
 
 
-def test_gangs_that_fit_nowhere_are_infeasible_with_a_witness() -> None:
+def test_gangs_that_fit_nowhere_are_infeasible_with_a_witness():
     """If this fails, nobody learns why gangs have no place, or a stop is named that was none."""
     m = transport(np.ones((3, 2)), [4, 4], demand=[3, 3, 2])
     assert m.status == "infeasible"
@@ -71,7 +68,7 @@ def test_gangs_that_fit_nowhere_are_infeasible_with_a_witness() -> None:
     assert packed.verify().valid
 
 
-def test_a_witness_of_whole_gangs_is_tried() -> None:
+def test_a_witness_of_whole_gangs_is_tried():
     """If this fails, jobs that no way of placing them whole fits count as placeable, or not."""
     # Each class can be filled, 25 slots in all, but not all three at once.
     m = transport(np.ones((5, 3)), [9, 7, 9], demand=[6, 2, 5, 8, 4])
@@ -84,7 +81,7 @@ def test_a_witness_of_whole_gangs_is_tried() -> None:
     assert not dataclasses.replace(m, witness=fewer).verify().valid
 
 
-def test_the_bound_does_not_split_gangs_that_fit_into_no_class() -> None:
+def test_the_bound_does_not_split_gangs_that_fit_into_no_class():
     """If this fails, a job of 8 counts as 4 and 4 in classes of 4, and a gap of a third is left."""
     n = 20
     cost = np.full((n, 4), 10)
@@ -95,7 +92,7 @@ def test_the_bound_does_not_split_gangs_that_fit_into_no_class() -> None:
     assert m.verify().gap == 0.0
 
 
-def test_equal_gangs_are_counted() -> None:
+def test_equal_gangs_are_counted():
     """If this fails, three gangs of 3 are thought to share classes of 4."""
     cost = np.tile([[1, 1, 9]], (16, 1))
     m = transport(cost, [4, 5, 48], demand=np.full(16, 3))
@@ -103,7 +100,7 @@ def test_equal_gangs_are_counted() -> None:
     assert m.verify().gap == 0.0
 
 
-def test_charges_prove_what_prices_do_not() -> None:
+def test_charges_prove_what_prices_do_not():
     """If this fails, gangs that are optimal keep the gap of the problem in which they may split."""
     t = KINDS["mixed"](np.random.default_rng(1))
     m = transport(**t.arguments)
@@ -124,7 +121,7 @@ def test_charges_prove_what_prices_do_not() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_gangs_are_never_dearer_than_greedy(kind: str) -> None:
+def test_gangs_are_never_dearer_than_greedy(kind):
     """If this fails, thirty lines do better."""
     for seed in range(5):
         t = KINDS[kind](np.random.default_rng([seed, 1]))
@@ -133,7 +130,7 @@ def test_gangs_are_never_dearer_than_greedy(kind: str) -> None:
         assert m.objective <= min(greedy(t, order) for order in greedy_orders(t)), (kind, seed)
 
 
-def test_gangs_have_the_same_bits_for_any_threads_and_any_run() -> None:
+def test_gangs_have_the_same_bits_for_any_threads_and_any_run():
     """If this fails, a search without a time limit depends on the clock or on threads."""
     for kind, make in KINDS.items():
         t = make(np.random.default_rng(7))
@@ -150,7 +147,7 @@ def test_gangs_have_the_same_bits_for_any_threads_and_any_run() -> None:
             assert (again.charges is None) == (first.charges is None)
 
 
-def test_only_a_caller_stops_gangs() -> None:
+def test_only_a_caller_stops_gangs():
     """If this fails, "stopped" is said of a solve that ended by itself."""
     # Sixteen of size 3 and 5 in classes that they cannot fill to the last slot: no place for one.
     demand = np.array([5, 3] * 8)
@@ -164,7 +161,7 @@ def test_only_a_caller_stops_gangs() -> None:
 
 @pytest.mark.parametrize("limit", [0.0, 1e-9, 1e-4, 0.01])
 @pytest.mark.parametrize("kind", KINDS)
-def test_gangs_keep_any_time_limit(kind: str, limit: float) -> None:
+def test_gangs_keep_any_time_limit(kind, limit):
     """If this fails, a limit that comes early gives an answer that breaks a rule."""
     t = KINDS[kind](np.random.default_rng(3))
     m = transport(**t.arguments, time_limit=limit)
@@ -173,7 +170,7 @@ def test_gangs_keep_any_time_limit(kind: str, limit: float) -> None:
     assert m.status in ("time_limit", "feasible", "optimal")
 
 
-def test_odd_gangs() -> None:
+def test_odd_gangs():
     """If this fails, an edge of sizes, rooms or costs kills the process or breaks a rule."""
     big = 2**31 - 1
     for cost, capacity, demand, unplaced in (
@@ -197,7 +194,7 @@ def test_odd_gangs() -> None:
 
 
 @pytest.mark.parametrize("jobs", [1, 4, 8, 12, 13, 20])
-def test_gangs_whose_costs_lie_decades_apart_are_what_is_claimed(jobs: int) -> None:
+def test_gangs_whose_costs_lie_decades_apart_are_what_is_claimed(jobs):
     """If this fails, the certificate refutes `exact`, or small costs drown beside large ones."""
     sizes = [0, 1, -1.298e33, 1.298e33, 0.1, -7e-300, 2.0**600, 5e-324]
     r = np.random.default_rng(jobs)
@@ -217,7 +214,7 @@ def test_gangs_whose_costs_lie_decades_apart_are_what_is_claimed(jobs: int) -> N
         assert paid == least, (cost, demand, room, m)
 
 
-def test_a_sum_beyond_the_doubles_is_optimal_but_not_called_exact() -> None:
+def test_a_sum_beyond_the_doubles_is_optimal_but_not_called_exact():
     """If this fails, what no double holds is claimed of one, or the rest is refused."""
     most = np.finfo(float).max
     cost = [[0, 0, 0, 1], [1, 0, 0, 0], [0, 0, 0, -1], [math.inf, 0, -most, 0]]
@@ -230,7 +227,7 @@ def test_a_sum_beyond_the_doubles_is_optimal_but_not_called_exact() -> None:
 
 
 @pytest.mark.parametrize(("jobs", "classes"), [(200, 20), (2000, 40), (60_000, 100)])
-def test_many_gangs_that_just_fit_beat_greedy(jobs: int, classes: int) -> None:
+def test_many_gangs_that_just_fit_beat_greedy(jobs, classes):
     """If this fails, gangs that fill every slot end without a plan, or dearer than a greedy's."""
     r = np.random.default_rng(jobs)
     demand = r.choice([1, 2, 4, 8], jobs, p=[0.45, 0.25, 0.2, 0.1])
@@ -255,9 +252,7 @@ def test_many_gangs_that_just_fit_beat_greedy(jobs: int, classes: int) -> None:
 
 @pytest.mark.parametrize("real", [False, True])
 @pytest.mark.parametrize(("jobs", "classes"), [(4000, 40), (60_000, 32), (60_000, 100)])
-def test_gangs_are_searched_until_the_limit_where_the_gap_is_small(
-    jobs: int, classes: int, real: bool
-) -> None:
+def test_gangs_are_searched_until_the_limit_where_the_gap_is_small(jobs, classes, real):
     """If this fails, a solve gives up most of its time limit though a cheaper plan may exist."""
     r = np.random.default_rng(classes)
     demand = r.choice([1, 2, 4, 8, 16, 64], jobs, p=[0.3, 0.3, 0.2, 0.1, 0.05, 0.05])

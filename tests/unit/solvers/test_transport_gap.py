@@ -1,9 +1,5 @@
 """A gap asked for: how little is looked at until it is proved."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -12,7 +8,7 @@ from gridcompute import transport
 N, S = 60_000, 20
 
 
-def costs(kind: str) -> np.ndarray[Any, Any]:
+def costs(kind):
     r = np.random.default_rng(4)
     work, speed, tariff = r.lognormal(1, 1, N), r.uniform(0.2, 1, (8, S)), r.uniform(0.2, 1, S)
     fine = 2000 * work[:, None] * (tariff / speed)[r.integers(0, 8, N)]
@@ -21,13 +17,13 @@ def costs(kind: str) -> np.ndarray[Any, Any]:
     )
 
 
-def room(share: float = 1.05) -> np.ndarray[Any, Any]:
+def room(share=1.05):
     return np.random.default_rng(5).multinomial(int(N * share), np.full(S, 1 / S))
 
 
 @pytest.mark.parametrize("method", ["auction", "exact"])
 @pytest.mark.parametrize("kind", ["fine", "coarse", "reals"])
-def test_a_loose_gap(kind: str, method: Any) -> None:
+def test_a_loose_gap(kind, method):
     """If this fails, a gap of some hundredths takes all samples and lists, as an optimum does."""
     cost, units = costs(kind), room()
     best = transport(cost, units, method="exact")
@@ -42,7 +38,7 @@ def test_a_loose_gap(kind: str, method: Any) -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_tight_gap_of_coarse_costs(seed: int) -> None:
+def test_a_tight_gap_of_coarse_costs(seed):
     """If this fails, the ties of coarse costs are mended to the optimum before a gap is proved."""
     cost, units = costs("coarse"), room()
     m = transport(cost, units, gap=2e-3, method="auction", seed=seed)
@@ -53,7 +49,7 @@ def test_a_tight_gap_of_coarse_costs(seed: int) -> None:
     assert "repair" not in m.stats["seconds"]
 
 
-def test_no_sample_is_like_all() -> None:
+def test_no_sample_is_like_all():
     """If this fails, a gap that small samples promise and all jobs do not have is not closed."""
     cost, units = costs("fine").astype(np.int64), room(1.2)
     rare = np.arange(7, N, N // 3)
@@ -68,7 +64,7 @@ def test_no_sample_is_like_all() -> None:
     assert m.bound <= best.objective <= m.objective
 
 
-def test_a_gap_of_nothing_is_the_optimum() -> None:
+def test_a_gap_of_nothing_is_the_optimum():
     """If this fails, a matching whose bound it meets is not called optimal."""
     r = np.random.default_rng(6)
     cost = r.integers(0, 4, (N, S), dtype=np.int32)
@@ -79,7 +75,7 @@ def test_a_gap_of_nothing_is_the_optimum() -> None:
 
 
 @pytest.mark.parametrize("kind", ["fine", "coarse"])
-def test_same_bits(kind: str) -> None:
+def test_same_bits(kind):
     """If this fails, an answer near enough depends on the number of threads."""
     cost, units = costs(kind), room()
     one, *others = (

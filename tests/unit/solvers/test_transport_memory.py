@@ -1,7 +1,5 @@
 """Memory by entries, not by pairs of classes: solved in a child under an address-space limit."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 
@@ -53,7 +51,7 @@ print("done")
 """
 
 
-def run(script: str, *arguments: object) -> None:
+def run(script, *arguments):
     """Run a script in a child, which ends with "done" or fails."""
     done = subprocess.run(
         [sys.executable, "-c", LIMIT + script.replace("ARGUMENTS", repr(arguments))],
@@ -76,9 +74,7 @@ def run(script: str, *arguments: object) -> None:
     ],
 )
 @pytest.mark.parametrize("kind", ["int64", "float64"])
-def test_sparse_costs_take_memory_by_entries(
-    n: int, s: int, each: int, pool: int, kind: str
-) -> None:
+def test_sparse_costs_take_memory_by_entries(n, s, each, pool, kind):
     """If this fails, 800 entries of 400 x 20,000 take 16 bytes a pair of classes: 6.5 GB.
 
     Or the keys of a sample, 18,000 of 6000 x 6000, take a matrix of 288 MB.
@@ -88,7 +84,7 @@ def test_sparse_costs_take_memory_by_entries(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(("n", "s"), [(1, 20_000), (60, 20_000), (300, 8000)])
-def test_a_few_jobs_take_no_memory_for_all_pairs_of_classes(n: int, s: int) -> None:
+def test_a_few_jobs_take_no_memory_for_all_pairs_of_classes(n, s):
     """If this fails, thousands of classes take memory by their square for a few jobs."""
     run(DENSE, n, s)
 
@@ -96,7 +92,7 @@ def test_a_few_jobs_take_no_memory_for_all_pairs_of_classes(n: int, s: int) -> N
 @pytest.mark.parametrize("kind", [np.int64, np.float64])
 @pytest.mark.parametrize(("n", "s"), [(1020, 1020), (1100, 1100), (700, 2500)])
 @pytest.mark.parametrize("seed", range(4))
-def test_paths_between_many_classes_are_the_shortest(n: int, s: int, seed: int, kind: type) -> None:
+def test_paths_between_many_classes_are_the_shortest(n, s, seed, kind):
     """If this fails, arcs between more than 1,024 classes are lost or out of date.
 
     One slot a class, few entries a job and small costs: long paths, and many ties.

@@ -1,9 +1,5 @@
 """Classes that cost every job the same are solved as one, at every size and from every source."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,7 +11,7 @@ from gridcompute import InvalidProblemError, Terms, transport
 DTYPES = [np.int32, np.int64, np.float32, np.float64]
 
 
-def copies(n: int, distinct: int, s: int, seed: int = 1) -> Any:
+def copies(n, distinct, s, seed=1):
     """Return distinct columns, the column of each class, and capacities with little spare room."""
     r = np.random.default_rng(seed)
     own = r.integers(0, 8000, (n, distinct), np.int32)
@@ -23,17 +19,17 @@ def copies(n: int, distinct: int, s: int, seed: int = 1) -> Any:
     return own, of, r.multinomial(int(n * 1.01), np.full(s, 1 / s)).astype(np.int64)
 
 
-def as_one(own: Any, of: Any, capacity: Any, **options: Any) -> Any:
+def as_one(own, of, capacity, **options):
     """Solve the same problem with each class once, its copies counted by the caller."""
     return transport(own, np.bincount(of, capacity, own.shape[1]).astype(np.int64), **options)
 
 
-def merged(m: Any) -> bool:
+def merged(m):
     """Say whether classes were merged; small problems in memory do so without telling."""
     return "merge" in m.stats["seconds"]
 
 
-def check_copies(m: Any, of: Any) -> None:
+def check_copies(m, of):
     """Check that copies have one price, and that jobs fill the lowest of them first."""
     for k in np.unique(of):
         mine = np.flatnonzero(of == k)
@@ -42,7 +38,7 @@ def check_copies(m: Any, of: Any) -> None:
         assert (np.diff(placed) >= 0).all(), k
 
 
-def test_classes_without_a_slot_to_spare_list_few_candidates() -> None:
+def test_classes_without_a_slot_to_spare_list_few_candidates():
     """If this fails, what all prices may move alike widens the box: 26 times the candidates.
 
     Where all classes are full their prices are known up to a constant, which changes no job's
@@ -59,7 +55,7 @@ def test_classes_without_a_slot_to_spare_list_few_candidates() -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [3000, 25_000])
-def test_copies_are_solved_as_one(n: int, dtype: Any) -> None:
+def test_copies_are_solved_as_one(n, dtype):
     """If this fails, copies above 20,000 jobs are told apart, at ten times the time."""
     own, of, capacity = copies(n, 6, 24)
     m = transport(own[:, of].astype(dtype), capacity, method="exact")
@@ -75,7 +71,7 @@ def test_copies_are_solved_as_one(n: int, dtype: Any) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("index", [np.int32, np.int64])
-def test_copies_in_sparse_costs_are_solved_as_one(dtype: Any, index: Any) -> None:
+def test_copies_in_sparse_costs_are_solved_as_one(dtype, index):
     """If this fails, equal columns of CSR, or columns without any entry, are told apart."""
     r = np.random.default_rng(5)
     n, distinct = 24_000, 12
@@ -98,7 +94,7 @@ def test_copies_in_sparse_costs_are_solved_as_one(dtype: Any, index: Any) -> Non
 
 
 @pytest.mark.parametrize("kind", ["dense", "csr"])
-def test_columns_that_differ_are_not_merged(kind: str) -> None:
+def test_columns_that_differ_are_not_merged(kind):
     """If this fails, distinct classes are taken for equal."""
     r = np.random.default_rng(6)
     cost = r.integers(1, 3, (3000, 24))
@@ -107,7 +103,7 @@ def test_columns_that_differ_are_not_merged(kind: str) -> None:
     assert m.verify().valid, m.verify()
 
 
-def test_copies_of_terms_are_solved_as_one() -> None:
+def test_copies_of_terms_are_solved_as_one():
     """If this fails, equal columns of tables are told apart for each job."""
     r = np.random.default_rng(3)
     _, of, capacity = copies(25_000, 6, 24)
@@ -132,7 +128,7 @@ def test_copies_of_terms_are_solved_as_one() -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("many", [False, True])
-def test_a_class_that_differs_in_one_job_is_no_copy(dtype: Any, many: bool) -> None:
+def test_a_class_that_differs_in_one_job_is_no_copy(dtype, many):
     """If this fails, what a few rows show of a class is believed of all."""
     own, of, capacity = copies(25_000, 6, 24)
     cost = own[:, of].astype(dtype)
@@ -149,7 +145,7 @@ def test_a_class_that_differs_in_one_job_is_no_copy(dtype: Any, many: bool) -> N
     assert np.array_equal(m.assignment, transport(cost, capacity, threads=1).assignment)
 
 
-def test_copies_beside_jobs_left_out_forbidden_pairs_and_start_prices() -> None:
+def test_copies_beside_jobs_left_out_forbidden_pairs_and_start_prices():
     """If this fails, options that name classes or jobs are read in the merged problem."""
     own, of, capacity = copies(25_000, 6, 24)
     cost = own.astype(float)
@@ -178,7 +174,7 @@ def test_copies_beside_jobs_left_out_forbidden_pairs_and_start_prices() -> None:
             assert m.objective == one.objective, options
 
 
-def test_copies_without_room_have_a_witness() -> None:
+def test_copies_without_room_have_a_witness():
     """If this fails, the proof that there is no answer names merged classes."""
     own, of, capacity = copies(25_000, 6, 24)
     m = transport(own[:, of], capacity * 9 // 10)
@@ -187,7 +183,7 @@ def test_copies_without_room_have_a_witness() -> None:
     assert m.verify().valid, m.verify()
 
 
-def test_copies_with_more_room_than_integers_count() -> None:
+def test_copies_with_more_room_than_integers_count():
     """If this fails, capacities of copies overflow in their sum."""
     own, of, _ = copies(25_000, 3, 12)
     capacity = np.full(12, 2**62)
@@ -197,7 +193,7 @@ def test_copies_with_more_room_than_integers_count() -> None:
     assert m.verify().valid, m.verify()
 
 
-def test_copies_that_hold_no_number_are_refused() -> None:
+def test_copies_that_hold_no_number_are_refused():
     """If this fails, a NaN in a copy is not found."""
     own, of, capacity = copies(25_000, 6, 24)
     for column in (0, 23):
@@ -208,7 +204,7 @@ def test_copies_that_hold_no_number_are_refused() -> None:
         assert caught.value.index == (12_345, column)
 
 
-def test_gangs_are_not_split_between_copies() -> None:
+def test_gangs_are_not_split_between_copies():
     """If this fails, classes are merged although a gang has to fit into one."""
     own, of, _ = copies(1500, 3, 12)
     demand = np.full(1500, 3)
@@ -230,8 +226,8 @@ def test_gangs_are_not_split_between_copies() -> None:
     room=st.sampled_from([0.7, 1.0, 1.3]),
 )
 def test_merged_problems_have_the_optimum_of_theirs(
-    seed: int, distinct: int, s: int, largest: int, dtype: Any, sparse: bool, room: float
-) -> None:
+    seed, distinct, s, largest, dtype, sparse, room
+):
     """If this fails, some problem with copies has another optimum, or a false certificate."""
     r = np.random.default_rng(seed)
     n = int(r.integers(1024, 1300))

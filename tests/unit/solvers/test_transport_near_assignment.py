@@ -1,7 +1,5 @@
 """Few jobs a class: nearly an assignment problem, solved over lists of cheapest classes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import scipy.optimize
@@ -9,7 +7,7 @@ import scipy.optimize
 from gridcompute import Terms, transport
 
 
-def terms(n: int, s: int, seed: int) -> tuple[Terms, np.ndarray]:
+def terms(n, s, seed):
     """Prices must move far: jobs differ in what classes are worth to them, as in a grid's day."""
     r = np.random.default_rng(seed)
     cost = Terms(
@@ -22,10 +20,10 @@ def terms(n: int, s: int, seed: int) -> tuple[Terms, np.ndarray]:
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float64])
-def test_one_job_a_class_is_scipys_assignment(dtype: type) -> None:
+def test_one_job_a_class_is_scipys_assignment(dtype):
     """If this fails, lists that ended too early were taken for whole rows."""
     n, s = 900, 1100
-    cost: np.ndarray = (np.random.default_rng(3).random((n, s)) ** 2 * 10**6).astype(dtype)
+    cost = (np.random.default_rng(3).random((n, s)) ** 2 * 10**6).astype(dtype)
     m = transport(cost, np.ones(s, np.int64))
     assert m.stats["seconds"].keys() == {"direct"}
     i, j = scipy.optimize.linear_sum_assignment(cost)
@@ -33,7 +31,7 @@ def test_one_job_a_class_is_scipys_assignment(dtype: type) -> None:
     assert m.verify().valid
 
 
-def test_a_few_jobs_a_class_without_a_matrix() -> None:
+def test_a_few_jobs_a_class_without_a_matrix():
     """If this fails, thousands of classes with a job or two each take minutes or answer wrongly."""
     cost, capacity = terms(4000, 3000, 1)
     m = transport(cost, capacity)
@@ -47,7 +45,7 @@ def test_a_few_jobs_a_class_without_a_matrix() -> None:
         assert again.prices.tobytes() == m.prices.tobytes()
 
 
-def test_leaving_out_and_skewed_room() -> None:
+def test_leaving_out_and_skewed_room():
     """If this fails, being left out is no class like the others, or unneeded room has a price."""
     r = np.random.default_rng(5)
     n, s = 2000, 1500
@@ -61,7 +59,7 @@ def test_leaving_out_and_skewed_room() -> None:
 
 
 @pytest.mark.parametrize("levels", [3, 100])
-def test_paths_that_tie_are_found_together(levels: int) -> None:
+def test_paths_that_tie_are_found_together(levels):
     """If this fails, each search moves a job or two where hundreds of paths are equally short."""
     n, s = 2060, 1030
     cost = np.random.default_rng(levels).integers(0, levels, (n, s), dtype=np.int32)
@@ -75,7 +73,7 @@ def test_paths_that_tie_are_found_together(levels: int) -> None:
 
 
 @pytest.mark.parametrize("odd", ["copies", "no way"])
-def test_what_lists_do_not_solve_goes_the_general_way(odd: str) -> None:
+def test_what_lists_do_not_solve_goes_the_general_way(odd):
     """If this fails, copies of columns fill the lists, or infeasible problems have no witness."""
     r = np.random.default_rng(7)
     n, s = 700, 700

@@ -1,7 +1,5 @@
 """What a solve does to the process around it: signals, forks, threads."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal
@@ -11,7 +9,6 @@ import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -41,7 +38,7 @@ LONG = """
 """
 
 
-def test_interrupt_during_a_long_solve() -> None:
+def test_interrupt_during_a_long_solve():
     """If this fails, Ctrl-C is not served until a long solve has ended, or crashes it."""
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(LONG)], stdout=subprocess.PIPE, text=True
@@ -54,7 +51,7 @@ def test_interrupt_during_a_long_solve() -> None:
     assert child.returncode == 0
 
 
-def test_fork_after_a_solve() -> None:
+def test_fork_after_a_solve():
     """If this fails, a thread of ours outlives its call, and a forked child waits for it."""
     cost, capacity = sites_by_hours(3000, 20, 0)
     here = transport(cost, capacity, threads=2).objective
@@ -69,7 +66,7 @@ def test_fork_after_a_solve() -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_no_thread_is_left_behind() -> None:
+def test_no_thread_is_left_behind():
     """If this fails, each call leaks threads."""
     tasks = Path("/proc/self/task")
     if not tasks.is_dir():
@@ -81,7 +78,7 @@ def test_no_thread_is_left_behind() -> None:
     assert len([*tasks.iterdir()]) == before
 
 
-def test_two_solves_at_once() -> None:
+def test_two_solves_at_once():
     """If this fails, solves share state, or hold the GIL through."""
     problems = [sites_by_hours(4000, 25, seed) for seed in range(4)]
     alone = [transport(*p) for p in problems]
@@ -92,7 +89,7 @@ def test_two_solves_at_once() -> None:
         assert a.objective == b.objective
 
 
-def test_spawned_processes() -> None:
+def test_spawned_processes():
     """If this fails, matchings cannot be computed in a pool of processes."""
     cost, capacity = sites_by_hours(300, 8, 0)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -100,7 +97,7 @@ def test_spawned_processes() -> None:
     assert there == transport(cost, capacity).objective
 
 
-def _objective(cost: Any, capacity: Any) -> Any:
+def _objective(cost, capacity):
     from gridcompute import transport as there
 
     return there(cost, capacity).objective

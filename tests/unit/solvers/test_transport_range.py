@@ -1,11 +1,8 @@
 """Costs of any size a double has: answered, and "optimal" only where they are that."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,11 +22,11 @@ JUST_ABOVE = [
 
 
 @kernel
-def plain(job_cost: Any, slot_factor: Any) -> Any:
+def plain(job_cost, slot_factor):
     return job_cost * slot_factor
 
 
-def paid(m: Any, cost: np.ndarray[Any, Any], unplaced: float = 0.0) -> Fraction:
+def paid(m, cost, unplaced=0.0):
     """What the assignment costs, in exact arithmetic."""
     at = m.assignment.tolist()
     return sum(
@@ -42,10 +39,10 @@ RANGES = [(k, c) for k in KINDS for c in JUST_ABOVE if k != "float32" or 1e-30 <
 
 
 @pytest.mark.parametrize(("kind", "most"), RANGES)
-def test_a_cost_just_above_a_power_of_two_is_in_range(kind: str, most: float) -> None:
+def test_a_cost_just_above_a_power_of_two_is_in_range(kind, most):
     """If this fails, a rounded logarithm gives a resolution that is twice too fine."""
-    options: dict[str, Any] = {}
-    cost: Any = np.array([[most, most / 2], [most / 4, most]])
+    options = {}
+    cost = np.array([[most, most / 2], [most / 4, most]])
     if kind == "float32":
         cost = np.nextafter(cost.astype(np.float32), np.float32(np.inf))
     elif kind == "csr":
@@ -67,7 +64,7 @@ def test_a_cost_just_above_a_power_of_two_is_in_range(kind: str, most: float) ->
 @pytest.mark.parametrize("far", [2.0**600, 1e300, 1.7e308])
 @pytest.mark.parametrize("tiny", [1e-200, 1e-310, 5e-324])
 @pytest.mark.parametrize("method", ["auto", "exact"])
-def test_the_dearer_matching_is_not_optimal(far: float, tiny: float, method: Any) -> None:
+def test_the_dearer_matching_is_not_optimal(far, tiny, method):
     """If this fails, costs that underflow beside a large one were equal, and exactly so."""
     for cost in (np.array([[tiny, 2 * tiny]]), np.array([[2 * tiny, tiny]])):
         m = transport(cost, [1, 1], unplaced=far, method=method)
@@ -76,7 +73,7 @@ def test_the_dearer_matching_is_not_optimal(far: float, tiny: float, method: Any
 
 
 @pytest.mark.parametrize("method", ["auto", "exact"])
-def test_a_cost_that_nobody_can_avoid_hides_no_other(method: Any) -> None:
+def test_a_cost_that_nobody_can_avoid_hides_no_other(method):
     """If this fails, what is below the rounding of the largest cost paid is left to chance."""
     for far in (1e40, 2.0**600, 1.7e308):
         cost = np.array([[2e-200, 1e-200], [1e-200, 2e-200], [far, far]])
@@ -90,7 +87,7 @@ def test_a_cost_that_nobody_can_avoid_hides_no_other(method: Any) -> None:
         assert Fraction(m.bound) <= paid(m, cost)
 
 
-def test_one_row_far_above_all_others_is_solved_to_the_last_bit() -> None:
+def test_one_row_far_above_all_others_is_solved_to_the_last_bit():
     """If this fails, a job that costs 1e40 everywhere leaves thousands of others unsolved."""
     r = np.random.default_rng(0)
     cost = r.random((2000, 30))
@@ -103,7 +100,7 @@ def test_one_row_far_above_all_others_is_solved_to_the_last_bit() -> None:
     assert paid(m, cost) == paid(plainly, cost)
 
 
-def test_an_explicit_resolution_that_hides_a_difference_is_not_optimal() -> None:
+def test_an_explicit_resolution_that_hides_a_difference_is_not_optimal():
     """If this fails, the optimum of rounded costs is called that of the costs."""
     m = transport([[1e10 + 0.4, 1e10 + 0.3]], [1, 1], resolution=1.0)
     best = Fraction(1e10 + 0.3)
@@ -111,7 +108,7 @@ def test_an_explicit_resolution_that_hides_a_difference_is_not_optimal() -> None
     assert Fraction(m.bound) <= best
 
 
-def test_a_coarse_resolution_is_optimal_only_where_its_own_check_proves_it() -> None:
+def test_a_coarse_resolution_is_optimal_only_where_its_own_check_proves_it():
     """If this fails, an optimum of rounded costs is called that of the costs, or its proof is lost.
 
     The first is that of issue 37: "optimal", with a gap of 1, and `verify` said no.
@@ -143,7 +140,7 @@ def test_a_coarse_resolution_is_optimal_only_where_its_own_check_proves_it() -> 
     assert statuses == {"optimal", "feasible", "infeasible"}
 
 
-def test_integers_beside_a_cost_of_leaving_out_beyond_their_range() -> None:
+def test_integers_beside_a_cost_of_leaving_out_beyond_their_range():
     """If this fails, `unplaced` alone is out of range, or turns integers into rounded ones."""
     m = transport([[2**53 + 1, 2**53]], [1, 1], unplaced=1e300)
     assert (m.status, m.assignment.tolist(), m.objective) == ("optimal", [1], 2**53)
@@ -151,12 +148,12 @@ def test_integers_beside_a_cost_of_leaving_out_beyond_their_range() -> None:
 
 @pytest.mark.parametrize("far", [2.0**53 + 2, 2.0**600, 1e300])
 @pytest.mark.parametrize("method", ["auto", "exact"])
-def test_an_optimum_beside_a_far_cost_is_proved_and_its_gap_is_0(far: float, method: Any) -> None:
+def test_an_optimum_beside_a_far_cost_is_proved_and_its_gap_is_0(far, method):
     """If this fails, "optimal" is said of an answer whose prices prove nothing: its gap is 1."""
     r = np.random.default_rng(11)
     for kind in range(60):
         n, s = r.integers(1, 9), r.integers(1, 6)
-        cost: Any = (
+        cost = (
             r.integers(0, 10, (n, s)).astype(float),
             r.random((n, s)),
             r.integers(-(2**54), 2**54, (n, s)),
@@ -172,7 +169,7 @@ def test_an_optimum_beside_a_far_cost_is_proved_and_its_gap_is_0(far: float, met
             assert m.prices.max() <= 2**20 * m.objective, case  # nobody pays what is far
 
 
-def test_prices_that_no_doubles_hold_have_remainders() -> None:
+def test_prices_that_no_doubles_hold_have_remainders():
     """If this fails, the last bits of large integers are not proved, or any remainders pass."""
     cost = np.array([[2**55 + 1, 2**54 - 7], [2**55 + 4, 2**54 + 9], [-(2**55) - 3, 2**54 + 1]])
     m = transport(cost, [1, 2])

@@ -1,7 +1,5 @@
 """Every shape with an empty side, in a process of its own: a crash is a failed test."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 
@@ -43,7 +41,7 @@ print("done")
 """
 
 
-def run(script: str) -> None:
+def run(script):
     """In a child, so that a division by zero or a segfault is its exit status."""
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, (done.returncode, done.stdout[-2000:], done.stderr[-2000:])
@@ -57,12 +55,12 @@ def run(script: str) -> None:
         [(0, s) for s in (1, 2, 65, 200)],
     ],
 )
-def test_a_side_of_zero_does_not_kill_the_process(sides: list[tuple[int, int]]) -> None:
+def test_a_side_of_zero_does_not_kill_the_process(sides):
     """If this fails, `transport(np.empty((200, 0)), [])` divides by the number of classes."""
     run(SHAPES.replace("SIDES", repr(sides)))
 
 
-def test_more_jobs_than_positions_are_refused() -> None:
+def test_more_jobs_than_positions_are_refused():
     """If this fails, a side beyond 2**31 wraps an int32."""
     run(
         """

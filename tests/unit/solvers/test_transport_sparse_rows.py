@@ -1,7 +1,5 @@
 """Sparse costs: where in its row a pair lies."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -13,7 +11,7 @@ N, S = 3000, 400
 
 @pytest.mark.parametrize("spread", ["even", "low", "high", "both ends", "one"])
 @pytest.mark.parametrize("wide", [np.int32, np.int64])
-def test_where_the_pairs_lie(spread: str, wide: type[np.integer]) -> None:
+def test_where_the_pairs_lie(spread, wide):
     """If this fails, a pair is found only where a row's columns are spread evenly."""
     r = np.random.default_rng(8)
     rows = []

@@ -1,7 +1,5 @@
 """Start prices on the short ways, for problems that samples are not needed for."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -13,7 +11,7 @@ SHAPES = {"in memory": (4000, 60), "over lists": (1200, 800)}
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("kind", ["same", "costs", "capacities"])
-def test_good_prices_help_small_problems_too(shape: str, kind: str) -> None:
+def test_good_prices_help_small_problems_too(shape, kind):
     """If this fails, yesterday's prices are forgotten where problems are small."""
     n, s = SHAPES[shape]
     cost, capacity = sites_by_hours(n, s, 1)
@@ -36,7 +34,7 @@ def test_good_prices_help_small_problems_too(shape: str, kind: str) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("kind", ["random", "zeros", "wild", "one wild", "negative"])
-def test_bad_prices_are_told_by_a_look(shape: str, kind: str) -> None:
+def test_bad_prices_are_told_by_a_look(shape, kind):
     """If this fails, bad prices are followed, or what they leave behind spoils the cold start."""
     n, s = SHAPES[shape]
     cost, capacity = sites_by_hours(n, s, 1)
@@ -59,7 +57,7 @@ def test_bad_prices_are_told_by_a_look(shape: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_given_prices_of_optional_jobs(shape: str) -> None:
+def test_given_prices_of_optional_jobs(shape):
     """If this fails, being left out gets a price of its own, or room that nobody needs does."""
     n, s = SHAPES[shape]
     cost, capacity = sites_by_hours(n, s, 4)

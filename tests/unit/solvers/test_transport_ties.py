@@ -1,27 +1,23 @@
 """Costs with few distinct values: ties broken by a hash and mended, to the optimum all the same."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import numpy as np
 import pytest
 
-from gridcompute import Matching, transport
+from gridcompute import transport
 
 N, S = 6000, 24
 
 
-def coarse(levels: float, seed: int = 1) -> np.ndarray[Any, Any]:
+def coarse(levels, seed=1):
     r = np.random.default_rng(seed)
     return np.floor(r.gamma(1.0, 1.0, (N, S)) * levels).astype(np.int64)
 
 
-def room(share: float = 1.02) -> np.ndarray[Any, Any]:
+def room(share=1.02):
     return np.random.default_rng(2).multinomial(int(N * share), np.full(S, 1 / S))
 
 
-def broken(m: Matching, same: Matching) -> None:
+def broken(m, same):
     """Proved by the certificate, and the optimum found in memory, where no ties are broken."""
     assert m.stats["perturbed"] == 1
     assert same.stats["perturbed"] == 0
@@ -36,12 +32,12 @@ def broken(m: Matching, same: Matching) -> None:
 @pytest.mark.parametrize(
     "kind", ["int32", "int64", "float32", "float64", "cents", "forbidden", "overload", "negative"]
 )
-def test_coarse_costs(levels: float, kind: str) -> None:
+def test_coarse_costs(levels, kind):
     """If this fails, a source of coarse costs gets a wrong answer or a wrong proof."""
     cost = coarse(levels)
-    options: dict[str, Any] = {}
+    options = {}
     units = room()
-    given: np.ndarray[Any, Any] = cost
+    given = cost
     if kind in ("int32", "float32", "float64"):
         given = cost.astype(kind)
     elif kind == "cents":
@@ -58,7 +54,7 @@ def test_coarse_costs(levels: float, kind: str) -> None:
         assert m.exact
 
 
-def test_the_same_bits_for_any_threads() -> None:
+def test_the_same_bits_for_any_threads():
     """If this fails, chunks or the order of sums decide between ties."""
     cost, units = coarse(3).astype(np.int32), room()
     first = transport(cost, units, method="exact", threads=1)
@@ -69,7 +65,7 @@ def test_the_same_bits_for_any_threads() -> None:
         assert np.array_equal(other.prices, first.prices)
 
 
-def test_prices_are_whole() -> None:
+def test_prices_are_whole():
     """If this fails, the hash is left in the prices of integer costs."""
     m = transport(coarse(3), room(), method="exact")
     assert m.stats["perturbed"] == 1
@@ -78,7 +74,7 @@ def test_prices_are_whole() -> None:
 
 
 @pytest.mark.parametrize("seed", [57, 70, 461])
-def test_where_breaking_ties_changed_the_optimum(seed: int) -> None:
+def test_where_breaking_ties_changed_the_optimum(seed):
     """If this fails, an answer called optimal moved units for what was added to their ties."""
     r = np.random.default_rng(seed)
     n, s, levels = (
@@ -96,10 +92,10 @@ def test_where_breaking_ties_changed_the_optimum(seed: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["far", "between"])
-def test_a_sample_that_misled(kind: str) -> None:
+def test_a_sample_that_misled(kind):
     """If this fails, one cost no sample has seen, huge or between the cents, spoils all keys."""
     cost = coarse(3)
-    given: np.ndarray[Any, Any] = cost
+    given = cost
     if kind == "far":
         given[17, 5] = 2**49
     else:
@@ -112,7 +108,7 @@ def test_a_sample_that_misled(kind: str) -> None:
     assert m.objective == pytest.approx(transport(given, room()).objective, rel=1e-12, abs=0.0)
 
 
-def test_gangs_with_coarse_costs_a_unit() -> None:
+def test_gangs_with_coarse_costs_a_unit():
     """If this fails, gangs of coarse costs get a bound that does not hold, or one far off."""
     r = np.random.default_rng(3)
     demand = r.integers(1, 9, N).astype(np.int32)
@@ -123,7 +119,7 @@ def test_gangs_with_coarse_costs_a_unit() -> None:
     assert 0 <= m.gap < 1e-3
 
 
-def test_stopped_or_close_enough() -> None:
+def test_stopped_or_close_enough():
     """If this fails, a bound taken before ties are mended is above the optimum."""
     cost, units = coarse(3) + 20, room()
     best = transport(cost, units).objective
@@ -134,7 +130,7 @@ def test_stopped_or_close_enough() -> None:
     assert transport(cost, units, method="auction").bound <= best
 
 
-def test_warm_start() -> None:
+def test_warm_start():
     """If this fails, prices from yesterday leave ties unbroken, or are read in the wrong unit."""
     cost, units = coarse(3), room()
     cold = transport(cost, units, method="exact")
@@ -145,7 +141,7 @@ def test_warm_start() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_copies_of_classes_are_no_ties(seed: int) -> None:
+def test_copies_of_classes_are_no_ties(seed):
     """If this fails, a few alike classes have ties broken, and lists grow to rows."""
     r = np.random.default_rng(seed)
     cost = np.rint(1000 * np.outer(r.uniform(1, 40, N), r.integers(1, 12, S))).astype(np.int64)

@@ -1,10 +1,7 @@
 """The tables of tuned numbers: any values within their ranges give the same optimum."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,16 +10,13 @@ import gridcompute as gc
 from gridcompute import _core
 from gridcompute.bench import INSTANCES
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 SOLVERS = ("assignment", "cost", "flow", "gangs", "live", "packing", "plan", "transport")
 SOLVERS += ("whole_jobs",)
 MEASURED = Path(__file__).parents[3] / "benches" / "tuning_measured.json"
 
 
 @pytest.fixture(autouse=True)
-def defaults() -> Iterator[None]:
+def defaults():
     """Whatever a test sets, the next one has the defaults."""
     yield
     for solver in SOLVERS:
@@ -30,7 +24,7 @@ def defaults() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_each_number_says_what_it_decides_and_lies_in_its_range(solver: str) -> None:
+def test_each_number_says_what_it_decides_and_lies_in_its_range(solver):
     """If this fails, a number has no reason on record, or a default that nothing was proved for."""
     table = _core.tuning_table(solver)
     assert len({line["name"] for line in table}) == len(table) > 0
@@ -43,7 +37,7 @@ def test_each_number_says_what_it_decides_and_lies_in_its_range(solver: str) -> 
     assert all(measured.values()), measured
 
 
-def test_a_simplex_that_is_not_done_in_time_gets_another_start() -> None:
+def test_a_simplex_that_is_not_done_in_time_gets_another_start():
     """If this fails, networks on which pivots move large trees take several times as long."""
     (instance,) = (i for i in INSTANCES if i.name == "flow-1e3")
     starts = {}
@@ -56,7 +50,7 @@ def test_a_simplex_that_is_not_done_in_time_gets_another_start() -> None:
     assert starts == {1: "cost_scaling", 1024: "artificial"}
 
 
-def test_what_is_no_number_of_a_solver_is_refused_and_changes_nothing() -> None:
+def test_what_is_no_number_of_a_solver_is_refused_and_changes_nothing():
     """If this fails, a bench that misspells a number measures the defaults twice."""
     with pytest.raises(gc.InvalidProblemError, match="needed assignment, cost, flow, gangs"):
         _core.tuning_table("grid")
@@ -85,7 +79,7 @@ def test_what_is_no_number_of_a_solver_is_refused_and_changes_nothing() -> None:
         },
     ],
 )
-def test_transport_has_one_optimum_whatever_is_switched_off(off: dict[str, float]) -> None:
+def test_transport_has_one_optimum_whatever_is_switched_off(off):
     """If this fails, a tuned number decides what is optimal."""
     r = np.random.default_rng(5)
     cost = r.integers(0, 500, (3000, 40), dtype=np.int32)
@@ -98,7 +92,7 @@ def test_transport_has_one_optimum_whatever_is_switched_off(off: dict[str, float
     assert other.exact
 
 
-def drawn(r: np.random.Generator, solver: str) -> dict[str, float]:
+def drawn(r, solver):
     """Draw each number of a solver, from a quarter of its default to four times it."""
     draw = {}
     for line in _core.tuning_table(solver):
@@ -110,13 +104,13 @@ def drawn(r: np.random.Generator, solver: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_rounds_of_gangs_keep_rules_and_proofs_at_numbers_drawn_at_random(seed: int) -> None:
+def test_rounds_of_gangs_keep_rules_and_proofs_at_numbers_drawn_at_random(seed):
     """If this fails, a number of the gangs decides more than how much work a round does."""
     r = np.random.default_rng(seed)
     draw = drawn(r, "gangs") | ({"small_world": 0} if seed % 2 else {})
     n, table, room = 400, r.uniform(1, 5, (6, 9)), r.integers(20, 90, 9)
     queues = gc.fair.Queues(name=["a", "b"], guarantee=[60, 60], limit=[300, 260])
-    rules: dict[str, Any] = {"demand": "d"}
+    rules = {"demand": "d"}
     if seed % 3:
         rules |= {"queues": queues, "queue": "q", "priority": "p", "preemptible": "e"}
     _core.set_tuning("gangs", draw)
@@ -137,7 +131,7 @@ def test_rounds_of_gangs_keep_rules_and_proofs_at_numbers_drawn_at_random(seed: 
         world.remove(ids[:10])
 
 
-def test_a_matcher_keeps_the_numbers_it_was_made_with() -> None:
+def test_a_matcher_keeps_the_numbers_it_was_made_with():
     """If this fails, a bench changes the matchers of others in its process."""
     r = np.random.default_rng(1)
     _core.set_tuning("live", {"all_pairs_classes": 0, "index_rows": 1, "build_block": 7})
@@ -157,14 +151,14 @@ def test_a_matcher_keeps_the_numbers_it_was_made_with() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_assignment_and_flow_have_one_optimum_at_numbers_drawn_at_random(seed: int) -> None:
+def test_assignment_and_flow_have_one_optimum_at_numbers_drawn_at_random(seed):
     """If this fails, a range reaches further than what was proved for its number."""
     r = np.random.default_rng(seed)
     cost = r.integers(0, 10_000, (150, 150))
     best = cost[gc.linear_sum_assignment(cost)].sum()
     n, m = 60, 400
     tail, head = r.integers(0, n, m), r.integers(0, n, m)
-    flow: tuple[Any, ...] = (tail, head, r.integers(0, 50, m), r.integers(0, 99, m))
+    flow = (tail, head, r.integers(0, 50, m), r.integers(0, 99, m))
     supply = np.zeros(n, np.int64)
     supply[:2] = 9, -9
     least = gc.min_cost_flow(*flow, supply)

@@ -1,7 +1,5 @@
 """`gridcompute.testing`: assertions that pass what holds and name what does not; oracles agree."""
 
-from __future__ import annotations
-
 import math
 import subprocess
 import sys
@@ -19,7 +17,7 @@ CAPACITY = np.array([2, 1, 1])
 
 
 @given(testing.transport_problems())
-def test_what_transport_answers_passes(case: testing.TransportCase) -> None:
+def test_what_transport_answers_passes(case):
     m = gc.transport(**case.arguments)
     least = testing.transport_paths(case.cost, case.capacity, case.unplaced)
     assert (m.status == "infeasible") == math.isinf(least)
@@ -28,14 +26,14 @@ def test_what_transport_answers_passes(case: testing.TransportCase) -> None:
 
 
 @given(testing.transport_problems(gangs=True, most_jobs=4))
-def test_gangs_pass(case: testing.TransportCase) -> None:
+def test_gangs_pass(case):
     m = gc.transport(**case.arguments)
     if m.status in ("optimal", "feasible"):
         testing.assert_matching_optimal(m, **case.arguments)
 
 
 @given(testing.assignment_costs())
-def test_what_assignment_answers_passes(cost: np.ndarray) -> None:
+def test_what_assignment_answers_passes(cost):
     for maximize in (False, True):
         signed = -cost if maximize else cost
         answer = gc.assignment(signed, maximize=maximize)
@@ -48,7 +46,7 @@ def test_what_assignment_answers_passes(cost: np.ndarray) -> None:
 
 
 @given(testing.networks())
-def test_what_min_cost_flow_answers_passes(network: tuple[np.ndarray, ...]) -> None:
+def test_what_min_cost_flow_answers_passes(network):
     f = gc.min_cost_flow(*network)
     least = testing.flow_paths(*network)
     assert (f.status == "infeasible") == math.isinf(least)
@@ -59,11 +57,11 @@ def test_what_min_cost_flow_answers_passes(network: tuple[np.ndarray, ...]) -> N
 
 @settings(max_examples=3)
 @given(testing.grid_problems())
-def test_worlds_are_problems(problem: gc.grid.Problem) -> None:
+def test_worlds_are_problems(problem):
     assert problem.hours >= 1
 
 
-def test_each_fault_of_a_matching_is_named() -> None:
+def test_each_fault_of_a_matching_is_named():
     """If this fails, an assertion of a service's own CI cannot fail."""
     m = gc.transport(COST, CAPACITY)
     testing.assert_matching_optimal(m, COST, CAPACITY)
@@ -86,7 +84,7 @@ def test_each_fault_of_a_matching_is_named() -> None:
     assert testing.assert_matching_optimal(worse, COST, CAPACITY, unplaced=[0.5, 9, 9]) is None
 
 
-def test_faults_of_other_answers_are_named() -> None:
+def test_faults_of_other_answers_are_named():
     a = gc.assignment(COST)
     with pytest.raises(AssertionError):
         testing.assert_assignment_optimal(a, COST + np.eye(3))
@@ -105,7 +103,7 @@ def test_faults_of_other_answers_are_named() -> None:
         testing.assert_plan_valid(replace(plan, objective_yuan=plan.objective_yuan + 1e6))
 
 
-def test_assertions_need_no_hypothesis() -> None:
+def test_assertions_need_no_hypothesis():
     """If this fails, a service has to install Hypothesis to check an answer."""
     code = "import sys; from gridcompute.testing import assert_matching_optimal; "
     code += "assert 'hypothesis' not in sys.modules; print('done')"

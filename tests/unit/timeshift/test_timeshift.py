@@ -1,7 +1,5 @@
 """Replays of one resource under one signal: against slow oracles, published figures, the future."""
 
-from __future__ import annotations
-
 import pickle
 import sys
 from pathlib import Path
@@ -23,22 +21,22 @@ POLICIES = ("fifo", "arrival", "gaia", "threshold", "book", "rolling", "hindsigh
 NAMES = ("arrival_h", "hours", "slots", "window_h")
 
 
-def columns(jobs: list[replay_oracle.Job]) -> dict[str, np.ndarray]:
+def columns(jobs):
     return dict(zip(NAMES, np.array(jobs, np.int64).reshape(-1, 4).T, strict=True))
 
 
-def need(*names: str) -> list[Path]:
+def need(*names):
     """Paths of recorded data."""
     return [find(name) for name in names]
 
 
-def table(path: Path) -> dict[str, np.ndarray]:
+def table(path):
     """Columns of a CSV file, gzip or not; numbers where they are numbers."""
     rows = np.genfromtxt(path, delimiter=",", names=True, dtype=None, encoding="utf-8")
     return {name: rows[name] for name in rows.dtype.names}
 
 
-def world(seed: int, n: int = 40, hours: int = 400) -> tuple[dict, forecast.Signal]:
+def world(seed, n=40, hours=400):
     """Random jobs, and a signal with a daily shape, forecast badly."""
     r = np.random.default_rng(seed)
     t = np.arange(hours)
@@ -57,7 +55,7 @@ def world(seed: int, n: int = 40, hours: int = 400) -> tuple[dict, forecast.Sign
 
 
 @given(seed=st.integers(0, 2**32 - 1), policy=st.sampled_from(POLICIES[:4] + POLICIES[5:6]))
-def test_each_job_alone_runs_when_the_slow_rules_say(seed: int, policy: str) -> None:
+def test_each_job_alone_runs_when_the_slow_rules_say(seed, policy):
     r = np.random.default_rng(seed)
     n = int(r.integers(0, 6))
     jobs = [
@@ -87,7 +85,7 @@ def test_each_job_alone_runs_when_the_slow_rules_say(seed: int, policy: str) -> 
                 forecast=how,
             )  # fmt: skip
             told = replay_oracle.alone(moved, policy, pieces and policy not in ("gaia",), said)
-            found: list[list[int]] = [[] for _ in jobs]
+            found = [[] for _ in jobs]
             for job, hour, length in zip(
                 *(answer.runs[name].tolist() for name in ("job", "hour", "length")), strict=True
             ):
@@ -102,7 +100,7 @@ def test_each_job_alone_runs_when_the_slow_rules_say(seed: int, policy: str) -> 
 
 @settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_hindsight_on_shared_slots_is_the_best_of_all_schedules(seed: int) -> None:
+def test_hindsight_on_shared_slots_is_the_best_of_all_schedules(seed):
     r = np.random.default_rng(seed)
     jobs = [
         (int(r.integers(0, 4)), int(r.integers(1, 3)), int(r.integers(1, 3)), int(r.integers(0, 3)))
@@ -127,7 +125,7 @@ def test_hindsight_on_shared_slots_is_the_best_of_all_schedules(seed: int) -> No
             assert best.bound == pytest.approx(least, rel=1e-9), note
 
 
-def test_hindsight_without_capacity_is_what_transport_finds() -> None:
+def test_hindsight_without_capacity_is_what_transport_finds():
     jobs, signal = world(3)
     best = timeshift.replay(jobs, signal, policy="hindsight", starts=24)
     latest = int((jobs["arrival_h"] + jobs["window_h"]).max())
@@ -143,9 +141,7 @@ def test_hindsight_without_capacity_is_what_transport_finds() -> None:
 
 @pytest.mark.parametrize("pieces", [True, False])
 @pytest.mark.parametrize("slots", [None, 9])
-def test_all_policies_keep_the_rules_and_none_beats_the_bound(
-    pieces: bool, slots: int | None
-) -> None:
+def test_all_policies_keep_the_rules_and_none_beats_the_bound(pieces, slots):
     for seed in range(3):
         jobs, signal = world(seed)
         for policy in POLICIES:
@@ -170,9 +166,7 @@ def test_all_policies_keep_the_rules_and_none_beats_the_bound(
 @pytest.mark.parametrize("pieces", [True, False])
 @pytest.mark.parametrize("slots", [None, 9])
 @pytest.mark.parametrize("policy", ["fifo", "arrival", "gaia", "threshold", "book", "rolling"])
-def test_scrambling_the_future_changes_nothing_that_ran_before(
-    policy: str, slots: int | None, pieces: bool
-) -> None:
+def test_scrambling_the_future_changes_nothing_that_ran_before(policy, slots, pieces):
     """Values from hour T on, issues and jobs after T are others: what ran up to T is the same."""
     jobs, signal = world(11)
     assert signal.issued is not None
@@ -205,7 +199,7 @@ def test_scrambling_the_future_changes_nothing_that_ran_before(
     assert all(ran)
 
 
-def test_a_policy_that_reads_the_future_is_caught_by_scrambling_it() -> None:
+def test_a_policy_that_reads_the_future_is_caught_by_scrambling_it():
     """The test above can fail: "actual" forecasts, for regrets, are the future."""
     jobs, signal = world(11)
     actual = signal.actual.copy()
@@ -225,7 +219,7 @@ def test_a_policy_that_reads_the_future_is_caught_by_scrambling_it() -> None:
         assert ran[0] != ran[1], slots
 
 
-def test_the_parts_of_a_regret_add_up_and_knowing_all_leaves_none() -> None:
+def test_the_parts_of_a_regret_add_up_and_knowing_all_leaves_none():
     jobs, signal = world(5)
     for slots, pieces in ((None, False), (9, True), (9, False)):
         answer = timeshift.replay(jobs, signal, slots=slots, interruptible=pieces, starts=96)
@@ -241,7 +235,7 @@ def test_the_parts_of_a_regret_add_up_and_knowing_all_leaves_none() -> None:
             assert abs(parts["solver"]) <= 1e-9 * abs(answer.cost), parts
 
 
-def test_kept_is_one_for_hindsight_and_nought_at_once() -> None:
+def test_kept_is_one_for_hindsight_and_nought_at_once():
     jobs, signal = world(6)
     for slots in (None, 9):
         ask = {"slots": slots, "starts": 96, "interruptible": True}
@@ -251,7 +245,7 @@ def test_kept_is_one_for_hindsight_and_nought_at_once() -> None:
     assert np.isnan(timeshift.replay(fixed, signal, starts=96).kept)
 
 
-def test_no_jobs_no_slots_one_job() -> None:
+def test_no_jobs_no_slots_one_job():
     signal = forecast.Signal(np.arange(1.0, 31.0), "2024-01-01")
     for policy in POLICIES:
         for slots in (None, 0, 1):
@@ -274,7 +268,7 @@ def test_no_jobs_no_slots_one_job() -> None:
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("slots", [None, 0, 2])
-def test_no_jobs_on_a_signal_without_hours_cost_nothing(slots: int | None) -> None:
+def test_no_jobs_on_a_signal_without_hours_cost_nothing(slots):
     """If this fails, a mean of nothing is taken: a warning, and nan in the bound."""
     for policy in POLICIES:
         none = timeshift.replay(
@@ -283,7 +277,7 @@ def test_no_jobs_on_a_signal_without_hours_cost_nothing(slots: int | None) -> No
         assert (none.cost, none.bound, bool(none.verify())) == (0.0, 0.0, True), policy
 
 
-def test_a_replay_is_the_same_again_and_can_be_pickled() -> None:
+def test_a_replay_is_the_same_again_and_can_be_pickled():
     jobs, signal = world(8)
     for slots, pieces in ((None, True), (9, True), (9, False)):
         a, b = (
@@ -298,7 +292,7 @@ def test_a_replay_is_the_same_again_and_can_be_pickled() -> None:
                 np.testing.assert_array_equal(other.runs[name], values, err_msg=name)
 
 
-def test_a_damaged_replay_is_refuted() -> None:
+def test_a_damaged_replay_is_refuted():
     jobs, signal = world(9)
     good = timeshift.replay(jobs, signal, slots=9, interruptible=True, starts=96)
     job = good.runs["job"][0]
@@ -334,7 +328,7 @@ def test_a_damaged_replay_is_refuted() -> None:
         ({"arrivals": "best"}, InvalidProblemError, "arrivals: found 'best'"),
     ],
 )
-def test_bad_input_is_told_with_its_field(change: dict, error: type, match: str) -> None:
+def test_bad_input_is_told_with_its_field(change, error, match):
     signal = forecast.Signal(np.ones(30), "2024-01-01")
     ask = {"jobs": columns([(0, 2, 1, 3)]), "signal": signal, **change}
     with pytest.raises(error, match=match):
@@ -344,7 +338,7 @@ def test_bad_input_is_told_with_its_field(change: dict, error: type, match: str)
 # ---------------------------------------------------------------- published figures
 
 
-def test_gaia_published_rules_give_the_recorded_figures() -> None:
+def test_gaia_published_rules_give_the_recorded_figures():
     """NoWait, Lowest-Slot, Lowest-Window and Carbon-Time of GAIA's figure 8, in steps of 5 s."""
     jobs_file, signal_file, recorded_file = need(
         "carbon/gaia_pai_1k.csv.gz", "carbon/gaia_au_sa_720h.csv", "carbon/gaia_recorded.csv"
@@ -361,7 +355,7 @@ def test_gaia_published_rules_give_the_recorded_figures() -> None:
         short, seconds[seconds <= 7200].mean() / 3600, seconds[seconds >= 7200].mean() / 3600
     )
     mean = (mean_hours * hour).astype(int)
-    waits: dict[str, list[int]] = {
+    waits = {
         "NoWait": [], "Lowest-Slot": [], "Lowest-Window": [], "Carbon-Time": []
     }  # fmt: skip
     for a, w, m in zip(arrival.tolist(), window.tolist(), mean.tolist(), strict=True):
@@ -387,7 +381,7 @@ def test_gaia_published_rules_give_the_recorded_figures() -> None:
 @pytest.mark.parametrize("region", ["GB", "FR"])
 @pytest.mark.parametrize("rule", ["next_workday", "semi_weekly"])
 @pytest.mark.parametrize("pieces", [False, True])
-def test_lets_wait_awhile_saves_what_was_published(region: str, rule: str, pieces: bool) -> None:
+def test_lets_wait_awhile_saves_what_was_published(region, rule, pieces):
     """Percent saved without forecast error, and with the published error of 5 %."""
     jobs_file, signal_file, recorded_file = need(
         "carbon/lwa_jobs.csv.gz", "carbon/lwa_carbon_30min_2020.csv.gz", "carbon/lwa_recorded.csv"
@@ -434,7 +428,7 @@ ZONES = [z for z in (("GB", 66.0), ("FR", 59.0)) if here(f"forecasts/carbonx_{z[
 
 
 @pytest.mark.parametrize(("zone", "at_arrival"), ZONES)
-def test_what_a_forecast_keeps_of_foresight_in_recorded_zones(zone: str, at_arrival: float) -> None:
+def test_what_a_forecast_keeps_of_foresight_in_recorded_zones(zone, at_arrival):
     """52 weeks of 2023; planning every hour on corrected forecasts keeps more than at arrival."""
     jobs_file, zone_file = need("carbon/gaia_pai_1k.csv.gz", f"forecasts/carbonx_{zone}.npz")
     raw = table(jobs_file)
@@ -460,7 +454,7 @@ def test_what_a_forecast_keeps_of_foresight_in_recorded_zones(zone: str, at_arri
 @pytest.mark.parametrize("policy", ["rolling", "arrival", "book", "gaia", "threshold"])
 @pytest.mark.parametrize("slots", [None, 2])
 @pytest.mark.parametrize("how", ["issued", "corrected"])
-def test_a_start_before_the_first_issue_is_named(policy: str, slots: int | None, how: str) -> None:
+def test_a_start_before_the_first_issue_is_named(policy, slots, how):
     """If this fails, the error names `now`, or "corrected" reads a forecast not yet issued."""
     signal = forecast.Signal([3.0, 1.0, 2.0, 9.0] * 8, "2024-01-01", [[1.0] * 24], "2024-01-01T06")
     asked = {"slots": slots, "policy": policy, "forecast": how}
@@ -473,7 +467,7 @@ def test_a_start_before_the_first_issue_is_named(policy: str, slots: int | None,
         timeshift.replay(jobs, signal, starts=0, **asked)
 
 
-def test_an_error_that_stays_is_no_reason_to_wait() -> None:
+def test_an_error_that_stays_is_no_reason_to_wait():
     """A lasting error was added to 24 hours only: jobs waited for the hours beyond them."""
     true = 100.0 + np.arange(24 * 200) / 1000  # ever dearer: to start at once is best
     said = [true[h : h + 96] - 20.0 for h in range(0, len(true) - 96, 24)]

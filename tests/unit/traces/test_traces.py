@@ -3,8 +3,6 @@
 The recorded values are in examples/data.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -15,14 +13,14 @@ from trace_records import SPEEDS, rows
 ROUND_S = 360.0
 
 
-def makespan_h(policy: str, n: int, seed: int) -> float:
+def makespan_h(policy, n, seed):
     trace = traces.gavel(SPEEDS, n, seed=seed)
     cluster = traces.gavel_cluster()
     return replay(trace, cluster, policy, round_s=ROUND_S, seed=seed).makespan_s / 3600
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_gavels_generator_draws_the_recorded_jobs(seed: int) -> None:
+def test_gavels_generator_draws_the_recorded_jobs(seed):
     """If this fails, every recorded value would be compared with other jobs."""
     made = traces.gavel(SPEEDS, 700, seed=seed)
     want = [r for r in rows("gavel_jobs_static.csv.gz") if int(r["seed"]) == seed]
@@ -31,7 +29,7 @@ def test_gavels_generator_draws_the_recorded_jobs(seed: int) -> None:
     np.testing.assert_allclose(on_v100, [float(r["v100_duration_s"]) for r in want], rtol=1e-8)
 
 
-def test_gavels_arrivals_are_the_recorded_ones() -> None:
+def test_gavels_arrivals_are_the_recorded_ones():
     """If this fails, the gaps between jobs are drawn from another stream."""
     made = traces.gavel(SPEEDS, 2000, jobs_per_h=3600.0, multi_gpu=False)
     want = rows("gavel_jobs_continuous_seed0.csv.gz")[:2000]
@@ -41,7 +39,7 @@ def test_gavels_arrivals_are_the_recorded_ones() -> None:
 
 
 @pytest.mark.parametrize("n", [100])
-def test_fifo_as_coded_gives_the_makespans_of_its_rules(n: int) -> None:
+def test_fifo_as_coded_gives_the_makespans_of_its_rules(n):
     """If this fails, some rule of the rounds, the priorities or the draws is not Gavel's."""
     want = next(r for r in rows("gavel_makespan_check.csv") if int(r["jobs"]) == n)
     for seed in range(3):
@@ -52,7 +50,7 @@ def test_fifo_as_coded_gives_the_makespans_of_its_rules(n: int) -> None:
     assert mean == pytest.approx(recorded, rel=0.02)
 
 
-def test_two_jobs_on_one_device_by_hand() -> None:
+def test_two_jobs_on_one_device_by_hand():
     """A round ends when its last job stops: the second job starts then, and not at 100 s."""
     trace = traces.Trace([0.0, 0.0, 250.0], [100.0, 100.0, 30.0], [[1.0], [1.0], [1.0]])
     r = replay(trace, traces.Cluster([1]), "fifo", round_s=60.0)
@@ -63,7 +61,7 @@ def test_two_jobs_on_one_device_by_hand() -> None:
     assert r.rounds["waiting"].tolist() == [1, 1, 0, 0, 0]
 
 
-def test_money_energy_tenants_and_fairness_by_hand() -> None:
+def test_money_energy_tenants_and_fairness_by_hand():
     """Two jobs of two tenants, one device each of two types."""
     trace = traces.Trace([0.0, 0.0], [3600.0, 1800.0], [[1.0, 0.5], [0.5, 1.0]], tenant=[7, 3])
     cluster = traces.Cluster([1, 1], price_per_h=[2.0, 1.0], watts=[300.0, 100.0])
@@ -78,7 +76,7 @@ def test_money_energy_tenants_and_fairness_by_hand() -> None:
     assert double.fairness(r) == {"mean": 2.0, "worst": 2.0}
 
 
-def test_whole_steps_lose_the_rest_of_a_round() -> None:
+def test_whole_steps_lose_the_rest_of_a_round():
     """A step of 25 s: two steps fit into 60 s, and the round is over after 50 s."""
     trace = traces.Trace([0.0], [5.0], [[0.04]], whole_steps=True)
     r = replay(trace, traces.Cluster([1]), "fifo", round_s=60.0)
@@ -86,7 +84,7 @@ def test_whole_steps_lose_the_rest_of_a_round() -> None:
     assert r.end_s.tolist() == [125.0]
 
 
-def test_a_gang_waits_for_room_of_one_type_and_fifo_does_not_overtake() -> None:
+def test_a_gang_waits_for_room_of_one_type_and_fifo_does_not_overtake():
     """The gang of 2 holds back the third job under fifo, and is overtaken under best_fit."""
     trace = traces.Trace([0.0, 0.0, 0.0], [50.0, 50.0, 50.0], [[1.0]] * 3, [1, 2, 1])
     cluster = traces.Cluster([2])
@@ -94,7 +92,7 @@ def test_a_gang_waits_for_room_of_one_type_and_fifo_does_not_overtake() -> None:
     assert replay(trace, cluster, "best_fit", round_s=0).end_s.tolist() == [50.0, 100.0, 50.0]
 
 
-def test_las_takes_turns_and_counts_evictions() -> None:
+def test_las_takes_turns_and_counts_evictions():
     """Two equal jobs on one device change places each round, each change an eviction."""
     trace = traces.Trace([0.0, 0.0], [100.0, 100.0], [[1.0], [1.0]])
     r = replay(trace, traces.Cluster([1]), "las", round_s=50.0)
@@ -102,18 +100,18 @@ def test_las_takes_turns_and_counts_evictions() -> None:
     assert (r.moves, r.evictions) == (0, 2)
 
 
-def test_restarting_costs_time() -> None:
+def test_restarting_costs_time():
     """Job 0 is pre-empted at 10 s and resumed at 20 s, and then loses 5 s."""
     trace = traces.Trace([0.0, 10.0], [30.0, 10.0], [[1.0], [1.0]])
     r = replay(trace, traces.Cluster([1]), "srtf", round_s=0, restart_s=5.0)
     assert r.end_s.tolist() == [45.0, 20.0]
 
 
-def test_jobs_that_only_restart_are_an_error() -> None:
+def test_jobs_that_only_restart_are_an_error():
     """Three seconds of restarting in rounds of one, every other round lost: it never ended."""
     two = traces.Trace([0.0, 0.0], [8.0, 8.0], [[1.0], [1.0]])
 
-    def every_other(view: traces.View) -> np.ndarray:
+    def every_other(view):
         """Pause all jobs in each second round, in which nothing runs."""
         return np.where(view.now % 2 == 0, 0, -1) * np.ones(len(view.jobs), int)
 
@@ -128,18 +126,18 @@ def test_jobs_that_only_restart_are_an_error() -> None:
     assert r.end_s.tolist() == [1203.0, 2.0]
 
 
-def _second_first(view: traces.View) -> np.ndarray:
+def _second_first(view):
     return np.where(view.jobs == view.jobs.max(), 0, -1)
 
 
-def test_work_lost_to_rounding_is_an_error() -> None:
+def test_work_lost_to_rounding_is_an_error():
     """A round does less than half of the last bit of the work left: it never ended."""
     trace = traces.Trace([0.0], [1e17], [[1.0]])
     with pytest.raises(InvalidProblemError, match="lost to rounding"):
         replay(trace, traces.Cluster([1]), "fifo", round_s=1.0)
 
 
-def test_a_restart_that_leaves_no_time_for_a_step_goes_on() -> None:
+def test_a_restart_that_leaves_no_time_for_a_step_goes_on():
     """The rest of the round after a restart is shorter than a step: the next round does steps."""
     trace = traces.Trace([0.0, 1.0], [3.0, 1.0], [[1.0], [1.0]], whole_steps=True)
     r = replay(trace, traces.Cluster([1]), _second_first, round_s=1.0, restart_s=0.5)
@@ -147,7 +145,7 @@ def test_a_restart_that_leaves_no_time_for_a_step_goes_on() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_round_that_rounding_makes_too_short_ends_its_job(seed: int) -> None:
+def test_a_round_that_rounding_makes_too_short_ends_its_job(seed):
     """Work by speed is just above the round, and the round does all of it: the job was lost."""
     draw = np.random.default_rng(seed)
     speed = draw.uniform(0.5, 4.0, 200)
@@ -165,7 +163,7 @@ def test_a_round_that_rounding_makes_too_short_ends_its_job(seed: int) -> None:
 
 
 @pytest.mark.parametrize("policy", ["fifo", "best_fit", "las", "srtf"])
-def test_no_jobs_and_one_job(policy: str) -> None:
+def test_no_jobs_and_one_job(policy):
     """Empty traces have results, too."""
     empty = traces.Trace(np.zeros(0), np.zeros(0), np.zeros((0, 1)))
     r = replay(empty, traces.Cluster([1]), policy, round_s=10.0)
@@ -175,7 +173,7 @@ def test_no_jobs_and_one_job(policy: str) -> None:
     assert (r.makespan_s, r.utilisation) == (5.0, 1.0)
 
 
-def test_a_policy_that_cheats_is_found_out() -> None:
+def test_a_policy_that_cheats_is_found_out():
     """If one of these passes, a policy may use more devices than there are."""
     trace = traces.Trace([0.0, 0.0], [1.0, 1.0], [[1.0, 0.0], [1.0, 1.0]])
     cluster = traces.Cluster([1, 1])
@@ -191,7 +189,7 @@ def test_a_policy_that_cheats_is_found_out() -> None:
             replay(trace, cluster, lambda view, a=answer: np.array(a), round_s=10.0)
 
 
-def test_bad_input_says_where() -> None:
+def test_bad_input_says_where():
     """Each message gives the field, what was found, and what was needed."""
     good = {"arrival_s": [0.0], "work": [1.0], "speed": [[1.0]]}
     for change, words in (
@@ -214,7 +212,7 @@ def test_bad_input_says_where() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_fifo_event_by_event_is_fifo_round_by_round(seed: int) -> None:
+def test_fifo_event_by_event_is_fifo_round_by_round(seed):
     """If this fails, the quick loop for plain FIFO follows other rules than the engine."""
     draw = np.random.default_rng(seed)
     n = 60
@@ -240,9 +238,7 @@ def test_fifo_event_by_event_is_fifo_round_by_round(seed: int) -> None:
     ("policy", "load", "recorded"),
     [("fifo_gavel", 4.0, 25.38), ("fifo_gavel_fastest", 4.8, 22.24)],
 )
-def test_mean_completion_times_are_the_recorded_ones(
-    policy: str, load: float, recorded: float
-) -> None:
+def test_mean_completion_times_are_the_recorded_ones(policy, load, recorded):
     """Jobs 4000 to 4999 of a stream: if this fails, arrivals, recomputations or draws differ."""
     trace = traces.gavel(SPEEDS, 6000, jobs_per_h=load, multi_gpu=False)
     r = replay(trace, traces.gavel_cluster(), policy, round_s=ROUND_S, measure=slice(4000, 5000))

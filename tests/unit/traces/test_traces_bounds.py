@@ -1,7 +1,5 @@
 """The bounds of a replay and their certificate, and the library's own policy beside others."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
@@ -17,7 +15,7 @@ from trace_records import SPEEDS
 pytest.importorskip("highspy")
 
 
-def random_trace(seed: int, n: int, n_types: int, gangs: bool) -> tuple[object, object]:
+def random_trace(seed, n, n_types, gangs):
     draw = np.random.default_rng(seed)
     speed = draw.uniform(0.2, 3.0, (n, n_types)) * (draw.random((n, n_types)) < 0.8)
     speed[np.arange(n), draw.integers(0, n_types, n)] = 1.0
@@ -29,7 +27,7 @@ def random_trace(seed: int, n: int, n_types: int, gangs: bool) -> tuple[object, 
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 25), st.integers(1, 3), st.booleans())
-def test_no_policy_beats_a_bound(seed: int, n: int, n_types: int, gangs: bool) -> None:
+def test_no_policy_beats_a_bound(seed, n, n_types, gangs):
     """If this fails, a bound is none, or the engine lets jobs run faster than they can."""
     trace, cluster = random_trace(seed, n, n_types, gangs)
     for policy in POLICIES:
@@ -45,7 +43,7 @@ def test_no_policy_beats_a_bound(seed: int, n: int, n_types: int, gangs: bool) -
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_bound_of_one_machine_is_the_optimum(seed: int) -> None:
+def test_the_bound_of_one_machine_is_the_optimum(seed):
     """On one device shortest rest first is optimal, and the bound is that optimum."""
     draw = np.random.default_rng(seed)
     n = 40
@@ -54,7 +52,7 @@ def test_the_bound_of_one_machine_is_the_optimum(seed: int) -> None:
     assert best.mean_completion_bound_s == pytest.approx(best.mean_completion_s, rel=1e-9)
 
 
-def test_the_bound_of_the_makespan_by_hand() -> None:
+def test_the_bound_of_the_makespan_by_hand():
     """Two types, each twice as fast for one of the jobs: done after 50 s, and no sooner."""
     trace = traces.Trace([0.0, 0.0], [100.0, 100.0], [[2.0, 1.0], [1.0, 2.0]])
     r = replay(trace, traces.Cluster([1, 1]), "gridcompute:makespan", round_s=10.0)
@@ -71,7 +69,7 @@ def test_the_bound_of_the_makespan_by_hand() -> None:
     assert r.makespan_bound_s == pytest.approx(1100.0, rel=1e-9)
 
 
-def test_false_prices_prove_nothing() -> None:
+def test_false_prices_prove_nothing():
     """If this fails, prices that were tampered with raise a bound above the truth."""
     trace, cluster = random_trace(3, 12, 2, True)
     jobs = np.arange(len(trace))
@@ -93,7 +91,7 @@ def test_false_prices_prove_nothing() -> None:
     assert certificate.completion_bound(trace, cluster, jobs, negative) == -np.inf
 
 
-def test_tampered_results_are_found() -> None:
+def test_tampered_results_are_found():
     """A job that ends before it could, and a completion time that is not the end less arrival."""
     trace, cluster = random_trace(5, 10, 2, False)
     r = replay(trace, cluster, "fifo", round_s=0.0)
@@ -108,7 +106,7 @@ def test_tampered_results_are_found() -> None:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_the_same_results_twice(policy: str) -> None:
+def test_the_same_results_twice(policy):
     """If this fails, a policy keeps something from one replay to the next, or reads a clock."""
     trace, cluster = random_trace(11, 30, 3, policy != "allox")
     one, two = (replay(trace, cluster, policy, round_s=10.0, seed=4) for _ in range(2))
@@ -116,7 +114,7 @@ def test_the_same_results_twice(policy: str) -> None:
     assert (one.moves, one.evictions) == (two.moves, two.evictions)
 
 
-def test_the_own_policy_beats_the_recorded_ones_on_a_loaded_cluster() -> None:
+def test_the_own_policy_beats_the_recorded_ones_on_a_loaded_cluster():
     """700 of Gavel's jobs of one device, 12 an hour: below srtf, far below Gavel's FIFO."""
     trace = traces.gavel(SPEEDS, 700, jobs_per_h=12.0, multi_gpu=False)
     cluster = traces.gavel_cluster()
@@ -125,7 +123,7 @@ def test_the_own_policy_beats_the_recorded_ones_on_a_loaded_cluster() -> None:
     assert mean["gridcompute"] < 0.98 * min(mean["srtf"], mean["fifo_gavel_fastest"]), mean
 
 
-def test_makespan_of_100_jobs_is_that_of_the_longest() -> None:
+def test_makespan_of_100_jobs_is_that_of_the_longest():
     """The recorded 161.164 h of Gavel's makespan policy are the longest job: within 0.01 %."""
     trace = traces.gavel(SPEEDS, 100, seed=1)
     cluster = traces.gavel_cluster()
@@ -135,7 +133,7 @@ def test_makespan_of_100_jobs_is_that_of_the_longest() -> None:
         assert r.makespan_s == pytest.approx(r.makespan_bound_s, rel=1e-4), policy
 
 
-def test_restarts_make_the_own_policy_stay() -> None:
+def test_restarts_make_the_own_policy_stay():
     """If this fails, the cost of a move does not reach the transport."""
     trace, cluster = random_trace(21, 40, 3, False)
     free = replay(trace, cluster, "gridcompute", round_s=10.0)
@@ -143,7 +141,7 @@ def test_restarts_make_the_own_policy_stay() -> None:
     assert dear.moves + dear.evictions < free.moves + free.evictions
 
 
-def test_settings_of_the_own_policy() -> None:
+def test_settings_of_the_own_policy():
     """An unknown objective is refused with the allowed ones."""
     with pytest.raises(InvalidProblemError, match="objective: found 'speed'"):
         traces.Priced("speed")

@@ -1,10 +1,7 @@
 """The checker against its own engine: an error in what the engine computes is found, not shared."""
 
-from __future__ import annotations
-
 import dataclasses
 import importlib
-from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pytest
@@ -20,13 +17,8 @@ from gridcompute.grid.tables.mandate import DirectRule, Mandate
 
 audit = importlib.import_module("gridcompute.grid.plan.audit")  # `grid.audit` is a function
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from gridcompute.grid import Plan, Problem
-
-
-def batch() -> Problem:
+def batch():
     """Jobs under every rule: a mandate with a ledger that owes, own sources, prices of carbon."""
     problem = grid.east_west(n_jobs=150, seed=3)
     names = tuple(str(name) for name in problem.sites.name)
@@ -47,12 +39,12 @@ def batch() -> Problem:
     )
 
 
-def solved(problem: Problem) -> Plan:
+def solved(problem):
     """The plan that a match ends with whose time is over at once: the same on any machine."""
     return gc.match(problem, gap=0.9, time_limit=1e-3)
 
 
-def test_a_sound_plan_is_valid() -> None:
+def test_a_sound_plan_is_valid():
     """If this fails, the forged plans below are refuted for another reason than the forgery."""
     plan = solved(batch())
     assert plan.verify().valid, str(plan.verify())
@@ -63,35 +55,35 @@ def test_a_sound_plan_is_valid() -> None:
 # ---------------------------------------------------------------- errors of the engine
 
 
-def scaled(name: str, by: float) -> tuple[type, str, Any]:
+def scaled(name, by):
     """A property of `Problem` that is wrong by a factor."""
     true = getattr(grid.Problem, name).func
     return grid.Problem, name, property(lambda self: true(self) * by)
 
 
-def altered(table: type, name: str, **fields: Callable[[Any], Any]) -> tuple[type, str, Any]:
+def altered(table, name, **fields):
     """A method that gives rows with wrong fields."""
     true = getattr(table, name)
 
-    def forged(self: Any, *args: Any) -> Any:
+    def forged(self, *args):
         found = true(self, *args)
         return dataclasses.replace(found, **{k: f(getattr(found, k)) for k, f in fields.items()})
 
     return table, name, forged
 
 
-def multiplied(module: Any, name: str, by: float) -> tuple[Any, str, Any]:
+def multiplied(module, name, by):
     """A function of a module that is wrong by a factor."""
     true = getattr(module, name)
     return module, name, lambda *args: true(*args) * by
 
 
-def rosy(problem: Problem, dispatch: Any) -> dict[str, np.ndarray]:
+def rosy(problem, dispatch):
     found = account.green_account(problem, dispatch)
     return {**found, "n2_hourly": found["n2_hourly"] * 1.01}
 
 
-FORGED: dict[str, Callable[[], tuple[Any, str, Any]]] = {
+FORGED = {
     "PUE too low": lambda: scaled("pue", 0.99),
     "energy of accelerators too low": lambda: scaled("kwh_per_accelerator_h", 0.99),
     "carbon too low": lambda: scaled("carbon_g_per_kwh", 0.5),
@@ -127,7 +119,7 @@ FORGED: dict[str, Callable[[], tuple[Any, str, Any]]] = {
 
 
 @pytest.mark.parametrize("forgery", FORGED)
-def test_an_error_in_the_engine_is_found(forgery: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_the_engine_is_found(forgery, monkeypatch):
     """If this fails, engine and checker share a function, and its errors are certified."""
     where, name, wrong = FORGED[forgery]()
     problem = batch()
@@ -137,13 +129,13 @@ def test_an_error_in_the_engine_is_found(forgery: str, monkeypatch: pytest.Monke
     assert not found.valid, f"{forgery}: certified with cost {found.objective_yuan}"
 
 
-def test_the_checker_runs_without_anything_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_checker_runs_without_anything_of_the_engine(monkeypatch):
     """If this fails, the checker calls what made the plan."""
     plan = solved(batch())
     before = verify(plan)
     assert before.valid
 
-    def refuse(*_: object, **__: object) -> NoReturn:
+    def refuse(*_, **__):
         raise AssertionError("the checker asks the engine")
 
     computed = [
@@ -175,7 +167,7 @@ def test_the_checker_runs_without_anything_of_the_engine(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("without", [0, 1, 50, 149, 150])
-def test_the_gap_of_a_plan_is_the_gap_of_its_certificate(without: int) -> None:
+def test_the_gap_of_a_plan_is_the_gap_of_its_certificate(without):
     """If this fails, jobs that no class can take make the gap look small in one of the two."""
     problem = batch()
     memory = np.where(np.arange(150) < without, 1e6, problem.jobs.memory_gb)
@@ -192,7 +184,7 @@ def test_the_gap_of_a_plan_is_the_gap_of_its_certificate(without: int) -> None:
     assert plan.gap == pytest.approx(needed)
 
 
-def test_a_plan_that_costs_nothing_has_a_gap_of_nothing() -> None:
+def test_a_plan_that_costs_nothing_has_a_gap_of_nothing():
     """If this fails, the gap of an objective of 0 is a number with 285 digits."""
     problem = batch()
     nobody = problem.jobs.replace(
@@ -208,7 +200,7 @@ def test_a_plan_that_costs_nothing_has_a_gap_of_nothing() -> None:
     assert plan.status == "optimal"
 
 
-def free_of_charge(problem: Problem, **energy: Any) -> Problem:
+def free_of_charge(problem, **energy):
     """The problem where neither energy nor a move costs anything, and nobody is held to a rule."""
     names = ("tariff", "direct", "bundled", "export", "wear", "terminal")
     free = {f"{name}_yuan_per_kwh": 0.0 for name in names} | {"carbon_yuan_per_t": 0.0}
@@ -224,7 +216,7 @@ def free_of_charge(problem: Problem, **energy: Any) -> Problem:
 
 
 @pytest.mark.parametrize("without", [0, 1, 150])
-def test_a_plan_that_leaves_out_only_what_it_must_is_optimal(without: int) -> None:
+def test_a_plan_that_leaves_out_only_what_it_must_is_optimal(without):
     """If this fails, a bound lessened by rounding hides that a plan of free energy is the best."""
     problem = free_of_charge(batch())
     memory = np.where(np.arange(150) < without, 1e6, problem.jobs.memory_gb)
@@ -246,7 +238,7 @@ def test_a_plan_that_leaves_out_only_what_it_must_is_optimal(without: int) -> No
         {"terminal_yuan_per_kwh": 0.25, "terminal": "value"},
     ],
 )
-def test_energy_that_pays_is_not_taken_for_free(energy: dict[str, Any]) -> None:
+def test_energy_that_pays_is_not_taken_for_free(energy):
     """If this fails, 0 is claimed as a bound where selling power brings money in."""
     problem = free_of_charge(batch(), **energy)
     # So little that what is in time left out is worth less than what energy brings in.
@@ -259,7 +251,7 @@ def test_energy_that_pays_is_not_taken_for_free(energy: dict[str, Any]) -> None:
     assert plan.gap == pytest.approx(found.gap, rel=1e-5, abs=1e-9)
 
 
-def test_a_plan_made_by_hand_finds_what_has_no_option() -> None:
+def test_a_plan_made_by_hand_finds_what_has_no_option():
     """If this fails, who makes a plan without that number gets another gap than the checker's."""
     problem = batch()
     jobs = problem.jobs.replace(memory_gb=np.where(np.arange(150) < 9, 1e6, problem.jobs.memory_gb))

@@ -1,13 +1,10 @@
 """Lifted cover rows: true of every placement, priced alike by plain loops, refused where forged."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 import itertools
 import pickle
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -21,19 +18,16 @@ from gridcompute.grid.checker.bound import cheapest, energy_bound, lower_bound
 from gridcompute.grid.checker.placements import fixed, fixed_rows
 from gridcompute.grid.checker.verify import cover_faults, sign_faults
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 HOURS = 5
 
 
-def world(seed: int, n: int, *, running: bool = False) -> grid.Problem:
+def world(seed, n, *, running=False):
     """Jobs of a few accelerators at two classes, whose number changes from hour to hour."""
     rng = np.random.default_rng(seed)
     lasts = rng.integers(1, 4, n)
     release = rng.integers(0, HOURS - lasts + 1)
     capacity = rng.integers(1, 9, (2, HOURS))
-    jobs: dict[str, Any] = {"release": release, "gang": rng.integers(1, 7, n)}
+    jobs = {"release": release, "gang": rng.integers(1, 7, n)}
     runs = None
     if running:  # the first two run at the first class, where there is room for both
         jobs["gang"][:2], release[:2] = 1, 0
@@ -74,7 +68,7 @@ def world(seed: int, n: int, *, running: bool = False) -> grid.Problem:
     )
 
 
-def rows_of(problem: grid.Problem, seed: int, n: int) -> dict[str, np.ndarray]:
+def rows_of(problem, seed, n):
     """Random rows of jobs that are not pinned, each with a price; some prices are 0."""
     rng = np.random.default_rng(seed)
     hours, free = problem.hours, np.ones(len(problem.jobs), bool)
@@ -90,7 +84,7 @@ def rows_of(problem: grid.Problem, seed: int, n: int) -> dict[str, np.ndarray]:
     }
 
 
-def all_rows(problem: grid.Problem) -> dict[str, np.ndarray]:
+def all_rows(problem):
     """Every row that a problem has, each at one yuan."""
     gangs = range(1, int(problem.classes.capacity.max()) + 1)
     spans = [(a, b) for a in range(problem.hours) for b in range(a, problem.hours)]
@@ -100,15 +94,13 @@ def all_rows(problem: grid.Problem) -> dict[str, np.ndarray]:
     return {f"cover_{name}": column for name, column in zip(names, table.T, strict=True)}
 
 
-def most_of(problem: grid.Problem, rows: dict[str, np.ndarray], k: int) -> int:
+def most_of(problem, rows, k):
     """The most accelerators of the row's class in one of its hours."""
     span = range(rows["cover_first"][k], rows["cover_last"][k] + 1)
     return max(int(problem.classes.capacity[rows["cover_class"][k], t]) for t in span)
 
 
-def share_of(
-    problem: grid.Problem, rows: dict[str, np.ndarray], k: int, j: int, c: int, t: int, d: int
-) -> int:
+def share_of(problem, rows, k, j, c, t, d):
     """What job `j` takes of row `k` where it runs at `c` from hour `t`, for `d` hours."""
     if problem.jobs.interruptible[j] or c != rows["cover_class"][k]:
         return 0
@@ -120,16 +112,14 @@ def share_of(
     return most // size - (most - gang) // size if any(runs) and gang <= most else 0
 
 
-def reduced(
-    problem: grid.Problem, rows: dict[str, np.ndarray]
-) -> tuple[grid.Problem, dict[str, np.ndarray]]:
+def reduced(problem, rows):
     """The problem without its pinned jobs, and the rows with their jobs' numbers in it."""
     pinned = set(fixed_rows(problem).tolist())
     left = [j for j in range(len(problem.jobs)) if j not in pinned]
     return fixed(problem), rows | {"cover_job": [left.index(j) for j in rows["cover_job"]]}
 
 
-def bound_by_loops(problem: grid.Problem, prices: grid.Prices) -> float:
+def bound_by_loops(problem, prices):
     """The bound, row by row, job by job and option by option, with nothing taken off for rounding.
 
     For problems without corridors, quotas and prices of these, whose energy brings in nothing: then
@@ -161,11 +151,11 @@ def bound_by_loops(problem: grid.Problem, prices: grid.Prices) -> float:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_every_placement_satisfies_every_row(seed: int) -> None:
+def test_every_placement_satisfies_every_row(seed):
     """If this fails, a row is not true, and a bound that it has a price in is none."""
     problem = world(seed, 4)
     rows, room = all_rows(problem), problem.classes.capacity
-    ways: list[list[tuple[int, int, int, int] | None]] = [[None] for _ in range(4)]
+    ways = [[None] for _ in range(4)]
     for j, c, t, d, _ in options_of(problem):
         ways[j].append((j, c, t, d))
     every = range(len(rows["cover_yuan"]))
@@ -197,9 +187,7 @@ def test_every_placement_satisfies_every_row(seed: int) -> None:
     running=st.booleans(),
     others=st.booleans(),
 )
-def test_loops_over_all_rows_find_the_same_bound(
-    seed: int, n: int, n_rows: int, running: bool, others: bool
-) -> None:
+def test_loops_over_all_rows_find_the_same_bound(seed, n, n_rows, running, others):
     """If this fails, sums of prices by hour leave a row out, or take one for another job's."""
     problem, rng = world(seed, n, running=running), np.random.default_rng(seed)
     shape = problem.classes.capacity.shape
@@ -223,7 +211,7 @@ def test_loops_over_all_rows_find_the_same_bound(
         assert min(best, problem.jobs.value_yuan[j]) == pytest.approx(yuan, abs=1e-9), (seed, j)
 
 
-def _sized(plan: grid.Plan, prices: grid.Prices) -> grid.Prices:
+def _sized(plan, prices):
     """Prices with the sizes of gangs that a plan's have, 0 each."""
     return prices.replace(gang=np.zeros_like(plan.prices.gang), gang_size=plan.prices.gang_size)
 
@@ -231,7 +219,7 @@ def _sized(plan: grid.Plan, prices: grid.Prices) -> grid.Prices:
 # ---------------------------------------------------------------- an example by hand
 
 
-def three_jobs() -> grid.Problem:
+def three_jobs():
     """An hour of six accelerators for gangs of three, four and four: one of them can run."""
     base = world(0, 3)
     return base.replace(
@@ -248,14 +236,14 @@ def three_jobs() -> grid.Problem:
     )
 
 
-def row(**changes: Any) -> dict[str, Any]:
+def row(**changes):
     """The row of gangs of four and the first job, in the first hour, at 40 yuan."""
-    columns: dict[str, Any] = dict.fromkeys(("class", "first", "last", "job"), 0)
+    columns = dict.fromkeys(("class", "first", "last", "job"), 0)
     columns |= {"size": 4, "yuan": 40.0, **changes}
     return {f"cover_{name}": [value] for name, value in columns.items()}
 
 
-def test_a_row_proves_that_one_of_three_jobs_runs() -> None:
+def test_a_row_proves_that_one_of_three_jobs_runs():
     """If this fails, the bound is that of a gang of three beside a part of one of four."""
     problem = three_jobs()
     prices = energy_prices(problem, 0.0)
@@ -274,7 +262,7 @@ def test_a_row_proves_that_one_of_three_jobs_runs() -> None:
     assert best < 70.0 - 1
 
 
-def test_charges_and_explanation_pay_for_rows() -> None:
+def test_charges_and_explanation_pay_for_rows():
     """If this fails, what a job is charged is not what its option costs in the bound."""
     problem = three_jobs()
     plan = gc.match(problem, gap=0.0)
@@ -298,7 +286,7 @@ def test_charges_and_explanation_pay_for_rows() -> None:
     assert cheapest(problem, prices, np.arange(3)).tolist() == [30.0, 40.0, 40.0]
 
 
-def test_interruptible_jobs_pay_nothing_for_rows() -> None:
+def test_interruptible_jobs_pay_nothing_for_rows():
     """If this fails, a job that breaks off pays for room that the row does not say it takes."""
     problem = three_jobs()
     jobs = problem.jobs.replace(interruptible=[True, False, True])
@@ -326,7 +314,7 @@ def test_interruptible_jobs_pay_nothing_for_rows() -> None:
         ({"job": -1}, r"cover_job\[0\] is -1, needed"),
     ],
 )
-def test_rows_of_nothing_are_refused(change: dict[str, Any], message: str) -> None:
+def test_rows_of_nothing_are_refused(change, message):
     """If this fails, a price of no row enters a bound."""
     prices = energy_prices(three_jobs(), 0.0)
     with pytest.raises(InvalidProblemError, match=message):
@@ -337,7 +325,7 @@ def test_rows_of_nothing_are_refused(change: dict[str, Any], message: str) -> No
         prices.replace(**row(yuan=0.0) | {"cover_yuan": np.zeros((1 << 20) + 1)} | _wide())
 
 
-def _wide() -> dict[str, np.ndarray]:
+def _wide():
     """One row more than prices may have."""
     names = ("class", "first", "last", "job", "size")
     return {f"cover_{name}": np.full((1 << 20) + 1, int(name == "size")) for name in names}
@@ -355,24 +343,24 @@ def _wide() -> dict[str, np.ndarray]:
         ("cover_yuan", 1e300, ""),
     ],
 )
-def test_rows_that_slip_past_the_door_prove_nothing(name: str, value: float, token: str) -> None:
+def test_rows_that_slip_past_the_door_prove_nothing(name, value, token):
     """If this fails, whoever builds prices around the checks forges a bound."""
     problem = three_jobs()
     prices = energy_prices(problem, 0.0).replace(**row(yuan=1.0))
     object.__setattr__(prices, name, np.array([value], getattr(prices, name).dtype))
     assert lower_bound(problem, prices) == -np.inf
-    faults = [*sign_faults(SimpleNamespace(problem=problem, prices=prices))]  # type: ignore[arg-type]
+    faults = [*sign_faults(SimpleNamespace(problem=problem, prices=prices))]
     faults += cover_faults(problem, prices)
     assert [str(fault) for fault in faults] == [token] * bool(token)
     # What the jobs pay is told without the rows, which are none.
     assert cheapest(problem, prices, np.arange(3)).tolist() == [0.0, 0.0, 0.0]
 
 
-def _none() -> dict[str, Any]:
+def _none():
     return {f"cover_{name}": () for name in ("class", "size", "first", "last", "job", "yuan")}
 
 
-def test_a_row_of_a_job_that_cannot_move_proves_nothing() -> None:
+def test_a_row_of_a_job_that_cannot_move_proves_nothing():
     """If this fails, a pinned job's row, whose room is gone already, is counted twice."""
     problem = world(3, 5, running=True)
     assert fixed_rows(problem).tolist() == [0]
@@ -387,7 +375,7 @@ def test_a_row_of_a_job_that_cannot_move_proves_nothing() -> None:
 # ---------------------------------------------------------------- stored, copied, shifted
 
 
-def test_rows_are_stored_and_read_with_a_plan(tmp_path: Path) -> None:
+def test_rows_are_stored_and_read_with_a_plan(tmp_path):
     """If this fails, a stored plan proves less than the one that was written."""
     plan = gc.match(world(5, 6), gap=0.0)
     prices = plan.prices.replace(**rows_of(plan.problem, 1, 40))

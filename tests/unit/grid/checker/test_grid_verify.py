@@ -1,7 +1,5 @@
 """The checker: it agrees with slow oracles on sound plans, and finds every planted fault."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 from collections.abc import Callable
@@ -20,7 +18,7 @@ Change = Callable[[Plan], Plan]
 
 
 @pytest.fixture(scope="module")
-def plan() -> Plan:
+def plan():
     """A sound plan for three hundred jobs, some of which fit nowhere; own plants are paid for."""
     problem = grid.east_west(n_jobs=300, seed=4)
     memory_gb = np.where(np.arange(300) % 9, problem.jobs.memory_gb, 1e6)
@@ -32,7 +30,7 @@ def plan() -> Plan:
     )
 
 
-def test_a_sound_plan_is_valid(plan: Plan) -> None:
+def test_a_sound_plan_is_valid(plan):
     """If this fails, the checker cries wolf."""
     found = plan.verify()
     assert found.valid, str(found)
@@ -40,13 +38,13 @@ def test_a_sound_plan_is_valid(plan: Plan) -> None:
     assert "valid" in str(found)
 
 
-def test_load_is_recomputed_job_by_job(plan: Plan) -> None:
+def test_load_is_recomputed_job_by_job(plan):
     """If this fails, the energy balance is checked against a wrong load."""
     load = load_of(plan.problem, plan.assignment, plan.start)
     np.testing.assert_allclose(plan.dispatch.load_kwh, load, rtol=1e-6, atol=1e-9)
 
 
-def test_a_job_that_ends_an_hour_late_is_found(plan: Plan) -> None:
+def test_a_job_that_ends_an_hour_late_is_found(plan):
     """If this fails, the checker allows an hour beyond the deadline, or one less than that."""
     jobs, hours = plan.problem.jobs, stretches_of(plan)
     k = int(np.argmax(hours.end - hours.start))
@@ -63,10 +61,10 @@ def test_a_job_that_ends_an_hour_late_is_found(plan: Plan) -> None:
 # ---------------------------------------------------------------- planted faults
 
 
-def placement(**changes: Callable[[np.ndarray, Plan], None]) -> Change:
+def placement(**changes):
     """Plant something in a copy of `assignment` or `start`."""
 
-    def change(plan: Plan) -> Plan:
+    def change(plan):
         new = {}
         for name, edit in changes.items():
             array = getattr(plan, name).copy()
@@ -77,10 +75,10 @@ def placement(**changes: Callable[[np.ndarray, Plan], None]) -> Change:
     return change
 
 
-def dispatch(**changes: Callable[[np.ndarray, Plan], None]) -> Change:
+def dispatch(**changes):
     """Plant something in copies of columns of the dispatch."""
 
-    def change(plan: Plan) -> Plan:
+    def change(plan):
         new = {}
         for name, edit in changes.items():
             array = getattr(plan.dispatch, name).copy()
@@ -91,10 +89,10 @@ def dispatch(**changes: Callable[[np.ndarray, Plan], None]) -> Change:
     return change
 
 
-def prices(**changes: Callable[[np.ndarray, Plan], None]) -> Change:
+def prices(**changes):
     """Plant something in copies of columns of the prices."""
 
-    def change(plan: Plan) -> Plan:
+    def change(plan):
         new = {}
         for name, edit in changes.items():
             array = getattr(plan.prices, name).copy()
@@ -105,48 +103,48 @@ def prices(**changes: Callable[[np.ndarray, Plan], None]) -> Change:
     return change
 
 
-def stricter(**tables: Callable[[grid.Problem], object]) -> Change:
+def stricter(**tables):
     """Keep the plan and make its problem stricter."""
 
-    def change(plan: Plan) -> Plan:
+    def change(plan):
         new = {name: make(plan.problem) for name, make in tables.items()}
         return dataclasses.replace(plan, problem=plan.problem.replace(**new))
 
     return change
 
 
-def first(plan: Plan) -> int:
+def first(plan):
     return int(np.flatnonzero(plan.assignment >= 0)[0])
 
 
-def add(amount: float) -> Callable[[np.ndarray, Plan], None]:
-    def edit(array: np.ndarray, _plan: Plan) -> None:
+def add(amount):
+    def edit(array, _plan):
         array.flat[np.argmax(array)] += amount
 
     return edit
 
 
-def put(place: Callable[[Plan], object], value: float) -> Callable[[np.ndarray, Plan], None]:
-    def edit(array: np.ndarray, plan: Plan) -> None:
+def put(place, value):
+    def edit(array, plan):
         array[place(plan)] = value
 
     return edit
 
 
-def early(array: np.ndarray, plan: Plan) -> None:
+def early(array, plan):
     release = plan.problem.jobs.release
     job = int(np.flatnonzero((plan.assignment >= 0) & (release > 0))[0])
     array[job] = release[job] - 1
 
 
-def empty_store(array: np.ndarray, _plan: Plan) -> None:
+def empty_store(array, _plan):
     array[:, -1] = 0.0
 
 
-def shown(name: str, **changes: Callable[[np.ndarray, Plan], None]) -> Change:
+def shown(name, **changes):
     """Keep the plan and change what it shows: columns of its table, or of its green account."""
 
-    def change(plan: Plan) -> Plan:
+    def change(plan):
         again = dataclasses.replace(plan)
         columns = {k: np.copy(v)[()] for k, v in getattr(plan, name).items()}
         for column, edit in changes.items():
@@ -160,16 +158,16 @@ def shown(name: str, **changes: Callable[[np.ndarray, Plan], None]) -> Change:
     return change
 
 
-def row_left_out(plan: Plan) -> Plan:
+def row_left_out(plan):
     again = dataclasses.replace(plan)
     again.__dict__["_table"] = {k: v[:-1] for k, v in plan._table.items()}
     return again
 
 
-def forged(part: str = "", **fields: object) -> Change:
+def forged(part="", **fields):
     """Set fields of a plan, or of a part of it, past the checks that are made as it is made."""
 
-    def change(plan: Plan) -> Plan:
+    def change(plan):
         again = copy.copy(plan)
         target = copy.copy(getattr(plan, part)) if part else again
         for name, value in fields.items():
@@ -181,7 +179,7 @@ def forged(part: str = "", **fields: object) -> Change:
     return change
 
 
-def gangs_of_less_than_none(plan: Plan) -> Plan:
+def gangs_of_less_than_none(plan):
     """Of K accelerators -K / 2 "gangs of -2" can be made: prices of such made a bound of any size.
 
     Any size of 1 or more is one that holds.
@@ -193,7 +191,7 @@ def gangs_of_less_than_none(plan: Plan) -> Plan:
     return forged(bound_yuan=plan.objective_yuan, priced_bound_yuan=plan.objective_yuan)(plan)
 
 
-def relabelled(plan: Plan) -> Plan:
+def relabelled(plan):
     """Grid power called direct green power beyond what the source has and the load needs."""
     d = plan.dispatch
     direct = d.direct_kwh.copy()
@@ -201,22 +199,22 @@ def relabelled(plan: Plan) -> Plan:
     return dataclasses.replace(plan, dispatch=d.replace(direct_kwh=direct))
 
 
-def halved(array: np.ndarray, _plan: Plan) -> None:
+def halved(array, _plan):
     at = int(np.argmax(array))
     array[at] //= 2
 
 
-def jobs_with(**columns: object) -> Callable[[grid.Problem], object]:
+def jobs_with(**columns):
     return lambda p: p.jobs.replace(**columns)
 
 
-def runs_elsewhere(p: grid.Problem) -> object:
+def runs_elsewhere(p):
     """A job that is said to run where the plan does not have it."""
     roomy = np.argsort(-p.classes.capacity[:, 0], kind="stable")[:1]
     return grid.Running(id=np.argsort(p.jobs.gang, kind="stable")[-1:], klass=roomy, hours_left=[1])
 
 
-PLANTED: dict[str, list[Change]] = {
+PLANTED = {
     "Malformed": [
         gangs_of_less_than_none,
         forged(status="proved"),
@@ -382,7 +380,7 @@ PLANTED: dict[str, list[Change]] = {
 }
 
 
-def covered(plan: Plan, **changes: int) -> grid.Prices:
+def covered(plan, **changes):
     """The plan's prices with one of a lifted cover row, of the first class, hour and job."""
     row = dict.fromkeys((f"cover_{k}" for k in ("class", "first", "last", "job")), 0)
     row |= {"cover_size": 4, "cover_yuan": 1, **changes}
@@ -393,7 +391,7 @@ def covered(plan: Plan, **changes: int) -> grid.Prices:
 PIECES = {"PiecesMalformed", "NotInterruptible", "PieceTooShort", "WorkMismatch"}
 
 
-def test_every_fault_is_planted() -> None:
+def test_every_fault_is_planted():
     """If this fails, a token of the checker is never tried."""
     assert set(PLANTED) | PIECES == set(FAULTS)
 
@@ -401,7 +399,7 @@ def test_every_fault_is_planted() -> None:
 @pytest.mark.parametrize(
     ("token", "change"), [(token, c) for token, changes in PLANTED.items() for c in changes]
 )
-def test_planted_faults_are_found(plan: Plan, token: str, change: Change) -> None:
+def test_planted_faults_are_found(plan, token, change):
     """If this fails, a plan with this fault would be certified."""
     found = change(plan).verify()
     assert not found.valid
@@ -409,13 +407,13 @@ def test_planted_faults_are_found(plan: Plan, token: str, change: Change) -> Non
     assert token in str(found)
 
 
-def test_a_missed_price_of_a_capacity_class_cannot_be_negative(plan: Plan) -> None:
+def test_a_missed_price_of_a_capacity_class_cannot_be_negative(plan):
     """If this fails, a negative price of capacity makes a bound out of nothing."""
     with pytest.raises(InvalidProblemError, match=r"prices\.capacity"):
         plan.prices.replace(capacity=plan.prices.capacity - 1)
 
 
-def test_a_plan_of_another_problems_size_is_refused_when_it_is_made(plan: Plan) -> None:
+def test_a_plan_of_another_problems_size_is_refused_when_it_is_made(plan):
     """If this fails, `verify` ends in numpy's words about broadcasting instead of a verdict."""
     short = plan.dispatch.replace(missing_kwh=plan.dispatch.missing_kwh[:-1], certificate_kwh=0.0)
     with pytest.raises(
@@ -433,7 +431,7 @@ def test_a_plan_of_another_problems_size_is_refused_when_it_is_made(plan: Plan) 
 
 
 @pytest.fixture(scope="module", params=[(0.0, 0.0), (0.8, 0.0), (0.95, 0.0), (0.8, 0.99)])
-def relaxed(request: pytest.FixtureRequest) -> tuple[grid.Problem, float, grid.Prices]:
+def relaxed(request):
     """A problem with its linear relaxation solved whole: without and with rules."""
     share, direct = request.param
     problem = grid.east_west(n_jobs=120, seed=5)
@@ -453,14 +451,14 @@ def relaxed(request: pytest.FixtureRequest) -> tuple[grid.Problem, float, grid.P
 
 
 def test_the_bound_at_optimal_duals_is_the_relaxed_optimum(
-    relaxed: tuple[grid.Problem, float, grid.Prices],
-) -> None:
+    relaxed,
+):
     """If this fails, the recomputed bound leaves something out, or counts something twice."""
     problem, value, prices = relaxed
     assert lower_bound(problem, prices) == pytest.approx(value, rel=1e-9)
 
 
-def test_no_other_prices_prove_more(relaxed: tuple[grid.Problem, float, grid.Prices]) -> None:
+def test_no_other_prices_prove_more(relaxed):
     """If this fails, some prices "prove" more than the truth."""
     problem, value, prices = relaxed
     rng = np.random.default_rng(1)
@@ -475,18 +473,18 @@ def test_no_other_prices_prove_more(relaxed: tuple[grid.Problem, float, grid.Pri
         assert lower_bound(problem, noisy) <= value * (1 + 1e-9)
 
 
-def _apart(n: int) -> np.ndarray:
+def _apart(n):
     return (1 - np.eye(n))[:, :, None]
 
 
-def test_prices_on_unlimited_things_prove_nothing(plan: Plan) -> None:
+def test_prices_on_unlimited_things_prove_nothing(plan):
     """If this fails, rent on an unlimited corridor is counted as infinite, with either sign."""
     toll = plan.prices.corridor.copy()
     toll[3, 3, 0] = 1.0
     assert lower_bound(plan.problem, plan.prices.replace(corridor=toll)) == -np.inf
 
 
-def test_first_sum_agrees_with_a_loop_over_options() -> None:
+def test_first_sum_agrees_with_a_loop_over_options():
     """If this fails, the vectorised minimum over options looks at wrong ones."""
     problem = grid.east_west(n_jobs=60, seed=6)
     rng = np.random.default_rng(2)
@@ -515,7 +513,7 @@ def test_first_sum_agrees_with_a_loop_over_options() -> None:
     assert 0 < best.sum() - jobs_bound(problem, prices) < 1e-11 * best.sum()
 
 
-def test_lower_quotas_may_have_negative_prices() -> None:
+def test_lower_quotas_may_have_negative_prices():
     """If this fails, soft lower quotas are proved with the wrong sign."""
     problem = grid.east_west(n_jobs=80, seed=7)
     lower = np.zeros(20)
@@ -540,7 +538,7 @@ def test_lower_quotas_may_have_negative_prices() -> None:
     assert paid <= plan.objective_yuan
 
 
-def test_cost_agrees_with_a_loop_when_exporting_and_valuing_the_store() -> None:
+def test_cost_agrees_with_a_loop_when_exporting_and_valuing_the_store():
     """If this fails, exports, wear or what is left in the store are priced wrongly."""
     problem = grid.east_west(n_jobs=60, seed=8)
     energy = problem.energy.replace(

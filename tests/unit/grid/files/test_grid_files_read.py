@@ -1,7 +1,5 @@
 """What people read of a stored plan: forged, damaged or missing files are found."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import re
@@ -19,15 +17,15 @@ from gridcompute.cli import app as cli
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stored(tmp_path_factory):
     problem = grid.east_west(n_jobs=60, seed=2)
     jobs = problem.jobs.replace(memory_gb=np.where(np.arange(60) % 9, 1.0, 1e6))
     plan = greedy_plan(problem.replace(jobs=jobs))
     return grid.write_plan(plan, tmp_path_factory.mktemp("stored") / "plan")
 
 
-def replaced(name: str, old: str, new: str):
-    def damage(folder: Path) -> None:
+def replaced(name, old, new):
+    def damage(folder):
         text = (folder / name).read_text()
         assert old in text
         (folder / name).write_text(text.replace(old, new, 1))
@@ -35,8 +33,8 @@ def replaced(name: str, old: str, new: str):
     return damage
 
 
-def column(name: str, change):
-    def damage(folder: Path) -> None:
+def column(name, change):
+    def damage(folder):
         path = folder / "jobs.parquet"
         table = pyarrow.parquet.read_table(path)
         values = pa.array(change(table[name].to_pylist()), table.schema.field(name).type)
@@ -46,7 +44,7 @@ def column(name: str, change):
     return damage
 
 
-def greener(folder: Path) -> None:
+def greener(folder):
     """All sites at 100 % in green.csv."""
     head, *rows = (folder / "green.csv").read_text().splitlines()
     at = head.replace('"', "").split(",").index("n2_hourly")
@@ -119,16 +117,16 @@ FORGED = {
 }
 
 
-def test_a_sound_folder_is_valid(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_sound_folder_is_valid(stored, capsys):
     """If this fails, the checker of files cries wolf."""
     assert grid.verify_plan(stored).valid, str(grid.verify_plan(stored))
     assert cli.run(["verify", str(stored)]) == 0
     assert capsys.readouterr().out.startswith("valid: cost")
 
 
-def rounds() -> list[list[str]]:
+def rounds():
     """The forgeries, each file at most once in a round: a folder is verified once for all."""
-    files: dict[str, list[str]] = {}
+    files = {}
     for name, (_, words) in FORGED.items():
         found = re.search(r"[\w/]+\.\w+|Highest", words)
         file = {"Highest": "audit.md", "plan.npy": "written.json"}.get(found[0], found[0])
@@ -138,9 +136,7 @@ def rounds() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("names", rounds(), ids=" + ".join)
-def test_a_forged_file_is_found(
-    stored: Path, tmp_path: Path, names: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_forged_file_is_found(stored, tmp_path, names, capsys):
     """If this fails, a regulator reads an account that no plan has."""
     folder = Path(shutil.copytree(stored, tmp_path / "plan"))
     for name in names:
@@ -151,7 +147,7 @@ def test_a_forged_file_is_found(
         assert FORGED[name][1] in told, name
 
 
-def test_shortfalls_are_never_rounded_to_nothing() -> None:
+def test_shortfalls_are_never_rounded_to_nothing():
     """If this fails, an alarm says that 0.0 kWh are missing."""
     problem = grid.east_west(n_jobs=60, seed=2)
     plan = greedy_plan(problem)

@@ -1,7 +1,5 @@
 """Folders of problems and plans: written whole or not at all, and never over what is another's."""
 
-from __future__ import annotations
-
 import dataclasses
 import errno
 import os
@@ -11,7 +9,6 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -23,22 +20,19 @@ from gridcompute.cli import app as cli
 from gridcompute.grid.files import folders
 from ledger_cases import plan as recorded
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 @pytest.fixture(scope="module")
-def plan() -> grid.Plan:
+def plan():
     return greedy_plan(grid.east_west(n_jobs=30, seed=1))
 
 
 @pytest.fixture(scope="module")
-def other(plan: grid.Plan) -> grid.Plan:
+def other(plan):
     """Another plan, so that an old one and a new one can be told apart."""
     return dataclasses.replace(plan, bound_yuan=plan.bound_yuan - 1.0, stats={"other": True})
 
 
-def content(folder: Path) -> dict[str, bytes]:
+def content(folder):
     """Every file below a folder, and what is in it."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
@@ -47,7 +41,7 @@ def content(folder: Path) -> dict[str, bytes]:
     }
 
 
-def with_ledger(problem: grid.Problem, *batches: str) -> grid.Problem:
+def with_ledger(problem, *batches):
     """The problem with a ledger of some batches."""
     ledger = grid.Ledger()
     for batch in batches:
@@ -55,7 +49,7 @@ def with_ledger(problem: grid.Problem, *batches: str) -> grid.Problem:
     return problem.replace(mandate=dataclasses.replace(problem.mandate, ledger=ledger))
 
 
-def test_a_folder_without_quotas_limits_nobody(tmp_path: Path) -> None:
+def test_a_folder_without_quotas_limits_nobody(tmp_path):
     """If this fails, who has no tenants must write a table of them."""
     problem = grid.east_west(n_jobs=30, seed=0)
     for format in ("csv", "parquet"):
@@ -79,9 +73,7 @@ def test_a_folder_without_quotas_limits_nobody(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["problem", "./problem/.", "problem/../problem", "link", "."])
-def test_match_does_not_write_over_its_input(
-    plan: grid.Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_match_does_not_write_over_its_input(plan, tmp_path, monkeypatch, name):
     """`match X --out X` replaced the user's tables by a plan's."""
     grid.write_problem(plan.problem, tmp_path / "problem", format="csv")
     (tmp_path / "link").symlink_to("problem")
@@ -91,9 +83,7 @@ def test_match_does_not_write_over_its_input(
     assert content(tmp_path) == before
 
 
-def test_whatif_does_not_write_over_the_plan_it_reads(
-    plan: grid.Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_whatif_does_not_write_over_the_plan_it_reads(plan, tmp_path, capsys):
     """If this fails, a plan is replaced by what would be if."""
     grid.write_plan(plan, tmp_path / "plan")
     before = content(tmp_path)
@@ -103,37 +93,35 @@ def test_whatif_does_not_write_over_the_plan_it_reads(
     assert content(tmp_path) == before
 
 
-def put_file(folder: Path) -> str:
+def put_file(folder):
     (folder / "notes.txt").write_text("mine")
     return "notes.txt, which was not written"
 
 
-def put_folder(folder: Path) -> str:
+def put_folder(folder):
     (folder / "tables").mkdir()
     return "tables/, which was not written"
 
 
-def edit(folder: Path) -> str:
+def edit(folder):
     path = folder / "sites.csv"
     path.write_text(path.read_text().replace("Hami", "Hamy"))
     return "sites.csv, which has been changed"
 
 
-def link(folder: Path) -> str:
+def link(folder):
     (folder / "sites.csv").rename(folder.parent / "sites.csv")
     (folder / "sites.csv").symlink_to("../sites.csv")
     return "sites.csv, which was a file"
 
 
-def lose_list(folder: Path) -> str:
+def lose_list(folder):
     (folder / folders.LIST).unlink()
     return "classes.csv, which was not written"
 
 
 @pytest.mark.parametrize("change", [put_file, put_folder, edit, link, lose_list])
-def test_a_folder_that_holds_anything_else_is_refused(
-    plan: grid.Plan, tmp_path: Path, change: Callable[[Path], str]
-) -> None:
+def test_a_folder_that_holds_anything_else_is_refused(plan, tmp_path, change):
     """A table edited for an hour, or a note beside it, was lost to the next `scenario --out`."""
     folder = grid.write_problem(plan.problem, tmp_path / "x", format="csv")
     words = change(folder)
@@ -154,7 +142,7 @@ def test_a_folder_that_holds_anything_else_is_refused(
     assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
 
 
-def test_a_plan_is_not_written_over_a_problem(plan: grid.Plan, tmp_path: Path) -> None:
+def test_a_plan_is_not_written_over_a_problem(plan, tmp_path):
     """If this fails, a typing error costs the tables, or the plan."""
     problem = grid.write_problem(plan.problem, tmp_path / "problem")
     made = grid.write_plan(plan, tmp_path / "plan")
@@ -166,7 +154,7 @@ def test_a_plan_is_not_written_over_a_problem(plan: grid.Plan, tmp_path: Path) -
     assert content(tmp_path) == before
 
 
-def test_a_file_in_the_folders_place_is_refused(plan: grid.Plan, tmp_path: Path) -> None:
+def test_a_file_in_the_folders_place_is_refused(plan, tmp_path):
     """If this fails, a file is replaced by a folder."""
     (tmp_path / "x").write_text("mine")
     for write in (grid.write_problem, lambda *a: grid.write_plan(plan, a[1])):
@@ -177,7 +165,7 @@ def test_a_file_in_the_folders_place_is_refused(plan: grid.Plan, tmp_path: Path)
     assert content(tmp_path) == {"x": b"mine"}
 
 
-def test_the_other_format_replaces_the_first(plan: grid.Plan, tmp_path: Path) -> None:
+def test_the_other_format_replaces_the_first(plan, tmp_path):
     """CSV beside Parquet in one folder, and neither could be read any more."""
     for form in ("csv", "parquet", "csv"):
         again = grid.read_problem(grid.write_problem(plan.problem, tmp_path / "x", format=form))
@@ -186,7 +174,7 @@ def test_the_other_format_replaces_the_first(plan: grid.Plan, tmp_path: Path) ->
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
 
-def test_an_empty_folder_and_a_link_are_targets(plan: grid.Plan, tmp_path: Path) -> None:
+def test_an_empty_folder_and_a_link_are_targets(plan, tmp_path):
     """If this fails, a folder made beforehand, or a link to one, is refused or replaced."""
     real = tmp_path / "real"
     real.mkdir(mode=0o750)
@@ -206,7 +194,7 @@ def test_an_empty_folder_and_a_link_are_targets(plan: grid.Plan, tmp_path: Path)
 # ---------------------------------------------------------------- whole or not at all
 
 
-def test_a_full_disk_leaves_the_old_plan(plan: grid.Plan, other: grid.Plan, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_plan(plan, other, tmp_path):
     """The old plan was overwritten file by file, and a full disk left neither."""
     size = sum(len(data) for data in content(grid.write_plan(plan, tmp_path / "size")).values())
     with small_disk(tmp_path / "disk", 3 * size // 1024 + 200) as disk:
@@ -228,19 +216,19 @@ def test_a_full_disk_leaves_the_old_plan(plan: grid.Plan, other: grid.Plan, tmp_
 
 @pytest.mark.parametrize("fails", ["fsync", "savez_compressed", "write_table", "renameat2"])
 def test_any_failure_leaves_the_old_plan(
-    plan: grid.Plan,
-    other: grid.Plan,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    fails: str,
-) -> None:
+    plan,
+    other,
+    tmp_path,
+    monkeypatch,
+    fails,
+):
     """If this fails, there is a step after which neither plan can be read."""
     import pyarrow.parquet
 
     grid.write_plan(plan, tmp_path / "out")
     before = content(tmp_path)
 
-    def failing(*_: object, **__: object) -> bool:
+    def failing(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     owner, name = {
@@ -259,9 +247,7 @@ def test_any_failure_leaves_the_old_plan(
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_system_without_the_exchange_of_names(
-    plan: grid.Plan, other: grid.Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_system_without_the_exchange_of_names(plan, other, tmp_path, monkeypatch):
     """Then the old folder steps aside, and comes back if the new one cannot take its place."""
     monkeypatch.setattr(folders, "_exchange_names", lambda *_: False)
     grid.write_plan(plan, tmp_path / "out")
@@ -270,7 +256,7 @@ def test_a_system_without_the_exchange_of_names(
     before = content(tmp_path)
     rename = Path.rename
 
-    def fails_once(self: Path, target: Path) -> Path:
+    def fails_once(self, target):
         if self.suffix == ".new":
             raise OSError(errno.EIO, "Input/output error")
         return rename(self, target)
@@ -282,7 +268,7 @@ def test_a_system_without_the_exchange_of_names(
     assert content(tmp_path) == before
 
 
-def test_kill_9_amid_a_write_leaves_the_old_folder(plan: grid.Plan, tmp_path: Path) -> None:
+def test_kill_9_amid_a_write_leaves_the_old_folder(plan, tmp_path):
     """What the killed process left beside it is cleared away by a later write."""
     folder = grid.write_problem(plan.problem, tmp_path / "out")
     before = content(folder)
@@ -304,7 +290,7 @@ def test_kill_9_amid_a_write_leaves_the_old_folder(plan: grid.Plan, tmp_path: Pa
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_page_on_a_full_disk_stays_as_it_was(plan: grid.Plan, tmp_path: Path) -> None:
+def test_a_page_on_a_full_disk_stays_as_it_was(plan, tmp_path):
     """If this fails, a report that could not be written again is cut short instead."""
     path = plan.report(tmp_path / "plan.html")
     before = path.read_bytes()
@@ -329,8 +315,8 @@ def test_a_page_on_a_full_disk_stays_as_it_was(plan: grid.Plan, tmp_path: Path) 
 
 
 def test_a_mounted_folder_and_the_working_folder_are_written_in_place(
-    plan: grid.Plan, other: grid.Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    plan, other, tmp_path, monkeypatch
+):
     """A container's volume cannot be renamed, and a shell must not sit in a removed folder."""
     here = tmp_path / "here"
     here.mkdir()
@@ -343,9 +329,9 @@ def test_a_mounted_folder_and_the_working_folder_are_written_in_place(
     before = content(here)
     rename = Path.rename
 
-    failed: list[Path] = []
+    failed = []
 
-    def fails_late(self: Path, target: Path) -> Path:
+    def fails_late(self, target):
         if target == here / "plan.npz" and not failed:
             failed.append(target)
             raise OSError(errno.EIO, "Input/output error")
@@ -365,14 +351,14 @@ def test_a_mounted_folder_and_the_working_folder_are_written_in_place(
 
 
 def test_an_unwritable_folder_is_found_before_the_wait(
-    plan: grid.Plan,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+    plan,
+    tmp_path,
+    monkeypatch,
+    capsys,
+):
     """If this fails, an hour of planning ends in an error of writing."""
 
-    def match(*_: object, **__: object) -> grid.Plan:
+    def match(*_, **__):
         raise AssertionError("solved before the folder was looked at")
 
     monkeypatch.setattr("gridcompute.grid.planner.match.match", match)
@@ -392,9 +378,7 @@ def test_an_unwritable_folder_is_found_before_the_wait(
 # ---------------------------------------------------------------- the ledger in the folder
 
 
-def test_a_ledger_in_the_folder_is_continued_and_never_lost(
-    plan: grid.Plan, tmp_path: Path
-) -> None:
+def test_a_ledger_in_the_folder_is_continued_and_never_lost(plan, tmp_path):
     """`write_problem` removed the ledger that lay in its folder before it wrote its own."""
     monday = with_ledger(plan.problem, "monday")
     folder = grid.write_problem(monday, tmp_path / "x")
@@ -423,7 +407,7 @@ def test_a_ledger_in_the_folder_is_continued_and_never_lost(
     assert path.read_bytes().startswith(kept)
 
 
-def test_a_ledger_that_was_there_first_is_kept(plan: grid.Plan, tmp_path: Path) -> None:
+def test_a_ledger_that_was_there_first_is_kept(plan, tmp_path):
     """Somebody keeps the ledger where the problem is to be written."""
     folder = tmp_path / "x"
     folder.mkdir()
@@ -437,7 +421,7 @@ def test_a_ledger_that_was_there_first_is_kept(plan: grid.Plan, tmp_path: Path) 
     assert (folder / "ledger.jsonl").read_bytes().startswith(before["ledger.jsonl"])
 
 
-def test_the_ledger_in_an_old_plan_is_continued_too(plan: grid.Plan, tmp_path: Path) -> None:
+def test_the_ledger_in_an_old_plan_is_continued_too(plan, tmp_path):
     """If this fails, `match --out` over yesterday's plan loses what was recorded in it."""
     one, two = (
         dataclasses.replace(plan, problem=with_ledger(plan.problem, *batches))

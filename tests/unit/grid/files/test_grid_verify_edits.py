@@ -1,14 +1,11 @@
 """A stored plan under a text editor: whatever is changed in its folder is found."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
 import pickle
 import re
 import shutil
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -22,17 +19,13 @@ from gridcompute.cli import app as cli
 from gridcompute.report import page as report
 from malformed import small
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
 #: Files that people read, and the number that begins a plan's.
 TEXTS = ("plan.json", "green.csv", "audit.md", "plan.html")
 NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     """The folder of a plan, which every test leaves as it was."""
     plan = gc.match(small(), threads=1)
     assert plan.verify().proved_by == "search", plan
@@ -41,13 +34,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def once() -> Iterator[None]:
+def once():
     """Check and draw a plan once: of most changes the plan is the same, and both take a while."""
 
-    def remembered(function: Callable[..., object]) -> Callable[..., object]:
-        found: dict[bytes, object] = {}
+    def remembered(function):
+        found = {}
 
-        def call(*arguments: object) -> object:
+        def call(*arguments):
             key = pickle.dumps(arguments)
             if key not in found:
                 found[key] = function(*arguments)
@@ -61,7 +54,7 @@ def once() -> Iterator[None]:
         yield
 
 
-def listed_again(folder: Path) -> None:
+def listed_again(folder):
     """Write the digests of all files anew, as whoever forges a plan would."""
     content = json.loads((folder / "written.json").read_text())
     for name in content["files"]:
@@ -70,7 +63,7 @@ def listed_again(folder: Path) -> None:
     (folder / "written.json").write_text(json.dumps(content, indent=1) + "\n")
 
 
-def told(folder: Path) -> tuple[int, str]:
+def told(folder):
     """The exit status of `verify` on a folder, and what it says."""
     try:
         found = grid.verify_plan(folder)
@@ -79,11 +72,11 @@ def told(folder: Path) -> tuple[int, str]:
     return (0 if found.valid else 1), str(found)
 
 
-def files(folder: Path) -> list[Path]:
+def files(folder):
     return [path for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
-def test_one_changed_byte_of_any_file_is_found(folder: Path) -> None:
+def test_one_changed_byte_of_any_file_is_found(folder):
     """One byte of `version` switched the comparison of page and audit off.
 
     A file that cannot be read is bad input; a byte between the words of the list means nothing.
@@ -106,7 +99,7 @@ def test_one_changed_byte_of_any_file_is_found(folder: Path) -> None:
     assert told(folder)[0] == 0, told(folder)
 
 
-def test_a_number_of_a_text_is_found_though_the_list_is_written_again(folder: Path) -> None:
+def test_a_number_of_a_text_is_found_though_the_list_is_written_again(folder):
     """If this fails, a page or an account says what no plan has."""
     rng = np.random.default_rng(1)
     listed = (folder / "written.json").read_bytes()
@@ -128,7 +121,7 @@ def test_a_number_of_a_text_is_found_though_the_list_is_written_again(folder: Pa
     assert told(folder)[0] == 0, told(folder)
 
 
-def test_a_cell_of_a_table_is_found_though_the_list_is_written_again(folder: Path) -> None:
+def test_a_cell_of_a_table_is_found_though_the_list_is_written_again(folder):
     """If this fails, a tenant is charged what no plan charges."""
     rng = np.random.default_rng(2)
     listed = (folder / "written.json").read_bytes()
@@ -151,13 +144,11 @@ def test_a_cell_of_a_table_is_found_though_the_list_is_written_again(folder: Pat
     assert told(folder)[0] == 0, told(folder)
 
 
-def test_what_another_version_wrote_is_compared_or_said_not_to_be(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_another_version_wrote_is_compared_or_said_not_to_be(folder, tmp_path, capsys):
     """Plans of another version were valid with any page, which a byte of `version` made of all."""
     plan = json.loads((folder / "plan.json").read_text())
 
-    def version(name: str, page: str) -> Path:
+    def version(name, page):
         other = shutil.copytree(folder, tmp_path / name)
         (other / "plan.json").write_text(json.dumps(plan | {"version": "0.0.1"}, indent=2))
         (other / "plan.html").write_text(page)
@@ -186,7 +177,7 @@ def test_what_another_version_wrote_is_compared_or_said_not_to_be(
     assert grid.verify_plan(other).outcome == "not valid"
 
 
-def test_a_battery_that_is_not_there_saves_nothing(folder: Path) -> None:
+def test_a_battery_that_is_not_there_saves_nothing(folder):
     """Any price of one passed, and the page lists it among what holds the plan back."""
     plan = grid.read_plan(folder)
     assert (plan.prices.storage[1] == 0).all(), plan.prices.storage
@@ -197,9 +188,7 @@ def test_a_battery_that_is_not_there_saves_nothing(folder: Path) -> None:
         assert [fault.token for fault in forged.verify().faults] == ["PriceMismatch"], k
 
 
-def test_seconds_of_a_stored_plan_are_not_shown(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_seconds_of_a_stored_plan_are_not_shown(folder, tmp_path, capsys):
     """Nobody can check them, and what was no table of seconds ended `report` in a traceback."""
     other = shutil.copytree(folder, tmp_path / "plan")
     plan = json.loads((other / "plan.json").read_text())

@@ -1,13 +1,10 @@
 """An operator by the hour: what it commits, remembers, refuses, and survives."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,30 +13,27 @@ import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.operations.regret import REGRET
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 GAP = 2.0  # any plan is near enough: what is tested here holds for each, and plans are quick
 
 
-def world(seed: int = 2, hours: int = 12, jobs: int = 40) -> grid.Problem:
+def world(seed=2, hours=12, jobs=40):
     """A small scenario."""
     return grid.east_west(n_jobs=jobs, seed=seed, hours=hours)
 
 
-def operator(problem: grid.Problem | None = None, **more: Any) -> grid.Rolling:
+def operator(problem=None, **more):
     """An operator of a small scenario, six hours ahead."""
-    settings: dict[str, Any] = {"horizon_h": 6, "gap": GAP, **more}
+    settings = {"horizon_h": 6, "gap": GAP, **more}
     return grid.Rolling(world() if problem is None else problem, **settings)
 
 
-def weather(seed: int, hours: int) -> list[dict[str, float]]:
+def weather(seed, hours):
     """What each hour brings, drawn at random."""
     drawn = np.random.default_rng(seed).uniform(0.5, 1.5, hours)
     return [{"renewables": float(factor)} for factor in drawn]
 
 
-def outcome(op: grid.Rolling) -> dict[str, Any]:
+def outcome(op):
     """All that hours left behind, times taken aside."""
     found = {k: v.tolist() for k, v in op.history.items() if k != "seconds"}
     found["ledger"] = [op.ledger.load_kwh.tolist(), op.ledger.green_kwh.tolist()]
@@ -48,7 +42,7 @@ def outcome(op: grid.Rolling) -> dict[str, Any]:
     return found
 
 
-def test_hours_add_up() -> None:
+def test_hours_add_up():
     """If this fails, the year's account is not the sum of its hours."""
     op = operator()
     for t, hour in enumerate(weather(0, 12)):
@@ -71,7 +65,7 @@ def test_hours_add_up() -> None:
     assert op.account.tail_h == 0
 
 
-def test_what_the_operator_did_is_a_plan_of_hindsight() -> None:
+def test_what_the_operator_did_is_a_plan_of_hindsight():
     """If this fails, cost and hindsight do not settle alike what is open."""
     for seed, hours in ((2, 5), (3, 12)):
         op = operator(world(seed))
@@ -83,7 +77,7 @@ def test_what_the_operator_did_is_a_plan_of_hindsight() -> None:
         assert seen.problem.hours == hours + op.account.tail_h
 
 
-def test_hindsight_of_the_operators_own_starts_costs_what_the_operator_paid() -> None:
+def test_hindsight_of_the_operators_own_starts_costs_what_the_operator_paid():
     """If this fails, a part of the cost is counted twice, or forgotten.
 
     The very starts of the operator, dispatched by one who knew the weather, cost at most what it
@@ -106,7 +100,7 @@ def test_hindsight_of_the_operators_own_starts_costs_what_the_operator_paid() ->
     assert plan.objective_yuan >= op.cost_yuan * 0.9
 
 
-def test_an_hour_is_decided_before_it_is_known() -> None:
+def test_an_hour_is_decided_before_it_is_known():
     """If this fails, starts of an hour depend on what the hour then brought."""
     commits = []
     for factor in (0.2, 1.0, 1.7):
@@ -117,7 +111,7 @@ def test_an_hour_is_decided_before_it_is_known() -> None:
     assert commits[0] == commits[1] == commits[2]
 
 
-def test_wind_that_fails_is_a_shortfall_and_never_an_error() -> None:
+def test_wind_that_fails_is_a_shortfall_and_never_an_error():
     """If this fails, an operator has no plan in the hour in which it needs one most."""
     problem = world()
     problem = problem.replace(sites=problem.sites.replace(connection_kw=0.0))
@@ -128,7 +122,7 @@ def test_wind_that_fails_is_a_shortfall_and_never_an_error() -> None:
     assert op.history["shed"].sum() == pytest.approx(op.ledger.shed_kwh.sum() * 50.0)
 
 
-def test_what_an_hour_brings_is_checked_and_a_failed_step_changes_nothing() -> None:
+def test_what_an_hour_brings_is_checked_and_a_failed_step_changes_nothing():
     """If this fails, half an hour is written down."""
     op = operator()
     op.step()
@@ -148,7 +142,7 @@ def test_what_an_hour_brings_is_checked_and_a_failed_step_changes_nothing() -> N
         ({"time_limit": -1.0}, InvalidProblemError, ["time_limit"]),
     ):
         with pytest.raises(error) as caught:
-            op.step(**call)  # type: ignore[arg-type]
+            op.step(**call)
         assert all(word in str(caught.value) for word in words), str(caught.value)
         assert outcome(op) == before
     late = {"gang": [1], "work_h": [1.0], "origin": [0], "release": [0], "deadline": [9]}
@@ -160,11 +154,11 @@ def test_what_an_hour_brings_is_checked_and_a_failed_step_changes_nothing() -> N
 
 
 def test_what_an_hour_brings_is_checked_before_it_is_planned(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    monkeypatch,
+):
     """If this fails, a bad reading costs the hour: its error comes when all is planned."""
 
-    def planned(*_args: Any, **_options: Any) -> None:
+    def planned(*_args, **_options):
         pytest.fail("the hour was planned")
 
     op = operator()
@@ -182,7 +176,7 @@ def test_what_an_hour_brings_is_checked_before_it_is_planned(
         assert caught.value.field == f"actual.{next(iter(actual))}"
 
 
-def test_settings_are_checked() -> None:
+def test_settings_are_checked():
     """If this fails, a slip of the pen is found out hours later."""
     problem = world()
     for settings, error in (
@@ -196,14 +190,14 @@ def test_settings_are_checked() -> None:
         ({"move_yuan": -1.0}, InvalidProblemError),
     ):
         with pytest.raises(error):
-            grid.Rolling(problem, **settings)  # type: ignore[arg-type]
+            grid.Rolling(problem, **settings)
     with pytest.raises(TypeError):
-        grid.Rolling(problem.jobs)  # type: ignore[arg-type]
+        grid.Rolling(problem.jobs)
     with pytest.raises(InvalidProblemError, match="no hour that has passed"):
         operator().hindsight()
 
 
-def test_new_jobs_are_counted_on_and_start() -> None:
+def test_new_jobs_are_counted_on_and_start():
     """If this fails, jobs that came today are another's number."""
     problem = world(jobs=3)
     quotas = grid.Quotas.unlimited(len(problem.quotas))
@@ -217,7 +211,7 @@ def test_new_jobs_are_counted_on_and_start() -> None:
         deadline=[6, 8, 40],
         value_yuan=99.0,
     )
-    starts: dict[int, int] = {}
+    starts = {}
     for t in range(1, 9):
         step = op.step(new_jobs=new if t == 1 else None)
         starts.update(dict.fromkeys(step.commit["job"].tolist(), t))
@@ -226,12 +220,12 @@ def test_new_jobs_are_counted_on_and_start() -> None:
     assert starts[4] >= 3
 
 
-def test_expected_jobs_take_room_and_are_never_committed() -> None:
+def test_expected_jobs_take_room_and_are_never_committed():
     """If this fails, a job that never came is started."""
     problem = world(hours=30, jobs=2)
     columns = {"gang": [2], "work_h": [1.0], "origin": [0], "value_yuan": [50.0]}
 
-    def soon(history: dict[str, Any], now: int, hours: int) -> dict[str, Any]:
+    def soon(history, now, hours):
         return {name: values[-1:] + (name == "arrival_h") for name, values in history.items()}
 
     op = operator(problem, arrivals=soon)
@@ -248,11 +242,11 @@ def test_expected_jobs_take_room_and_are_never_committed() -> None:
     assert expected[-2] == 1  # what came a day ago comes again
 
 
-def test_a_model_of_ones_own_forecasts_the_renewables() -> None:
+def test_a_model_of_ones_own_forecasts_the_renewables():
     """If this fails, plans are made for another sun than the one expected."""
     seen = []
 
-    def half(past: np.ndarray, hours: int) -> np.ndarray:
+    def half(past, hours):
         seen.append(past.tolist())
         return np.full(hours, 0.5)
 
@@ -267,7 +261,7 @@ def test_a_model_of_ones_own_forecasts_the_renewables() -> None:
         operator(forecast=lambda past, hours: [1.0]).step()
 
 
-def test_the_last_error_decays_over_the_hours_ahead() -> None:
+def test_the_last_error_decays_over_the_hours_ahead():
     """If this fails, "corrected" does not learn."""
     op = operator(world(hours=24), forecast="corrected")
     for _ in range(6):
@@ -278,7 +272,7 @@ def test_the_last_error_decays_over_the_hours_ahead() -> None:
     assert (factor[:3] < 0.9).all(), factor
 
 
-def test_jobs_that_may_move_do_so_where_it_pays_and_others_never() -> None:
+def test_jobs_that_may_move_do_so_where_it_pays_and_others_never():
     """If this fails, a pinned job moves, or a movable one cannot."""
     problem = world(5, hours=16)
     may = np.arange(40) % 2 == 0
@@ -296,7 +290,7 @@ def test_jobs_that_may_move_do_so_where_it_pays_and_others_never() -> None:
     assert not any(len(fixed.step().moved["job"]) for _ in range(5))
 
 
-def test_a_running_job_that_is_left_out_stops_and_waits_with_the_rest_of_its_work() -> None:
+def test_a_running_job_that_is_left_out_stops_and_waits_with_the_rest_of_its_work():
     """If this fails, work that was done is done again, or lost."""
     problem = world(2, jobs=12)
     running = grid.Running(id=[0], klass=[0], hours_left=[4], movable=True, checkpoint_gb=2.0)
@@ -312,7 +306,7 @@ def test_a_running_job_that_is_left_out_stops_and_waits_with_the_rest_of_its_wor
         assert 0 in op.running.tolist() or step.moved["job"].tolist() == [0]
 
 
-def test_snapshots_go_on_with_the_same_bytes(tmp_path: Path) -> None:
+def test_snapshots_go_on_with_the_same_bytes(tmp_path):
     """If this fails, an operator restarted after a crash plans another day."""
     path, hours = tmp_path / "operator.bin", weather(1, 8)
     op = operator(forecast="corrected", movable=np.arange(40) % 3 == 0, move_yuan=0.5)
@@ -328,7 +322,7 @@ def test_snapshots_go_on_with_the_same_bytes(tmp_path: Path) -> None:
     assert outcome(again) == outcome(op)
 
 
-def test_a_snapshot_has_no_functions_in_it(tmp_path: Path) -> None:
+def test_a_snapshot_has_no_functions_in_it(tmp_path):
     """If this fails, an operator goes on with forecasts of another make."""
     path = tmp_path / "operator.bin"
     op = operator(forecast=lambda past, hours: np.ones(hours))
@@ -339,7 +333,7 @@ def test_a_snapshot_has_no_functions_in_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kill -9 is a matter of POSIX")
-def test_a_killed_operator_is_restored_from_its_last_hour(tmp_path: Path) -> None:
+def test_a_killed_operator_is_restored_from_its_last_hour(tmp_path):
     """If this fails, `kill -9` in the middle of a write loses the operator."""
     path = tmp_path / "operator.bin"
     code = f"""
@@ -366,7 +360,7 @@ def test_a_killed_operator_is_restored_from_its_last_hour(tmp_path: Path) -> Non
     assert again.step().plan.assignment.tobytes() == straight.step().plan.assignment.tobytes()
 
 
-def test_regret_adds_up() -> None:
+def test_regret_adds_up():
     """If this fails, the parts of regret are not parts of what was paid too much."""
     op = operator(world(3, hours=10))
     columns = {"gang": [2], "work_h": [2.0], "origin": [3], "value_yuan": [60.0]}
@@ -385,9 +379,7 @@ def test_regret_adds_up() -> None:
     assert outcome(op) == before
 
 
-def test_regret_runs_the_hours_again_within_their_own_limits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_regret_runs_the_hours_again_within_their_own_limits(tmp_path, monkeypatch):
     """If this fails, regret takes minutes where hours took seconds, and compares unlike plans."""
     op, limits = operator(world(3, hours=10)), [2000.0, 500.0]
     for hour, units in zip(weather(2, 2), limits, strict=True):
@@ -396,7 +388,7 @@ def test_regret_runs_the_hours_again_within_their_own_limits(
     restored = grid.Rolling.restore(tmp_path / "operator")
     step, again = grid.Rolling.step, []
 
-    def counted(self: grid.Rolling, **options: Any) -> grid.Step:
+    def counted(self, **options):
         again.append(options["work_limit"])
         return step(self, **options)
 
@@ -409,7 +401,7 @@ def test_regret_runs_the_hours_again_within_their_own_limits(
     assert again == limits * 6
 
 
-def test_an_operator_of_no_jobs_and_one_hour() -> None:
+def test_an_operator_of_no_jobs_and_one_hour():
     """If this fails, an empty night stops the operator."""
     problem = world(jobs=1)
     none = grid.Jobs(
@@ -424,7 +416,7 @@ def test_an_operator_of_no_jobs_and_one_hour() -> None:
     assert "hour 2 of 12" in repr(op)
 
 
-def test_the_page_of_a_run_shows_its_hours(tmp_path: Path) -> None:
+def test_the_page_of_a_run_shows_its_hours(tmp_path):
     """If this fails, an operator has numbers and no picture."""
     op = operator(world(3))
     for hour in weather(3, 4):
@@ -442,7 +434,7 @@ def test_the_page_of_a_run_shows_its_hours(tmp_path: Path) -> None:
     assert "No hour has passed" in empty
 
 
-def test_contracts_are_carried_from_hour_to_hour() -> None:
+def test_contracts_are_carried_from_hour_to_hour():
     """If this fails, a month's peak is paid each hour, or a year's volume is sold twice."""
     problem = world(1)
     energy = problem.energy
@@ -472,7 +464,7 @@ def test_contracts_are_carried_from_hour_to_hour() -> None:
     assert same.objective_yuan >= 0.9 * op.cost_yuan
 
 
-def test_what_a_store_holds_never_rounds_to_more_than_its_size() -> None:
+def test_what_a_store_holds_never_rounds_to_more_than_its_size():
     """If this fails, an operator ends with an error in an hour that leaves a battery full.
 
     Of these numbers ``green + (most - green)`` is more than ``most``.
@@ -495,7 +487,7 @@ def test_what_a_store_holds_never_rounds_to_more_than_its_size() -> None:
     assert nothing[0].tolist() == nothing[1].tolist() == [0.0]
 
 
-def test_what_the_last_plan_makes_good_is_not_missing() -> None:
+def test_what_the_last_plan_makes_good_is_not_missing():
     """If this fails, green power owed at night is charged as a shortfall, or a shortfall is not."""
     problem = world(seed=2, hours=4)
     problem = problem.replace(

@@ -1,9 +1,6 @@
 """The cost of an operator's hours: what is spent, open and owed, and the causes of its regret."""
 
-from __future__ import annotations
-
 import re
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +15,7 @@ from gridcompute.report.page import page
 HOURS = 24
 
 
-def two_sites(**mandate: Any) -> grid.Problem:
+def two_sites(**mandate):
     """A day of two new sites that are short of green power at night, with two jobs an hour."""
     hour = np.arange(HOURS)
     sun = 40.0 * np.maximum(np.sin((hour - 6) / 12 * np.pi), 0.0)
@@ -64,7 +61,7 @@ def two_sites(**mandate: Any) -> grid.Problem:
 
 
 @pytest.mark.parametrize("world", ["two sites", "packaged", "few jobs"])
-def test_no_hour_changes_the_total_by_more_than_what_happened_in_it(world: str) -> None:
+def test_no_hour_changes_the_total_by_more_than_what_happened_in_it(world):
     """If this fails, the cost of a day jumps when its last hour comes into view, or with rents.
 
     What happens in an hour is what it spends, and what the plan spends on jobs that are new in it;
@@ -72,7 +69,7 @@ def test_no_hour_changes_the_total_by_more_than_what_happened_in_it(world: str) 
     open. Hours deliver 0.9 of the tables. Each horizon meets their end. The rents of the packaged
     days change by half the cost of a day from one hour to the next.
     """
-    settings: dict[str, Any] = {"gap": 0.02, "forecast": None, "threads": 1}
+    settings = {"gap": 0.02, "forecast": None, "threads": 1}
     if world == "two sites":
         op = grid.Rolling(two_sites(), horizon_h=12, **settings)
     elif world == "packaged":
@@ -101,7 +98,7 @@ def test_no_hour_changes_the_total_by_more_than_what_happened_in_it(world: str) 
     assert (before.owed_yuan > 0) == (world == "two sites")
 
 
-def test_what_is_expected_is_spent_where_all_is_known() -> None:
+def test_what_is_expected_is_spent_where_all_is_known():
     """If this fails, what the page expects of open jobs is not what they then spend.
 
     All jobs are there from hour 0, load is theirs alone, and sun and wind come as forecast.
@@ -121,7 +118,7 @@ def test_what_is_expected_is_spent_where_all_is_known() -> None:
     assert op.history["delay"].sum() > 0
 
 
-def five_sites(seed: int) -> grid.Problem:
+def five_sites(seed):
     """A day of five new sites with little green power at night, and 72 jobs that may wait."""
     r, hour = np.random.default_rng(seed), np.arange(HOURS)
     sun = np.maximum(np.sin((hour - 6) / 12 * np.pi), 0.0) * 16 * r.uniform(0.8, 1.2, (5, 1))
@@ -166,14 +163,14 @@ def five_sites(seed: int) -> grid.Problem:
     )
 
 
-def test_the_mandate_is_kept_where_forecasts_are_too_high() -> None:
+def test_the_mandate_is_kept_where_forecasts_are_too_high():
     """If this fails, an operator that learns of its forecasts still counts on power that is gone.
 
     Sun and wind deliver 0.7 to 1.1 of the tables, drawn each hour.
     """
     seed = 3
     drawn = np.random.default_rng(seed).uniform(0.7, 1.1, HOURS)
-    default: dict[str, Any] = {}
+    default = {}
     runs = []
     for settings in (default, {"forecast": None}):
         op = grid.Rolling(five_sites(seed), horizon_h=12, gap=0.02, threads=1, **settings)
@@ -188,7 +185,7 @@ def test_the_mandate_is_kept_where_forecasts_are_too_high() -> None:
     assert op.cost_yuan <= 1.03 * trusting.cost_yuan, (seed, op.account, trusting.account)
 
 
-def test_pages_have_a_list_of_contents_and_no_map_without_coordinates() -> None:
+def test_pages_have_a_list_of_contents_and_no_map_without_coordinates():
     """If this fails, sites without coordinates lie on each other in the middle of an empty map."""
     problem = two_sites()
     apart = problem.replace(sites=problem.sites.replace(longitude=[90.0, 110.0]))
@@ -198,7 +195,7 @@ def test_pages_have_a_list_of_contents_and_no_map_without_coordinates() -> None:
         assert text.count('href="#s') == text.count("<section id=") > 9
 
 
-def test_the_page_of_an_operator_has_dates_and_savings_below_0() -> None:
+def test_the_page_of_an_operator_has_dates_and_savings_below_0():
     """If this fails, a saving is drawn as a loss, or the reader has to count hours from a start."""
     problem = two_sites().replace(start="2026-03-01T00:00[Asia/Shanghai]")
     op = grid.Rolling(problem, horizon_h=4, gap=0.5, threads=1)
@@ -221,7 +218,7 @@ def test_the_page_of_an_operator_has_dates_and_savings_below_0() -> None:
 
 @pytest.mark.parametrize("hours", [1, 2, 5, 7, 24, 101])
 @pytest.mark.parametrize("width", [262, 330, 1080])
-def test_the_times_below_a_picture_do_not_touch(hours: int, width: int) -> None:
+def test_the_times_below_a_picture_do_not_touch(hours, width):
     """If this fails, the first two dates of a page run into each other on a narrow screen."""
     times = [f"day 1, {h % 24:02d}:00" for h in range(hours + 1)]
     layers = [("load", "red", np.ones(hours))]
@@ -237,13 +234,13 @@ def test_the_times_below_a_picture_do_not_touch(hours: int, width: int) -> None:
     assert before <= width, (hours, width, marks)
 
 
-def test_a_step_with_no_plan_to_begin_with_has_three_times_the_work() -> None:
+def test_a_step_with_no_plan_to_begin_with_has_three_times_the_work():
     """If this fails, an operator commits its first hour by a plan that was cut off."""
-    limits: list[float] = []
+    limits = []
     op = grid.Rolling(two_sites(), horizon_h=6, gap=0.0, threads=1)
     match = rolling.match
 
-    def limited(problem: grid.Problem, **more: Any) -> grid.Plan:
+    def limited(problem, **more):
         limits.append(more["work_limit"])
         return match(problem, **more)
 

@@ -1,25 +1,18 @@
 """An operator of interruptible jobs: each hour goes on with them or breaks off."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 import pytest
 
 from gridcompute import grid
 from gridcompute.grid.operations import regret
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 HOURS = 10
 TARIFF = np.array([1.0, 1.0, 9.0, 9.0, 1.0, 9.0, 1.0, 9.0, 9.0, 9.0])
 
 
-def world(**jobs: Any) -> grid.Problem:
+def world(**jobs):
     """One site, power at 1 or 9 yuan, and a job of four hours that may be interrupted."""
-    columns: dict[str, Any] = {
+    columns = {
         "gang": [2],
         "work_h": [4.0],
         "origin": [0],
@@ -56,7 +49,7 @@ def world(**jobs: Any) -> grid.Problem:
     )
 
 
-def run(problem: grid.Problem, hours: int = HOURS) -> tuple[grid.Rolling, list[float]]:
+def run(problem, hours=HOURS):
     """The operator after some hours, and the load of each."""
     op = grid.Rolling(problem, horizon_h=HOURS, gap=0.0)
     for _ in range(hours):
@@ -64,7 +57,7 @@ def run(problem: grid.Problem, hours: int = HOURS) -> tuple[grid.Rolling, list[f
     return op, op.history["load_kwh"].tolist()
 
 
-def test_a_job_breaks_off_in_dear_hours_and_goes_on_with_what_is_left() -> None:
+def test_a_job_breaks_off_in_dear_hours_and_goes_on_with_what_is_left():
     """If this fails, work is lost or done twice, or the dear hours are paid for."""
     op, load = run(world())
     assert load == [2.0, 2.0, 0.0, 0.0, 2.0, 0.0, 2.0, 0.0, 0.0, 0.0]
@@ -74,7 +67,7 @@ def test_a_job_breaks_off_in_dear_hours_and_goes_on_with_what_is_left() -> None:
     assert not len(op.running)
 
 
-def test_restarts_take_hours_and_money() -> None:
+def test_restarts_take_hours_and_money():
     """If this fails, an operator breaks off where going on is cheaper."""
     op, load = run(world(restart_h=1, restart_yuan=3.0))
     breaks = op.history["moved"].sum()
@@ -87,7 +80,7 @@ def test_restarts_take_hours_and_money() -> None:
     assert whole.cost_yuan == pytest.approx(40.0)
 
 
-def test_hindsight_knows_the_pieces_that_have_run(tmp_path: Path) -> None:
+def test_hindsight_knows_the_pieces_that_have_run(tmp_path):
     """If this fails, hindsight leaves out what a job did before it broke off."""
     op, _ = run(world())
     assert op.cost_yuan == pytest.approx(8.0)
@@ -101,7 +94,7 @@ def test_hindsight_knows_the_pieces_that_have_run(tmp_path: Path) -> None:
         assert op.hindsight(gap=0.0).bound_yuan <= op.cost_yuan + 1e-6, hours
 
 
-def test_an_operator_pays_for_the_delay_of_restarts() -> None:
+def test_an_operator_pays_for_the_delay_of_restarts():
     """If this fails, hours of a restart put off the end of a job and cost no delay."""
     op, load = run(world(restart_h=1, restart_yuan=3.0, delay_yuan_per_h=0.5))
     end = max(t for t, kwh in enumerate(load) if kwh) + 1
@@ -109,7 +102,7 @@ def test_an_operator_pays_for_the_delay_of_restarts() -> None:
     assert op.history["delay"].sum() == pytest.approx(0.5 * (end - 4))
 
 
-def test_a_piece_is_as_long_as_it_must_be_and_the_deadline_is_kept() -> None:
+def test_a_piece_is_as_long_as_it_must_be_and_the_deadline_is_kept():
     """If this fails, a job is interrupted before its least piece, or lost for want of hours."""
     _, load = run(world(least_piece_h=3))
     runs = "".join("1" if kwh else "0" for kwh in load).strip("0")
@@ -119,7 +112,7 @@ def test_a_piece_is_as_long_as_it_must_be_and_the_deadline_is_kept() -> None:
     assert not len(op.lost)
 
 
-def test_a_restored_operator_goes_on_with_the_same_pieces(tmp_path: Path) -> None:
+def test_a_restored_operator_goes_on_with_the_same_pieces(tmp_path):
     """If this fails, what is left of an interrupted job is not in its snapshot."""
     for hours in (1, 3, 5):
         op, _ = run(world(restart_yuan=1.0), hours)
@@ -131,7 +124,7 @@ def test_a_restored_operator_goes_on_with_the_same_pieces(tmp_path: Path) -> Non
         assert again.cost_yuan == op.cost_yuan
 
 
-def test_a_job_that_arrives_may_be_interrupted_too() -> None:
+def test_a_job_that_arrives_may_be_interrupted_too():
     """If this fails, jobs of `new_jobs` are whole whatever their columns say."""
     problem = world(value_yuan=[0.0])
     op = grid.Rolling(problem, horizon_h=HOURS, gap=0.0)
@@ -143,7 +136,7 @@ def test_a_job_that_arrives_may_be_interrupted_too() -> None:
 
 
 @pytest.mark.parametrize(("restart_h", "breaks"), [(1, 1), (3, 0)])
-def test_a_pause_is_worth_what_it_saves_less_the_hours_to_redo(restart_h: int, breaks: int) -> None:
+def test_a_pause_is_worth_what_it_saves_less_the_hours_to_redo(restart_h, breaks):
     """If this fails, an operator breaks off, or goes on, where the other costs less.
 
     Going on through hours 2 and 3 costs 2 * 12 yuan, 2 * 6 more than hours 5 and 6. A restart of an
@@ -157,7 +150,7 @@ def test_a_pause_is_worth_what_it_saves_less_the_hours_to_redo(restart_h: int, b
     assert op.cost_yuan == pytest.approx(22.0 if breaks else 28.0), load
 
 
-def test_regret_of_jobs_in_pieces_adds_up() -> None:
+def test_regret_of_jobs_in_pieces_adds_up():
     """If this fails, the hours are run again with other pieces, or work that was done is lost."""
     op = grid.Rolling(world(restart_h=1, restart_yuan=1.0), horizon_h=6, gap=0.0)
     for t in range(HOURS):

@@ -1,9 +1,5 @@
 """An operator in steps shorter than an hour, and with quotas by accelerator."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 import pytest
 
@@ -11,11 +7,8 @@ import gridcompute as gc
 from gridcompute import grid
 from step_cases import day, in_steps, in_the_hour
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-
-def certain(seed: int) -> grid.Problem:
+def certain(seed):
     """A day that costs the same by the hour and in steps, whatever is stored or guaranteed.
 
     Jobs start when they are released, or never; nothing is stored, and nothing guaranteed.
@@ -29,7 +22,7 @@ def certain(seed: int) -> grid.Problem:
     )
 
 
-def test_a_day_by_the_step_costs_what_the_day_costs() -> None:
+def test_a_day_by_the_step_costs_what_the_day_costs():
     """If this fails, an operator counts by the step what goes by the hour, or the other way.
 
     Nothing is uncertain and all hours are seen, so each plan goes on as the first one did.
@@ -47,7 +40,7 @@ def test_a_day_by_the_step_costs_what_the_day_costs() -> None:
         assert f"{unit} {problem.hours} of {problem.hours}" in repr(op)
 
 
-def test_horizon_and_day_are_hours_whatever_a_step_is() -> None:
+def test_horizon_and_day_are_hours_whatever_a_step_is():
     """If this fails, an operator in quarters looks a quarter as far ahead."""
     problem = in_steps(day(0), 4).replace(jobs=day(0).jobs.replace(deadline=16))
     for horizon in (1, 2, 3):
@@ -60,7 +53,7 @@ def test_horizon_and_day_are_hours_whatever_a_step_is() -> None:
     assert "step 1 of 16" in repr(op)
 
 
-def test_what_a_step_leaves_of_a_quota_is_not_rounded_away() -> None:
+def test_what_a_step_leaves_of_a_quota_is_not_rounded_away():
     """If this fails, the last step of a quota in steps of 20 minutes fits no job."""
     fine = in_steps(day(0), 3)
     n = 6
@@ -78,7 +71,7 @@ def test_what_a_step_leaves_of_a_quota_is_not_rounded_away() -> None:
     assert started == [1] * n
 
 
-def test_quotas_of_each_accelerator_are_counted_from_step_to_step() -> None:
+def test_quotas_of_each_accelerator_are_counted_from_step_to_step():
     """If this fails, a tenant gets its part of an accelerator again in each hour."""
     parts = 3
     problem = in_steps(grid.east_west(n_jobs=30, seed=4, hours=6), parts)
@@ -100,9 +93,9 @@ def test_quotas_of_each_accelerator_are_counted_from_step_to_step() -> None:
     assert (left <= upper[:, 0]).all()
 
 
-def test_a_restored_operator_knows_its_step_its_start_and_its_sources(tmp_path: Path) -> None:
+def test_a_restored_operator_knows_its_step_its_start_and_its_sources(tmp_path):
     """If this fails, an operator that was restarted counts hours, or forgets when they are."""
-    more: dict[str, Any] = {
+    more = {
         "start": "2026-03-01T00:00[Asia/Shanghai]",
         "sources": [("pue", "sourced: a table")],
     }
@@ -126,7 +119,7 @@ def test_a_restored_operator_knows_its_step_its_start_and_its_sources(tmp_path: 
     assert plans[0].problem.start == problem.time(7)
 
 
-def test_yesterday_is_a_day_ago_in_steps() -> None:
+def test_yesterday_is_a_day_ago_in_steps():
     """If this fails, an operator in quarters expects the jobs of six hours ago."""
     seen = gc.forecast.yesterday({"arrival_h": [0, 90]}, now=95, hours=96, day=96)
     assert seen["arrival_h"].tolist() == [96, 186]
@@ -134,7 +127,7 @@ def test_yesterday_is_a_day_ago_in_steps() -> None:
         gc.forecast.yesterday({"arrival_h": [3]}, now=5, hours=4, day=0)
 
 
-def test_prices_of_new_steps_are_those_of_a_day_ago() -> None:
+def test_prices_of_new_steps_are_those_of_a_day_ago():
     """If this fails, tonight is priced as this evening where a day has 96 steps."""
     plan = gc.match(in_steps(day(0), 4), gap=0.5)
     later = plan.prices.shift(3, day=8)
@@ -143,7 +136,7 @@ def test_prices_of_new_steps_are_those_of_a_day_ago() -> None:
     assert np.array_equal(later.energy[:, 13:], energy[:, 8:11])
 
 
-def test_the_page_of_an_operator_in_steps(tmp_path: Path) -> None:
+def test_the_page_of_an_operator_in_steps(tmp_path):
     """If this fails, the page takes steps for hours."""
     op = grid.Rolling(in_steps(day(2), 4), horizon_h=2, gap=0.5)
     for _ in range(6):

@@ -1,10 +1,7 @@
 """The green account and the ledger: four numbers, other rules, a file that shows changes."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,23 +12,20 @@ from gridcompute.grid.plan.audit import ALARM
 from gridcompute.grid.plan.ledger_entry import GENESIS, Entry
 from gridcompute.report.page import page
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 @pytest.fixture(scope="module")
-def plan() -> grid.Plan:
+def plan():
     """A plan for three hundred jobs under 80 % per site and hour."""
     return checked_once(greedy_plan(grid.east_west(n_jobs=300, seed=4)))
 
 
-def idle_plan(problem: grid.Problem) -> grid.Plan:
+def idle_plan(problem):
     """No job placed: base load only."""
     unplaced = np.full(len(problem.jobs), -1, np.int32)
     return checked_once(grid.evaluate(problem, grid.Placement(klass=unplaced, start=unplaced)))
 
 
-def test_four_numbers_by_hand(plan: grid.Plan) -> None:
+def test_four_numbers_by_hand(plan):
     """If this fails, one of N1 to N4 is computed from the wrong sums."""
     d, green = plan.dispatch, plan.green
     for s in range(12):
@@ -49,7 +43,7 @@ def test_four_numbers_by_hand(plan: grid.Plan) -> None:
         assert used + green["shortfall_kwh"][s] >= asked - 1e-6
 
 
-def test_the_battery_book_balances_in_each_colour(plan: grid.Plan) -> None:
+def test_the_battery_book_balances_in_each_colour(plan):
     """If this fails, stored power changes its colour, or losses are nobody's."""
     account = grid.audit(plan)
     book, energy = account.battery, plan.problem.energy
@@ -66,12 +60,12 @@ def test_the_battery_book_balances_in_each_colour(plan: grid.Plan) -> None:
     assert "| battery, kWh | colour | start | taken | lost | given | end |" in str(account)
 
 
-def test_green_use_never_exceeds_load_in_any_hour(plan: grid.Plan) -> None:
+def test_green_use_never_exceeds_load_in_any_hour(plan):
     """If this fails, surplus of noon is credited against the night."""
     assert (plan.dispatch.green_kwh <= plan.dispatch.load_kwh + 1e-9).all()
 
 
-def test_certificates_raise_the_claim_and_nothing_else() -> None:
+def test_certificates_raise_the_claim_and_nothing_else():
     """If this fails, the account hides that certificates move no energy."""
     problem = grid.east_west(n_jobs=200, seed=2)
     energy = problem.energy
@@ -91,7 +85,7 @@ def test_certificates_raise_the_claim_and_nothing_else() -> None:
     assert sum("claims" in alarm for alarm in bought.alarms) == (ahead > ALARM).sum() > 0
 
 
-def test_other_rules_are_what_the_dispatch_would_claim(plan: grid.Plan) -> None:
+def test_other_rules_are_what_the_dispatch_would_claim(plan):
     """If this fails, "under the other rule" is not this plan's number."""
     account = grid.audit(plan)
     claims = {(c.rule, c.scope): c for c in account.claims}
@@ -109,7 +103,7 @@ def test_other_rules_are_what_the_dispatch_would_claim(plan: grid.Plan) -> None:
     assert claims["hourly", "site"].certificates_mwh == 0
 
 
-def test_the_account_prints_four_columns_and_the_lowest_site(plan: grid.Plan) -> None:
+def test_the_account_prints_four_columns_and_the_lowest_site(plan):
     """If this fails, a reader sees one green number instead of four, or only the mean."""
     text = str(grid.audit(plan))
     assert all(word in text for word in ("N1 statutory", "N2 hourly", "N3 CFE", "N4 kgCO2"))
@@ -119,9 +113,7 @@ def test_the_account_prints_four_columns_and_the_lowest_site(plan: grid.Plan) ->
 
 
 @pytest.mark.parametrize(("factor", "energy", "carbon"), [(1, "kWh", "kg"), (1000, "MWh", "t")])
-def test_units_follow_the_size_of_the_problem(
-    plan: grid.Plan, factor: int, energy: str, carbon: str
-) -> None:
+def test_units_follow_the_size_of_the_problem(plan, factor, energy, carbon):
     """If this fails, the account of a small problem is a table of 0.0."""
     account = grid.audit(plan)
     sites = {
@@ -141,7 +133,7 @@ def test_units_follow_the_size_of_the_problem(
     assert f"certificates {energy}" in str(account)
 
 
-def test_what_rounding_leaves_is_shown_as_nothing(plan: grid.Plan) -> None:
+def test_what_rounding_leaves_is_shown_as_nothing(plan):
     """If this fails, a site without carbon is said to emit 0.00000000000000013 kg."""
     account = grid.audit(plan)
     sites = {**account.sites, "n4_tco2": np.full(len(account.sites["name"]), 1.3e-19)}
@@ -149,7 +141,7 @@ def test_what_rounding_leaves_is_shown_as_nothing(plan: grid.Plan) -> None:
     assert [line.split("|")[6].strip() for line in lines[: len(sites["name"])]] == ["0"] * 12
 
 
-def dark_plan() -> grid.Plan:
+def dark_plan():
     """Two sites, one of them new, without accelerators and load; all others wholly green."""
     problem = grid.east_west(n_jobs=30, seed=0)
     dark = np.isin(np.arange(12), [1, 6])
@@ -161,7 +153,7 @@ def dark_plan() -> grid.Plan:
     )
 
 
-def test_a_site_without_load_has_no_share(tmp_path: Path) -> None:
+def test_a_site_without_load_has_no_share(tmp_path):
     """If this fails, a new site that draws nothing is "the lowest, 0.0 %", or wholly green."""
     plan = dark_plan()
     names, new = plan.problem.sites.name, plan.problem.sites.new
@@ -189,7 +181,7 @@ def test_a_site_without_load_has_no_share(tmp_path: Path) -> None:
     assert alone.lowest == "No site that is held to the mandate has load."
 
 
-def test_what_a_tolerance_leaves_is_in_no_number(plan: grid.Plan) -> None:
+def test_what_a_tolerance_leaves_is_in_no_number(plan):
     """If this fails, 80 % is 0.7999999999999999 in a file, and 4.5e-13 kWh are missing."""
     load, green = plan.dispatch.load_kwh, plan.dispatch.green_kwh
     grid_kwh = plan.dispatch.grid_kwh.copy()
@@ -205,7 +197,7 @@ def test_what_a_tolerance_leaves_is_in_no_number(plan: grid.Plan) -> None:
     assert not least, least
 
 
-def test_certificates_are_put_where_they_count() -> None:
+def test_certificates_are_put_where_they_count():
     """If this fails, a pooled scope's certificates are lost at sites that are green already: 93.1 %
     and 95.0 % are told of one plan."""
     problem = grid.east_west(n_jobs=200, seed=2)
@@ -227,7 +219,7 @@ def test_certificates_are_put_where_they_count() -> None:
     assert plan.green["certificate_kwh"].sum() == pytest.approx(plan.dispatch.certificate_kwh.sum())
 
 
-def test_a_comparison_counts_jobs_in_whole_numbers(plan: grid.Plan) -> None:
+def test_a_comparison_counts_jobs_in_whole_numbers(plan):
     """If this fails, 37 jobs less are "-37.00"."""
     fewer = idle_plan(plan.problem)
     placed = int((plan.assignment >= 0).sum())
@@ -235,7 +227,7 @@ def test_a_comparison_counts_jobs_in_whole_numbers(plan: grid.Plan) -> None:
     assert line.split()[2:] == [str(placed), "0", f"-{placed}"]
 
 
-def test_a_plan_without_new_sites_has_no_lowest_one(plan: grid.Plan) -> None:
+def test_a_plan_without_new_sites_has_no_lowest_one(plan):
     """If this fails, the account says "none, nan%"."""
     old = plan.problem.replace(sites=plan.problem.sites.replace(new=False))
     text = str(grid.audit(idle_plan(old)))
@@ -243,7 +235,7 @@ def test_a_plan_without_new_sites_has_no_lowest_one(plan: grid.Plan) -> None:
     assert "nan%" not in text.split("| same plan under")[0]
 
 
-def test_the_account_tells_how_many_figures_are_assumed(plan: grid.Plan) -> None:
+def test_the_account_tells_how_many_figures_are_assumed(plan):
     """If this fails, whoever reads audit.md takes assumptions for facts."""
     counts = grid.audit(plan).figures
     kinds = ("sourced", "derived", "assumed")
@@ -253,7 +245,7 @@ def test_the_account_tells_how_many_figures_are_assumed(plan: grid.Plan) -> None
     assert f"Figures of the problem: {words};" in str(grid.audit(plan))
 
 
-def test_pooled_scopes_split_what_is_missing_by_load() -> None:
+def test_pooled_scopes_split_what_is_missing_by_load():
     """If this fails, a pooled shortfall is lost or counted twice."""
     problem = grid.east_west(n_jobs=200, seed=2)
     plan = greedy_plan(problem.replace(mandate=grid.Mandate(share=1.0, scope="operator")))
@@ -266,7 +258,7 @@ def test_pooled_scopes_split_what_is_missing_by_load() -> None:
 # ---------------------------------------------------------------- the ledger
 
 
-def test_the_ledger_carries_debt_and_credit(plan: grid.Plan) -> None:
+def test_the_ledger_carries_debt_and_credit(plan):
     """If this fails, yesterday's shortfall is forgiven, or yesterday's surplus is lost."""
     ledger = grid.Ledger(window=3).record(plan, batch="monday")
     rows = plan.problem.mandate.rows(plan.problem.sites)
@@ -281,7 +273,7 @@ def test_the_ledger_carries_debt_and_credit(plan: grid.Plan) -> None:
     assert greedy_plan(tuesday).verify().valid
 
 
-def test_the_window_forgets(plan: grid.Plan) -> None:
+def test_the_window_forgets(plan):
     """If this fails, the budget does not roll."""
     ledger = grid.Ledger(window=3).record(plan, batch="1")
     rows = plan.problem.mandate.rows(plan.problem.sites)
@@ -300,7 +292,7 @@ def test_the_window_forgets(plan: grid.Plan) -> None:
     )
 
 
-def test_meters_replace_plans_and_show_the_difference(plan: grid.Plan) -> None:
+def test_meters_replace_plans_and_show_the_difference(plan):
     """If this fails, the budget rests on intentions although measurements are known."""
     ledger = grid.Ledger().record(plan, batch="monday")
     load, green = plan.green["load_kwh"], plan.green["green_kwh"] * 0.5
@@ -320,7 +312,7 @@ def test_meters_replace_plans_and_show_the_difference(plan: grid.Plan) -> None:
         ledger.meter("monday", load_kwh=[1, 2, 3], green_kwh=[0, 0, 0])
 
 
-def test_a_certificate_is_retired_once(plan: grid.Plan) -> None:
+def test_a_certificate_is_retired_once(plan):
     """If this fails, one certificate serves two claims."""
     ledger = grid.Ledger().record(plan, batch="1", serials=["GEC-7"])
     with pytest.raises(InvalidProblemError, match=r"serials\[1\]: certificate GEC-7"):
@@ -329,7 +321,7 @@ def test_a_certificate_is_retired_once(plan: grid.Plan) -> None:
         ledger.record(plan, batch="1")
 
 
-def test_a_plan_with_a_fault_is_not_recorded(plan: grid.Plan) -> None:
+def test_a_plan_with_a_fault_is_not_recorded(plan):
     """A forged account went into the ledger, and from there into the next mandate."""
     ledger = grid.Ledger().record(plan, batch="1")
     dispatch = plan.dispatch.replace(grid_kwh=plan.dispatch.grid_kwh * 0.5)
@@ -340,7 +332,7 @@ def test_a_plan_with_a_fault_is_not_recorded(plan: grid.Plan) -> None:
 
 
 @pytest.fixture
-def ledger_file(plan: grid.Plan, tmp_path: Path) -> Path:
+def ledger_file(plan, tmp_path):
     """A ledger of three batches on disk."""
     ledger = grid.Ledger()
     for batch in "abc":
@@ -349,7 +341,7 @@ def ledger_file(plan: grid.Plan, tmp_path: Path) -> Path:
     return tmp_path / "ledger.jsonl"
 
 
-def test_the_file_is_append_only(ledger_file: Path, plan: grid.Plan) -> None:
+def test_the_file_is_append_only(ledger_file, plan):
     """If this fails, history is rewritten instead of continued."""
     before = ledger_file.read_bytes()
     ledger = grid.Ledger.read(ledger_file).record(plan, batch="d")
@@ -366,7 +358,7 @@ def test_the_file_is_append_only(ledger_file: Path, plan: grid.Plan) -> None:
 @pytest.mark.parametrize(
     "what", ["number", "removed", "swapped", "first removed", "inserted", "junk"]
 )
-def test_tampering_is_detected(ledger_file: Path, what: str) -> None:
+def test_tampering_is_detected(ledger_file, what):
     """If this fails, a kWh can be changed after the fact and nobody sees it."""
     lines = ledger_file.read_text().splitlines()
     if what == "number":
@@ -392,7 +384,7 @@ def test_tampering_is_detected(ledger_file: Path, what: str) -> None:
         grid.Ledger.read(ledger_file)
 
 
-def test_a_shortened_file_is_found_out_by_the_published_head(ledger_file: Path) -> None:
+def test_a_shortened_file_is_found_out_by_the_published_head(ledger_file):
     """If this fails, the last batches can be dropped unseen even where the head was published."""
     head = grid.Ledger.read(ledger_file).head
     ledger_file.write_text("".join(ledger_file.read_text().splitlines(keepends=True)[:-1]))
@@ -401,7 +393,7 @@ def test_a_shortened_file_is_found_out_by_the_published_head(ledger_file: Path) 
         grid.Ledger.read(ledger_file, head=head)
 
 
-def test_bad_policies() -> None:
+def test_bad_policies():
     """If this fails, a window of no batches divides by nothing later."""
     with pytest.raises(InvalidProblemError, match=r"ledger\.window: found 0"):
         grid.Ledger(window=0)

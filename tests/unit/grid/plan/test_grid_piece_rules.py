@@ -1,9 +1,6 @@
 """Pieces of any plan: they sum to the job's hours, are apart, and no forged one passes."""
 
-from __future__ import annotations
-
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,13 +8,10 @@ import pytest
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 HOURS = 12
 
 
-def day(seed: int) -> grid.Problem:
+def day(seed):
     """Two sites, power that is dear in every third hour, and jobs of all kinds of pieces."""
     r, n = np.random.default_rng(seed), 7
     tariff = np.where(np.arange(HOURS) % 3 == 2, 3.0, 0.3) + r.random((2, HOURS)) / 10
@@ -57,7 +51,7 @@ def day(seed: int) -> grid.Problem:
     )
 
 
-def check(plan: grid.Plan) -> int:
+def check(plan):
     """Recompute hours, breaks and restarts of all jobs; how many run in pieces."""
     jobs, runs, cut = plan.problem.jobs, plan.runs(), 0
     paid = 0.0
@@ -77,7 +71,7 @@ def check(plan: grid.Plan) -> int:
     return cut
 
 
-def forged(pieces: grid.Pieces) -> Iterator[grid.Pieces]:
+def forged(pieces):
     """Pieces that are not those of the plan, each with one thing changed."""
     for k in range(min(len(pieces.job), 4)):
         for name, by in (("hours", 1), ("hours", -1), ("start", 1), ("start", -1)):
@@ -95,7 +89,7 @@ def forged(pieces: grid.Pieces) -> Iterator[grid.Pieces]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_pieces_are_their_jobs_and_forged_ones_are_found(seed: int) -> None:
+def test_pieces_are_their_jobs_and_forged_ones_are_found(seed):
     """If this fails, work is lost or done twice in pieces, or a restart is not paid for."""
     problem = day(seed)
     plan = gc.match(problem, gap=0.02, work_limit=4e4)

@@ -1,10 +1,7 @@
 """Placements in pieces: costed by hand, found faulty one by one, listed in every form."""
 
-from __future__ import annotations
-
 import dataclasses
 import pickle
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,15 +9,12 @@ import pytest
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 HOURS = 8
 
 
-def problem(**jobs: Any) -> grid.Problem:
+def problem(**jobs):
     """Two jobs, one of which may be interrupted, at two classes of one site; power costs 1 to 8."""
-    columns: dict[str, Any] = {
+    columns = {
         "gang": [2, 1],
         "work_h": [3.0, 2.0],
         "origin": [0, 0],
@@ -61,13 +55,13 @@ def problem(**jobs: Any) -> grid.Problem:
     )
 
 
-def runs(rows: list[tuple[int, int, int, int]]) -> dict[str, np.ndarray]:
+def runs(rows):
     """A listing of (job, class, start, hours)."""
     columns = np.array(rows, np.int32).reshape(-1, 4).T
     return dict(zip(("job", "klass", "start", "hours"), columns, strict=True))
 
 
-def test_a_job_in_two_pieces_costs_what_its_hours_and_its_restart_cost() -> None:
+def test_a_job_in_two_pieces_costs_what_its_hours_and_its_restart_cost():
     """If this fails, a plan's cost misses hours, the restart, or the delay of the end."""
     listing = runs([(0, 0, 4, 3), (1, 1, 2, 2), (0, 0, 2, 1)])
     plan = grid.evaluate(problem(), listing)
@@ -95,7 +89,7 @@ def test_a_job_in_two_pieces_costs_what_its_hours_and_its_restart_cost() -> None
         assert other.start.tolist() == plan.start.tolist()
 
 
-def test_a_job_that_runs_whole_has_no_pieces() -> None:
+def test_a_job_that_runs_whole_has_no_pieces():
     """If this fails, a listing of whole runs is something else than the placement it says."""
     plan = grid.evaluate(problem(), runs([(0, 1, 2, 3)]))
     assert plan.pieces is None
@@ -127,9 +121,7 @@ def test_a_job_that_runs_whole_has_no_pieces() -> None:
         ({}, [(0, -1, -1, 0), (0, -1, -1, 0)], r"placement.job\[1\]: found 0, needed a job that"),
     ],
 )
-def test_what_is_wrong_with_pieces_is_said(
-    jobs: dict[str, Any], rows: list[tuple[int, int, int, int]], words: str
-) -> None:
+def test_what_is_wrong_with_pieces_is_said(jobs, rows, words):
     """If this fails, a placement that breaks the rules of pieces has a cost."""
     with pytest.raises(InvalidProblemError, match=words):
         grid.evaluate(problem(**jobs), runs(rows))
@@ -140,9 +132,7 @@ def test_what_is_wrong_with_pieces_is_said(
 @pytest.mark.parametrize(
     ("hours", "needed"), [(1, "2, those"), (99, "2, those"), (-2, "an integer")]
 )
-def test_hours_that_a_job_does_not_run_are_refused(
-    hours: int, needed: str, *, listed: bool, interruptible: bool
-) -> None:
+def test_hours_that_a_job_does_not_run_are_refused(hours, needed, *, listed, interruptible):
     """If this fails, hours that a listing gives are dropped, and other hours are charged."""
     batch = problem(interruptible=[interruptible, False])
     given = runs([(0, -1, -1, 0), (1, 0, 0, hours)])
@@ -154,7 +144,7 @@ def test_hours_that_a_job_does_not_run_are_refused(
     assert grid.evaluate(batch, given).hours.tolist() == [0, 2]
 
 
-def test_a_forged_plan_in_pieces_is_found() -> None:
+def test_a_forged_plan_in_pieces_is_found():
     """If this fails, `verify` believes what a plan says of its pieces."""
     plan = grid.evaluate(problem(), runs([(0, 0, 2, 1), (0, 0, 4, 3)]))
     assert plan.pieces is not None
@@ -177,26 +167,26 @@ def test_a_forged_plan_in_pieces_is_found() -> None:
         ({"job": [0, 0], "start": [1, 3], "hours": [1, 0]}, r"pieces.hours\[1\] is 0"),
     ],
 )
-def test_a_table_of_pieces_is_in_order(columns: dict[str, Any], words: str) -> None:
+def test_a_table_of_pieces_is_in_order(columns, words):
     """If this fails, pieces that are none reach the planner."""
     with pytest.raises(InvalidProblemError, match=words):
         grid.Pieces(**columns)
 
 
-def test_pieces_begin_with_their_job() -> None:
+def test_pieces_begin_with_their_job():
     """If this fails, a placement says two things of when a job starts."""
     pieces = grid.Pieces(job=[0, 0], start=[1, 4], hours=[1, 1])
     with pytest.raises(InvalidProblemError, match="first hour of its job"):
         grid.Placement(klass=[0], start=[2], pieces=pieces)
     with pytest.raises(TypeError, match=r"must be a grid\.Pieces"):
-        grid.Placement(klass=[0], start=[1], pieces=[1])  # type: ignore[arg-type]
+        grid.Placement(klass=[0], start=[1], pieces=[1])
     assert (
         grid.Placement(klass=[0], start=[1], pieces=grid.Pieces(job=[], start=[], hours=[])).pieces
         is None
     )
 
 
-def test_prices_carry_pieces_from_hour_to_hour() -> None:
+def test_prices_carry_pieces_from_hour_to_hour():
     """If this fails, the next match begins with pieces of other jobs, or at other hours."""
     plan = grid.evaluate(problem(), runs([(0, 0, 2, 1), (0, 0, 4, 3), (1, 1, 0, 2)]))
     later = plan.prices.shift(1, (np.array([7, 8]), np.array([9, 8, 7])))
@@ -209,7 +199,7 @@ def test_prices_carry_pieces_from_hour_to_hour() -> None:
     assert gone.placement.pieces is None
 
 
-def test_match_cuts_a_job_where_that_is_cheaper() -> None:
+def test_match_cuts_a_job_where_that_is_cheaper():
     """If this fails, a job that could wait through the dear hours runs through them."""
     given = problem(
         gang=[2, 2],
@@ -241,7 +231,7 @@ def test_match_cuts_a_job_where_that_is_cheaper() -> None:
     assert gc.match(longer, gap=0.0).pieces is None
 
 
-def test_a_job_that_fits_in_pieces_alone_has_an_option() -> None:
+def test_a_job_that_fits_in_pieces_alone_has_an_option():
     """If this fails, a job is called without option where it could run around a closed hour."""
     given = problem(restart_h=0)
     capacity = np.full((2, HOURS), 2)
@@ -256,7 +246,7 @@ def test_a_job_that_fits_in_pieces_alone_has_an_option() -> None:
     assert whole.why_not() == ["GangTooLarge", None]
 
 
-def test_a_stored_plan_has_its_pieces(tmp_path: Path) -> None:
+def test_a_stored_plan_has_its_pieces(tmp_path):
     """If this fails, what is read back is another plan, or nobody can read when jobs run."""
     plan = grid.evaluate(problem(), runs([(0, 0, 2, 1), (0, 0, 4, 3), (1, 1, 0, 2)]))
     folder = grid.write_plan(plan, tmp_path / "plan")
@@ -269,7 +259,7 @@ def test_a_stored_plan_has_its_pieces(tmp_path: Path) -> None:
     assert [f.token for f in grid.verify_plan(folder).faults] == ["FileMissing"]
 
 
-def test_a_kept_job_stays_in_its_pieces() -> None:
+def test_a_kept_job_stays_in_its_pieces():
     """If this fails, a what-if moves a job that was to stay, or joins its pieces."""
     plan = grid.evaluate(problem(), runs([(0, 0, 2, 1), (0, 0, 4, 3)]))
     for keep in (True, np.array([True, False])):
@@ -281,13 +271,13 @@ def test_a_kept_job_stays_in_its_pieces() -> None:
 
 
 @pytest.mark.parametrize("change", ["capacity", "rules"])
-def test_a_kept_job_moves_where_its_pieces_cannot_stay(change: str) -> None:
+def test_a_kept_job_moves_where_its_pieces_cannot_stay(change):
     """If this fails, a job is kept in an hour that is closed, or in pieces that are too short."""
     plan = grid.evaluate(problem(), runs([(0, 0, 2, 1), (0, 0, 4, 3), (1, 1, 0, 2)]))
     whole = plan.problem
     capacity = whole.classes.capacity.copy()
     capacity[0, 5] = 0
-    changes: dict[str, Any] = {"classes": whole.classes.replace(capacity=capacity)}
+    changes = {"classes": whole.classes.replace(capacity=capacity)}
     if change == "rules":
         changes = {"jobs": whole.jobs.replace(least_piece_h=2)}
     after = grid.whatif(plan, keep=True, **changes).after
@@ -297,7 +287,7 @@ def test_a_kept_job_moves_where_its_pieces_cannot_stay(change: str) -> None:
     assert (after.assignment[1], after.start[1]) == (1, 0), "a job moved that could stay"
 
 
-def test_a_job_that_runs_goes_by_its_row_of_running() -> None:
+def test_a_job_that_runs_goes_by_its_row_of_running():
     """If this fails, a pinned job is interrupted."""
     given = problem().replace(running=grid.Running(id=[0], klass=[1], hours_left=[3]))
     plan = gc.match(given)
@@ -305,7 +295,7 @@ def test_a_job_that_runs_goes_by_its_row_of_running() -> None:
     assert plan.busy(0).tolist() == [True] * 3 + [False] * 5
 
 
-def test_steps_of_a_quarter_count_pieces_in_steps() -> None:
+def test_steps_of_a_quarter_count_pieces_in_steps():
     """If this fails, a piece's length is taken for hours where steps are shorter."""
     given = problem(work_h=[0.75, 0.5]).replace(step_h=0.25)
     listing = runs([(0, 0, 4, 3), (1, 1, 2, 2), (0, 0, 2, 1)])

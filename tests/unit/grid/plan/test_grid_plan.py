@@ -1,7 +1,5 @@
 """A plan in people's hands: tables, reasons, explanations, files, page."""
 
-from __future__ import annotations
-
 import dataclasses
 import io
 import math
@@ -9,7 +7,6 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas
@@ -22,7 +19,7 @@ from grid_oracles import greedy_plan, lp_optimum, options_of
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.eligibility import REASONS, REASONS_UNPLACED
 from gridcompute.grid.evaluate import dispatched
-from gridcompute.grid.plan.explain import PARTS, Offer
+from gridcompute.grid.plan.explain import PARTS
 from gridcompute.grid.plan.whatif import _DIRECTIONS, WhatIf, changed
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
 from gridcompute.grid.tables.mandate import by_kind
@@ -33,12 +30,9 @@ from gridcompute.report.terminal import show
 from ledger_cases import plan as recorded
 from malformed import sound
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 @pytest.fixture(scope="module")
-def plan() -> grid.Plan:
+def plan():
     """A greedy plan for two hundred jobs, with the prices of the relaxed optimum."""
     problem = grid.east_west(n_jobs=200, seed=3)
     scarce = np.where(np.arange(60)[:, None] % 3 == 0, 0, problem.classes.capacity)
@@ -53,7 +47,7 @@ def plan() -> grid.Plan:
     return dataclasses.replace(greedy_plan(problem), prices=prices, bound_yuan=value)
 
 
-def test_table_agrees_with_the_arrays(plan: grid.Plan) -> None:
+def test_table_agrees_with_the_arrays(plan):
     """If this fails, the table shows other jobs than the plan has."""
     t, problem = plan.table(), plan.problem
     np.testing.assert_array_equal(t["job"], np.flatnonzero(plan.assignment >= 0))
@@ -72,7 +66,7 @@ def test_table_agrees_with_the_arrays(plan: grid.Plan) -> None:
         assert t["cost_yuan"][i] == pytest.approx(offer.yuan - sum(offer.parts[k] for k in scarce))
 
 
-def test_every_unplaced_job_has_a_known_reason(plan: grid.Plan) -> None:
+def test_every_unplaced_job_has_a_known_reason(plan):
     """If this fails, a tenant asks why and gets no answer, or a word that no page explains."""
     unplaced = np.flatnonzero(plan.assignment < 0)
     assert set(plan.reasons) == set(unplaced.tolist())
@@ -80,7 +74,7 @@ def test_every_unplaced_job_has_a_known_reason(plan: grid.Plan) -> None:
     assert len(set(plan.reasons.values())) > 1
 
 
-def test_reasons_are_true(plan: grid.Plan) -> None:
+def test_reasons_are_true(plan):
     """If this fails, a job is said to lack room that is there, or the other way round."""
     problem, free = plan.problem, plan.free
     jobs, options = problem.jobs, options_of(problem)
@@ -108,7 +102,7 @@ def test_reasons_are_true(plan: grid.Plan) -> None:
             assert without[token] == pytest.approx(min(without.values()))
 
 
-def cheapest_of(plan: grid.Plan, job: int, without: list[str]) -> float:
+def cheapest_of(plan, job, without):
     """Cheapest option of a job with some prices at zero, or its value if that is less."""
     gone = {name: np.zeros_like(getattr(plan.prices, name)) for name in without}
     cheaper = dataclasses.replace(plan, prices=plan.prices.replace(**gone))
@@ -116,11 +110,11 @@ def cheapest_of(plan: grid.Plan, job: int, without: list[str]) -> float:
     return min([float(plan.problem.jobs.value_yuan[job]), *(offer.yuan for offer in offers)])
 
 
-def test_explanation_finds_each_sites_cheapest_option(plan: grid.Plan) -> None:
+def test_explanation_finds_each_sites_cheapest_option(plan):
     """If this fails, "at Hami +41" is not what Hami would cost."""
     problem, prices, jobs = plan.problem, plan.prices, plan.problem.jobs
     for j in (0, 17, int(next(iter(plan.reasons)))):
-        best: dict[str, float] = {}
+        best = {}
         for job, c, t, d, cost in options_of(problem):
             if job != j:
                 continue
@@ -140,7 +134,7 @@ def test_explanation_finds_each_sites_cheapest_option(plan: grid.Plan) -> None:
         assert str(j) in str(found).splitlines()[0]
 
 
-def test_an_explanation_says_what_one_job_alone_would_cost(plan: grid.Plan) -> None:
+def test_an_explanation_says_what_one_job_alone_would_cost(plan):
     """If this fails, "as much as where it runs" stands at an idle site to which a move costs 2."""
     apart = told = 0
     left = [int(j) for j, token in plan.reasons.items() if token not in REASONS][:3]
@@ -165,11 +159,11 @@ def test_an_explanation_says_what_one_job_alone_would_cost(plan: grid.Plan) -> N
     assert told > 5
 
 
-def _same(offer: Offer, taken: Offer | None) -> bool:
+def _same(offer, taken):
     return taken is not None and (offer.klass, offer.start) == (taken.klass, taken.start)
 
 
-def test_moving_a_job_alone_may_be_impossible() -> None:
+def test_moving_a_job_alone_may_be_impossible():
     """If this fails, a site without power for a job is said to cost so many yuan, or explaining
     raises."""
     plan = gc.match(sound())
@@ -190,7 +184,7 @@ def test_moving_a_job_alone_may_be_impossible() -> None:
     assert "cannot be done: its power cannot be had there" in str(moved.explain(job))
 
 
-def test_an_explanation_parts_energy_from_mandate(plan: grid.Plan) -> None:
+def test_an_explanation_parts_energy_from_mandate(plan):
     """If this fails, an operator reads that power costs less than nothing at a site because the
     mandate takes it all back."""
     problem, energy = plan.problem, plan.problem.energy
@@ -213,7 +207,7 @@ def test_an_explanation_parts_energy_from_mandate(plan: grid.Plan) -> None:
     assert not free.mandate_yuan_per_kwh.any()
 
 
-def held_up() -> grid.Plan:
+def held_up():
     """Two jobs of a tenant whose quota is of one, on accelerators that stand idle."""
     problem = sound()
     jobs = problem.jobs.replace(
@@ -225,7 +219,7 @@ def held_up() -> grid.Plan:
     return gc.match(problem.replace(jobs=jobs, quotas=quotas))
 
 
-def test_an_explanation_names_what_binds() -> None:
+def test_an_explanation_names_what_binds():
     """If this fails, "no room left" is said of idle accelerators where a quota is used up."""
     plan = held_up()
     assert len(plan.reasons) == 3
@@ -244,7 +238,7 @@ def test_an_explanation_names_what_binds() -> None:
     assert {offer.lacks for offer in few.explain(left).best.values()} == {"CapacityTaken"}
 
 
-def test_prices_in_an_explanation_stand_beside_one_base() -> None:
+def test_prices_in_an_explanation_stand_beside_one_base():
     """If this fails, figures of a job left out and of one that runs mean two things."""
     plan = held_up()
     for job in range(4):
@@ -268,7 +262,7 @@ def test_prices_in_an_explanation_stand_beside_one_base() -> None:
             assert sum(map(float, parts)) == pytest.approx(price, abs=0.03), line
 
 
-def test_the_value_of_jobs_left_out_is_told_apart(plan: grid.Plan) -> None:
+def test_the_value_of_jobs_left_out_is_told_apart(plan):
     """If this fails, a reader takes the values of jobs left out for money that is paid."""
     left = float(plan.problem.jobs.value_yuan[plan.assignment < 0].sum())
     assert left > 0
@@ -280,7 +274,7 @@ def test_the_value_of_jobs_left_out_is_told_apart(plan: grid.Plan) -> None:
         assert f"{plan.placed_yuan:,.2f}" in text or f"{plan.placed_yuan:,.6g}" in text
 
 
-def test_a_change_that_can_only_cost_more_has_its_sign(plan: grid.Plan) -> None:
+def test_a_change_that_can_only_cost_more_has_its_sign(plan):
     """If this fails, "ask for a smaller gap" is all that is said of a rise of every price."""
     energy = plan.problem.energy
     outcome = grid.whatif(
@@ -298,7 +292,7 @@ def test_a_change_that_can_only_cost_more_has_its_sign(plan: grid.Plan) -> None:
     assert WhatIf(plan, plan).sign == 0
 
 
-def test_signs_are_those_of_the_optimum() -> None:
+def test_signs_are_those_of_the_optimum():
     """If this fails, a change is said to cost more of which the best plan costs less."""
     problem, moved = sound(), 0
     sites = problem.sites.replace(minimum_load_kw=1.5, connection_kw=3.0)
@@ -322,7 +316,7 @@ def test_signs_are_those_of_the_optimum() -> None:
         for column, direction in columns.items():
             value = np.asarray(getattr(table, column))
             more = 2 * value + (1 if value.dtype.kind == "i" else 0.01)
-            new: Any = more if value.ndim else float(more)
+            new = more if value.ndim else float(more)
             after = problem.replace(**{name: dataclasses.replace(table, **{column: new})})
             assert WhatIf(base, dataclasses.replace(base, problem=after)).sign == direction, column
             rise = lp_optimum(after)[0] - least
@@ -331,7 +325,7 @@ def test_signs_are_those_of_the_optimum() -> None:
     assert moved > 4, "the world shows hardly any change"
 
 
-def test_the_gap_of_what_is_paid_stands_beside_the_gap_of_all(plan: grid.Plan) -> None:
+def test_the_gap_of_what_is_paid_stands_beside_the_gap_of_all(plan):
     """If this fails, values of jobs left out make a plan's gap look small: 18 % of what is paid is
     0.2 % of a cost that nobody pays."""
     apart = plan.objective_yuan - plan.bound_yuan
@@ -343,7 +337,7 @@ def test_the_gap_of_what_is_paid_stands_beside_the_gap_of_all(plan: grid.Plan) -
     assert dataclasses.replace(nothing, bound_yuan=nothing.objective_yuan).gap_paid == 0
 
 
-def test_jobs_left_out_are_counted_by_tenant_and_reason(plan: grid.Plan) -> None:
+def test_jobs_left_out_are_counted_by_tenant_and_reason(plan):
     """If this fails, a batch's summary hides whose jobs it leaves out."""
     head, rows = left_out_rows(plan, most=3)
     assert head == ["tenant", "reason", "jobs", "value, yuan"]
@@ -361,7 +355,7 @@ def test_jobs_left_out_are_counted_by_tenant_and_reason(plan: grid.Plan) -> None
     assert "of what is paid" in text
 
 
-def test_the_first_look_at_a_frame_shows_names(plan: grid.Plan) -> None:
+def test_the_first_look_at_a_frame_shows_names(plan):
     """If this fails, a terminal of 80 columns shows where no job runs."""
     frame = plan.to_pandas()
     assert frame.columns[:4].tolist() == ["job", "id", "site_name", "accelerator"]
@@ -371,7 +365,7 @@ def test_the_first_look_at_a_frame_shows_names(plan: grid.Plan) -> None:
     assert "reason" in text
 
 
-def test_sites_shut_for_one_reason_share_a_line(plan: grid.Plan) -> None:
+def test_sites_shut_for_one_reason_share_a_line(plan):
     """If this fails, an explanation is a page of the same sentence."""
     for j in range(60):
         found = plan.explain(j)
@@ -380,17 +374,17 @@ def test_sites_shut_for_one_reason_share_a_line(plan: grid.Plan) -> None:
         assert sum(line.split(":")[0].count(",") + 1 for line in lines) == len(found.shut)
 
 
-def test_explanations_of_jobs_that_are_not_there(plan: grid.Plan) -> None:
+def test_explanations_of_jobs_that_are_not_there(plan):
     """If this fails, job -1 is silently the last one."""
     with pytest.raises(IndexError, match="job is 200"):
         plan.explain(200)
     with pytest.raises(IndexError, match="job is -1"):
         plan.explain(-1)
     with pytest.raises(TypeError, match="must be an int"):
-        plan.explain(1.0)  # type: ignore[arg-type]
+        plan.explain(1.0)
 
 
-def test_hours_of_jobs_that_are_not_there(plan: grid.Plan) -> None:
+def test_hours_of_jobs_that_are_not_there(plan):
     """If this fails, `busy` says of a job that does not exist that it runs in no hour."""
     with pytest.raises(IndexError, match="job is 200"):
         plan.busy(200)
@@ -398,12 +392,12 @@ def test_hours_of_jobs_that_are_not_there(plan: grid.Plan) -> None:
         plan.busy(-1)
     for wrong in (1.5, True, None):
         with pytest.raises(TypeError, match="must be an int"):
-            plan.busy(wrong)  # type: ignore[arg-type]
+            plan.busy(wrong)
     placed = int(plan.table()["job"][0])
-    assert plan.busy(np.int32(placed)).sum() == plan.hours[placed]  # type: ignore[arg-type]
+    assert plan.busy(np.int32(placed)).sum() == plan.hours[placed]
 
 
-def test_plan_refuses_arrays_of_other_shapes(plan: grid.Plan) -> None:
+def test_plan_refuses_arrays_of_other_shapes(plan):
     """If this fails, a plan with a float assignment fails far away."""
     with pytest.raises(TypeError, match="needed int32"):
         dataclasses.replace(plan, assignment=plan.assignment.astype(np.int64))
@@ -414,7 +408,7 @@ def test_plan_refuses_arrays_of_other_shapes(plan: grid.Plan) -> None:
 # ---------------------------------------------------------------- files
 
 
-def test_a_ledger_travels_with_its_problem(plan: grid.Plan, tmp_path: Path) -> None:
+def test_a_ledger_travels_with_its_problem(plan, tmp_path):
     """If this fails, a stored batch is verified against another mandate."""
     ledger = grid.Ledger(window=5).record(recorded(*plan.problem.sites.name.tolist()), batch="a")
     problem = plan.problem.replace(mandate=grid.Mandate(share=0.7, ledger=ledger))
@@ -422,7 +416,7 @@ def test_a_ledger_travels_with_its_problem(plan: grid.Plan, tmp_path: Path) -> N
     assert again.mandate == problem.mandate
 
 
-def test_names_may_stand_for_indices(plan: grid.Plan, tmp_path: Path) -> None:
+def test_names_may_stand_for_indices(plan, tmp_path):
     """If this fails, people must count sites to write a table by hand."""
     grid.write_problem(plan.problem, tmp_path, format="csv")
     path = tmp_path / "jobs.csv"
@@ -445,7 +439,7 @@ def test_names_may_stand_for_indices(plan: grid.Plan, tmp_path: Path) -> None:
         grid.read_problem(tmp_path)
 
 
-def test_plans_survive_a_round_trip_and_stay_valid(plan: grid.Plan, tmp_path: Path) -> None:
+def test_plans_survive_a_round_trip_and_stay_valid(plan, tmp_path):
     """If this fails, `gridcompute verify` checks something else than what was planned."""
     marginal = greedy_plan(plan.problem).prices
     sound = plan.prices.replace(
@@ -470,7 +464,7 @@ def test_plans_survive_a_round_trip_and_stay_valid(plan: grid.Plan, tmp_path: Pa
 # ---------------------------------------------------------------- what if
 
 
-def test_changes_do_what_they_say(plan: grid.Plan) -> None:
+def test_changes_do_what_they_say(plan):
     """If this fails, a what-if answers another question."""
     p = plan.problem
     twice = changed(p, battery=2.0)
@@ -497,7 +491,7 @@ def test_changes_do_what_they_say(plan: grid.Plan) -> None:
         changed(p, gbit_s=-1e6)
 
 
-def test_what_if_prints_differences(plan: grid.Plan) -> None:
+def test_what_if_prints_differences(plan):
     """If this fails, the table compares other numbers than the plans have."""
     other = dataclasses.replace(plan, objective_yuan=plan.objective_yuan + 100)
     outcome = grid.WhatIf(plan, other)
@@ -506,7 +500,7 @@ def test_what_if_prints_differences(plan: grid.Plan) -> None:
     assert "+100.00" in str(outcome)
 
 
-def test_prices_of_another_problem_are_refused(plan: grid.Plan) -> None:
+def test_prices_of_another_problem_are_refused(plan):
     """If this fails, yesterday's prices for other tenants end in numpy's words, or in a plan."""
     quotas = grid.Quotas.unlimited(25)
     message = r"prices\.quota has shape \(20,\), needed \(25,\) of this problem"
@@ -514,7 +508,7 @@ def test_prices_of_another_problem_are_refused(plan: grid.Plan) -> None:
         gc.match(plan.problem.replace(quotas=quotas), prices=plan.prices)
 
 
-def test_what_if_says_what_is_proved(plan: grid.Plan) -> None:
+def test_what_if_says_what_is_proved(plan):
     """If this fails, a difference within the two plans' gaps is sold as the change's effect."""
     other = dataclasses.replace(
         plan, objective_yuan=plan.objective_yuan + 50, bound_yuan=plan.bound_yuan + 80
@@ -532,25 +526,25 @@ class Wellformed(HTMLParser):
 
     VOID = frozenset({"meta", "br"})
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
-        self.open: list[str] = []
-        self.seen: set[str] = set()
+        self.open = []
+        self.seen = set()
 
-    def handle_starttag(self, tag: str, _attrs: object) -> None:
+    def handle_starttag(self, tag, _attrs):
         self.seen.add(tag)
         if tag not in self.VOID:
             self.open.append(tag)
 
-    def handle_startendtag(self, tag: str, _attrs: object) -> None:
+    def handle_startendtag(self, tag, _attrs):
         self.seen.add(tag)
 
-    def handle_endtag(self, tag: str) -> None:
+    def handle_endtag(self, tag):
         assert self.open, tag
         assert self.open.pop() == tag
 
 
-def test_page_is_whole_and_fetches_nothing(plan: grid.Plan) -> None:
+def test_page_is_whole_and_fetches_nothing(plan):
     """If this fails, the page breaks offline, runs code, or is not well-formed."""
     text = page(plan)
     parser = Wellformed()
@@ -576,12 +570,12 @@ def test_page_is_whole_and_fetches_nothing(plan: grid.Plan) -> None:
         ([], []),
     ],
 )
-def test_a_column_has_one_count_of_decimals(values: list[float], shown: list[str]) -> None:
+def test_a_column_has_one_count_of_decimals(values, shown):
     """If this fails, figures of a table do not stand below one another, or small ones vanish."""
     assert numbers(values) == shown
 
 
-def test_page_shows_the_mandates_price_from_both_sides(plan: grid.Plan) -> None:
+def test_page_shows_the_mandates_price_from_both_sides(plan):
     """If this fails, a reader takes a step of the price for a number, or cannot find it."""
     head, rows = mandate_rows(plan)
     unit = head[1].removeprefix("asked ")
@@ -602,7 +596,7 @@ def test_page_shows_the_mandates_price_from_both_sides(plan: grid.Plan) -> None:
     assert f"certificates {unit}" in mandate_rows(volume)[0]
 
 
-def test_page_shows_the_fleets_energy_with_its_green_share(plan: grid.Plan) -> None:
+def test_page_shows_the_fleets_energy_with_its_green_share(plan):
     """If this fails, nobody sees how green the whole day is, or in which hours it is not."""
     text, d = page(plan), plan.dispatch
     share = d.green_kwh.sum(axis=0) / d.load_kwh.sum(axis=0)
@@ -612,7 +606,7 @@ def test_page_shows_the_fleets_energy_with_its_green_share(plan: grid.Plan) -> N
     assert text.count('class="share"') == 2  # on a wide screen and on a narrow one
 
 
-def test_page_begins_with_its_alarms(plan: grid.Plan) -> None:
+def test_page_begins_with_its_alarms(plan):
     """If this fails, a plan that misses the mandate looks like one that keeps it."""
     missing = np.zeros_like(plan.dispatch.missing_kwh)
     quiet = dataclasses.replace(plan, dispatch=plan.dispatch.replace(missing_kwh=missing))
@@ -632,7 +626,7 @@ def test_page_begins_with_its_alarms(plan: grid.Plan) -> None:
     )
 
 
-def test_page_tells_what_each_part_costs_and_each_tenant_bears(plan: grid.Plan) -> None:
+def test_page_tells_what_each_part_costs_and_each_tenant_bears(plan):
     """If this fails, the numbers of the page are not those of the plan."""
     text = page(plan)
     for name, yuan in plan.costs.items():
@@ -651,7 +645,7 @@ def test_page_tells_what_each_part_costs_and_each_tenant_bears(plan: grid.Plan) 
     assert f"{lost:.0%} curtailed" in text
 
 
-def test_kinds_of_sources() -> None:
+def test_kinds_of_sources():
     """If this fails, an assumption is counted as sourced, or a derived figure as assumed."""
     rows = [
         ("a", "sourced: a.example"),
@@ -665,7 +659,7 @@ def test_kinds_of_sources() -> None:
     assert found == {"sourced": ["a", "e"], "derived": ["b"], "assumed": ["c", "d", "f"]}
 
 
-def test_page_opens_in_a_browser(plan: grid.Plan, tmp_path: Path) -> None:
+def test_page_opens_in_a_browser(plan, tmp_path):
     """If this fails, a real browser does not show the pictures."""
     browser = next(
         filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -705,7 +699,7 @@ def test_page_opens_in_a_browser(plan: grid.Plan, tmp_path: Path) -> None:
     )
 
 
-def test_bottlenecks_are_sorted_by_what_they_earn(plan: grid.Plan) -> None:
+def test_bottlenecks_are_sorted_by_what_they_earn(plan):
     """If this fails, the most valuable bottleneck is not at the top."""
     found = bottleneck_list(plan)
     earns = [b.earns_yuan for b in found]

@@ -1,10 +1,7 @@
 """Jobs that run when a batch begins, windows of a problem, and load that is shed."""
 
-from __future__ import annotations
-
 import dataclasses
 import pickle
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,27 +11,24 @@ from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.checker.placements import fixed, plain
 from gridcompute.grid.planner.pinned import WithoutPinned
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-
-def world(seed: int = 1, hours: int = 12) -> grid.Problem:
+def world(seed=1, hours=12):
     """A small scenario in which nothing runs."""
     return grid.east_west(n_jobs=60, seed=seed, hours=hours)
 
 
-def running_world(seed: int = 1, **changes: object) -> grid.Problem:
+def running_world(seed=1, **changes):
     """Jobs that a plan would start at once run already, each third of them movable."""
     problem = world(seed)
     shown = gc.match(problem, gap=0.2, time_limit=0.3).table()
     now = shown["start"] == 0
-    columns: dict[str, object] = {"id": shown["job"][now], "klass": shown["klass"][now]}
+    columns = {"id": shown["job"][now], "klass": shown["klass"][now]}
     columns |= {"hours_left": shown["hours"][now], "movable": shown["job"][now] % 3 == 0}
     columns |= {"checkpoint_gb": 5.0, "restart_h": 1, "move_yuan": 1.0, **changes}
-    return problem.replace(running=grid.Running(**columns))  # type: ignore[arg-type]
+    return problem.replace(running=grid.Running(**columns))
 
 
-def test_what_runs_and_cannot_move_stays_to_its_end_and_the_plan_verifies() -> None:
+def test_what_runs_and_cannot_move_stays_to_its_end_and_the_plan_verifies():
     """If this fails, a plan takes back what the last hour committed."""
     for seed in range(3):
         problem = running_world(seed)
@@ -54,7 +48,7 @@ def test_what_runs_and_cannot_move_stays_to_its_end_and_the_plan_verifies() -> N
         assert grid.audit(plan).total["load_kwh"] == pytest.approx(plan.dispatch.load_kwh.sum())
 
 
-def test_the_planner_and_the_checker_read_running_jobs_alike() -> None:
+def test_the_planner_and_the_checker_read_running_jobs_alike():
     """If this fails, one of two functions written apart has a mistake: bounds do not verify."""
     problem = running_world(4)
     for ours, theirs in (
@@ -72,11 +66,11 @@ def test_the_planner_and_the_checker_read_running_jobs_alike() -> None:
         assert upper[0] == pytest.approx(upper[1])
 
 
-def test_a_forged_plan_that_moves_a_pinned_job_is_found_out() -> None:
+def test_a_forged_plan_that_moves_a_pinned_job_is_found_out():
     """If this fails, a running job that was left out, or put off by an hour, goes unnoticed."""
     problem = running_world(2)
     plan = gc.match(problem, gap=0.2, time_limit=0.3)
-    job = int(problem.running.id[~problem.running.movable][0])  # type: ignore[union-attr]
+    job = int(problem.running.id[~problem.running.movable][0])
     for where in ((-1, -1), (plan.assignment[job], 1)):
         klass, start = plan.assignment.copy(), plan.start.copy()
         klass[job], start[job] = where
@@ -84,7 +78,7 @@ def test_a_forged_plan_that_moves_a_pinned_job_is_found_out() -> None:
         assert "PinnedMoved" in {fault.token for fault in forged.verify().faults}, where
 
 
-def test_wind_that_falls_under_running_load_is_a_priced_shortfall() -> None:
+def test_wind_that_falls_under_running_load_is_a_priced_shortfall():
     """If this fails, an operator has no plan in the hour in which it needs one most."""
     problem = running_world(3, movable=False)
     energy = problem.energy
@@ -102,7 +96,7 @@ def test_wind_that_falls_under_running_load_is_a_priced_shortfall() -> None:
     assert plan.objective_yuan >= shed * energy.shed_yuan_per_kwh
 
 
-def test_base_load_is_shed_only_where_that_is_allowed() -> None:
+def test_base_load_is_shed_only_where_that_is_allowed():
     """If this fails, load disappears that nobody said may."""
     problem = world()
     dark = problem.replace(
@@ -117,7 +111,7 @@ def test_base_load_is_shed_only_where_that_is_allowed() -> None:
     assert (plan.dispatch.shed_kwh <= allowed.energy.shed_kwh + 1e-6).all()
 
 
-def test_the_jobs_that_run_are_checked_against_the_tables() -> None:
+def test_the_jobs_that_run_are_checked_against_the_tables():
     """If this fails, a wrong row is found hours later, or never."""
     problem = world()
     for change, words in (
@@ -127,7 +121,7 @@ def test_the_jobs_that_run_are_checked_against_the_tables() -> None:
         ({"id": [0, 1], "klass": [0, 1], "hours_left": 0}, ["hours_left[0]", ">= 1"]),
     ):
         with pytest.raises(InvalidProblemError) as error:
-            problem.replace(running=grid.Running(**{"hours_left": 1, **change}))  # type: ignore[arg-type]
+            problem.replace(running=grid.Running(**{"hours_left": 1, **change}))
         assert all(word in str(error.value) for word in words), str(error.value)
     full = problem.replace(classes=problem.classes.replace(capacity=0 * problem.classes.capacity))
     with pytest.raises(InvalidProblemError, match="class 3 taken in hour 0"):
@@ -136,15 +130,15 @@ def test_the_jobs_that_run_are_checked_against_the_tables() -> None:
         problem.replace(running=[1])
 
 
-def test_problems_with_running_jobs_are_values() -> None:
+def test_problems_with_running_jobs_are_values():
     """If this fails, a copy in another process has lost what runs."""
     problem = running_world()
     again = pickle.loads(pickle.dumps(problem))
-    assert (again.running.id == problem.running.id).all()  # type: ignore[union-attr]
+    assert (again.running.id == problem.running.id).all()
     assert (again.pinned == problem.pinned).all()
 
 
-def test_a_window_cuts_all_hourly_columns_and_counts_from_its_first_hour() -> None:
+def test_a_window_cuts_all_hourly_columns_and_counts_from_its_first_hour():
     """If this fails, hour 5 of a window is paid at another hour's tariff."""
     problem = grid.east_west(n_jobs=300, seed=0, hours=30)
     cut, rows = problem.window(6, 10), problem.jobs_in_window(6, 10)
@@ -162,7 +156,7 @@ def test_a_window_cuts_all_hourly_columns_and_counts_from_its_first_hour() -> No
     assert gc.match(cut, gap=0.3, time_limit=0.2).verify().valid
 
 
-def test_a_job_that_can_wait_beyond_the_window_is_not_counted_lost() -> None:
+def test_a_job_that_can_wait_beyond_the_window_is_not_counted_lost():
     """If this fails, every window tries to finish what the next one could."""
     problem = grid.east_west(n_jobs=300, seed=0, hours=30)
     rows = problem.jobs_in_window(0, 10)
@@ -173,7 +167,7 @@ def test_a_job_that_can_wait_beyond_the_window_is_not_counted_lost() -> None:
     assert (value[~waits] == problem.jobs.value_yuan[rows][~waits]).all()
 
 
-def test_windows_outside_the_problem_are_refused() -> None:
+def test_windows_outside_the_problem_are_refused():
     """If this fails, hours that do not exist are planned."""
     problem = world(hours=12)
     for first, hours in ((12, 1), (0, 13), (-1, 3), (11, 2), (0, 0)):
@@ -187,7 +181,7 @@ def test_windows_outside_the_problem_are_refused() -> None:
     assert running_world().window(0, 3).running is not None
 
 
-def test_running_jobs_follow_the_rows_that_a_window_keeps() -> None:
+def test_running_jobs_follow_the_rows_that_a_window_keeps():
     """If this fails, another job runs in the window than in the problem."""
     problem = running_world(1)
     assert problem.running is not None
@@ -201,7 +195,7 @@ def test_running_jobs_follow_the_rows_that_a_window_keeps() -> None:
     assert back == {job: known[job] for job in kept.tolist()}
 
 
-def test_what_runs_is_written_and_read_with_its_problem(tmp_path: Path) -> None:
+def test_what_runs_is_written_and_read_with_its_problem(tmp_path):
     """If this fails, a stored plan of an operator's hour no longer verifies."""
     problem = running_world()
     plan = gc.match(problem, gap=0.2, time_limit=0.3)
@@ -216,7 +210,7 @@ def test_what_runs_is_written_and_read_with_its_problem(tmp_path: Path) -> None:
     assert read.objective_yuan == plan.objective_yuan
 
 
-def test_a_placement_of_ones_own_keeps_what_runs() -> None:
+def test_a_placement_of_ones_own_keeps_what_runs():
     """If this fails, `evaluate` moves what cannot move, or counts it twice."""
     problem = running_world()
     plan = gc.match(problem, gap=0.2, time_limit=0.3)
@@ -228,7 +222,7 @@ def test_a_placement_of_ones_own_keeps_what_runs() -> None:
     borne = plan.objective_yuan - plan.costs["unplaced"]
     assert shown["allocated_yuan"].sum() == pytest.approx(borne, rel=1e-9)
     klass, start = plan.assignment.copy(), plan.start.copy()
-    job = int(problem.running.id[~problem.running.movable][0])  # type: ignore[union-attr]
+    job = int(problem.running.id[~problem.running.movable][0])
     klass[job] = start[job] = -1
     with pytest.raises(InvalidProblemError, match="PinnedMoved"):
         grid.evaluate(problem, (klass, start))

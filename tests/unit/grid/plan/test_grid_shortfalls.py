@@ -1,7 +1,5 @@
 """Small shortfalls: what raises an alarm is never shown as 0, and what is missing has an alarm."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np
@@ -17,7 +15,7 @@ MISSING = (1e-6, 2e-3, 4e-3, 0.04, 0.4)
 HOURS = 2
 
 
-def small(n_sites: int = 1, load_kwh: float = 1.0, **parts: object) -> grid.Problem:
+def small(n_sites=1, load_kwh=1.0, **parts):
     """One job that takes next to no power, and sites whose base load is all there is to serve.
 
     `parts` named by a column of `Energy` or `Sites` go there, others to the problem.
@@ -60,13 +58,13 @@ def small(n_sites: int = 1, load_kwh: float = 1.0, **parts: object) -> grid.Prob
     )
 
 
-def bad_tiles(text: str) -> list[str]:
+def bad_tiles(text):
     """The red tiles of a page as words."""
     tiles = re.findall(r'<div class="tile bad">(.*?)</div>', text)
     return [re.sub("<[^>]+>", " ", tile) for tile in tiles]
 
 
-def is_zero(text: str) -> bool:
+def is_zero(text):
     """Whether a text holds an amount of energy that reads as 0."""
     return re.search(r"(?<![\d.,])0(\.0+)? *kWh", text) is not None
 
@@ -74,7 +72,7 @@ def is_zero(text: str) -> bool:
 @pytest.mark.parametrize("load_kwh", [1.0, 1e3, 1e6])
 @pytest.mark.parametrize(("n_sites", "scope"), [(1, "site"), (4, "cluster")])
 @pytest.mark.parametrize("kwh", MISSING)
-def test_mandate(kwh: float, n_sites: int, scope: str, load_kwh: float) -> None:
+def test_mandate(kwh, n_sites, scope, load_kwh):
     """If this fails, alarm, red tile, claim and table disagree on a shortfall of the mandate."""
     green = np.full((n_sites, HOURS), 0.8 * load_kwh - kwh / n_sites / HOURS)
     problem = small(
@@ -98,7 +96,7 @@ def test_mandate(kwh: float, n_sites: int, scope: str, load_kwh: float) -> None:
 
 
 @pytest.mark.parametrize("kwh", MISSING)
-def test_shed_load(kwh: float) -> None:
+def test_shed_load(kwh):
     """If this fails, load without power raises no alarm, or one of 0 kWh."""
     problem = small(
         connection_kw=np.full(1, 1.0 - kwh / HOURS),
@@ -112,7 +110,7 @@ def test_shed_load(kwh: float) -> None:
 
 
 @pytest.mark.parametrize("kwh", MISSING)
-def test_shed_load_of_an_operator(kwh: float) -> None:
+def test_shed_load_of_an_operator(kwh):
     """If this fails, the red tile of the operator's page says 0.0 kWh, or stands there for none."""
     problem = small(connection_kw=np.full(1, 1.0 - kwh), shed_yuan_per_kwh=3.0)
     op = grid.Rolling(problem, horizon_h=1)
@@ -123,7 +121,7 @@ def test_shed_load_of_an_operator(kwh: float) -> None:
 
 
 @pytest.mark.parametrize("hours", MISSING)
-def test_guarantees(hours: float) -> None:
+def test_guarantees(hours):
     """If this fails, a guarantee that is missed has no alarm, or is shown as what is used."""
     quotas = grid.Quotas.unlimited(1).replace(
         lower_accelerator_h=[1.0 + hours], below_yuan_per_accelerator_h=[3.0]

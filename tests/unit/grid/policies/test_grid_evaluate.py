@@ -1,7 +1,5 @@
 """Placements of one's own: their exact cost, the simple rules, and two plans side by side."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 
@@ -16,7 +14,7 @@ from gridcompute.grid.plan.costs import COSTS
 POLICIES = list(grid.policies.POLICIES)
 
 
-def with_everything(seed: int) -> grid.Problem:
+def with_everything(seed):
     """A problem with exports, stores, migration, quotas, rules and limits of load."""
     problem = grid.east_west(n_jobs=90, seed=seed)
     rng = np.random.default_rng(seed)
@@ -49,17 +47,17 @@ def with_everything(seed: int) -> grid.Problem:
 
 
 @pytest.fixture(scope="module")
-def plan() -> grid.Plan:
+def plan():
     return gc.match(grid.east_west(n_jobs=250, seed=3), gap=0.2, time_limit=3)
 
 
 @pytest.fixture(scope="module", params=[0, 1])
-def rich(request: pytest.FixtureRequest) -> grid.Plan:
+def rich(request):
     problem = with_everything(request.param)
     return grid.evaluate(problem, greedy_placement(problem))
 
 
-def test_a_plans_own_placement_has_the_plans_cost(plan: grid.Plan) -> None:
+def test_a_plans_own_placement_has_the_plans_cost(plan):
     """If this fails, `evaluate` and `match` disagree on what a placement costs."""
     again = grid.evaluate(plan.problem, plan, prices=plan.prices)
     assert again.objective_yuan == pytest.approx(plan.objective_yuan, rel=1e-9)
@@ -68,7 +66,7 @@ def test_a_plans_own_placement_has_the_plans_cost(plan: grid.Plan) -> None:
     np.testing.assert_array_equal(again.assignment, plan.assignment)
 
 
-def test_an_evaluated_plan_is_valid_with_its_own_bound(rich: grid.Plan) -> None:
+def test_an_evaluated_plan_is_valid_with_its_own_bound(rich):
     """If this fails, a plan of `evaluate` is not what `verify` certifies."""
     found = rich.verify()
     assert found.valid, str(found)
@@ -76,13 +74,13 @@ def test_an_evaluated_plan_is_valid_with_its_own_bound(rich: grid.Plan) -> None:
     assert rich.bound_yuan < rich.objective_yuan
 
 
-def test_a_cheap_bound_is_near_the_best(plan: grid.Plan) -> None:
+def test_a_cheap_bound_is_near_the_best(plan):
     """If this fails, the walk that finds prices is too short to say anything."""
     quick = grid.evaluate(plan.problem, plan)
     assert plan.bound_yuan * 0.9 <= quick.bound_yuan <= plan.objective_yuan
 
 
-def forms(plan: grid.Plan) -> dict[str, object]:
+def forms(plan):
     problem, t = plan.problem, plan.table()
     kinds = np.array(problem.classes.accelerator_names)[problem.classes.accelerator]
     shuffled = np.random.default_rng(0).permutation(len(t["job"]))
@@ -107,13 +105,13 @@ FORMS = ["placement", "pair", "lists", "mapping", "jobs listed", "its table", "a
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_placement_may_come_in_many_forms(plan: grid.Plan, form: str) -> None:
+def test_a_placement_may_come_in_many_forms(plan, form):
     """If this fails, a user's table must be turned into another before it can be judged."""
     again = grid.evaluate(plan.problem, forms(plan)[form], prices=plan.prices)
     assert again.objective_yuan == pytest.approx(plan.objective_yuan, rel=1e-9)
 
 
-def test_what_cannot_be_placed_is_refused_with_its_place(plan: grid.Plan) -> None:
+def test_what_cannot_be_placed_is_refused_with_its_place(plan):
     """If this fails, a placement is mended in silence, or refused without a reason."""
     problem, n = plan.problem, len(plan.assignment)
     klass, start = plan.assignment.copy(), plan.start.copy()
@@ -148,7 +146,7 @@ def test_what_cannot_be_placed_is_refused_with_its_place(plan: grid.Plan) -> Non
 # ---------------------------------------------------------------- the parts of a cost
 
 
-def test_the_parts_sum_to_the_cost(rich: grid.Plan) -> None:
+def test_the_parts_sum_to_the_cost(rich):
     """If this fails, the parts that people read are not those of the cost."""
     assert sum(rich.costs.values()) == pytest.approx(rich.objective_yuan, rel=1e-9)
     assert list(rich.costs) == list(COSTS)
@@ -158,13 +156,13 @@ def test_the_parts_sum_to_the_cost(rich: grid.Plan) -> None:
     assert rich.costs["exports"] < 0
 
 
-def test_each_part_is_told_where_the_parts_are_documented() -> None:
+def test_each_part_is_told_where_the_parts_are_documented():
     """If this fails, a plan has a part of its cost that its documentation does not name."""
     told = grid.Plan.costs.__doc__ or ""
     assert [name for name in COSTS if f"``{name}``" not in told] == []
 
 
-def test_the_parts_agree_with_plain_loops(rich: grid.Plan) -> None:
+def test_the_parts_agree_with_plain_loops(rich):
     """If this fails, money is shown under the wrong name."""
     problem, d, energy = rich.problem, rich.dispatch, rich.problem.energy
     grid_yuan = carbon = wear = 0.0
@@ -183,7 +181,7 @@ def test_the_parts_agree_with_plain_loops(rich: grid.Plan) -> None:
     assert rich.costs["unplaced"] == pytest.approx(problem.jobs.value_yuan[out].sum())
 
 
-def test_what_jobs_bear_sums_to_the_cost(rich: grid.Plan, plan: grid.Plan) -> None:
+def test_what_jobs_bear_sums_to_the_cost(rich, plan):
     """If this fails, tenants are charged more or less than the plan costs."""
     for one in (rich, plan):
         borne = one.table()["allocated_yuan"]
@@ -191,7 +189,7 @@ def test_what_jobs_bear_sums_to_the_cost(rich: grid.Plan, plan: grid.Plan) -> No
         assert borne.sum() == pytest.approx(needed, rel=1e-9, abs=1e-9)
 
 
-def test_nobody_bears_anything_where_nothing_is_placed() -> None:
+def test_nobody_bears_anything_where_nothing_is_placed():
     problem = grid.east_west(n_jobs=20, seed=0)
     nobody = np.full(20, -1)
     empty = grid.evaluate(problem, (nobody, nobody))
@@ -202,12 +200,12 @@ def test_nobody_bears_anything_where_nothing_is_placed() -> None:
 # ---------------------------------------------------------------- simple rules
 
 
-def by_hand(problem: grid.Problem, rule: str) -> tuple[np.ndarray, np.ndarray]:
+def by_hand(problem, rule):
     """The rules in plain loops over all options."""
     jobs, classes = problem.jobs, problem.classes
     room, wire = classes.capacity.copy(), problem.corridors.bandwidth_gb.copy()
     quota = problem.quotas.upper_accelerator_h.copy()
-    options: dict[int, list] = {}
+    options = {}
     for j, c, t, d, own in options_of(problem):
         options.setdefault(j, []).append((c, t, d, own))
     carbon = problem.energy.carbon_yuan_per_t * problem.carbon_g_per_kwh / 1e6
@@ -215,12 +213,12 @@ def by_hand(problem: grid.Problem, rule: str) -> tuple[np.ndarray, np.ndarray]:
     n = len(jobs)
     klass, start = np.full(n, -1), np.full(n, -1)
 
-    def yuan(j: int, c: int, t: int, d: int, own: float) -> float:
+    def yuan(j, c, t, d, own):
         s = classes.site[c]
         kwh = jobs.gang[j] * problem.kwh_per_accelerator_h[c, t : t + d]
         return float(own + kwh @ tariff[s, t : t + d])
 
-    def put(j: int, key, sites=None, most: float = np.inf) -> None:
+    def put(j, key, sites=None, most=np.inf):
         best = None
         for c, t, d, own in options.get(j, []):
             s, o = int(classes.site[c]), int(jobs.origin[j])
@@ -237,7 +235,7 @@ def by_hand(problem: grid.Problem, rule: str) -> tuple[np.ndarray, np.ndarray]:
             wire[o, s, t] -= jobs.data_gb[j]
             quota[jobs.tenant[j]] -= jobs.gang[j] * d
 
-    def early(j: int, c: int, t: int, d: int, own: float) -> float:
+    def early(j, c, t, d, own):
         return float(t)
 
     turn = np.argsort(jobs.release, kind="stable")
@@ -265,7 +263,7 @@ def by_hand(problem: grid.Problem, rule: str) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("rule", POLICIES)
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_rule_places_as_plain_loops_do(rule: str, seed: int) -> None:
+def test_a_rule_places_as_plain_loops_do(rule, seed):
     """If this fails, the optimiser is compared with something else than the rule's name says."""
     problem = grid.east_west(n_jobs=120, seed=seed)
     placed = grid.policies.POLICIES[rule](problem)
@@ -275,7 +273,7 @@ def test_a_rule_places_as_plain_loops_do(rule: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("rule", POLICIES)
-def test_a_rule_makes_a_valid_plan_that_is_dearer(plan: grid.Plan, rule: str) -> None:
+def test_a_rule_makes_a_valid_plan_that_is_dearer(plan, rule):
     """If this fails, a simple rule breaks a limit, or beats the optimiser by half."""
     simple = grid.evaluate(
         plan.problem, grid.policies.POLICIES[rule](plan.problem), prices=plan.prices
@@ -290,7 +288,7 @@ def test_a_rule_makes_a_valid_plan_that_is_dearer(plan: grid.Plan, rule: str) ->
     assert str(grid.compare(plan, simple)) == str(outcome)
 
 
-def test_rules_take_odd_problems() -> None:
+def test_rules_take_odd_problems():
     """If this fails, a rule needs a job, room, or a job that may run at home."""
     problem = grid.east_west(n_jobs=30, seed=2)
     n_sites = len(problem.sites)
@@ -305,7 +303,7 @@ def test_rules_take_odd_problems() -> None:
         assert grid.evaluate(odd, placed[-1]).verify().valid
 
 
-def test_a_placement_that_breaks_a_hard_mandate_is_refused() -> None:
+def test_a_placement_that_breaks_a_hard_mandate_is_refused():
     """If this fails, `evaluate` hands out a plan that `verify` finds fault with."""
     problem = grid.east_west(n_jobs=100, seed=1)
     placed = grid.policies.cheapest(problem)
@@ -317,12 +315,12 @@ def test_a_placement_that_breaks_a_hard_mandate_is_refused() -> None:
     assert grid.evaluate(soft, placed).verify().valid
 
 
-def test_comparing_needs_plans(plan: grid.Plan) -> None:
+def test_comparing_needs_plans(plan):
     with pytest.raises(TypeError, match=r"other must be a grid\.Plan"):
         grid.compare(plan, plan.problem)
 
 
-def test_a_difference_that_rounds_to_nothing_has_no_minus_sign(plan: grid.Plan) -> None:
+def test_a_difference_that_rounds_to_nothing_has_no_minus_sign(plan):
     """If this fails, a table says that something fell by 0."""
     less = dataclasses.replace(plan, objective_yuan=plan.objective_yuan - 1e-6)
     for shown in (grid.compare(plan, less), grid.WhatIf(plan, less)):
@@ -334,12 +332,12 @@ def test_a_difference_that_rounds_to_nothing_has_no_minus_sign(plan: grid.Plan) 
 
 
 @pytest.fixture(scope="module")
-def large() -> grid.Plan:
+def large():
     problem = grid.east_west(n_jobs=400, seed=4)
     return grid.evaluate(problem, grid.policies.value_density(problem))
 
 
-def test_a_repair_moves_only_what_must_move(large: grid.Plan) -> None:
+def test_a_repair_moves_only_what_must_move(large):
     """If this fails, a small change turns a plan over that has been announced."""
     outcome = grid.whatif(large, outage="Hami", keep=True)
     before, after = large, outcome.after
@@ -355,7 +353,7 @@ def test_a_repair_moves_only_what_must_move(large: grid.Plan) -> None:
     assert after.verify().valid
 
 
-def test_a_repair_after_no_change_is_the_plan(large: grid.Plan) -> None:
+def test_a_repair_after_no_change_is_the_plan(large):
     """If this fails, `keep` moves jobs that could have stayed."""
     outcome = grid.whatif(large, share=large.problem.mandate.share, keep=True)
     placed = large.assignment >= 0
@@ -367,7 +365,7 @@ def test_a_repair_after_no_change_is_the_plan(large: grid.Plan) -> None:
     np.testing.assert_array_equal(outcome.after.assignment[kept], large.assignment[kept])
 
 
-def test_fewer_accelerators_displace_the_jobs_of_least_worth(large: grid.Plan) -> None:
+def test_fewer_accelerators_displace_the_jobs_of_least_worth(large):
     problem = large.problem
     classes = problem.classes.replace(capacity=problem.classes.capacity * 2 // 3)
     outcome = grid.whatif(large, classes=classes, keep=True)
@@ -378,7 +376,7 @@ def test_fewer_accelerators_displace_the_jobs_of_least_worth(large: grid.Plan) -
     assert np.median(worth[was & moved]) < np.median(worth[was & ~moved])
 
 
-def test_what_to_keep_is_checked(large: grid.Plan) -> None:
+def test_what_to_keep_is_checked(large):
     with pytest.raises(InvalidProblemError, match=r"keep: found shape \(3,\), needed \(400,\)"):
         grid.whatif(large, share=0.7, keep=np.ones(3, bool))
     with pytest.raises(TypeError, match="keep must be a bool"):
@@ -388,7 +386,7 @@ def test_what_to_keep_is_checked(large: grid.Plan) -> None:
         grid.whatif(large, jobs=large.problem.jobs.replace(**fewer), keep=True)
 
 
-def test_a_what_if_says_what_its_bounds_do_not_tell(large: grid.Plan) -> None:
+def test_a_what_if_says_what_its_bounds_do_not_tell(large):
     """If this fails, a difference is read off that is smaller than what is not known."""
     outcome = grid.whatif(large, battery=1.01, keep=True)
     low, high = outcome.between

@@ -1,7 +1,5 @@
 """The packaged scenario: its figures have sources, its jobs and energy are what grid pages say."""
 
-from __future__ import annotations
-
 import csv
 import re
 import time
@@ -22,12 +20,12 @@ NEW = {"Chongqing", "Guian", "Horinger", "Qingyang", "Zhongwei", "Hami", "Karama
 
 
 @pytest.fixture(scope="module")
-def problem() -> grid.Problem:
+def problem():
     """Twenty thousand jobs of one seed."""
     return grid.east_west(n_jobs=20_000, seed=1)
 
 
-def test_every_figure_has_a_kind_and_a_source() -> None:
+def test_every_figure_has_a_kind_and_a_source():
     """If this fails, nobody can tell which figures of the scenario were chosen."""
     found = grid.figures()
     assert len({figure.name for figure in found}) == len(found) > 400
@@ -45,12 +43,12 @@ def test_every_figure_has_a_kind_and_a_source() -> None:
         grid.figures("guessed")
 
 
-def test_every_figure_is_read(problem: grid.Problem) -> None:
+def test_every_figure_is_read(problem):
     """If this fails, a figure of the table changes nothing: a row that only looks like data."""
     read = set()
 
-    class Watched(dict):  # type: ignore[type-arg]
-        def __getitem__(self, key: str) -> str:
+    class Watched(dict):
+        def __getitem__(self, key):
             read.add(key)
             return str(super().__getitem__(key))
 
@@ -65,11 +63,11 @@ def test_every_figure_is_read(problem: grid.Problem) -> None:
     assert columns - read == told, columns - read
 
 
-def test_derived_figures_follow_from_what_their_sources_say() -> None:
+def test_derived_figures_follow_from_what_their_sources_say():
     """If this fails, a derived figure was changed and what it is derived from was not."""
     value = {figure.name: figure.value for figure in grid.figures()}
 
-    def number(name: str) -> float:
+    def number(name):
         return float(value[name])
 
     rows = {name.split("/")[1] for name in value if name.startswith("sites/")}
@@ -93,7 +91,7 @@ def test_derived_figures_follow_from_what_their_sources_say() -> None:
 
 
 @with_data(PINGS)
-def test_delays_agree_with_measured_round_trips() -> None:
+def test_delays_agree_with_measured_round_trips():
     """If this fails, distances are turned into other delays than those that were measured."""
     pings = find(PINGS)
     trips = {
@@ -117,7 +115,7 @@ def test_delays_agree_with_measured_round_trips() -> None:
     assert factor == pytest.approx(float(light @ beyond / (light @ light)), abs=0.01)
 
 
-def test_tariffs_have_the_hours_of_their_provinces(problem: grid.Problem) -> None:
+def test_tariffs_have_the_hours_of_their_provinces(problem):
     """If this fails, regions share a shape again, or a valley is where the notice has a peak."""
     tariff = dict(zip(problem.sites.name.tolist(), problem.energy.tariff_yuan_per_kwh, strict=True))
     shapes = {name: tuple((t / np.median(t)).round(3)) for name, t in tariff.items()}
@@ -139,7 +137,7 @@ def test_tariffs_have_the_hours_of_their_provinces(problem: grid.Problem) -> Non
     np.testing.assert_array_equal(two_days[:, :24], two_days[:, 24:])
 
 
-def test_quotas_are_in_accelerator_hours_as_jobs_take_them(problem: grid.Problem) -> None:
+def test_quotas_are_in_accelerator_hours_as_jobs_take_them(problem):
     """If this fails, quotas bind by a slip of units: hours of the reference for hours."""
     jobs, classes = problem.jobs, problem.classes
     taken = jobs.gang * np.ceil(jobs.work_h / classes.throughput[jobs.family].mean(axis=1))
@@ -153,7 +151,7 @@ def test_quotas_are_in_accelerator_hours_as_jobs_take_them(problem: grid.Problem
     assert (upper[capped] > reference[capped]).all(), "which is fewer hours than anybody takes"
 
 
-def test_the_mandate_applies_to_the_seven_new_sites(problem: grid.Problem) -> None:
+def test_the_mandate_applies_to_the_seven_new_sites(problem):
     """If this fails, the scenario holds other facilities to the mandate than it says."""
     assert set(problem.sites.name[problem.sites.new]) == NEW
     assert (problem.mandate.share, problem.mandate.scope, problem.mandate.rule) == (
@@ -163,7 +161,7 @@ def test_the_mandate_applies_to_the_seven_new_sites(problem: grid.Problem) -> No
     )
 
 
-def test_the_hami_line_brings_green_power_to_the_new_site(problem: grid.Problem) -> None:
+def test_the_hami_line_brings_green_power_to_the_new_site(problem):
     """If this fails, the UHV line is forgotten, or counted as green throughout."""
     line = table("lines")[0]
     assert 0.4 <= float(line["green_twh"]) / float(line["annual_twh"]) <= 0.6
@@ -179,7 +177,7 @@ def test_the_hami_line_brings_green_power_to_the_new_site(problem: grid.Problem)
     assert before[0] < share[0] < 0.5
 
 
-def test_the_corridor_carries_data_of_chengdu_and_chongqing() -> None:
+def test_the_corridor_carries_data_of_chengdu_and_chongqing():
     """If this fails, the corridor has the figures of other links: it does nothing."""
     with_it, without = (
         grid.east_west(n_jobs=2_000, seed=1, corridor=c).corridors for c in ("data", "none")
@@ -193,7 +191,7 @@ def test_the_corridor_carries_data_of_chengdu_and_chongqing() -> None:
     assert with_it.price_yuan_per_gb[5, 10] < without.price_yuan_per_gb[5, 10]
 
 
-def test_stages_and_corridors_have_the_same_jobs_and_weather() -> None:
+def test_stages_and_corridors_have_the_same_jobs_and_weather():
     """If this fails, what the corridor is worth is mixed with another draw of jobs."""
     first = grid.east_west(n_jobs=700, seed=3)
     for stage in ("planned", "today"):
@@ -210,7 +208,7 @@ def test_stages_and_corridors_have_the_same_jobs_and_weather() -> None:
     assert there[1] < 0.3 * there[0], "few accelerators stand in Xinjiang today"
 
 
-def test_the_full_bill_has_what_an_operator_pays_besides_energy(problem: grid.Problem) -> None:
+def test_the_full_bill_has_what_an_operator_pays_besides_energy(problem):
     """If this fails, a day that is billed in full looks cheaper than an operator's own."""
     full = grid.east_west(n_jobs=20_000, seed=1, bill="full")
     for name in full.jobs.columns():
@@ -238,13 +236,13 @@ def test_the_full_bill_has_what_an_operator_pays_besides_energy(problem: grid.Pr
 
 
 @pytest.mark.parametrize("name", ["stage", "corridor", "bill"])
-def test_unknown_stage_corridor_or_bill(name: str) -> None:
+def test_unknown_stage_corridor_or_bill(name):
     """If this fails, a misspelt variant gives the scenario as planned."""
     with pytest.raises(InvalidProblemError, match=f"{name} is 'later', needed one of"):
         grid.east_west(n_jobs=5, **{name: "later"})
 
 
-def test_capacity_is_contested_to_the_same_degree_at_every_size() -> None:
+def test_capacity_is_contested_to_the_same_degree_at_every_size():
     """If this fails, small scenarios are empty or large ones overloaded."""
     loads = []
     for n_jobs in (5_000, 50_000):
@@ -255,7 +253,7 @@ def test_capacity_is_contested_to_the_same_degree_at_every_size() -> None:
     assert all(load == pytest.approx(1.0, abs=0.02) for load in loads), loads
 
 
-def test_job_mix_is_as_described(problem: grid.Problem) -> None:
+def test_job_mix_is_as_described(problem):
     """If this fails, the mix has drifted from its table."""
     jobs = problem.jobs
     shares = np.bincount(jobs.family) / len(jobs)
@@ -274,12 +272,12 @@ def test_job_mix_is_as_described(problem: grid.Problem) -> None:
     assert np.isfinite(problem.quotas.upper_accelerator_h).sum() == 4
 
 
-def test_every_job_has_an_option(problem: grid.Problem) -> None:
+def test_every_job_has_an_option(problem):
     """If this fails, part of the gap is jobs nobody could ever place."""
     assert set(problem.why_not(np.arange(0, 20_000, 7))) == {None}
 
 
-def test_solar_noon_comes_later_in_the_west(problem: grid.Problem) -> None:
+def test_solar_noon_comes_later_in_the_west(problem):
     """If this fails, the scenario has lost the time lag that makes moving west worth while."""
     solar = problem.energy.direct_kwh[0]
     centre = (solar * np.arange(24)).sum(axis=1) / solar.sum(axis=1)
@@ -287,7 +285,7 @@ def test_solar_noon_comes_later_in_the_west(problem: grid.Problem) -> None:
     assert (solar[:, 0] == 0).all()
 
 
-def test_same_arguments_same_bits_and_weather_apart_from_jobs() -> None:
+def test_same_arguments_same_bits_and_weather_apart_from_jobs():
     """If this fails, a result cannot be reproduced, or a larger batch has other weather."""
     a, b = (grid.east_west(n_jobs=500, seed=9) for _ in range(2))
     for name in a.jobs.columns():
@@ -300,14 +298,14 @@ def test_same_arguments_same_bits_and_weather_apart_from_jobs() -> None:
 
 
 @pytest.mark.parametrize("hours", [1, 6, 48])
-def test_other_horizons(hours: int) -> None:
+def test_other_horizons(hours):
     """If this fails, only days can be planned."""
     problem = grid.east_west(n_jobs=200, seed=0, hours=hours)
     assert problem.hours == hours
     assert problem.jobs.deadline.max() <= hours
 
 
-def test_bad_arguments() -> None:
+def test_bad_arguments():
     """If this fails, a negative number of jobs gives an empty answer instead of an error."""
     with pytest.raises(InvalidProblemError, match="n_jobs is 0"):
         grid.east_west(n_jobs=0)
@@ -315,7 +313,7 @@ def test_bad_arguments() -> None:
         grid.east_west(n_jobs=5, seed=1.5)
 
 
-def test_a_hundred_thousand_jobs_are_made_from_columns() -> None:
+def test_a_hundred_thousand_jobs_are_made_from_columns():
     """If this fails, something loops over jobs: 100 times the jobs took 1000 times as long."""
     took = []
     for n_jobs in (1_000, 100_000):

@@ -1,19 +1,13 @@
 """Real jobs: small files written here in each trace's format, and the real ones where they are."""
 
-from __future__ import annotations
-
 import gzip
 import os
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from gridcompute import InvalidProblemError, grid
 from real_data import find
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PHILLY = """timestamp,duration,num_gpus,gpu_time,cluster
 2017-10-09 07:01:55,66.0,1,66.0,b
@@ -38,7 +32,7 @@ k80,B,1,0.25
 """
 
 
-def put(folder: Path, name: str, text: str) -> Path:
+def put(folder, name, text):
     path = folder / name
     if path.suffix == ".gz":
         path.write_bytes(gzip.compress(text.encode()))
@@ -47,7 +41,7 @@ def put(folder: Path, name: str, text: str) -> Path:
     return path
 
 
-def test_philly(tmp_path: Path) -> None:
+def test_philly(tmp_path):
     """If this fails, seconds are hours, jobs are unsorted, or long jobs vanish."""
     problem = grid.from_traces(put(tmp_path, "philly.csv.gz", PHILLY), start_h=0, hours=48)
     jobs = problem.jobs
@@ -60,7 +54,7 @@ def test_philly(tmp_path: Path) -> None:
     assert (jobs.deadline <= 48).all()
 
 
-def test_gaia_and_folding(tmp_path: Path) -> None:
+def test_gaia_and_folding(tmp_path):
     """If this fails, hours are taken for seconds, or later arrivals are lost when folded."""
     path = put(tmp_path, "pai.csv", GAIA)
     assert grid.from_traces(path, start_h=0).jobs.gang.tolist() == [1, 8]
@@ -70,7 +64,7 @@ def test_gaia_and_folding(tmp_path: Path) -> None:
     assert grid.from_traces(path).jobs.gang.tolist() == [1, 8], "the window with the most work"
 
 
-def test_gavel(tmp_path: Path) -> None:
+def test_gavel(tmp_path):
     """If this fails, measured speeds are lost or put on the wrong GPU."""
     jobs, speed = put(tmp_path, "msr.csv", GAVEL), put(tmp_path, "speed.csv", SPEED)
     problem = grid.from_traces(jobs, throughput=speed, start_h=0)
@@ -87,7 +81,7 @@ def test_gavel(tmp_path: Path) -> None:
         grid.from_traces(unknown, throughput=speed)
 
 
-def test_zone_files_shape_carbon_tariff_and_green_share(tmp_path: Path) -> None:
+def test_zone_files_shape_carbon_tariff_and_green_share(tmp_path):
     """If this fails, the zone's hours are shifted, or its level overrides the sites' own."""
     zone = "datetime_utc,ci_direct_g_per_kwh,renewable_pct\n" + "".join(
         f"t,{200 + 100 * (h % 2)},{50 + h % 2}\n" for h in range(30)
@@ -111,7 +105,7 @@ def test_zone_files_shape_carbon_tariff_and_green_share(tmp_path: Path) -> None:
         grid.from_traces(path, start_h=0, zone_row=10, **files)
 
 
-def test_bad_files_are_named(tmp_path: Path) -> None:
+def test_bad_files_are_named(tmp_path):
     """If this fails, an unknown file or a bad row is read as something else."""
     with pytest.raises(InvalidProblemError, match="needed those of a known trace"):
         grid.from_traces(put(tmp_path, "a.csv", "x,y\n1,2\n"))
@@ -144,14 +138,14 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
         ("timestamp,duration,num_gpus\n", "nothing, needed a date"),
     ],
 )
-def test_a_bad_trace_names_file_row_and_column(tmp_path: Path, text: str, words: str) -> None:
+def test_a_bad_trace_names_file_row_and_column(tmp_path, text, words):
     """Fractions of a GPU were cut off in silence, and a late arrival took all memory."""
     with pytest.raises(InvalidProblemError, match=words) as caught:
         grid.from_traces(put(tmp_path, "a.csv", text), start_h=0)
     assert "a.csv" in str(caught.value)
 
 
-def test_damaged_and_swollen_files_are_refused(tmp_path: Path) -> None:
+def test_damaged_and_swollen_files_are_refused(tmp_path):
     """A gzip of a megabyte that holds a gigabyte, half a gzip, a FIFO, another encoding."""
     whole = gzip.compress(GAIA.encode() * 100)
     (tmp_path / "half.csv.gz").write_bytes(whole[:-20])
@@ -173,7 +167,7 @@ def test_damaged_and_swollen_files_are_refused(tmp_path: Path) -> None:
         grid.from_traces(tmp_path / "fifo.csv")
 
 
-def test_gavel_refuses_speeds_that_differ(tmp_path: Path) -> None:
+def test_gavel_refuses_speeds_that_differ(tmp_path):
     """Of two speeds for the same job and GPU the last one counted."""
     jobs = put(tmp_path, "msr.csv", GAVEL)
     for line, words in (
@@ -188,7 +182,7 @@ def test_gavel_refuses_speeds_that_differ(tmp_path: Path) -> None:
         grid.from_traces(jobs, throughput=head)
 
 
-def test_bad_arguments_of_a_trace_are_named(tmp_path: Path) -> None:
+def test_bad_arguments_of_a_trace_are_named(tmp_path):
     """A negative row counted from the end of the file, and no utilisation divided by nothing."""
     path = put(tmp_path, "pai.csv", GAIA)
     for name, value in (
@@ -218,7 +212,7 @@ def test_bad_arguments_of_a_trace_are_named(tmp_path: Path) -> None:
         ("traces/gavel/msr_seed0.csv.gz", {"throughput": "traces/gavel/isolated_throughputs.csv"}),
     ],
 )
-def test_real_traces_with_a_real_zone(name: str, more: dict[str, object]) -> None:
+def test_real_traces_with_a_real_zone(name, more):
     """If this fails, the published files themselves are no longer understood."""
     more = {k: find(v) if isinstance(v, str) else v for k, v in more.items()}
     problem = grid.from_traces(

@@ -1,7 +1,5 @@
 """Arguments of the grid's tables that no file can bring: Python objects of odd kinds and sizes."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,10 +19,10 @@ PLAN = gc.match(P, time_limit=0)
 Case = tuple["Callable[[], Any]", type[Exception], str]
 
 
-def labels(table: Any, name: str, size: int) -> dict[str, Case]:
+def labels(table, name, size):
     """Labels of rows that are none: each is an error of its own."""
     field = f"{table.title}.{name}"
-    cases: list[tuple[Any, type[Exception], str]] = [
+    cases = [
         ("A" * size, TypeError, f"{field} must be a sequence of str, not str"),
         (5, TypeError, f"{field} must be a sequence of str, not int"),
         (tuple(range(size)), TypeError, f"{field}[0] must be a str, not int"),
@@ -37,7 +35,7 @@ def labels(table: Any, name: str, size: int) -> dict[str, Case]:
     }
 
 
-CASES: dict[str, Case] = {
+CASES = {
     **labels(P.classes, "accelerator_names", 2),
     **labels(P.classes, "family_names", 2),
     **labels(P.energy, "source_names", 1),
@@ -62,12 +60,12 @@ CASES: dict[str, Case] = {
         "corridors.latency_rule is array(",
     ),
     "a scope": (
-        lambda: grid.Mandate(scope=np.array(["site", "operator"])),  # type: ignore[arg-type]
+        lambda: grid.Mandate(scope=np.array(["site", "operator"])),
         InvalidProblemError,
         "mandate.scope is array(",
     ),
     "a ledger that is a path": (
-        lambda: grid.Mandate(ledger="ledger.jsonl"),  # type: ignore[arg-type]
+        lambda: grid.Mandate(ledger="ledger.jsonl"),
         TypeError,
         "mandate.ledger must be a grid.Ledger, not str",
     ),
@@ -92,7 +90,7 @@ CASES: dict[str, Case] = {
         "n_tenants: found 1000000000000000000, needed 0 to",
     ),
     "half a tenant": (
-        lambda: grid.Quotas.unlimited(1.5),  # type: ignore[arg-type]
+        lambda: grid.Quotas.unlimited(1.5),
         TypeError,
         "n_tenants must be an integer, not float",
     ),
@@ -117,7 +115,7 @@ CASES: dict[str, Case] = {
         "sizes.hour: found -1, needed 0 to",
     ),
     "a size that is text": (
-        lambda: grid.Energy.from_arrow(P.energy.to_arrow(), sizes={"hour": "3"}),  # type: ignore[dict-item]
+        lambda: grid.Energy.from_arrow(P.energy.to_arrow(), sizes={"hour": "3"}),
         TypeError,
         "sizes.hour must be an integer, not str",
     ),
@@ -145,7 +143,7 @@ CASES: dict[str, Case] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_an_odd_argument_is_refused_by_name(case: str) -> None:
+def test_an_odd_argument_is_refused_by_name(case):
     """If this fails, an argument is taken for something else, or ends in an error of numpy."""
     make, error, words = CASES[case]
     with pytest.raises(error) as caught:
@@ -154,14 +152,14 @@ def test_an_odd_argument_is_refused_by_name(case: str) -> None:
     assert str(caught.value).startswith(words), caught.value
 
 
-def test_labels_may_come_in_any_row() -> None:
+def test_labels_may_come_in_any_row():
     """If this fails, a list or an array of names is refused, or kept open to writes."""
     for names in (["A800", "H20"], np.array(["A800", "H20"]), ("A800", "H20")):
         assert P.classes.replace(accelerator_names=names).accelerator_names == ("A800", "H20")
     assert P.classes.replace(family_names=()).family_names == ("family 0", "family 1")
 
 
-def test_categories_of_a_data_frame_are_text() -> None:
+def test_categories_of_a_data_frame_are_text():
     """If this fails, a column of categories, as pandas and polars write them, is refused."""
     names = pa.array(["North", "South"]).dictionary_encode()
     assert grid.Sites.from_arrow(pa.table({"name": names})).name.tolist() == ["North", "South"]

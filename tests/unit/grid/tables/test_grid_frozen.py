@@ -1,11 +1,8 @@
 """Problems and plans are values: no array or dict that is handed out or taken in changes them."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 import pickle
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,12 +12,9 @@ import gridcompute as gc
 from grid_oracles import greedy_plan
 from gridcompute import grid
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 
 @pytest.fixture
-def plan() -> grid.Plan:
+def plan():
     """A fresh plan of sixty jobs, some of them left out."""
     problem = grid.east_west(n_jobs=60, seed=4)
     jobs = problem.jobs.replace(memory_gb=np.where(np.arange(60) % 9, 1.0, 1e6))
@@ -34,7 +28,7 @@ def plan() -> grid.Plan:
     )
 
 
-def arrays_in(value: Any, where: str, seen: set[int]) -> Iterator[tuple[str, np.ndarray]]:
+def arrays_in(value, where, seen):
     """Every array that can be reached through public names, with its place in words."""
     if id(value) in seen or isinstance(value, (str, bytes, type)):
         return
@@ -54,19 +48,19 @@ def arrays_in(value: Any, where: str, seen: set[int]) -> Iterator[tuple[str, np.
             yield from arrays_in(getattr(value, name), f"{where}.{name}", seen)
 
 
-def kept(plan: grid.Plan) -> Iterator[tuple[str, np.ndarray]]:
+def kept(plan):
     """Every array that a plan keeps and hands out, its table's with them."""
     yield from arrays_in(plan, "plan", set())
     yield from arrays_in(plan.table(), "plan.table()", set())
     yield from arrays_in(plan.problem.sites.pue, "plan.problem.sites.pue", set())
 
 
-def is_computed_anew(where: str) -> bool:
+def is_computed_anew(where):
     """Is it computed at each call, so that a write to it reaches nothing?"""
     return where.endswith(("dispatch.green_kwh", "dispatch.load_kwh", "corridors.latency_ms"))
 
 
-def test_no_array_of_a_plan_can_be_written_to(plan: grid.Plan) -> None:
+def test_no_array_of_a_plan_can_be_written_to(plan):
     """If this fails, who plots a plan changes what the ledger records of it."""
     found = dict(kept(plan))
     for needed in ("plan.assignment", "plan.green['n2_hourly']", "plan.table()['energy_kwh']"):
@@ -82,7 +76,7 @@ def test_no_array_of_a_plan_can_be_written_to(plan: grid.Plan) -> None:
             array.flags.writeable = True
 
 
-def test_dicts_of_a_plan_are_fresh_ones(plan: grid.Plan) -> None:
+def test_dicts_of_a_plan_are_fresh_ones(plan):
     """If this fails, an entry set in a dict that a plan handed out is there the next time."""
     for hand_out in (lambda: plan.green, lambda: plan.table(), lambda: plan.reasons):
         before = dict(hand_out())
@@ -91,17 +85,17 @@ def test_dicts_of_a_plan_are_fresh_ones(plan: grid.Plan) -> None:
         taken.clear()
         assert set(hand_out()) == set(before)
     with pytest.raises(TypeError, match="read-only"):
-        plan.stats["passes"] = 0  # type: ignore[index]
+        plan.stats["passes"] = 0
     with pytest.raises(TypeError, match="read-only"):
         grid_plan_stats(plan)["seconds"].update(dive=0.0)
 
 
-def grid_plan_stats(plan: grid.Plan) -> Any:
+def grid_plan_stats(plan):
     """The statistics of the same plan made with nested ones."""
     return dataclasses.replace(plan, stats={"seconds": {"dive": 1.0}}).stats
 
 
-def test_the_arrays_that_a_plan_was_made_from_can_be_written_to(plan: grid.Plan) -> None:
+def test_the_arrays_that_a_plan_was_made_from_can_be_written_to(plan):
     """If this fails, a caller who reuses a buffer changes a plan that was verified before."""
     klass, start, stats = plan.assignment.copy(), plan.start.copy(), {"passes": 1}
     made = dataclasses.replace(plan, assignment=klass, start=start, stats=stats)
@@ -116,12 +110,12 @@ def test_the_arrays_that_a_plan_was_made_from_can_be_written_to(plan: grid.Plan)
 # ---------------------------------------------------------------- what a caller still holds
 
 
-def plain(array: np.ndarray) -> tuple[Any, np.ndarray]:
+def plain(array):
     own = array.copy()
     return own, own
 
 
-def read_only_view(array: np.ndarray) -> tuple[Any, np.ndarray]:
+def read_only_view(array):
     """As pandas hands out a column: a view that is read-only, on memory that is not."""
     own = array.copy()
     view = own[:]
@@ -129,12 +123,12 @@ def read_only_view(array: np.ndarray) -> tuple[Any, np.ndarray]:
     return view, own
 
 
-def broadcast(array: np.ndarray) -> tuple[Any, np.ndarray]:
+def broadcast(array):
     own = array.copy()
     return np.broadcast_to(own, own.shape), own
 
 
-def buffer(array: np.ndarray) -> tuple[Any, np.ndarray]:
+def buffer(array):
     """Bytes that can be written to, behind an array that cannot."""
     raw = bytearray(array.tobytes())
     shown = np.frombuffer(raw, array.dtype)
@@ -143,7 +137,7 @@ def buffer(array: np.ndarray) -> tuple[Any, np.ndarray]:
     return given, shown
 
 
-def arrow(array: np.ndarray) -> tuple[Any, np.ndarray]:
+def arrow(array):
     """An Arrow array over memory of the caller's, as `from_arrow` takes it in."""
     own = array.copy()
     return pa.array(own).to_numpy(), own
@@ -151,8 +145,8 @@ def arrow(array: np.ndarray) -> tuple[Any, np.ndarray]:
 
 @pytest.mark.parametrize("given", [plain, read_only_view, broadcast, buffer, arrow])
 def test_a_later_write_to_the_callers_array_changes_no_table(
-    given: Callable[[np.ndarray], tuple[Any, np.ndarray]],
-) -> None:
+    given,
+):
     """If this fails, a problem that was checked once holds what nobody has checked."""
     handed, own = given(np.array([1.0, 2.0, 3.0]))
     whole, own_whole = given(np.array([1, 2, 3], np.int32))
@@ -163,7 +157,7 @@ def test_a_later_write_to_the_callers_array_changes_no_table(
     np.testing.assert_array_equal(jobs.gang, [1, 2, 3])
 
 
-def test_a_plan_stays_true_when_the_callers_arrays_are_written_to() -> None:
+def test_a_plan_stays_true_when_the_callers_arrays_are_written_to():
     """If this fails, a plan verifies only until its caller uses the memory for the next day."""
     made, own = grid.east_west(n_jobs=80, seed=1), {}
     tables = {}
@@ -183,7 +177,7 @@ def test_a_plan_stays_true_when_the_callers_arrays_are_written_to() -> None:
     assert (again.objective_yuan, again.bound_yuan) == (before.objective_yuan, before.bound_yuan)
 
 
-def test_tables_share_the_columns_that_did_not_change(plan: grid.Plan) -> None:
+def test_tables_share_the_columns_that_did_not_change(plan):
     """If this fails, each `replace` of a large batch copies all of its columns."""
     jobs = plan.problem.jobs
     other = jobs.replace(value_yuan=jobs.value_yuan + 1)
@@ -191,7 +185,7 @@ def test_tables_share_the_columns_that_did_not_change(plan: grid.Plan) -> None:
     assert not np.shares_memory(other.value_yuan, jobs.value_yuan)
 
 
-def test_masked_arrays_are_refused() -> None:
+def test_masked_arrays_are_refused():
     """If this fails, an entry that a mask hides is taken for a number."""
     hidden = np.ma.masked_array([1.0, 2.0], mask=[False, True])
     with pytest.raises(TypeError, match=r"jobs\.work_h must be a plain array"):
@@ -199,7 +193,7 @@ def test_masked_arrays_are_refused() -> None:
 
 
 @pytest.mark.parametrize("copied", [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy])
-def test_copies_are_as_read_only(plan: grid.Plan, copied: Callable[[Any], Any]) -> None:
+def test_copies_are_as_read_only(plan, copied):
     """If this fails, a plan that went through a queue can be written to on the other side."""
     assert plan.green
     again = copied(plan)
@@ -215,7 +209,7 @@ def test_copies_are_as_read_only(plan: grid.Plan, copied: Callable[[Any], Any]) 
 
 
 @pytest.mark.parametrize("n_jobs", [0, 1, 59, 61, 200])
-def test_a_what_if_with_other_jobs_can_be_read(plan: grid.Plan, n_jobs: int) -> None:
+def test_a_what_if_with_other_jobs_can_be_read(plan, n_jobs):
     """If this fails, adding one job to a batch ends the comparison in numpy's words."""
     more = grid.east_west(n_jobs=max(n_jobs, 1), seed=5).jobs
     more = more.replace(**{name: getattr(more, name)[:n_jobs] for name in more.columns()})

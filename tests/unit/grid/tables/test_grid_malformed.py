@@ -4,14 +4,11 @@ The cases are in tests/malformed.py. Each is read by a process that may not take
 ended if it waits: a FIFO must not hold it, and a bomb not fill the machine.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -22,9 +19,6 @@ from gridcompute.cli import app as cli
 from malformed import LEDGER, SETTINGS, sound
 from malformed_plans import PLANS, array
 from malformed_tables import PARQUET, TABLES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CASES = {
     f"{part}, {name}": case
@@ -60,10 +54,10 @@ RUNNER = textwrap.dedent(
 class Runner:
     """A process that runs command lines within bounds, started again when one has ended it."""
 
-    def __init__(self) -> None:
-        self.process: subprocess.Popen[str] | None = None
+    def __init__(self):
+        self.process = None
 
-    def __call__(self, *words: object) -> tuple[int | None, str]:
+    def __call__(self, *words):
         """Status and standard error of a command line; None if it killed the process."""
         import json
 
@@ -86,7 +80,7 @@ class Runner:
             answer = self.process.stdout.readline()
         return int(answer), told
 
-    def close(self) -> None:
+    def close(self):
         if self.process is not None:
             self.process.communicate()
 
@@ -98,9 +92,9 @@ def runner():
     made.close()
 
 
-def state(folder: Path) -> dict[str, object]:
+def state(folder):
     """What is below a folder: bytes of files, kinds of everything else."""
-    found: dict[str, object] = {}
+    found = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
         if path.is_symlink():
@@ -110,12 +104,12 @@ def state(folder: Path) -> dict[str, object]:
     return found
 
 
-def test_there_are_enough_cases() -> None:
+def test_there_are_enough_cases():
     """If this fails, the corpus has shrunk."""
     assert len(CASES) >= 180
 
 
-def test_the_sound_folder_is_sound(tmp_path: Path, runner: Runner) -> None:
+def test_the_sound_folder_is_sound(tmp_path, runner):
     """If this fails, the cases below may be refused for another reason than theirs."""
     for form in ("csv", "parquet"):
         folder = grid.write_problem(sound(), tmp_path / form, format=form)
@@ -125,9 +119,7 @@ def test_the_sound_folder_is_sound(tmp_path: Path, runner: Runner) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_malformed_folder_costs_one_line_and_status_2(
-    tmp_path: Path, runner: Runner, name: str
-) -> None:
+def test_a_malformed_folder_costs_one_line_and_status_2(tmp_path, runner, name):
     """Tracebacks and status 1, which means infeasible; waits; or the wrong problem was solved."""
     damage, words = CASES[name]
     folder = grid.write_problem(sound(), tmp_path / "in", format="csv")
@@ -143,16 +135,14 @@ def test_a_malformed_folder_costs_one_line_and_status_2(
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stored(tmp_path_factory):
     """The folder of a sound plan."""
     plan = greedy_plan(sound())
     return grid.write_plan(plan, tmp_path_factory.mktemp("stored") / "plan")
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_a_malformed_plan_costs_one_line_and_status_2(
-    tmp_path: Path, stored: Path, runner: Runner, name: str
-) -> None:
+def test_a_malformed_plan_costs_one_line_and_status_2(tmp_path, stored, runner, name):
     """`gridcompute verify` ended in tracebacks, or asked for the memory that a file claims."""
     damage, words = PLANS[name]
     folder = shutil.copytree(stored, tmp_path / "plan")
@@ -170,9 +160,7 @@ def test_a_malformed_plan_costs_one_line_and_status_2(
 
 @pytest.mark.parametrize("name", ["assignment", "start"])
 @pytest.mark.parametrize("value", [-2, 1000, 2**31 - 1, -(2**31)])
-def test_a_placement_that_cannot_be_is_a_fault_of_the_plan(
-    tmp_path: Path, stored: Path, runner: Runner, name: str, value: int
-) -> None:
+def test_a_placement_that_cannot_be_is_a_fault_of_the_plan(tmp_path, stored, runner, name, value):
     """A class or hour that is not there is no bad input, and no reason for a traceback."""
     folder = shutil.copytree(stored, tmp_path / "plan")
     array(name, lambda a: np.full_like(a, value))(folder)
@@ -182,7 +170,7 @@ def test_a_placement_that_cannot_be_is_a_fault_of_the_plan(
     assert runner("whatif", folder, "--share", "0.5", "--quiet")[0] in (0, 1, 2)
 
 
-def test_a_ledger_elsewhere_is_read_if_it_is_asked_for(tmp_path: Path, runner: Runner) -> None:
+def test_a_ledger_elsewhere_is_read_if_it_is_asked_for(tmp_path, runner):
     """If this fails, a ledger shared by many problems must be copied into each."""
     folder = grid.write_problem(sound(), tmp_path / "in")
     elsewhere = tmp_path / "ledger.jsonl"
@@ -200,7 +188,7 @@ def test_a_ledger_elsewhere_is_read_if_it_is_asked_for(tmp_path: Path, runner: R
     assert grid.read_problem(folder, ledger=elsewhere).mandate.ledger is not None
 
 
-def test_what_is_odd_but_clear_is_read(tmp_path: Path) -> None:
+def test_what_is_odd_but_clear_is_read(tmp_path):
     """A mark in front of the text, Windows' line ends, categories for names: no fault of a user."""
     import pyarrow as pa
     import pyarrow.parquet
@@ -221,7 +209,7 @@ def test_what_is_odd_but_clear_is_read(tmp_path: Path) -> None:
             np.testing.assert_array_equal(*values)
 
 
-def test_a_column_whose_kind_shows_late_is_read(tmp_path: Path) -> None:
+def test_a_column_whose_kind_shows_late_is_read(tmp_path):
     """A megabyte of whole numbers, then one with a point: the type is that of all rows."""
     folder = grid.write_problem(sound(), tmp_path / "in", format="csv")
     rows = 100_000
@@ -231,13 +219,11 @@ def test_a_column_whose_kind_shows_late_is_read(tmp_path: Path) -> None:
     assert (len(jobs), jobs.work_h[-1], jobs.origin[-1]) == (rows + 1, 1.5, 1)
 
 
-def test_type_errors_of_ours_are_not_called_bad_input(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_type_errors_of_ours_are_not_called_bad_input(tmp_path, monkeypatch, capsys):
     """If this fails, a bug in a table's check passes for a fault of the user's file."""
     folder = grid.write_problem(sound(), tmp_path / "in")
 
-    def fails(self: object) -> None:
+    def fails(self):
         raise TypeError("unsupported operand type(s) for +: 'int' and 'str'")
 
     monkeypatch.setattr(grid.Jobs, "check", fails)

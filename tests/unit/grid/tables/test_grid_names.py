@@ -1,12 +1,9 @@
 """Ids and names: jobs, tenants, regions and sites by what they are called, in tables and files."""
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +17,7 @@ from gridcompute.grid.tables.problem import implausible
 from malformed import sound
 
 
-def named(n_jobs: int = 40) -> grid.Problem:
+def named(n_jobs=40):
     """The scenario with names for everything."""
     problem = grid.east_west(n_jobs=n_jobs, seed=1)
     pue = problem.sites.pue + 0.01 * np.arange(24)
@@ -35,7 +32,7 @@ def named(n_jobs: int = 40) -> grid.Problem:
     )
 
 
-def equal(a: grid.Problem, b: grid.Problem) -> None:
+def equal(a, b):
     for name in ("jobs", "sites", "classes", "energy", "corridors", "quotas"):
         one, other = getattr(a, name), getattr(b, name)
         for column in one.columns():
@@ -52,7 +49,7 @@ def equal(a: grid.Problem, b: grid.Problem) -> None:
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "tidy"])
-def test_names_survive_files(tmp_path: Path, form: str) -> None:
+def test_names_survive_files(tmp_path, form):
     """If this fails, a form of the tables loses a name, or a number."""
     for problem in (named(), sound(), grid.east_west(n_jobs=10, seed=0, hours=3)):
         folder = grid.write_problem(problem, tmp_path / problem.name / form, format=form)
@@ -61,7 +58,7 @@ def test_names_survive_files(tmp_path: Path, form: str) -> None:
 
 @pytest.mark.parametrize("form", ["csv", "tidy", "parquet"])
 @pytest.mark.parametrize("names", [("1", "0"), ("01", "02"), ("1", "2")])
-def test_names_of_digits_survive_files(tmp_path: Path, form: str, names: tuple[str, str]) -> None:
+def test_names_of_digits_survive_files(tmp_path, form, names):
     """Rows of tidy tables went to the site whose number a name is."""
     problem = sound()
     energy = grid.Energy(
@@ -79,7 +76,7 @@ def test_names_of_digits_survive_files(tmp_path: Path, form: str, names: tuple[s
     equal(grid.read_problem(grid.write_problem(problem, tmp_path, format=form)), problem)
 
 
-def test_a_name_goes_before_a_number_in_csv(tmp_path: Path) -> None:
+def test_a_name_goes_before_a_number_in_csv(tmp_path):
     """A job of the site called 1 had its data at the second site."""
     problem = sound().replace(sites=sound().sites.replace(name=np.array(["1", "2"])))
     folder = grid.write_problem(problem, tmp_path, format="csv")
@@ -87,7 +84,7 @@ def test_a_name_goes_before_a_number_in_csv(tmp_path: Path) -> None:
     assert grid.read_problem(folder).jobs.origin[:2].tolist() == [0, 1]
 
 
-def test_results_carry_ids() -> None:
+def test_results_carry_ids():
     """If this fails, a result cannot be joined to the jobs of the user's own tables."""
     problem = named()
     plan = gc.match(problem, gap=0.3, time_limit=1)
@@ -109,7 +106,7 @@ def test_results_carry_ids() -> None:
     assert "TableMismatch" in str(forged.verify())
 
 
-def test_an_explanation_names_the_job_as_the_caller_does() -> None:
+def test_an_explanation_names_the_job_as_the_caller_does():
     """If this fails, whoever asks about an id is told about a row."""
     problem = sound()
     ids = np.arange(len(problem.jobs)) + 7000
@@ -122,7 +119,7 @@ def test_an_explanation_names_the_job_as_the_caller_does() -> None:
 
 
 @pytest.mark.parametrize("ids", [["a", "b", "c", "d"], np.arange(4) + 700, None, ["a"]])
-def test_an_error_of_a_job_says_its_id(ids: Any) -> None:
+def test_an_error_of_a_job_says_its_id(ids):
     """If this fails, whoever has ids must count rows to find the job at fault."""
     problem = sound()
     jobs = problem.jobs
@@ -135,7 +132,7 @@ def test_an_error_of_a_job_says_its_id(ids: Any) -> None:
         dataclasses.replace(jobs, gang=[1, 0, 1, 1], id=ids)
 
 
-def test_ids_may_be_integers_and_are_rows_by_default() -> None:
+def test_ids_may_be_integers_and_are_rows_by_default():
     jobs = sound().jobs
     assert jobs.id is None
     np.testing.assert_array_equal(jobs.ids, [0, 1, 2, 3])
@@ -167,12 +164,12 @@ def test_ids_may_be_integers_and_are_rows_by_default() -> None:
         ([[1, 2], [3, 4]], InvalidProblemError, "shape"),
     ],
 )
-def test_ids_that_are_none_are_refused(ids: object, error: type[Exception], words: str) -> None:
+def test_ids_that_are_none_are_refused(ids, error, words):
     with pytest.raises(error, match=words):
         sound().jobs.replace(id=ids)
 
 
-def test_regions_and_operators_may_be_given_by_name() -> None:
+def test_regions_and_operators_may_be_given_by_name():
     """If this fails, a mandate's scopes are numbers to people who know names."""
     problem = sound()
     sites = problem.sites.replace(
@@ -194,7 +191,7 @@ def test_regions_and_operators_may_be_given_by_name() -> None:
 
 
 @pytest.mark.parametrize("column", ["residency", "origin"])
-def test_more_names_than_a_residency_has_bits_are_refused(column: str) -> None:
+def test_more_names_than_a_residency_has_bits_are_refused(column):
     """If this fails, a list of 64 sites ends in an overflow that names nothing."""
     sites = [f"site {i}" for i in range(64)]
     table = pa.table(sound().jobs.to_arrow())
@@ -209,7 +206,7 @@ def test_more_names_than_a_residency_has_bits_are_refused(column: str) -> None:
 # ---------------------------------------------------------------- files written by hand
 
 
-def rewritten(path: Path, change) -> None:
+def rewritten(path, change):
     rows = list(csv.DictReader(path.read_text().splitlines()))
     rows = change(rows)
     with path.open("w", newline="") as file:
@@ -219,7 +216,7 @@ def rewritten(path: Path, change) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path):
     problem = sound().replace(quotas=grid.Quotas(upper_accelerator_h=[50.0, 60.0]))
     return grid.write_problem(problem, tmp_path / "in", format="tidy")
 
@@ -236,7 +233,7 @@ def each(**columns):
     return change
 
 
-def test_names_in_files_become_indices(folder: Path) -> None:
+def test_names_in_files_become_indices(folder):
     rewritten(
         folder / "jobs.csv",
         each(
@@ -261,15 +258,15 @@ def test_names_in_files_become_indices(folder: Path) -> None:
     np.testing.assert_array_equal(grid.read_problem(folder).jobs.residency, [1, 3, 2, 1])
 
 
-def without(at: int):
+def without(at):
     return lambda rows: rows[:at] + rows[at + 1 :]
 
 
-def twice(at: int):
+def twice(at):
     return lambda rows: [*rows, rows[at]]
 
 
-def cell(at: int, name: str, value: str):
+def cell(at, name, value):
     def change(rows):
         rows[at][name] = value
         return rows
@@ -277,11 +274,11 @@ def cell(at: int, name: str, value: str):
     return change
 
 
-def dropped(name: str):
+def dropped(name):
     return lambda rows: [{k: v for k, v in row.items() if k != name} for row in rows]
 
 
-def renamed(old: str, new: str):
+def renamed(old, new):
     return lambda rows: [{(new if k == old else k): v for k, v in row.items()} for row in rows]
 
 
@@ -434,13 +431,13 @@ TIDY = {
 }
 
 
-def test_the_tidy_folder_is_sound(folder: Path) -> None:
+def test_the_tidy_folder_is_sound(folder):
     """If this fails, the cases below may be refused for another reason than theirs."""
     assert grid.read_problem(folder).name == "sound"
 
 
 @pytest.mark.parametrize("name", TIDY)
-def test_a_malformed_tidy_table_is_refused_with_its_place(folder: Path, name: str) -> None:
+def test_a_malformed_tidy_table_is_refused_with_its_place(folder, name):
     """If this fails, a slip in a spreadsheet is a wrong plan, or a traceback."""
     table, change, words = TIDY[name]
     rewritten(folder / f"{table}.csv", change)
@@ -468,9 +465,7 @@ def test_a_malformed_tidy_table_is_refused_with_its_place(folder: Path, name: st
         ("sites", "minimum_load_kw", 5e6, r"minimum_load_kw\[0\] is 5e\+06 kW.*watts"),
     ],
 )
-def test_a_value_of_another_unit_is_met_with_a_warning(
-    table: str, column: str, value: float, words: str
-) -> None:
+def test_a_value_of_another_unit_is_met_with_a_warning(table, column, value, words):
     """If this fails, a site draws a thousand times its power and nothing is said."""
     problem = sound()
     changed = getattr(problem, table).replace(**{column: value})
@@ -479,13 +474,13 @@ def test_a_value_of_another_unit_is_met_with_a_warning(
 
 
 @pytest.mark.filterwarnings("error")
-def test_the_scenario_is_plausible() -> None:
+def test_the_scenario_is_plausible():
     """If this fails, the packaged figures, or the limits of what is plausible, are wrong."""
     for problem in (grid.east_west(n_jobs=500, seed=3), sound()):
         assert list(implausible(problem)) == []
 
 
-def test_a_warning_names_the_line_that_made_the_problem(tmp_path: Path) -> None:
+def test_a_warning_names_the_line_that_made_the_problem(tmp_path):
     """If this fails, the line is one of the library's, or each use of the problem warns again."""
     odd = sound().sites.replace(pue=120.0)
     for make in (
@@ -504,7 +499,7 @@ def test_a_warning_names_the_line_that_made_the_problem(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_mandate_that_holds_no_site_is_met_with_a_warning(tmp_path: Path) -> None:
+def test_a_mandate_that_holds_no_site_is_met_with_a_warning(tmp_path):
     """If this fails, a share that applies to no site is accepted without a warning."""
     problem = sound()
     old = problem.sites.replace(new=False)
@@ -519,7 +514,7 @@ def test_a_mandate_that_holds_no_site_is_met_with_a_warning(tmp_path: Path) -> N
     assert [Path(w.filename).name for w in told] == [Path(__file__).name]
 
 
-def test_the_command_line_warns_in_one_line_each(tmp_path: Path, capsys: Any) -> None:
+def test_the_command_line_warns_in_one_line_each(tmp_path, capsys):
     """If this fails, whoever runs a command is shown lines of our source."""
     with pytest.warns(grid.ImplausibleUnitWarning):
         problem = sound().replace(sites=sound().sites.replace(pue=120.0))

@@ -1,9 +1,6 @@
 """Quotas as a tree of queues: limits, guarantees and borrowing, over all accelerators or one."""
 
-from __future__ import annotations
-
 import dataclasses
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,14 +10,11 @@ import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.plan import queues as queue_module
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 LAB, VISION, SPEECH, GUEST = range(4)
 NAMES = ("lab", "vision", "speech", "guest")
 
 
-def day(**quotas: Any) -> grid.Problem:
+def day(**quotas):
     """Four hours at one site with 8 accelerators of A and 8 of B, and more jobs than they can run.
 
     Vision and speech are below the lab; each of the three has 12 jobs of 4 accelerator-hours.
@@ -57,7 +51,7 @@ def day(**quotas: Any) -> grid.Problem:
     )
 
 
-def used(plan: grid.Plan) -> dict[str, float]:
+def used(plan):
     """Accelerator-hours of each queue, those below it included, from the placements alone."""
     t, out = plan.table(), dict.fromkeys(NAMES, 0.0)
     for tenant, gang, hours in zip(t["tenant"], t["gang"], t["hours"], strict=True):
@@ -66,7 +60,7 @@ def used(plan: grid.Plan) -> dict[str, float]:
     return out
 
 
-def test_a_limit_above_tenants_holds_for_all_of_them() -> None:
+def test_a_limit_above_tenants_holds_for_all_of_them():
     """If this fails, tenants of one queue use more together than the queue may."""
     plan = gc.match(day(upper_accelerator_h=[24.0, np.inf, np.inf, np.inf]), gap=0.0)
     found = used(plan)
@@ -80,7 +74,7 @@ def test_a_limit_above_tenants_holds_for_all_of_them() -> None:
     assert "(QuotaReached, queue lab)" in str(found)
 
 
-def test_what_is_borrowed_has_a_limit_of_its_own() -> None:
+def test_what_is_borrowed_has_a_limit_of_its_own():
     """If this fails, a tenant borrows more than it may."""
     plan = gc.match(
         day(
@@ -93,7 +87,7 @@ def test_what_is_borrowed_has_a_limit_of_its_own() -> None:
     assert used(plan)["vision"] == 16
 
 
-def test_a_guarantee_brings_in_jobs_that_are_worth_less() -> None:
+def test_a_guarantee_brings_in_jobs_that_are_worth_less():
     """If this fails, a price on what is missing to a guarantee above tenants changes nothing."""
     free = gc.match(day(upper_accelerator_h=np.inf), gap=0.0)
     held = day(lower_accelerator_h=[0.0, 0.0, 0.0, 32.0], below_yuan_per_accelerator_h=9.0)
@@ -107,7 +101,7 @@ def test_a_guarantee_brings_in_jobs_that_are_worth_less() -> None:
     assert plan.verify().valid
 
 
-def test_accelerators_have_limits_of_their_own() -> None:
+def test_accelerators_have_limits_of_their_own():
     """If this fails, a tenant uses more of one accelerator than its queue may."""
     by = np.full((2, 4), np.inf)
     by[0, LAB] = 8.0
@@ -125,7 +119,7 @@ def test_accelerators_have_limits_of_their_own() -> None:
     assert (found.reason, found.queue) == ("QuotaTooSmall", "vision on A")
 
 
-def test_a_plan_above_a_limit_is_found_out() -> None:
+def test_a_plan_above_a_limit_is_found_out():
     """If this fails, the checker does not look above tenants, or not at accelerators."""
     plan = gc.match(day(upper_accelerator_h=np.inf), gap=0.0)
     by = np.full((2, 4), np.inf)
@@ -142,7 +136,7 @@ def test_a_plan_above_a_limit_is_found_out() -> None:
             grid.evaluate(stricter, plan)
 
 
-def test_flat_quotas_and_a_tree_without_effect_give_the_same_plan() -> None:
+def test_flat_quotas_and_a_tree_without_effect_give_the_same_plan():
     """If this fails, quotas as they were no longer give the plans they gave."""
     problem = grid.east_west(n_jobs=60, seed=3, hours=6)
     tree = problem.quotas.replace(parent=[-1, *[0] * (len(problem.quotas) - 1)])
@@ -156,7 +150,7 @@ def test_flat_quotas_and_a_tree_without_effect_give_the_same_plan() -> None:
     assert plans[0].bound_yuan == plans[1].bound_yuan
 
 
-def test_the_audit_and_the_page_show_who_borrows_from_whom(tmp_path: Path) -> None:
+def test_the_audit_and_the_page_show_who_borrows_from_whom(tmp_path):
     """If this fails, a tenant cannot see its share, or who uses what it is guaranteed."""
     problem = day(
         upper_accelerator_h=[48.0, np.inf, np.inf, np.inf],
@@ -183,7 +177,7 @@ def test_the_audit_and_the_page_show_who_borrows_from_whom(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("format", ["parquet", "csv"])
-def test_a_tree_goes_through_files(format: str, tmp_path: Path) -> None:
+def test_a_tree_goes_through_files(format, tmp_path):
     """If this fails, a tree that was written is read as another one."""
     by = np.full((2, 4), np.inf)
     by[1, LAB] = 30.0
@@ -213,7 +207,7 @@ def test_a_tree_goes_through_files(format: str, tmp_path: Path) -> None:
     assert np.array_equal(stored.prices.quota_rows, plan.prices.quota_rows)
 
 
-def test_running_jobs_count_in_the_queues_above_them() -> None:
+def test_running_jobs_count_in_the_queues_above_them():
     """If this fails, what runs is forgotten where a limit lies above its tenant."""
     by = np.full((2, 4), np.inf)
     by[1, LAB] = 20.0
@@ -244,13 +238,13 @@ def test_running_jobs_count_in_the_queues_above_them() -> None:
         ({"borrowing_accelerator_h": -1.0}, r"quotas.borrowing_accelerator_h\[0\] is -1.0"),
     ],
 )
-def test_quotas_that_make_no_tree_are_refused(columns: dict[str, Any], words: str) -> None:
+def test_quotas_that_make_no_tree_are_refused(columns, words):
     """If this fails, a circle of queues or a limit below a guarantee is taken."""
     with pytest.raises(InvalidProblemError, match=words):
         grid.Quotas(upper_accelerator_h=[9.0, 9.0, 9.0], **columns)
 
 
-def test_a_long_chain_of_queues_is_a_tree_until_its_ends_meet() -> None:
+def test_a_long_chain_of_queues_is_a_tree_until_its_ends_meet():
     """If this fails, thousands of queues below each other take minutes, or a circle is taken."""
     n = 50_000
     chain = np.arange(-1, n - 1)
@@ -261,7 +255,7 @@ def test_a_long_chain_of_queues_is_a_tree_until_its_ends_meet() -> None:
         quotas.replace(parent=chain)
 
 
-def test_flat_quotas_get_limits_by_accelerator_one_at_a_time() -> None:
+def test_flat_quotas_get_limits_by_accelerator_one_at_a_time():
     """If this fails, what flat quotas have no rows of stands in the way of the other column."""
     flat = grid.Quotas(upper_accelerator_h=[9.0, 9.0])
     upper = flat.replace(upper_by_accelerator_h=[[1.0, 2.0], [3.0, 4.0]])
@@ -272,9 +266,7 @@ def test_flat_quotas_get_limits_by_accelerator_one_at_a_time() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_largest_loans_are_found_without_all_of_them(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_largest_loans_are_found_without_all_of_them(seed, monkeypatch):
     """If this fails, an audit of thousands of queues leaves out a loan larger than one it shows."""
     r = np.random.default_rng(seed)
     part = r.integers(0, 6, 30).astype(float)
@@ -289,13 +281,13 @@ def test_the_largest_loans_are_found_without_all_of_them(
         assert len(set(zip(borrower.tolist(), lender.tolist(), strict=True))) == len(hours)
 
 
-def test_limits_by_accelerator_are_as_many_as_there_are_accelerators() -> None:
+def test_limits_by_accelerator_are_as_many_as_there_are_accelerators():
     """If this fails, a limit is read as that of another accelerator."""
     with pytest.raises(InvalidProblemError, match="found 3 rows, needed 2, one for each of"):
         day(upper_by_accelerator_h=np.ones((3, 4)))
 
 
-def test_the_operator_keeps_limits_above_tenants() -> None:
+def test_the_operator_keeps_limits_above_tenants():
     """If this fails, hours planned one by one exceed together what a queue may use."""
     held = {"upper_accelerator_h": [24.0, np.inf, np.inf, np.inf]}
     problem = day(**held)
@@ -310,7 +302,7 @@ def test_the_operator_keeps_limits_above_tenants() -> None:
     assert used(seen)["lab"] <= 24
 
 
-def test_a_frame_of_quotas_may_name_the_tenants() -> None:
+def test_a_frame_of_quotas_may_name_the_tenants():
     """If this fails, what quotas.csv may have is an unknown column of a frame."""
     frame = pa.table(
         {"name": ["lab", "team"], "parent": ["", "lab"], "upper_accelerator_h": [9.0, 4.0]}

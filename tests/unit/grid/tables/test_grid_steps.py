@@ -1,9 +1,6 @@
 """Batches in steps of 15 minutes: the same day costs the same, and is certified."""
 
-from __future__ import annotations
-
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow
@@ -15,19 +12,16 @@ from gridcompute import InvalidProblemError, grid
 from gridcompute.report.tables import bottleneck_list
 from step_cases import JOBS, day, in_steps, in_the_hour
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 QUARTERS = 4
 
 
-def in_quarters(problem: grid.Problem) -> grid.Problem:
+def in_quarters(problem):
     """The same day in steps of 15 minutes."""
     return in_steps(problem, QUARTERS)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_day_in_quarters_costs_what_it_costs_by_the_hour(seed: int) -> None:
+def test_a_day_in_quarters_costs_what_it_costs_by_the_hour(seed):
     """If this fails, something is counted by the step that goes by the hour, or the other way."""
     hourly = day(seed)
     plan = gc.match(hourly, gap=0.0)
@@ -42,7 +36,7 @@ def test_a_day_in_quarters_costs_what_it_costs_by_the_hour(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_where_quarters_give_no_choice_both_days_have_one_optimum(seed: int) -> None:
+def test_where_quarters_give_no_choice_both_days_have_one_optimum(seed):
     """If this fails, a match in quarters finds another cost where nothing else can be found."""
     hourly = in_the_hour(day(seed))
     plans = [gc.match(p, gap=0.0) for p in (hourly, in_quarters(hourly))]
@@ -54,7 +48,7 @@ def test_where_quarters_give_no_choice_both_days_have_one_optimum(seed: int) -> 
     assert apart <= 1e-9 * size, (seed, plans)
 
 
-def test_a_plan_in_quarters_whose_step_is_denied_is_refused() -> None:
+def test_a_plan_in_quarters_whose_step_is_denied_is_refused():
     """If this fails, the checker does not see how long a step is."""
     plan = gc.match(in_quarters(day(0)), time_limit=0.0)
     assert plan.verify().valid
@@ -62,7 +56,7 @@ def test_a_plan_in_quarters_whose_step_is_denied_is_refused() -> None:
     assert not other.verify().valid
 
 
-def test_jobs_shorter_than_an_hour_take_a_step() -> None:
+def test_jobs_shorter_than_an_hour_take_a_step():
     """If this fails, a job of ten minutes holds its accelerators for an hour."""
     fine = in_quarters(day(1))
     short = fine.replace(jobs=fine.jobs.replace(work_h=np.full(JOBS, 1 / 6)))
@@ -76,7 +70,7 @@ def test_jobs_shorter_than_an_hour_take_a_step() -> None:
 
 
 @pytest.mark.parametrize("format", ["parquet", "csv", "tidy"])
-def test_times_and_files_go_by_the_step(format: str, tmp_path: Path) -> None:
+def test_times_and_files_go_by_the_step(format, tmp_path):
     """If this fails, a batch in quarters is read as hours, or its times are an hour apart."""
     problem = in_quarters(day(2)).replace(start="2026-03-01T00:00+08:00")
     assert str(problem.time(5)) == "2026-03-01 01:15:00+08:00"
@@ -100,14 +94,14 @@ def test_times_and_files_go_by_the_step(format: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("step", [0.0, -1.0, 2.0, 1e-3, 1 / 7, 61.5 / 3600, float("nan")])
-def test_a_step_is_from_a_minute_to_an_hour(step: float) -> None:
+def test_a_step_is_from_a_minute_to_an_hour(step):
     """If this fails, a step of nothing divides by 0, or times are rounded to seconds."""
     with pytest.raises(InvalidProblemError, match=r"problem\.step_h is .*whole number of seconds"):
         day(0).replace(step_h=step)
 
 
 @pytest.mark.parametrize("seconds", [60, 61, 450, 700, 3599, 3600])
-def test_the_time_of_each_step_is_read_as_that_step(seconds: int, tmp_path: Path) -> None:
+def test_the_time_of_each_step_is_read_as_that_step(seconds, tmp_path):
     """If this fails, a time in a file falls between two steps, or is taken for one beside it."""
     problem = day(0).replace(step_h=seconds / 3600, start="2026-03-01T00:00+08:00")
     assert problem.step_h == seconds / 3600
@@ -120,7 +114,7 @@ def test_the_time_of_each_step_is_read_as_that_step(seconds: int, tmp_path: Path
     np.testing.assert_array_equal(again.energy.direct_kwh, problem.energy.direct_kwh)
 
 
-def test_a_time_between_two_steps_is_refused(tmp_path: Path) -> None:
+def test_a_time_between_two_steps_is_refused(tmp_path):
     """If this fails, a job's release moves by what lies between."""
     problem = in_quarters(day(0)).replace(start="2026-03-01T00:00+08:00")
     folder = grid.write_problem(problem, tmp_path / "p", format="csv")
@@ -135,7 +129,7 @@ def test_a_time_between_two_steps_is_refused(tmp_path: Path) -> None:
         grid.read_problem(folder)
 
 
-def test_a_value_too_large_for_short_steps_is_named_as_it_was_given() -> None:
+def test_a_value_too_large_for_short_steps_is_named_as_it_was_given():
     """If this fails, the error speaks of a value that the caller never gave."""
     fine = in_quarters(day(0))
     quotas = fine.quotas.replace(upper_accelerator_h=[1e12, np.inf])
@@ -150,7 +144,7 @@ def test_a_value_too_large_for_short_steps_is_named_as_it_was_given() -> None:
     assert gc.match(fine.replace(quotas=most), gap=1.0).verify().valid
 
 
-def test_what_is_scarce_is_shown_by_the_step() -> None:
+def test_what_is_scarce_is_shown_by_the_step():
     """If this fails, the page names an hour where it means a step."""
     plan = gc.match(in_quarters(day(0)), gap=0.0)
     prices = plan.prices.replace(capacity=np.ones_like(plan.prices.capacity))
@@ -160,7 +154,7 @@ def test_what_is_scarce_is_shown_by_the_step() -> None:
     assert all(unit.startswith("accelerator-h, step ") for unit in units), units
 
 
-def test_policies_reports_and_running_jobs_know_the_step() -> None:
+def test_policies_reports_and_running_jobs_know_the_step():
     """If this fails, a rule counts quotas in steps, or what runs takes the wrong power."""
     hourly = day(3)
     for name, rule in grid.policies.POLICIES.items():

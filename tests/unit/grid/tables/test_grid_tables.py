@@ -1,9 +1,6 @@
 """The tables of a problem: what they accept, what they refuse and how they say so."""
 
-from __future__ import annotations
-
 import dataclasses
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,13 +15,13 @@ from gridcompute.grid.tables.sites import great_circle_km, one_way_ms
 JOBS = {"gang": [1, 2], "work_h": [1.0, 2.5], "origin": [0, 1], "deadline": [24, 24]}
 
 
-def jobs(**changes: object) -> grid.Jobs:
+def jobs(**changes):
     """Two jobs with some columns changed."""
     columns = {**JOBS, "value_yuan": [1.0, 2.0], **changes}
     return grid.Jobs(**{name: np.asarray(values) for name, values in columns.items()})
 
 
-def test_a_look_at_a_table_shows_three_rows() -> None:
+def test_a_look_at_a_table_shows_three_rows():
     """If this fails, a notebook shows shapes where a reader wants to see what is in a table."""
     problem = grid.east_west(n_jobs=5, seed=0)
     shown = repr(problem.jobs.replace(gang=[1, 2, 4, 8, 16], work_h=[0.5, 1 / 3, 2, 1, 1]))
@@ -38,7 +35,7 @@ def test_a_look_at_a_table_shows_three_rows() -> None:
     assert " none" in repr(problem.jobs.replace(**{k: [] for k in problem.jobs.columns()}))
 
 
-def test_columns_have_their_dtypes_and_are_read_only() -> None:
+def test_columns_have_their_dtypes_and_are_read_only():
     """If this fails, the core meets an array it must copy, or a checked one can be changed."""
     table = jobs()
     for name, spec in table.columns().items():
@@ -49,7 +46,7 @@ def test_columns_have_their_dtypes_and_are_read_only() -> None:
     assert len(table) == 2
 
 
-def test_the_callers_array_stays_writeable_and_is_copied() -> None:
+def test_the_callers_array_stays_writeable_and_is_copied():
     """If this fails, the caller's own array is frozen, or a checked table changes with it."""
     work = np.array([1.0, 2.5])
     table = jobs(work_h=work)
@@ -57,7 +54,7 @@ def test_the_callers_array_stays_writeable_and_is_copied() -> None:
     assert table.work_h.tolist() == [1.0, 2.5]
 
 
-def test_scalars_and_leading_dimensions_are_repeated() -> None:
+def test_scalars_and_leading_dimensions_are_repeated():
     """If this fails, a flat tariff must be typed 24 times."""
     energy = grid.Energy(
         direct_kwh=np.zeros((1, 2, 3)), tariff_yuan_per_kwh=np.array([0.5, 0.6]), bundled_kwh=4.0
@@ -80,9 +77,7 @@ def test_scalars_and_leading_dimensions_are_repeated() -> None:
         ({"value_yuan": [-1.0, 0.0]}, ["jobs.value_yuan[0]", "-1"]),
     ],
 )
-def test_bad_job_columns_name_table_column_row_found_and_needed(
-    change: dict[str, object], words: list[str]
-) -> None:
+def test_bad_job_columns_name_table_column_row_found_and_needed(change, words):
     """If this fails, a user with a million rows is not told which one is wrong, or why."""
     with pytest.raises(InvalidProblemError) as caught:
         jobs(**change)
@@ -91,7 +86,7 @@ def test_bad_job_columns_name_table_column_row_found_and_needed(
     assert caught.value.index is not None
 
 
-def test_wrong_kinds_are_type_errors() -> None:
+def test_wrong_kinds_are_type_errors():
     """If this fails, fractions of accelerators are rounded in silence."""
     with pytest.raises(TypeError, match=r"jobs\.gang\[1\] is 2\.5, needed an integer"):
         jobs(gang=[1.0, 2.5])
@@ -99,7 +94,7 @@ def test_wrong_kinds_are_type_errors() -> None:
         grid.Sites(name=np.array(["a"]), new=np.array([1]))
 
 
-def test_settings_that_are_no_numbers_are_named() -> None:
+def test_settings_that_are_no_numbers_are_named():
     """If this fails, text in problem.json ends in Python's words about comparing it."""
     for make, name in (
         (lambda: grid.Mandate(share="80%"), "mandate.share"),
@@ -114,7 +109,7 @@ def test_settings_that_are_no_numbers_are_named() -> None:
             make()
 
 
-def test_columns_of_two_lengths_name_both() -> None:
+def test_columns_of_two_lengths_name_both():
     """If this fails, the user must count rows to find the odd column."""
     with pytest.raises(
         InvalidProblemError, match=r"jobs\.origin has shape \(1,\).*jobs\.gang has 2"
@@ -122,7 +117,7 @@ def test_columns_of_two_lengths_name_both() -> None:
         jobs(origin=[0])
 
 
-def test_other_tables_refuse_what_makes_no_sense() -> None:
+def test_other_tables_refuse_what_makes_no_sense():
     """If this fails, nonsense reaches the solver."""
     two = np.array(["a", "b"])
     with pytest.raises(InvalidProblemError, match=r"sites\.pue\[1\] is 0\.9"):
@@ -160,7 +155,7 @@ def test_other_tables_refuse_what_makes_no_sense() -> None:
         )
 
 
-def test_problem_checks_its_tables_against_each_other() -> None:
+def test_problem_checks_its_tables_against_each_other():
     """If this fails, an id out of range is found only inside the core, or never."""
     problem = grid.east_west(n_jobs=20, seed=0)
     table = problem.jobs
@@ -183,7 +178,7 @@ def test_problem_checks_its_tables_against_each_other() -> None:
         problem.replace(mandate=grid.Mandate(new=(True, False)))
 
 
-def test_replace_keeps_the_original() -> None:
+def test_replace_keeps_the_original():
     """If this fails, a what-if changes the problem it started from."""
     problem = grid.east_west(n_jobs=20, seed=0)
     stricter = problem.replace(mandate=dataclasses.replace(problem.mandate, share=0.9))
@@ -192,7 +187,7 @@ def test_replace_keeps_the_original() -> None:
     assert stricter.jobs is problem.jobs
 
 
-def test_hours_are_rounded_up_but_not_for_rounding_errors() -> None:
+def test_hours_are_rounded_up_but_not_for_rounding_errors():
     """If this fails, 0.9 h at throughput 0.3 occupies four hours."""
     problem = grid.east_west(n_jobs=3, seed=0)
     throughput = np.full_like(problem.classes.throughput, 0.3)
@@ -206,7 +201,7 @@ def test_hours_are_rounded_up_but_not_for_rounding_errors() -> None:
     assert problem.hours_needed()[:, 1].tolist() == [0, 0, 0]
 
 
-def test_filters_give_the_reason_at_which_nothing_was_left() -> None:
+def test_filters_give_the_reason_at_which_nothing_was_left():
     """If this fails, a user is told the wrong thing to change."""
     problem = grid.east_west(n_jobs=1, seed=0)
     easy = problem.jobs.replace(
@@ -240,7 +235,7 @@ def test_filters_give_the_reason_at_which_nothing_was_left() -> None:
     assert problem.replace(jobs=away, classes=narrow).why_not() == ["ResidencyForbids"]
 
 
-def test_capacity_must_last_for_the_whole_run() -> None:
+def test_capacity_must_last_for_the_whole_run():
     """If this fails, a job is called eligible although an hour of its run has no room."""
     problem = grid.east_west(n_jobs=1, seed=0)
     capacity = np.zeros_like(problem.classes.capacity)
@@ -255,7 +250,7 @@ def test_capacity_must_last_for_the_whole_run() -> None:
     assert longer.why_not() == ["GangTooLarge"]
 
 
-def test_latency_rule_decides_the_xinjiang_question() -> None:
+def test_latency_rule_decides_the_xinjiang_question():
     """If this fails, one-way and round-trip limits mean the same."""
     problem = grid.east_west(n_jobs=10, seed=0)
     chongqing, hami = 5, 10
@@ -264,7 +259,7 @@ def test_latency_rule_decides_the_xinjiang_question() -> None:
     assert both.delay_ms[chongqing, hami] == 2 * problem.delay_ms[chongqing, hami] > 20
 
 
-def test_great_circle_agrees_with_known_distances() -> None:
+def test_great_circle_agrees_with_known_distances():
     """If this fails, delays and transfer prices rest on wrong distances."""
     km = great_circle_km(np.array([39.9, 31.2]), np.array([116.4, 121.5]))  # Beijing, Shanghai
     assert 1060 < km[0, 1] < 1080
@@ -275,7 +270,7 @@ def test_great_circle_agrees_with_known_distances() -> None:
 # ---------------------------------------------------------------- Arrow
 
 
-def test_arrow_round_trip_is_exact() -> None:
+def test_arrow_round_trip_is_exact():
     """If this fails, a table changes on its way through Arrow."""
     problem = grid.east_west(n_jobs=30, seed=3)
     extra = {
@@ -290,7 +285,7 @@ def test_arrow_round_trip_is_exact() -> None:
             np.testing.assert_array_equal(getattr(again, column), getattr(table, column))
 
 
-def test_any_arrow_producer_will_do() -> None:
+def test_any_arrow_producer_will_do():
     """If this fails, polars or duckdb users must convert by hand."""
     table = grid.Jobs.from_arrow(ArrowStream(jobs().to_arrow()))
     assert table.work_h.tolist() == [1.0, 2.5]
@@ -300,7 +295,7 @@ def test_any_arrow_producer_will_do() -> None:
         grid.Jobs.from_arrow([1, 2])
 
 
-def test_spread_columns_and_missing_dimensions() -> None:
+def test_spread_columns_and_missing_dimensions():
     """If this fails, a wide CSV of one column an hour cannot be read."""
     tariff = "tariff_yuan_per_kwh"
     table = pa.table({f"{tariff}[1]": [0.6], f"{tariff}[0]": [0.5], "direct_kwh": [2.0]})
@@ -309,7 +304,7 @@ def test_spread_columns_and_missing_dimensions() -> None:
     assert energy.direct_kwh.tolist() == [[[2.0, 2.0]]]
 
 
-def test_arrow_mistakes_are_named() -> None:
+def test_arrow_mistakes_are_named():
     """If this fails, a misspelt column or a null is taken for the default."""
     table = jobs().to_arrow()
     with pytest.raises(InvalidProblemError, match="no column 'gangs'"):
@@ -326,7 +321,7 @@ def test_arrow_mistakes_are_named() -> None:
         grid.Energy.from_arrow(pa.table({f"tariff_yuan_per_kwh[{i}]": [1.0] for i in (0, 2)}))
 
 
-def frames() -> dict[str, Any]:
+def frames():
     """The same jobs, with names in place of numbers, as frames and files have them."""
     columns = {"gang": [1, 2, 4], "work_h": [1.0] * 3, "deadline": [4] * 3, "value_yuan": [9.0] * 3}
     named = {
@@ -345,7 +340,7 @@ def frames() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", frames())
-def test_a_frame_may_have_names_for_numbers(kind: str) -> None:
+def test_a_frame_may_have_names_for_numbers(kind):
     """If this fails, a frame of jobs must be numbered by hand, where a file need not."""
     names = {
         "origin": np.array(["Hami", "Wuhu"]),
@@ -379,14 +374,14 @@ def test_a_frame_may_have_names_for_numbers(kind: str) -> None:
         ({}, TypeError, r"jobs\.origin\[0\] is .Wuhu., needed an integer"),
     ],
 )
-def test_names_that_mean_nothing_are_refused(names: Any, error: type, words: str) -> None:
+def test_names_that_mean_nothing_are_refused(names, error, words):
     """If this fails, a misspelt site becomes another one."""
     table = frames()["arrow"].drop_columns(["family", "tenant", "residency"])
     with pytest.raises(error, match=words):
         grid.Jobs.from_arrow(table, names=names)
 
 
-def test_classes_may_name_their_sites() -> None:
+def test_classes_may_name_their_sites():
     """If this fails, only jobs may have names."""
     table = pa.table(
         {
@@ -404,7 +399,7 @@ def test_classes_may_name_their_sites() -> None:
     assert classes.accelerator.tolist() == [1, 1]
 
 
-def test_a_frame_without_a_column_or_with_one_twice_is_refused() -> None:
+def test_a_frame_without_a_column_or_with_one_twice_is_refused():
     """A TypeError of a constructor, and a KeyError, named neither table nor column."""
     table = jobs().to_arrow()
     with pytest.raises(InvalidProblemError, match=r"jobs has no column 'gang', which has no def"):

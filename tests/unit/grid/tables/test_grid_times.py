@@ -1,12 +1,9 @@
 """Batches with a date: times in tables and files, zones, and clocks that are put forward."""
 
-from __future__ import annotations
-
 import csv
 import datetime
 import json
 import pickle
-from pathlib import Path  # noqa: TC003
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -39,7 +36,7 @@ EIGHT = datetime.timezone(datetime.timedelta(hours=8))
         ),
     ],
 )
-def test_hours_have_times(start: object, needed: datetime.datetime) -> None:
+def test_hours_have_times(start, needed):
     """If this fails, hour 5 is another hour of the day; in the last case a clock is put forward."""
     problem = sound().replace(start=start)
     assert problem.time(5) == needed
@@ -53,14 +50,14 @@ def test_hours_have_times(start: object, needed: datetime.datetime) -> None:
 @pytest.mark.parametrize(
     "bad", ["noon", "2026-13-01", "2026-03-01[Mars/Base]", np.datetime64("NaT", "s")]
 )
-def test_a_start_that_is_none_is_refused(bad: object) -> None:
+def test_a_start_that_is_none_is_refused(bad):
     with pytest.raises(InvalidProblemError, match=r"problem\.start is .* needed a time"):
         sound().replace(start=bad)
     with pytest.raises(TypeError, match=r"problem\.start must be a datetime"):
         sound().replace(start=20260301)
 
 
-def test_results_say_times() -> None:
+def test_results_say_times():
     """If this fails, a tenant learns that a job starts at 7, and not of which day."""
     problem = grid.east_west(n_jobs=60, seed=0).replace(start="2026-03-01T00:00[Asia/Shanghai]")
     plan = gc.match(problem, gap=0.4, time_limit=1)
@@ -78,7 +75,7 @@ def test_results_say_times() -> None:
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "tidy"])
 @pytest.mark.parametrize("start", [START, "2026-03-01T00:00", "2026-03-29T00:00[Europe/Berlin]"])
-def test_a_start_survives_files(tmp_path: Path, form: str, start: str) -> None:
+def test_a_start_survives_files(tmp_path, form, start):
     """If this fails, a stored batch lies on another day."""
     problem = sound().replace(start=start)
     folder = grid.write_problem(problem, tmp_path / "in", format=form)
@@ -90,11 +87,11 @@ def test_a_start_survives_files(tmp_path: Path, form: str, start: str) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path):
     return grid.write_problem(sound().replace(start=START), tmp_path / "in", format="csv")
 
 
-def cells(path: Path, **columns: list[str]) -> None:
+def cells(path, **columns):
     rows = list(csv.DictReader(path.read_text().splitlines()))
     for name, values in columns.items():
         for row, value in zip(rows, values, strict=True):
@@ -105,7 +102,7 @@ def cells(path: Path, **columns: list[str]) -> None:
         writer.writerows(rows)
 
 
-def test_windows_may_be_times(folder: Path) -> None:
+def test_windows_may_be_times(folder):
     """If this fails, deadlines must be counted in hours by hand."""
     release = ["2026-03-01T01:00+08:00", "2026-02-28T16:00Z", "2026-03-01 00:00", "0"]
     cells(folder / "jobs.csv", release=release, deadline=["2026-03-01T03:00", "3", "3", "2"])
@@ -129,13 +126,13 @@ def test_windows_may_be_times(folder: Path) -> None:
         ("2026-03-02T00:00+08:00", r"jobs\.csv: jobs\.deadline\[2\]"),
     ],
 )
-def test_times_off_the_batch_are_refused(folder: Path, release: str, words: str) -> None:
+def test_times_off_the_batch_are_refused(folder, release, words):
     cells(folder / "jobs.csv", release=["0", "0", release, "0"])
     with pytest.raises(InvalidProblemError, match=words):
         grid.read_problem(folder)
 
 
-def test_a_start_that_is_none_is_refused_with_its_file(folder: Path) -> None:
+def test_a_start_that_is_none_is_refused_with_its_file(folder):
     settings = json.loads((folder / "problem.json").read_text())
     (folder / "problem.json").write_text(json.dumps(settings | {"start": "soon"}))
     with pytest.raises(InvalidProblemError, match=r"problem\.json: start is 'soon', needed a time"):

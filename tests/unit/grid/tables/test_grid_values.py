@@ -1,10 +1,7 @@
 """Values that no table may hold, and extreme ones that it may: both ends of the table of limits."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +29,7 @@ COLUMNS = [
 
 @pytest.mark.parametrize(("table", "name"), COLUMNS)
 @pytest.mark.parametrize("value", [1e15, 1e300, -1e15, -1e300, np.nan, -np.inf])
-def test_a_value_beyond_the_limit_is_refused(table: str, name: str, value: float) -> None:
+def test_a_value_beyond_the_limit_is_refused(table, name, value):
     """If this fails, a column takes 1e15, and a bound of the plan has no digit left."""
     columns = getattr(PROBLEM, table)
     values = getattr(columns, name).copy()
@@ -53,7 +50,7 @@ HELD = {"green_start_kwh", "grey_start_kwh", "lower_accelerator_h", "lower_by_ac
 
 
 @pytest.mark.parametrize(("table", "name"), [c for c in COLUMNS if c[1] not in HELD])
-def test_the_limit_itself_is_taken(table: str, name: str) -> None:
+def test_the_limit_itself_is_taken(table, name):
     """If this fails, a message names a limit that is refused."""
     columns = getattr(PROBLEM, table)
     most = columns.columns()[name].high
@@ -63,16 +60,16 @@ def test_the_limit_itself_is_taken(table: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["charge_efficiency", "discharge_efficiency"])
-def test_an_efficiency_of_next_to_nothing_is_refused(name: str) -> None:
+def test_an_efficiency_of_next_to_nothing_is_refused(name):
     """If this fails, the dispatch has a factor of 1e300."""
     with pytest.raises(InvalidProblemError, match=r"\[0\] is 1e-300, needed .* >= 0.001"):
         PROBLEM.energy.replace(**{name: 1e-300})
 
 
 @pytest.mark.parametrize("value", [1e15, 1e300, -1.0, float("nan"), float("inf"), 10**400])
-def test_prices_that_are_settings_have_limits(value: float) -> None:
+def test_prices_that_are_settings_have_limits(value):
     """If this fails, a penalty of 1e300 is in every bound, or 10**400 ends in an OverflowError."""
-    made: dict[str, Any] = {
+    made = {
         "energy.certificate_yuan_per_kwh": lambda: PROBLEM.energy.replace(
             certificate_yuan_per_kwh=value
         ),
@@ -89,7 +86,7 @@ def test_prices_that_are_settings_have_limits(value: float) -> None:
         assert caught.value.field == field
 
 
-def test_a_load_beyond_the_limit_is_refused() -> None:
+def test_a_load_beyond_the_limit_is_refused():
     """If this fails, columns within their limits make a load of 1e15 kWh in an hour."""
     most = {"capacity": np.full_like(PROBLEM.classes.capacity, 2**31 - 1), "power_kw": 1e3}
     many = PROBLEM.jobs.replace(gang=np.full(40, 2**31 - 1, np.int32))
@@ -97,7 +94,7 @@ def test_a_load_beyond_the_limit_is_refused() -> None:
         PROBLEM.replace(classes=PROBLEM.classes.replace(**most), jobs=many)
 
 
-def test_a_ledger_that_carries_too_much_is_refused() -> None:
+def test_a_ledger_that_carries_too_much_is_refused():
     """If this fails, one line of 1e300 kWh in a ledger is what every later plan must make good."""
     names = tuple(str(name) for name in PROBLEM.sites.name)
     none = (0.0,) * len(names)
@@ -110,7 +107,7 @@ def test_a_ledger_that_carries_too_much_is_refused() -> None:
         PROBLEM.replace(mandate=grid.Mandate(share=0.8, ledger=ledger))
 
 
-def test_the_docs_have_the_table_of_limits() -> None:
+def test_the_docs_have_the_table_of_limits():
     """If this fails, the page tells other limits than the code has."""
     rows = re.findall(r"^\| `([^`]+)` \| ([0-9e+.]+) \|", DOCS.read_text(encoding="utf-8"), re.M)
     assert {unit: float(most) for unit, most in rows} == dict(grid.LIMITS)
@@ -119,7 +116,7 @@ def test_the_docs_have_the_table_of_limits() -> None:
 # ---------------------------------------------------------------- extreme values within the limits
 
 
-def checked(problem: grid.Problem) -> grid.Plan:
+def checked(problem):
     """A plan that its own certificate accepts."""
     plan = gc.match(problem, gap=0.5, time_limit=1)
     found = plan.verify()
@@ -127,7 +124,7 @@ def checked(problem: grid.Problem) -> grid.Plan:
     return plan
 
 
-def test_a_capacity_without_limit_leaves_the_dispatch_exact() -> None:
+def test_a_capacity_without_limit_leaves_the_dispatch_exact():
     """If this fails, 2**31 - 1 for "as many as you like" makes the solver's tolerance 150 kWh."""
     classes = PROBLEM.classes
     capacity = np.full_like(classes.capacity, 2**31 - 1)
@@ -138,7 +135,7 @@ def test_a_capacity_without_limit_leaves_the_dispatch_exact() -> None:
 
 @pytest.mark.parametrize("size", [1e6, 1e9, 1e11])
 @pytest.mark.parametrize("scope", ["site", "operator"])
-def test_a_vast_site_beside_small_ones(size: float, scope: str) -> None:
+def test_a_vast_site_beside_small_ones(size, scope):
     """If this fails, one site's load sets the tolerance of all, and small sites are not served."""
     energy = PROBLEM.energy
     vast = np.arange(12)[:, None] == 3
@@ -160,7 +157,7 @@ def test_a_vast_site_beside_small_ones(size: float, scope: str) -> None:
     assert np.isfinite(curve_price).all()
 
 
-def test_negative_tariffs_have_a_typical_price_as_well() -> None:
+def test_negative_tariffs_have_a_typical_price_as_well():
     """If this fails, the steps of the ascent go the wrong way, and the bound stays where it is."""
     energy = PROBLEM.energy.replace(tariff_yuan_per_kwh=-PROBLEM.energy.tariff_yuan_per_kwh)
     for problem in (PROBLEM, PROBLEM.replace(energy=energy)):
@@ -184,7 +181,7 @@ def test_negative_tariffs_have_a_typical_price_as_well() -> None:
         ("classes", {"power_kw": 0.0, "overhead_kw": 0.0}),
     ],
 )
-def test_tiny_values_leave_steps_of_a_size(table: str, columns: dict[str, Any]) -> None:
+def test_tiny_values_leave_steps_of_a_size(table, columns):
     """If this fails, a typical price is 0 or infinite, and prices do not move or are NaN."""
     problem = PROBLEM.replace(**{table: getattr(PROBLEM, table).replace(**columns)})
     scale = CouplingConstraints(problem, EnergyBlock(problem), 1).scale
