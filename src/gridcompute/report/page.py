@@ -109,6 +109,7 @@ def _headline(plan: Plan, title: str, account: Audit) -> str:
     left_out = short_yuan(plan.costs["unplaced"])
     load = float(plan.green["load_kwh"].sum())
     unit, size = energy_unit(load)
+    carbon, tonnes = account.units[1]
     sizes = f"{len(plan.problem.classes)} classes at {len(plan.problem.sites)} sites"
     tiles = [
         (
@@ -121,7 +122,8 @@ def _headline(plan: Plan, title: str, account: Audit) -> str:
         (
             "proved gap",
             f"{plan.gap:.3%}",
-            f"{plan.gap_paid:.3%} of what is paid; no plan costs less than {plan.bound_yuan:,.0f}",
+            f"{plan.gap_paid:.3%} of what is paid; no plan costs less than "
+            f"{short_yuan(plan.bound_yuan)}",
             False,
         ),
         (
@@ -136,7 +138,12 @@ def _headline(plan: Plan, title: str, account: Audit) -> str:
             f"{unit} at the grid connection",
             False,
         ),
-        ("CO2", f"{plan.green['n4_tco2'].sum():,.1f}", "t, location-based", False),
+        (
+            "CO2",
+            number(float(plan.green["n4_tco2"].sum()) / tonnes),
+            f"{carbon.removesuffix('CO2')}, location-based",
+            False,
+        ),
     ]
     if short > LEAST_SHORT_KWH:
         names = plan.problem.mandate_rows.names

@@ -596,6 +596,17 @@ def test_page_shows_the_mandates_price_from_both_sides(plan):
     assert f"certificates {unit}" in mandate_rows(volume)[0]
 
 
+def test_a_tile_tells_the_carbon_of_a_small_batch_from_none(plan):
+    """If this fails, a page says 0.0 t where grid power was burnt, or a unit that is not meant."""
+    kg = 1e3 * float(plan.green["n4_tco2"].sum())
+    assert 0 < kg < 1000, kg
+    tile = re.search(r">CO2<.*?location-based", page(plan))
+    assert tile is not None
+    words = re.sub("<[^>]*>", " ", tile[0])
+    assert number(kg) in words, words
+    assert "kg, location-based" in words, words
+
+
 def test_page_shows_the_fleets_energy_with_its_green_share(plan):
     """If this fails, nobody sees how green the whole day is, or in which hours it is not."""
     text, d = page(plan), plan.dispatch
