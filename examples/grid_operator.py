@@ -19,7 +19,9 @@ planned past those that are booked look empty, so a longer horizon defers work i
 --expect yesterday's jobs are expected again, take room in the plans and are never started.
 
 Work is counted, not timed: an hour gets the same plan on any machine. With fewer jobs gangs fit
-less well and less is proved: of 8,000 jobs the day costs 3.0 and 8.6 % more (seed 0).
+less well and less is proved: of 8,000 jobs the day costs 3.0 and 8.6 % more (seed 0). With --bill
+full there is a demand charge as well, for the whole week: of 8,000 jobs the first day costs 20.4
+and 26.3 % more, the first four -1.6 and 11.9 % (docs/explanation/operator.md).
 
 Writes out/operator.html, the page of the run, and out/operator.png: load, green share, jobs, and
 the regret by the hour. By default it runs as many hours as half a minute has room for; --seconds 0
@@ -46,9 +48,11 @@ from gridcompute import grid
 KEPT, NEW = 0.8, 0.1
 
 
-def week(n_jobs: int, hours: int, seed: int) -> tuple[grid.Problem, grid.Jobs]:
+def week(
+    n_jobs: int, hours: int, seed: int, bill: str = "energy"
+) -> tuple[grid.Problem, grid.Jobs]:
     """The grid without jobs, and the jobs that will come."""
-    problem = grid.east_west(n_jobs=n_jobs, seed=seed, hours=hours)
+    problem = grid.east_west(n_jobs=n_jobs, seed=seed, hours=hours, bill=bill)
     none = {name: np.zeros(0, spec.dtype) for name, spec in grid.Jobs.columns().items()}
     return problem.replace(jobs=grid.Jobs(**none)), problem.jobs
 
@@ -93,6 +97,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--ahead", type=int, default=24, help="hours from booking to release")
     parser.add_argument("--horizon", type=int, default=24, help="hours planned ahead")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--bill", choices=("energy", "full"), default="energy")
     parser.add_argument("--seconds", type=float, default=30.0, help="for all hours; 0 = no limit")
     parser.add_argument("--hour-work", type=int, default=300_000, help="work for one hour's plan")
     parser.add_argument(
@@ -106,7 +111,7 @@ def options() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the hours, print what they cost and write the page."""
     args, console, began = options().parse_args(arguments), Console(), time.perf_counter()
-    problem, jobs = week(args.jobs, args.hours, args.seed)
+    problem, jobs = week(args.jobs, args.hours, args.seed, args.bill)
     drawn = weather(args.hours, args.seed)
     if args.snapshot is not None and args.snapshot.exists():
         op = grid.Rolling.restore(args.snapshot)
