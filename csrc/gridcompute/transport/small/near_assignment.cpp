@@ -37,7 +37,7 @@ class NearAssignment {
   struct Item {
     Cost label;
     std::int32_t depth;
-    std::int32_t id;  // a class, the hub, or ~job for the classes outside its list
+    std::int32_t id;  // a class, the hub, ~job for the list of a job, or ~(job + n) for the classes outside it
     bool operator<(const Item& than) const noexcept {
       return label != than.label ? label > than.label : depth != than.depth ? depth > than.depth : id > than.id;
     }
@@ -95,7 +95,8 @@ class NearAssignment {
   bool assigned_ = false;    // the start prices were accepted
   std::vector<Cost> price_;  // (columns + 1): prices, and 0 for the padding of lists
   std::vector<Slot> class_of_;
-  std::vector<Cost> own_;  // key of each job in its class
+  std::vector<Cost> own_;    // key of each job in its class
+  std::vector<Cost> other_;  // lower bound on key + price of each job in other classes, at prices that rise
   std::vector<std::int32_t> position_;
   std::vector<std::vector<std::int32_t>> members_;
   std::vector<JobMargin> margins_;
@@ -122,6 +123,7 @@ NearAssignment::NearAssignment(const IntegerKeys& keys, const Level& level, Pool
       price_(at(columns_) + 1, 0),
       class_of_(at(n_), kNone),
       own_(class_of_.size()),
+      other_(class_of_.size()),
       position_(class_of_.size()),
       members_(at(columns_)),
       load_(price_.size(), 0),
@@ -236,6 +238,7 @@ bool NearAssignment::assign_all() {
 void NearAssignment::assign(std::int32_t job, Slot s, Cost own) {
   class_of_[job] = s;
   own_[job] = own;
+  other_[job] = -AssignmentRange::kForbidden;
   position_[job] = static_cast<std::int32_t>(members_[s].size());
   members_[s].push_back(job);
   ++load_[s];
@@ -346,10 +349,12 @@ bool NearAssignment::search(Cost left) {
     heap_.pop_back();
     if (label > AssignmentRange::kLimit) return false;
     if (id < 0) {
-      lists_.refresh(~id, [&](Slot s) { return node_[s].price; });
-      if (stats_.rows_extended % kNearPollEvery == 0 && stop_.poll(work_ - std::exchange(counted_, work_)))
+      const bool read = ~id >= n_;
+      const auto job = static_cast<std::int32_t>(read ? ~id - n_ : ~id);
+      if (read) lists_.refresh(job, [&](Slot s) { return node_[s].price; });
+      if (read && stats_.rows_extended % kNearPollEvery == 0 && stop_.poll(work_ - std::exchange(counted_, work_)))
         return false;
-      relax_job(~id);
+      relax_job(job);
     } else if (!node_[id].settled) {
       settle(id);
       if (excess(id) >= 0) continue;
@@ -402,23 +407,31 @@ void NearAssignment::settle(Slot s) {
     return;
   }
   if (unused(s) > 0) relax(hub_, from_here + node_[hub_].price, depth, ~s, 0);
-  for (const std::int32_t job : members_[s]) relax_job(job);
+  for (const std::int32_t job : members_[s]) {
+    if (other_[job] < AssignmentRange::kForbiddenReduced)
+      push({std::max(node_[s].label, from_here - own_[job] + other_[job]), depth, ~job});
+  }
 }
 
-// Relaxes the arcs of a job in a settled class to all classes on its list.
+// Relaxes the arcs of a job in a settled class to all classes on its list. The next search looks at the list no sooner
+// than at the least of their labels.
 void NearAssignment::relax_job(std::int32_t job) {
   const Node& from = node_[class_of_[job]];
   const Cost base = from.label - from.price - own_[job];
   const std::int32_t depth = from.depth + 1;
   const auto list = lists_[job];
+  const Cost bound = lists_.bound(job);
   work_ += list.size;
+  Cost other = bound;
   for (Index k = 0; k < list.size; ++k) {
     if (list.cost[k] >= AssignmentRange::kForbidden) continue;
     const Slot t = list.col[k];
-    const Cost label = base + list.cost[k] + node_[t].price;
-    if (label <= node_[t].label) relax(t, label, depth, job, static_cast<std::int32_t>(k));
+    const Cost reduced = list.cost[k] + node_[t].price;
+    if (reduced < other && t != class_of_[job]) other = reduced;
+    if (base + reduced <= node_[t].label) relax(t, base + reduced, depth, job, static_cast<std::int32_t>(k));
   }
-  if (lists_.bound(job) < AssignmentRange::kForbiddenReduced) push({base + lists_.bound(job), depth, ~job});
+  other_[job] = other;
+  if (bound < AssignmentRange::kForbiddenReduced) push({base + bound, depth, static_cast<std::int32_t>(~(job + n_))});
 }
 
 // Sends a blocking flow along the tight arcs of the last search, from over-full classes to the deficits found. Returns

@@ -18,8 +18,9 @@
 //   2. Each job is assigned to its cheapest class.
 //   3. Bids at epsilon 0: an over-full class raises its price until it keeps as many jobs as its capacity.
 //   4. Shortest paths: Dijkstra from all over-full classes at once over the lists of the jobs in settled classes, until
-//      the deficits found could take half of the excess. The classes outside a list enter the queue as one event at the
-//      list's bound. Labels are pairs of a cost and a number of arcs, so that all tight arcs lead to the next depth.
+//      the deficits found could take half of the excess. A list enters the queue as one event at a lower bound on
+//      its labels, known since it was last looked at, and the classes outside it as one at the list's bound. Labels are
+//      pairs of a cost and a number of arcs, so that all tight arcs lead to the next depth.
 //      Prices rise by the costs; jobs move along a blocking flow of the tight arcs, as in a phase of Hopcroft and Karp:
 //      with ties, the paths of one tree would block one another.
 //
