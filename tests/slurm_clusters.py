@@ -79,12 +79,19 @@ class Cluster:
         self.url = f"http://127.0.0.1:{ports[-1]}/slurm/v0.0.42"
         self.processes = {}
         _munge()
+        try:
+            self._start(nodes, ports[-1])
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, nodes, port):
         self.controller()
         for k in range(nodes):
             self.node(f"n{k + 1}")
         rest = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
         rest += ["slurmrestd", "-a", "rest_auth/jwt", "-s", "slurmctld", "-d", "v0.0.42"]
-        self.run("slurmrestd", [*rest, f"127.0.0.1:{ports[-1]}"], SLURM_JWT="daemon")
+        self.run("slurmrestd", [*rest, f"127.0.0.1:{port}"], SLURM_JWT="daemon")
         self.wait(lambda: "idle" in self.ask("sinfo", "-h", "-o", "%T"), "nodes that are idle")
         self.token = self.ask("scontrol", "token", "lifespan=3600").strip()
 
@@ -104,14 +111,16 @@ class Cluster:
         self.run(name, ["slurmd", "-D", "-N", name])
 
     def stop(self, *names):
-        """End some processes, all by default."""
-        for name in names or tuple(self.processes):
-            self.processes[name].terminate()
-        for name in names or tuple(self.processes):
+        """End some processes, all by default: a daemon that does not end when asked is killed."""
+        ending = [self.processes.pop(name) for name in names or tuple(self.processes)]
+        for process in ending:
+            process.terminate()
+        for process in ending:
             try:
-                self.processes.pop(name).wait(timeout=20)
+                process.wait(timeout=20)
             except subprocess.TimeoutExpired:
-                raise AssertionError(f"{name} of {self.name} does not end") from None
+                process.kill()
+                process.wait()
 
     def ask(self, *command):
         done = subprocess.run(command, env=self.env, capture_output=True, text=True, check=False)
