@@ -17,8 +17,9 @@ namespace gridcompute::assignment {
 
 namespace {
 
-// Floats that need a long auction are solved in 32 bits first, by this power of two coarser: costs of 24 bits, whose
-// prices are nearly optimal in 64. With 20 and 27 bits geometric costs of 4,000 lines take 1.1 and 1.2 times as long.
+// Floats that need a long auction, or searches over many whole rows, are solved in 32 bits first, by this power of two
+// coarser: costs of 24 bits, whose prices are nearly optimal in 64. With 20 and 27 bits geometric costs of 4,000 lines
+// take 1.1 and 1.2 times as long.
 constexpr int kCoarserBits = 33;
 
 constexpr double kNoCap = std::numeric_limits<double>::infinity();
@@ -64,16 +65,16 @@ struct SolveAttempt {
   RowFit fit = RowFit::exact;              // the worst of all rows; out_of_range as well where prices had no room
   std::optional<AssignmentResult> result;  // if costs fit
   bool capped_used = false;                // pairs are matched whose costs were lowered
-  bool long_auction_due = false;           // an auction in many phases would have been next, and was not wanted
+  bool long_solve_due = false;             // many phases, or searches over many rows, would be next: not wanted
 
   [[nodiscard]] bool optimal_uncapped() const { return result && !capped_used; }
 };
 
 // Solves at `scale` in integers of V. `previous`, if any: the answer to nearly the same costs; `coarse`: the answer to
-// these costs in a coarser unit. Without `long_auction` there is no result where one is due.
+// these costs in a coarser unit. Without `long_solve` there is no result where one is due.
 template <class T, class V>
 SolveAttempt attempt(const DenseMatrix<T>& cost, bool maximize, const CostScale& scale, Pool& pool, Stop& stop,
-                     const AssignmentResult* previous, const AssignmentTuning& tuning, bool long_auction = true,
+                     const AssignmentResult* previous, const AssignmentTuning& tuning, bool long_solve = true,
                      const AssignmentResult* coarse = nullptr) {
   SolveAttempt made;
   const double cap = std::ldexp(scale.cap, scale.exponent);
@@ -85,6 +86,11 @@ SolveAttempt attempt(const DenseMatrix<T>& cost, bool maximize, const CostScale&
   if (previous != nullptr && cost.rows == cost.cols)
     solver.start_from(*previous, scale.exponent - previous->exponent, rows.column_reductions());
   if (coarse != nullptr) solver.start_from_prices(*coarse, scale.exponent - coarse->exponent);
+  const bool whole_rows = solver.choose_start();
+  if (!long_solve && whole_rows && cost.rows * cost.cols > tuning.rows_first_entries) {
+    made.long_solve_due = true;
+    return made;
+  }
   const std::optional<RowFit> found = solver.first_pass();
   if (!found) {
     made.result.emplace().status = AssignmentStatus::stopped;
@@ -93,12 +99,12 @@ SolveAttempt attempt(const DenseMatrix<T>& cost, bool maximize, const CostScale&
   made.fit = *found;
   if (made.fit > RowFit::exact) return made;
   try {
-    made.result = solver.solve(long_auction);
+    made.result = solver.solve(long_solve);
   } catch (const PriceOverflow&) {
     made.fit = RowFit::out_of_range;
     return made;
   }
-  made.long_auction_due = !made.result;
+  made.long_solve_due = !made.result;
   if (!made.result) return made;
   made.result->exponent = scale.exponent;
   if (made.result->status != AssignmentStatus::optimal) return made;
@@ -243,7 +249,7 @@ AssignmentResult solve_once(const DenseMatrix<T>& cost, bool maximize, Pool& poo
   for (int tries = 0; tries < kTries;
        ++tries, scale.exponent = exponent(kNoCap, cost.rows) - kRetryBits * (tries - 1)) {
     SolveAttempt a = attempt<T, std::int64_t>(cost, maximize, scale, pool, stop, previous, tuning, !square);
-    if (a.long_auction_due) {
+    if (a.long_solve_due) {
       const CostScale coarse{scale.exponent - kCoarserBits, true};
       const SolveAttempt first = attempt<T, std::int32_t>(cost, maximize, coarse, pool, stop, nullptr, tuning);
       const bool found = first.result && first.result->status == AssignmentStatus::optimal;
@@ -383,10 +389,15 @@ void DenseIntegerSolver<V>::start_from_prices(const AssignmentResult& coarse, in
 }
 
 template <class V>
-std::optional<RowFit> DenseIntegerSolver<V>::first_pass() {
+bool DenseIntegerSolver<V>::choose_start() {
   const bool warm = !warm_.col_of.empty();
   const InputStats stats = !warm && !priced_ && rows_.n == rows_.m ? sample_input_stats(rows_, t_) : InputStats{};
   if (!priced_) start_ = choose_dense_start(stats, rows_.n, rows_.m, warm, t_);
+  return start_.rows_first && !warm;
+}
+
+template <class V>
+std::optional<RowFit> DenseIntegerSolver<V>::first_pass() {
   if (start_.rows_first) {
     copy_.emplace(rows_.n, rows_.m);
   } else {

@@ -59,7 +59,10 @@ class DenseIntegerSolver {
   // Starts from the prices of an answer in a coarser unit, 2^bits of this one's, and from no pairs.
   void start_from_prices(const AssignmentResult& coarse, int bits);
 
-  // Measures all rows and makes their lists or copies. Returns the worst fit, or nothing if stopped.
+  // Chooses the first engine by a sample of rows. Returns whether it searches whole rows from nothing.
+  [[nodiscard]] bool choose_start();
+
+  // Then: measures all rows and makes their lists or copies. Returns the worst fit, or nothing if stopped.
   [[nodiscard]] std::optional<RowFit> first_pass();
 
   // Solves, where every row fits. Throws PriceOverflow. Without `long_auction`: nothing where one is due.

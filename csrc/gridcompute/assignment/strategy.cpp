@@ -94,8 +94,8 @@ class ListStrategy {
       const SearchStatus found = hopcroft_karp(state_, lists_, stats_, stop_, witness_, t_);
       return found == SearchStatus::budget ? search_lists(kUnlimited) : found;
     }
-    if (!source_.square || free_share() <= t_.free_greedy) return finish();
-    if (dense_ && source_.list_reach(state_.v) < t_.tie_spread) return finish_from_rows(search_rows(kUnlimited), false);
+    if (!source_.square || free_share() <= t_.free_greedy || source_.list_reach(state_.v) < t_.tie_spread)
+      return finish();
     stop_.stage("auction", 0.4);
     return dense_ ? dense_auction() : sparse_auction();
   }
@@ -144,17 +144,13 @@ class ListStrategy {
   }
   // Row reduction, then searches over lists: they end at once or, where lists do not help, soon enough for searches
   // over whole rows to continue from there.
-  SearchStatus finish(bool limited = true) {
+  SearchStatus finish() {
     stop_.stage("searches", 0.8);
     reduce(t_.reduction_bids);
     if (stop_.requested()) return SearchStatus::stopped;
-    SearchStatus found = search_lists(dense_ && limited ? source_.list_budget : kUnlimited);
+    SearchStatus found = search_lists(dense_ ? source_.list_budget : kUnlimited);
     if (found == SearchStatus::budget) found = search_rows(kUnlimited);
     return found == SearchStatus::budget ? search_lists(kUnlimited) : found;
-  }
-  // Where searches over whole rows ended at their range, lists go on.
-  SearchStatus finish_from_rows(SearchStatus found, bool limited = true) {
-    return found == SearchStatus::budget ? finish(limited) : found;
   }
 
   // Runs phases over lists, epsilon falling to the last. False if bids or rereads exceed their budget.
@@ -247,7 +243,8 @@ class ListStrategy {
     if (ended) return finish();
     reduce(t_.reduction_bids);
     if (stop_.requested()) return SearchStatus::stopped;
-    return finish_from_rows(search_rows(kUnlimited));
+    const SearchStatus found = search_rows(kUnlimited);
+    return found == SearchStatus::budget ? finish() : found;  // at the end of their range lists go on
   }
 
   Matching<V>& state_;

@@ -30,7 +30,8 @@
 //      outliers in a sample of rows                         costs capped   a capped pair is used: cap raised    below
 //      integers                                             64 bits        a price beyond 2^60                  SSP-128
 //      floats, in units of 2^-k                             64 bits        a price beyond 2^60                  k - 8
-//        square, and the auction over lists of D failed     32 bits        none: kCoarserBits fewer
+//        square; the auction over lists of D failed, or     32 bits        none: kCoarserBits fewer
+//        JV of C on more than rows_first_entries is due
 //        then, from the prices of these                     64 bits        a price beyond 2^60                  k - 8
 //      and then, if the gap exceeds 2^-40 of the objective  refine/        a finer unit, or residuals compared exactly
 // C. Dense rows as integers (choose_dense_start, DenseIntegerSolver)
@@ -41,7 +42,7 @@
 //      at most free_warm of the rows free (earlier pairs)   ARR, SSP-L     list_passes                         JV paths
 //      rectangular, or at most free_greedy free             ARR, SSP-L     list_passes                         JV paths
 //      prices of coarser units, at most free_warm free      ARR, SSP-L     list_passes                         JV paths
-//      lists reach less than tie_spread                     JV paths       none
+//      lists reach less than tie_spread                     ARR, SSP-L     list_passes                         JV paths
 //      otherwise                                            AUCTION, lists trial_bids, trial_rereads            below
 //      ... failed, at most free_hard free before            SSP-L          list_passes / kRestartShare          below
 //        from the first prices                              JV paths       restart_passes[_large]               below

@@ -1,20 +1,26 @@
 #include "gridcompute/certificate/assignment.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <optional>
 #include <type_traits>
 #include <vector>
 
+#include "gridcompute/base/simd.hpp"
 #include "gridcompute/certificate/exact_numbers.hpp"
 
 namespace gridcompute::certificate {
 
 namespace {
 
-constexpr double kLargest = 0x1p62;             // range of integers
-constexpr Wide kMostDual = Wide{1} << 100;      // sums of 2^26 stay in 127 bits
+constexpr double kLargest = 0x1p62;                        // range of integers
+constexpr Wide kMostDual = Wide{1} << 100;                 // sums of 2^26 stay in 127 bits
+constexpr std::int64_t kNearDual = std::int64_t{1} << 61;  // sums of two fit 63 bits
+constexpr double kNearUnits = 0x1p61;                      // the same of a cost in units
+constexpr double kRound = 0x1.8p52;             // plus a double below 2^51: the nearest integer in the last bits
+constexpr Index kBlock = 512;                   // costs converted at a time: they stay in the nearest cache
 constexpr Index kPollEntries = Index{1} << 18;  // entries between two polls of the stop
 
 // The objective's term of a cost that exceeds the range of units: more than any bound.
@@ -26,6 +32,69 @@ struct Units {
   D low, high;
   bool allowed = true, known = true;
 };
+
+// What a block of costs in units has among them.
+struct BlockOfUnits {
+  bool odd = false;      // costs that are forbidden, underflow, or are too large
+  bool rounded = false;  // costs that are no integers
+};
+
+// Vector code for dense rows of plain numbers, which compilers make from these loops. `sign`: -1 negates integers, 0
+// does not.
+//
+// A double is rounded down without a conversion, which not all machines have for vectors: x = high * 2^32 + low, high
+// an integer, and a sum with 1.5 * 2^52 has the nearest integer in its last bits. Exact below 2^62. What is odd is
+// found in the bits of a double; a branch, or a conditional value, would keep the loop from becoming vector code.
+GRIDCOMPUTE_INLINE std::uint64_t bits_of(double x) { return std::bit_cast<std::uint64_t>(x); }
+GRIDCOMPUTE_INLINE BlockOfUnits units_in(const double* GRIDCOMPUTE_RESTRICT cost, Index count, double half, double rest,
+                                         std::int64_t, std::int64_t* GRIDCOMPUTE_RESTRICT units) {
+  std::uint64_t underflow = 0, rounded = 0;
+  std::int64_t largest = 0;  // bits of positive doubles are in order; infinities and NaN are beyond them
+  for (Index k = 0; k < count; ++k) {
+    const double x = cost[k] * half * rest;
+    largest = std::max(largest, static_cast<std::int64_t>(bits_of(std::abs(x))));
+    underflow |= bits_of(x == 0.0 ? cost[k] : 0.0) << 1;  // without the sign of a 0
+    const double high = (x * 0x1p-32 + kRound) - kRound, low = x - high * 0x1p32;
+    const double near = (low + kRound) - kRound, floor = near > low ? near - 1 : near;
+    rounded |= bits_of(near - low);
+    units[k] = static_cast<std::int64_t>(((bits_of(high + kRound) - bits_of(kRound)) << 32) + bits_of(floor + kRound) -
+                                         bits_of(kRound));
+  }
+  return {largest >= static_cast<std::int64_t>(bits_of(kNearUnits)) || underflow != 0, rounded != 0};
+}
+template <class T>
+GRIDCOMPUTE_INLINE BlockOfUnits units_in(const T* GRIDCOMPUTE_RESTRICT cost, Index count, double, double,
+                                         std::int64_t sign, std::int64_t* GRIDCOMPUTE_RESTRICT units) {
+  constexpr auto kNear = static_cast<std::uint64_t>(kNearDual);
+  std::uint64_t odd = 0;
+  for (Index k = 0; k < count; ++k) {
+    const auto x = static_cast<std::uint64_t>(static_cast<std::int64_t>(cost[k]));
+    if constexpr (sizeof(T) == 8) odd |= static_cast<std::uint64_t>(x + kNear >= 2 * kNear);
+    const auto flip = static_cast<std::uint64_t>(sign);
+    units[k] = static_cast<std::int64_t>((x ^ flip) - flip);
+  }
+  return {odd != 0, false};
+}
+#define GRIDCOMPUTE_UNITS(T)                                                                                        \
+  GRIDCOMPUTE_CLONES BlockOfUnits units_of(const T* cost, Index count, double half, double rest, std::int64_t sign, \
+                                           std::int64_t* units) {                                                   \
+    return units_in(cost, count, half, rest, sign, units);                                                          \
+  }
+GRIDCOMPUTE_UNITS(std::int32_t)
+GRIDCOMPUTE_UNITS(std::int64_t)
+GRIDCOMPUTE_UNITS(double)
+
+// Returns the least of `least` and units less duals, none of which overflows.
+GRIDCOMPUTE_CLONES std::int64_t least_reduced(const std::int64_t* units, const std::int64_t* dual, Index count,
+                                              std::int64_t least) {
+  for (Index k = 0; k < count; ++k) least = std::min(least, units[k] - dual[k]);
+  return least;
+}
+// Lowers each of `least` to its units less the dual.
+GRIDCOMPUTE_CLONES void lower_to_reduced(const std::int64_t* units, std::int64_t dual, Index count,
+                                         std::int64_t* least) {
+  for (Index k = 0; k < count; ++k) least[k] = std::min(least[k], units[k] - dual);
+}
 
 template <class D>
 class Scale {
@@ -66,6 +135,13 @@ class Scale {
     return negate_ && cost == std::numeric_limits<T>::min();
   }
 
+  // Writes `count` costs in units, rounded down; where the result is `odd`, some of them are not what operator()
+  // returns.
+  template <class T>
+  [[nodiscard]] BlockOfUnits block(const T* cost, Index count, std::int64_t* units) const {
+    return units_of(cost, count, half_, rest_, negate_ ? -1 : 0, units);
+  }
+
  private:
   double half_, rest_;  // 2^exponent itself may be beyond the largest double
   bool negate_;
@@ -74,7 +150,6 @@ class Scale {
 // Whether a cost less a dual may overflow 64 bits; other cost types cannot while duals are within 2^61.
 template <class T, class D>
 inline constexpr bool kMayWrap = std::is_same_v<T, std::int64_t> && sizeof(D) == 8;  // sums of 64 bits
-constexpr std::int64_t kNearDual = std::int64_t{1} << 61;                            // sums of two fit 63 bits
 
 // The type that costs are converted to for the check: the check is compiled for three types instead of six.
 template <class T>
@@ -213,10 +288,11 @@ AssignmentCheck judge(const Readings<D>& read, std::span<const std::int32_t> col
   return check;
 }
 
-// Checks with reduced costs of type D. `overflow`: they do not fit D, and the result is undefined.
+// Checks with reduced costs of type D. `near`: all duals are within 2^61. `overflow`: reduced costs do not fit D, and
+// the result is undefined.
 template <class T, class D>
 AssignmentCheck check_in(const CheckedCosts<T>& a, std::span<const std::int32_t> col_of, std::span<const D> row_dual,
-                         std::span<const D> col_dual, int exponent, Stop& stop, bool& overflow) {
+                         std::span<const D> col_dual, int exponent, Stop& stop, bool near, bool& overflow) {
   const Scale<D> scale(exponent, a.maximize);
   const bool tall = a.rows > a.cols;
   const auto& other = tall ? row_dual : col_dual;
@@ -247,7 +323,26 @@ AssignmentCheck check_in(const CheckedCosts<T>& a, std::span<const std::int32_t>
     const double real = a.maximize ? -static_cast<double>(cost) : static_cast<double>(cost);
     read.cheapest[at(i)] = std::min(read.cheapest[at(i)], real == real ? real : kInf);
   };
-  const bool whole = each_row(a, stop, [&](Index i, const T* costs, Index count, const auto& column) {
+  // Lowers the minima to the plain numbers of a dense row. False, for all of it to be read again, if there are others.
+  const auto reduce_plain = [&](Index i, const T* costs, Index count) {
+    if constexpr (sizeof(D) == 8) {
+      if (!near || !a.start.empty()) return false;
+      std::int64_t units[kBlock];
+      for (Index k = 0; k < count; k += kBlock) {
+        const Index size = std::min(kBlock, count - k);
+        const BlockOfUnits block = scale.block(costs + k, size, units);
+        if (block.odd) return false;
+        broken |= block.rounded;
+        if (tall)
+          lower_to_reduced(units, other[at(i)], size, read.least.data() + k);
+        else
+          read.least[at(i)] = least_reduced(units, other.data() + k, size, read.least[at(i)]);
+      }
+      return true;
+    }
+    return false;
+  };
+  const auto reduce_any = [&](Index i, const T* costs, Index count, const auto& column) {
     const D* dual = other.data();
     if (tall) {
       D* into = read.least.data();
@@ -257,6 +352,9 @@ AssignmentCheck check_in(const CheckedCosts<T>& a, std::span<const std::int32_t>
       for (Index k = 0; k < count; ++k) reduce(costs[k], dual[column(k)], into);
       read.least[at(i)] = into;
     }
+  };
+  const bool whole = each_row(a, stop, [&](Index i, const T* costs, Index count, const auto& column) {
+    if (!reduce_plain(i, costs, count)) reduce_any(i, costs, count, column);
     const Index j = col_of[at(i)];
     if (j < 0 || j >= a.cols) return;
     if (a.start.empty()) return pay(i, costs[j]);
@@ -280,16 +378,16 @@ AssignmentCheck check_duals(const CheckedCosts<T>& a, std::span<const std::int32
   const auto far = [](D dual) { return sizeof(D) > 8 && (dual < -kMostDual || dual > kMostDual); };
   if (std::any_of(row_dual.begin(), row_dual.end(), far) || std::any_of(col_dual.begin(), col_dual.end(), far))
     return {};
-  const auto near = [](D dual) { return dual >= -D{kNearDual} && dual <= D{kNearDual}; };
-  bool overflow =
-      sizeof(D) == 8 && !kMayWrap<T, D> &&
-      !(std::all_of(row_dual.begin(), row_dual.end(), near) && std::all_of(col_dual.begin(), col_dual.end(), near));
+  const auto is_near = [](D dual) { return dual >= -D{kNearDual} && dual <= D{kNearDual}; };
+  const bool near =
+      std::all_of(row_dual.begin(), row_dual.end(), is_near) && std::all_of(col_dual.begin(), col_dual.end(), is_near);
+  bool overflow = sizeof(D) == 8 && !kMayWrap<T, D> && !near;
   if (!overflow) {
-    const AssignmentCheck check = check_in(a, col_of, row_dual, col_dual, exponent, stop, overflow);
+    const AssignmentCheck check = check_in(a, col_of, row_dual, col_dual, exponent, stop, near, overflow);
     if (!overflow) return check;
   }
   const std::vector<Wide> rows(row_dual.begin(), row_dual.end()), cols(col_dual.begin(), col_dual.end());
-  return check_in<T, Wide>(a, col_of, rows, cols, exponent, stop, overflow);
+  return check_in<T, Wide>(a, col_of, rows, cols, exponent, stop, near, overflow);
 }
 
 // Counts the partners of a witness's lines.

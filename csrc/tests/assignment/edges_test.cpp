@@ -1,6 +1,8 @@
 // Linear assignment at the edges: empty shapes, stops at every shape, integers beyond 64-bit prices, positions and
 // lengths that do not fit.
 #include <algorithm>
+#include <cmath>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <random>
@@ -179,6 +181,83 @@ TEST(assignment_certificate_refuses_what_does_not_fit) {
   CHECK(refused(sparse(start, {0, 1, 2}, 2)));
   CHECK(refused(sparse(start, {0, 1, 2, 0, 1, 3}, 2)));
   CHECK(refused(sparse(start, {0, 1, 2, 0, 1, -1}, 2)));
+}
+
+// Checks random duals of the same costs as a dense matrix and as compressed rows, whose costs are read one by one.
+template <class T>
+void check_as_both(const std::vector<T>& cost, Index rows, Index cols, bool maximize, int exponent, std::int64_t most,
+                   std::mt19937_64& random) {
+  std::vector<std::int64_t> start(at(rows + 1)), col(cost.size()), u(at(rows)), v(at(cols));
+  for (Index i = 0; i <= rows; ++i) start[at(i)] = i * cols;
+  for (std::size_t k = 0; k < col.size(); ++k) col[k] = static_cast<std::int64_t>(k) % cols;
+  std::uniform_int_distribution<std::int64_t> any(-most, most);
+  for (auto* duals : {&u, &v})
+    for (auto& dual : *duals) dual = any(random);
+  std::vector<std::int32_t> col_of(at(rows), kUnmatched);
+  for (Index i = 0; i < std::min(rows, cols); ++i) col_of[at(i)] = static_cast<std::int32_t>(i);
+  Stop stop;
+  const auto checked = [&](std::span<const std::int64_t> from, std::span<const std::int64_t> to) {
+    return certificate::check_assignment(
+        certificate::AssignmentCosts<T, std::int64_t>{cost, rows, cols, from, to, maximize},
+        std::span<const std::int32_t>(col_of), std::span<const std::int64_t>(u), std::span<const std::int64_t>(v),
+        exponent, stop);
+  };
+  const certificate::AssignmentCheck dense = checked({}, {}), sparse = checked(start, col);
+  CHECK(dense.bound == sparse.bound);
+  CHECK(dense.objective == sparse.objective);
+  CHECK_EQ(dense.feasible, sparse.feasible);
+  CHECK_EQ(dense.duals_feasible, sparse.duals_feasible);
+  CHECK_EQ(dense.whole, sparse.whole);
+  CHECK(dense.total == sparse.total || dense.total != dense.total);
+}
+
+// If this fails, the vector code of the certificate rounds, negates or forbids some cost as the plain code does not.
+TEST(assignment_certificate_of_dense_rows_is_that_of_single_costs) {
+  std::mt19937_64 tiny(1);
+  for (const double underflows : {0x1p-1074, -0x1p-1074}) {
+    std::vector<double> zeros(20);
+    zeros[11] = underflows;
+    check_as_both(zeros, 2, 10, false, -200, 0, tiny);
+  }
+  constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
+  const double odd[] = {0.0,           -0.0,       0.5,           -0.5,    1 - 0x1p-53,  -1 + 0x1p-53,
+                        0x1p-1074,     -0x1p-1074, 0x1p31,        -0x1p31, 0x1p31 + 0.5, -0x1p31 - 0.5,
+                        0x1p32 - 0.25, 0x1p52 + 1, -0x1p51 - 0.5, 0x1p57,  -0x1p57,      0x1.fffffffffffffp57,
+                        0x1p58,        -0x1p58,    0x1p61,        0x1p62,  -0x1p62,      1e300,
+                        -1e300,        kInf,       -kInf,         kNan};
+  constexpr std::int64_t kFar = std::int64_t{1} << 61;
+  const std::int64_t far[] = {kLeast, kMost, kFar, kFar - 1, -kFar, -kFar - 1, 0};
+  for (std::uint64_t k = 0; k < 300; ++k) {
+    const std::uint64_t drawn = testing::seed(k);
+    CONTEXT("seed", drawn);
+    std::mt19937_64 random(drawn);
+    const Index sizes[] = {1, 7, 8, 9, 127, 129, 511, 512, 513, 1030};
+    const auto pick = [&](const auto& from) { return from[random() % std::size(from)]; };
+    Index rows = 1 + static_cast<Index>(random() % 9), cols = pick(sizes);
+    if (random() % 2 == 0) std::swap(rows, cols);
+    const bool maximize = random() % 2 == 0, whole = random() % 2 == 0;
+    const std::int64_t most = std::int64_t{1} << (random() % 63);
+    const int bits = 1 + static_cast<int>(random() % 63);
+    std::vector<double> reals(at(rows * cols));
+    std::vector<std::int64_t> wide(reals.size());
+    std::vector<std::int32_t> narrow(reals.size());
+    std::normal_distribution<double> normal(0, std::ldexp(1.0, bits - 8));
+    for (std::size_t j = 0; j < reals.size(); ++j) {
+      reals[j] = whole ? std::floor(normal(random)) : normal(random);
+      wide[j] = static_cast<std::int64_t>(random()) >> (63 - bits);
+      narrow[j] = static_cast<std::int32_t>(random() >> 32);
+    }
+    const auto some = [&](auto& costs, const auto& value) { costs[random() % costs.size()] = value; };
+    for (std::uint64_t more = random() % 4; more > 0; --more) {
+      some(reals, pick(odd));
+      some(wide, pick(far));
+      some(narrow, std::numeric_limits<std::int32_t>::min());
+    }
+    const int exponents[] = {0, 3, -3, 31, -200, 900};
+    check_as_both(reals, rows, cols, maximize, pick(exponents), most, random);
+    check_as_both(wide, rows, cols, maximize, 0, most, random);
+    check_as_both(narrow, rows, cols, maximize, 0, most, random);
+  }
 }
 
 // If this fails, a pair that is stored twice counts once, or positions outside the matrix are read.
