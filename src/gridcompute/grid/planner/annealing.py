@@ -1,10 +1,9 @@
 """Annealing: neighbouring jobs of a plan are removed and placed again, in the core.
 
-A round of ruin and recreate in Python (`ruin_and_recreate`) takes 10 to 40 ms. The core
-(csrc/gridcompute/plan/ruin_recreate.hpp) makes a hundred thousand small ones a second, under
-simulated annealing, at curves of the cost of power about the present load. After each hundred
-thousand placements an exact dispatch decides whether the plan is kept. A few rounds come before
-neighbourhoods are searched (`restricted_master`), and many where no such search is made.
+The core (csrc/gridcompute/plan/ruin_recreate.hpp) makes a hundred thousand small rounds of ruin and
+recreate a second, under simulated annealing, at curves of the cost of power about the present load.
+After each hundred thousand placements an exact dispatch decides whether the plan is kept. A few
+rounds come before neighbourhoods are searched (`restricted_master`), and many at the end.
 
 Source: Christiaens and Vanden Berghe (2020), "Slack induction by string removals for vehicle
 routing problems", Transportation Science 54.

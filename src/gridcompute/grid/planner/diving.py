@@ -1,7 +1,6 @@
 """Diving: places all jobs, large ones first, while the prices follow the remaining capacity.
 
-Jobs of each size are placed in parts, with a step of the prices between two parts; those of the
-larger sizes by how often recent steps chose the same option (fixing.py).
+Jobs of each size are placed in parts, with a step of the prices between two parts.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import _core
-from .fixing import fix_by_frequency
 from .sampling import samples_of, with_sample
 from .settings import CORRECTED_AT
 from .trust_region import TrustRegion
@@ -32,8 +30,6 @@ class _Dive:
     ) -> None:
         self.room, self.klass, self.start = room, klass, start
         self.y = self.average = y
-        #: Jobs that are cheaper to leave out at the prices: no other job is moved for them.
-        self.declined = np.zeros(len(klass), bool)
 
 
 def dive(state: PlannerState, pace: DiveOptions, to: float, taken: Bools | None = None) -> None:
@@ -53,11 +49,8 @@ def dive(state: PlannerState, pace: DiveOptions, to: float, taken: Bools | None 
         now = taken & ((step == size) | ((step > size) & (klass < 0) & state.reach))
         done = (k / len(sizes), (k + 1) / len(sizes))
         left = now | (taken & (step < size))
-        if size < pace.large or pace.settling is None:
-            dive_size(state, dive, now, left, pace, int(size), done)
-        else:
-            dive_settled(state, dive, now, left, pace, int(size), done)
-        stuck = np.flatnonzero(now & (klass < 0) & ~dive.declined).astype(np.int32)
+        dive_size(state, dive, now, left, pace, int(size), done)
+        stuck = np.flatnonzero(now & (klass < 0)).astype(np.int32)
         if len(stuck) and size >= pace.large:
             make_way(state, stuck, dive)
     state.market.set_active(np.ones(n, np.uint8))
@@ -113,27 +106,6 @@ def dive_size(
         rows_.place(dive.room, dive.average, part, dive.klass, dive.start)
         live[part] = 0
     served()
-
-
-def dive_settled(
-    state: PlannerState, dive: _Dive, now: Any, left: Any, pace: DiveOptions, size: int, done: Any
-) -> None:
-    """Place the jobs `now`, those with the clearest choice first."""
-    assert pace.settling is not None
-    markets, placement = surrogate_jobs(state, now, left, pace), (dive.klass, dive.start)
-    jobs = np.ascontiguousarray(state.by_size[now[state.by_size]])
-    dive.y, dive.declined = fix_by_frequency(
-        state.rows,
-        dive.room,
-        markets,
-        jobs,
-        dive.average,
-        placement,
-        pace.settling,
-        size,
-        lambda part: state.clock.over(done[0] + part * (done[1] - done[0])),
-    )
-    dive.average = dive.y
 
 
 def surrogate_jobs(

@@ -33,7 +33,6 @@ from .mandate_repair import repair_mandate
 from .options import count_options
 from .pinned import WithoutPinned
 from .restricted_master import price_and_branch
-from .ruin_and_recreate import ruin_and_recreate
 from .settings import (
     BOUND_LENGTHS,
     BOUND_LENGTHS_AGAIN,
@@ -280,7 +279,7 @@ def _seek_in_haste(state: PlannerState) -> None:
 
 def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm: bool) -> None:
     """Prices from `y` and plans at them, until the gap is proved or the solve must end."""
-    few, again, best, branched = state.few, False, False, False
+    few, again, best = state.few, False, False
     if is_small(state):
         best = solve_exactly(state)
         if state.finished() or (state.searched > -np.inf and state.open_gap() <= SEARCHED_ENOUGH):
@@ -295,17 +294,15 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
     if state.brief:  # a climb would take a tenth of the time for nothing
         state.look(y)
         improve(state, None, 0.35, rounds=0)
-        if not state.finished():
-            branched = price_and_branch(state)
-            if not branched:
-                improve(state, DIVE_QUICK, 0.35, rounds=ROUNDS_QUICK)
+        if not state.finished() and not price_and_branch(state):
+            improve(state, DIVE_QUICK, 0.35, rounds=ROUNDS_QUICK)
     else:
         steps = BOUND_STEPS_FEW if few and not state.small else BOUND_STEPS
         state.climb(y, steps, BOUND_LENGTHS, 0.3, most=0.45)
         if few or state.clock.over(1.0):
             improve(state, None, 0.35)
         if state.small and not state.finished():
-            branched = price_and_branch(state)
+            price_and_branch(state)
     paces: tuple[DiveOptions, ...] = (DIVE_FEW, DIVE_AGAIN) if few else (DIVE, DIVE_CAREFUL)
     if not few and state.gap < LEAST_LEFT:
         paces = (DIVE_CAREFUL,)
@@ -323,17 +320,14 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
             if state.finished():
                 break
         improve(state, pace, 0.6)
-    if state.small and branched:
-        ruin_and_recreate(state)
-    elif state.small:
+    if state.small:
         anneal(state)
 
 
 def _too_long(state: PlannerState) -> bool:
     """Would a dive more careful than the last not come to its end, where jobs are few?
 
-    One that is cut off places what is left in haste, and is lost; rounds of ruin and recreate gain
-    in that time.
+    One that is cut off places what is left in haste, and is lost; annealing gains in that time.
     """
     return state.small and state.clock.left() < TIMES_AS_LONG * state.last_dive_s
 

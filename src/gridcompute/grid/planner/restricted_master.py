@@ -51,7 +51,6 @@ from .neighbourhood_search import (
     tight_rows,
 )
 from .options import Options, count_options, open_options, priced
-from .ruin_and_recreate import RuinAndRecreate
 from .settings import ANNEAL, CHAIN_ROUNDS, CHAINS, HOODS, MASTER, ROUNDS_QUICK, STEPS
 
 if TYPE_CHECKING:
@@ -542,12 +541,12 @@ def price_and_branch(state: PlannerState) -> bool:
 def _improve(search: _Search, state: PlannerState) -> None:
     """Search neighbourhoods while that pays; under a time limit beside the proof of the bound.
 
-    Where some in a row gain nothing all their options are searched. Then, and always without a
-    limit, rounds of ruin and recreate take turns with them. Under a limit a round of small ruins at
-    the last temperature follows: it uses the cost curves of power, neighbourhoods a fixed price.
+    Where some in a row gain nothing all their options are searched. Under a limit a round of small
+    ruins at the last temperature follows: it uses the cost curves of power, neighbourhoods a fixed
+    price.
     """
     state.clock.stage("branch", 0.6)
-    ruins, since = RuinAndRecreate(state), 0
+    since = 0
     for k in range(HOODS.most):
         stuck = since == HOODS.enough
         if not (state.clock.is_timed and search.is_cutting) or stuck:
@@ -560,8 +559,6 @@ def _improve(search: _Search, state: PlannerState) -> None:
         in_vain = since >= HOODS.in_vain
         thread = search.thread if state.clock.is_timed else None
         search.neighbourhoods.search(thread, every_option=in_vain)
-        if in_vain or not state.clock.limited:
-            ruins.round(k / HOODS.most)
         since = since + 1 if state.best is before else 0
     search.prove()
     if state.clock.limited:

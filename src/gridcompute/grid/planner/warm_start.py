@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .annealing import anneal
 from .improvement import exchanges, improve, polish
-from .ruin_and_recreate import ruin_and_recreate
 from .settings import (
     BRIEF_S,
     DIVE_QUICK,
@@ -102,12 +102,12 @@ def next_hour(state: PlannerState, y: Floats) -> None:
         if state.finished():
             return
         if state.clock.left() < WARM_START.dive_per_ascent * walked:
-            ruin_and_recreate(state)
+            anneal(state)
             return
     later = (best.klass < 0) | (best.start >= WARM_START.kept_steps)
     improve(state, DIVE_QUICK, 0.6, later, rounds=2)
     if state.clock.limited:
-        ruin_and_recreate(state)
+        anneal(state)
     elif not state.finished():
         improve(state, DIVE_QUICK, 0.6, rounds=2)
 
