@@ -147,6 +147,8 @@ void Pool::serve() {
 void Pool::start_workers(Index wanted) {
   wanted = std::min<Index>(wanted, threads() - 1);
   try {
+    // A thread that has started but finds no place in the list could not be told to end, and would be joined for ever.
+    workers_.reserve(static_cast<std::size_t>(wanted));
     while (static_cast<Index>(workers_.size()) < wanted) workers_.push_back(start_([this] { serve(); }));
     return;
   } catch (const std::system_error&) {
