@@ -1,5 +1,5 @@
-// Rounds of gangs that end in the middle: at whichever allocation, cost or limit, all is as before or valid, and the
-// next round gives what it gives where nothing failed.
+// Rounds that end in the middle: at whichever allocation, cost or limit, all is as before or valid, and the next round
+// gives what it gives where nothing failed.
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
@@ -7,6 +7,7 @@
 #include <new>
 #include <optional>
 #include <random>
+#include <utility>
 
 #include "check.hpp"
 #include "gridcompute/base/error.hpp"
@@ -259,6 +260,71 @@ void compare_with_calm(std::uint64_t world_seed, Way way) {
 }
 
 }  // namespace
+
+// If this fails, a round of single jobs that was short of memory leaves keys, placements or prices of its own: which
+// every later round takes for the costs of the classes that jobs are in.
+TEST(rounds_that_fail_are_undone) {
+  for (std::uint64_t k = 0; k < 6; ++k) {
+    const std::uint64_t seed = testing::seed(k);
+    CONTEXT("seed", seed);
+    std::mt19937_64 random(seed);
+    const auto draw = [&](int low, int high) { return std::uniform_int_distribution<int>(low, high)(random); };
+    std::vector<double> cost(at(kJobs * kWide));
+    for (double& c : cost) c = draw(0, 9) == 0 ? kInf : draw(0, 50);
+    const FailingCost source(cost, kJobs, kWide);
+    const double unplaced = 60, move = 2;
+    live::LiveTuning tuning;
+    if (k % 2 == 1) tuning.cold_work_fixed = 0;  // solves from scratch are considered too
+    live::Matcher matcher(kWide, tuning);
+    matcher.set_columns({&source, &unplaced, 0, &move, 0, {}}, 70);
+    for (Slot s = 0; s < kWide; ++s) matcher.set_capacity(s, 5);
+    std::vector<bool> in(at(kJobs), false);
+    const auto seen = [&] {
+      std::vector<double> all;
+      for (live::Job job = 0; job < static_cast<live::Job>(kJobs); ++job) {
+        const Slot assigned = in[at(job)] ? matcher.state().assigned_class(job) : kNone;
+        all.push_back(in[at(job)] ? matcher.placed_class(job) : -2);
+        all.push_back(assigned);
+        all.push_back(assigned == kNone ? 0 : static_cast<double>(matcher.state().key(job)));
+      }
+      for (Slot s = 0; s < kWide; ++s) all.push_back(matcher.price(s));
+      return all;
+    };
+    for (int round = 0; round < 5; ++round) {
+      CONTEXT("round", round);
+      for (int change = 0; change < (round == 0 ? 50 : round == 3 ? 80 : 6); ++change) {
+        const std::vector<live::Job> one{draw(0, static_cast<int>(kJobs) - 1)};
+        const std::size_t job = at(one[0]);
+        in[job] ? matcher.remove(one) : matcher.add(one);
+        in[job] = !in[job];
+      }
+      const auto s = static_cast<Slot>(draw(0, kWide - 1));
+      matcher.set_capacity(s, draw(0, 8));
+      matcher.commit();
+      const std::vector<double> before = seen();
+      // At first a whole round is undone, which the index of the round before serves; a failure costs that index.
+      std::optional<double> objective, found;
+      for (long n = -1;; n += 1 + n / kStride) {
+        CONTEXT("step", n);
+        Stop stop;
+        allocations_left.store(n);
+        try {
+          found = matcher.match({round % 2 + 1, 0, -1}, stop).objective;
+        } catch (const std::bad_alloc&) {
+        }
+        allocations_left.store(-1);
+        if (found && objective) break;
+        if (found) objective = std::exchange(found, {});
+        matcher.rollback();
+        CHECK(matcher.holds());
+        CHECK_EQ(seen(), before);
+      }
+      CHECK_EQ(*found, *objective);
+      CHECK(matcher.holds());
+      matcher.acknowledge();
+    }
+  }
+}
 
 // If this fails, a round that was short of memory, met a formula that raises or gives NaN, or was interrupted leaves
 // two placements that disagree, or loses moves.
