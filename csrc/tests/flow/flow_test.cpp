@@ -104,6 +104,11 @@ void check_resume(const FlowInstance& x, const FlowInstance& y, ResumeCounts& se
   CHECK(repair.set_capacities_and_supplies(found->capacity_arcs, found->capacity, found->supply));
   if (repair.run(stop)) {
     CHECK(tree.holds());
+    // Its ratio test keeps the tree optimal for the costs of x; the primal pivots below would hide that it does not.
+    for (Arc e = 0; e < tree.m(); ++e) {
+      CONTEXT("arc", e);
+      CHECK(tree.capacity(e) == 0 || tree.reduced_cost(e) >= 0);
+    }
     tree.set_costs(found->cost_arcs, found->cost);
   } else {
     tree.rebuild(found->cost_arcs, found->cost);
