@@ -1,4 +1,4 @@
-"""Linear assignment beside scipy, lapx and OR-Tools, building of their models included.
+"""Linear assignment beside scipy, lapx, laprust, lapcpp and OR-Tools, model building included.
 
 Every bench asserts the optimum; gridcompute's was certified by its duals beforehand.
 """
@@ -38,6 +38,16 @@ def solve_lapx(cost):
     return cost[np.arange(len(cost)), matched].sum()
 
 
+def solve_laprust(cost):
+    rows, cols = pytest.importorskip("laprust").lapjv(cost, return_cost=False)
+    return cost[rows, cols].sum()
+
+
+def solve_lapcpp(cost):
+    rows, cols = pytest.importorskip("lapcpp").lapjv(cost, return_cost=False)
+    return cost[rows, cols].sum()
+
+
 def solve_ortools(cost):
     peer = pytest.importorskip("ortools.graph.python.linear_sum_assignment")
     n, model = len(cost), peer.SimpleLinearSumAssignment()
@@ -50,6 +60,8 @@ SOLVERS = {
     "gridcompute": solve_ours,
     "scipy": solve_scipy,
     "lapx": solve_lapx,
+    "laprust": solve_laprust,
+    "lapcpp": solve_lapcpp,
     "ortools": solve_ortools,
 }
 
@@ -66,7 +78,48 @@ def test_dense(benchmark, name: str, n: int, solver: str) -> None:
     assert value == proved.objective
 
 
-@pytest.mark.parametrize("solver", ["gridcompute", "scipy", "lapx"])
+SMALL = [(1000, 100), (2000, 100), (4000, 100), (8000, 1000)]
+
+
+@pytest.mark.parametrize("solver", ["gridcompute", "lapx", "laprust", "lapcpp"])
+@pytest.mark.parametrize(("n", "below"), SMALL)
+def test_small_integers(benchmark, n: int, below: int, solver: str) -> None:
+    benchmark.group = f"assignment integers below {below}, {n}"
+    cost = np.random.default_rng(1).integers(0, below, (n, n), np.int32)
+    value = benchmark.pedantic(SOLVERS[solver], (cost,), rounds=3, warmup_rounds=1)
+    assert value == gc.assignment(cost).objective
+
+
+def plane(n, r):
+    a, b = r.random((n, 2)), r.random((n, 2))
+    return np.hypot(a[:, :1] - b[:, 0], a[:, 1:] - b[:, 1])
+
+
+REALS = {
+    "plane": plane,
+    "geometric": lambda n, r: CLASSES["geometric"](n, 1) + r.random((n, n)) / 1000,
+    "uniform": lambda n, r: r.random((n, n)),
+    "low rank": lambda n, r: r.random((n, 4)) @ r.random((4, n)),
+}
+
+
+@pytest.mark.parametrize("numbers", ["floats", "integers"])
+@pytest.mark.parametrize("n", [1000, 2000, 4000])
+@pytest.mark.parametrize("name", REALS)
+def test_floats_beside_integers(benchmark, name: str, n: int, numbers: str) -> None:
+    """The same costs as they are, and rounded to integers of a ten-thousandth of the largest."""
+    benchmark.group = f"assignment {name} {n}, floats beside integers"
+    cost = REALS[name](n, np.random.default_rng(1))
+    if numbers == "integers":
+        cost = np.rint(cost * (10_000 / cost.max())).astype(np.int32)
+    value = benchmark.pedantic(solve_ours, (cost,), rounds=3, warmup_rounds=1)
+    assert value == pytest.approx(gc.assignment(cost).objective, rel=1e-12)
+
+
+PEERS = ["gridcompute", "scipy", "lapx", "laprust", "lapcpp"]
+
+
+@pytest.mark.parametrize("solver", PEERS)
 @pytest.mark.parametrize("n", [500, 1000])
 def test_real(benchmark, n: int, solver: str) -> None:
     benchmark.group = f"assignment real {n}"
@@ -143,7 +196,7 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize("solver", ["gridcompute", "scipy", "lapx"])
+@pytest.mark.parametrize("solver", PEERS)
 @pytest.mark.parametrize("n", [500, 1000, 2000])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_family(benchmark, name: str, n: int, solver: str) -> None:
