@@ -25,7 +25,7 @@ import gridcompute as gc
 from gridcompute.grid.checker.bound import offers, windows_of
 from gridcompute.grid.checker.placements import plain
 from gridcompute.grid.operations import rolling
-from gridcompute.grid.planner import clock
+from gridcompute.grid.planner import budget
 
 HORIZON_H = 36
 
@@ -191,7 +191,7 @@ def main() -> None:
         page(a.out)
         return
     if a.cpu:
-        for module in (clock, rolling):
+        for module in (budget, rolling):
             vars(module)["time"] = CpuTime
     a.jobs = a.jobs or (6_000 if a.what == "hours" else 200_000)
     for seed in a.seeds:

@@ -6,10 +6,9 @@ from gridcompute import _core
 from gridcompute.grid import Dispatch, Plan, Prices
 from gridcompute.grid.checker.bound import lower_bound
 from gridcompute.grid.checker.energy_lp import EnergyProgram
-from gridcompute.grid.planner.cost import plan_cost
-from gridcompute.grid.planner.coupling_constraints import CouplingConstraints
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
-from gridcompute.grid.planner.native_problem import market_of
+from gridcompute.grid.planner.prices import CouplingConstraints, market_of
+from gridcompute.grid.planner.state import plan_cost
 
 
 def greedy_placement(problem):

@@ -124,9 +124,9 @@ def clone(tmp_path):
 def script(clone, monkeypatch):
     """Runs a script of the copy by its path, with the modules beside it."""
     from gridcompute.grid.operations import rolling
-    from gridcompute.grid.planner import clock
+    from gridcompute.grid.planner import budget
 
-    for module in (clock, rolling):  # `--cpu` puts another clock there
+    for module in (budget, rolling):  # `--cpu` puts another clock there
         monkeypatch.setattr(module, "time", module.time)
     for path in clone.glob("*/*.py"):
         monkeypatch.delitem(sys.modules, path.stem, raising=False)

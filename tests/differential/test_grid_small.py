@@ -21,7 +21,7 @@ from scipy.sparse import coo_array
 import gridcompute as gc
 from gridcompute import grid
 from gridcompute.grid.checker.bound import lower_bound
-from gridcompute.grid.planner.integer_program import IntegerProgram
+from gridcompute.grid.planner.program import IntegerProgram
 
 SEEDS = range(200)
 #: What runs of them but where the environment says GRIDCOMPUTE_SEEDS=all. One of these (46) HiGHS

@@ -8,10 +8,8 @@ from hypothesis import strategies as st
 import gridcompute as gc
 from grid_oracles import alternation, lp_optimum, relaxed_between
 from gridcompute import grid
-from gridcompute.grid.planner.coupling_constraints import CouplingConstraints
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
-from gridcompute.grid.planner.dual_bound import evaluate_dual
-from gridcompute.grid.planner.native_problem import market_of
+from gridcompute.grid.planner.prices import CouplingConstraints, evaluate_dual, market_of
 
 
 def contested(n_jobs, seed):

@@ -15,7 +15,7 @@ import gridcompute as gc
 from gridcompute import _snapshot, grid, pack
 from gridcompute._interrupts import WorkerThreads
 from gridcompute.grid.operations import rolling
-from gridcompute.grid.planner import coupling_constraints, integer_program
+from gridcompute.grid.planner import prices, program
 from interrupts import places, wait_for_threads
 
 MOST = int(os.environ.get("GRIDCOMPUTE_INTERRUPTS", "25"))
@@ -164,9 +164,7 @@ def test_an_hour_of_an_operator_has_been_or_not(monkeypatch):
 # ---------------------------------------------------------------- plan
 
 
-@pytest.mark.parametrize(
-    "module", [coupling_constraints, integer_program], ids=lambda m: m.__name__
-)
+@pytest.mark.parametrize("module", [prices, program], ids=lambda m: m.__name__)
 def test_a_thread_in_whose_start_an_interrupt_comes_ends(module, monkeypatch):
     """`submit` had begun to wait for the thread to start: nothing ended what that then did."""
 

@@ -14,19 +14,15 @@ from .checker.placements import placement_faults
 from .plan.account import check_whole_runs, listed_runs
 from .plan.columns import Dispatch, Pieces, Placement, Prices
 from .plan.plan import Plan
-from .planner.beside import problem_beside, taken_by
-from .planner.clock import Clock
-from .planner.cost import load_of, plan_cost
+from .planner.budget import Clock
 from .planner.cut_search import cut_again
 from .planner.dispatch_lp import EnergyBlock
-from .planner.incumbent import offer
-from .planner.local_search import fill
+from .planner.master import prove_with_cover
 from .planner.match import check_problem
-from .planner.pinned import WithoutPinned
-from .planner.restricted_master import prove_with_cover
+from .planner.residual import WithoutPinned, problem_beside, standing_jobs, taken_by
+from .planner.search import fill, offer
 from .planner.settings import SampledAscentOptions
-from .planner.standing import standing_jobs
-from .planner.state import PlannerState
+from .planner.state import PlannerState, load_of, plan_cost
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

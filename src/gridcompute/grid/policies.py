@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import _core
 from .plan.columns import Placement
-from .planner.native_problem import gangs_each, market_of
+from .planner.prices import gangs_each, market_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

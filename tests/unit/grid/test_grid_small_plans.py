@@ -9,15 +9,15 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid.planner import clock, match
-from gridcompute.grid.planner.clock import Clock
+from gridcompute.grid.planner import budget, match
+from gridcompute.grid.planner.budget import Clock
 from malformed import sound
 
 
 def test_parts_of_a_limit_are_of_what_reading_leaves(monkeypatch):
     """If this fails, a busy machine spends the time for the bound on reading."""
     now = [100.0]
-    monkeypatch.setattr(clock.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(budget.time, "perf_counter", lambda: now[0])
     limited = Clock(2.0, None)
     now[0] += 1.0  # half of the limit goes into reading
     assert limited.spent(0.4)

@@ -10,8 +10,8 @@ import numpy as np
 from ..checker.bound import cheapest
 from ..eligibility import hours_taken
 from ..plan.account import runs_of
-from ..planner.cost import load_of
 from ..planner.dispatch_lp import EnergyBlock, wasted_yuan_per_kwh
+from ..planner.state import load_of
 from ..tables.jobs import Jobs
 from ..tables.problem import load_limits_yuan
 from ..tables.times import day_of, in_hours, sites_in_window, sliced

@@ -15,9 +15,9 @@ import numpy as np
 
 from ...errors import InvalidProblemError
 from ..plan.account import delay_yuan, resumed_yuan
-from ..planner.cost import dispatch_cost, load_of
 from ..planner.dispatch_lp import EnergyBlock
-from ..planner.pinned import WithoutPinned
+from ..planner.residual import WithoutPinned
+from ..planner.state import dispatch_cost, load_of
 from ..tables.jobs import Jobs
 from ..tables.mandate import DirectRule, Mandate
 from ..tables.times import day_of, sliced

@@ -26,9 +26,9 @@ from ..eligibility import (
     open_starts,
 )
 from ..interruption import cheapest_cuts
-from ..planner.cost import load_of, plan_cost, slack_kwh
 from ..planner.cut_market import cuts_of, hourly_yuan, rent_yuan
 from ..planner.dispatch_lp import EnergyBlock
+from ..planner.state import load_of, plan_cost, slack_kwh
 from ..tables.problem import load_excess
 from .account import covers_paid
 from .columns import Pieces

@@ -14,9 +14,8 @@ import numpy as np
 
 from ..eligibility import filtered, hours_needed
 from ..interruption import Cuts, cheapest_cuts
-from .coupling_constraints import PriceVector
 from .dispatch_lp import ROUNDING
-from .sampling import samples_of
+from .prices import PriceVector, samples_of
 from .settings import MOST_PRICES, MOST_WINDOWS
 
 if TYPE_CHECKING:
@@ -24,10 +23,7 @@ if TYPE_CHECKING:
     from ..plan.columns import Prices
     from ..tables.column import Bools, Floats, Int32s, Int64s
     from ..tables.problem import Problem
-    from .work import Work
-
-__all__ = ["CutMarket", "Room", "cuts_of", "hourly_yuan", "rent_yuan"]
-
+    from .budget import Work
 
 #: Reduction of a least price, as a part of the largest sum that is rounded.
 SLACK = 1e-12

@@ -23,16 +23,16 @@ from ...errors import InfeasibleError
 from ..checker.placements import PlacedJobs, placement_faults
 from ..interruption import count_cuts, every_cut
 from ..plan.account import pieces_of, runs_of
-from ..plan.columns import Placement
-from .beside import replaced_beside
-from .cost import dispatch_cost, jobs_cost, slack_kwh
-from .coupling_constraints import PriceVector
+from ..plan.columns import Placement, Prices
 from .cut_market import QUOTA_SLACK, Room, cuts_of
-from .dual_ascent import DualAscent
-from .exact import SAME, is_same, reduced_costs
-from .integer_program import IntegerProgram
-from .options import Options, open_options
+from .master import SAME, is_same, reduced_costs
+from .prices import DualAscent, PriceVector
+from .program import IntegerProgram, Options, open_options
+from .residual import problem_beside, taken_by
+from .search import exchanges, improve, insert_until_stable, offer, repair_mandate
 from .settings import (
+    ASCENT_BESIDE,
+    BESIDE_ROUNDS,
     CUT_ASCENT,
     CUT_ASCENT_MANY,
     CUT_BATCH,
@@ -46,20 +46,18 @@ from .settings import (
     CUT_SAMPLES,
     CUT_TRIES,
     CUT_TURNS,
+    DIVE_BESIDE,
     MEMORY_SAMPLED,
     MOST_CUTS,
     RELAXED_PART,
     SEARCH_STEPS,
 )
-from .state import Incumbent
+from .state import Incumbent, PlannerState, dispatch_cost, jobs_cost, slack_kwh
 
 if TYPE_CHECKING:
-    from ..plan.columns import Pieces, Prices
+    from ..plan.columns import Pieces
     from ..tables.column import Bools, Floats, Int32s, Int64s
     from .cut_market import Best, CutMarket
-    from .state import PlannerState
-
-__all__ = ["cut_again", "cut_jobs"]
 
 
 class Placed(NamedTuple):
@@ -261,7 +259,7 @@ class _CutSearch:
         if state.searched_out(len(options.job)):
             return True
         clock.stage("search", 0.9)
-        room = self.best.yuan - state.bound  # the one that `state.y` proves, as in `exact`
+        room = self.best.yuan - state.bound  # the one that `state.y` proves, as in `master`
         closed = reduced_costs(state, options, state.y) > room + SAME * abs(self.best.yuan)
         start, before = self._chosen(options), self.best.yuan
         found = program.search(
@@ -552,3 +550,68 @@ class _CutSearch:
             klass[job], start[job], busy[k] = c, first, found.busy[i]
         self._state.rows.work.placed(int(pays.sum()))
         return np.array(again, np.int64)
+
+
+def prices_of(state: PlannerState) -> Prices:
+    """Return the best prices of `state` as those of another problem with the same rows."""
+    problem, found = state.problem, state.rows.prices(state.y)
+    quotas = state.rows.quota_columns(found.quota)
+    return Prices(
+        capacity=found.capacity,
+        energy=found.energy,
+        corridor=found.corridor,
+        quota=quotas["quota"],
+        quota_by_accelerator=quotas["quota_by_accelerator"],
+        mandate=np.zeros((len(problem.mandate_rows.names), 2)),
+        storage=np.zeros((len(problem.sites), 2)),
+        gang=found.gang,
+        gang_size=np.array(problem.gang_levels, np.int32),
+    )
+
+
+def replaced_beside(
+    state: PlannerState,
+    klass: Int32s,
+    start: Int32s,
+    pieces: Pieces | None,
+    *,
+    afresh: bool = False,
+) -> tuple[Int32s, Int32s]:
+    """Place again all jobs that do not run in pieces, beside those that do.
+
+    Starts from the placement given, and returns one that costs no more. Interruptible jobs are
+    placed whole. Where `afresh` is True new prices are computed for them, and a dive places all of
+    them.
+    """
+    problem, stays = state.problem, np.zeros(len(klass), bool)
+    if pieces is not None:
+        stays[pieces.job] = True
+    rows = np.flatnonzero(~stays)
+    fixed = np.where(stays, klass, -1), np.where(stays, start, -1)
+    jobs = problem.jobs.replace(interruptible=False)
+    beside = problem_beside(problem.replace(jobs=jobs), rows, taken_by(problem, *fixed, pieces))
+    clock, prices = state.clock, prices_of(state)
+    before = clock.steps
+    sub = PlannerState(beside, state.gap, state.rows.threads, clock)
+    mine = sub.rows.work
+    try:
+        y = sub.rows.start(prices)
+        sub.look(y)
+        sub.y = y if not len(sub.y) else sub.y
+        keep = sub.by_size[klass[rows][sub.by_size] >= 0]
+        offer(sub, keep, (klass[rows], start[rows]), None)
+        if afresh:
+            y = sub.sampled(y, ASCENT_BESIDE)
+            sub.look(y)
+            improve(sub, DIVE_BESIDE, 0.9, rounds=0)
+        exchanges(sub, range(BESIDE_ROUNDS))
+        insert_until_stable(sub)
+        repair_mandate(sub)
+    finally:
+        sub.rows.close()
+        clock.steps = before
+        state.rows.work.took(mine.steps)
+    assert sub.best is not None
+    klass, start = klass.copy(), start.copy()
+    klass[rows], start[rows] = sub.best.klass, sub.best.start
+    return klass, start

@@ -14,15 +14,12 @@ from ..._extras import extra
 from ...errors import InfeasibleError
 from ..plan.columns import Dispatch
 from ..tables.problem import hourly_minimum
-from .split_lp import SplitSimplex
-from .warm_lp import DUAL, PRIMAL
+from .simplex import DUAL, PRIMAL, SplitSimplex
 
 if TYPE_CHECKING:
     from ..tables.column import Floats
     from ..tables.problem import Problem
     from ..tables.sites import Energy
-
-__all__ = ["EnergyBlock", "EnergyMinimum", "wasted_yuan_per_kwh"]
 
 #: Inlets of each colour of the store, and what counts as green when it is used on load.
 INLETS = {"green": ("direct_in", "bundled_in"), "grey": ("grid_in",)}

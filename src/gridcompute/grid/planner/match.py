@@ -3,42 +3,60 @@
 The stages: (1) prices from a systematic sample of the jobs, (2) a climb with all jobs, whose best
 prices prove the bound, (3) up to 4,000 jobs with up to 100,000 options, a restricted master program
 with lifted cover rows, whose prices prove more, and a search of neighbourhoods of the plan
-(`restricted_master`), (4) a dive: jobs from large to small, prices moved on what is left before
+(`master`), (4) a dive: jobs from large to small, prices moved on what is left before
 each size, (5) while the gap asked for is not proved, a further climb, from 4,000 to 30,000 jobs a
 second dive, and rounds of exchanges while they pay, (6) the exact dispatch at the load that
 results. Interruptible jobs are first planned whole by these stages, then cut into pieces
 (`cut_search`).
+
+A warm match starts from the prices and the placement of an earlier plan, as far as valid. Prices
+that were optimal before a change are the start of a shorter ascent than one from nothing. At the
+new prices most jobs keep their options: only jobs that choose another option at some of a few
+random prices near the new ones, and jobs that no longer fit, are placed again, in a dive of their
+own. The result is evaluated like any plan. Where its gap is too wide, one or two more careful dives
+follow, and where jobs are few one for all jobs; the cheaper plan is kept.
+
+A mandate that must be kept: during the search a missing kWh costs `FORBIDDEN_YUAN_PER_KWH`, more
+than any job earns by it. A shortfall that is left at the end is repaired by leaving jobs out. Where
+that does not help, the base load or the obligations carried over from earlier batches need more
+green power than there is: the least possible shortfall is then proved as the bound of a problem in
+which only missing power has a cost.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ... import _checks
 from ..._progress import progress_hook
-from ...errors import InvalidProblemError
+from ...errors import InfeasibleError, InvalidProblemError
+from ..eligibility import hours_taken
 from ..plan.columns import Placement, Prices
 from ..plan.plan import Plan
-from .annealing import anneal
-from .clock import Clock
-from .cost import load_of, plan_cost
+from .budget import Clock
 from .cut_search import cut_jobs
-from .exact import is_small, search_cheapest, solve_exactly
-from .hard_mandate import keep_mandate, without_dust
-from .improvement import improve
-from .incumbent import initial_plans, insert_until_stable
-from .mandate_repair import repair_mandate
-from .options import count_options
-from .pinned import WithoutPinned
-from .restricted_master import price_and_branch
+from .master import is_small, price_and_branch, search_cheapest, solve_exactly
+from .program import count_options
+from .residual import WithoutPinned
+from .search import (
+    anneal,
+    exchanges,
+    improve,
+    initial_plans,
+    insert_until_stable,
+    polish,
+    repair_mandate,
+)
 from .settings import (
     BOUND_LENGTHS,
     BOUND_LENGTHS_AGAIN,
     BOUND_STEPS,
     BOUND_STEPS_AGAIN,
     BOUND_STEPS_FEW,
+    BRIEF_S,
     BRIEF_S_PER_JOB,
     DIVE,
     DIVE_AGAIN,
@@ -47,38 +65,244 @@ from .settings import (
     DIVE_HASTY,
     DIVE_QUICK,
     DIVE_SMALL,
+    DIVE_WARM,
+    DIVE_WARM_AGAIN,
+    DIVE_WARM_LAST,
+    DIVE_WARM_WIDE,
     LEAST_LEFT,
     LEAST_UNITS,
     MASTER,
     MOSTLY_CUT,
+    OWN_PART,
     PRICES_PART,
     PRICES_PART_HASTY,
     PRICES_PART_SMALL,
+    QUICK,
+    REPAIR,
     ROUNDS_QUICK,
     SAMPLED_ASCENT,
     SAMPLED_ASCENT_HASTY,
+    SAMPLED_ASCENT_HOUR,
+    SAMPLED_ASCENT_HOUR_BRIEF,
     SAMPLED_ASCENT_HOUR_FAR,
+    SAMPLED_ASCENT_NEAR,
     SAMPLED_ASCENT_SMALL,
     SAMPLED_ASCENT_SMALL_LIMITED,
+    SAMPLED_ASCENT_WARM,
+    SAMPLED_ASCENT_WARM_WIDE,
     SEARCHED_ENOUGH,
     SMALL,
     STEPS_PER_UNIT,
     TIMES_AS_LONG,
+    WARM_START,
     WHOLE_PART,
     WHOLE_UNITS_PER_JOB,
+    WIDE,
 )
-from .state import PlannerState
-from .warm_lp import load_solver
-from .warm_start import resume
+from .simplex import load_solver
+from .state import PlannerState, load_of, plan_cost, slack_kwh
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
     from ..._progress import ProgressHook
-    from ..plan.columns import Pieces
+    from ..plan.columns import Dispatch, Pieces
     from ..tables.column import Floats
     from ..tables.problem import Problem
     from .settings import DiveOptions
 
-__all__ = ["check_problem", "match"]
+
+def resume(state: PlannerState, y: Floats, placement: Placement | None) -> tuple[Floats, bool]:
+    """Plan from the prices `y` and, if there is one for as many jobs, a placement.
+
+    The best plan of `state` is the part of the placement that is still valid, or better. Plan and
+    bound are improved as far as limits allow, with a quick dive for the jobs that would not stay,
+    if they are not too many, and more careful ones where that leaves too wide a gap. Returns the
+    prices to continue from, and whether there was a placement to plan from.
+    """
+    state.look(y)
+    again = is_compatible(placement, state)
+    if again and state.finished():
+        return state.y, again
+    if again and state.small:
+        next_hour(state, y)
+        if state.finished():
+            return state.y, again
+    walk(state, y)
+    if not again:
+        return state.y, again
+    tried = False
+    if not state.finished():
+        leave = unsettled(state)
+        tried = bool(np.count_nonzero(leave) < WARM_START.many * len(leave))
+        if tried:
+            pace = DIVE_WARM_WIDE if state.gap >= WIDE else DIVE_WARM
+            improve(state, pace, 0.6, leave, rounds=0)
+            exchanges(state, range(2), QUICK)
+    if tried and not state.finished() and state.open_gap() < WARM_START.near_miss * state.gap:
+        improve(state, DIVE_WARM_AGAIN, 0.6, unsettled(state), rounds=2)
+    if not state.finished():
+        improve(state, DIVE_WARM_LAST, 0.6, unsettled(state))
+    return state.y, again
+
+
+def next_hour(state: PlannerState, y: Floats) -> None:
+    """Plan from prices and a placement that are an hour old, where jobs are `SMALL`.
+
+    Jobs that start soon stay, since their options were improved in many hours: a new dive for all
+    jobs makes a plan that is cheaper in total, because the old plan has no options for the jobs of
+    its last hours, but more expensive in the first hours, which are carried out. All later jobs are
+    placed by a dive, then the whole plan is improved while there is time. Under a limit exchanges
+    come before the dive, which finds no options for the last hours if it is cut off. The dive is
+    omitted if too little time is left.
+    """
+    best, left, bound = state.best, state.clock.left(), state.bound
+    how = SAMPLED_ASCENT_HOUR_BRIEF if left < BRIEF_S else SAMPLED_ASCENT_HOUR
+    state.look(state.sampled(y, how))
+    if state.bound - bound > WARM_START.far_hour * abs(state.bound - state.without_option):
+        state.look(state.sampled(state.y, SAMPLED_ASCENT_HOUR_FAR))
+    assert best is not None
+    if state.finished():
+        return
+    walked = left - state.clock.left() if state.clock.limited else 0.0
+    if state.clock.limited:
+        polish(state)  # first: a dive that is cut off leaves the plan as it was before
+        if state.finished():
+            return
+        if state.clock.left() < WARM_START.dive_per_ascent * walked:
+            anneal(state)
+            return
+    later = (best.klass < 0) | (best.start >= WARM_START.kept_steps)
+    improve(state, DIVE_QUICK, 0.6, later, rounds=2)
+    if state.clock.limited:
+        anneal(state)
+    elif not state.finished():
+        improve(state, DIVE_QUICK, 0.6, rounds=2)
+
+
+def walk(state: PlannerState, y: Floats) -> None:
+    """Ascend from the old prices to new ones."""
+    earlier = state.bound
+    wide = state.gap >= WIDE and not state.small
+    state.look(state.sampled(y, SAMPLED_ASCENT_WARM_WIDE if wide else SAMPLED_ASCENT_WARM))
+    if state.bound == earlier:  # the best prices are nearer than this ascent can approach
+        state.look(state.sampled(y, SAMPLED_ASCENT_NEAR))
+    elif state.bound - earlier > WARM_START.far * abs(state.bound - state.without_option):
+        state.look(state.sampled(state.y))
+
+
+def is_compatible(placement: Placement | None, state: PlannerState) -> bool:
+    """Return whether there is a placement of as many jobs."""
+    return placement is not None and len(placement.klass) == len(state.in_order)
+
+
+def unsettled(state: PlannerState) -> NDArray[np.bool_]:
+    """Return the jobs that would leave their option at some prices near the present ones."""
+    best, rows, rng = state.best, state.rows, np.random.default_rng(0)
+    assert best is not None
+    unit = rows.scale + OWN_PART * rows.active * np.abs(state.y)
+    leave = np.zeros(len(best.klass), bool)
+    for k in range(WARM_START.vectors):
+        noise = rng.standard_normal(len(unit)) if k else 0.0
+        y = rows.within(state.y + WARM_START.distance * unit * noise)
+        klass, start = np.empty_like(best.klass), np.empty_like(best.start)
+        rows.price(state.market, y, klass, start)
+        leave |= (klass != best.klass) | (start != best.start)
+    state.passes += WARM_START.vectors
+    return leave & state.reach
+
+
+#: The tables of a problem that have columns of money.
+TABLES = ("jobs", "sites", "energy", "corridors", "quotas")
+
+
+def without_dust(problem: Problem, dispatch: Dispatch) -> Dispatch:
+    """Return the dispatch without shortfalls of the mandate that rounding alone explains."""
+    if problem.mandate.shortfall != "forbidden":
+        return dispatch
+    slack = slack_kwh(problem, dispatch.load_kwh)
+    missing = np.where(dispatch.missing_kwh <= slack, 0.0, dispatch.missing_kwh)
+    return dispatch.replace(missing_kwh=missing)
+
+
+def keep_mandate(state: PlannerState, least: Callable[[Problem], Plan]) -> None:
+    """Leave out jobs of the best plan of `state` until it keeps a mandate that must be kept.
+
+    `least` plans for the least shortfall, where that fails.
+
+        Raises
+        ------
+        InfeasibleError
+            No plan keeps it, or none was found.
+    """
+    problem = state.problem
+    if problem.mandate.shortfall != "forbidden":
+        return
+    for _ in range(REPAIR.leaving_rounds):
+        best = state.best
+        assert best is not None
+        load = problem.energy.base_load_kwh + best.room.load
+        supplied = state.rows.block.serve(load)
+        missing = supplied.dispatch.missing_kwh
+        over = missing - slack_kwh(problem, load)
+        if (over <= 0).all():
+            return
+        job = np.flatnonzero(best.klass >= 0).astype(np.int32)
+        klass, start = best.klass[job], best.start[job]
+        running = (
+            problem.kwh_per_accelerator_h * supplied.energy_yuan_per_kwh[problem.classes.site]
+        ).cumsum(axis=1)
+        running = np.concatenate([np.zeros((len(running), 1)), running], axis=1)
+        end = start + hours_taken(problem, job, klass)
+        yuan = problem.jobs.gang[job] * (running[klass, end] - running[klass, start])
+        loss = yuan - problem.jobs.value_yuan[job]
+        order = np.argsort(-loss, kind="stable")
+        order = order[loss[order] > 0]
+        if not len(order):
+            break
+        enough = np.cumsum(yuan[order]) >= over.max() * problem.mandate_rows.missing_yuan_per_kwh
+        out = job[order[: int(np.argmax(enough)) + 1 if enough.any() else len(order)]]
+        best.room.remove(np.ascontiguousarray(out), best.klass, best.start)
+        state.best = state.judged(best.klass, best.start, best.room)
+    raise least_shortfall(problem, missing, least)
+
+
+def least_shortfall(
+    problem: Problem, missing_kwh: Floats, least: Callable[[Problem], Plan]
+) -> InfeasibleError:
+    """Return the error of a mandate that cannot be kept; its witness is the least shortfall."""
+    mandate, rule = problem.mandate, problem.direct_rule
+    carried: Any = mandate.ledger
+    if carried is not None:
+        carried = dataclasses.replace(carried, cap_yuan_per_kwh=1.0)
+    tables = {name: _without_prices(getattr(problem, name)) for name in TABLES}
+    scalars = ("certificate_yuan_per_kwh", "carbon_yuan_per_t", "shed_yuan_per_kwh")
+    tables["energy"] = tables["energy"].replace(**dict.fromkeys(scalars, 0.0))
+    plain = problem.replace(
+        **tables,
+        direct_rule=dataclasses.replace(rule, shortfall_yuan_per_kwh=0.0),
+        mandate=dataclasses.replace(
+            mandate, shortfall="priced", shortfall_yuan_per_kwh=1.0, ledger=carried
+        ),
+    )
+    proved = max(float(least(plain).bound_yuan), 0.0)
+    found = float(missing_kwh.sum())
+    names = [n for n, kwh in zip(problem.mandate_rows.names, missing_kwh, strict=True) if kwh > 0]
+    message = (
+        f"mandate.shortfall is 'forbidden', and the best plan found misses {found:,.6g} kWh "
+        f"({', '.join(names)}); no plan misses less than {proved:,.6g} kWh"
+    )
+    witness = {"least_kwh": proved, "found_kwh": found, "missing_kwh": missing_kwh}
+    return InfeasibleError(message, witness)
+
+
+def _without_prices(table: Any) -> Any:
+    """Return a table of a problem with 0 in each of its columns of money."""
+    columns = table.columns().items()
+    return table.replace(**{name: 0.0 for name, spec in columns if spec.unit.startswith("yuan")})
+
 
 #: A relative gap that is none.
 CLOSED = 1e-7

@@ -37,8 +37,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from .integer_program import TYPICAL_COST, IntegerProgram
-from .local_search import fill
+from .program import TYPICAL_COST, IntegerProgram
+from .search import fill
 from .settings import HOODS
 
 if TYPE_CHECKING:
@@ -46,19 +46,9 @@ if TYPE_CHECKING:
 
     from ..._interrupts import Call, WorkerThreads
     from ..tables.column import Bools, Floats, Int64s
-    from .coupling_constraints import CouplingConstraints
-    from .options import Options
+    from .prices import CouplingConstraints
+    from .program import Options
     from .state import Incumbent, PlannerState
-
-__all__ = [
-    "Duals",
-    "NeighbourhoodProgram",
-    "NeighbourhoodSearch",
-    "keep",
-    "options_of_plan",
-    "plan_of_options",
-]
-
 
 #: Part of an option above which a relaxation takes it.
 TAKEN = 1e-6

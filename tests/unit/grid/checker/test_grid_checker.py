@@ -12,7 +12,7 @@ from gridcompute.grid.checker.verify import verify
 from gridcompute.grid.plan import account
 from gridcompute.grid.plan import columns as plan_columns
 from gridcompute.grid.plan import data as plan_data
-from gridcompute.grid.planner import cost, match
+from gridcompute.grid.planner import match, state
 from gridcompute.grid.tables.mandate import DirectRule, Mandate
 
 audit = importlib.import_module("gridcompute.grid.plan.audit")  # `grid.audit` is a function
@@ -150,7 +150,7 @@ def test_the_checker_runs_without_anything_of_the_engine(monkeypatch):
         (Mandate, ("rows", "applies_to")),
         (DirectRule, ("rows", "applies_to")),
         (grid.Ledger, ("carried_kwh", "_counting")),
-        (cost, ("plan_cost", "jobs_cost", "dispatch_cost", "load_of", "runs_of")),
+        (state, ("plan_cost", "jobs_cost", "dispatch_cost", "load_of", "runs_of")),
         (audit, ("audit",)),
         (account, ("green_account",)),
     ]

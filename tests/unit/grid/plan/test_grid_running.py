@@ -9,7 +9,7 @@ import pytest
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.checker.placements import fixed, plain
-from gridcompute.grid.planner.pinned import WithoutPinned
+from gridcompute.grid.planner.residual import WithoutPinned
 
 
 def world(seed=1, hours=12):

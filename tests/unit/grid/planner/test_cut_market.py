@@ -12,10 +12,10 @@ import gridcompute as gc
 from gridcompute import grid
 from gridcompute.grid.interruption import cheapest_cuts
 from gridcompute.grid.planner import cut_market, cut_search
-from gridcompute.grid.planner.beside import replaced_beside
-from gridcompute.grid.planner.clock import Clock
-from gridcompute.grid.planner.coupling_constraints import PriceVector
+from gridcompute.grid.planner.budget import Clock
 from gridcompute.grid.planner.cut_market import CutMarket, Room
+from gridcompute.grid.planner.cut_search import replaced_beside
+from gridcompute.grid.planner.prices import PriceVector
 from gridcompute.grid.planner.state import PlannerState
 
 

@@ -10,14 +10,11 @@ import pytest
 import gridcompute as gc
 from grid_oracles import greedy_placement, load_of
 from gridcompute import _core, grid
-from gridcompute.grid.planner.clock import Clock
-from gridcompute.grid.planner.cost import jobs_cost
-from gridcompute.grid.planner.coupling_constraints import CouplingConstraints
+from gridcompute.grid.planner.budget import Clock
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
-from gridcompute.grid.planner.local_search import curves_about, fill
-from gridcompute.grid.planner.native_problem import market_of
-from gridcompute.grid.planner.sampling import systematic_samples
-from gridcompute.grid.planner.state import PlannerState
+from gridcompute.grid.planner.prices import CouplingConstraints, market_of, systematic_samples
+from gridcompute.grid.planner.search import curves_about, fill
+from gridcompute.grid.planner.state import PlannerState, jobs_cost
 
 
 @pytest.fixture(scope="module")

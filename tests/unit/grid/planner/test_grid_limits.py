@@ -18,7 +18,7 @@ import pytest
 import gridcompute as gc
 from grid_oracles import cost_of, dispatch_of, greedy_placement, load_of
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid.planner import exact, restricted_master
+from gridcompute.grid.planner import master
 from gridcompute.grid.planner.settings import HOODS
 from interrupts import wait_for_threads
 
@@ -253,11 +253,11 @@ def test_hooks_that_stop_or_raise_at_any_stage(
     Slow: each case solves its world to the end and again for each stop, some ten times.
     """
     if not whole:
-        monkeypatch.setattr(exact, "MOST_RELAXED", 0)
+        monkeypatch.setattr(master, "MOST_RELAXED", 0)
     # These stages are reached, and soon over.
-    monkeypatch.setattr(exact, "SEARCH_STEPS", 5e5)
-    monkeypatch.setattr(exact, "SEARCH_STEPS_MANY", 8e5)
-    monkeypatch.setattr(restricted_master, "HOODS", HOODS._replace(most=1))
+    monkeypatch.setattr(master, "SEARCH_STEPS", 5e5)
+    monkeypatch.setattr(master, "SEARCH_STEPS_MANY", 8e5)
+    monkeypatch.setattr(master, "HOODS", HOODS._replace(most=1))
     problem = grid.east_west(n_jobs=8, seed=1, hours=4) if whole else small_world()
     options: dict[str, Any] = {"gap": 1e-9, "threads": 2}
     if warm:

@@ -12,8 +12,8 @@ import gridcompute as gc
 from gridcompute import grid
 from gridcompute.grid.checker.bound import energy_bound
 from gridcompute.grid.checker.energy_lp import EnergyProgram
-from gridcompute.grid.planner.cost import dispatch_cost
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
+from gridcompute.grid.planner.state import dispatch_cost
 from malformed import sound
 
 if TYPE_CHECKING:

@@ -12,14 +12,17 @@ import gridcompute as gc
 from gridcompute import grid
 from gridcompute.grid.checker.bound import lower_bound
 from gridcompute.grid.evaluate import evaluate
-from gridcompute.grid.planner import neighbourhood_search, restricted_master
-from gridcompute.grid.planner.clock import Clock
-from gridcompute.grid.planner.cover_rows import coefficients, violated_rows
-from gridcompute.grid.planner.incumbent import greedy
-from gridcompute.grid.planner.integer_program import IntegerProgram
+from gridcompute.grid.planner import master, neighbourhood_search
+from gridcompute.grid.planner.budget import Clock
+from gridcompute.grid.planner.master import price_and_branch
 from gridcompute.grid.planner.neighbourhood_search import options_of_plan
-from gridcompute.grid.planner.options import open_options
-from gridcompute.grid.planner.restricted_master import price_and_branch
+from gridcompute.grid.planner.program import (
+    IntegerProgram,
+    coefficients,
+    open_options,
+    violated_rows,
+)
+from gridcompute.grid.planner.search import greedy
 from gridcompute.grid.planner.settings import HOODS, MASTER, SAMPLED_ASCENT_HOUR_FAR
 from gridcompute.grid.planner.state import PlannerState
 from interrupts import wait_for_threads
@@ -77,7 +80,7 @@ def test_cover_rows_prove_more_and_neighbourhoods_find_cheaper_plans(
 
     Within a limit of time a second thread searches neighbourhoods, each as long as it needs.
     """
-    monkeypatch.setattr(restricted_master, "HOODS", HOODS._replace(most=5))
+    monkeypatch.setattr(master, "HOODS", HOODS._replace(most=5))
     monkeypatch.setattr(neighbourhood_search, "HOODS", HOODS._replace(seconds=np.inf))
     seed = 0
     state = _state(300, seed, limit, threads)
@@ -110,8 +113,8 @@ def test_the_checker_finds_the_same_bound_with_its_own_rows() -> None:
 
 def test_prices_prove_what_they_prove_after_the_last_round(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a match ends in an error where rows are left when its rounds are over."""
-    monkeypatch.setattr(restricted_master, "MASTER", MASTER._replace(rounds=4))
-    monkeypatch.setattr(restricted_master, "HOODS", HOODS._replace(most=1))
+    monkeypatch.setattr(master, "MASTER", MASTER._replace(rounds=4))
+    monkeypatch.setattr(master, "HOODS", HOODS._replace(most=1))
     state = _state(300, 0)
     assert price_and_branch(state)
     assert state.best is not None
@@ -120,13 +123,13 @@ def test_prices_prove_what_they_prove_after_the_last_round(monkeypatch: pytest.M
 
 def test_a_system_without_threads_finds_the_same_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this fails, a refused thread leaves the plan without a proof, or ends in an error."""
-    monkeypatch.setattr(restricted_master, "HOODS", HOODS._replace(most=3))
+    monkeypatch.setattr(master, "HOODS", HOODS._replace(most=3))
     costs = []
     for refused in (False, True):
         state = _state(200, 1, threads=2)
         with monkeypatch.context() as patch:
             if refused:
-                patch.setattr(restricted_master.WorkerThreads, "submit", _refuse)
+                patch.setattr(master.WorkerThreads, "submit", _refuse)
             assert price_and_branch(state)
         assert state.best is not None
         costs.append((state.best.cost, state.proved_yuan()))
@@ -144,7 +147,7 @@ def test_a_search_ends_when_it_is_told_to(refused: bool, monkeypatch: pytest.Mon
     The search has a thread of its own, which may be refused.
     """
     if refused:
-        monkeypatch.setattr(restricted_master.WorkerThreads, "submit", _refuse)
+        monkeypatch.setattr(master.WorkerThreads, "submit", _refuse)
     state = _state(80, 0)
     assert state.best is not None
     every = np.arange(80, dtype=np.int32)

@@ -9,9 +9,8 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import grid
-from gridcompute.grid.planner.clock import Clock
-from gridcompute.grid.planner.incumbent import greedy
-from gridcompute.grid.planner.mandate_repair import repair_mandate, short_scopes
+from gridcompute.grid.planner.budget import Clock
+from gridcompute.grid.planner.search import greedy, repair_mandate, short_scopes
 from gridcompute.grid.planner.settings import SAMPLED_ASCENT_HASTY
 from gridcompute.grid.planner.state import PlannerState
 

@@ -15,7 +15,7 @@ from grid_oracles import load_of
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.checker.bound import energy_bound
 from gridcompute.grid.checker.energy_lp import EnergyProgram
-from gridcompute.grid.planner import warm_lp as simplex
+from gridcompute.grid.planner import simplex as simplex
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import grid
-from gridcompute.grid.planner import exact
-from gridcompute.grid.planner.clock import Clock
-from gridcompute.grid.planner.incumbent import initial_plans
-from gridcompute.grid.planner.integer_program import IntegerProgram, Searched
+from gridcompute.grid.planner import master
+from gridcompute.grid.planner.budget import Clock
+from gridcompute.grid.planner.program import IntegerProgram, Searched
+from gridcompute.grid.planner.search import initial_plans
 from gridcompute.grid.planner.settings import STEPS
 from gridcompute.grid.planner.state import PlannerState
 from gridcompute.report.page import page
@@ -38,11 +38,11 @@ def searched(problem: grid.Problem, questions: int) -> Asked:
     state = PlannerState(problem, 0.0, 1, Clock(None, None))
     try:
         initial_plans(state, state.rows.start(None), None)
-        free, options = exact._all_options(state)
-        program = exact._program(state, free, options)
+        free, options = master._all_options(state)
+        program = master._program(state, free, options)
         limit = program.iterations_in(STEPS.questions(questions + 0.5, program.size))
         before = state.rows.work.steps
-        found = program.search(exact._chosen(state, options), iterations=limit)
+        found = program.search(master._chosen(state, options), iterations=limit)
         return Asked(found, limit, state.rows.work.steps - before)
     finally:
         state.rows.close()
@@ -70,7 +70,7 @@ def test_a_limit_that_is_too_short_for_a_search_goes_to_other_methods(
             asked.append(float(str(kwargs["iterations"])))
         return whole(program, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(exact, "MANY_OPTIONS", 100)
+    monkeypatch.setattr(master, "MANY_OPTIONS", 100)
     monkeypatch.setattr(IntegerProgram, "search", counted)
     short = gc.match(ample, work_limit=20_000)
     assert not asked, asked

@@ -128,7 +128,7 @@ def test_each_attempt_by_itself_finds_the_optimum(
     """If this fails, a rung of the ladder is broken, which only a rare failure would show."""
     load = load_between(problem, 0.25)
     needed = EnergyBlock(problem).serve(load)
-    simplex = importlib.import_module("gridcompute.grid.planner.warm_lp")
+    simplex = importlib.import_module("gridcompute.grid.planner.simplex")
     monkeypatch.setattr(simplex, "LADDER", simplex.LADDER[position : position + 1])
     failing(lambda run: run == 0)
     found = EnergyBlock(problem).serve(load)

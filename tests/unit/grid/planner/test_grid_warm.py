@@ -10,9 +10,9 @@ import pytest
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
 from gridcompute.grid.plan.whatif import changed
-from gridcompute.grid.planner import improvement
-from gridcompute.grid.planner import warm_start as warm
-from gridcompute.grid.planner.clock import Clock
+from gridcompute.grid.planner import match as warm
+from gridcompute.grid.planner import search
+from gridcompute.grid.planner.budget import Clock
 from gridcompute.grid.planner.settings import (
     DIVE_QUICK,
     DIVE_WARM,
@@ -130,13 +130,13 @@ def test_every_dive_of_a_warm_match_is_reached(
 ) -> None:
     """If this fails, a step taken where the first warm plan misses the gap no longer works."""
     problem, dives = changed(plan.problem, share=0.9), []
-    dive = improvement.dive
+    dive = search.dive
 
     def counted(state: PlannerState, pace: DiveOptions, *rest: Any) -> None:
         dives.append(pace)
         dive(state, pace, *rest)
 
-    monkeypatch.setattr(improvement, "dive", counted)
+    monkeypatch.setattr(search, "dive", counted)
     short = [DIVE_QUICK, DIVE_QUICK, DIVE_WARM, DIVE_WARM_LAST]
     long = [*short[:3], DIVE_WARM_AGAIN, DIVE_WARM_LAST]
     for near, paces in ((0.0, short), (1e9, long)):

@@ -15,8 +15,8 @@ import pytest
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
 from gridcompute.cli import app
-from gridcompute.grid.planner import exact
-from gridcompute.grid.planner.clock import Clock
+from gridcompute.grid.planner import master
+from gridcompute.grid.planner.budget import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ def test_a_plan_ends_after_the_same_work(
 ) -> None:
     """If this fails, threads, load or luck decide where a limited plan ends."""
     if not whole:
-        monkeypatch.setattr(exact, "MOST_RELAXED", 0)
+        monkeypatch.setattr(master, "MOST_RELAXED", 0)
     limit = part * enough
     first = gc.match(problem, gap=0.0, work_limit=limit, threads=1)
     assert first.verify().valid, first.verify()

@@ -8,8 +8,8 @@ import pytest
 
 import gridcompute as gc
 from gridcompute import InvalidProblemError, grid
-from gridcompute.grid.planner.coupling_constraints import CouplingConstraints
 from gridcompute.grid.planner.dispatch_lp import EnergyBlock
+from gridcompute.grid.planner.prices import CouplingConstraints
 
 DOCS = Path(__file__).resolve().parents[4] / "docs" / "how-to" / "own-tables.md"
 TABLES = ("jobs", "sites", "classes", "energy", "corridors", "quotas")

@@ -1,14 +1,31 @@
-"""The plan of some jobs as one mixed-integer program, with the exact dispatch inside, for HiGHS.
+"""The plan of some jobs as one mixed-integer program for HiGHS, and its lifted cover rows.
 
 Columns: each open option of the jobs (0 or 1), what queues lack to their lower quotas, and all
 columns of the energy block. Rows: each job once at most, accelerators by class and hour, corridors,
 quotas, the load of each site and hour, and all rows of the energy block. Rows that no choice of the
 jobs can break are left out. All other jobs stay where they are: what they take is gone from the
-right-hand side.
+right-hand side. The Lagrangian oracle never stores an option; where jobs are few, a list of all
+options is short.
 
 Its relaxation gives the best prices there are, exactly. An option that costs more at prices than
 the difference between a plan and what the prices prove is in no better plan, so the search is not
 shown it, and its bound stays a bound for all options.
+
+Lifted cover rows say how many gangs fit beside a job. Where a job runs, the gangs that run through
+the same hours share what it leaves of the class. For a class c of C accelerators, gangs of g, some
+hours in a row and a job j, every plan keeps
+
+    sum over i != j of (gang_i // g) * [i runs at c in all of the hours]
+        + (C // g - (C - gang_j) // g) * [j runs at c in any of them]  <=  C // g.
+
+The relaxation violates such rows: half of a gang of four and one whole single share a class of four
+accelerators. Rows that a solution violates are found by looking at all of them for one hour and for
+two in a row; longer stretches lift the bound by 1e-6 of it (750 jobs, seed 1).
+
+Source: lifted cover inequalities (Balas, "Facets of the knapsack polytope", Mathematical
+Programming 8, 1975), clique inequalities where C // g is 1; over several hours those of van den
+Akker, van Hoesel and Savelsbergh, "A polyhedral approach to single-machine scheduling problems",
+Mathematical Programming 85, 1999.
 """
 
 from __future__ import annotations
@@ -20,16 +37,112 @@ import numpy as np
 
 from ..._extras import extra
 from ..._interrupts import WorkerThreads
+from ..eligibility import filtered, hours_needed, least_free
 from .settings import STEPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..tables.column import Bools, Floats, Int32s, Int64s
-    from .coupling_constraints import CouplingConstraints, RightHandSide
-    from .options import Options
+    from ..tables.problem import Problem
+    from .prices import CouplingConstraints, RightHandSide, RowPrices
 
-__all__ = ["IntegerProgram", "Relaxation", "Searched"]
+
+class Options(NamedTuple):
+    """Options as columns, sorted by job, class and first hour."""
+
+    job: Int32s
+    klass: Int32s
+    start: Int32s
+    hours: Int32s
+    #: Transfer, delay and migration, yuan.
+    own_yuan: Floats
+    #: The hours in which each runs, (n_options, n_hours); None where all run whole. With it,
+    #: `hours` counts those of all pieces.
+    busy: Bools | None = None
+
+    def of(self, chosen: Bools | Int64s) -> Options:
+        """Some of them, in their order."""
+        job, klass, start, hours, own, busy = self
+        parts = (job[chosen], klass[chosen], start[chosen], hours[chosen])
+        return Options(*parts, own[chosen], None if busy is None else busy[chosen])
+
+    def running(self) -> tuple[Any, Any]:
+        """Each hour that each option runs: the option's place and the hour."""
+        if self.busy is not None:
+            place, hour = np.nonzero(self.busy)
+            return place, hour
+        place = np.repeat(np.arange(len(self.job)), self.hours)
+        before = np.repeat(np.cumsum(self.hours) - self.hours, self.hours)
+        return place, self.start[place] + (np.arange(len(place)) - before)
+
+
+def count_options(problem: Problem) -> int:
+    """Count the options of all jobs, without regard to the capacity that is left in their hours."""
+    every = np.arange(len(problem.jobs))
+    left, _ = filtered(problem, every)
+    need = hours_needed(problem, every)
+    slack = problem.jobs.deadline[:, None] - problem.jobs.release[:, None] - need + 1
+    return int(slack[left].sum(dtype=np.int64))
+
+
+def open_options(problem: Problem, rows: Int32s, capacity: Int64s, data_gb: Floats) -> Options:
+    """List the open options of the jobs `rows`, for the free accelerators and corridors.
+
+    Parameters
+    ----------
+    problem : Problem
+    rows : int32 (n,)
+        Rows of the jobs table, ascending.
+    capacity : int64 (n_classes, n_hours)
+    data_gb : float64 (n_sites, n_sites, n_hours)
+        inf where a corridor has no limit.
+    """
+    jobs, classes = problem.jobs, problem.classes
+    left, _ = filtered(problem, rows.astype(np.int64))
+    need = hours_needed(problem, rows)
+    row, klass = np.nonzero(left)
+    hours = need[row, klass].astype(np.int64)
+    starts = jobs.deadline[rows[row]] - jobs.release[rows[row]] - hours + 1
+    row, klass = np.repeat(row, starts), np.repeat(klass, starts)
+    hours = np.repeat(hours, starts)
+    before = np.repeat(np.cumsum(starts) - starts, starts)
+    job = rows[row]
+    start = jobs.release[job] + (np.arange(len(row)) - before)
+    site, origin = classes.site[klass], jobs.origin[job]
+    good = least_free(capacity)[hours, klass, start] >= jobs.gang[job]
+    good &= (site == origin) | (jobs.data_gb[job] <= data_gb[origin, site, start])
+    job, klass, start = (x[good].astype(np.int32) for x in (job, klass, start))
+    site, origin, lengths = site[good], origin[good], hours[good].astype(np.int32)
+    was, then = jobs.placed_class[job], jobs.placed_start[job]
+    moved = (was >= 0) & ((was != klass) | (then != start))
+    own = problem.corridors.price_yuan_per_gb[origin, site] * jobs.data_gb[job]
+    own += jobs.delay_yuan_per_h[job] * (start - jobs.release[job])
+    own += np.where(moved, jobs.migration_yuan[job], 0.0)
+    return Options(job, klass, start, lengths, own)
+
+
+def priced(problem: Problem, options: Options, prices: RowPrices) -> Floats:
+    """Return the cost of each option with its use of the rows at these prices, yuan."""
+    jobs, site = problem.jobs, problem.classes.site
+    job, klass, start, hours, own, busy = options
+    gang = jobs.gang[job].astype(np.float64)
+
+    def rent(hourly: Floats) -> Floats:
+        if busy is not None:
+            return np.asarray((hourly[klass] * busy).sum(axis=1))
+        running = np.concatenate([np.zeros((len(hourly), 1)), hourly.cumsum(axis=1)], axis=1)
+        return np.asarray(running[klass, start + hours] - running[klass, start])
+
+    cost = rent(prices.capacity + problem.kwh_per_accelerator_h * prices.energy[site])
+    rows = problem.quotas.linear_rows
+    held = rows.paid(prices.quota)[jobs.tenant[job], rows.model(problem.classes.accelerator)[klass]]
+    cost = own + gang * (cost + held * hours)
+    cost += prices.corridor[jobs.origin[job], site[klass], start] * jobs.data_gb[job]
+    for level, beta in zip(problem.gang_levels, prices.gang, strict=True):
+        cost += (jobs.gang[job] // level) * rent(beta)
+    return np.asarray(cost)
+
 
 #: The cost that the solver is given the best known plan as: its tolerances are absolute ones.
 TYPICAL_COST = 1000.0
@@ -445,3 +558,160 @@ class IntegerProgram:
         costs = float(self._cost @ point) + self.left_out_yuan * self._unit
         found = float(info.objective_function_value)
         return costs > found + TOLERANCE * max(TYPICAL_COST, abs(found))
+
+
+#: Longest stretch of hours that rows are looked for over.
+MOST_HOURS = 2
+#: Least excess over a row's limit, in gangs, at which it counts as violated.
+VIOLATED = 0.05
+#: Rows of one class, size and stretch at a time.
+EACH = 2
+
+
+class CoverRows(NamedTuple):
+    """Rows as columns, one entry each."""
+
+    klass: Int64s
+    #: The gangs that are counted, accelerators.
+    size: Int64s
+    #: First and last hour.
+    first: Int64s
+    last: Int64s
+    job: Int64s
+
+    def of(self, chosen: Bools | Int64s) -> CoverRows:
+        """Some of them."""
+        return CoverRows(*(values[chosen] for values in self))
+
+    def each(self) -> Iterator[tuple[int, ...]]:
+        """Yield the rows as tuples."""
+        return zip(*(values.tolist() for values in self), strict=True)
+
+    def limits(self, problem: Problem) -> Int64s:
+        """How many gangs each row allows, C // g."""
+        found = [
+            int(problem.classes.capacity[c, a : b + 1].max()) // g
+            for c, g, a, b in zip(self.klass, self.size, self.first, self.last, strict=True)
+        ]
+        return np.array(found, np.int64)
+
+
+class CoverProof(NamedTuple):
+    """Prices that prove more with lifted cover rows than without."""
+
+    bound: float
+    y: Floats
+    rows: CoverRows
+    yuan: Floats
+
+    def columns(self) -> dict[str, Any]:
+        """Return the rows and their prices as columns of `Prices`."""
+        klass, size, first, last, job = (values.astype(np.int32) for values in self.rows)
+        return {
+            "cover_class": klass,
+            "cover_size": size,
+            "cover_first": first,
+            "cover_last": last,
+            "cover_job": job,
+            "cover_yuan": self.yuan,
+        }
+
+
+def no_rows() -> CoverRows:
+    """No rows."""
+    return CoverRows(*(np.zeros(0, np.int64) for _ in CoverRows._fields))
+
+
+def joined(rows: CoverRows, more: CoverRows) -> CoverRows:
+    """Both, in their order."""
+    return CoverRows(*(np.concatenate(pair) for pair in zip(rows, more, strict=True)))
+
+
+def coefficients(problem: Problem, options: Options, row: tuple[int, ...]) -> tuple[Any, Any]:
+    """What options have of one row, of those sorted by class: their places, and how much each."""
+    klass, size, first, last, job = row
+    some = np.arange(
+        np.searchsorted(options.klass, klass), np.searchsorted(options.klass, klass, "right")
+    )
+    most = int(problem.classes.capacity[klass, first : last + 1].max())
+    begin, end = options.start[some], options.start[some] + options.hours[some]
+    gang = problem.jobs.gang[options.job[some]].astype(np.int64)
+    through = np.where((begin <= first) & (end > last), gang // size, 0)
+    beside = most // size - np.maximum(most - gang, 0) // size
+    beside = np.where((begin <= last) & (end > first), beside, 0)
+    amount = np.where(options.job[some] == job, beside, through)
+    held = amount > 0
+    return some[held], amount[held]
+
+
+def cover_cost(problem: Problem, options: Options, rows: CoverRows, yuan: Floats) -> Floats:
+    """What options, sorted by class, pay for the rows at these prices, yuan."""
+    cost = np.zeros(len(options.job))
+    for row, price in zip(rows.each(), yuan, strict=True):
+        place, amount = coefficients(problem, options, row)
+        cost[place] += price * amount
+    return cost
+
+
+def violated_rows(problem: Problem, options: Options, part: Floats, most: int) -> CoverRows:
+    """Find rows that a solution violates, the most violated first.
+
+    Parameters
+    ----------
+    problem : Problem
+    options : Options
+        Sorted by class.
+    part : float64 (n_options,)
+        How much of each option the solution takes.
+    most : int
+        Number of rows at most.
+    """
+    found: list[tuple[Floats, CoverRows]] = []
+    used = part > 1e-7
+    some, part = options.of(used), part[used]
+    ends = np.searchsorted(some.klass, np.arange(len(problem.classes) + 1))
+    for c in range(len(problem.classes)):
+        here = slice(ends[c], ends[c + 1])
+        job, at = np.unique(some.job[here], return_inverse=True)
+        if not len(job):
+            continue
+        begin = some.start[here, None]
+        end = begin + some.hours[here, None]
+        x, gang = part[here], problem.jobs.gang[some.job[here]].astype(np.int64)
+        for length in range(1, min(MOST_HOURS, problem.hours) + 1):
+            first = np.arange(problem.hours - length + 1)
+            last = first + length - 1
+            through, beside = (begin <= first) & (end > last), (begin <= last) & (end > first)
+            windows = np.lib.stride_tricks.sliding_window_view(problem.classes.capacity[c], length)
+            capacity = windows.max(axis=1)
+            for size in (1, *problem.gang_levels):
+                # A row of single accelerators over one hour is that of the class.
+                if size > capacity.max() or (size == 1 and length == 1):
+                    continue
+                whole = (x * (gang // size))[:, None] * through
+                left = np.maximum(capacity - gang[:, None], 0) // size
+                alone = x[:, None] * (capacity // size - left) * beside
+                over = np.zeros((len(job), len(first)))
+                np.add.at(over, at, alone - whole)
+                over += whole.sum(axis=0) - capacity // size
+                which, hour = np.nonzero(over > VIOLATED)
+                n = len(which)
+                rows = CoverRows(
+                    np.full(n, c), np.full(n, size), first[hour], last[hour], job[which].astype(int)
+                )
+                found.append((over[which, hour], rows))
+    if not found:
+        return no_rows()
+    by = np.concatenate([over for over, _ in found])
+    rows = CoverRows(*(np.concatenate(x) for x in zip(*(r for _, r in found), strict=True)))
+    order = np.argsort(-by, kind="stable")
+    rows = rows.of(order)
+    # Rows that differ in their job alone are nearly one.
+    alike = np.ravel_multi_index(
+        (rows.klass, rows.size, rows.first, rows.last - rows.first),
+        (len(problem.classes), int(rows.size.max(initial=0)) + 1, problem.hours, MOST_HOURS),
+    )
+    at = np.argsort(alike, kind="stable")
+    rank = np.zeros(len(at), np.int64)
+    rank[at] = np.arange(len(at)) - np.searchsorted(alike[at], alike[at])
+    return rows.of(np.flatnonzero(rank < EACH)[:most])
