@@ -108,7 +108,7 @@ class MessageReader {
       const auto count = get<Index>();
       if constexpr (MessageValue<typename T::value_type>) {
         const std::string_view bytes = take(count, sizeof(typename T::value_type));
-        value.resize(static_cast<std::size_t>(count));
+        value.resize(at(count));
         if (count > 0) std::memcpy(value.data(), bytes.data(), bytes.size());
       } else {
         value.clear();
@@ -122,8 +122,8 @@ class MessageReader {
     std::memcpy(to, bytes.data(), bytes.size());
   }
   std::string_view take(Index count, std::size_t size) {
-    require_message(count >= 0 && static_cast<std::size_t>(count) <= rest_.size() / size, "it is cut short");
-    const std::string_view front = rest_.substr(0, static_cast<std::size_t>(count) * size);
+    require_message(count >= 0 && at(count) <= rest_.size() / size, "it is cut short");
+    const std::string_view front = rest_.substr(0, at(count) * size);
     rest_.remove_prefix(front.size());
     return front;
   }

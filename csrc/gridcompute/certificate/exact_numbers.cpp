@@ -27,7 +27,7 @@ void ExactSum::add(double x) noexcept {
   const int place = (biased != 0 ? biased - 1075 : -1074) + kBias;
   const Unsigned shifted = static_cast<Unsigned>(mantissa) << (place & 31);
   const std::int64_t sign = (bits >> 63) != 0 ? -1 : 1;
-  std::int64_t* digit = &digit_[static_cast<std::size_t>(place >> 5)];
+  std::int64_t* digit = &digit_[at(place >> 5)];
   digit[0] += sign * static_cast<std::int64_t>(static_cast<std::uint64_t>(shifted) & kDigitMask);
   digit[1] += sign * static_cast<std::int64_t>(static_cast<std::uint64_t>(shifted >> 32) & kDigitMask);
   digit[2] += sign * static_cast<std::int64_t>(static_cast<std::uint64_t>(shifted >> 64));
@@ -38,7 +38,7 @@ void ExactSum::add(Wide mantissa, int exponent) noexcept {
   const int place = exponent + kBias;
   const std::int64_t sign = mantissa < 0 ? -1 : 1;
   Unsigned rest = mantissa < 0 ? -static_cast<Unsigned>(mantissa) : static_cast<Unsigned>(mantissa);
-  std::int64_t* digit = &digit_[static_cast<std::size_t>(place >> 5)];
+  std::int64_t* digit = &digit_[at(place >> 5)];
   // The first digit receives the bits up to its upper end; from there on the mantissa is cut every 32 bits.
   const int room = 32 - (place & 31);
   const std::uint64_t low = static_cast<std::uint64_t>(rest) & ((std::uint64_t{1} << room) - 1);
@@ -98,18 +98,18 @@ int ExactSum::sign() noexcept {
 double ExactSum::toward_zero(bool& rest) noexcept {
   rest = false;
   int top = kDigits - 1;
-  while (top >= 0 && digit_[static_cast<std::size_t>(top)] == 0) --top;
+  while (top >= 0 && digit_[at(top)] == 0) --top;
   if (top < 0) return 0.0;
   // The highest three digits hold the 53 bits.
   Unsigned head = 0;
   for (int k = top; k > top - 3; --k) {
-    head = (head << 32) | static_cast<Unsigned>(k >= 0 ? digit_[static_cast<std::size_t>(k)] : 0);
+    head = (head << 32) | static_cast<Unsigned>(k >= 0 ? digit_[at(k)] : 0);
   }
   int bits = 0;
   while (bits < 96 && (head >> bits) != 0) ++bits;
   const int drop = bits > 53 ? bits - 53 : 0;
   rest = (head & ((static_cast<Unsigned>(1) << drop) - 1)) != 0;
-  for (int k = 0; k <= top - 3 && !rest; ++k) rest = digit_[static_cast<std::size_t>(k)] != 0;
+  for (int k = 0; k <= top - 3 && !rest; ++k) rest = digit_[at(k)] != 0;
   const double value =
       std::ldexp(static_cast<double>(static_cast<std::uint64_t>(head >> drop)), drop + 32 * (top - 2) - kBias);
   if (std::isfinite(value)) return value;
@@ -136,7 +136,7 @@ double ExactSum::up() noexcept {
 
 bool ExactSum::fraction() const noexcept {
   for (int k = 0; k < kPoint; ++k) {
-    if (digit_[static_cast<std::size_t>(k)] != 0) return true;
+    if (digit_[at(k)] != 0) return true;
   }
   return false;
 }
@@ -153,11 +153,11 @@ std::optional<Wide> ExactSum::ceiling() noexcept {
   // Two's complement: the integer digits are the floor. Four of them have the value, the others repeat the sign.
   Unsigned floor = 0;
   for (int k = kPoint + 3; k >= kPoint; --k) {
-    floor = (floor << 32) | static_cast<Unsigned>(digit_[static_cast<std::size_t>(k)]);
+    floor = (floor << 32) | static_cast<Unsigned>(digit_[at(k)]);
   }
   for (int k = kPoint + 4; k < kDigits; ++k) {
     const std::int64_t all = negative ? (k + 1 < kDigits ? kDigitMask : -1) : 0;
-    if (digit_[static_cast<std::size_t>(k)] != all) return std::nullopt;
+    if (digit_[at(k)] != all) return std::nullopt;
   }
   const auto value = static_cast<Wide>(floor);
   constexpr Wide most = static_cast<Wide>(1) << 126;
@@ -332,7 +332,7 @@ RowMinimum PricedMinimum::whole(const Cost* costs, bool forbids, Cost weight, do
   }
   for (Index s = 0; s < n; ++s) {
     if (forbids && costs[s] == kForbidden) continue;
-    offer(static_cast<Wide>(costs[s]) + static_cast<Wide>(weight) * whole_prices_[static_cast<std::size_t>(s)]);
+    offer(static_cast<Wide>(costs[s]) + static_cast<Wide>(weight) * whole_prices_[at(s)]);
   }
   return result;
 }

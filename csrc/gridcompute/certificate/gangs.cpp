@@ -51,7 +51,7 @@ struct Option {
 // Returns the classes that can hold this job, and its costs there.
 std::vector<Option> options_of(const TransportProblem& problem, Index job) {
   const Index n_slots = problem.cost->n_slots();
-  const auto size = static_cast<std::size_t>(n_slots);
+  const auto size = at(n_slots);
   const Rows row{nullptr, job, 1};
   std::vector<double> reals(size + 1);
   std::vector<Cost> integers(size + 1);
@@ -128,7 +128,7 @@ struct Enumeration {
   }
 
   [[nodiscard]] std::size_t position(Index slot) const {
-    return static_cast<std::size_t>(std::lower_bound(slots.begin(), slots.end(), slot) - slots.begin());
+    return at(std::lower_bound(slots.begin(), slots.end(), slot) - slots.begin());
   }
   template <class Sum>
   [[nodiscard]] std::vector<std::vector<std::optional<Sum>>> no_costs() const {
@@ -149,7 +149,7 @@ struct Enumeration {
           lessen(done[set | std::size_t{1} << j], *done[set] + *costs.out[j]);
     for (std::size_t c = 0; c < slots.size(); ++c) {
       Sums next = done;
-      extend(problem, costs.in[c], problem.capacity[static_cast<std::size_t>(slots[c])], 0, 0, Sum{}, done, next);
+      extend(problem, costs.in[c], problem.capacity[at(slots[c])], 0, 0, Sum{}, done, next);
       done.swap(next);
     }
     return done[sets - 1];
@@ -234,10 +234,10 @@ std::vector<Cost> attainable_capacity(const TransportProblem& problem, std::opti
   const bool quick = static_cast<double>(size) * static_cast<double>(count.size()) <= kMaxSteps;
   if (reach >= size || !quick) return lower([](Cost u) { return u; }), room;
   // used[x]: the least number of jobs of the present demand that attain sum x; -1 where x cannot be attained so far.
-  std::vector<Cost> used(static_cast<std::size_t>(size) + 1, -1);
+  std::vector<Cost> used(at(size) + 1, -1);
   used[0] = 0;
   for (const auto& [weight, n] : count) {
-    const auto step = static_cast<std::size_t>(weight / divisor);
+    const auto step = at(weight / divisor);
     for (std::size_t x = 0; x < used.size(); ++x) {
       if (used[x] >= 0) {
         used[x] = 0;
@@ -247,7 +247,7 @@ std::vector<Cost> attainable_capacity(const TransportProblem& problem, std::opti
     }
   }
   lower([&](Cost u) {
-    while (used[static_cast<std::size_t>(u)] < 0) --u;
+    while (used[at(u)] < 0) --u;
     return u;
   });
   return room;
@@ -256,7 +256,7 @@ std::vector<Cost> attainable_capacity(const TransportProblem& problem, std::opti
 std::optional<GangBound> bound_by_enumeration(const TransportProblem& problem) {
   const Index n = problem.cost->n_jobs();
   if (n > kMaxEnumerated) return std::nullopt;
-  std::vector<Index> jobs(static_cast<std::size_t>(n));
+  std::vector<Index> jobs(at(n));
   std::iota(jobs.begin(), jobs.end(), Index{0});
   const Enumeration enumeration(problem, std::move(jobs));
   int low = std::numeric_limits<int>::max(), high = std::numeric_limits<int>::min();
@@ -284,24 +284,24 @@ std::optional<GangBound> bound_by_knapsacks(const TransportProblem& problem, std
     options.push_back(options_of(problem, i));
     for (const Option& o : options.back()) count.include(o.cost);
     if (problem.out(i) < kInf) count.include(Number(problem.out(i)));
-    count.include(Number(charges[static_cast<std::size_t>(i)]));
+    count.include(Number(charges[at(i)]));
     divisor = std::gcd(divisor, problem.weight(i));
     all += problem.weight(i);
   }
   if (n == 0) divisor = 1;
   Wide value = 0;
-  std::vector<std::vector<std::pair<Cost, Wide>>> items(static_cast<std::size_t>(n_slots));  // weight, profit
+  std::vector<std::vector<std::pair<Cost, Wide>>> items(at(n_slots));  // weight, profit
   for (Index i = 0; i < n; ++i) {
-    const Wide charge = count(Number(charges[static_cast<std::size_t>(i)]));
+    const Wide charge = count(Number(charges[at(i)]));
     value += charge;
     if (problem.out(i) < kInf) value += std::min<Wide>(0, count(Number(problem.out(i))) - charge);
-    for (const Option& o : options[static_cast<std::size_t>(i)])
+    for (const Option& o : options[at(i)])
       if (const Wide profit = charge - count(o.cost); profit > 0)
-        items[static_cast<std::size_t>(o.slot)].emplace_back(problem.weight(i) / divisor, profit);
+        items[at(o.slot)].emplace_back(problem.weight(i) / divisor, profit);
   }
   double cells = 0;
   const auto room = [&](std::size_t s) {
-    return static_cast<std::size_t>(std::min(problem.capacity[s], all) / divisor);
+    return at(std::min(problem.capacity[s], all) / divisor);
   };
   for (std::size_t s = 0; s < items.size(); ++s)
     cells += static_cast<double>(room(s) + 1) * static_cast<double>(items[s].size() + 1);
@@ -309,8 +309,8 @@ std::optional<GangBound> bound_by_knapsacks(const TransportProblem& problem, std
   for (std::size_t s = 0; s < items.size(); ++s) {
     std::vector<Wide> most(room(s) + 1, 0);  // the largest profit by capacity
     for (const auto& [weight, profit] : items[s])
-      for (std::size_t r = most.size(); r-- > static_cast<std::size_t>(weight);)
-        most[r] = std::max(most[r], most[r - static_cast<std::size_t>(weight)] + profit);
+      for (std::size_t r = most.size(); r-- > at(weight);)
+        most[r] = std::max(most[r], most[r - at(weight)] + profit);
     value -= most.back();
   }
   return enclosed(value, count);

@@ -30,9 +30,9 @@ class Check {
 
   // Adds the objective and the loads of jobs begin to end.
   void primal(Index begin, Index end, TransportSums& part) const {
-    part.load.assign(static_cast<std::size_t>(n_slots_), 0);
+    part.load.assign(at(n_slots_), 0);
     for (Index i = begin; i < end; ++i) {
-      const Index s = assignment_[static_cast<std::size_t>(i)];
+      const Index s = assignment_[at(i)];
       const double out = problem_.out(i);
       part.fractional |= out < kInf && out != std::nearbyint(out);
       if (s < -1 || s >= n_slots_) {
@@ -40,7 +40,7 @@ class Check {
       } else if (s < 0) {
         out < kInf ? pay(out, part) : part.must.add(first_ + i, s);
       } else {
-        part.load[static_cast<std::size_t>(s)] += problem_.weight(i);
+        part.load[at(s)] += problem_.weight(i);
         pay_class(i, s, part);
       }
     }
@@ -53,7 +53,7 @@ class Check {
     std::vector<Cost> integers;
     for (Index i = begin; i < end; i += rows) {
       const Rows block{nullptr, i, std::min(rows, end - i)};
-      const auto size = static_cast<std::size_t>(block.count * n_slots_);
+      const auto size = at(block.count * n_slots_);
       if (problem_.cost->real()) {
         reals.resize(size + 1);
         problem_.cost->reals(block, reals.data());
@@ -79,7 +79,7 @@ class Check {
   [[nodiscard]] bool close_small(T* costs, Index job, T closed) const {
     const Cost weight = problem_.weight(job);
     if (problem_.demand.empty() || weight <= least_capacity_) return false;
-    const auto small = [&](Index s) { return problem_.capacity[static_cast<std::size_t>(s)] < weight; };
+    const auto small = [&](Index s) { return problem_.capacity[at(s)] < weight; };
     for (Index s = 0; s < n_slots_; ++s)
       if (!problem_.cost->forbids() && costs[s] == closed && !small(s)) return false;
     for (Index s = 0; s < n_slots_; ++s)
@@ -170,8 +170,8 @@ std::string wrong_size(const char* field, std::size_t found, const char* name, I
 
 // Throws if an array of the problem does not fit its costs, or has a value that no problem has.
 void check_problem(const TransportProblem& problem) {
-  const auto n = static_cast<std::size_t>(problem.cost->n_jobs());
-  const auto n_slots = static_cast<std::size_t>(problem.cost->n_slots());
+  const auto n = at(problem.cost->n_jobs());
+  const auto n_slots = at(problem.cost->n_slots());
   if (problem.capacity.size() != n_slots)
     invalid("capacity", -1, wrong_size("capacity", problem.capacity.size(), "n_slots", problem.cost->n_slots()));
   if (!problem.demand.empty() && problem.demand.size() != n)
@@ -184,7 +184,7 @@ void check_problem(const TransportProblem& problem) {
   const auto refuse = [&](const char* field, const auto& values, const auto& wrong, const char* needed) {
     const Index k = first(values, wrong);
     if (k == static_cast<Index>(values.size())) return;
-    const auto value = values[static_cast<std::size_t>(k)];
+    const auto value = values[at(k)];
     invalid(field, k, std::string(field) + "[" + std::to_string(k) + "]: found " + std::to_string(value) + needed);
   };
   refuse("capacity", problem.capacity, [](Cost u) { return u < 0; }, ", needed 0 or more");
@@ -286,18 +286,18 @@ std::optional<TransportSums> sum_jobs(const TransportProblem& problem, std::span
   const bool assigned = static_cast<Index>(assignment.size()) == n;
   if (!priced) prices = {}, remainders = {};
   const Check check(problem, assignment, prices, remainders, first);
-  std::vector<TransportSums> parts(static_cast<std::size_t>(Pool::chunks(n, kChunkJobs)));
+  std::vector<TransportSums> parts(at(Pool::chunks(n, kChunkJobs)));
   const bool complete = pool.for_chunks(
       n, kChunkJobs,
       [&](Index chunk, Index begin, Index end) {
-        TransportSums& part = parts[static_cast<std::size_t>(chunk)];
+        TransportSums& part = parts[at(chunk)];
         if (assigned) check.primal(begin, end, part);
         if (priced) check.dual(begin, end, part);
       },
       &stop);
   if (!complete) return std::nullopt;
   TransportSums total;
-  total.load.assign(static_cast<std::size_t>(problem.cost->n_slots()), 0);
+  total.load.assign(at(problem.cost->n_slots()), 0);
   for (TransportSums& part : parts) total.join(part);
   total.jobs = n;
   return total;
@@ -428,16 +428,16 @@ WitnessReport check_witness(const TransportProblem& problem, std::span<const Ind
   WitnessReport report;
   check_problem(problem);
   const Index n = problem.cost->n_jobs(), n_slots = problem.cost->n_slots();
-  std::vector<char> within(static_cast<std::size_t>(n_slots), 0);
+  std::vector<char> within(at(n_slots), 0);
   for (const Slot s : slots) {
-    if (s < 0 || s >= n_slots || within[static_cast<std::size_t>(s)] != 0) {
+    if (s < 0 || s >= n_slots || within[at(s)] != 0) {
       report.faults.push_back("witness: slot class " + std::to_string(s) + " is out of range or named twice");
       return report;
     }
-    within[static_cast<std::size_t>(s)] = 1;
+    within[at(s)] = 1;
   }
-  std::vector<double> reals(static_cast<std::size_t>(n_slots) + 1);
-  std::vector<Cost> integers(static_cast<std::size_t>(n_slots) + 1);
+  std::vector<double> reals(at(n_slots) + 1);
+  std::vector<Cost> integers(at(n_slots) + 1);
   Index before = -1;
   for (const Index job : jobs) {
     if (job <= before || job >= n) {
@@ -457,7 +457,7 @@ WitnessReport check_witness(const TransportProblem& problem, std::span<const Ind
       return report;
     }
     for (Index s = 0; s < n_slots; ++s) {
-      const auto k = static_cast<std::size_t>(s);
+      const auto k = at(s);
       const bool closed =
           problem.cost->real() ? !(reals[k] < kInf) : integers[k] == kForbidden && problem.cost->forbids();
       if (closed || within[k] != 0 || problem.capacity[k] < problem.weight(job)) continue;
@@ -469,7 +469,7 @@ WitnessReport check_witness(const TransportProblem& problem, std::span<const Ind
   const std::vector<Cost> rooms = problem.demand.empty()
                                       ? std::vector<Cost>(problem.capacity.begin(), problem.capacity.end())
                                       : attainable_capacity(problem, jobs);
-  for (const Slot s : slots) report.available += rooms[static_cast<std::size_t>(s)];
+  for (const Slot s : slots) report.available += rooms[at(s)];
   if (report.needed > report.available) return report;
   const std::optional<bool> placed = problem.demand.empty() ? true : can_be_placed(problem, jobs);
   if (!placed) {
@@ -498,7 +498,7 @@ class RowsOfCost final : public CostSource {
   }
 
  private:
-  [[nodiscard]] Rows row(Index k) const noexcept { return {&jobs_[static_cast<std::size_t>(k)], 0, 1}; }
+  [[nodiscard]] Rows row(Index k) const noexcept { return {&jobs_[at(k)], 0, 1}; }
 
   const CostSource& all_;
   std::span<const Index> jobs_;
@@ -511,7 +511,7 @@ std::optional<Enclosure> least_costs(const TransportProblem& problem, std::span<
                                      std::span<const std::span<const double>> remainders, Pool& pool, Stop& stop) {
   std::vector<std::vector<Index>> members(remainders.size());
   for (std::size_t i = 0; i < group.size(); ++i) {
-    const auto g = static_cast<std::size_t>(group[i]);
+    const auto g = at(group[i]);
     if (group[i] < 0 || g >= members.size())
       throw Error(ErrorKind::internal, "group", static_cast<Index>(i),
                   "group[" + std::to_string(i) + "]: found " + std::to_string(group[i]) + ", needed less than " +

@@ -54,10 +54,10 @@ struct TransportProblem {
   std::span<const std::int32_t> demand;  // (n_jobs), or empty: 1 each
   std::span<const double> unplaced;      // (n_jobs), or (1) for all, or empty: every job must be placed
 
-  [[nodiscard]] Cost weight(Index job) const { return demand.empty() ? 1 : demand[static_cast<std::size_t>(job)]; }
+  [[nodiscard]] Cost weight(Index job) const { return demand.empty() ? 1 : demand[at(job)]; }
   [[nodiscard]] double out(Index job) const {  // +inf: the job must be placed
     if (unplaced.empty()) return std::numeric_limits<double>::infinity();
-    return unplaced[unplaced.size() == 1 ? 0 : static_cast<std::size_t>(job)];
+    return unplaced[unplaced.size() == 1 ? 0 : at(job)];
   }
 };
 

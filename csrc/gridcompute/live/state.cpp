@@ -21,7 +21,7 @@ Cost largest_key(Slot n_slots) { return std::min<Cost>(largest_cost(n_slots + 2)
 
 }  // namespace
 
-MatcherState::MatcherState(Slot n_slots) : unplaced_(n_slots), members_(static_cast<std::size_t>(n_slots) + 1) {}
+MatcherState::MatcherState(Slot n_slots) : unplaced_(n_slots), members_(at(n_slots) + 1) {}
 
 // How far the largest cost may grow before the resolution, and with it every key, changes (factor).
 constexpr Index kCostGrowth = 4;
@@ -36,7 +36,7 @@ bool MatcherState::fits(double key, Slot n_slots) const {
 
 void MatcherState::set_columns(const StoreColumns& columns) {
   if (!basis_) basis_.emplace(columns_, resolution_, unplaced_);
-  const auto n = static_cast<std::size_t>(columns.cost->n_jobs());
+  const auto n = at(columns.cost->n_jobs());
   if (n > assigned_.size()) {
     placed_.resize(n, unplaced_);
     member_position_.resize(n, 0);
@@ -51,11 +51,11 @@ void MatcherState::set_columns(const StoreColumns& columns) {
 
 void MatcherState::add_classes(Slot n_slots) {
   if (!basis_) basis_.emplace(columns_, resolution_, unplaced_);
-  members_.reserve(static_cast<std::size_t>(n_slots) + 1);  // the only step that may throw
+  members_.reserve(at(n_slots) + 1);  // the only step that may throw
   for (Record& record : records_) record.assigned = record.assigned == unplaced_ ? n_slots : record.assigned;
   std::replace(assigned_.begin(), assigned_.end(), unplaced_, n_slots);
   std::replace(placed_.begin(), placed_.end(), unplaced_, n_slots);
-  members_.insert(members_.end() - 1, static_cast<std::size_t>(n_slots - unplaced_), {});
+  members_.insert(members_.end() - 1, at(n_slots - unplaced_), {});
   unplaced_ = n_slots;
 }
 
@@ -109,8 +109,8 @@ void MatcherState::restore(const Record& before) noexcept {
     leave_class(job);
     if (before.assigned != kNone) {
       enter_class(job, before.assigned);
-      auto& list = members_[static_cast<std::size_t>(before.assigned)];
-      const auto from = static_cast<std::size_t>(member_position_[at(job)]), to = at(before.position);
+      auto& list = members_[at(before.assigned)];
+      const auto from = at(member_position_[at(job)]), to = at(before.position);
       std::swap(list[from], list[to]);  // back to its position, from which it was removed
       std::swap(member_position_[at(list[from])], member_position_[at(job)]);
     }
@@ -188,18 +188,18 @@ bool MatcherState::read_row(Job job, KeyBuffer& buffer) const {
 void MatcherState::read_rows(std::span<const Job> jobs, KeyBuffer& buffer) const {
   const auto n = static_cast<Index>(jobs.size()), slots = Index{unplaced_}, wide = slots + 1;
   buffer.jobs.assign(jobs.begin(), jobs.end());
-  buffer.costs.resize(static_cast<std::size_t>(std::max<Index>(n * slots, 1)));
-  buffer.keys.resize(static_cast<std::size_t>(n * wide));
+  buffer.costs.resize(at(std::max<Index>(n * slots, 1)));
+  buffer.keys.resize(at(n * wide));
   buffer.exact.resize(jobs.size());
   cost_->reals(Rows{buffer.jobs.data(), 0, n}, buffer.costs.data());
   for (Index k = 0; k < n; ++k) {
-    const Job job = jobs[static_cast<std::size_t>(k)];
+    const Job job = jobs[at(k)];
     transport::CostRangeStats stats;
     Cost* row = buffer.keys.data() + k * wide;
     quantised_->convert(job, buffer.costs.data() + k * slots, row, stats);
     if (!quantised_->possible(stats))
       throw Error(ErrorKind::internal, "cost", job, "a cost is NaN or beyond the stated max_abs_cost");
-    buffer.exact[static_cast<std::size_t>(k)] = read_unplaced(job, row[slots]) && !stats.inexact ? 1 : 0;
+    buffer.exact[at(k)] = read_unplaced(job, row[slots]) && !stats.inexact ? 1 : 0;
   }
 }
 
@@ -242,7 +242,7 @@ void MatcherState::read_column(std::span<const Job> jobs, Slot column, KeyBuffer
 }
 
 void MatcherState::enter_class(Job job, Slot slot) noexcept {
-  auto& list = members_[static_cast<std::size_t>(slot)];
+  auto& list = members_[at(slot)];
   list.push_back(job);
   assigned_[at(job)] = slot;
   member_position_[at(job)] = static_cast<std::int32_t>(list.size()) - 1;
@@ -250,9 +250,9 @@ void MatcherState::enter_class(Job job, Slot slot) noexcept {
 
 void MatcherState::leave_class(Job job) noexcept {
   if (assigned_class(job) == kNone) return;
-  auto& list = members_[static_cast<std::size_t>(assigned_class(job))];
+  auto& list = members_[at(assigned_class(job))];
   const Job last = list.back();
-  list[static_cast<std::size_t>(member_position_[at(job)])] = last;
+  list[at(member_position_[at(job)])] = last;
   member_position_[at(last)] = member_position_[at(job)];
   list.pop_back();
   assigned_[at(job)] = kNone;
@@ -260,7 +260,7 @@ void MatcherState::leave_class(Job job) noexcept {
 
 void MatcherState::assign(Job job, Slot slot, Cost key, bool exact) {
   record(job);
-  auto& list = members_[static_cast<std::size_t>(slot)];
+  auto& list = members_[at(slot)];
   if (list.size() == list.capacity()) list.reserve(2 * list.size() + 1);
   enter_class(job, slot);
   key_[at(job)] = key;
@@ -325,7 +325,7 @@ double MatcherState::cost(Job job, Slot column) const {
 
 std::vector<Job> MatcherState::live_jobs() const {
   std::vector<Job> jobs;
-  jobs.reserve(static_cast<std::size_t>(n_live_));
+  jobs.reserve(at(n_live_));
   for (Job job = 0; job < static_cast<Job>(n_positions()); ++job) {
     if (is_live(job)) jobs.push_back(job);
   }
@@ -364,7 +364,7 @@ JobNumbers::JobNumbers() : slot_id_(1 << kLeastBits), slot_position_(1 << kLeast
 std::size_t JobNumbers::home(std::int64_t id) const noexcept {
   auto mixed = static_cast<std::uint64_t>(id) * 0x9e3779b97f4a7c15;
   mixed ^= mixed >> 32;
-  return static_cast<std::size_t>(mixed * 0xd6e8feb86659fd93 >> (64 - bits_));
+  return at(mixed * 0xd6e8feb86659fd93 >> (64 - bits_));
 }
 
 std::size_t JobNumbers::find(std::int64_t id) const noexcept {

@@ -94,7 +94,7 @@ std::vector<const Pod*> Cluster::pods() const {
 }
 
 void Cluster::set_device(NodeId n, int device, State state) {
-  State& now = states_[at(n) * static_cast<std::size_t>(width_) + static_cast<std::size_t>(device)];
+  State& now = states_[at(n) * at(width_) + at(device)];
   const std::int64_t change = layout(n).free_milli(state) - layout(n).free_milli(now);
   free_devices_[at(n)] += (state == 0) - (now == 0);
   milli_[at(n)] += change, free_milli_ += change;
@@ -113,7 +113,7 @@ void Cluster::take(Pod& pod, const Position& position, const Decision& decision)
   held.insert(std::upper_bound(held.begin(), held.end(), &pod, by_id), &pod);
   for (Devices left = position.devices; left != 0; left &= left - 1) {
     const int d = std::countr_zero(left);
-    const State now = devices(n)[static_cast<std::size_t>(d)];
+    const State now = devices(n)[at(d)];
     State next = kNoState;
     if (s.profile < 0)
       next = after(s, n, now);
@@ -132,7 +132,7 @@ void Cluster::place(PodId id, NodeId node, Devices mask, const Decision& decisio
   const Shape& s = shape(pod.shape);
   std::int32_t item = -1;
   if (s.profile >= 0 && mask != 0 && !layout(node).in_milli())
-    item = layout(node).choice(devices(node)[static_cast<std::size_t>(std::countr_zero(mask))], s.profile);
+    item = layout(node).choice(devices(node)[at(std::countr_zero(mask))], s.profile);
   take(pod, {node, mask, item}, decision);
 }
 
@@ -143,7 +143,7 @@ void Cluster::release(PodId id) {
   const NodeId n = pod.at.node;
   for (Devices left = pod.at.devices; left != 0; left &= left - 1) {
     const int d = std::countr_zero(left);
-    const State now = devices(n)[static_cast<std::size_t>(d)];
+    const State now = devices(n)[at(d)];
     if (s.whole())
       set_device(n, d, 0);
     else
@@ -161,14 +161,14 @@ bool Cluster::holds() const {
   std::size_t placed = 0;
   for (NodeId n = 0; n < nodes(); ++n) {
     std::int64_t cpu_left = inventory_.cpu[at(n)], memory_left = inventory_.memory[at(n)];
-    std::vector<std::int64_t> used(static_cast<std::size_t>(gpus(n)), 0);
+    std::vector<std::int64_t> used(at(gpus(n)), 0);
     placed += pods_of(n).size();
     for (const Pod* const pod : pods_of(n)) {
       const Shape& s = shape(pod->shape);
       if (pod->at.node != n || find(pod->id) != pod) return false;
       cpu_left -= s.cpu, memory_left -= s.memory;
       for (Devices left = pod->at.devices; left != 0; left &= left - 1)
-        used[static_cast<std::size_t>(std::countr_zero(left))] += s.milli;
+        used[at(std::countr_zero(left))] += s.milli;
     }
     if (cpu_left != cpu(n) || memory_left != memory(n) || cpu_left < 0 || memory_left < 0) return false;
     std::int64_t sum = 0;

@@ -20,7 +20,7 @@ namespace {
 Layout::Layout(Index n_states, std::vector<State> next, std::vector<std::int32_t> profile,
                std::vector<std::int32_t> used, Index n_profiles)
     : n_profiles_(static_cast<std::int32_t>(n_profiles)), profile_(std::move(profile)), used_(std::move(used)) {
-  const auto n = static_cast<std::size_t>(n_states), items = profile_.size();
+  const auto n = at(n_states), items = profile_.size();
   if (n_states < 1 || n_states >= kMostStates)
     refuse(0, "found " + std::to_string(n_states) + " states, needed 1 to " + std::to_string(kMostStates - 1));
   if (items == 0 || next.size() != n * items || used_.size() != n) refuse(0, "found a table of another size");
@@ -42,17 +42,17 @@ Layout::Layout(Index n_states, std::vector<State> next, std::vector<std::int32_t
       previous_[to * items + k] = static_cast<State>(s);
     }
   }
-  std::vector<std::int64_t> weight(static_cast<std::size_t>(n_profiles), 0);
+  std::vector<std::int64_t> weight(at(n_profiles), 0);
   for (std::size_t k = 0; k < items; ++k)
     for (std::size_t s = 0; s < n; ++s)
       if (next_[s * items + k] != kNoState)
-        weight[static_cast<std::size_t>(profile_[k])] = used_[next_[s * items + k]] - used_[s];
+        weight[at(profile_[k])] = used_[next_[s * items + k]] - used_[s];
   set_prices(weight);
 }
 
 void Layout::set_prices(const std::vector<std::int64_t>& price) {
   if (in_milli()) return;
-  const std::size_t items = profile_.size(), n = used_.size(), profiles = static_cast<std::size_t>(n_profiles_);
+  const std::size_t items = profile_.size(), n = used_.size(), profiles = at(n_profiles_);
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return used_[a] > used_[b]; });
@@ -62,10 +62,10 @@ void Layout::set_prices(const std::vector<std::int64_t>& price) {
     for (std::size_t k = 0; k < items; ++k) {
       const State to = next_[s * items + k];
       if (to == kNoState) continue;
-      const auto p = static_cast<std::size_t>(profile_[k]);
+      const auto p = at(profile_[k]);
       room_[s] = std::max(room_[s], price[p] + room_[to]);
       std::int32_t& best = choice_[s * profiles + p];
-      if (best < 0 || room_[to] > room_[next_[s * items + static_cast<std::size_t>(best)]])
+      if (best < 0 || room_[to] > room_[next_[s * items + at(best)]])
         best = static_cast<std::int32_t>(k);
     }
   }
@@ -76,19 +76,19 @@ Content best_content(std::span<const std::int32_t> milli, std::span<const std::i
   std::array<std::int32_t, kDevice + 1> part;
   part.fill(-1);
   for (std::int32_t c = 1; c <= kDevice; ++c) {
-    best[static_cast<std::size_t>(c)] = best[static_cast<std::size_t>(c - 1)];
+    best[at(c)] = best[at(c - 1)];
     for (std::size_t k = 0; k < milli.size(); ++k) {
       if (milli[k] > c) continue;
-      const std::int64_t with = best[static_cast<std::size_t>(c - milli[k])] + value[k];
-      if (with > best[static_cast<std::size_t>(c)])
-        best[static_cast<std::size_t>(c)] = with, part[static_cast<std::size_t>(c)] = static_cast<std::int32_t>(k);
+      const std::int64_t with = best[at(c - milli[k])] + value[k];
+      if (with > best[at(c)])
+        best[at(c)] = with, part[at(c)] = static_cast<std::int32_t>(k);
     }
   }
   Content out{best[kDevice], std::vector<std::int32_t>(milli.size(), 0)};
   for (std::int32_t c = kDevice; c > 0;) {
-    const std::int32_t k = part[static_cast<std::size_t>(c)];
-    if (k >= 0) ++out.count[static_cast<std::size_t>(k)];
-    c -= k >= 0 ? milli[static_cast<std::size_t>(k)] : 1;
+    const std::int32_t k = part[at(c)];
+    if (k >= 0) ++out.count[at(k)];
+    c -= k >= 0 ? milli[at(k)] : 1;
   }
   return out;
 }
@@ -101,8 +101,8 @@ Content best_content(const Layout& layout, std::span<const std::int64_t> value) 
     for (Index k = 0;; ++k) {
       const State to = priced.next(s, k);
       const std::int32_t p = priced.profile(k);
-      if (to == kNoState || priced.room(s) != value[static_cast<std::size_t>(p)] + priced.room(to)) continue;
-      ++out.count[static_cast<std::size_t>(p)];
+      if (to == kNoState || priced.room(s) != value[at(p)] + priced.room(to)) continue;
+      ++out.count[at(p)];
       s = to;
       break;
     }

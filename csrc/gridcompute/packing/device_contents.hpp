@@ -50,7 +50,7 @@ class Layout {
   [[nodiscard]] Index items() const noexcept { return static_cast<Index>(profile_.size()); }
   [[nodiscard]] std::int32_t profiles() const noexcept { return n_profiles_; }
   [[nodiscard]] Index states() const noexcept { return in_milli() ? kDevice + 1 : full_ + 1; }
-  [[nodiscard]] std::int32_t profile(Index item) const noexcept { return profile_[static_cast<std::size_t>(item)]; }
+  [[nodiscard]] std::int32_t profile(Index item) const noexcept { return profile_[at(item)]; }
 
   [[nodiscard]] State next(State state, Index item) const noexcept { return next_[place(state, item)]; }
   [[nodiscard]] State previous(State state, Index item) const noexcept { return previous_[place(state, item)]; }
@@ -58,8 +58,8 @@ class Layout {
   // Returns the alternative of a profile to take in a state, or -1 where none fits: the one that leaves the largest
   // value to be filled in at the prices last set (by default the milli used), the lowest item on ties.
   [[nodiscard]] std::int32_t choice(State state, std::int32_t profile) const noexcept {
-    return choice_[static_cast<std::size_t>(state) * static_cast<std::size_t>(n_profiles_) +
-                   static_cast<std::size_t>(profile)];
+    return choice_[at(state) * at(n_profiles_) +
+                   at(profile)];
   }
   // Returns the state after `choice`, or kNoState.
   [[nodiscard]] State chosen(State state, std::int32_t profile) const noexcept {
@@ -74,7 +74,7 @@ class Layout {
 
  private:
   [[nodiscard]] std::size_t place(State state, Index item) const noexcept {
-    return static_cast<std::size_t>(state) * profile_.size() + static_cast<std::size_t>(item);
+    return at(state) * profile_.size() + at(item);
   }
 
   State full_ = kDevice;

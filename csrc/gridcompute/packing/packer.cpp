@@ -12,11 +12,11 @@
 namespace gridcompute::packing {
 
 Packer::Packer(Inventory inventory, std::string policy, std::int64_t latest)
-    : cluster_(std::move(inventory)), name_(std::move(policy)), kept_(static_cast<std::size_t>(latest)) {}
+    : cluster_(std::move(inventory)), name_(std::move(policy)), kept_(at(latest)) {}
 
 ShapeId Packer::add_shape(const Shape& shape) {
   const ShapeId id = cluster_.add_shape(shape);
-  const auto n = static_cast<std::size_t>(cluster_.shapes());
+  const auto n = at(cluster_.shapes());
   cells_.resize(n), last_use_.resize(n, 0), counts_.resize(n, 0);
   return id;
 }
@@ -31,8 +31,8 @@ void Packer::set_mix(std::vector<MixEntry> mix, std::vector<std::int64_t> prices
   for (std::vector<Cell>& cells : cells_) cells.clear();
   n_cells_ = 0;
   tuning_ = tuning;
-  price_of_shape_.assign(static_cast<std::size_t>(cluster_.shapes()), 0);
-  for (std::size_t k = 0; k < mix.size(); ++k) price_of_shape_[static_cast<std::size_t>(mix[k].shape)] = prices[k];
+  price_of_shape_.assign(at(cluster_.shapes()), 0);
+  for (std::size_t k = 0; k < mix.size(); ++k) price_of_shape_[at(mix[k].shape)] = prices[k];
   if (name_ != "price") {
     policy_ = published_rule(name_, cluster_, std::move(mix), tuning_);
     if (!policy_) throw Error(ErrorKind::invalid_problem, "policy", -1, "policy: found " + name_ + ", which is none");
@@ -41,11 +41,11 @@ void Packer::set_mix(std::vector<MixEntry> mix, std::vector<std::int64_t> prices
   for (int m = 0; m < cluster_.models(); ++m) {
     Layout& layout = cluster_.layout_of_model(m);
     if (layout.in_milli()) continue;
-    std::vector<std::int64_t> price(static_cast<std::size_t>(layout.profiles()), 0);
+    std::vector<std::int64_t> price(at(layout.profiles()), 0);
     for (std::size_t k = 0; k < mix.size(); ++k) {
       const Shape& s = cluster_.shape(mix[k].shape);
       if (s.profile >= 0 && s.profile < layout.profiles() && (s.models >> m & 1) != 0) {
-        std::int64_t& p = price[static_cast<std::size_t>(s.profile)];
+        std::int64_t& p = price[at(s.profile)];
         p = std::max(p, prices[k]);
       }
     }
@@ -83,7 +83,7 @@ Packer::Choice Packer::choose(ShapeId id) {
   std::int32_t least_rank = 0;
   const NodeId nodes = cluster_.nodes();
   for (NodeId n = 0; n < nodes; ++n) {
-    Cell& cell = cells[static_cast<std::size_t>(n)];
+    Cell& cell = cells[at(n)];
     if (cell.version != cluster_.version(n)) {
       cell.version = cluster_.version(n);
       cell.fits = cluster_.fits(shape, n);
@@ -229,7 +229,7 @@ Placed Packer::place(std::span<const ShapeId> shapes, int moves) {
     throw;
   }
   for (std::size_t k = 0; k < shapes.size(); ++k) {
-    ++counts_[static_cast<std::size_t>(shapes[k])];
+    ++counts_[at(shapes[k])];
     if (out.refused[k] != Refusal::none) cluster_.remove_pod(arrived_ + static_cast<PodId>(k));
   }
   arrived_ += static_cast<PodId>(shapes.size());
@@ -242,7 +242,7 @@ constexpr std::int64_t kBatchPods = 64;
 
 void Packer::place_all(std::span<PodId> order, int moves, Placed& out, std::vector<Pod>& before) {
   if (name_ == "price" && order.size() > 1) {
-    const auto part = static_cast<std::size_t>(kBatchPods);
+    const auto part = at(kBatchPods);
     for (std::size_t k = 0; k < order.size(); k += part)
       place_batch(order.subspan(k, std::min(part, order.size() - k)));
   } else {
@@ -390,7 +390,7 @@ int Packer::rescue(PodId pod, int most, std::vector<PodId>& moved, std::vector<P
     return std::tuple(a.pods.size(), a.demand, cluster_.rank(a.node)) <
            std::tuple(b.pods.size(), b.demand, cluster_.rank(b.node));
   });
-  trials.resize(std::min(trials.size(), static_cast<std::size_t>(tuning_.nodes_tried)));
+  trials.resize(std::min(trials.size(), at(tuning_.nodes_tried)));
   for (const Removal& trial : trials) {
     const std::size_t first = before.size();
     for (const Pod* const p : trial.pods) before.push_back(*p);
@@ -484,7 +484,7 @@ std::vector<Blocked> Packer::blocked(PodId p) const {
 
 bool Packer::holds() const {
   if (!cluster_.holds() || std::accumulate(counts_.begin(), counts_.end(), PodId{0}) != arrived_ ||
-      latest_.size() != std::min(kept_, static_cast<std::size_t>(arrived_)))
+      latest_.size() != std::min(kept_, at(arrived_)))
     return false;
   if (!reservations_) return true;
   for (const Reservation& group : reservations_->groups()) {

@@ -81,7 +81,7 @@ FillValue::FillValue(const Cluster& cluster, const std::vector<MixEntry>& mix, c
 
 std::int64_t FillValue::compute(const Layout& layout, const NodeState& state) const {
   std::int64_t sum = 0;
-  for (const Future& future : futures_[static_cast<std::size_t>(state.node_class)])
+  for (const Future& future : futures_[at(state.node_class)])
     sum += layout.in_milli() ? fill_milli(future, state) : fill_layout(future, layout, state);
   return sum;
 }
@@ -125,20 +125,20 @@ std::int64_t FillValue::fill_layout(const Future& future, const Layout& layout, 
     if (item.cpu > cpu || item.memory > memory) continue;
     if (item.gpus > 0 && item.profile < 0) {
       int free = 0;
-      for (int d = 0; d < state.devices; ++d) free += devices[static_cast<std::size_t>(d)] == 0;
+      for (int d = 0; d < state.devices; ++d) free += devices[at(d)] == 0;
       if (free < item.gpus) continue;
       for (int d = 0, left = item.gpus; left > 0; ++d)
-        if (devices[static_cast<std::size_t>(d)] == 0) devices[static_cast<std::size_t>(d)] = layout.full(), --left;
+        if (devices[at(d)] == 0) devices[at(d)] = layout.full(), --left;
     } else if (item.gpus > 0) {
       int best = -1;
       for (int d = 0; d < state.devices; ++d) {
-        const State now = devices[static_cast<std::size_t>(d)];
+        const State now = devices[at(d)];
         if (layout.chosen(now, item.profile) != kNoState &&
-            (best < 0 || layout.free_milli(now) < layout.free_milli(devices[static_cast<std::size_t>(best)])))
+            (best < 0 || layout.free_milli(now) < layout.free_milli(devices[at(best)])))
           best = d;
       }
       if (best < 0) continue;
-      State& now = devices[static_cast<std::size_t>(best)];
+      State& now = devices[at(best)];
       now = layout.chosen(now, item.profile);
     }
     cpu -= item.cpu, memory -= item.memory, value += item.price;
@@ -168,7 +168,7 @@ PricePolicy::PricePolicy(const Cluster& cluster, const std::vector<MixEntry>& mi
 std::int64_t PricePolicy::value(const Cluster& cluster, NodeId node, const NodeState& state) {
   std::int64_t value = fill_.value(cluster.layout(node), state);
   int free = 0;
-  while (free < state.devices && state.device[static_cast<std::size_t>(free)] == 0) ++free;
+  while (free < state.devices && state.device[at(free)] == 0) ++free;
   for (const Size& size : sizes_)
     if (free >= size.gpus && state.cpu >= size.cpu) value += size.bonus;
   return value;

@@ -49,7 +49,7 @@ struct NodeState {
 [[nodiscard]] inline NodeState state_of(const Cluster& cluster, NodeId n) {
   NodeState s;
   s.node_class = cluster.node_class(n), s.cpu = cluster.cpu(n), s.memory = cluster.memory(n);
-  for (const State d : cluster.devices(n)) s.device[static_cast<std::size_t>(s.devices++)] = d;
+  for (const State d : cluster.devices(n)) s.device[at(s.devices++)] = d;
   std::sort(s.device.begin(), s.device.begin() + s.devices);
   return s;
 }

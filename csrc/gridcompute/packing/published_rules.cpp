@@ -153,7 +153,7 @@ class GpuPacking final : public Policy {
     const int free = cluster.free_devices(node);
     if (free == cluster.gpus(node)) return std::max(33 - free, free);
     if (device < 0) return std::max(50 - s.gpus, 33);
-    const State state = cluster.devices(node)[static_cast<std::size_t>(device)];
+    const State state = cluster.devices(node)[at(device)];
     if (state == 0) return std::max(50 - 1, 33);
     return std::max(100 - cluster.layout(node).free_milli(state) * 100 / kDevice / 10, 50);
   }

@@ -46,7 +46,7 @@ class ClassSet {
   ClassSet() = default;
   explicit ClassSet(std::size_t classes) : words_((classes + 63) / 64, 0) {}
   void add(std::size_t c) noexcept { words_[c / 64] |= std::uint64_t{1} << c % 64; }
-  [[nodiscard]] bool has(int c) const noexcept { return (words_[static_cast<std::size_t>(c) / 64] >> c % 64 & 1) != 0; }
+  [[nodiscard]] bool has(int c) const noexcept { return (words_[at(c) / 64] >> c % 64 & 1) != 0; }
   [[nodiscard]] bool empty() const noexcept;
   [[nodiscard]] bool within(const ClassSet& other) const noexcept;
   bool operator==(const ClassSet&) const = default;

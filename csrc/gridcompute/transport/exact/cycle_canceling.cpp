@@ -71,7 +71,7 @@ class CostRow {
   [[nodiscard]] Dyadic at(Slot s) const { return Dyadic::of(row_[s]); }
 
  private:
-  [[nodiscard]] std::size_t room() const { return static_cast<std::size_t>(source_.n_slots()) + 1; }
+  [[nodiscard]] std::size_t room() const { return at(source_.n_slots()) + 1; }
 
   const CostSource& source_;
   const double* matrix_;
@@ -109,7 +109,7 @@ void list_rows(const PricedMatching& of, std::span<const Index> jobs, NearClasse
     const Index count = list_within(costs, of.prices.data(), n_slots, limit, near.data());
     if (count + (out_too ? 1 : 0) < 2) continue;
     const std::size_t before = part.slot.size();
-    for (const Slot s : std::span(near.data(), static_cast<std::size_t>(count))) {
+    for (const Slot s : std::span(near.data(), at(count))) {
       part.slot.push_back(s);
       part.cost.push_back(row.at(s));
     }
@@ -156,18 +156,18 @@ void list_near_classes(const PricedMatching& of, std::span<const Index> jobs, Ne
 
 std::optional<NearClasses> find_near_classes(const PricedMatching& of, std::size_t most, Pool& pool, Stop& stop) {
   const Index n = of.problem.cost->n_jobs();
-  std::vector<NearClassesChunk> parts(static_cast<std::size_t>(Pool::chunks(n, kNearChunk)));
-  std::vector<Dyadic> own(static_cast<std::size_t>(n));
+  std::vector<NearClassesChunk> parts(at(Pool::chunks(n, kNearChunk)));
+  std::vector<Dyadic> own(at(n));
   std::atomic<std::size_t> pairs = 0;
   stop.count(n * of.problem.cost->n_slots());
   const bool whole = pool.for_chunks(
       n, kNearChunk,
       [&](Index chunk, Index begin, Index end) {
         if (pairs > most) return;
-        std::vector<Index> jobs(static_cast<std::size_t>(end - begin));
+        std::vector<Index> jobs(at(end - begin));
         std::iota(jobs.begin(), jobs.end(), begin);
-        list_near_classes(of, jobs, parts[static_cast<std::size_t>(chunk)], own);
-        pairs += parts[static_cast<std::size_t>(chunk)].slot.size();
+        list_near_classes(of, jobs, parts[at(chunk)], own);
+        pairs += parts[at(chunk)].slot.size();
       },
       &stop);
   if (!whole || pairs > most) return std::nullopt;
@@ -644,7 +644,7 @@ constexpr Index kFewPairsShare = 4;
 CancelOutcome cancel_rounding_cycles(const Problem& problem, double rounding, Kept kept, Effort effort,
                                      const Tuning& tuning, Pool& pool, Stop& stop, Result& result) {
   const Index cells = problem.cost->n_jobs() * (problem.cost->n_slots() + 1);
-  const auto few = static_cast<std::size_t>(std::max(kFewPairs, cells / kFewPairsShare));
+  const auto few = at(std::max(kFewPairs, cells / kFewPairsShare));
   const std::size_t most = effort == Effort::little ? std::min(few, kNearPairs) : kNearPairs;
   const Index work = kCancelSteps + kCancelStepsCost * cells;
   for (const double margin : {default_margin(rounding, result.prices), kInf}) {
@@ -707,13 +707,13 @@ std::optional<NearClasses> find_near_classes_on_lists(const SolverContext& conte
       choice[g] = near > 1 ? 1 : 0;
     }
   });
-  std::vector<NearClassesChunk> parts(static_cast<std::size_t>(Pool::chunks(all.n, kListChunk)));
-  std::vector<Dyadic> paid(own ? static_cast<std::size_t>(all.n) : 0);
+  std::vector<NearClassesChunk> parts(at(Pool::chunks(all.n, kListChunk)));
+  std::vector<Dyadic> paid(own ? at(all.n) : 0);
   std::atomic<Index> listed = 0;
   const bool whole = context.pool.for_chunks(
       all.n, kListChunk,
       [&](Index chunk, Index begin, Index end) {
-        NearClassesChunk& part = parts[static_cast<std::size_t>(chunk)];
+        NearClassesChunk& part = parts[at(chunk)];
         auto next = std::lower_bound(doubtful.begin(), doubtful.end(), begin);
         for (Index k = begin; k < end && listed <= most; ++k) {
           if (own) paid[k] = cost_at(of.problem, k, of.at[k] < 0 ? static_cast<Slot>(of.prices.size()) : of.at[k]);

@@ -21,17 +21,17 @@ KnapsackBound::KnapsackBound(const IntegralModel& model, const WholeJobTuning& t
   open_.resize(at(n, 0));
   for (Index i = 0; i < n; ++i) {
     double least =
-        model.required[static_cast<std::size_t>(i)] != 0 ? kInf : static_cast<double>(model.row(i)[model.out()]);
+        model.required[at(i)] != 0 ? kInf : static_cast<double>(model.row(i)[model.out()]);
     open_[at(i, model.out())] = least < kInf ? 1 : 0;
     for (Slot s = 0; s < model.classes(); ++s) {
-      const bool may = model.row(i)[s] < kForbidden && weight_[static_cast<std::size_t>(i)] <= room_[s];
+      const bool may = model.row(i)[s] < kForbidden && weight_[at(i)] <= room_[s];
       open_[at(i, s)] = may ? 1 : 0;
       if (may) least = std::min(least, model.guided(i, s));
     }
     charge_.push_back(least < kInf ? least : 0);
   }
   sets_.resize(model.capacity.size());
-  direction_.assign(static_cast<std::size_t>(n), 0);
+  direction_.assign(at(n), 0);
 }
 
 // Cells of the largest knapsack table of a class: 32 MB.
@@ -49,7 +49,7 @@ bool KnapsackBound::fits() const {
 void KnapsackBound::collect_items(Slot s) {
   item_.clear(), profit_.clear();
   for (Index i = 0; i < model_.jobs(); ++i) {
-    const double profit = charge_[static_cast<std::size_t>(i)] - static_cast<double>(model_.row(i)[s]);
+    const double profit = charge_[at(i)] - static_cast<double>(model_.row(i)[s]);
     if (open_[at(i, s)] != 0 && profit > 0) item_.push_back(i), profit_.push_back(profit);
   }
 }
@@ -61,16 +61,16 @@ double KnapsackBound::solve_knapsack(Slot s) {
   set.clear();
   const Cost room = room_[s];
   Cost all = 0;
-  for (const Index i : item_) all += weight_[static_cast<std::size_t>(i)];
+  for (const Index i : item_) all += weight_[at(i)];
   if (all <= room) {
     set = item_;
     return std::accumulate(profit_.begin(), profit_.end(), 0.0);
   }
-  const auto width = static_cast<std::size_t>(room + 1);
+  const auto width = at(room + 1);
   forward_.resize((item_.size() + 1) * width);
   std::fill_n(forward_.begin(), width, 0.0);
   for (std::size_t k = 0; k < item_.size(); ++k) {
-    const auto weight = static_cast<std::size_t>(weight_[static_cast<std::size_t>(item_[k])]);
+    const auto weight = at(weight_[at(item_[k])]);
     const double* before = forward_.data() + k * width;
     double* after = forward_.data() + (k + 1) * width;
     std::copy_n(before, weight, after);
@@ -81,26 +81,26 @@ double KnapsackBound::solve_knapsack(Slot s) {
   for (std::size_t k = item_.size(); k-- > 0;) {
     if (forward_[(k + 1) * width + r] == forward_[k * width + r]) continue;
     set.push_back(item_[k]);
-    r -= static_cast<std::size_t>(weight_[static_cast<std::size_t>(item_[k])]);
+    r -= at(weight_[at(item_[k])]);
   }
   return forward_.back();
 }
 
 double KnapsackBound::evaluate() {
   const Index n = model_.jobs();
-  chosen_.assign(static_cast<std::size_t>(n), 0);
+  chosen_.assign(at(n), 0);
   value_ = 0;
   for (Index i = 0; i < n; ++i) {
-    const double charge = charge_[static_cast<std::size_t>(i)];
+    const double charge = charge_[at(i)];
     value_ += charge;
     if (open_[at(i, model_.out())] == 0) continue;
     const double more = static_cast<double>(model_.row(i)[model_.out()]) - charge;
-    if (more < 0) value_ += more, ++chosen_[static_cast<std::size_t>(i)];
+    if (more < 0) value_ += more, ++chosen_[at(i)];
   }
   for (Slot s = 0; s < model_.classes(); ++s) {
     packed_[s] = solve_knapsack(s);
     value_ -= packed_[s];
-    for (const Index i : sets_[s]) ++chosen_[static_cast<std::size_t>(i)];
+    for (const Index i : sets_[s]) ++chosen_[at(i)];
   }
   steps_ += static_cast<double>(n * model_.classes());
   return value_;
@@ -144,12 +144,12 @@ double KnapsackBound::ascend(int rounds, double plan_cost, double cutoff, Stop& 
 // Fills the knapsack tables of class s: best profit by capacity of the first k items, and of the items from k on.
 void KnapsackBound::fill_tables(Slot s) {
   collect_items(s);
-  const auto width = static_cast<std::size_t>(room_[s] + 1), n = item_.size();
+  const auto width = at(room_[s] + 1), n = item_.size();
   forward_.resize((n + 1) * width), backward_.resize((n + 1) * width);
   std::fill_n(forward_.begin(), width, 0.0);
   std::fill_n(backward_.begin() + static_cast<std::ptrdiff_t>(n * width), width, 0.0);
   const auto add = [&](std::size_t k, const double* before, double* after) {
-    const auto weight = static_cast<std::size_t>(weight_[static_cast<std::size_t>(item_[k])]);
+    const auto weight = at(weight_[at(item_[k])]);
     std::copy_n(before, weight, after);
     for (std::size_t r = weight; r < width; ++r) after[r] = std::max(before[r], before[r - weight] + profit_[k]);
   };
@@ -161,35 +161,35 @@ void KnapsackBound::fill_tables(Slot s) {
 void KnapsackBound::marginals() {
   const Index n = model_.jobs();
   marginal_.assign(open_.size(), kInf);
-  std::vector<double> without(static_cast<std::size_t>(n), 0);  // cost of forcing a job out of all classes
+  std::vector<double> without(at(n), 0);  // cost of forcing a job out of all classes
   for (Slot s = 0; s < model_.classes(); ++s) {
     fill_tables(s);
-    const auto width = static_cast<std::size_t>(room_[s] + 1);
+    const auto width = at(room_[s] + 1);
     const double* whole = forward_.data() + item_.size() * width;
     for (Index i = 0; i < n; ++i) {  // unprofitable jobs: the others get the capacity left
       if (open_[at(i, s)] == 0) continue;
-      const double profit = charge_[static_cast<std::size_t>(i)] - static_cast<double>(model_.row(i)[s]);
+      const double profit = charge_[at(i)] - static_cast<double>(model_.row(i)[s]);
       if (profit > 0) continue;
-      const auto left = width - 1 - static_cast<std::size_t>(weight_[static_cast<std::size_t>(i)]);
+      const auto left = width - 1 - at(weight_[at(i)]);
       marginal_[at(i, s)] = whole[width - 1] - whole[left] - profit;
     }
     for (std::size_t k = 0; k < item_.size(); ++k) {
       const Index i = item_[k];
-      const auto weight = static_cast<std::size_t>(weight_[static_cast<std::size_t>(i)]);
+      const auto weight = at(weight_[at(i)]);
       const double *before = forward_.data() + k * width, *after = backward_.data() + (k + 1) * width;
       double in = 0, out = 0;
       for (std::size_t r = 0; r < width; ++r) out = std::max(out, before[r] + after[width - 1 - r]);
       for (std::size_t r = 0; r + weight < width; ++r) in = std::max(in, before[r] + after[width - 1 - weight - r]);
       const double forced_out = whole[width - 1] - out;
       marginal_[at(i, s)] = whole[width - 1] - in - profit_[k] - forced_out;
-      without[static_cast<std::size_t>(i)] += forced_out;
+      without[at(i)] += forced_out;
     }
   }
   for (Index i = 0; i < n; ++i) {
-    const double charge = charge_[static_cast<std::size_t>(i)];
+    const double charge = charge_[at(i)];
     const bool optional = open_[at(i, model_.out())] != 0;
     const double out = optional ? static_cast<double>(model_.row(i)[model_.out()]) - charge : kInf;
-    const double base = value_ + without[static_cast<std::size_t>(i)] - (optional ? std::min(0.0, out) : 0.0);
+    const double base = value_ + without[at(i)] - (optional ? std::min(0.0, out) : 0.0);
     for (Slot s = 0; s < model_.classes(); ++s) marginal_[at(i, s)] += base;
     marginal_[at(i, model_.out())] = base + out;
   }
@@ -248,7 +248,7 @@ double double_below(Wide value, int exponent, bool* exact) {
 
 std::vector<Choice> choices_of(const Problem& problem, Index job) {
   const auto n_slots = static_cast<Slot>(problem.cost->n_slots());
-  const auto size = static_cast<std::size_t>(n_slots);
+  const auto size = at(n_slots);
   std::vector<Choice> out;
   if (n_slots == 0) return out;
   const Rows row{nullptr, job, 1};
@@ -257,15 +257,15 @@ std::vector<Choice> choices_of(const Problem& problem, Index job) {
     std::vector<double> costs(size);
     problem.cost->reals(row, costs.data());
     for (Slot s = 0; s < n_slots; ++s)
-      if (fits(s) && costs[static_cast<std::size_t>(s)] < kInf)
-        out.push_back({s, to_scaled_integer(costs[static_cast<std::size_t>(s)])});
+      if (fits(s) && costs[at(s)] < kInf)
+        out.push_back({s, to_scaled_integer(costs[at(s)])});
     return out;
   }
   std::vector<Cost> costs(size);
   problem.cost->integers(row, costs.data());
   for (Slot s = 0; s < n_slots; ++s)
-    if (fits(s) && (costs[static_cast<std::size_t>(s)] < kForbidden || !problem.cost->forbids()))
-      out.push_back({s, {costs[static_cast<std::size_t>(s)], 0}});
+    if (fits(s) && (costs[at(s)] < kForbidden || !problem.cost->forbids()))
+      out.push_back({s, {costs[at(s)], 0}});
   return out;
 }
 
@@ -289,10 +289,10 @@ Wide packed(const std::vector<Item>& items, Cost room, std::vector<Wide>& table)
   Wide sum = 0;
   for (const Item& item : items) all += item.weight, sum += item.profit;
   if (all <= room) return sum;
-  table.assign(static_cast<std::size_t>(room + 1), 0);
+  table.assign(at(room + 1), 0);
   for (const Item& item : items)
-    for (auto r = static_cast<std::size_t>(room); r >= static_cast<std::size_t>(item.weight); --r)
-      table[r] = std::max(table[r], table[r - static_cast<std::size_t>(item.weight)] + item.profit);
+    for (auto r = at(room); r >= at(item.weight); --r)
+      table[r] = std::max(table[r], table[r - at(item.weight)] + item.profit);
   return table.back();
 }
 
@@ -314,20 +314,20 @@ std::optional<ScaledInteger> exact_knapsack_bound(const Problem& problem, std::s
     choices.push_back(choices_of(problem, i));
     for (const Choice& c : choices.back()) unit.include(c.cost);
     if (const auto out = unplaced_cost(problem, i)) unit.include(*out);
-    unit.include(to_scaled_integer(charges[static_cast<std::size_t>(i)]));
+    unit.include(to_scaled_integer(charges[at(i)]));
     step = std::gcd(step, problem.weight(i));
     all += problem.weight(i);
   }
   step = std::max<Cost>(1, step);
-  std::vector<std::vector<Item>> items(static_cast<std::size_t>(n_slots));
+  std::vector<std::vector<Item>> items(at(n_slots));
   ScaledInteger bound{0, unit.exponent()};
   bool whole = true;
   for (Index i = 0; i < n; ++i) {
-    const Wide charge = unit.count(to_scaled_integer(charges[static_cast<std::size_t>(i)]), whole);
+    const Wide charge = unit.count(to_scaled_integer(charges[at(i)]), whole);
     bound.mantissa += charge;
-    for (const Choice& c : choices[static_cast<std::size_t>(i)]) {
+    for (const Choice& c : choices[at(i)]) {
       const Wide profit = charge - unit.count(c.cost, whole);
-      if (profit > 0) items[static_cast<std::size_t>(c.slot)].push_back({problem.weight(i) / step, profit});
+      if (profit > 0) items[at(c.slot)].push_back({problem.weight(i) / step, profit});
     }
     if (const auto out = unplaced_cost(problem, i))
       bound.mantissa += std::min<Wide>(0, unit.count(*out, whole) - charge);

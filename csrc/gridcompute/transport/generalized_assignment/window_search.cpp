@@ -41,7 +41,7 @@ Cost unit_of(const JobWindow& window) {
 }
 
 Cost room_in(const JobWindow& window, Slot c, Cost unit, Cost all) {
-  return std::min(window.room[static_cast<std::size_t>(c)], all) / unit;
+  return std::min(window.room[at(c)], all) / unit;
 }
 
 Cost sum_of(const std::vector<Cost>& weight) { return std::accumulate(weight.begin(), weight.end(), Cost{0}); }
@@ -68,21 +68,21 @@ void WindowDp::solve_by_loads(const JobWindow& window, std::uint64_t random, std
   const Cost unit = unit_of(window), all = sum_of(window.weight);
   const Slot k = window.classes();
   const Index m = window.jobs();
-  room_.resize(static_cast<std::size_t>(k));
-  stride_.resize(static_cast<std::size_t>(k) + 1);
+  room_.resize(at(k));
+  stride_.resize(at(k) + 1);
   stride_[0] = 1;
   for (Slot c = 0; c < k; ++c) {
     room_[c] = room_in(window, c, unit, all);
     stride_[c + 1] = stride_[c] * (room_[c] + 1);
   }
   const Index cells = stride_[k];
-  layers_.resize(static_cast<std::size_t>((m + 1) * cells));
+  layers_.resize(at((m + 1) * cells));
   std::fill_n(layers_.begin(), cells, Cost{0});
   for (Index j = 0; j < m; ++j) {
     const Cost* before = layers_.data() + j * cells;
     Cost* after = layers_.data() + (j + 1) * cells;
     const Cost* key = window.key.data() + j * (k + 1);
-    const Cost weight = window.weight[static_cast<std::size_t>(j)] / unit;
+    const Cost weight = window.weight[at(j)] / unit;
     add_to(before, cells, key[k], after);
     for (Slot c = 0; c < k; ++c) {
       if (key[c] >= kForbidden || weight > room_[c]) continue;
@@ -90,13 +90,13 @@ void WindowDp::solve_by_loads(const JobWindow& window, std::uint64_t random, std
       for (Index x = 0; x < cells; x += stride_[c + 1]) lower_to(before + x, run, key[c], after + x + first);
     }
   }
-  to.resize(static_cast<std::size_t>(m));
+  to.resize(at(m));
   Index x = cells - 1;
   for (Index j = m; j-- > 0;) {
     const Cost* before = layers_.data() + j * cells;
-    const Cost now = layers_[static_cast<std::size_t>((j + 1) * cells + x)];
+    const Cost now = layers_[at((j + 1) * cells + x)];
     const Cost* key = window.key.data() + j * (k + 1);
-    const Cost weight = window.weight[static_cast<std::size_t>(j)] / unit;
+    const Cost weight = window.weight[at(j)] / unit;
     const auto start = static_cast<Slot>(random % static_cast<std::uint64_t>(k + 1));
     random = random * 6364136223846793005u + 1442695040888963407u;
     for (Slot step = 0; step <= k; ++step) {
@@ -105,7 +105,7 @@ void WindowDp::solve_by_loads(const JobWindow& window, std::uint64_t random, std
                  : key[c] >= kForbidden || x / stride_[c] % (room_[c] + 1) < weight ||
                        before[x - weight * stride_[c]] + key[c] != now)
         continue;
-      to[static_cast<std::size_t>(j)] = c;
+      to[at(j)] = c;
       if (c < k) x -= weight * stride_[c];
       break;
     }
@@ -117,8 +117,8 @@ void WindowDp::solve_by_subsets_of_jobs(const JobWindow& window, std::vector<Slo
   const Index m = window.jobs();
   const std::uint32_t all = (1u << m) - 1;
   const std::size_t sets = std::size_t{all} + 1;
-  const auto key = [&](std::uint32_t j, Slot c) { return window.key[j * static_cast<std::size_t>(k + 1) + c]; };
-  layers_.resize(sets * static_cast<std::size_t>(k + 1));
+  const auto key = [&](std::uint32_t j, Slot c) { return window.key[j * at(k + 1) + c]; };
+  layers_.resize(sets * at(k + 1));
   sum_.resize(sets);
   weight_.assign(sets, 0);
   layers_[0] = sum_[0] = 0;
@@ -134,8 +134,8 @@ void WindowDp::solve_by_subsets_of_jobs(const JobWindow& window, std::vector<Slo
     return open;
   };
   for (Slot c = 0; c < k; ++c) {
-    const Cost* before = layers_.data() + sets * static_cast<std::size_t>(c);
-    Cost* after = layers_.data() + sets * static_cast<std::size_t>(c + 1);
+    const Cost* before = layers_.data() + sets * at(c);
+    Cost* after = layers_.data() + sets * at(c + 1);
     std::copy_n(before, sets, after);
     const std::uint32_t open = open_to(c);
     for (std::uint32_t some = (0 - open) & open; some != 0; some = (some - open) & open) {
@@ -148,11 +148,11 @@ void WindowDp::solve_by_subsets_of_jobs(const JobWindow& window, std::vector<Slo
       }
     }
   }
-  to.assign(static_cast<std::size_t>(m), k);
+  to.assign(at(m), k);
   std::uint32_t left = all;
   for (Slot c = k; c-- > 0 && left != 0;) {
-    const Cost* before = layers_.data() + sets * static_cast<std::size_t>(c);
-    const Cost now = layers_[sets * static_cast<std::size_t>(c + 1) + left];
+    const Cost* before = layers_.data() + sets * at(c);
+    const Cost now = layers_[sets * at(c + 1) + left];
     if (before[left] == now) continue;
     const std::uint32_t open = open_to(c) & left;
     for (std::uint32_t some = open; some != 0; some = (some - 1) & open) {
@@ -161,7 +161,7 @@ void WindowDp::solve_by_subsets_of_jobs(const JobWindow& window, std::vector<Slo
       for (std::uint32_t set = some; set != 0; set &= set - 1)
         sum += key(static_cast<std::uint32_t>(std::countr_zero(set)), c);
       if (before[left & ~some] + sum != now) continue;
-      for (std::uint32_t set = some; set != 0; set &= set - 1) to[static_cast<std::size_t>(std::countr_zero(set))] = c;
+      for (std::uint32_t set = some; set != 0; set &= set - 1) to[at(std::countr_zero(set))] = c;
       left &= ~some;
       break;
     }
@@ -253,7 +253,7 @@ void WindowSearch::start_from(std::vector<Slot> at) {
 }
 
 void WindowSearch::start_greedily(Stop& stop) {
-  std::vector<Index> order(static_cast<std::size_t>(model_.jobs()));
+  std::vector<Index> order(at(model_.jobs()));
   std::iota(order.begin(), order.end(), Index{0});
   // Margins: key of the second-best class less that of the best.
   std::vector<double> margin(order.size()), least(order.size());
@@ -265,12 +265,12 @@ void WindowSearch::start_greedily(Stop& stop) {
       second = std::min(second, std::max(v, best));
       best = std::min(best, v);
     }
-    least[static_cast<std::size_t>(i)] = best;
-    margin[static_cast<std::size_t>(i)] = second - best;
+    least[at(i)] = best;
+    margin[at(i)] = second - best;
   }
   const auto by = [&](const auto& rank) {
     std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
-      return rank(static_cast<std::size_t>(a)) > rank(static_cast<std::size_t>(b));
+      return rank(at(a)) > rank(at(b));
     });
     for (const bool guided : {false, true})
       if (!stop.poll(model_.jobs() * (model_.classes() + 1))) greedy(order, guided);
@@ -290,7 +290,7 @@ double WindowSearch::regret(Index i) const {
   const Slot first = model_.preferred_of(i)[0];
   double least = model_.guided(i, model_.out());
   if (first != kNone) least = std::min(least, model_.guided(i, first));
-  return model_.guided(i, assignment_[static_cast<std::size_t>(i)]) - least;
+  return model_.guided(i, assignment_[at(i)]) - least;
 }
 
 // Returns the job of largest regret among a few random ones.
@@ -325,20 +325,20 @@ void WindowSearch::choose_classes(Slot most) {
   };
   const auto kind = static_cast<unsigned>(random() % 8);
   if (!recent_classes_.empty() && kind < tuning_.recent_eighths) {
-    add_class(recent_classes_[static_cast<std::size_t>(below(static_cast<Index>(recent_classes_.size())))]);
+    add_class(recent_classes_[at(below(static_cast<Index>(recent_classes_.size())))]);
   } else if (kind < tuning_.recent_eighths + tuning_.regret_eighths) {
     const Index seed = sample_job_by_regret();
-    add_class(assignment_[static_cast<std::size_t>(seed)]);
+    add_class(assignment_[at(seed)]);
     add_class(preferred(seed));
   }
   for (int tries = 0; static_cast<Slot>(classes_.size()) < most && tries < kClassTries * most; ++tries) {
     const std::vector<Index>* of = nullptr;
     if (!classes_.empty() && random() % tuning_.unlinked_share != 0)
-      of = &members_[classes_[static_cast<std::size_t>(below(static_cast<Index>(classes_.size())))]];
+      of = &members_[classes_[at(below(static_cast<Index>(classes_.size())))]];
     if (of == nullptr || of->empty()) {
       add_class(static_cast<Slot>(below(model_.classes())));
     } else {
-      add_class(preferred((*of)[static_cast<std::size_t>(below(static_cast<Index>(of->size())))]));
+      add_class(preferred((*of)[at(below(static_cast<Index>(of->size())))]));
     }
   }
 }
@@ -368,18 +368,18 @@ bool WindowSearch::fill_window() {
       continue;
     }
     for (Index k = 0; k < kWindowJobsReduced && !in.empty(); ++k)
-      jobs_.push_back(in[static_cast<std::size_t>(below(static_cast<Index>(in.size())))]);
+      jobs_.push_back(in[at(below(static_cast<Index>(in.size())))]);
   }
   const std::vector<Index>& out = members_[model_.out()];
   const auto n = static_cast<Index>(out.size());
   for (Index k = 0; k < std::min(n, kWindowUnassigned); ++k) {
-    const Index i = out[static_cast<std::size_t>(n <= kWindowUnassigned ? k : below(n))];
+    const Index i = out[at(n <= kWindowUnassigned ? k : below(n))];
     if (std::ranges::any_of(classes_, [&](Slot s) { return model_.row(i)[s] < kForbidden; })) jobs_.push_back(i);
   }
   std::sort(jobs_.begin(), jobs_.end());
   jobs_.erase(std::unique(jobs_.begin(), jobs_.end()), jobs_.end());
   for (std::size_t k = jobs_.size(); k > 1; --k)
-    std::swap(jobs_[k - 1], jobs_[static_cast<std::size_t>(below(static_cast<Index>(k)))]);
+    std::swap(jobs_[k - 1], jobs_[at(below(static_cast<Index>(k)))]);
   return !jobs_.empty() && !classes_.empty();
 }
 
@@ -418,7 +418,7 @@ void WindowSearch::repack(double noise) {
     if (classes_.size() > 2 && random() % tuning_.drop_class_share != 0) {
       drop_class();
     } else {
-      jobs_.resize(std::max(static_cast<std::size_t>(kWindowJobsReduced), jobs_.size() / tuning_.window_reduction));
+      jobs_.resize(std::max(at(kWindowJobsReduced), jobs_.size() / tuning_.window_reduction));
     }
   }
   steps_ += std::min(loads, subsets);
@@ -432,7 +432,7 @@ void WindowSearch::repack(double noise) {
 void WindowSearch::drop_class() {
   const Slot last = classes_.back();
   classes_.pop_back();
-  std::erase_if(jobs_, [&](Index i) { return assignment_[static_cast<std::size_t>(i)] == last; });
+  std::erase_if(jobs_, [&](Index i) { return assignment_[at(i)] == last; });
 }
 
 // Recently changed classes around which the descent goes on (classes).

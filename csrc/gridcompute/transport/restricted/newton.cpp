@@ -678,7 +678,7 @@ RankedPriceError ranked_price_error(const RestrictedProblem& problem, std::span<
   // The ranks to return; the imbalance that an approximate optimum left counts as an error too.
   const auto count = [&](std::size_t s, Cost left) {
     const double root = std::sqrt(static_cast<double>(room[s]));
-    return static_cast<std::size_t>(root) + tuning.ranked_least + at(std::max<Cost>(0, left));
+    return at(root) + tuning.ranked_least + at(std::max<Cost>(0, left));
   };
   std::vector<std::size_t> leave(n), come(n);
   for (std::size_t s = 0; s < n; ++s) {

@@ -57,7 +57,7 @@ template <class T>
 bool convert(const IntegerKeys& keys, const Level& level, Index stride, KeyMatrix<T>& out, Stop& stop,
              CostRangeStats& seen) {
   const Slot n_slots = keys.n_slots();
-  std::vector<Cost> some(static_cast<std::size_t>(kKeyBlock * n_slots)), left_out;
+  std::vector<Cost> some(at(kKeyBlock * n_slots)), left_out;
   std::vector<double> scratch;
   CommonFactor<T> unit;
   for (Index k = 0; k < level.n; k += kKeyBlock) {
@@ -65,7 +65,7 @@ bool convert(const IntegerKeys& keys, const Level& level, Index stride, KeyMatri
     if (stop.poll(count * n_slots)) return false;
     const int before = unit.shift();
     keys.fill(level.block(k, count), some.data(), scratch, seen);
-    unit.add({some.data(), static_cast<std::size_t>(count * n_slots)});
+    unit.add({some.data(), at(count * n_slots)});
     left_out.clear();
     for (Index i = 0; keys.optional() && i < count; ++i) left_out.push_back(keys.unplaced(level.row(k + i), seen));
     unit.add(left_out);
@@ -141,7 +141,7 @@ bool read_key_matrix(const IntegerKeys& keys, const Level& level, Index stride, 
                      CostRangeStats& seen) {
   if constexpr (std::is_same_v<T, std::int32_t>)
     if (too_wide(keys, level)) return false;
-  out.keys.resize(static_cast<std::size_t>(level.n * stride));
+  out.keys.resize(at(level.n * stride));
   if constexpr (std::is_same_v<T, std::int32_t>)
     if (keys.int32() != nullptr && keys.perturbation().none()) return copy(keys, level, stride, out, stop, seen);
   const bool listed = level.n > 0 && level.rows == nullptr && keys.problem().cost->listed(0) >= 0;
@@ -244,7 +244,7 @@ namespace {
 
 // Returns odd factors of a multilinear row hash, which vectorises; a chain of hashed() does not.
 std::vector<std::uint64_t> factors(Slot n) {
-  std::vector<std::uint64_t> out(static_cast<std::size_t>(n));
+  std::vector<std::uint64_t> out(at(n));
   std::uint64_t last = kHashSeed;
   for (std::uint64_t& x : out) x = (last = hashed(last, last >> 32)) | 1;
   return out;
@@ -266,7 +266,7 @@ class Aggregator {
 
   // Returns for each column the lowest column equal to it.
   [[nodiscard]] std::vector<Slot> columns() const {
-    std::vector<std::uint64_t> hashes(static_cast<std::size_t>(columns_), 0);
+    std::vector<std::uint64_t> hashes(at(columns_), 0);
     for (Index k = 0; k < probe_; ++k) {
       if (k == kDuplicateFirstRows && more_differ(hashes, columns_ - 1)) break;
       const T* row = at(n_ * k / probe_);
@@ -331,7 +331,7 @@ std::vector<Index> numbered(std::vector<Slot>& of) {
       of[k] = static_cast<Slot>(kept.size());
       kept.push_back(static_cast<Index>(k));
     } else {
-      of[k] = of[static_cast<std::size_t>(of[k])];  // the representative has a lower index, so it is numbered already
+      of[k] = of[at(of[k])];  // the representative has a lower index, so it is numbered already
     }
   }
   return kept;
@@ -376,7 +376,7 @@ AggregatedMatrix<T> aggregate(DefaultInitVector<T> keys, Index n, Slot columns, 
     for (const Run& run : runs) std::copy(from + run.from, from + run.from + run.size, to + run.to);
     std::fill(to + out.columns, to + out.stride, pad);
   }
-  keys.resize(static_cast<std::size_t>(out.rows * out.stride));
+  keys.resize(at(out.rows * out.stride));
   out.keys = std::move(keys);
   return out;
 }
@@ -386,7 +386,7 @@ AggregatedMatrix<T> not_aggregated(DefaultInitVector<T> keys, Index n, Slot colu
   AggregatedMatrix<T> out;
   out.keys = std::move(keys);
   out.rows = n, out.stride = stride, out.columns = columns;
-  out.column_of.resize(static_cast<std::size_t>(columns));
+  out.column_of.resize(at(columns));
   std::iota(out.column_of.begin(), out.column_of.end(), Slot{0});
   return out;
 }
