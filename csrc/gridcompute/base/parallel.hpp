@@ -57,6 +57,12 @@ class Pool {
   bool for_chunks(Index n, Index size, const Body& body, Stop* stop = nullptr) {
     return run(n, size, body, stop, false);
   }
+  // Calls body(part, begin, end) as for_chunks() does, with an element of `parts` for each chunk.
+  template <class Parts, class PartBody>
+  bool for_parts(Parts& parts, Index n, Index size, const PartBody& body, Stop* stop = nullptr) {
+    parts.resize(at(chunks(n, size)));
+    return for_chunks(n, size, [&](Index chunk, Index begin, Index end) { body(parts[at(chunk)], begin, end); }, stop);
+  }
   // Calls body(chunk, begin, end) as for_chunks() does, for work that must be done after the time limit as well: only
   // an interrupt ends it.
   bool for_chunks_ignoring_deadline(Index n, Index size, const Body& body, Stop& stop) {

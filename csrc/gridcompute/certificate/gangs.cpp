@@ -35,7 +35,6 @@ struct Number {
     if (mantissa == 0) exponent = 0;
     while (mantissa != 0 && (mantissa & 1) == 0) mantissa >>= 1, ++exponent;
   }
-  [[nodiscard]] double value() const { return std::ldexp(static_cast<double>(mantissa), exponent); }
   [[nodiscard]] int top() const {  // |x| < 2^top
     int bits = 0;
     for (Wide m = mantissa < 0 ? -mantissa : mantissa; m > 0; m >>= 1) ++bits;
@@ -300,17 +299,14 @@ std::optional<GangBound> bound_by_knapsacks(const TransportProblem& problem, std
         items[at(o.slot)].emplace_back(problem.weight(i) / divisor, profit);
   }
   double cells = 0;
-  const auto room = [&](std::size_t s) {
-    return at(std::min(problem.capacity[s], all) / divisor);
-  };
+  const auto room = [&](std::size_t s) { return at(std::min(problem.capacity[s], all) / divisor); };
   for (std::size_t s = 0; s < items.size(); ++s)
     cells += static_cast<double>(room(s) + 1) * static_cast<double>(items[s].size() + 1);
   if (cells > kMaxCells) return std::nullopt;
   for (std::size_t s = 0; s < items.size(); ++s) {
     std::vector<Wide> most(room(s) + 1, 0);  // the largest profit by capacity
     for (const auto& [weight, profit] : items[s])
-      for (std::size_t r = most.size(); r-- > at(weight);)
-        most[r] = std::max(most[r], most[r - at(weight)] + profit);
+      for (std::size_t r = most.size(); r-- > at(weight);) most[r] = std::max(most[r], most[r - at(weight)] + profit);
     value -= most.back();
   }
   return enclosed(value, count);

@@ -286,11 +286,10 @@ std::optional<TransportSums> sum_jobs(const TransportProblem& problem, std::span
   const bool assigned = static_cast<Index>(assignment.size()) == n;
   if (!priced) prices = {}, remainders = {};
   const Check check(problem, assignment, prices, remainders, first);
-  std::vector<TransportSums> parts(at(Pool::chunks(n, kChunkJobs)));
-  const bool complete = pool.for_chunks(
-      n, kChunkJobs,
-      [&](Index chunk, Index begin, Index end) {
-        TransportSums& part = parts[at(chunk)];
+  std::vector<TransportSums> parts;
+  const bool complete = pool.for_parts(
+      parts, n, kChunkJobs,
+      [&](auto& part, Index begin, Index end) {
         if (assigned) check.primal(begin, end, part);
         if (priced) check.dual(begin, end, part);
       },

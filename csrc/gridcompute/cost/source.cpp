@@ -63,9 +63,8 @@ CostMagnitude measure_magnitude(const CostSource& cost, Pool& pool) {
   constexpr Index kChunk = 256;  // jobs
   constexpr double inf = std::numeric_limits<double>::infinity();
   const Index n = cost.n_jobs(), wide = cost.n_slots();
-  std::vector<CostMagnitude> parts(at(Pool::chunks(n, kChunk)));
-  pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
-    CostMagnitude& part = parts[at(chunk)];
+  std::vector<CostMagnitude> parts;
+  pool.for_parts(parts, n, kChunk, [&](auto& part, Index begin, Index end) {
     std::vector<double> row(at(wide));
     for (Index job = begin; job < end; ++job) {
       cost.reals(Rows{nullptr, job, 1}, row.data());

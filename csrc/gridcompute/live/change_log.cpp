@@ -88,13 +88,13 @@ void ChangeLog::recharge_changed_classes(Pool& pool) {
   std::vector<bool> changed(at(state_.n_classes()), false);
   for (const Slot s : pair_.changed) changed[at(s)] = true;
   const Index n = state_.n_positions(), chunk_size = kChargeChunk;
-  std::vector<ChargeSum> parts(at(Pool::chunks(n, chunk_size)));
-  pool.for_chunks(n, chunk_size, [&](Index chunk, Index begin, Index end) {
+  std::vector<ChargeSum> parts;
+  pool.for_parts(parts, n, chunk_size, [&](auto& part, Index begin, Index end) {
     for (auto job = static_cast<Job>(begin); job < static_cast<Job>(end); ++job) {
       if (!state_.is_live(job) || !changed[at(state_.placed_class(job))]) continue;
-      parts[at(chunk)].add(charge_[at(job)], -1);
+      part.add(charge_[at(job)], -1);
       charge_[at(job)] = state_.cost(job, state_.placed_class(job));
-      parts[at(chunk)].add(charge_[at(job)], 1);
+      part.add(charge_[at(job)], 1);
     }
   });
   for (const ChargeSum& part : parts) sum_.add(part);
@@ -117,15 +117,15 @@ void ChangeLog::place(RoundContext& round, std::span<const Job> jobs, std::span<
   std::vector<ReportedChange>& changes = round.answer.changes;
   const std::size_t first = changes.size();
   changes.resize(first + jobs.size());
-  std::vector<ChargeSum> parts(at(Pool::chunks(n, chunk_size)));
-  round.pool.for_chunks(n, chunk_size, [&](Index chunk, Index begin, Index end) {
+  std::vector<ChargeSum> parts;
+  round.pool.for_parts(parts, n, chunk_size, [&](auto& part, Index begin, Index end) {
     for (std::size_t k = at(begin); k < at(end); ++k) {
       const Job job = jobs[k];
       const Slot from = state_.placed_class(job);
       changes[first + k] = {job, from == unplaced ? kNone : from, to[k] == unplaced ? kNone : to[k]};
-      parts[at(chunk)].add(charge_[at(job)], -1);
+      part.add(charge_[at(job)], -1);
       charge_[at(job)] = state_.cost(job, to[k]);
-      parts[at(chunk)].add(charge_[at(job)], 1);
+      part.add(charge_[at(job)], 1);
     }
   });
   for (const ChargeSum& part : parts) sum_.add(part);

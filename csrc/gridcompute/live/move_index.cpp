@@ -645,8 +645,8 @@ constexpr Index kColumnChunk = Index{1} << 13;
 void MoveIndex::move_lengths_to(Slot c, std::vector<Cost>& lengths, Pool& pool) {
   const Index n = state_.n_positions();
   lengths.resize(at(n));
-  std::vector<std::vector<Job>> rounded(at(Pool::chunks(n, kColumnChunk)));
-  pool.for_chunks(n, kColumnChunk, [&](Index chunk, Index begin, Index end) {
+  std::vector<std::vector<Job>> rounded;
+  pool.for_parts(rounded, n, kColumnChunk, [&](auto& part, Index begin, Index end) {
     std::vector<Job> jobs;
     KeyBuffer buffer;
     for (auto job = static_cast<Job>(begin); job < static_cast<Job>(end); ++job) {
@@ -658,7 +658,7 @@ void MoveIndex::move_lengths_to(Slot c, std::vector<Cost>& lengths, Pool& pool) 
       const Cost there = buffer.keys[k], here = state_.key(jobs[k]);
       // For a job that is forbidden in its class, any other class is cheaper.
       if (there < kForbidden) lengths[at(jobs[k])] = here >= kForbidden ? -kForbidden : there - here;
-      if (buffer.exact[k] == 0) rounded[at(chunk)].push_back(jobs[k]);
+      if (buffer.exact[k] == 0) part.push_back(jobs[k]);
     }
   });
   for (const auto& part : rounded) {
@@ -704,9 +704,8 @@ void MoveIndex::refill_pair(Slot a, std::int32_t position, Pool& pool) {
   };
   const auto members = state_.members(a);
   const auto n = static_cast<Index>(members.size());
-  std::vector<Chunk> chunks(at(Pool::chunks(n, kColumnChunk)));
-  pool.for_chunks(n, kColumnChunk, [&](Index chunk, Index begin, Index end) {
-    Chunk& part = chunks[at(chunk)];
+  std::vector<Chunk> chunks;
+  pool.for_parts(chunks, n, kColumnChunk, [&](auto& part, Index begin, Index end) {
     Cost threshold = limit;
     const auto block = members.subspan(at(begin), at(end - begin));
     state_.read_column(block, b, part.buffer);
@@ -736,8 +735,8 @@ void MoveIndex::widen_target(Slot b, Cost need, Pool& pool) {
     Move move;
   };
   const Index n = state_.n_positions();
-  std::vector<std::vector<Hit>> hits(at(Pool::chunks(n, kColumnChunk)));
-  pool.for_chunks(n, kColumnChunk, [&](Index chunk, Index begin, Index end) {
+  std::vector<std::vector<Hit>> hits;
+  pool.for_parts(hits, n, kColumnChunk, [&](auto& part, Index begin, Index end) {
     std::vector<Job> jobs;
     KeyBuffer buffer;
     for (auto job = static_cast<Job>(begin); job < static_cast<Job>(end); ++job) {
@@ -749,7 +748,7 @@ void MoveIndex::widen_target(Slot b, Cost need, Pool& pool) {
       const Slot a = state_.assigned_class(jobs[k]);
       const Cost there = buffer.keys[k], here = state_.key(jobs[k]), limit = here + limit_[at(a)];
       if (there >= kForbidden || there + before <= limit || there + now > limit) continue;
-      hits[at(chunk)].push_back({a, {there - here, jobs[k], stamp_[at(jobs[k])]}});
+      part.push_back({a, {there - here, jobs[k], stamp_[at(jobs[k])]}});
     }
   });
   count_column_read(n);

@@ -52,10 +52,10 @@ void Repricer::reprice(Slot s, const std::vector<Job>& members, std::vector<Cost
     const Slot a = state_.assigned_class(job);
     return a == kNone || lengths[at(job)] >= kForbidden ? -1 : pair_.prices[at(a)] - lengths[at(job)];
   };
-  std::vector<std::vector<Cost>> others(at(Pool::chunks(n, chunk_size)));
-  pool.for_chunks(n, chunk_size, [&](Index chunk, Index begin, Index end) {
+  std::vector<std::vector<Cost>> others;
+  pool.for_parts(others, n, chunk_size, [&](auto& part, Index begin, Index end) {
     for (Index job = begin; job < end; ++job) {
-      if (const Cost bid = bid_of(static_cast<Job>(job)); bid > 0) others[at(chunk)].push_back(bid);
+      if (const Cost bid = bid_of(static_cast<Job>(job)); bid > 0) part.push_back(bid);
     }
   });
   std::vector<Cost> bids = joined(others);
@@ -85,15 +85,15 @@ void Repricer::reprice(Slot s, const std::vector<Job>& members, std::vector<Cost
 std::vector<Cost> Repricer::bids_of_members(Slot s, const std::vector<Job>& members, Pool& pool) {
   const auto n = static_cast<Index>(members.size());
   const Index chunk_size = pair_.tuning.rows_chunk;
-  std::vector<std::vector<Cost>> parts(at(Pool::chunks(n, chunk_size)));
-  pool.for_chunks(n, chunk_size, [&](Index chunk, Index begin, Index end) {
+  std::vector<std::vector<Cost>> parts;
+  pool.for_parts(parts, n, chunk_size, [&](auto& part, Index begin, Index end) {
     KeyBuffer buffer;
     state_.read_rows(std::span(members).subspan(at(begin), at(end - begin)), buffer);
     for (Index k = 0; k < end - begin; ++k) {
       Cost* row = buffer.keys.data() + k * state_.n_classes();
       const Cost here = std::exchange(row[s], kForbidden);
       const Cost bid = kernels::least_reduced(row, pair_.prices.data(), state_.n_classes()) - here;
-      if (here < kForbidden && bid > 0) parts[at(chunk)].push_back(bid);
+      if (here < kForbidden && bid > 0) part.push_back(bid);
     }
   });
   pair_.counts.rows_read += n;

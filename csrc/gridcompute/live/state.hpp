@@ -98,7 +98,7 @@ class MatcherState {
   // Prefetches its entry among the members of its class, a little later.
   void prefetch_member(Job job) const noexcept {
     if (const Slot s = assigned_class(job); s != kNone)
-      __builtin_prefetch(members_[static_cast<std::size_t>(s)].data() + member_position_[at(job)]);
+      __builtin_prefetch(members_[at(s)].data() + member_position_[at(job)]);
   }
 
   // Reads the job's keys in every class, (n_classes()) into buffer.keys; returns whether all of them are exact.
@@ -130,7 +130,7 @@ class MatcherState {
   void write_key(Job job, Cost key, bool exact, KeySums& sums) noexcept;
   void count_keys(const KeySums& sums) noexcept;
   void mark_rounded(Job job);  // some key of this assigned job is not its cost
-  [[nodiscard]] std::span<const Job> members(Slot s) const noexcept { return members_[static_cast<std::size_t>(s)]; }
+  [[nodiscard]] std::span<const Job> members(Slot s) const noexcept { return members_[at(s)]; }
   [[nodiscard]] Cost load(Slot s) const noexcept { return static_cast<Cost>(members(s).size()); }
   [[nodiscard]] Wide key_sum() const noexcept { return key_sum_; }  // of all assigned jobs; forbidden keys count as 0
   // The live jobs that are forbidden everywhere; they are assigned to the class of unplaced jobs.
@@ -174,7 +174,6 @@ class MatcherState {
   void count() noexcept;
   bool read_unplaced(Job job, Cost& key) const;
   [[nodiscard]] bool fits(double key, Slot n_slots) const;
-  static std::size_t at(Job job) noexcept { return static_cast<std::size_t>(job); }
   void set(Job job, std::uint8_t flag, bool on) noexcept {
     flags_[at(job)] = static_cast<std::uint8_t>(on ? flags_[at(job)] | flag : flags_[at(job)] & ~flag);
   }

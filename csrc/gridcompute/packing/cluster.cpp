@@ -167,8 +167,7 @@ bool Cluster::holds() const {
       const Shape& s = shape(pod->shape);
       if (pod->at.node != n || find(pod->id) != pod) return false;
       cpu_left -= s.cpu, memory_left -= s.memory;
-      for (Devices left = pod->at.devices; left != 0; left &= left - 1)
-        used[at(std::countr_zero(left))] += s.milli;
+      for (Devices left = pod->at.devices; left != 0; left &= left - 1) used[at(std::countr_zero(left))] += s.milli;
     }
     if (cpu_left != cpu(n) || memory_left != memory(n) || cpu_left < 0 || memory_left < 0) return false;
     std::int64_t sum = 0;

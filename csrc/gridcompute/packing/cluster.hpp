@@ -98,24 +98,22 @@ class Cluster {
   // Nodes of equal CPU, memory, devices and model are one class.
   [[nodiscard]] int node_class(NodeId n) const noexcept { return class_[at(n)]; }
   [[nodiscard]] int classes() const noexcept { return classes_; }
-  [[nodiscard]] const Layout& layout(NodeId n) const noexcept {
-    return inventory_.layouts[static_cast<std::size_t>(model(n))];
-  }
-  [[nodiscard]] Layout& layout_of_model(int m) noexcept { return inventory_.layouts[static_cast<std::size_t>(m)]; }
+  [[nodiscard]] const Layout& layout(NodeId n) const noexcept { return inventory_.layouts[at(model(n))]; }
+  [[nodiscard]] Layout& layout_of_model(int m) noexcept { return inventory_.layouts[at(m)]; }
 
   [[nodiscard]] std::int64_t cpu(NodeId n) const noexcept { return cpu_[at(n)]; }
   [[nodiscard]] std::int64_t memory(NodeId n) const noexcept { return memory_[at(n)]; }
   [[nodiscard]] std::int64_t milli(NodeId n) const noexcept { return milli_[at(n)]; }
   [[nodiscard]] int free_devices(NodeId n) const noexcept { return free_devices_[at(n)]; }
   [[nodiscard]] std::span<const State> devices(NodeId n) const noexcept {
-    return {states_.data() + at(n) * static_cast<std::size_t>(width_), static_cast<std::size_t>(gpus(n))};
+    return {states_.data() + at(n) * at(width_), at(gpus(n))};
   }
   // Returns a number that grows with every change of the node: results computed at another version are out of date.
   [[nodiscard]] std::uint32_t version(NodeId n) const noexcept { return version_[at(n)]; }
 
   // Returns the number of the shape, new or known. Throws Error where the shape is invalid.
   ShapeId add_shape(const Shape& shape);
-  [[nodiscard]] const Shape& shape(ShapeId s) const noexcept { return shapes_[static_cast<std::size_t>(s)]; }
+  [[nodiscard]] const Shape& shape(ShapeId s) const noexcept { return shapes_[at(s)]; }
   [[nodiscard]] ShapeId shapes() const noexcept { return static_cast<ShapeId>(shapes_.size()); }
 
   [[nodiscard]] bool allowed(const Shape& s, NodeId n) const noexcept {
@@ -161,7 +159,6 @@ class Cluster {
   [[nodiscard]] bool holds() const;
 
  private:
-  [[nodiscard]] static std::size_t at(NodeId n) noexcept { return static_cast<std::size_t>(n); }
   void set_device(NodeId n, int device, State state);
   void take(Pod& pod, const Position& position, const Decision& decision);
 

@@ -45,8 +45,7 @@ Layout::Layout(Index n_states, std::vector<State> next, std::vector<std::int32_t
   std::vector<std::int64_t> weight(at(n_profiles), 0);
   for (std::size_t k = 0; k < items; ++k)
     for (std::size_t s = 0; s < n; ++s)
-      if (next_[s * items + k] != kNoState)
-        weight[at(profile_[k])] = used_[next_[s * items + k]] - used_[s];
+      if (next_[s * items + k] != kNoState) weight[at(profile_[k])] = used_[next_[s * items + k]] - used_[s];
   set_prices(weight);
 }
 
@@ -65,8 +64,7 @@ void Layout::set_prices(const std::vector<std::int64_t>& price) {
       const auto p = at(profile_[k]);
       room_[s] = std::max(room_[s], price[p] + room_[to]);
       std::int32_t& best = choice_[s * profiles + p];
-      if (best < 0 || room_[to] > room_[next_[s * items + at(best)]])
-        best = static_cast<std::int32_t>(k);
+      if (best < 0 || room_[to] > room_[next_[s * items + at(best)]]) best = static_cast<std::int32_t>(k);
     }
   }
 }
@@ -80,8 +78,7 @@ Content best_content(std::span<const std::int32_t> milli, std::span<const std::i
     for (std::size_t k = 0; k < milli.size(); ++k) {
       if (milli[k] > c) continue;
       const std::int64_t with = best[at(c - milli[k])] + value[k];
-      if (with > best[at(c)])
-        best[at(c)] = with, part[at(c)] = static_cast<std::int32_t>(k);
+      if (with > best[at(c)]) best[at(c)] = with, part[at(c)] = static_cast<std::int32_t>(k);
     }
   }
   Content out{best[kDevice], std::vector<std::int32_t>(milli.size(), 0)};

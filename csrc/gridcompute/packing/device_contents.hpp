@@ -58,8 +58,7 @@ class Layout {
   // Returns the alternative of a profile to take in a state, or -1 where none fits: the one that leaves the largest
   // value to be filled in at the prices last set (by default the milli used), the lowest item on ties.
   [[nodiscard]] std::int32_t choice(State state, std::int32_t profile) const noexcept {
-    return choice_[at(state) * at(n_profiles_) +
-                   at(profile)];
+    return choice_[at(state) * at(n_profiles_) + at(profile)];
   }
   // Returns the state after `choice`, or kNoState.
   [[nodiscard]] State chosen(State state, std::int32_t profile) const noexcept {

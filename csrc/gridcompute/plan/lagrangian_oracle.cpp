@@ -644,10 +644,9 @@ double LagrangianOracle::cost_of(const PriceSums& sums, const PackedJob& job, In
 OracleResult LagrangianOracle::price(const DualPrices& prices, Pool& pool, std::span<std::int32_t> choice_class,
                                      std::span<std::int32_t> choice_start) const {
   const PriceSums sums = price_sums(prices);
-  std::vector<OracleResult> parts(at(Pool::chunks(active(), kOracleChunk)));
-  pool.for_chunks(active(), kOracleChunk, [&](Index chunk_index, Index begin, Index end) {
-    price_chunk(sums, std::span(active_).subspan(at(begin), at(end - begin)), parts[at(chunk_index)], choice_class,
-                choice_start);
+  std::vector<OracleResult> parts;
+  pool.for_parts(parts, active(), kOracleChunk, [&](auto& part, Index begin, Index end) {
+    price_chunk(sums, std::span(active_).subspan(at(begin), at(end - begin)), part, choice_class, choice_start);
   });
   OracleResult out;
   std::vector<std::int64_t> change(at(kinds_ * classes_ * (hours_ + 1)), 0);

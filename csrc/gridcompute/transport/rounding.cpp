@@ -215,9 +215,8 @@ IntegralPlan assign_unsplit(const SolverContext& context, const Level& level, co
   if (r.shared) out.assignment = split_shared_groups(r);
   out.assignment.resize(at(n));
   const Problem& problem = context.keys.problem();
-  std::vector<std::vector<Cost>> loads(at(Pool::chunks(n, kRoundedChunk)));
-  context.pool.for_chunks(n, kRoundedChunk, [&](Index chunk, Index begin, Index end) {
-    std::vector<Cost>& load = loads[at(chunk)];
+  std::vector<std::vector<Cost>> loads;
+  context.pool.for_parts(loads, n, kRoundedChunk, [&](auto& load, Index begin, Index end) {
     load.assign(at(r.columns), 0);
     for (Index k = begin; k < end; ++k) {
       std::int32_t& s = out.assignment[at(k)];
@@ -430,11 +429,11 @@ class Eviction {
   template <class Visit>
   [[nodiscard]] std::vector<Move> collect(const Visit& visit) const {
     const auto n = static_cast<Index>(r_.place_of.size());
-    std::vector<std::vector<Move>> parts(at(Pool::chunks(n, kEvictChunk)));
-    context_.pool.for_chunks(n, kEvictChunk, [&](Index chunk, Index begin, Index end) {
+    std::vector<std::vector<Move>> parts;
+    context_.pool.for_parts(parts, n, kEvictChunk, [&](auto& part, Index begin, Index end) {
       for (Index k = begin; k < end; ++k) {
         const Slot s = whole_.assignment[at(k)];
-        if (s >= 0 && residual_[s] < 0) visit(k, s, context_.keys.problem().weight(level_.row(k)), parts[at(chunk)]);
+        if (s >= 0 && residual_[s] < 0) visit(k, s, context_.keys.problem().weight(level_.row(k)), part);
       }
     });
     std::vector<Move> out;

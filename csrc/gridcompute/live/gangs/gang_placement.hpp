@@ -72,8 +72,7 @@ class GangPlacement {
   // Replaces the columns, and allocates memory for the positions of the job store and for new classes.
   void set_columns(const GangColumns& columns);
   void set_queues(Queues queues);
-  void set_types(std::span<const std::int32_t> type_of_class);      // if queues have limits by type
-  void reserve(std::size_t more) { reserve_members(out(), more); }  // for jobs to be added that wait
+  void set_types(std::span<const std::int32_t> type_of_class);  // if queues have limits by type
   void add(Job job, Slot slot);
   void remove(Job job) noexcept;
   // Moves a live job. If it throws, undo() restores the state before all the same.

@@ -55,7 +55,6 @@ class GangPrices {
   void improve(double objective, double target, double warmth, int passes, Pool& pool, Stop& stop);
 
   [[nodiscard]] double operator[](Slot s) const noexcept { return p_[at(s)]; }
-  [[nodiscard]] const std::vector<double>& slots() const noexcept { return p_; }
   [[nodiscard]] const std::vector<double>& limits() const noexcept { return q_; }  // by row
   // Returns the sum of the prices of the limits that count a queue's jobs in every class.
   [[nodiscard]] double of_queue(std::int32_t queue) const noexcept { return charge_[at(queue)]; }

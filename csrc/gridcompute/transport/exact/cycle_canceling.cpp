@@ -68,7 +68,7 @@ class CostRow {
       return reals_.data();
     }
   }
-  [[nodiscard]] Dyadic at(Slot s) const { return Dyadic::of(row_[s]); }
+  [[nodiscard]] Dyadic cost(Slot s) const { return Dyadic::of(row_[s]); }
 
  private:
   [[nodiscard]] std::size_t room() const { return at(source_.n_slots()) + 1; }
@@ -98,7 +98,7 @@ void list_rows(const PricedMatching& of, std::span<const Index> jobs, NearClasse
     const double out = cost_of_leaving_out(of.problem, i);
     const Slot here = of.at[i];
     const double now = here < 0 ? out : costs[here] + of.prices[here];
-    if (!own.empty()) own[i] = here < 0 ? Dyadic::of(out) : row.at(here);
+    if (!own.empty()) own[i] = here < 0 ? Dyadic::of(out) : row.cost(here);
     // A sum has relative error 2^-53, and one beyond the doubles is infinite: the limit admits every class that may be
     // near.
     const double most = now + of.margin, limit = most + (std::fabs(most) + std::fabs(now)) * kRounding + kLeast;
@@ -111,7 +111,7 @@ void list_rows(const PricedMatching& of, std::span<const Index> jobs, NearClasse
     const std::size_t before = part.slot.size();
     for (const Slot s : std::span(near.data(), at(count))) {
       part.slot.push_back(s);
-      part.cost.push_back(row.at(s));
+      part.cost.push_back(row.cost(s));
     }
     if (out_too) part.slot.push_back(n_slots), part.cost.push_back(Dyadic::of(out));
     part.close(i, before);
@@ -156,18 +156,18 @@ void list_near_classes(const PricedMatching& of, std::span<const Index> jobs, Ne
 
 std::optional<NearClasses> find_near_classes(const PricedMatching& of, std::size_t most, Pool& pool, Stop& stop) {
   const Index n = of.problem.cost->n_jobs();
-  std::vector<NearClassesChunk> parts(at(Pool::chunks(n, kNearChunk)));
+  std::vector<NearClassesChunk> parts;
   std::vector<Dyadic> own(at(n));
   std::atomic<std::size_t> pairs = 0;
   stop.count(n * of.problem.cost->n_slots());
-  const bool whole = pool.for_chunks(
-      n, kNearChunk,
-      [&](Index chunk, Index begin, Index end) {
+  const bool whole = pool.for_parts(
+      parts, n, kNearChunk,
+      [&](auto& part, Index begin, Index end) {
         if (pairs > most) return;
         std::vector<Index> jobs(at(end - begin));
         std::iota(jobs.begin(), jobs.end(), begin);
-        list_near_classes(of, jobs, parts[at(chunk)], own);
-        pairs += parts[at(chunk)].slot.size();
+        list_near_classes(of, jobs, part, own);
+        pairs += part.slot.size();
       },
       &stop);
   if (!whole || pairs > most) return std::nullopt;
@@ -707,13 +707,12 @@ std::optional<NearClasses> find_near_classes_on_lists(const SolverContext& conte
       choice[g] = near > 1 ? 1 : 0;
     }
   });
-  std::vector<NearClassesChunk> parts(at(Pool::chunks(all.n, kListChunk)));
+  std::vector<NearClassesChunk> parts;
   std::vector<Dyadic> paid(own ? at(all.n) : 0);
   std::atomic<Index> listed = 0;
-  const bool whole = context.pool.for_chunks(
-      all.n, kListChunk,
-      [&](Index chunk, Index begin, Index end) {
-        NearClassesChunk& part = parts[at(chunk)];
+  const bool whole = context.pool.for_parts(
+      parts, all.n, kListChunk,
+      [&](auto& part, Index begin, Index end) {
         auto next = std::lower_bound(doubtful.begin(), doubtful.end(), begin);
         for (Index k = begin; k < end && listed <= most; ++k) {
           if (own) paid[k] = cost_at(of.problem, k, of.at[k] < 0 ? static_cast<Slot>(of.prices.size()) : of.at[k]);

@@ -62,10 +62,6 @@ struct ExponentRange {
     low = std::min(low, x.exponent);
     high = std::max(high, x.exponent + x.width());
   }
-  void join(const ExponentRange& other) noexcept {
-    low = std::min(low, other.low);
-    high = std::max(high, other.high);
-  }
   [[nodiscard]] int bits() const noexcept { return high > low ? high - low : 0; }
   [[nodiscard]] int lowest() const noexcept { return high > low ? low : 0; }
 };

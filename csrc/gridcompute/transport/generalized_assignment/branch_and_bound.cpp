@@ -187,7 +187,7 @@ constexpr double kPartShrink = 0.3;
 
 bool NeighbourhoodSearch::improve_part(double steps, double target) {
   std::vector<Slot> classes = search_.related(static_cast<Slot>(std::lround(size_)));
-  const std::vector<Slot> at = search_.at();
+  const std::vector<Slot> at = search_.assignment();
   std::vector<Index> jobs;
   Index out = 0;
   for (Index i = 0; i < model_.jobs(); ++i) {

@@ -18,14 +18,13 @@ KnapsackBound::KnapsackBound(const IntegralModel& model, const WholeJobTuning& t
   unit_ = std::max<Cost>(1, unit_);
   for (const Cost w : model.weight) weight_.push_back(w / unit_);
   for (const Cost u : model.capacity) room_.push_back(std::min(u, all) / unit_);
-  open_.resize(at(n, 0));
+  open_.resize(pair(n, 0));
   for (Index i = 0; i < n; ++i) {
-    double least =
-        model.required[at(i)] != 0 ? kInf : static_cast<double>(model.row(i)[model.out()]);
-    open_[at(i, model.out())] = least < kInf ? 1 : 0;
+    double least = model.required[at(i)] != 0 ? kInf : static_cast<double>(model.row(i)[model.out()]);
+    open_[pair(i, model.out())] = least < kInf ? 1 : 0;
     for (Slot s = 0; s < model.classes(); ++s) {
       const bool may = model.row(i)[s] < kForbidden && weight_[at(i)] <= room_[s];
-      open_[at(i, s)] = may ? 1 : 0;
+      open_[pair(i, s)] = may ? 1 : 0;
       if (may) least = std::min(least, model.guided(i, s));
     }
     charge_.push_back(least < kInf ? least : 0);
@@ -40,7 +39,7 @@ constexpr double kTableCells = 1 << 22;
 bool KnapsackBound::fits() const {
   for (Slot s = 0; s < model_.classes(); ++s) {
     double jobs = 1;
-    for (Index i = 0; i < model_.jobs(); ++i) jobs += open_[at(i, s)];
+    for (Index i = 0; i < model_.jobs(); ++i) jobs += open_[pair(i, s)];
     if (jobs * static_cast<double>(room_[s] + 1) > kTableCells) return false;
   }
   return true;
@@ -50,7 +49,7 @@ void KnapsackBound::collect_items(Slot s) {
   item_.clear(), profit_.clear();
   for (Index i = 0; i < model_.jobs(); ++i) {
     const double profit = charge_[at(i)] - static_cast<double>(model_.row(i)[s]);
-    if (open_[at(i, s)] != 0 && profit > 0) item_.push_back(i), profit_.push_back(profit);
+    if (open_[pair(i, s)] != 0 && profit > 0) item_.push_back(i), profit_.push_back(profit);
   }
 }
 
@@ -93,7 +92,7 @@ double KnapsackBound::evaluate() {
   for (Index i = 0; i < n; ++i) {
     const double charge = charge_[at(i)];
     value_ += charge;
-    if (open_[at(i, model_.out())] == 0) continue;
+    if (open_[pair(i, model_.out())] == 0) continue;
     const double more = static_cast<double>(model_.row(i)[model_.out()]) - charge;
     if (more < 0) value_ += more, ++chosen_[at(i)];
   }
@@ -167,11 +166,11 @@ void KnapsackBound::marginals() {
     const auto width = at(room_[s] + 1);
     const double* whole = forward_.data() + item_.size() * width;
     for (Index i = 0; i < n; ++i) {  // unprofitable jobs: the others get the capacity left
-      if (open_[at(i, s)] == 0) continue;
+      if (open_[pair(i, s)] == 0) continue;
       const double profit = charge_[at(i)] - static_cast<double>(model_.row(i)[s]);
       if (profit > 0) continue;
       const auto left = width - 1 - at(weight_[at(i)]);
-      marginal_[at(i, s)] = whole[width - 1] - whole[left] - profit;
+      marginal_[pair(i, s)] = whole[width - 1] - whole[left] - profit;
     }
     for (std::size_t k = 0; k < item_.size(); ++k) {
       const Index i = item_[k];
@@ -181,17 +180,17 @@ void KnapsackBound::marginals() {
       for (std::size_t r = 0; r < width; ++r) out = std::max(out, before[r] + after[width - 1 - r]);
       for (std::size_t r = 0; r + weight < width; ++r) in = std::max(in, before[r] + after[width - 1 - weight - r]);
       const double forced_out = whole[width - 1] - out;
-      marginal_[at(i, s)] = whole[width - 1] - in - profit_[k] - forced_out;
+      marginal_[pair(i, s)] = whole[width - 1] - in - profit_[k] - forced_out;
       without[at(i)] += forced_out;
     }
   }
   for (Index i = 0; i < n; ++i) {
     const double charge = charge_[at(i)];
-    const bool optional = open_[at(i, model_.out())] != 0;
+    const bool optional = open_[pair(i, model_.out())] != 0;
     const double out = optional ? static_cast<double>(model_.row(i)[model_.out()]) - charge : kInf;
     const double base = value_ + without[at(i)] - (optional ? std::min(0.0, out) : 0.0);
-    for (Slot s = 0; s < model_.classes(); ++s) marginal_[at(i, s)] += base;
-    marginal_[at(i, model_.out())] = base + out;
+    for (Slot s = 0; s < model_.classes(); ++s) marginal_[pair(i, s)] += base;
+    marginal_[pair(i, model_.out())] = base + out;
   }
 }
 
@@ -257,15 +256,13 @@ std::vector<Choice> choices_of(const Problem& problem, Index job) {
     std::vector<double> costs(size);
     problem.cost->reals(row, costs.data());
     for (Slot s = 0; s < n_slots; ++s)
-      if (fits(s) && costs[at(s)] < kInf)
-        out.push_back({s, to_scaled_integer(costs[at(s)])});
+      if (fits(s) && costs[at(s)] < kInf) out.push_back({s, to_scaled_integer(costs[at(s)])});
     return out;
   }
   std::vector<Cost> costs(size);
   problem.cost->integers(row, costs.data());
   for (Slot s = 0; s < n_slots; ++s)
-    if (fits(s) && (costs[at(s)] < kForbidden || !problem.cost->forbids()))
-      out.push_back({s, {costs[at(s)], 0}});
+    if (fits(s) && (costs[at(s)] < kForbidden || !problem.cost->forbids())) out.push_back({s, {costs[at(s)], 0}});
   return out;
 }
 

@@ -45,13 +45,12 @@ class KnapsackBound {
   double ascend(int rounds, double plan_cost, double cutoff, Stop& stop);
   // After evaluate(): computes the marginals of all open pairs; the last class is "unassigned".
   void marginals();
-  [[nodiscard]] double marginal(Index i, Slot s) const { return marginal_[at(i, s)]; }
+  [[nodiscard]] double marginal(Index i, Slot s) const { return marginal_[pair(i, s)]; }
 
-  [[nodiscard]] bool open(Index i, Slot s) const { return open_[at(i, s)] != 0; }
-  void close(Index i, Slot s) { open_[at(i, s)] = 0; }
+  [[nodiscard]] bool open(Index i, Slot s) const { return open_[pair(i, s)] != 0; }
+  void close(Index i, Slot s) { open_[pair(i, s)] = 0; }
 
-  [[nodiscard]] const std::vector<double>& charges() const noexcept { return charge_; }  // in keys
-  [[nodiscard]] int chosen(Index i) const { return chosen_[static_cast<std::size_t>(i)]; }
+  [[nodiscard]] const std::vector<double>& charges() const noexcept { return charge_; }         // in keys
   [[nodiscard]] const std::vector<std::vector<Index>>& sets() const noexcept { return sets_; }  // (classes)
   [[nodiscard]] double steps() const noexcept { return steps_; }
 
@@ -64,9 +63,7 @@ class KnapsackBound {
   void restore(const State& state) { open_ = state.open, charge_ = state.charge; }
 
  private:
-  [[nodiscard]] std::size_t at(Index i, Slot s) const {
-    return static_cast<std::size_t>(i) * (static_cast<std::size_t>(model_.classes()) + 1) + static_cast<std::size_t>(s);
-  }
+  [[nodiscard]] std::size_t pair(Index i, Slot s) const { return at(i) * (at(model_.classes()) + 1) + at(s); }
   void collect_items(Slot s);
   double solve_knapsack(Slot s);
   void fill_tables(Slot s);

@@ -40,9 +40,7 @@ Cost unit_of(const JobWindow& window) {
   return std::max<Cost>(1, unit);
 }
 
-Cost room_in(const JobWindow& window, Slot c, Cost unit, Cost all) {
-  return std::min(window.room[at(c)], all) / unit;
-}
+Cost room_in(const JobWindow& window, Slot c, Cost unit, Cost all) { return std::min(window.room[at(c)], all) / unit; }
 
 Cost sum_of(const std::vector<Cost>& weight) { return std::accumulate(weight.begin(), weight.end(), Cost{0}); }
 
@@ -269,9 +267,7 @@ void WindowSearch::start_greedily(Stop& stop) {
     margin[at(i)] = second - best;
   }
   const auto by = [&](const auto& rank) {
-    std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
-      return rank(at(a)) > rank(at(b));
-    });
+    std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return rank(at(a)) > rank(at(b)); });
     for (const bool guided : {false, true})
       if (!stop.poll(model_.jobs() * (model_.classes() + 1))) greedy(order, guided);
     std::sort(order.begin(), order.end());
@@ -378,8 +374,7 @@ bool WindowSearch::fill_window() {
   }
   std::sort(jobs_.begin(), jobs_.end());
   jobs_.erase(std::unique(jobs_.begin(), jobs_.end()), jobs_.end());
-  for (std::size_t k = jobs_.size(); k > 1; --k)
-    std::swap(jobs_[k - 1], jobs_[at(below(static_cast<Index>(k)))]);
+  for (std::size_t k = jobs_.size(); k > 1; --k) std::swap(jobs_[k - 1], jobs_[at(below(static_cast<Index>(k)))]);
   return !jobs_.empty() && !classes_.empty();
 }
 

@@ -84,7 +84,7 @@ class WindowSearch {
   void start_from(std::vector<Slot> at);
   // Re-optimises a few windows at perturbed costs.
   void kick();
-  [[nodiscard]] const std::vector<Slot>& at() const noexcept { return assignment_; }
+  [[nodiscard]] const std::vector<Slot>& assignment() const noexcept { return assignment_; }
   // Runs the descent for at most `steps`, until a plan costs at most `target`, or a stop.
   void improve(double steps, double target, Stop& stop);
 

@@ -536,13 +536,13 @@ void RowMinima::compute_wide(Index begin, Index count, Cost* low, Scratch& scrat
 
 std::optional<Wide> dual_value(const SolverContext& context, const Level& level, std::span<const Cost> prices) {
   const RowMinima minima(context, level, prices);
-  std::vector<Wide> parts(at(Pool::chunks(level.n, kMinimaChunk)), 0);
+  std::vector<Wide> parts;
   context.stop.count(level.n * context.keys.columns());
-  const bool whole = context.pool.for_chunks(
-      level.n, kMinimaChunk,
-      [&](Index chunk, Index begin, Index end) {
+  const bool whole = context.pool.for_parts(
+      parts, level.n, kMinimaChunk,
+      [&](auto& part, Index begin, Index end) {
         minima.for_each(begin, end, [&](Index k, Cost low) {
-          parts[at(chunk)] += static_cast<Wide>(context.keys.problem().weight(level.row(k))) * low;
+          part += static_cast<Wide>(context.keys.problem().weight(level.row(k))) * low;
         });
       },
       &context.stop);

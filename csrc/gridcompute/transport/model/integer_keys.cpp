@@ -66,12 +66,12 @@ Cost power_below(Cost x) { return static_cast<Cost>(std::bit_floor(static_cast<s
 
 KeyPerturber::KeyPerturber(const Perturbation& ties, Slot n_slots, Slot columns) : ties_(ties), n_slots_(n_slots) {
   if (ties.none()) return;
-  class_.assign(at(columns), 0);
+  class_.assign(static_cast<std::size_t>(columns), 0);
   if (!ties.active()) return;
   const int bits = std::countr_zero(static_cast<std::uint64_t>(ties.spread));
   up_ = std::max(0, bits - 32);
   drop_ = std::max(0, 32 - bits);
-  for (Slot s = 0; s < n_slots; ++s) class_[at(s)] = odd(-1 - Index{s});
+  for (Slot s = 0; s < n_slots; ++s) class_[static_cast<std::size_t>(s)] = odd(-1 - Index{s});
 }
 
 std::uint32_t KeyPerturber::odd(Index at) noexcept {
@@ -269,7 +269,7 @@ void IntegerKeys::fill_plain(Rows rows, Cost* out, std::vector<double>& scratch,
   if (costs != nullptr) {
     costs += rows.first * n;
   } else {
-    scratch.resize(at(std::max<Index>(n * rows.count, 1)));
+    scratch.resize(static_cast<std::size_t>(std::max<Index>(n * rows.count, 1)));
     problem_->cost->reals(rows, scratch.data());
     costs = scratch.data();
   }
@@ -306,7 +306,7 @@ void IntegerKeys::fill_listed(Index first, Index count, Index pairs, Slot* slots
     seen.largest = std::max(seen.largest, largest_integer(out, pairs, kForbidden));
     return;
   }
-  scratch.resize(at(pairs));
+  scratch.resize(static_cast<std::size_t>(pairs));
   problem_->cost->listed_reals(first, count, slots, scratch.data());
   CostRangeStats block;
   quantise(scratch.data(), pairs, resolution_, out, block);
@@ -392,18 +392,18 @@ std::span<const double> costs_of(const CostSource& source, Rows rows, std::vecto
                                  std::vector<Slot>& slots) {
   const double* matrix = rows.list == nullptr ? source.float64() : nullptr;
   if (matrix != nullptr)
-    return {matrix + rows.first * source.n_slots(), at(rows.count * source.n_slots())};
+    return {matrix + rows.first * source.n_slots(), static_cast<std::size_t>(rows.count * source.n_slots())};
   const bool listed = rows.list == nullptr && rows.count > 0 && source.listed(rows.first) >= 0;
   Index n = listed ? 0 : rows.count * source.n_slots();
   for (Index k = 0; listed && k < rows.count; ++k) n += source.listed(rows[k]);
-  some.resize(at(std::max<Index>(1, n)));
+  some.resize(static_cast<std::size_t>(std::max<Index>(1, n)));
   slots.resize(listed ? some.size() : 0);
   if (listed) {
     source.listed_reals(rows.first, rows.count, slots.data(), some.data());
   } else {
     source.reals(rows, some.data());
   }
-  return {some.data(), at(n)};
+  return {some.data(), static_cast<std::size_t>(n)};
 }
 
 void look(const Problem& problem, Rows rows, std::vector<double>& some, std::vector<Slot>& slots, Largest& part) {
@@ -440,12 +440,11 @@ Largest largest_cost_seen(const Problem& problem, Pool& pool, Stop& stop, bool a
   const Index count = rows.empty() ? n : tuning.probe_rows;
   constexpr Index kRows = 64, kKeys = 1 << 18;  // a chunk; fewer keys are read before a thread would have started
   const Index chunk_rows = std::max(kRows, kKeys / std::max<Index>(1, s));
-  std::vector<Largest> parts(at(Pool::chunks(count, chunk_rows)));
+  std::vector<Largest> parts;
   stop.count(count * s);
-  pool.for_chunks(
-      count, chunk_rows,
-      [&](Index chunk, Index begin, Index end) {
-        Largest& part = parts[at(chunk)];
+  pool.for_parts(
+      parts, count, chunk_rows,
+      [&](auto& part, Index begin, Index end) {
         std::vector<double> some;
         std::vector<Slot> slots;
         for (Index k = begin; k < end; k += kRows) {

@@ -71,15 +71,14 @@ Total total_cost(const Problem& problem, std::span<const std::int32_t> assignmen
   constexpr Index kChunk = kTotalRows;  // jobs
   const CostSource& source = *problem.cost;
   const Index n = source.n_jobs(), n_slots = source.n_slots();
-  std::vector<Total> parts(at(Pool::chunks(n, kChunk)));
+  std::vector<Total> parts;
   Total total;
   total.integral = !source.real() && unplaced_integral(problem);
   const auto fetch = [&](Index i) {
     const std::int32_t s = assignment[at(i)];
     if (s >= 0 && s < n_slots) source.prefetch(i, s);
   };
-  pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
-    Total& part = parts[at(chunk)];
+  pool.for_parts(parts, n, kChunk, [&](auto& part, Index begin, Index end) {
     for (Index i = begin; i < end; ++i) {
       if (i + tuning.cost_prefetch < end) fetch(i + tuning.cost_prefetch);
       const std::int32_t s = assignment[at(i)];
@@ -181,17 +180,17 @@ std::optional<double> bound_of_costs(const Problem& problem, std::span<const dou
                                      std::span<const Cost> capacity, Pool& pool, Stop& stop) {
   const CostSource& source = *problem.cost;
   const Index n = source.n_jobs(), n_slots = source.n_slots();
-  std::vector<CompensatedSum> parts(at(Pool::chunks(n, kBoundChunk)));
+  std::vector<CompensatedSum> parts;
   stop.count(n * n_slots);
-  const bool whole = pool.for_chunks(
-      n, kBoundChunk,
-      [&](Index chunk, Index begin, Index end) {
+  const bool whole = pool.for_parts(
+      parts, n, kBoundChunk,
+      [&](auto& part, Index begin, Index end) {
         std::vector<double> row(at(n_slots) + 1);
         for (Index i = begin; i < end; ++i) {
           source.reals(Rows{nullptr, i, 1}, row.data());
           double least = least_below(row.data(), prices.data(), static_cast<double>(problem.weight(i)), n_slots);
           if (problem.unplaced != nullptr) least = std::min(least, problem.unplaced[i * problem.unplaced_stride]);
-          parts[at(chunk)].add(least);
+          part.add(least);
         }
       },
       &stop);
@@ -238,15 +237,15 @@ Wide integer_not_below(double bound) {
 std::optional<double> bound_of_source(const Problem& problem, Pool& pool) {
   constexpr Index kRows = 1 << 12;  // jobs of a chunk
   const Index n = problem.cost->n_jobs();
-  std::vector<CompensatedSum> parts(at(Pool::chunks(n, kRows)));
+  std::vector<CompensatedSum> parts;
   std::atomic<bool> known = n > 0;
-  pool.for_chunks(n, kRows, [&](Index chunk, Index begin, Index end) {
+  pool.for_parts(parts, n, kRows, [&](auto& part, Index begin, Index end) {
     std::vector<double> least(at(end - begin));
     if (!problem.cost->least(Rows{nullptr, begin, end - begin}, least.data())) known = false;
     for (Index i = begin; i < end && known; ++i) {
       double x = least[i - begin];
       if (problem.unplaced != nullptr) x = std::min(x, problem.unplaced[i * problem.unplaced_stride]);
-      parts[at(chunk)].add(x);
+      part.add(x);
     }
   });
   CompensatedSum total;

@@ -501,13 +501,13 @@ Violations find_violations_exact(const SolverContext& context, const Level& leve
                                  std::span<const Cost> prices) {
   const auto n = static_cast<Index>(r.place_of.size());
   const RowMinima minima(context, level, prices);
-  std::vector<std::vector<Index>> parts(at(Pool::chunks(n, kLows)));
+  std::vector<std::vector<Index>> parts;
   context.stop.count(n * r.columns);
-  const bool whole = context.pool.for_chunks(
-      n, kLows,
-      [&](Index chunk, Index begin, Index end) {
+  const bool whole = context.pool.for_parts(
+      parts, n, kLows,
+      [&](auto& part, Index begin, Index end) {
         minima.for_each(begin, end, [&](Index k, Cost low) {
-          if (low < least_listed_cost(context, level, r, prices, k)) parts[at(chunk)].push_back(k);
+          if (low < least_listed_cost(context, level, r, prices, k)) part.push_back(k);
         });
       },
       &context.stop);
@@ -530,13 +530,13 @@ Cost price_drop_needed(const SolverContext& context, const Level& level, Restric
     level.shards->list_every(step, r);
     if (context.stop.requested()) return most;
   }
-  std::vector<std::vector<Cost>> parts(static_cast<std::size_t>(Pool::chunks(asked, kMarginChunk)));
-  context.pool.for_chunks(asked, kMarginChunk, [&](Index chunk, Index begin, Index end) {
+  std::vector<std::vector<Cost>> parts;
+  context.pool.for_parts(parts, asked, kMarginChunk, [&](auto& part, Index begin, Index end) {
     for (Index at = begin * step; at < std::min(n, end * step); at += step) {
       const Index k = level.shards != nullptr ? level.shards->listed_at(at) : at;
       const Index job = level.row(k);
       const Cost need = context.keys.at(job, slot) + prices[slot] - least_listed_cost(context, level, r, prices, k);
-      if (need > 0 && need < most) parts[static_cast<std::size_t>(chunk)].push_back(need);
+      if (need > 0 && need < most) part.push_back(need);
     }
   });
   std::vector<Cost> needs = flatten(parts);

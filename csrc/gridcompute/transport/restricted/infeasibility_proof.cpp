@@ -60,14 +60,14 @@ EscapeColumns add_escape_columns(const SolverContext& context, const Level& leve
   const std::vector<Index> jobs = jobs_with_units_in(r, classes);
   const auto n = static_cast<Index>(jobs.size());
   std::vector<Cost> way(jobs.size(), kForbidden);  // each job's cost of its cheapest class outside, less that inside
-  std::vector<CostRangeStats> seens(at(Pool::chunks(n, kRereadJobs)));
+  std::vector<CostRangeStats> seens;
   context.stop.count(n * r.columns);
-  const bool whole = context.pool.for_chunks(
-      n, kRereadJobs,
-      [&](Index chunk, Index begin, Index end) {
+  const bool whole = context.pool.for_parts(
+      seens, n, kRereadJobs,
+      [&](auto& part, Index begin, Index end) {
         JobKeyReader reader(context, level);
         for (Index j = begin; j < end; ++j) {
-          const std::vector<Cost>& row = reader.read(jobs[at(j)], seens[at(chunk)]);
+          const std::vector<Cost>& row = reader.read(jobs[at(j)], part);
           Cost in = kForbidden, out = kForbidden;
           for (Slot s = 0; s < r.columns; ++s) {
             if (row[s] >= kForbidden) continue;

@@ -678,16 +678,16 @@ RankedPriceError ranked_price_error(const RestrictedProblem& problem, std::span<
   // The ranks to return; the imbalance that an approximate optimum left counts as an error too.
   const auto count = [&](std::size_t s, Cost left) {
     const double root = std::sqrt(static_cast<double>(room[s]));
-    return at(root) + tuning.ranked_least + at(std::max<Cost>(0, left));
+    return static_cast<std::size_t>(root) + tuning.ranked_least + at(std::max<Cost>(0, left));
   };
   std::vector<std::size_t> leave(n), come(n);
   for (std::size_t s = 0; s < n; ++s) {
     leave[s] = count(s, load[s] - room[s]);
     come[s] = count(s, room[s] - load[s]);
   }
-  std::vector<Moves> parts(at(Pool::chunks(problem.groups(), kChunk)));
-  pool.for_chunks(problem.groups(), kChunk, [&](Index chunk, Index begin, Index end) {
-    parts[at(chunk)] = moves_of(problem, begin, end, duplicate_of, prices, leave, come);
+  std::vector<Moves> parts;
+  pool.for_parts(parts, problem.groups(), kChunk, [&](auto& part, Index begin, Index end) {
+    part = moves_of(problem, begin, end, duplicate_of, prices, leave, come);
   });
   RankedPriceError out{std::vector<double>(n), std::vector<double>(n)};
   for (std::size_t s = 0; s < n; ++s) {

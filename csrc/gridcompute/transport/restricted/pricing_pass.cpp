@@ -626,17 +626,17 @@ bool extend_lists(const SolverContext& context, const Level& level, std::span<co
   std::vector<Cost> base(r.box.center);
   for (Slot s = 0; s < r.columns; ++s) base[s] -= r.box.down[s];
   std::vector<Found> found(jobs.size());
-  std::vector<CostRangeStats> seens(at(Pool::chunks(static_cast<Index>(jobs.size()), kRereadJobs)));
+  std::vector<CostRangeStats> seens;
   context.stop.count(static_cast<Index>(jobs.size()) * r.columns);
-  const bool whole = context.pool.for_chunks(
-      static_cast<Index>(jobs.size()), kRereadJobs,
-      [&](Index chunk, Index begin, Index end) {
+  const bool whole = context.pool.for_parts(
+      seens, static_cast<Index>(jobs.size()), kRereadJobs,
+      [&](auto& part, Index begin, Index end) {
         JobKeyReader reader(context, level);
         std::vector<std::uint8_t> listed(at(r.columns));
         std::vector<Slot> slots(at(r.columns));
         for (Index j = begin; j < end; ++j) {
           const Index k = jobs[at(j)];
-          const std::vector<Cost>& row = reader.read(k, seens[at(chunk)]);
+          const std::vector<Cost>& row = reader.read(k, part);
           std::fill(listed.begin(), listed.end(), 0);
           if (r.place_of[k] >= 0) {
             listed[r.place_of[k]] = 1;

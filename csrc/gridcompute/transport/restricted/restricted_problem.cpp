@@ -31,11 +31,11 @@ namespace {
 template <class Each>
 Wide sum_of(Index n, Pool& pool, const Each& each) {
   constexpr Index kChunk = 1 << 14;  // groups
-  std::vector<Wide> parts(at(Pool::chunks(n, kChunk)), 0);
-  pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+  std::vector<Wide> parts;
+  pool.for_parts(parts, n, kChunk, [&](auto& part, Index begin, Index end) {
     Wide sum = 0;
     for (Index k = begin; k < end; ++k) sum += each(k);
-    parts[at(chunk)] = sum;
+    part = sum;
   });
   Wide total = 0;
   for (const Wide part : parts) total += part;
@@ -74,9 +74,8 @@ void RestrictedProblem::place(std::span<const Cost> prices, std::span<const Cost
     std::vector<std::pair<Index, Cost>> tied;  // group, units in no class yet
   };
   constexpr Index kChunk = 1 << 14;  // groups
-  std::vector<Part> parts(at(Pool::chunks(groups(), kChunk)));
-  pool.for_chunks(groups(), kChunk, [&](Index chunk, Index from, Index to) {
-    Part& part = parts[at(chunk)];
+  std::vector<Part> parts;
+  pool.for_parts(parts, groups(), kChunk, [&](auto& part, Index from, Index to) {
     part.taken.assign(at(columns), 0);
     for (Index g = from; g < to; ++g) {
       Cost least = std::numeric_limits<Cost>::max(), left = weight[g];
@@ -175,13 +174,13 @@ void remove_perturbation(RestrictedProblem& r, const KeyPerturber& breaker, cons
   constexpr Index kChunk = 1 << 14;  // groups
   const auto n = static_cast<Index>(r.place_of.size());
   const Cost most = breaker.perturbation().spread - 1;
-  std::vector<Wide> added(at(Pool::chunks(n, kChunk)), 0);
-  pool.for_chunks(n, kChunk, [&](Index chunk, Index begin, Index end) {
+  std::vector<Wide> added;
+  pool.for_parts(added, n, kChunk, [&](auto& part, Index begin, Index end) {
     for (Index k = begin; k < end; ++k) {
       const Index job = job_at(k);
       const std::int32_t w = r.place_of[k], g = ~w;
       const Cost first = breaker.at(job, w >= 0 ? w : r.slot[r.begin[g]]);
-      added[at(chunk)] += static_cast<Wide>(weight_of(k)) * first;
+      part += static_cast<Wide>(weight_of(k)) * first;
       if (w >= 0) {
         const float less = r.margin[k] - static_cast<float>(most - first);
         r.margin[k] = std::nextafterf(std::nextafterf(less, -kFloatInf), -kFloatInf);  // two roundings

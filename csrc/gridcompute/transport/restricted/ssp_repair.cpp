@@ -62,7 +62,7 @@ SspRepair::SspRepair(RestrictedProblem& problem, std::span<const Cost> capacity,
 // Lists the candidates with flow by class, each class's in order.
 void SspRepair::list_members(Pool& pool) {
   const auto n = static_cast<std::size_t>(hub_);
-  std::vector<std::vector<Index>> at(static_cast<std::size_t>(Pool::chunks(r_.groups(), kChunk)));
+  std::vector<std::vector<Index>> at;
   const auto each = [&](Index from, Index to, const auto& visit) {
     for (Index g = from; g < to; ++g) {
       if (low_[g] == kInactive) continue;
@@ -71,8 +71,8 @@ void SspRepair::list_members(Pool& pool) {
       }
     }
   };
-  pool.for_chunks(r_.groups(), kChunk, [&](Index chunk, Index from, Index to) {
-    std::vector<Index>& count = at[static_cast<std::size_t>(chunk)];
+  pool.for_parts(at, r_.groups(), kChunk, [&](auto& part, Index from, Index to) {
+    std::vector<Index>& count = part;
     count.assign(n, 0);
     each(from, to, [&](Index c) { ++count[r_.slot[c]]; });
   });
@@ -422,14 +422,14 @@ bool SspRepair::widen(std::span<const Cost> wanted, Pool& pool) {
     Index group;
     Cost before;  // low_
   };
-  std::vector<std::vector<Nearer>> nearer(at(Pool::chunks(r_.groups(), kChunk)));
-  pool.for_chunks(r_.groups(), kChunk, [&](Index chunk, Index from, Index to) {
+  std::vector<std::vector<Nearer>> nearer;
+  pool.for_parts(nearer, r_.groups(), kChunk, [&](auto& part, Index from, Index to) {
     for (Index g = from; g < to; ++g) {
       char touches = 0;
       for (Index c = r_.begin[g]; c < r_.begin[g] + r_.size[g]; ++c) touches |= wider[r_.slot[c]];
       if (touches == 0) continue;
       const Cost before = std::exchange(low_[g], low(g));
-      if (low_[g] != kInactive) nearer[at(chunk)].push_back({g, before});
+      if (low_[g] != kInactive) part.push_back({g, before});
     }
   });
   for (const auto& part : nearer) {
@@ -489,10 +489,10 @@ void SspRepair::include_new_columns(Pool& pool) {
   // Candidates of replaced lists, in their order, which is that of their groups: memory accesses stay near each other.
   replaced_.resize(before, 0);
   const auto candidates = static_cast<Index>(before);
-  std::vector<std::vector<Index>> left(static_cast<std::size_t>(Pool::chunks(candidates, kChunk)));
-  pool.for_chunks(candidates, kChunk, [&](Index chunk, Index from, Index to) {
+  std::vector<std::vector<Index>> left;
+  pool.for_parts(left, candidates, kChunk, [&](auto& part, Index from, Index to) {
     for (Index c = from; c < to; ++c) {
-      if (replaced_[c] == 0 && stale(static_cast<std::size_t>(c))) left[static_cast<std::size_t>(chunk)].push_back(c);
+      if (replaced_[c] == 0 && stale(static_cast<std::size_t>(c))) part.push_back(c);
     }
   });
   for (const auto& part : left) {

@@ -123,10 +123,9 @@ ColumnExtents check_columns(const CostModel& model, const ColumnsView& columns, 
       throw Error(ErrorKind::invalid_problem, column_name(t, "table"), -1,
                   column_name(t, "table") + ": found no rows, needed row 0");
   }
-  std::vector<ColumnExtents> parts(at(Pool::chunks(columns.n, kCheckedRows)));
-  pool.for_chunks(columns.n, kCheckedRows, [&](Index chunk, Index begin, Index end) {
+  std::vector<ColumnExtents> parts;
+  pool.for_parts(parts, columns.n, kCheckedRows, [&](auto& part, Index begin, Index end) {
     const ColumnsView some = columns.rows(begin, end - begin);
-    ColumnExtents& part = parts[at(chunk)];
     bool fits = true;
     for (std::size_t t = 0; t < terms; ++t) {
       const CostModel::Table& table = model.tables[t];

@@ -28,12 +28,12 @@ std::vector<std::int32_t> range(Index begin, Index end) {
 // Calls select(k) for the k of [0, n) in threads; returns those for which it was true, ascending.
 template <class Select>
 std::vector<std::int32_t> rows_where(Index n, Pool& pool, Stop& stop, const Select& select) {
-  std::vector<std::vector<std::int32_t>> parts(at(Pool::chunks(n, kChunk)));
-  pool.for_chunks(
-      n, kChunk,
-      [&](Index chunk, Index begin, Index end) {
+  std::vector<std::vector<std::int32_t>> parts;
+  pool.for_parts(
+      parts, n, kChunk,
+      [&](auto& part, Index begin, Index end) {
         for (Index k = begin; k < end; ++k)
-          if (select(k)) parts[at(chunk)].push_back(static_cast<std::int32_t>(k));
+          if (select(k)) part.push_back(static_cast<std::int32_t>(k));
       },
       &stop);
   return flatten(parts);
@@ -395,14 +395,14 @@ std::string Shard::list_wrong(Asked& asked) {
   Level level;
   level.n = own_.end - own_.begin;
   const RowMinima minima(context, level, prices);
-  std::vector<std::vector<std::int32_t>> parts(at(Pool::chunks(level.n, kChunk)));
-  asked.pool.for_chunks(
-      level.n, kChunk,
-      [&](Index chunk, Index begin, Index end) {
+  std::vector<std::vector<std::int32_t>> parts;
+  asked.pool.for_parts(
+      parts, level.n, kChunk,
+      [&](auto& part, Index begin, Index end) {
         minima.for_each(begin, end, [&](Index k, Cost low) {
           const std::int32_t s = place(k);
           if (s < 0 || margin_[k] < limits[at(s)]) return;
-          if (low < keys.at(k, s) + prices[at(s)]) parts[at(chunk)].push_back(static_cast<std::int32_t>(k));
+          if (low < keys.at(k, s) + prices[at(s)]) part.push_back(static_cast<std::int32_t>(k));
         });
       },
       &asked.stop);

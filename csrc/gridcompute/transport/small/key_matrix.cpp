@@ -269,12 +269,12 @@ class Aggregator {
     std::vector<std::uint64_t> hashes(at(columns_), 0);
     for (Index k = 0; k < probe_; ++k) {
       if (k == kDuplicateFirstRows && more_differ(hashes, columns_ - 1)) break;
-      const T* row = at(n_ * k / probe_);
+      const T* row = row_at(n_ * k / probe_);
       for (Slot s = 0; s < columns_; ++s) hashes[s] = hashed(hashes[s], static_cast<std::uint64_t>(row[s]));
     }
     return representatives(hashes, [&](Index a, Index b) {
       for (Index i = 0; i < n_; ++i) {
-        if (at(i)[a] != at(i)[b]) return false;
+        if (row_at(i)[a] != row_at(i)[b]) return false;
       }
       return true;
     });
@@ -291,16 +291,17 @@ class Aggregator {
     }
     hashes.clear();
     for (Index i = 0; i < n_; ++i) hashes.push_back(hash_of(i, columns_));
-    return representatives(hashes, [&](Index a, Index b) { return std::equal(at(a), at(a) + columns_, at(b)); });
+    return representatives(hashes,
+                           [&](Index a, Index b) { return std::equal(row_at(a), row_at(a) + columns_, row_at(b)); });
   }
 
  private:
-  [[nodiscard]] const T* at(Index row) const { return keys_.data() + row * stride_; }
+  [[nodiscard]] const T* row_at(Index row) const { return keys_.data() + row * stride_; }
 
   // Hashes the first `columns` entries of a row.
   [[nodiscard]] std::uint64_t hash_of(Index row, Slot columns) const {
     std::uint64_t hash = 0;
-    for (Slot s = 0; s < columns; ++s) hash += static_cast<std::uint64_t>(at(row)[s]) * factors_[s];
+    for (Slot s = 0; s < columns; ++s) hash += static_cast<std::uint64_t>(row_at(row)[s]) * factors_[s];
     return hash;
   }
 
