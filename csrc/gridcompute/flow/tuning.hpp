@@ -66,8 +66,8 @@ namespace gridcompute::flow {
   X(double, trial_work, 8, 0, 1024, "work units per arc and node", "when a start is judged by what it left unserved") \
   X(Index, trial_unserved_share, 3, 1, 1024, "units per unserved unit", "a start that left more is replaced") \
   X(Index, late_trial, 40, 1, 1024, "times the first trial", "when a start that is not done is replaced whatever it left") \
-  X(Index, scaled_start_work, 48, 0, 1024, "times the trial's work", "the budget of a cost scaling start") \
-  X(double, scaled_start_epsilon, 8, 0.01, 4096, "times mean cost over sqrt(nodes)", "the epsilon of a cost scaling start") \
+  X(Index, scaled_start_work, 256, 0, 1024, "times the trial's work", "the budget of a cost scaling start") \
+  X(double, scaled_start_epsilon, 16, 0.01, 4096, "times mean cost over sqrt(nodes)", "the epsilon of a cost scaling start") \
   /* Cost scaling */ \
   X(Index, scaling_bits, 4, 1, 4, "bits", "epsilon falls by 2^this per phase; the range proof allows 4 at most") \
   X(Index, path_passes, 4, 0, 64, "times all residual arcs", "how long shortest paths try to prove the first flow optimal")
