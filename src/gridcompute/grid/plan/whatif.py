@@ -10,7 +10,6 @@ import numpy as np
 from ... import _checks
 from ..._html import table
 from ...errors import InvalidProblemError
-from ..planner.settings import GAP_OF_PLAN, LEAST_GAP, MOST_GAP
 from ..tables.sites import GB_PER_GBIT_S_HOUR
 from .plan import Comparison, moved_jobs, shown
 
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
     from ..tables.problem import Problem
     from .plan import Plan
 
+#: Gap of a what-if, as a multiple of the plan's own gap, at least and at most: where the plan's own
+#: gap is some percent, as with few jobs, its placement would be within it after nearly any change.
+GAP_OF_PLAN, LEAST_GAP, MOST_GAP = 1.5, 1e-4, 0.01
 
 #: Columns of a problem's tables whose rise can only raise the cost of every plan, or let fewer
 #: plans through (+1), or the reverse (-1), whatever the others are.

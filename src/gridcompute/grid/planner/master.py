@@ -2,9 +2,8 @@
 
 Where all open options of all jobs are some thousand, HiGHS solves the whole problem as one integer
 program, dispatch included. Its relaxation gives the best prices at once, in place of a long ascent,
-and its search the best plan with a bound beyond that of prices. For somewhat larger problems it
-searches the cheapest options at the prices, which gives a plan and no bound. A search that takes
-too many steps is ended; the methods for large problems then improve the plan.
+and its search the best plan with a bound beyond that of prices. A search that takes too many steps
+is ended; the methods for large problems then improve the plan.
 
 The prices of the dual ascent tell which options of each job can be in a good plan. A restricted
 master program over these, at fixed prices of energy, is a linear program that HiGHS solves in about
@@ -65,15 +64,12 @@ from .settings import (
     ANNEAL,
     CHAIN_ROUNDS,
     CHAINS,
-    CHEAPEST,
     EASED,
     FINER,
     HOODS,
     LEAST_SEARCHED,
     MANY_OPTIONS,
     MASTER,
-    MOST_CHEAPEST,
-    MOST_RELAXED,
     MOST_SEARCHED,
     NEAR,
     RELAXED_PART,
@@ -100,7 +96,7 @@ SAME = 1e-6
 
 def is_small(state: PlannerState) -> bool:
     """Return whether the whole problem is solved as one program."""
-    return state.small and count_options(state.problem) <= MOST_RELAXED
+    return state.small and count_options(state.problem) <= MOST_SEARCHED
 
 
 def solve_exactly(state: PlannerState) -> bool:
@@ -120,7 +116,7 @@ def solve_exactly(state: PlannerState) -> bool:
     if relaxed is None:
         return False
     state.look(relaxed.y)
-    if state.searched_out(len(options.job)) or len(options.job) > MOST_SEARCHED:
+    if state.searched_out(len(options.job)):
         return True
     many = len(options.job) > MANY_OPTIONS
     if many and not _has_time(state, program):
@@ -159,26 +155,6 @@ def is_same(state: PlannerState, yuan: float, cost: float) -> bool:
     """Return whether a bound by search equals a plan's cost, within the solver's tolerance."""
     size = max(1.0, abs(cost), abs(cost - state.without_option))
     return yuan >= cost - SAME * size
-
-
-def search_cheapest(state: PlannerState) -> bool:
-    """Search the options that are cheapest at the best prices, if the problem has not too many.
-
-    The bound of the search holds for these options only, and is not kept. Returns whether it was
-    done.
-    """
-    if count_options(state.problem) > MOST_CHEAPEST:
-        return False
-    free, options = _all_options(state)
-    above = reduced_costs(state, options, state.y)
-    kept = _chosen(state, options)
-    kept[np.argsort(above, kind="stable")[:CHEAPEST]] = True
-    options = options.of(kept)
-    program = _program(state, free, options)
-    if not _has_time(state, program):
-        return False
-    _searched(state, program, np.zeros(len(options.job), bool), many=True)
-    return True
 
 
 def _all_options(state: PlannerState) -> tuple[Int32s, Options]:

@@ -38,7 +38,7 @@ from ..plan.columns import Placement, Prices
 from ..plan.plan import Plan
 from .budget import Clock
 from .cut_search import cut_jobs
-from .master import is_small, price_and_branch, search_cheapest, solve_exactly
+from .master import is_small, price_and_branch, solve_exactly
 from .program import count_options
 from .residual import WithoutPinned
 from .search import (
@@ -530,9 +530,8 @@ def _search(state: PlannerState, y: Floats, placement: Placement | None, *, warm
     paces: tuple[DiveOptions, ...] = (DIVE_FEW, DIVE_AGAIN) if few else (DIVE, DIVE_CAREFUL)
     if not few and state.gap < LEAST_LEFT:
         paces = (DIVE_CAREFUL,)
-    if state.small:  # a search leaves a dive nothing to find
-        searched = not best and not state.finished() and search_cheapest(state)
-        paces = () if searched else (DIVE_SMALL,)
+    if state.small:
+        paces = (DIVE_SMALL,)
     if few and not state.small and state.clock.limited:
         improve(state, DIVE_HASTY, 0.4, rounds=0)
     for pace in paces[1:] if again and not state.small else paces:

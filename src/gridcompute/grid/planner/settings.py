@@ -291,25 +291,13 @@ MANY_OPTIONS, NEAR, EASED = 2_500, 1e-2, 5e-3
 #: Part of the remaining time for such a search, the least number of callbacks that it needs, and
 #: the proved gap below which no other method follows it.
 SEARCH_PART, LEAST_SEARCHED, SEARCHED_ENOUGH = 0.7, 20, 0.03
-#: Largest number of options of a problem whose cheapest options are searched where time is too
-#: short for all of them, and the number of these. A hundred jobs of `east_west` have 11,000 to
-#: 13,000: their plan cost 12 % more (seed 0) than the plan of a search of all options in twice the
-#: time.
-MOST_CHEAPEST, CHEAPEST = 14_000, 2_500
-#: Largest number of options for which the relaxation of the program gives the prices, though no
-#: search is made. With 6,600 (60 jobs) it takes 0.1 s of one processor, and an ascent that proves
-#: less 0.45 s; with 11,000 it takes 0.5 s, with 20,000 ten.
-MOST_RELAXED = 14_000
-#: Part of the remaining time for it: an ascent and a plan need the rest if it fails.
+#: Part of the remaining time for its relaxation: an ascent and a plan need the rest if it fails.
 RELAXED_PART = 0.6
 #: A plan whose cost is below this part of the first plan's is searched again, with finer
 #: tolerances.
 FINER = 0.5
 #: Requested gap up to which a search continues to its end, since the best plan is meant.
 POLISHED = 1e-3
-#: Gap of a what-if, as a multiple of the plan's own gap, at least and at most: where the plan's own
-#: gap is some percent, as with few jobs, its placement would be within it after nearly any change.
-GAP_OF_PLAN, LEAST_GAP, MOST_GAP = 1.5, 1e-4, 0.01
 
 
 class StepWeights(NamedTuple):

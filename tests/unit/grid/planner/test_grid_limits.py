@@ -253,7 +253,7 @@ def test_hooks_that_stop_or_raise_at_any_stage(
     Slow: each case solves its world to the end and again for each stop, some ten times.
     """
     if not whole:
-        monkeypatch.setattr(master, "MOST_RELAXED", 0)
+        monkeypatch.setattr(master, "MOST_SEARCHED", 0)
     # These stages are reached, and soon over.
     monkeypatch.setattr(master, "SEARCH_STEPS", 5e5)
     monkeypatch.setattr(master, "SEARCH_STEPS_MANY", 8e5)

@@ -98,7 +98,7 @@ def test_a_plan_ends_after_the_same_work(
 ) -> None:
     """If this fails, threads, load or luck decide where a limited plan ends."""
     if not whole:
-        monkeypatch.setattr(master, "MOST_RELAXED", 0)
+        monkeypatch.setattr(master, "MOST_SEARCHED", 0)
     limit = part * enough
     first = gc.match(problem, gap=0.0, work_limit=limit, threads=1)
     assert first.verify().valid, first.verify()
