@@ -51,7 +51,7 @@ FIRST_ALARMS = 4
 STATUS = {
     "optimal": "proved optimal",
     "feasible": "feasible, with a proved gap",
-    "time_limit": "the best within the time limit",
+    "time_limit": "the best within the limit of time or work",
     "stopped": "the best when it was stopped",
 }
 

@@ -542,7 +542,7 @@ bool NearAssignment::holds() const {
 }  // namespace
 
 // Classes from which near_jobs_many counts.
-constexpr Index kNearClassesMany = 1 << 12;
+constexpr Index kNearClassesMany = 1 << 11;
 
 bool near_assignment_fits(Index n_jobs, Slot columns, const Tuning& tuning) noexcept {
   const Index most = key_matrix_fits(n_jobs, columns, tuning) ? tuning.near_jobs_memory
